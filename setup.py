@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""Builds the compiled core.  Everything else about the package is in pyproject.toml.
+
+``EXTENSIONS`` is the whole list: each module of ``memsection._native`` with the plain C files it is a door to, and the
+systems it exists on.  Generated C goes to ``build/``, never beside the sources, and is not shipped: the sdist holds
+the ``.pyx`` files.
+"""
+
+import sys
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+CORE = "src/memsection/_native"
+
+#: module: (its C files, whether it is for Linux only)
+EXTENSIONS: dict[str, tuple[list[str], bool]] = {
+    "view": (["ms_view.c"], False),
+    "seqlock": (["ms_seqlock.c"], False),
+    "guard": (["ms_guard.c"], True),
+}
+
+if sys.platform == "win32":
+    COMPILE = ["/O2", "/std:c11"]
+else:
+    COMPILE = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden"]
+
+
+def extensions() -> list[Extension]:
+    """The extensions of this system."""
+    return [
+        Extension(f"memsection._native.{name}", [f"{CORE}/{name}.pyx", *(f"{CORE}/{file}" for file in files)],
+                  depends=[f"{CORE}/{file[:-1]}h" for file in files] + [f"{CORE}/include/ms_atomic.h"],
+                  include_dirs=[CORE, f"{CORE}/include"], extra_compile_args=COMPILE)
+        for name, (files, linux_only) in EXTENSIONS.items()
+        if not linux_only or sys.platform == "linux"
+    ]
+
+
+setup(ext_modules=cythonize(
+    extensions(), include_path=["src"], build_dir="build/cython", nthreads=0,
+    compiler_directives={"language_level": 3, "freethreading_compatible": True, "embedsignature": True,
+                         "boundscheck": False, "wraparound": False},
+))
