@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: MIT
+"""The kernel interface, which is also the Nt-named face: services under their Nt and Zw names, with NTSTATUS results.
+
+``kernel`` is the one object manager of this system, chosen here once; ``win32`` and ``api`` stand on it.  A function
+gives the status, or a tuple of the status and what C would write through pointers (0 or None when it failed).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from memsection.nt.interface import Kernel
+from memsection.vocabulary import access as _access
+from memsection.vocabulary import protection as _protection
+from memsection.vocabulary import status as _st
+from memsection.vocabulary import structs as _structs
+from memsection.vocabulary.errors import NtError
+
+if sys.platform == "win32":
+    from memsection.nt.windows.services import WindowsKernel as _System
+else:
+    from memsection.nt.linux.services import LinuxKernel as _System
+
+kernel: Kernel = _System()
+
+
+def _status(call: Callable[[], Any]) -> int:
+    """The status of a service that gives nothing."""
+    try:
+        call()
+    except NtError as failure:
+        return failure.status
+    return _st.SUCCESS
+
+
+def _with(call: Callable[[], Any], nothing: Any = 0) -> tuple[int, Any]:
+    """(status, result) of a service."""
+    try:
+        return _st.SUCCESS, call()
+    except NtError as failure:
+        return failure.status, nothing
+
+
+def _made(call: Callable[[], tuple[int, int]]) -> tuple[int, int]:
+    """(status, handle) of a service that tells the status itself."""
+    try:
+        return call()
+    except NtError as failure:
+        return failure.status, 0
+
+
+# The constants that go with these functions, under their own names.
+globals().update({name: value for module in (_access, _protection, _structs)
+                  for name, value in vars(module).items() if name.isupper() and isinstance(value, int)})
+globals().update({row.name: value for value, row in _st.known().items()})
+ViewShare, ViewUnmap = _protection.VIEW_SHARE, _protection.VIEW_UNMAP
+SectionBasicInformation, SectionImageInformation = 0, 1
+ObjectBasicInformation, ObjectNameInformation, ObjectTypeInformation = 0, 1, 2
+
+
+def NtClose(Handle: int) -> int:
+    return _status(lambda: kernel.close(Handle))
+
+
+def NtDuplicateObject(SourceProcessHandle: int, SourceHandle: int, TargetProcessHandle: int, DesiredAccess: int = 0,
+                      HandleAttributes: int = 0, Options: int = 0) -> tuple[int, int]:
+    return _with(lambda: kernel.duplicate_object(SourceProcessHandle, SourceHandle, TargetProcessHandle,
+                                                 DesiredAccess, HandleAttributes, Options))
+
+
+def NtQueryObject(Handle: int, ObjectInformationClass: int) -> tuple[int, Any]:
+    query = {0: kernel.query_object, 1: kernel.query_object_name,
+             2: kernel.query_object_type}.get(ObjectInformationClass)
+    if query is None:
+        return _st.INVALID_INFO_CLASS, None
+    return _with(lambda: query(Handle), None)
+
+
+def NtCompareObjects(FirstObjectHandle: int, SecondObjectHandle: int) -> int:
+    status, same = _with(lambda: kernel.compare_objects(FirstObjectHandle, SecondObjectHandle))
+    return status or (_st.SUCCESS if same else _st.NOT_SAME_OBJECT)
+
+
+def NtMakeTemporaryObject(Handle: int) -> int:
+    return _status(lambda: kernel.make_temporary_object(Handle))
+
+
+def NtMakePermanentObject(Handle: int) -> int:
+    return _status(lambda: kernel.make_permanent_object(Handle))
+
+
+def NtQuerySecurityObject(Handle: int, SecurityInformation: int) -> tuple[int, bytes | None]:
+    return _with(lambda: kernel.query_security_object(Handle, SecurityInformation), None)
+
+
+def NtSetSecurityObject(Handle: int, SecurityInformation: int, SecurityDescriptor: bytes) -> int:
+    return _status(lambda: kernel.set_security_object(Handle, SecurityInformation, SecurityDescriptor))
+
+
+def NtCreateSection(DesiredAccess: int, ObjectAttributes: Any, MaximumSize: int | None, SectionPageProtection: int,
+                    AllocationAttributes: int, FileHandle: int = 0) -> tuple[int, int]:
+    return _made(lambda: kernel.create_section(DesiredAccess, ObjectAttributes, MaximumSize, SectionPageProtection,
+                                               AllocationAttributes, FileHandle))
+
+
+def NtOpenSection(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:
+    return _with(lambda: kernel.open_section(DesiredAccess, ObjectAttributes))
+
+
+def NtMapViewOfSection(SectionHandle: int, ProcessHandle: int, BaseAddress: int = 0, ZeroBits: int = 0,
+                       CommitSize: int = 0, SectionOffset: int = 0, ViewSize: int = 0,
+                       InheritDisposition: int = _protection.VIEW_SHARE, AllocationType: int = 0,
+                       Win32Protect: int = _protection.PAGE_READWRITE) -> tuple[int, int, int]:
+    try:
+        return kernel.map_view(SectionHandle, ProcessHandle, BaseAddress, ZeroBits, CommitSize, SectionOffset,
+                               ViewSize, InheritDisposition, AllocationType, Win32Protect)
+    except NtError as failure:
+        return failure.status, 0, 0
+
+
+def NtMapViewOfSectionEx(SectionHandle: int, ProcessHandle: int, BaseAddress: int = 0, SectionOffset: int = 0,
+                         ViewSize: int = 0, AllocationType: int = 0,
+                         PageProtection: int = _protection.PAGE_READWRITE) -> tuple[int, int, int]:
+    return NtMapViewOfSection(SectionHandle, ProcessHandle, BaseAddress, 0, 0, SectionOffset, ViewSize,
+                              _protection.VIEW_UNMAP, AllocationType, PageProtection)
+
+
+def NtUnmapViewOfSection(ProcessHandle: int, BaseAddress: int) -> int:
+    return _status(lambda: kernel.unmap_view(ProcessHandle, BaseAddress))
+
+
+def NtExtendSection(SectionHandle: int, NewSectionSize: int) -> tuple[int, int]:
+    return _with(lambda: kernel.extend_section(SectionHandle, NewSectionSize))
+
+
+def NtQuerySection(SectionHandle: int, SectionInformationClass: int = 0) -> tuple[int, Any]:
+    if SectionInformationClass == SectionImageInformation:
+        status, _ = _with(lambda: kernel.query_section(SectionHandle), None)
+        return status or _st.SECTION_NOT_IMAGE, None
+    if SectionInformationClass != SectionBasicInformation:
+        return _st.INVALID_INFO_CLASS, None
+    return _with(lambda: kernel.query_section(SectionHandle), None)
+
+
+def NtQueryVirtualMemory(ProcessHandle: int, BaseAddress: int) -> tuple[int, Any]:
+    return _with(lambda: kernel.query_virtual_memory(ProcessHandle, BaseAddress), None)
+
+
+def NtProtectVirtualMemory(ProcessHandle: int, BaseAddress: int, RegionSize: int,
+                           NewProtect: int) -> tuple[int, int, int, int]:
+    status, found = _with(lambda: kernel.protect_virtual_memory(ProcessHandle, BaseAddress, RegionSize, NewProtect),
+                          (0, 0, 0))
+    return (status, *found)
+
+
+def NtAllocateVirtualMemory(ProcessHandle: int, BaseAddress: int, ZeroBits: int, RegionSize: int, AllocationType: int,
+                            Protect: int) -> tuple[int, int, int]:
+    status, found = _with(lambda: kernel.allocate_virtual_memory(ProcessHandle, BaseAddress, ZeroBits, RegionSize,
+                                                                 AllocationType, Protect), (0, 0))
+    return (status, *found)
+
+
+def NtFreeVirtualMemory(ProcessHandle: int, BaseAddress: int, RegionSize: int, FreeType: int) -> tuple[int, int, int]:
+    status, found = _with(lambda: kernel.free_virtual_memory(ProcessHandle, BaseAddress, RegionSize, FreeType), (0, 0))
+    return (status, *found)
+
+
+def NtFlushVirtualMemory(ProcessHandle: int, BaseAddress: int, RegionSize: int = 0) -> int:
+    return _status(lambda: kernel.flush_virtual_memory(ProcessHandle, BaseAddress, RegionSize))
+
+
+def NtReadVirtualMemory(ProcessHandle: int, BaseAddress: int, NumberOfBytesToRead: int) -> tuple[int, bytes]:
+    return _with(lambda: kernel.read_virtual_memory(ProcessHandle, BaseAddress, NumberOfBytesToRead), b"")
+
+
+def NtWriteVirtualMemory(ProcessHandle: int, BaseAddress: int, Buffer: bytes) -> tuple[int, int]:
+    return _with(lambda: kernel.write_virtual_memory(ProcessHandle, BaseAddress, Buffer))
+
+
+def NtCreateMutant(DesiredAccess: int, ObjectAttributes: Any, InitialOwner: bool) -> tuple[int, int]:
+    return _made(lambda: kernel.create_mutant(DesiredAccess, ObjectAttributes, InitialOwner))
+
+
+def NtOpenMutant(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:
+    return _with(lambda: kernel.open_mutant(DesiredAccess, ObjectAttributes))
+
+
+def NtReleaseMutant(MutantHandle: int) -> tuple[int, int]:
+    return _with(lambda: kernel.release_mutant(MutantHandle))
+
+
+def NtQueryMutant(MutantHandle: int) -> tuple[int, Any]:
+    return _with(lambda: kernel.query_mutant(MutantHandle), None)
+
+
+def NtCreateEvent(DesiredAccess: int, ObjectAttributes: Any, EventType: int, InitialState: bool) -> tuple[int, int]:
+    return _made(lambda: kernel.create_event(DesiredAccess, ObjectAttributes, EventType, InitialState))
+
+
+def NtOpenEvent(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:
+    return _with(lambda: kernel.open_event(DesiredAccess, ObjectAttributes))
+
+
+def NtSetEvent(EventHandle: int) -> tuple[int, int]:
+    return _with(lambda: kernel.set_event(EventHandle))
+
+
+def NtResetEvent(EventHandle: int) -> tuple[int, int]:
+    return _with(lambda: kernel.reset_event(EventHandle))
+
+
+def NtClearEvent(EventHandle: int) -> int:
+    return _status(lambda: kernel.reset_event(EventHandle))
+
+
+def NtPulseEvent(EventHandle: int) -> tuple[int, int]:
+    return _with(lambda: kernel.pulse_event(EventHandle))
+
+
+def NtQueryEvent(EventHandle: int) -> tuple[int, Any]:
+    return _with(lambda: kernel.query_event(EventHandle), None)
+
+
+def NtCreateSemaphore(DesiredAccess: int, ObjectAttributes: Any, InitialCount: int,
+                      MaximumCount: int) -> tuple[int, int]:
+    return _made(lambda: kernel.create_semaphore(DesiredAccess, ObjectAttributes, InitialCount, MaximumCount))
+
+
+def NtOpenSemaphore(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:
+    return _with(lambda: kernel.open_semaphore(DesiredAccess, ObjectAttributes))
+
+
+def NtReleaseSemaphore(SemaphoreHandle: int, ReleaseCount: int) -> tuple[int, int]:
+    return _with(lambda: kernel.release_semaphore(SemaphoreHandle, ReleaseCount))
+
+
+def NtQuerySemaphore(SemaphoreHandle: int) -> tuple[int, Any]:
+    return _with(lambda: kernel.query_semaphore(SemaphoreHandle), None)
+
+
+def NtWaitForSingleObject(Handle: int, Alertable: bool = False, Timeout: int | None = None) -> int:
+    try:
+        return kernel.wait_for_single_object(Handle, Timeout)
+    except NtError as failure:
+        return failure.status
+
+
+def NtWaitForMultipleObjects(Handles: Sequence[int], WaitType: int, Alertable: bool = False,
+                             Timeout: int | None = None) -> int:
+    try:
+        return kernel.wait_for_multiple_objects(Handles, WaitType, Timeout)
+    except NtError as failure:
+        return failure.status
+
+
+def NtSignalAndWaitForSingleObject(SignalHandle: int, WaitHandle: int, Alertable: bool = False,
+                                   Timeout: int | None = None) -> int:
+    try:
+        return kernel.signal_and_wait(SignalHandle, WaitHandle, Timeout)
+    except NtError as failure:
+        return failure.status
+
+
+def NtOpenProcess(DesiredAccess: int, ObjectAttributes: Any, ClientId: int) -> tuple[int, int]:
+    flags = 0 if ObjectAttributes is None else ObjectAttributes.Attributes
+    return _with(lambda: kernel.open_process(DesiredAccess, flags, ClientId))
+
+
+def NtTerminateProcess(ProcessHandle: int, ExitStatus: int) -> int:
+    return _status(lambda: kernel.terminate_process(ProcessHandle, ExitStatus))
+
+
+def NtQueryInformationProcess(ProcessHandle: int, ProcessInformationClass: int = 0) -> tuple[int, Any]:
+    if ProcessInformationClass != 0:
+        return _st.INVALID_INFO_CLASS, None
+    return _with(lambda: kernel.query_process(ProcessHandle), None)
+
+
+def NtOpenProcessToken(ProcessHandle: int, DesiredAccess: int) -> tuple[int, int]:
+    return _with(lambda: kernel.open_process_token(ProcessHandle, DesiredAccess))
+
+
+# Every service has its Zw name too; in user mode the two are the same.
+globals().update({"Zw" + name[2:]: value for name, value in list(globals().items())
+                  if name.startswith("Nt") and callable(value) and not isinstance(value, type)})

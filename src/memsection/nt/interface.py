@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: MIT
+"""The kernel interface: every service with its parameters, its rights and its failures, in one protocol.
+
+``nt.linux.services.LinuxKernel`` and ``nt.windows.services.WindowsKernel`` implement it; ``nt`` chooses one.
+A service that fails raises ``NtError`` with an NTSTATUS, never anything else.  Parameters have Windows's own
+order and meaning; output parameters are results.  Handles and addresses are ints; 0 is no handle and any
+address; sizes are bytes; a ``timeout`` is ``None`` (for ever) or 100 ns units, negative for a span from now, as
+for NtWaitForSingleObject.  ``attributes`` is ``None`` or an object with the fields of OBJECT_ATTRIBUTES.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from memsection.vocabulary import structs as s
+
+Attributes = Any  #: ObjectAttributes or any object with its fields
+
+
+class Kernel(Protocol):
+    """The services of an object manager."""
+
+    # ------------------------------------------------------------------ any object
+
+    def close(self, handle: int) -> None:
+        """NtClose.  INVALID_HANDLE; HANDLE_NOT_CLOSABLE for a protected handle."""
+        ...
+
+    def duplicate_object(self, source_process: int, source: int, target_process: int, access: int,
+                         attributes: int, options: int) -> int:
+        """NtDuplicateObject; the new handle's value in the target process (0 if target_process is 0).
+
+        Rights: PROCESS_DUP_HANDLE on both processes.  More access than the source's is checked against the
+        object's descriptor.  ``attributes`` is OBJ_INHERIT or 0 (ignored with DUPLICATE_SAME_ATTRIBUTES).
+        """
+        ...
+
+    def query_object(self, handle: int) -> s.ObjectBasicInformation:
+        """NtQueryObject, ObjectBasicInformation.  Needs no right.  Attributes: OBJ_INHERIT, OBJ_PROTECT_CLOSE..."""
+        ...
+
+    def query_object_name(self, handle: int) -> str:
+        """NtQueryObject, ObjectNameInformation: the full name, "" if there is none.  Needs no right."""
+        ...
+
+    def query_object_type(self, handle: int) -> str:
+        """NtQueryObject, ObjectTypeInformation: "Section", "Mutant", "Event", "Semaphore", "Process", "File", ..."""
+        ...
+
+    def set_handle_flags(self, handle: int, *, inherit: bool | None = None, protect: bool | None = None) -> None:
+        """NtSetInformationObject, ObjectHandleFlagInformation; None leaves a flag as it is.  Needs no right."""
+        ...
+
+    def compare_objects(self, first: int, second: int) -> bool:
+        """NtCompareObjects.  INVALID_HANDLE if either is none."""
+        ...
+
+    def make_temporary_object(self, handle: int) -> None:
+        """NtMakeTemporaryObject.  Rights: DELETE."""
+        ...
+
+    def make_permanent_object(self, handle: int) -> None:
+        """NtMakePermanentObject: the object outlives its handles until made temporary, or the machine restarts."""
+        ...
+
+    def query_security_object(self, handle: int, information: int) -> bytes:
+        """NtQuerySecurityObject: a self-relative descriptor with the parts asked for.  Rights: READ_CONTROL."""
+        ...
+
+    def set_security_object(self, handle: int, information: int, descriptor: bytes) -> None:
+        """NtSetSecurityObject.  Rights: WRITE_DAC for the DACL, WRITE_OWNER for owner and group."""
+        ...
+
+    def named_objects_directory(self) -> int:
+        """A handle for ``RootDirectory`` that Win32 names are relative to; kept for the life of the process."""
+        ...
+
+    def list_directory(self) -> list[s.NamedObject]:
+        """Every object that has a name, ``Local\\`` and ``Global\\``, with its holders as far as they can be seen."""
+        ...
+
+    def process_handles(self, pid: int) -> list[s.HandleEntry]:
+        """NtQuerySystemInformation(SystemExtendedHandleInformation) for one process, with each handle's object.
+
+        INVALID_CID for no such process; ACCESS_DENIED where its descriptors may not be looked into.
+        """
+        ...
+
+    # ------------------------------------------------------------------ sections and memory
+
+    def create_section(self, access: int, attributes: Attributes, maximum_size: int | None, protection: int,
+                       kind: int, file: int, *, numa_node: int | None = None) -> tuple[int, int]:
+        """NtCreateSection; (SUCCESS or OBJECT_NAME_EXISTS, handle).  ``kind`` are SEC_* flags.
+
+        A new object grants ``access`` whole (generic rights mapped; the descriptor does not limit its creator).
+        An existing one (OBJ_OPENIF) is opened with ``access``, checked against its descriptor.
+        """
+        ...
+
+    def open_section(self, access: int, attributes: Attributes) -> int:
+        """NtOpenSection."""
+        ...
+
+    def map_view(self, section: int, process: int, base: int, zero_bits: int, commit_size: int, offset: int,
+                 view_size: int, inherit: int, allocation_type: int, protection: int, *,
+                 numa_node: int | None = None) -> tuple[int, int, int]:
+        """NtMapViewOfSection; (status, address, size in whole pages).  Rights: see protection.needed_access."""
+        ...
+
+    def unmap_view(self, process: int, address: int) -> None:
+        """NtUnmapViewOfSection: the whole view that contains the address.  NOT_MAPPED_VIEW."""
+        ...
+
+    def extend_section(self, section: int, size: int) -> int:
+        """NtExtendSection; the new size.  Rights: SECTION_EXTEND_SIZE.  SECTION_NOT_EXTENDED without a file."""
+        ...
+
+    def query_section(self, section: int) -> s.SectionBasicInformation:
+        """NtQuerySection, SectionBasicInformation.  Rights: SECTION_QUERY."""
+        ...
+
+    def query_virtual_memory(self, process: int, address: int) -> s.MemoryBasicInformation:
+        """NtQueryVirtualMemory, MemoryBasicInformation."""
+        ...
+
+    def protect_virtual_memory(self, process: int, address: int, size: int, protection: int) -> tuple[int, int, int]:
+        """NtProtectVirtualMemory; (base, size, old protection of the first page)."""
+        ...
+
+    def allocate_virtual_memory(self, process: int, address: int, zero_bits: int, size: int, allocation_type: int,
+                                protection: int) -> tuple[int, int]:
+        """NtAllocateVirtualMemory; (base, size).  In a view of a SEC_RESERVE section it commits pages for everybody."""
+        ...
+
+    def free_virtual_memory(self, process: int, address: int, size: int, free_type: int) -> tuple[int, int]:
+        """NtFreeVirtualMemory; (base, size)."""
+        ...
+
+    def flush_virtual_memory(self, process: int, address: int, size: int) -> None:
+        """NtFlushVirtualMemory: written pages of a file view are on disk when it returns; size 0 is to the view's end."""
+        ...
+
+    def prefetch_virtual_memory(self, process: int, ranges: Sequence[tuple[int, int]]) -> None:
+        """NtSetInformationVirtualMemory, VmPrefetchInformation: (address, size) pairs; advice only."""
+        ...
+
+    def read_virtual_memory(self, process: int, address: int, size: int) -> bytes:
+        """NtReadVirtualMemory; PARTIAL_COPY / ACCESS_VIOLATION where the memory cannot be read."""
+        ...
+
+    def write_virtual_memory(self, process: int, address: int, data: bytes) -> int:
+        """NtWriteVirtualMemory; the bytes written."""
+        ...
+
+    def view_buffer(self, address: int, length: int, *, readonly: bool, release: Callable[[], None]) -> Any:
+        """A buffer (``_native.view.View``) over mapped memory; ``release`` is called once, when it is closed and
+        the last memoryview or array over it is gone."""
+        ...
+
+    def view_fault(self, address: int) -> int | None:
+        """The offset of the first page of this view that was found missing (its file was cut), else None."""
+        ...
+
+    def seal_section(self, section: int) -> None:
+        """After it nobody gets a new writable view; existing ones keep writing.  NOT_ON_THIS_SYSTEM on Windows."""
+        ...
+
+    # ------------------------------------------------------------------ files
+
+    def create_file(self, access: int, path: str, attributes: int, share: int, disposition: int, options: int,
+                    descriptor: bytes | None = None) -> tuple[int, int]:
+        """NtCreateFile for a path in the system's own spelling; (handle, FILE_OPENED | FILE_CREATED | ...).
+
+        ``attributes`` is OBJ_INHERIT or 0; ``disposition`` FILE_OPEN, FILE_CREATE, ...; ``options`` FILE_DELETE_ON_CLOSE...
+        SHARING_VIOLATION, USER_MAPPED_FILE (cutting a file that has a section), OBJECT_NAME_COLLISION, ...
+        """
+        ...
+
+    def file_from_path_or_fd(self, fd: int, access: int) -> int:
+        """A file handle over a descriptor of the C runtime that the caller has open; the descriptor stays the caller's."""
+        ...
+
+    def read_file(self, file: int, count: int, offset: int | None = None) -> bytes:
+        """NtReadFile; END_OF_FILE is b"".  Rights: FILE_READ_DATA."""
+        ...
+
+    def write_file(self, file: int, data: bytes, offset: int | None = None) -> int:
+        """NtWriteFile.  Rights: FILE_WRITE_DATA."""
+        ...
+
+    def query_file(self, file: int) -> tuple[int, int]:
+        """(size, current position)."""
+        ...
+
+    def set_file_position(self, file: int, position: int) -> None:
+        """NtSetInformationFile, FilePositionInformation."""
+        ...
+
+    def set_end_of_file(self, file: int, size: int) -> None:
+        """NtSetInformationFile, FileEndOfFileInformation; USER_MAPPED_FILE for cutting a file that has a section."""
+        ...
+
+    def flush_file(self, file: int) -> None:
+        """NtFlushBuffersFile."""
+        ...
+
+    # ------------------------------------------------------------------ synchronisation
+
+    def create_mutant(self, access: int, attributes: Attributes, initial_owner: bool) -> tuple[int, int]:
+        """NtCreateMutant; (SUCCESS or OBJECT_NAME_EXISTS, handle)."""
+        ...
+
+    def open_mutant(self, access: int, attributes: Attributes) -> int:
+        """NtOpenMutant."""
+        ...
+
+    def release_mutant(self, handle: int) -> int:
+        """NtReleaseMutant; the count before.  Needs ownership, not a right.  MUTANT_NOT_OWNED."""
+        ...
+
+    def query_mutant(self, handle: int) -> s.MutantBasicInformation:
+        """NtQueryMutant.  Rights: MUTANT_QUERY_STATE."""
+        ...
+
+    def create_event(self, access: int, attributes: Attributes, event_type: int, initial: bool) -> tuple[int, int]:
+        """NtCreateEvent."""
+        ...
+
+    def open_event(self, access: int, attributes: Attributes) -> int:
+        """NtOpenEvent."""
+        ...
+
+    def set_event(self, handle: int) -> int:
+        """NtSetEvent; the state before.  Rights: EVENT_MODIFY_STATE."""
+        ...
+
+    def reset_event(self, handle: int) -> int:
+        """NtResetEvent; the state before.  Rights: EVENT_MODIFY_STATE."""
+        ...
+
+    def pulse_event(self, handle: int) -> int:
+        """NtPulseEvent; the state before.  Rights: EVENT_MODIFY_STATE."""
+        ...
+
+    def query_event(self, handle: int) -> s.EventBasicInformation:
+        """NtQueryEvent.  Rights: EVENT_QUERY_STATE."""
+        ...
+
+    def create_semaphore(self, access: int, attributes: Attributes, initial: int, maximum: int) -> tuple[int, int]:
+        """NtCreateSemaphore.  INVALID_PARAMETER unless 0 <= initial <= maximum and maximum > 0."""
+        ...
+
+    def open_semaphore(self, access: int, attributes: Attributes) -> int:
+        """NtOpenSemaphore."""
+        ...
+
+    def release_semaphore(self, handle: int, count: int) -> int:
+        """NtReleaseSemaphore; the count before.  Rights: SEMAPHORE_MODIFY_STATE.  SEMAPHORE_LIMIT_EXCEEDED."""
+        ...
+
+    def query_semaphore(self, handle: int) -> s.SemaphoreBasicInformation:
+        """NtQuerySemaphore.  Rights: SEMAPHORE_QUERY_STATE."""
+        ...
+
+    def wait_for_single_object(self, handle: int, timeout: int | None) -> int:
+        """NtWaitForSingleObject: WAIT_0, ABANDONED_WAIT_0 or TIMEOUT.  Rights: SYNCHRONIZE.  Ctrl-C raises as usual."""
+        ...
+
+    def wait_for_multiple_objects(self, handles: Sequence[int], wait_type: int, timeout: int | None) -> int:
+        """NtWaitForMultipleObjects with 1 to 64 handles: WAIT_0 + i, ABANDONED_WAIT_0 + i, or TIMEOUT."""
+        ...
+
+    def signal_and_wait(self, signal: int, wait: int, timeout: int | None) -> int:
+        """NtSignalAndWaitForSingleObject."""
+        ...
+
+    # ------------------------------------------------------------------ processes and tokens
+
+    def current_process_id(self) -> int:
+        """The caller's process id."""
+        ...
+
+    def open_process(self, access: int, attributes: int, pid: int) -> int:
+        """NtOpenProcess; ``attributes`` is OBJ_INHERIT or 0.  INVALID_CID for no such process."""
+        ...
+
+    def query_process(self, process: int) -> s.ProcessBasicInformation:
+        """NtQueryInformationProcess.  Rights: PROCESS_QUERY_LIMITED_INFORMATION."""
+        ...
+
+    def terminate_process(self, process: int, exit_status: int) -> None:
+        """NtTerminateProcess.  Rights: PROCESS_TERMINATE."""
+        ...
+
+    def create_process(self, start: s.ProcessStart) -> s.StartedProcess:
+        """What CreateProcess needs of the kernel: a new process, inheriting inheritable handles if told to."""
+        ...
+
+    def open_process_token(self, process: int, access: int) -> int:
+        """NtOpenProcessToken.  Rights: PROCESS_QUERY_LIMITED_INFORMATION."""
+        ...
+
+    def lookup_privilege(self, name: str) -> int:
+        """The LUID of a privilege by its name (SeDebugPrivilege).  NO_SUCH_PRIVILEGE."""
+        ...
+
+    def adjust_privileges(self, token: int, privileges: Sequence[tuple[int, int]],
+                          disable_all: bool = False) -> tuple[int, list[tuple[int, int]]]:
+        """NtAdjustPrivilegesToken with (luid, attributes) pairs; (SUCCESS or NOT_ALL_ASSIGNED, the previous state of
+        those that changed).  Rights: TOKEN_ADJUST_PRIVILEGES."""
+        ...

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""The exceptions.  Each knows its NT status; every public one is also the builtin one would catch.
+
+``NtError`` is what the kernel interface raises inside; ``win32`` and ``api`` turn it into what their
+callers expect.  Numbers and their translation are in ``status``.
+"""
+
+from __future__ import annotations
+
+from memsection.vocabulary import status as st
+
+
+class NtError(Exception):
+    """A kernel service failed: the status, the operation, the object, and what was asked and found.
+
+    It crosses layers, never the public surface.
+    """
+
+    def __init__(self, status: int, operation: str = "", name: str | None = None, detail: str = "") -> None:
+        super().__init__(status, operation, name, detail)
+        self.status = status & 0xFFFFFFFF
+        self.operation = operation
+        self.name = name
+        self.detail = detail
+
+    def __str__(self) -> str:
+        return message(self)
+
+
+def message(failure: NtError) -> str:
+    """One sentence: operation, object, what was asked and what was found."""
+    head = failure.operation or "operation"
+    if failure.name:
+        head += f" '{failure.name}'"
+    return f"{head}: {failure.detail or st.row(failure.status).text}"
+
+
+class Error(OSError):
+    """Base of every error of this library.
+
+    Attributes:
+        winerror: The Win32 error code, on every system.
+        ntstatus: The NT status code.
+        errno: The POSIX error number.
+    """
+
+    ntstatus: int = st.UNSUCCESSFUL
+
+    def __init__(self, text: str = "", *, ntstatus: int | None = None) -> None:
+        if ntstatus is not None:
+            self.ntstatus = ntstatus & 0xFFFFFFFF
+        row = st.row(self.ntstatus)
+        super().__init__(row.errno, text or row.text)
+        self._winerror = row.winerror
+
+    @property
+    def winerror(self) -> int:  # type: ignore[override]  # a plain attribute on Windows only
+        return self._winerror
+
+    def __str__(self) -> str:
+        return f"[WinError {self._winerror}] {self.strerror}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), str(self.strerror), self.ntstatus)
+
+
+def _rebuild(kind: type[Error], text: str, ntstatus: int) -> Error:
+    return kind(text, ntstatus=ntstatus)
+
+
+class NotFoundError(Error, FileNotFoundError):
+    """No object of that name."""
+
+    ntstatus = st.OBJECT_NAME_NOT_FOUND
+
+
+class ExistsError(Error, FileExistsError):
+    """The name is taken."""
+
+    ntstatus = st.OBJECT_NAME_COLLISION
+
+
+class AccessError(Error, PermissionError):
+    """A right is missing: on the object, on the handle, or on the name."""
+
+    ntstatus = st.ACCESS_DENIED
+
+
+class WaitTimeoutError(Error, TimeoutError):
+    """The time was up."""
+
+    ntstatus = st.TIMEOUT
+
+
+class ArgumentError(Error, ValueError):
+    """An argument that no object could satisfy."""
+
+    ntstatus = st.INVALID_PARAMETER
+
+
+class CommitError(Error, MemoryError):
+    """Memory that cannot be had."""
+
+    ntstatus = st.COMMITMENT_LIMIT
+
+
+class HandleError(Error, ValueError):
+    """The handle is closed, is none, or means an object of another type."""
+
+    ntstatus = st.INVALID_HANDLE
+
+
+class InPageError(Error, BufferError):
+    """A page under a view is gone: its file was cut short."""
+
+    ntstatus = st.IN_PAGE_ERROR
+
+
+class CorruptError(Error):
+    """The object's own record of itself, which any holder may write, does not make sense."""
+
+    ntstatus = st.FILE_CORRUPT_ERROR
+
+
+class AbandonedMutexError(Error):
+    """The mutex's owner ended while holding it; what it protects may be half changed.
+
+    Attributes:
+        owner_pid: Process id of the owner that ended, 0 when unknown.
+    """
+
+    ntstatus = st.ABANDONED_WAIT_0
+
+    def __init__(self, text: str = "", *, ntstatus: int | None = None, owner_pid: int = 0) -> None:
+        super().__init__(text, ntstatus=ntstatus)
+        self.owner_pid = owner_pid
+
+
+_KINDS: dict[int, type[Error]] = {
+    st.OBJECT_NAME_NOT_FOUND: NotFoundError, st.OBJECT_PATH_NOT_FOUND: NotFoundError, st.NO_SUCH_FILE: NotFoundError,
+    st.OBJECT_NAME_COLLISION: ExistsError, st.OBJECT_NAME_EXISTS: ExistsError,
+    st.ACCESS_DENIED: AccessError, st.PRIVILEGE_NOT_HELD: AccessError, st.NOT_ALL_ASSIGNED: AccessError,
+    st.SECTION_PROTECTION: AccessError, st.HOLDER_OUT_OF_REACH: AccessError, st.NAMESPACE_REFUSED: AccessError,
+    st.HANDLE_NOT_CLOSABLE: AccessError, st.MUTANT_NOT_OWNED: AccessError, st.SHARING_VIOLATION: AccessError,
+    st.TIMEOUT: WaitTimeoutError,
+    st.INVALID_PARAMETER: ArgumentError, st.INVALID_PARAMETER_MIX: ArgumentError, st.MAPPED_ALIGNMENT: ArgumentError,
+    st.INVALID_VIEW_SIZE: ArgumentError, st.OBJECT_NAME_INVALID: ArgumentError, st.OBJECT_PATH_INVALID: ArgumentError,
+    st.OBJECT_PATH_SYNTAX_BAD: ArgumentError, st.NAME_TOO_LONG: ArgumentError, st.INVALID_CID: ArgumentError,
+    st.INVALID_PAGE_PROTECTION: ArgumentError, st.MAPPED_FILE_SIZE_ZERO: ArgumentError, st.SECTION_TOO_BIG: ArgumentError,
+    st.CONFLICTING_ADDRESSES: ArgumentError, st.NOT_MAPPED_VIEW: ArgumentError, st.INVALID_ACL: ArgumentError,
+    st.INVALID_SID: ArgumentError, st.INVALID_SECURITY_DESCR: ArgumentError, st.NO_KERNEL_FLOOR: ArgumentError,
+    st.SEMAPHORE_LIMIT_EXCEEDED: ArgumentError, st.INVALID_FILE_FOR_SECTION: ArgumentError,
+    **{value: ArgumentError for value in range(st.INVALID_PARAMETER_1, st.INVALID_PARAMETER_9 + 1)},
+    st.COMMITMENT_LIMIT: CommitError, st.NO_MEMORY: CommitError, st.PAGEFILE_QUOTA: CommitError,
+    st.INVALID_HANDLE: HandleError, st.OBJECT_TYPE_MISMATCH: HandleError,
+    st.IN_PAGE_ERROR: InPageError, st.FILE_CORRUPT_ERROR: CorruptError,
+    st.ABANDONED_WAIT_0: AbandonedMutexError,
+}
+
+
+def public(failure: NtError) -> Error:
+    """The public exception for a failed kernel service."""
+    return _KINDS.get(failure.status, Error)(message(failure), ntstatus=failure.status)

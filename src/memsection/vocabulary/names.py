@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: MIT
+"""Object names: the directories, the prefixes that Win32 names use, and what is a valid name.
+
+Pure text.  How a name becomes a file is in ``nt.linux.namespace``.
+"""
+
+from __future__ import annotations
+
+from memsection.vocabulary import status as st
+from memsection.vocabulary.errors import NtError
+
+MAXIMUM_CHARACTERS = 32766  #: of a full name, in UTF-16 code units (conformance: names.the_longest_name)
+GLOBAL_DIRECTORY = "\\BaseNamedObjects"
+#: Symbolic links in every BaseNamedObjects directory: taken by something that is no section (names.the_prefix_words...).
+LINKS = {"Global": "global", "Local": "local", "Session": "session"}
+
+
+def local_directory(session: int) -> str:
+    """The directory that an unprefixed or ``Local\\`` name is in."""
+    return f"\\Sessions\\{session}\\BaseNamedObjects"
+
+
+def utf16_length(text: str) -> int:
+    """Characters as Windows counts them."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def win32_name(full: str) -> str:
+    """The name a Win32 program would give for a full object name: ``leaf`` or ``Global\\leaf``."""
+    directory, _, leaf = full.rpartition("\\")
+    if directory == GLOBAL_DIRECTORY:
+        return f"Global\\{leaf}"
+    return leaf
+
+
+def split(path: str, session: int, *, rooted: bool) -> tuple[str, str]:
+    """Where an object path leads: ``("local" | "global", leaf)``.
+
+    Args:
+        path: A full path (``\\BaseNamedObjects\\leaf``), or one relative to the session's directory.
+        session: The session number of the caller.
+        rooted: Whether the path is relative to the session's directory of named objects.
+
+    Returns:
+        The directory and the leaf; the leaf is empty when the path leads to the directory itself.
+
+    Raises:
+        NtError: With the status that Windows gives for this path (conformance: names, native.path_errors).
+    """
+    if utf16_length(path) > MAXIMUM_CHARACTERS:
+        raise NtError(st.OBJECT_NAME_INVALID, detail=f"the name has more than {MAXIMUM_CHARACTERS} characters")
+    if rooted:
+        if path.startswith("\\"):
+            raise NtError(st.OBJECT_PATH_SYNTAX_BAD, detail="a name may not begin with a backslash")
+        return _below("local", path)
+    if not path.startswith("\\"):
+        raise NtError(st.OBJECT_PATH_SYNTAX_BAD, detail="a full object path begins with a backslash")
+    for directory, prefix in (("global", GLOBAL_DIRECTORY), ("local", local_directory(session))):
+        if path == prefix:
+            return directory, ""
+        if path.startswith(prefix + "\\"):
+            return _below(directory, path[len(prefix) + 1:], empty_is_invalid=True)
+    if "\\\\" in path:
+        raise NtError(st.OBJECT_NAME_INVALID, detail="the path has an empty component")
+    raise NtError(st.OBJECT_PATH_NOT_FOUND, detail="there is no such object directory")
+
+
+def _below(directory: str, rest: str, *, empty_is_invalid: bool = False) -> tuple[str, str]:
+    head, separator, tail = rest.partition("\\")
+    if not separator:
+        if not rest and empty_is_invalid:
+            raise NtError(st.OBJECT_NAME_INVALID, detail="the name ends with a backslash")
+        return directory, rest
+    if head in ("Global", "Local"):
+        if not tail:
+            raise NtError(st.OBJECT_NAME_INVALID, detail=f"nothing follows the prefix {head}\\")
+        return _below("global" if head == "Global" else "local", tail, empty_is_invalid=True)
+    if not head or tail.startswith("\\"):
+        raise NtError(st.OBJECT_NAME_INVALID, detail="the path has an empty component")
+    raise NtError(st.OBJECT_PATH_NOT_FOUND,
+                  detail=f"a backslash separates directories, and there is no directory '{head}'")

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""Records that cross the kernel interface, with the field names of their C counterparts.
+
+Pure data.  Records of the library itself (not of Windows) have PEP 8 field names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+OBJ_INHERIT = 0x02
+OBJ_PROTECT_CLOSE = 0x01  #: in ObjectBasicInformation.Attributes only
+OBJ_PERMANENT = 0x10
+OBJ_EXCLUSIVE = 0x20
+OBJ_CASE_INSENSITIVE = 0x40
+OBJ_OPENIF = 0x80
+
+DUPLICATE_CLOSE_SOURCE = 0x1
+DUPLICATE_SAME_ACCESS = 0x2
+DUPLICATE_SAME_ATTRIBUTES = 0x4
+
+OWNER_SECURITY_INFORMATION = 0x1
+GROUP_SECURITY_INFORMATION = 0x2
+DACL_SECURITY_INFORMATION = 0x4
+SACL_SECURITY_INFORMATION = 0x8
+
+NOTIFICATION_EVENT = 0  #: EVENT_TYPE: manual reset
+SYNCHRONIZATION_EVENT = 1  #: EVENT_TYPE: auto reset
+WAIT_ALL = 0  #: WAIT_TYPE
+WAIT_ANY = 1  #: WAIT_TYPE
+
+FILE_SHARE_READ = 0x1
+FILE_SHARE_WRITE = 0x2
+FILE_SHARE_DELETE = 0x4
+FILE_SUPERSEDE = 0
+FILE_OPEN = 1
+FILE_CREATE = 2
+FILE_OPEN_IF = 3
+FILE_OVERWRITE = 4
+FILE_OVERWRITE_IF = 5
+FILE_OPENED = 1  #: what NtCreateFile reports
+FILE_CREATED = 2
+FILE_OVERWRITTEN = 3
+FILE_DELETE_ON_CLOSE = 0x1000  #: create option
+FILE_WRITE_THROUGH = 0x2
+FILE_SEQUENTIAL_ONLY = 0x4
+FILE_RANDOM_ACCESS = 0x800
+
+CURRENT_PROCESS = -1  #: NtCurrentProcess()
+CURRENT_THREAD = -2  #: NtCurrentThread()
+
+SE_DEBUG_PRIVILEGE = 20  #: the low part of SeDebugPrivilege's LUID, on every Windows
+SE_PRIVILEGE_ENABLED = 0x2
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAttributes:
+    """OBJECT_ATTRIBUTES.
+
+    Any object with these attributes serves as well; ``SecurityDescriptor`` is self-relative bytes.
+    """
+
+    ObjectName: str | None = None
+    RootDirectory: int = 0
+    Attributes: int = 0
+    SecurityDescriptor: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SectionBasicInformation:
+    """SECTION_BASIC_INFORMATION."""
+
+    BaseAddress: int
+    Attributes: int
+    Size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectBasicInformation:
+    """OBJECT_BASIC_INFORMATION, as far as this library needs it."""
+
+    Attributes: int
+    GrantedAccess: int
+    HandleCount: int
+    PointerCount: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBasicInformation:
+    """MEMORY_BASIC_INFORMATION."""
+
+    BaseAddress: int
+    AllocationBase: int
+    AllocationProtect: int
+    RegionSize: int
+    State: int
+    Protect: int
+    Type: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventBasicInformation:
+    """EVENT_BASIC_INFORMATION."""
+
+    EventType: int
+    EventState: int
+
+
+@dataclass(frozen=True, slots=True)
+class MutantBasicInformation:
+    """MUTANT_BASIC_INFORMATION; the owner besides (MutantOwnerInformation), 0 when there is none."""
+
+    CurrentCount: int
+    OwnedByCaller: bool
+    AbandonedState: bool
+    owner_pid: int = 0
+    owner_tid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SemaphoreBasicInformation:
+    """SEMAPHORE_BASIC_INFORMATION."""
+
+    CurrentCount: int
+    MaximumCount: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessBasicInformation:
+    """PROCESS_BASIC_INFORMATION, as far as this library needs it; ExitStatus is STATUS_PENDING while it runs."""
+
+    ExitStatus: int
+    UniqueProcessId: int
+    InheritedFromUniqueProcessId: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class HandleEntry:
+    """One handle of some process, found by searching its handle table.
+
+    Attributes:
+        pid: The process that has the handle.
+        handle: Its value there.
+        type_name: "Section", "Mutant", "Event", "Semaphore", "File", ...
+        granted_access: The rights it carries.
+        attributes: OBJ_INHERIT and OBJ_PROTECT_CLOSE as far as known.
+        name: Full object name, or the file's path; "" when there is none or it cannot be told.
+        size: Bytes of a section, else 0.
+        identity: Equal for two handles exactly when they mean the same object; None when it cannot be told.
+        creator_pid: The process that made the object, 0 when unknown.
+        created: When, in seconds since the epoch; 0.0 when unknown.
+    """
+
+    pid: int
+    handle: int
+    type_name: str
+    granted_access: int
+    attributes: int = 0
+    name: str = ""
+    size: int = 0
+    identity: tuple[int, ...] | None = None
+    creator_pid: int = 0
+    created: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NamedObject:
+    """One object in the namespace, as ``list_directory`` gives it."""
+
+    name: str  #: as a Win32 program would give it: ``leaf`` or ``Global\\leaf``
+    type_name: str
+    size: int
+    holders: tuple[HandleEntry, ...] = ()
+    owner: str = ""
+    problem: str = ""  #: why more cannot be told, when it cannot
+
+
+@dataclass(slots=True)
+class ProcessStart:
+    """What CreateProcess was told."""
+
+    application: str | None
+    command_line: str | None
+    inherit_handles: bool = False
+    creation_flags: int = 0
+    environment: Mapping[str, str] | None = None
+    directory: str | None = None
+    standard_handles: tuple[int, int, int] | None = None  #: input, output, error
+    process_inheritable: bool = False
+    thread_inheritable: bool = False
+    arguments: Sequence[str] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class StartedProcess:
+    """PROCESS_INFORMATION."""
+
+    hProcess: int
+    hThread: int
+    dwProcessId: int
+    dwThreadId: int
