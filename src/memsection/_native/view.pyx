@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: MIT
+# cython: auto_pickle=False
+"""A mapping as a buffer, with its bounds and its exports.
+
+It owns the moment of unmapping: once, when the view was closed and the last buffer over it is gone.  How memory is
+mapped and unmapped is the caller's business (``release``), and so is whether it is still what it was (``check``).
+"""
+
+cimport cython
+from cpython.buffer cimport PyBuffer_FillInfo
+from libc.stdint cimport uint64_t, uintptr_t
+
+import sys
+
+cdef extern from "ms_atomic.h" nogil:
+    uint64_t ms_load_u64(const uint64_t *)
+    void ms_store_u64(uint64_t *, uint64_t)
+
+cdef extern from "ms_view.h" nogil:
+    uint64_t MS_VIEW_CLOSED
+    int ms_view_acquire(uint64_t *)
+    int ms_view_release(uint64_t *)
+    int ms_view_close(uint64_t *)
+
+cdef extern from "Python.h":
+    void PyErr_WriteUnraisable(object)
+
+
+cdef object _closed_error():
+    # Imported when needed: the core stands below the vocabulary, and only this error has to be a public one.
+    from memsection.vocabulary import errors, status
+    return errors.ArgumentError("view: used after it was closed", ntstatus=status.NOT_MAPPED_VIEW)
+
+
+@cython.no_gc_clear     # the collector must not take _release away before it was called
+cdef class View:
+    """A mapped range of memory as a buffer of bytes.
+
+    Closing never raises: while memoryviews or arrays still use the memory it is released when the last of them goes.
+
+    Args:
+        address: Where the memory is mapped.
+        length: Its size in bytes.
+        readonly: Whether buffers over it refuse writing.
+        release: Called once, when nothing uses the memory any more.
+        check: Called before the memory is lent out; what it raises is raised to whoever asked.
+
+    Raises:
+        ValueError: The range is empty of sense (negative, or at address 0), or the view was opened already.
+    """
+
+    cdef char *_start
+    cdef Py_ssize_t _length
+    cdef uint64_t _state
+    cdef bint _readonly
+    cdef object _release
+    cdef object _check
+    cdef object __weakref__
+
+    def __cinit__(self):
+        self._state = MS_VIEW_CLOSED
+
+    def __init__(self, uintptr_t address, Py_ssize_t length, *, bint readonly, object release, object check=None):
+        if not ms_load_u64(&self._state) & MS_VIEW_CLOSED or self._start != NULL:
+            raise ValueError("view: opened already")
+        if length < 0 or address == 0 or <uintptr_t>length > <uintptr_t>-1 - address:
+            raise ValueError(f"view: no memory of {length} bytes can be at address {address:#x}")
+        # Safety: the caller vouches for [address, address + length) until it is asked to release it, and no access
+        # below or through an exported buffer leaves that range.
+        self._start = <char *>address
+        self._length = length
+        self._readonly = readonly
+        self._release = release
+        self._check = check
+        ms_store_u64(&self._state, 0)
+
+    cdef int _enter(self) except -1:
+        """Hold the memory: it stays until ``_leave``."""
+        if ms_view_acquire(&self._state) != 0:
+            raise _closed_error()
+        if self._check is not None:
+            try:
+                self._check()
+            except BaseException:
+                self._leave()
+                raise
+        return 0
+
+    cdef void _leave(self) noexcept:
+        if ms_view_release(&self._state):
+            self._unmap()
+
+    cdef void _unmap(self) noexcept:
+        # Only the one caller that ms_view names comes here.
+        release, self._release, self._check = self._release, None, None
+        if release is None:
+            return
+        try:
+            release()
+        except BaseException:
+            # The interpreter takes modules apart at exit, and the system takes the memory back anyway.
+            if not sys.is_finalizing():
+                PyErr_WriteUnraisable(self)
+
+    def __getbuffer__(self, Py_buffer *buffer, int flags):
+        self._enter()
+        try:
+            PyBuffer_FillInfo(buffer, self, self._start, self._length, self._readonly, flags)
+        except BaseException:
+            self._leave()
+            raise
+
+    def __releasebuffer__(self, Py_buffer *buffer):
+        self._leave()
+
+    def __len__(self):
+        if ms_load_u64(&self._state) & MS_VIEW_CLOSED:
+            raise _closed_error()
+        return self._length
+
+    def __getitem__(self, key):
+        return memoryview(self)[key]
+
+    def __setitem__(self, key, value):
+        with memoryview(self) as whole:
+            whole[key] = value
+
+    def close(self):
+        """Give the memory up: now, or when the last buffer over it goes.  Never raises; again is harmless."""
+        if ms_view_close(&self._state) == 1:
+            self._unmap()
+
+    def __enter__(self):
+        if ms_load_u64(&self._state) & MS_VIEW_CLOSED:
+            raise _closed_error()
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def __del__(self):
+        if ms_view_close(&self._state) == 1:
+            self._unmap()
+
+    def __dealloc__(self):
+        # For a subclass whose __del__ does not call this one's; otherwise it was closed just before.
+        if ms_view_close(&self._state) == 1:
+            self._unmap()
+
+    @property
+    def address(self):
+        """Where the memory is mapped."""
+        if ms_load_u64(&self._state) & MS_VIEW_CLOSED:
+            raise _closed_error()
+        return <uintptr_t>self._start
+
+    @property
+    def readonly(self):
+        """Whether buffers over it refuse writing."""
+        return self._readonly
+
+    @property
+    def closed(self):
+        """Whether it was closed; the memory may still be mapped for those who use it."""
+        return bool(ms_load_u64(&self._state) & MS_VIEW_CLOSED)
+
+    @property
+    def exports(self):
+        """How many buffers over it are in use."""
+        return ms_load_u64(&self._state) & ~MS_VIEW_CLOSED
