@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""System calls on Linux that the standard library lacks, or takes no address for.
+
+One door each: convert, drop the GIL, call, raise OSError.  It decides nothing; ``nt.linux.syscalls`` is who calls it.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_SetFromErrno
+from libc.stdint cimport uint32_t, uintptr_t
+
+cdef extern from * nogil:
+    """
+    #define _GNU_SOURCE
+    #include <errno.h>
+    #include <linux/capability.h>
+    #include <linux/mempolicy.h>
+    #include <string.h>
+    #include <sys/mman.h>
+    #include <sys/syscall.h>
+    #include <sys/uio.h>
+    #include <unistd.h>
+    #ifndef MAP_FIXED_NOREPLACE
+    #define MAP_FIXED_NOREPLACE 0x100000
+    #endif
+    #ifndef MADV_POPULATE_WRITE
+    #define MADV_POPULATE_WRITE 23
+    #endif
+    #ifndef SYS_pidfd_getfd
+    #define SYS_pidfd_getfd 438
+    #endif
+
+    static long ms_pidfd_getfd(int pidfd, int fd) { return syscall(SYS_pidfd_getfd, pidfd, fd, 0); }
+
+    /* Binds the pages of a range to one NUMA node (mbind(2)); the range may be untouched still. */
+    static long ms_bind(void *address, size_t length, unsigned node) {
+        unsigned long mask[16] = {0};
+        if (node >= 8 * sizeof mask) { errno = EINVAL; return -1; }
+        mask[node / (8 * sizeof(long))] = 1UL << node % (8 * sizeof(long));
+        return syscall(SYS_mbind, address, length, MPOL_BIND, mask, 8 * sizeof mask, 0);
+    }
+
+    /* Copies between this process and another (process_vm_readv(2)): a bad address is EFAULT, not a signal. */
+    static long ms_copy(int pid, void *local, void *remote, size_t length, int write) {
+        struct iovec here = {local, length}, there = {remote, length};
+        return syscall(write ? SYS_process_vm_writev : SYS_process_vm_readv, pid, &here, 1UL, &there, 1UL, 0UL);
+    }
+
+    /* The capability sets of the calling thread: effective, permitted, inheritable, as 64-bit masks (capget(2)). */
+    static long ms_capabilities(unsigned long long *sets, int set) {
+        struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+        struct __user_cap_data_struct data[2];
+        if (set)
+            for (int i = 0; i < 2; i++) {
+                data[i].effective = (unsigned)(sets[0] >> 32 * i);
+                data[i].permitted = (unsigned)(sets[1] >> 32 * i);
+                data[i].inheritable = (unsigned)(sets[2] >> 32 * i);
+            }
+        long r = syscall(set ? SYS_capset : SYS_capget, &head, data);
+        if (r == 0 && !set)
+            for (int i = 0; i < 3; i++) {
+                unsigned low = i == 0 ? data[0].effective : i == 1 ? data[0].permitted : data[0].inheritable;
+                unsigned high = i == 0 ? data[1].effective : i == 1 ? data[1].permitted : data[1].inheritable;
+                sets[i] = (unsigned long long)high << 32 | low;
+            }
+        return r;
+    }
+    """
+    void *c_mmap "mmap"(void *, size_t, int, int, int, long long)
+    int c_munmap "munmap"(void *, size_t)
+    int c_mprotect "mprotect"(void *, size_t, int)
+    int c_msync "msync"(void *, size_t, int)
+    int c_madvise "madvise"(void *, size_t, int)
+    long ms_pidfd_getfd(int, int)
+    long ms_bind(void *, size_t, unsigned int)
+    long ms_copy(int, void *, void *, size_t, int)
+    long ms_capabilities(unsigned long long *, int)
+    enum:
+        MS_PROT_READ "PROT_READ"
+        MS_PROT_WRITE "PROT_WRITE"
+        MS_PROT_EXEC "PROT_EXEC"
+        MS_MAP_SHARED "MAP_SHARED"
+        MS_MAP_PRIVATE "MAP_PRIVATE"
+        MS_MAP_FIXED "MAP_FIXED"
+        MS_MAP_FIXED_NOREPLACE "MAP_FIXED_NOREPLACE"
+        MS_MAP_ANONYMOUS "MAP_ANONYMOUS"
+        MS_MAP_NORESERVE "MAP_NORESERVE"
+        MS_MS_SYNC "MS_SYNC"
+        MS_MADV_WILLNEED "MADV_WILLNEED"
+        MS_MADV_POPULATE_WRITE "MADV_POPULATE_WRITE"
+
+PROT_NONE, PROT_READ, PROT_WRITE, PROT_EXEC = 0, MS_PROT_READ, MS_PROT_WRITE, MS_PROT_EXEC
+MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_FIXED_NOREPLACE = (MS_MAP_SHARED, MS_MAP_PRIVATE, MS_MAP_FIXED,
+                                                           MS_MAP_FIXED_NOREPLACE)
+MAP_ANONYMOUS, MAP_NORESERVE, MS_SYNC = MS_MAP_ANONYMOUS, MS_MAP_NORESERVE, MS_MS_SYNC
+MADV_WILLNEED, MADV_POPULATE_WRITE = MS_MADV_WILLNEED, MS_MADV_POPULATE_WRITE
+
+
+def mmap(uintptr_t address, size_t length, int prot, int flags, int fd, long long offset):
+    """mmap(2); the address."""
+    cdef void *found
+    with nogil:
+        found = c_mmap(<void *>address, length, prot, flags, fd, offset)
+    if found == <void *>-1:
+        PyErr_SetFromErrno(OSError)
+    return <uintptr_t>found
+
+
+def munmap(uintptr_t address, size_t length):
+    """munmap(2)."""
+    cdef int result
+    with nogil:
+        result = c_munmap(<void *>address, length)
+    if result:
+        PyErr_SetFromErrno(OSError)
+
+
+def mprotect(uintptr_t address, size_t length, int prot):
+    """mprotect(2)."""
+    if c_mprotect(<void *>address, length, prot):
+        PyErr_SetFromErrno(OSError)
+
+
+def msync(uintptr_t address, size_t length):
+    """msync(2) with MS_SYNC: returns when the pages are written."""
+    cdef int result
+    with nogil:
+        result = c_msync(<void *>address, length, MS_MS_SYNC)
+    if result:
+        PyErr_SetFromErrno(OSError)
+
+
+def madvise(uintptr_t address, size_t length, int advice):
+    """madvise(2)."""
+    cdef int result
+    with nogil:
+        result = c_madvise(<void *>address, length, advice)
+    if result:
+        PyErr_SetFromErrno(OSError)
+
+
+def mbind(uintptr_t address, size_t length, unsigned int node):
+    """mbind(2) with MPOL_BIND to one node."""
+    if ms_bind(<void *>address, length, node):
+        PyErr_SetFromErrno(OSError)
+
+
+def pidfd_getfd(int pidfd, int fd):
+    """pidfd_getfd(2): a descriptor that shares the other process's open file description."""
+    cdef long result
+    with nogil:
+        result = ms_pidfd_getfd(pidfd, fd)
+    if result < 0:
+        PyErr_SetFromErrno(OSError)
+    return result
+
+
+def copy_from(int pid, uintptr_t address, size_t length):
+    """Bytes of a process's memory, as many as can be read (process_vm_readv(2))."""
+    data = PyBytes_FromStringAndSize(NULL, length)
+    cdef char *target = PyBytes_AS_STRING(data)
+    cdef long result
+    with nogil:
+        result = ms_copy(pid, target, <void *>address, length, 0)
+    if result < 0:
+        PyErr_SetFromErrno(OSError)
+    return data if <size_t>result == length else data[:result]
+
+
+def copy_to(int pid, uintptr_t address, const unsigned char[::1] data):
+    """Write bytes into a process's memory; how many could be (process_vm_writev(2))."""
+    cdef size_t length = data.shape[0]
+    cdef long result
+    if length == 0:
+        return 0
+    with nogil:
+        result = ms_copy(pid, <void *>&data[0], <void *>address, length, 1)
+    if result < 0:
+        PyErr_SetFromErrno(OSError)
+    return result
+
+
+def capabilities():
+    """(effective, permitted, inheritable) of the calling thread."""
+    cdef unsigned long long sets[3]
+    if ms_capabilities(sets, 0):
+        PyErr_SetFromErrno(OSError)
+    return sets[0], sets[1], sets[2]
+
+
+def set_capabilities(unsigned long long effective, unsigned long long permitted, unsigned long long inheritable):
+    """capset(2) for the calling thread."""
+    cdef unsigned long long sets[3]
+    sets[0], sets[1], sets[2] = effective, permitted, inheritable
+    if ms_capabilities(sets, 1):
+        PyErr_SetFromErrno(OSError)

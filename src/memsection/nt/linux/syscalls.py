@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""Every call into the system, one replaceable table.
+
+The rest of ``nt.linux`` calls the system only through this module's names, looked up at each call, so that a test can
+put a failure or a death before or after any of them.  Nothing is decided here; an OSError goes through as it is.
+"""
+
+from __future__ import annotations
+
+import fcntl as _fcntl
+import os as _os
+import select as _select
+import signal as _signal
+
+from memsection._native import system as _system
+
+O_RDONLY, O_RDWR, O_CLOEXEC, O_NOFOLLOW = _os.O_RDONLY, _os.O_RDWR, _os.O_CLOEXEC, _os.O_NOFOLLOW
+O_NONBLOCK, O_NOCTTY, O_DIRECTORY, O_PATH = _os.O_NONBLOCK, _os.O_NOCTTY, _os.O_DIRECTORY, _os.O_PATH
+O_TMPFILE = _os.O_TMPFILE
+LOCK_SH, LOCK_EX, LOCK_NB, LOCK_UN = _fcntl.LOCK_SH, _fcntl.LOCK_EX, _fcntl.LOCK_NB, _fcntl.LOCK_UN
+F_OFD_GETLK, F_OFD_SETLK = 36, 37  # fcntl.h; in the fcntl module from Python 3.9 on some systems only
+F_ADD_SEALS, F_GET_SEALS = 1033, 1034
+F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_FUTURE_WRITE = 0x2, 0x4, 0x10
+MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_HUGETLB = 0x1, 0x2, 0x4
+
+open = _os.open
+close = _os.close
+read = _os.read
+write = _os.write
+pread = _os.pread
+pwrite = _os.pwrite
+lseek = _os.lseek
+fstat = _os.fstat
+stat = _os.stat
+ftruncate = _os.ftruncate
+fallocate = _os.posix_fallocate
+fsync = _os.fsync
+fchmod = _os.fchmod
+chmod = _os.chmod
+mkdir = _os.mkdir
+link = _os.link
+unlink = _os.unlink
+listdir = _os.listdir
+readlink = _os.readlink
+dup = _os.dup
+fstatvfs = _os.fstatvfs
+setxattr = _os.setxattr
+getxattr = _os.getxattr
+removexattr = _os.removexattr
+memfd_create = _os.memfd_create
+get_inheritable = _os.get_inheritable
+set_inheritable = _os.set_inheritable
+pidfd_open = _os.pidfd_open
+pidfd_send_signal = _signal.pidfd_send_signal
+waitid = _os.waitid
+fork_exec = _os.posix_spawn
+poll = _select.poll
+flock = _fcntl.flock
+fcntl = _fcntl.fcntl
+mmap = _system.mmap
+munmap = _system.munmap
+mprotect = _system.mprotect
+msync = _system.msync
+madvise = _system.madvise
+mbind = _system.mbind
+pidfd_getfd = _system.pidfd_getfd
+copy_from = _system.copy_from
+copy_to = _system.copy_to
+capabilities = _system.capabilities
+set_capabilities = _system.set_capabilities
