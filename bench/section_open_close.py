@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+"""What does it cost to open a named section and let it go, and to create one?
+
+The alternative is ``multiprocessing.shared_memory`` with its attach + close, and create + close + unlink.  Both sides end
+up with the bytes mapped and give everything back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from multiprocessing.shared_memory import SharedMemory
+
+from measure import arguments, compare, interleaved
+
+from memsection import Section
+
+PAGE = 4096
+MIB = 1 << 20
+
+
+def touch(buffer: object) -> None:
+    """Write to every page."""
+    memory = memoryview(buffer)  # type: ignore[arg-type]
+    memory[::PAGE] = bytes(len(memory) // PAGE)
+    memory.release()
+
+
+def open_section(name: str) -> None:
+    section = Section.open(name)
+    section.map().close()
+    section.close()
+
+
+def attach_shared_memory(name: str) -> None:
+    SharedMemory(name).close()
+
+
+def create_section(name: str, size: int, use: Callable[[object], None] | None = None) -> None:
+    section = Section.create(name, size)
+    view = section.map()
+    if use is not None:
+        use(view)
+    view.close()
+    section.close()
+
+
+def create_shared_memory(name: str, size: int, use: Callable[[object], None] | None = None) -> None:
+    block = SharedMemory(name, create=True, size=size)
+    if use is not None:
+        use(block.buf)
+    block.close()
+    block.unlink()
+
+
+def main() -> None:
+    rounds = arguments(__doc__, 300).rounds
+    name = f"bench-{os.getpid()}"
+    for size, label in ((PAGE, "4 KiB"), (MIB, "1 MiB")):
+        with Section.create(name, size):
+            block = SharedMemory(name, create=True, size=size)
+            try:
+                samples = interleaved({"memsection": lambda: open_section(name),
+                                       "SharedMemory": lambda: attach_shared_memory(name)}, rounds=rounds, batch=20)
+            finally:
+                block.close()
+                block.unlink()
+        compare(f"open + map + unmap + close, {label}", samples, "SharedMemory", 0.7 if size == PAGE else None)
+    for size, use, label in ((PAGE, None, "4 KiB"), (PAGE, touch, "4 KiB, touched"), (MIB, touch, "1 MiB, touched")):
+        samples = interleaved({
+            "memsection": lambda size=size, use=use: create_section(name, size, use),  # type: ignore[misc]
+            "SharedMemory": lambda size=size, use=use: create_shared_memory(name, size, use)},  # type: ignore[misc]
+            rounds=rounds if size == PAGE else max(rounds // 4, 20), batch=20 if size == PAGE else 4)
+        compare(f"create + map + unmap + close, {label}", samples, "SharedMemory", 0.9)
+
+
+if __name__ == "__main__":
+    main()
