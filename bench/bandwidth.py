@@ -8,6 +8,7 @@ NumPy itself allocated; figures are for one pass over the whole array.
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 
 import numpy as np
 from measure import arguments, compare, interleaved
@@ -33,12 +34,10 @@ def main() -> None:
             "sum": lambda array: array.sum(),
         }
         for name, operation in cases.items():
-            samples = interleaved({"memsection": lambda operation=operation: operation(shared),  # type: ignore[misc]
-                                   "private": lambda operation=operation: operation(private)},  # type: ignore[misc]
+            samples = interleaved({"memsection": partial(operation, shared), "private": partial(operation, private)},
                                   rounds=rounds, batch=1)
             # The target is a bandwidth of at least 0.97, that is a time of at most 1 / 0.97.
             compare(f"{name}, {SIZE >> 20} MiB", samples, "private", 1.03)
-        del shared
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """How long does ``import memsection`` take in a fresh interpreter?
 
-The alternative is ``import multiprocessing.shared_memory``.  Each sample is an interpreter of its own, which times the one
-import statement from inside.
+The alternative is ``import multiprocessing.shared_memory``.  Each sample is an interpreter of its own, which times
+the one import statement from inside.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 """How the benchmarks here measure, and how they print it; what is measured is in the other files.
 
 Machines are noisy, and slow drift (frequency, neighbours) is larger than most differences of interest.  So all
-candidates run in one process group and one run, in turns: a round gives every candidate one short batch, in an order that
-changes from round to round.  A figure is the median over the rounds; a ratio is the median of the rounds' own ratios,
-in which the drift cancels.  The 99th percentile is that of the batches.
+candidates run in one run, in turns: a round gives every candidate one short batch, in an order that changes from
+round to round.  A figure is the median over the rounds; a ratio is the median of the rounds' own ratios, in which
+the drift cancels.  The 99th percentile is that of the batches.
 """
 
 from __future__ import annotations
@@ -94,7 +94,8 @@ def compare(title: str, samples: Samples, reference: str, target: float | None =
     text = f"### {title}\n\n{table(['', 'median', '99th percentile', f'ratio to {reference}'], rows)}\n"
     if target is not None:
         reached = ratio(samples, ours, reference)
-        text += f"\ntarget for {ours}: at most {target}; {'reached' if reached <= target else 'MISSED'} at {reached:.2f}\n"
+        verdict = "reached" if reached <= target else "MISSED"
+        text += f"\ntarget for {ours}: at most {target}; {verdict} at {reached:.2f}\n"
     print(text, flush=True)
     return text
 
@@ -102,10 +103,9 @@ def compare(title: str, samples: Samples, reference: str, target: float | None =
 def _commit() -> str:
     root = Path(__file__).resolve().parent.parent
     try:
-        commit = subprocess.run(["git", "-C", str(root), "rev-parse", "--short", "HEAD"], capture_output=True, text=True,
-                                check=True).stdout.strip()
-        dirty = subprocess.run(["git", "-C", str(root), "status", "--porcelain", "--", "src"], capture_output=True,
-                               text=True, check=True).stdout.strip()
+        commit, dirty = (subprocess.run(["git", "-C", str(root), *words], capture_output=True, text=True,
+                                        check=True).stdout.strip()
+                         for words in (("rev-parse", "--short", "HEAD"), ("status", "--porcelain", "--", "src")))
     except (OSError, subprocess.CalledProcessError):
         return "no commit"
     return commit + (" with changes" if dirty else "")

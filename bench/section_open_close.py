@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What does it cost to open a named section and let it go, and to create one?
 
-The alternative is ``multiprocessing.shared_memory`` with its attach + close, and create + close + unlink.  Both sides end
-up with the bytes mapped and give everything back.
+The alternative is ``multiprocessing.shared_memory`` with its attach + close, and create + close + unlink.  Both sides
+end up with the bytes mapped and give everything back.
 """
 
 from __future__ import annotations
