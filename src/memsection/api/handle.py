@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
-from types import CodeType
-from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
@@ -21,7 +18,12 @@ from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public
 from memsection.vocabulary.object_types import ObjectType
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import CodeType
+    from typing import Any, ClassVar, Self
+
     from memsection.vocabulary.security import Security
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep

@@ -8,15 +8,20 @@ gives the status, or a tuple of the status and what C would write through pointe
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
 
-from memsection.nt.interface import Kernel
+from memsection._native.view import View as ViewBuffer  # noqa: F401  # what kernel.view_buffer makes, to be subclassed
 from memsection.vocabulary import access as _access
 from memsection.vocabulary import protection as _protection
 from memsection.vocabulary import status as _st
 from memsection.vocabulary import structs as _structs
 from memsection.vocabulary.errors import NtError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any
+
+    from memsection.nt.interface import Kernel
 
 if sys.platform == "win32":
     from memsection.nt.windows.services import WindowsKernel as _System

@@ -153,9 +153,10 @@ class Kernel(Protocol):
         """NtWriteVirtualMemory; the bytes written."""
         ...
 
-    def view_buffer(self, address: int, length: int, *, readonly: bool, release: Callable[[], None]) -> Any:
-        """A buffer (``_native.view.View``) over mapped memory; ``release`` is called once, when it is closed and
-        the last memoryview or array over it is gone."""
+    def view_buffer(self, address: int, length: int, *, readonly: bool, release: Callable[[], None],
+                    kind: type[Any] | None = None) -> Any:
+        """A buffer (``_native.view.View``, or ``kind``, a subclass) over mapped memory; ``release`` is called once,
+        when it is closed and the last memoryview or array over it is gone."""
         ...
 
     def view_fault(self, address: int) -> int | None:
@@ -164,6 +165,10 @@ class Kernel(Protocol):
 
     def seal_section(self, section: int) -> None:
         """After it nobody gets a new writable view; existing ones keep writing.  NOT_ON_THIS_SYSTEM on Windows."""
+        ...
+
+    def file_descriptor(self, handle: int) -> int:
+        """The descriptor behind a handle; it stays the handle's.  NOT_ON_THIS_SYSTEM on Windows."""
         ...
 
     # ------------------------------------------------------------------ files

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from memsection.vocabulary import access as a
+from memsection.vocabulary.records import record
 
 
-@dataclass(frozen=True)
+@record(frozen=True, slots=True, eq=False)
 class ObjectType:
     """What the object manager has to know of a type."""
 
@@ -20,7 +19,7 @@ class ObjectType:
     generic_execute: int
     generic_all: int
     waitable: bool
-    rights: dict[str, int] = field(repr=False, hash=False, compare=False, default_factory=dict)
+    rights: dict[str, int]  #: their names
 
     def specific(self, mask: int) -> int:
         """The mask with generic rights replaced by what they mean for this type (RtlMapGenericMask)."""

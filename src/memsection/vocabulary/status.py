@@ -9,10 +9,12 @@ conformance transcripts).
 from __future__ import annotations
 
 import errno as _errno
-from typing import NamedTuple
+
+from memsection.vocabulary.records import record
 
 
-class Row(NamedTuple):
+@record(frozen=True, slots=True)
+class Row:
     """What one status is called, and what it is for Win32 and POSIX programs."""
 
     name: str

@@ -6,8 +6,11 @@ Pure data.  Records of the library itself (not of Windows) have PEP 8 field name
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from memsection.vocabulary.records import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 OBJ_INHERIT = 0x02
 OBJ_PROTECT_CLOSE = 0x01  #: in ObjectBasicInformation.Attributes only
@@ -54,7 +57,7 @@ SE_DEBUG_PRIVILEGE = 20  #: the low part of SeDebugPrivilege's LUID, on every Wi
 SE_PRIVILEGE_ENABLED = 0x2
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ObjectAttributes:
     """OBJECT_ATTRIBUTES.
 
@@ -67,7 +70,7 @@ class ObjectAttributes:
     SecurityDescriptor: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SectionBasicInformation:
     """SECTION_BASIC_INFORMATION."""
 
@@ -76,7 +79,7 @@ class SectionBasicInformation:
     Size: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ObjectBasicInformation:
     """OBJECT_BASIC_INFORMATION, as far as this library needs it."""
 
@@ -86,7 +89,7 @@ class ObjectBasicInformation:
     PointerCount: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class MemoryBasicInformation:
     """MEMORY_BASIC_INFORMATION."""
 
@@ -99,7 +102,7 @@ class MemoryBasicInformation:
     Type: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EventBasicInformation:
     """EVENT_BASIC_INFORMATION."""
 
@@ -107,7 +110,7 @@ class EventBasicInformation:
     EventState: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class MutantBasicInformation:
     """MUTANT_BASIC_INFORMATION; the owner besides (MutantOwnerInformation), 0 when there is none."""
 
@@ -118,7 +121,7 @@ class MutantBasicInformation:
     owner_tid: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SemaphoreBasicInformation:
     """SEMAPHORE_BASIC_INFORMATION."""
 
@@ -126,7 +129,7 @@ class SemaphoreBasicInformation:
     MaximumCount: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class ProcessBasicInformation:
     """PROCESS_BASIC_INFORMATION, as far as this library needs it; ExitStatus is STATUS_PENDING while it runs."""
 
@@ -135,7 +138,7 @@ class ProcessBasicInformation:
     InheritedFromUniqueProcessId: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class HandleEntry:
     """One handle of some process, found by searching its handle table.
 
@@ -164,7 +167,7 @@ class HandleEntry:
     created: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class NamedObject:
     """One object in the namespace, as ``list_directory`` gives it."""
 
@@ -176,7 +179,7 @@ class NamedObject:
     problem: str = ""  #: why more cannot be told, when it cannot
 
 
-@dataclass(slots=True)
+@record(slots=True)
 class ProcessStart:
     """What CreateProcess was told."""
 
@@ -189,10 +192,10 @@ class ProcessStart:
     standard_handles: tuple[int, int, int] | None = None  #: input, output, error
     process_inheritable: bool = False
     thread_inheritable: bool = False
-    arguments: Sequence[str] = field(default_factory=tuple)
+    arguments: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StartedProcess:
     """PROCESS_INFORMATION."""
 

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Windows section objects for Python: shared memory with names, handles, rights and a lifetime.
+
+The public names, re-exported one by one from where they are made; each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+__version__ = "0.1.0"
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from memsection.api.event import Event
+    from memsection.api.mutex import Mutex
+    from memsection.api.process import HeldHandle, Process, debug_privilege
+    from memsection.api.section import Section
+    from memsection.api.semaphore import Semaphore
+    from memsection.api.view import View
+    from memsection.api.wait import wait_all, wait_any
+    from memsection.vocabulary import errors, security
+    from memsection.vocabulary.errors import (
+        AbandonedMutexError, AccessError, ArgumentError, CommitError, CorruptError, Error, ExistsError, HandleError,
+        InPageError, NotFoundError, WaitTimeoutError,
+    )
+    from memsection.vocabulary.protection import ALLOCATION_GRANULARITY, PAGE_SIZE
+    from memsection.vocabulary.security import Security
+
+__all__ = [
+    "ALLOCATION_GRANULARITY", "PAGE_SIZE", "AbandonedMutexError", "AccessError", "ArgumentError", "CommitError",
+    "CorruptError", "Error", "Event", "ExistsError", "HandleError", "HeldHandle", "InPageError", "Mutex",
+    "NotFoundError", "Process", "Section", "Security", "Semaphore", "View", "WaitTimeoutError", "debug_privilege",
+    "errors", "security", "wait_all", "wait_any",
+]
+
+# Where each name is made.  Importing at first use (PEP 562) keeps ``import memsection`` cheap for a program that
+# may not need it at all (bench/import_time.py).
+_HOME = {
+    **dict.fromkeys(("AbandonedMutexError", "AccessError", "ArgumentError", "CommitError", "CorruptError", "Error",
+                     "ExistsError", "HandleError", "InPageError", "NotFoundError", "WaitTimeoutError"),
+                    "vocabulary.errors"),
+    **dict.fromkeys(("ALLOCATION_GRANULARITY", "PAGE_SIZE"), "vocabulary.protection"),
+    **dict.fromkeys(("HeldHandle", "Process", "debug_privilege"), "api.process"),
+    **dict.fromkeys(("wait_all", "wait_any"), "api.wait"),
+    "Event": "api.event", "Mutex": "api.mutex", "Section": "api.section", "Security": "vocabulary.security",
+    "Semaphore": "api.semaphore", "View": "api.view",
+    "errors": "vocabulary", "security": "vocabulary",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module 'memsection' has no attribute {name!r}")
+    from importlib import import_module
+
+    if home == "vocabulary":
+        value: object = import_module(f"memsection.vocabulary.{name}")
+    else:
+        value = getattr(import_module(f"memsection.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

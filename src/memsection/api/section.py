@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: MIT
+"""Sections: memory that processes share, by name, by handle, or through a file.
+
+It owns the words of access and what they mean for pages and rights.  Everything about the handle itself is in
+``handle``; how a section exists, and for how long, is the kernel interface's business.
+"""
+
+from __future__ import annotations
+
+import os
+
+from memsection.api.handle import Handle, object_attributes
+from memsection.api.view import View
+from memsection.nt import kernel
+from memsection.vocabulary import access as a
+from memsection.vocabulary import object_types
+from memsection.vocabulary import protection as p
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import IO, Any, Self
+
+    from memsection.vocabulary.security import Security
+
+_READ = a.SECTION_QUERY | a.SECTION_MAP_READ
+_WRITE = _READ | a.SECTION_MAP_WRITE
+_X = a.SECTION_MAP_EXECUTE
+#: The words of access, and the rights that each asks for.
+RIGHTS = {"r": _READ, "rw": _WRITE, "c": _READ, "rx": _READ | _X, "rwx": _WRITE | _X, "cx": _READ | _X}
+#: And the protection of pages, of a section as of a view.
+PROTECTIONS = {"r": p.PAGE_READONLY, "rw": p.PAGE_READWRITE, "c": p.PAGE_WRITECOPY, "rx": p.PAGE_EXECUTE_READ,
+               "rwx": p.PAGE_EXECUTE_READWRITE, "cx": p.PAGE_EXECUTE_WRITECOPY}
+#: And what has to be asked of a file: a section that may be written through needs a file that may.
+_FILE_RIGHTS = {word: a.GENERIC_READ | (a.GENERIC_WRITE if "w" in word else 0)
+                | (a.GENERIC_EXECUTE if "x" in word else 0) for word in RIGHTS}
+_SHARE_ALL = s.FILE_SHARE_READ | s.FILE_SHARE_WRITE | s.FILE_SHARE_DELETE
+
+
+def access_words(granted: int) -> str:
+    """What an access mask permits with a section, in the words of ``access``; "" for nothing of that."""
+    if not granted & (a.SECTION_MAP_READ | a.SECTION_MAP_WRITE):
+        return ""
+    return ("r" if granted & a.SECTION_MAP_READ else "") + ("w" if granted & a.SECTION_MAP_WRITE else "") + (
+        "x" if granted & _X else "")
+
+
+class Section(Handle):
+    """Memory that any number of processes map, and that goes by itself when the last of them lets go.
+
+    ``access`` is ``"r"``, ``"rw"`` or ``"c"`` (copy-on-write: what is written stays in the view), each also with
+    ``"x"`` behind it for executable memory.
+    """
+
+    __slots__ = {"_access": "", "_size": "", "created": "Whether this call made the object, or found it (``exist_ok``)."}
+
+    _type = object_types.SECTION
+    _words = RIGHTS
+
+    _access: str
+    _size: int
+    created: bool
+
+    @classmethod
+    def _adopt(cls, handle: int) -> Self:
+        self = super()._adopt(handle)
+        self._access, self._size, self.created = "", -1, False
+        return self
+
+    # ------------------------------------------------------------------ making and opening
+
+    @classmethod
+    def create(cls, name: str | None = None, size: int = 0, *, access: str = "rw", exist_ok: bool = False,
+               inheritable: bool = False, security: Security | str | bytes | None = None, commit: bool = True,
+               large_pages: bool = False, numa_node: int | None = None) -> Self:
+        r"""Make a section of memory, with a name or without one.
+
+        Args:
+            name: What other processes open it by; ``Global\name`` for other users and containers.
+            size: Bytes; rounded up to whole pages.
+            access: What the section and this handle permit.
+            exist_ok: Whether a section that has the name already is opened instead, whatever its size; see ``created``.
+            inheritable: Whether child processes get the handle.
+            security: Who may open it by name; this user alone when omitted.
+            commit: Whether the memory is reserved now.  If not, ``View.commit`` has to ask for it.
+            large_pages: Whether to use large pages.
+            numa_node: Where the memory should be.
+
+        Rights:
+            None for a new object: its creator gets every right that ``access`` implies, and may change and delete it.
+            An existing one must grant ``SECTION_QUERY`` and what ``access`` asks for.
+
+        Raises:
+            ExistsError: The name is taken (FileExistsError).
+            HandleError: The name is that of a mutex, an event or a semaphore.
+            ArgumentError: The size is not positive; the name, the access or the security makes no sense (ValueError).
+            AccessError: An existing section does not grant the access; the right to use large pages is missing.
+            CommitError: More memory than this machine, or this container, has (MemoryError).
+
+        Example:
+            >>> from memsection import Section
+            >>> with Section.create(size=4096) as section, section.map() as view:
+            ...     view[:5] = b"hello"
+            ...     bytes(view[:5])
+            b'hello'
+        """
+        kind = (p.SEC_COMMIT if commit else p.SEC_RESERVE) | (p.SEC_LARGE_PAGES if large_pages else 0)
+        if size <= 0:
+            raise ArgumentError(f"create {name or 'a section'!r}: asked for {size} bytes, a section has at least one")
+        return cls._create(name, size, access, exist_ok, inheritable, security, kind, 0, numa_node)
+
+    @classmethod
+    def _create(cls, name: str | None, size: int | None, access: str, exist_ok: bool, inheritable: bool,
+                security: Security | str | bytes | None, kind: int, file: int, numa_node: int | None) -> Self:
+        mask = cls._mask(access)
+        attributes = object_attributes(object_types.SECTION, name, inheritable=inheritable, exist_ok=exist_ok,
+                                       security=security)
+        while True:
+            try:
+                status, handle = kernel.create_section(a.STANDARD_RIGHTS_REQUIRED | mask, attributes, size,
+                                                       PROTECTIONS[access], kind, file, numa_node=numa_node)
+                break
+            except NtError as failure:
+                if failure.status != st.ACCESS_DENIED or not exist_ok or name is None:
+                    raise public(failure) from None
+                # It may exist and grant what was asked for, but not what a creator gets besides.
+                denied = failure
+            try:
+                status, handle = st.OBJECT_NAME_EXISTS, kernel.open_section(mask, attributes)
+                break
+            except NtError as failure:
+                if failure.status != st.OBJECT_NAME_NOT_FOUND:
+                    raise public(denied) from None
+                # It went between the two calls: the name is free again.
+        section = cls._adopt(handle)
+        section.created = status != st.OBJECT_NAME_EXISTS
+        section._access = access
+        return section
+
+    @classmethod
+    def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False) -> Self:
+        r"""Open a section by its name.
+
+        Args:
+            name: As given to ``create``.
+            access: What this handle is to permit; an access mask for what the words cannot say.
+            inheritable: Whether child processes get the handle.
+
+        Rights:
+            The section must grant ``SECTION_QUERY`` and, as ``access`` asks, ``SECTION_MAP_READ``,
+            ``SECTION_MAP_WRITE`` and ``SECTION_MAP_EXECUTE``: all of it, or nothing is opened.
+
+        Raises:
+            NotFoundError: Nothing has this name (FileNotFoundError).
+            AccessError: The section does not grant the access (PermissionError).
+            HandleError: The name is that of a mutex, an event or a semaphore (ValueError).
+            ArgumentError: No such name or access can be (ValueError).
+        """
+        if type(name) is not str:
+            raise TypeError(f"name: a str is needed, not {type(name).__name__}")
+        try:
+            handle = kernel.open_section(RIGHTS[access] if access in RIGHTS else cls._mask(access),
+                                         object_attributes(object_types.SECTION, name, inheritable=inheritable))
+        except NtError as failure:
+            raise public(failure) from None
+        section = cls._adopt(handle)
+        if access in RIGHTS:
+            section._access = access  # type: ignore[assignment]  # a mask is not among the words
+        return section
+
+    @classmethod
+    def from_file(cls, file: str | os.PathLike[str] | IO[Any], *, name: str | None = None, size: int | None = None,
+                  access: str = "r", exist_ok: bool = False, inheritable: bool = False,
+                  security: Security | str | bytes | None = None) -> Self:
+        """Make a section of a file: its views show the file, and what they write goes to it.
+
+        Args:
+            file: A path, or an open file of Python's; the section keeps what it needs of it.
+            name: What other processes open the section by.
+            size: Bytes; the file's own size when omitted.  A file that may be written to grows to it.
+            access: What the section and this handle permit.
+            exist_ok: Whether a section that has the name already is opened instead.
+            inheritable: Whether child processes get the handle.
+            security: Who may open it by name; this user alone when omitted.  The file has rights of its own.
+
+        Rights:
+            Read access to the file; write access for ``"rw"``.
+
+        Raises:
+            NotFoundError: No such file (FileNotFoundError).
+            ExistsError: The name is taken (FileExistsError).
+            AccessError: The file does not permit it (PermissionError).
+            ArgumentError: The file is empty, is larger than ``size`` can be, or cannot be mapped (ValueError).
+        """
+        mask = cls._mask(access) and _FILE_RIGHTS[access]
+        try:
+            if isinstance(file, (str, os.PathLike)):
+                handle, _ = kernel.create_file(mask, os.path.abspath(file), 0, _SHARE_ALL, s.FILE_OPEN, 0)
+            else:
+                if file.writable():
+                    file.flush()  # what Python still holds back belongs to the file
+                handle = kernel.file_from_path_or_fd(file.fileno(), mask)
+        except NtError as failure:
+            raise public(failure) from None
+        try:
+            return cls._create(name, size, access, exist_ok, inheritable, security, p.SEC_COMMIT, handle, None)
+        finally:
+            kernel.close(handle)
+
+    @classmethod
+    def from_fd(cls, fd: int, *, name: str | None = None, size: int | None = None, access: str | None = None,
+                exist_ok: bool = False, inheritable: bool = False,
+                security: Security | str | bytes | None = None) -> Self:
+        """Make a section of whatever a file descriptor shows: a memfd, a POSIX shared memory object, a file.
+
+        Args:
+            fd: The descriptor; it stays the caller's.
+            name: What other processes open the section by.
+            size: Bytes; all there are when omitted.
+            access: What the section permits; ``"rw"`` when omitted, and ``"r"`` if the descriptor is read-only.
+            exist_ok: Whether a section that has the name already is opened instead.
+            inheritable: Whether child processes get the handle.
+            security: Who may open it by name; this user alone when omitted.
+
+        Rights:
+            Those that the descriptor was opened with.
+
+        Raises:
+            ExistsError: The name is taken (FileExistsError).
+            AccessError: The descriptor does not permit it (PermissionError).
+            HandleError: There is no such descriptor.
+            ArgumentError: What it shows is empty or cannot be mapped (ValueError).
+        """
+        words = access or "rw"
+        try:
+            try:
+                handle = kernel.file_from_path_or_fd(fd, cls._mask(words) and _FILE_RIGHTS[words])
+            except NtError as failure:
+                if access is not None or failure.status != st.ACCESS_DENIED:
+                    raise
+                words = "r"
+                handle = kernel.file_from_path_or_fd(fd, _FILE_RIGHTS[words])
+        except NtError as failure:
+            raise public(failure) from None
+        try:
+            return cls._create(name, size, words, exist_ok, inheritable, security, p.SEC_COMMIT, handle, None)
+        finally:
+            kernel.close(handle)
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def size(self) -> int:
+        """Bytes: whole pages without a file, exact with one.
+
+        Rights:
+            ``SECTION_QUERY``.
+
+        Raises:
+            AccessError: This handle was not granted it.
+            HandleError: The handle is closed.
+        """
+        if self._size < 0 or not self._handle:
+            self._size = self._ask(kernel.query_section).Size
+        return self._size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __bool__(self) -> bool:
+        return True
+
+    @property
+    def access(self) -> str:
+        """What the handle permits, in the words of ``create`` and ``open``; "" when it can map nothing.
+
+        Rights:
+            None.
+
+        Raises:
+            HandleError: The handle is closed.
+        """
+        if not self._handle:
+            self._closed()
+        if not self._access:
+            self._access = access_words(self.granted_access)
+        return self._access
+
+    # ------------------------------------------------------------------ what can be done with it
+
+    def map(self, offset: int = 0, length: int | None = None, *, access: str | None = None,
+            numa_node: int | None = None) -> View:
+        """Map part of this section into the calling process.
+
+        The view keeps the memory alive by itself: closing every handle to the
+        section takes its name away, never the bytes under a view (L1, L2).
+
+        Args:
+            offset: First byte to map, a multiple of 65536 (``ALLOCATION_GRANULARITY``).
+            length: Bytes to map; to the end of the section when omitted.
+            access: What the view permits; as much as the handle when omitted.
+            numa_node: Where pages that nobody touched yet should be.
+
+        Returns:
+            A buffer of exactly ``length`` bytes, unmapped when closed.
+
+        Rights:
+            ``SECTION_MAP_READ`` for a read-only or copy-on-write view,
+            ``SECTION_MAP_WRITE`` for a writable one, and
+            ``SECTION_MAP_EXECUTE`` besides for an executable one.
+
+        Raises:
+            AccessError: This handle was not granted those rights, or the section was created
+                with less protection (PermissionError).
+            ArgumentError: The offset is unaligned or the range leaves the section (ValueError).
+            HandleError: The handle is closed.
+
+        Platforms:
+            Linux: when somebody truncates the mapped file, the next operation
+            on the view raises an in-page error; the process lives.
+
+        Example:
+            >>> from memsection import Section
+            >>> with Section.create(size=100_000) as section:
+            ...     with section.map(65536, 10) as view:
+            ...         len(view)
+            10
+        """
+        handle = self._handle or self._closed()
+        words = access or self._access or self.access
+        try:
+            protection = PROTECTIONS[words]
+        except KeyError:
+            self._mask(words)
+            raise ArgumentError(f"map: a handle with access {words!r} has no default for views: name one") from None
+        if length is None:
+            size = 0
+        elif length > 0:
+            size = length
+        else:
+            raise ArgumentError(f"map: asked for {length} bytes, a view has at least one",
+                                ntstatus=st.INVALID_VIEW_SIZE)
+        if offset < 0:
+            raise ArgumentError(f"map: asked for offset {offset}", ntstatus=st.INVALID_VIEW_SIZE)
+        try:
+            _, address, pages = kernel.map_view(handle, s.CURRENT_PROCESS, 0, 0, 0, offset, size, p.VIEW_UNMAP, 0,
+                                                protection, numa_node=numa_node)
+        except NtError as failure:
+            raise public(failure) from None
+        try:
+            if not size:
+                size = self._rest(offset, pages)
+            view: View = kernel.view_buffer(address, size, readonly=words in ("r", "rx"),
+                                            release=lambda: kernel.unmap_view(s.CURRENT_PROCESS, address), kind=View)
+        except BaseException:
+            kernel.unmap_view(s.CURRENT_PROCESS, address)
+            raise
+        view._committed_as = protection
+        return view
+
+    def _rest(self, offset: int, pages: int) -> int:
+        """Bytes of the section from an offset on, where ``pages`` were mapped."""
+        if self._size < 0:
+            try:
+                self._size = kernel.query_section(self._handle).Size
+            except NtError:
+                return pages  # a handle without SECTION_QUERY: whole pages are what can be known
+        return min(self._size - offset, pages)
+
+    def seal(self) -> None:
+        """Let nobody make a new writable view, the owner included; views that exist keep writing.
+
+        It cannot be taken back.
+
+        Rights:
+            ``SECTION_MAP_WRITE``.
+
+        Raises:
+            AccessError: This handle was not granted it.
+            Error: A section of a file; a system other than Linux.
+            HandleError: The handle is closed.
+
+        Platforms:
+            Windows: has nothing like it.
+        """
+        self._ask(kernel.seal_section)
+
+    def fileno(self) -> int:
+        """The file descriptor behind the handle, for system calls and other libraries; it stays the handle's.
+
+        Its data starts at offset 0 and has ``size`` bytes; what comes after them is the library's.
+
+        Rights:
+            None.
+
+        Raises:
+            Error: A system other than Linux.
+            HandleError: The handle is closed.
+
+        Platforms:
+            Windows: has no descriptors.
+        """
+        return int(self._ask(kernel.file_descriptor))
+
+    def duplicate(self, access: str | int | None = None, *, inheritable: bool = False) -> Self:
+        duplicate = super().duplicate(access, inheritable=inheritable)
+        if access is None:
+            duplicate._access = self._access
+        elif access in RIGHTS:
+            duplicate._access = access  # type: ignore[assignment]  # a mask is not among the words
+        return duplicate
+
+    duplicate.__doc__ = Handle.duplicate.__doc__

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""One mapping of a section, as a buffer.
+
+Bounds, exports and the moment of unmapping are the native core's (``nt.ViewBuffer``); this file adds what is done
+with the memory as a whole: flushing, committing, looking for lost pages.  Mapping is ``Section.map``.
+"""
+
+from __future__ import annotations
+
+from memsection.nt import ViewBuffer, kernel
+from memsection.vocabulary import protection as p
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import ArgumentError, InPageError, NtError, public
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class View(ViewBuffer):
+    """Bytes of a section, mapped into this process.
+
+    A buffer for ``memoryview``, ``numpy.frombuffer``, ``struct`` and everybody else, with ``len``, indexing and
+    slicing of its own; a slice is a ``memoryview`` of the same memory, not a copy.  Closing it never fails: while
+    arrays or memoryviews use the memory, it stays mapped until the last of them goes.  A view left to the collector
+    is closed by it.
+
+    Made by ``Section.map``.
+    """
+
+    __slots__ = ("_committed_as",)
+
+    _committed_as: int  #: the page protection that a commit gives
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        if "release" not in options:
+            raise TypeError("View() makes nothing: use section.map(...)")
+        super().__init__(*arguments, **options)
+
+    def flush(self, offset: int = 0, length: int | None = None) -> None:
+        """Have what was written to a view of a file on disk when this returns.
+
+        For a section without a file, and in a copy-on-write view, there is nothing to do.
+
+        Args:
+            offset: First byte to flush.
+            length: Bytes to flush; to the end of the view when omitted.
+
+        Rights:
+            None: what the view could write may be flushed.
+
+        Raises:
+            ArgumentError: The range leaves the view, or the view is closed.
+            InPageError: The file was cut short under the view.
+            Error: The disk is full, or does not work.
+        """
+        start, size = self._range("flush", offset, length)
+        self.check()
+        if size:
+            self._call(kernel.flush_virtual_memory, s.CURRENT_PROCESS, start, size)
+
+    def commit(self, offset: int = 0, length: int | None = None) -> None:
+        """Have memory behind pages of a section that was created with ``commit=False``, for every view of it.
+
+        Committing what is committed already does nothing.
+
+        Args:
+            offset: First byte that is needed.
+            length: Bytes that are needed; to the end of the view when omitted.
+
+        Rights:
+            None: what the view could write may be committed.
+
+        Raises:
+            ArgumentError: The range leaves the view, or the view is closed.
+            CommitError: The memory cannot be had.
+        """
+        start, size = self._range("commit", offset, length)
+        if size:
+            self._call(kernel.allocate_virtual_memory, s.CURRENT_PROCESS, start, 0, size, p.MEM_COMMIT,
+                       self._committed_as)
+
+    def check(self) -> None:
+        """Find out whether all pages are still there.
+
+        Only a view of a file can lose pages: when somebody cuts the file short.  The process lives, the lost pages
+        read as zeros, and this, like the next operation on the view, says so.
+
+        Rights:
+            None.
+
+        Raises:
+            ArgumentError: The view is closed.
+            InPageError: Pages were found missing; the message names the first.
+        """
+        lost = self._call(kernel.view_fault, self.address)
+        if lost is not None:
+            raise InPageError(f"view at {self.address:#x}: the page at offset {lost:#x} is gone: the file was cut short")
+
+    def _range(self, operation: str, offset: int, length: int | None) -> tuple[int, int]:
+        whole = len(self)
+        size = whole - offset if length is None else length
+        if offset < 0 or size < 0 or offset + size > whole:
+            raise ArgumentError(f"{operation}: asked for {size} bytes at offset {offset}, the view has {whole}")
+        return self.address + offset, size
+
+    def _call(self, service: Any, *arguments: Any) -> Any:
+        try:
+            return service(*arguments)
+        except NtError as failure:
+            raise public(failure) from None
+
+    def __repr__(self) -> str:
+        if self.closed:
+            return "<memsection.View closed>"
+        mode = "read-only, " if self.readonly else ""
+        return f"<memsection.View {mode}{len(self)} bytes at {self.address:#x}>"
