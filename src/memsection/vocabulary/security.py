@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: MIT
+"""Who may do what: tokens, the access check, and the descriptor that a new object gets.
+
+Pure decisions over descriptors, the same on every system that has no access check of its own.  The forms of a
+descriptor stand in ``descriptor`` and ``sddl``, SIDs in ``sid``; what the Linux kernel can be told of a descriptor is
+in ``nt.linux.acl``.  This is also the module that users get as ``memsection.security``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from memsection.vocabulary import access as a
+from memsection.vocabulary import sddl
+from memsection.vocabulary import sid as wellknown
+from memsection.vocabulary import status as st
+from memsection.vocabulary.descriptor import (
+    ACCESS_ALLOWED,
+    INHERIT_ONLY_ACE,
+    MANDATORY_LABEL,
+    SE_DACL_PRESENT,
+    Ace,
+    Acl,
+    SecurityDescriptor,
+)
+from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.object_types import BY_NUMBER, ObjectType
+from memsection.vocabulary.sid import Sid
+from memsection.vocabulary.structs import (
+    DACL_SECURITY_INFORMATION,
+    GROUP_SECURITY_INFORMATION,
+    OWNER_SECURITY_INFORMATION,
+    SACL_SECURITY_INFORMATION,
+)
+
+__all__ = ["Ace", "Acl", "SecurityDescriptor", "Sid", "Token", "access_check", "assigned", "default_descriptor",
+           "maximum_access", "merged"]
+
+SE_SECURITY_PRIVILEGE = "SeSecurityPrivilege"
+SE_RESTORE_PRIVILEGE = "SeRestorePrivilege"
+_OWNER_IMPLICIT = a.READ_CONTROL | a.WRITE_DAC
+#: Every account that runs a process here is a member of these.
+EVERYBODY = frozenset((wellknown.EVERYONE, wellknown.LOCAL, wellknown.INTERACTIVE, wellknown.AUTHENTICATED_USERS,
+                       wellknown.USERS))
+
+
+@dataclass(frozen=True, eq=False)
+class Token:
+    """Who asks: user, groups, and a question to the system about privileges.
+
+    Attributes:
+        user: The caller's own SID, which new objects are owned by.
+        groups: Every group the caller is in, well-known ones included.
+        primary_group: The group of new objects.
+        privileged: Whether the caller holds a privilege, by its name, at this moment.
+    """
+
+    user: Sid
+    groups: frozenset[Sid] = EVERYBODY
+    primary_group: Sid | None = None
+    privileged: Callable[[str], bool] = lambda _: False
+
+    @property
+    def sids(self) -> frozenset[Sid]:
+        """Every SID that entries are compared with."""
+        return self.groups | {self.user}
+
+
+def maximum_access(descriptor: SecurityDescriptor, sids: frozenset[Sid], kind: ObjectType) -> int:
+    """Every right of ``kind`` that the descriptor gives to somebody who has these SIDs.
+
+    Entry by entry in their order, a right belongs to the first entry that mentions it (MS-DTYP 2.5.3.2).
+    """
+    if not descriptor.dacl_present or descriptor.dacl is None:
+        return kind.generic_all
+    aces = [ace for ace in descriptor.dacl.aces if not ace.flags & INHERIT_ONLY_ACE]
+    is_owner = descriptor.owner in sids
+    granted = denied = 0
+    if is_owner:
+        if all(ace.sid != wellknown.OWNER_RIGHTS for ace in aces):
+            granted = _OWNER_IMPLICIT
+        sids = sids | {wellknown.OWNER_RIGHTS}
+    for ace in aces:
+        if ace.sid in sids:
+            mask = kind.specific(ace.mask)
+            if ace.type == ACCESS_ALLOWED:
+                granted |= mask & ~denied
+            else:
+                denied |= mask & ~granted
+    return granted & kind.valid
+
+
+@lru_cache(maxsize=512)
+def _maximum(descriptor: bytes, token: Token, kind: int) -> int | None:
+    parsed = SecurityDescriptor.from_bytes(descriptor)
+    if not parsed.dacl_present or parsed.dacl is None:
+        return None
+    return maximum_access(parsed, token.sids, BY_NUMBER[kind])
+
+
+def access_check(descriptor: SecurityDescriptor | bytes, token: Token, desired: int, kind: ObjectType) -> int:
+    """The rights that an open with ``desired`` access grants: all that were asked for, or none.
+
+    Args:
+        descriptor: The object's descriptor; bytes are checked and remembered, which makes the next check cheap.
+        token: Who asks.  Nobody is above the check: neither the owner nor an administrator.
+        desired: Specific, standard and generic rights, MAXIMUM_ALLOWED.
+        kind: The object's type.
+
+    Raises:
+        NtError: ACCESS_DENIED; PRIVILEGE_NOT_HELD for ACCESS_SYSTEM_SECURITY; the INVALID_* statuses for bytes that
+            are no descriptor.
+    """
+    data = descriptor if isinstance(descriptor, bytes) else descriptor.to_bytes()
+    wanted = kind.specific(desired)
+    system = wanted & a.ACCESS_SYSTEM_SECURITY
+    if system and not token.privileged(SE_SECURITY_PRIVILEGE):
+        raise NtError(st.PRIVILEGE_NOT_HELD, detail=f"ACCESS_SYSTEM_SECURITY needs {SE_SECURITY_PRIVILEGE}")
+    most = wanted & a.MAXIMUM_ALLOWED
+    wanted &= ~(a.ACCESS_SYSTEM_SECURITY | a.MAXIMUM_ALLOWED)
+    found = _maximum(data, token, kind.number)
+    everything = found is None  # a NULL DACL grants even rights beyond GENERIC_ALL
+    allowed = kind.generic_all if found is None else found
+    granted = wanted | (allowed if most else 0) | system
+    if wanted & ~kind.valid or (wanted & ~allowed and not everything) or not granted:
+        raise NtError(st.ACCESS_DENIED, detail=f"asked for {kind.words(desired)}, "
+                                               f"the security descriptor grants {kind.words(allowed)}")
+    return granted
+
+
+def default_descriptor(token: Token, kind: ObjectType) -> SecurityDescriptor:
+    """What a new object gets whose creator says nothing: private to the creator."""
+    only = Acl((Ace(ACCESS_ALLOWED, 0, kind.generic_all, token.user),))
+    return SecurityDescriptor(token.user, token.primary_group, only, None, SE_DACL_PRESENT)
+
+
+def assigned(supplied: SecurityDescriptor | bytes | None, token: Token, kind: ObjectType) -> SecurityDescriptor:
+    """The descriptor of a new object: what its creator supplied, completed by the defaults (SeAssignSecurity).
+
+    Raises:
+        NtError: INVALID_OWNER, PRIVILEGE_NOT_HELD, and the INVALID_* statuses for bytes that are no descriptor.
+    """
+    default = default_descriptor(token, kind)
+    if supplied is None:
+        return default
+    parsed = SecurityDescriptor.from_bytes(supplied) if isinstance(supplied, bytes) else supplied
+    result = default
+    if parsed.owner is not None:
+        result = result.with_owner(_permitted_owner(parsed.owner, token))
+    if parsed.group is not None:
+        result = result.with_group(parsed.group)
+    if parsed.dacl_present:
+        result = result.with_dacl(_mapped(parsed.dacl, kind), parsed.control)
+    if parsed.sacl is not None and parsed.sacl.aces:
+        result = result.with_sacl(_permitted_sacl(parsed.sacl, token), parsed.control)
+    return result
+
+
+def merged(current: SecurityDescriptor, supplied: SecurityDescriptor | bytes, information: int, token: Token,
+           kind: ObjectType) -> SecurityDescriptor:
+    """``current`` with those parts replaced that ``information`` names (NtSetSecurityObject).
+
+    Raises:
+        NtError: As ``assigned``; INVALID_SECURITY_DESCR where a part is named but not supplied.
+    """
+    parsed = SecurityDescriptor.from_bytes(supplied) if isinstance(supplied, bytes) else supplied
+    result = current
+    if information & OWNER_SECURITY_INFORMATION:
+        if parsed.owner is None:
+            raise NtError(st.INVALID_OWNER, detail="the owner is to be set, and the descriptor names none")
+        result = result.with_owner(_permitted_owner(parsed.owner, token))
+    if information & GROUP_SECURITY_INFORMATION:
+        if parsed.group is None:
+            raise NtError(st.INVALID_SECURITY_DESCR, detail="the group is to be set, and the descriptor names none")
+        result = result.with_group(parsed.group)
+    if information & DACL_SECURITY_INFORMATION:
+        # A DACL that is to be set and not there is a NULL DACL, as for RtlSetSecurityObject.
+        result = result.with_dacl(_mapped(parsed.dacl, kind), parsed.control)
+    if information & SACL_SECURITY_INFORMATION:
+        if not token.privileged(SE_SECURITY_PRIVILEGE):
+            raise NtError(st.PRIVILEGE_NOT_HELD, detail=f"a SACL needs {SE_SECURITY_PRIVILEGE}")
+        result = result.with_sacl(parsed.sacl, parsed.control)
+    return result
+
+
+def _permitted_owner(owner: Sid, token: Token) -> Sid:
+    if owner != token.user and not token.privileged(SE_RESTORE_PRIVILEGE):
+        raise NtError(st.INVALID_OWNER, detail=f"{owner} cannot be made the owner by {token.user}")
+    return owner
+
+
+def _permitted_sacl(sacl: Acl, token: Token) -> Acl:
+    """A SACL that needs no privilege: a label at or below the caller's own, which is medium for every process here."""
+    for ace in sacl.aces:
+        label = ace.type == MANDATORY_LABEL and ace.sid.authority == wellknown.LABEL_AUTHORITY
+        if not (label and len(ace.sid.subs) == 1 and ace.sid.subs <= wellknown.MEDIUM_LABEL.subs) \
+                and not token.privileged(SE_SECURITY_PRIVILEGE):
+            raise NtError(st.PRIVILEGE_NOT_HELD, detail=f"a SACL with more than a low or medium label needs "
+                                                        f"{SE_SECURITY_PRIVILEGE}")
+    return sacl
+
+
+def _mapped(dacl: Acl | None, kind: ObjectType) -> Acl | None:
+    """Generic rights replaced by what they mean, as Windows stores them."""
+    if dacl is None:
+        return None
+    return replace(dacl, aces=tuple(ace if ace.flags & INHERIT_ONLY_ACE else replace(ace, mask=kind.specific(ace.mask))
+                                    for ace in dacl.aces))
+
+
+def from_sddl(text: str) -> SecurityDescriptor:
+    """A descriptor from SDDL.
+
+    Raises:
+        NtError: INVALID_SECURITY_DESCR, INVALID_ACL, INVALID_SID.
+    """
+    return sddl.parse(text)
+
+
+def to_sddl(descriptor: SecurityDescriptor) -> str:
+    """A descriptor as SDDL."""
+    return sddl.text(descriptor)
