@@ -19,8 +19,17 @@ if TYPE_CHECKING:
     from memsection.api.wait import wait_all, wait_any
     from memsection.vocabulary import errors, security
     from memsection.vocabulary.errors import (
-        AbandonedMutexError, AccessError, ArgumentError, CommitError, CorruptError, Error, ExistsError, HandleError,
-        InPageError, NotFoundError, WaitTimeoutError,
+        AbandonedMutexError,
+        AccessError,
+        ArgumentError,
+        CommitError,
+        CorruptError,
+        Error,
+        ExistsError,
+        HandleError,
+        InPageError,
+        NotFoundError,
+        WaitTimeoutError,
     )
     from memsection.vocabulary.protection import ALLOCATION_GRANULARITY, PAGE_SIZE
     from memsection.vocabulary.security import Security

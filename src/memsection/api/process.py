@@ -190,11 +190,6 @@ class debug_privilege:  # noqa: N801  # used like a function
 
     Raises:
         AccessError: It has not.
-
-    Example:
-        >>> from memsection import Process, debug_privilege
-        >>> with debug_privilege():                      # doctest: +SKIP
-        ...     Process(4711).sections()
     """
 
     __slots__ = ("_before", "_token")

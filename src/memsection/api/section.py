@@ -17,7 +17,7 @@ from memsection.vocabulary import object_types
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public
+from memsection.vocabulary.errors import ArgumentError, NtError, public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Section(Handle):
     ``"x"`` behind it for executable memory.
     """
 
-    __slots__ = {"_access": "", "_size": "", "created": "Whether this call made the object, or found it (``exist_ok``)."}
+    __slots__ = {"_access": "", "_size": "", "created": "Whether this call made the object, or found it."}
 
     _type = object_types.SECTION
     _words = RIGHTS
@@ -167,7 +167,7 @@ class Section(Handle):
             raise public(failure) from None
         section = cls._adopt(handle)
         if access in RIGHTS:
-            section._access = access  # type: ignore[assignment]  # a mask is not among the words
+            section._access = str(access)
         return section
 
     @classmethod
@@ -409,7 +409,7 @@ class Section(Handle):
         if access is None:
             duplicate._access = self._access
         elif access in RIGHTS:
-            duplicate._access = access  # type: ignore[assignment]  # a mask is not among the words
+            duplicate._access = str(access)
         return duplicate
 
     duplicate.__doc__ = Handle.duplicate.__doc__

@@ -95,7 +95,7 @@ class View(ViewBuffer):
         """
         lost = self._call(kernel.view_fault, self.address)
         if lost is not None:
-            raise InPageError(f"view at {self.address:#x}: the page at offset {lost:#x} is gone: the file was cut short")
+            raise InPageError(f"view at {self.address:#x}: the page at offset {lost:#x} is gone: its file was cut")
 
     def _range(self, operation: str, offset: int, length: int | None) -> tuple[int, int]:
         whole = len(self)
