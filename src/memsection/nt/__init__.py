@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 
-from memsection._native.view import View as ViewBuffer  # noqa: F401  # what kernel.view_buffer makes, to be subclassed
+from memsection._native import view as _view
 from memsection.vocabulary import access as _access
 from memsection.vocabulary import protection as _protection
 from memsection.vocabulary import status as _st
@@ -29,6 +29,7 @@ else:
     from memsection.nt.linux.services import LinuxKernel as _System
 
 kernel: Kernel = _System()
+ViewBuffer = _view.View  #: what kernel.view_buffer makes, to be subclassed
 
 
 def _status(call: Callable[[], Any]) -> int:
