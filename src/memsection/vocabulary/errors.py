@@ -138,7 +138,7 @@ class AbandonedMutexError(Error):
 
 _KINDS: dict[int, type[Error]] = {
     st.OBJECT_NAME_NOT_FOUND: NotFoundError, st.OBJECT_PATH_NOT_FOUND: NotFoundError, st.NO_SUCH_FILE: NotFoundError,
-    st.OBJECT_NAME_COLLISION: ExistsError, st.OBJECT_NAME_EXISTS: ExistsError,
+    st.OBJECT_NAME_COLLISION: ExistsError, st.OBJECT_NAME_EXISTS: ExistsError, st.FILE_EXISTS: ExistsError,
     st.ACCESS_DENIED: AccessError, st.PRIVILEGE_NOT_HELD: AccessError, st.NOT_ALL_ASSIGNED: AccessError,
     st.SECTION_PROTECTION: AccessError, st.HOLDER_OUT_OF_REACH: AccessError, st.NAMESPACE_REFUSED: AccessError,
     st.HANDLE_NOT_CLOSABLE: AccessError, st.MUTANT_NOT_OWNED: AccessError, st.SHARING_VIOLATION: AccessError,
@@ -148,7 +148,7 @@ _KINDS: dict[int, type[Error]] = {
     st.OBJECT_PATH_SYNTAX_BAD: ArgumentError, st.NAME_TOO_LONG: ArgumentError, st.INVALID_CID: ArgumentError,
     st.INVALID_PAGE_PROTECTION: ArgumentError, st.MAPPED_FILE_SIZE_ZERO: ArgumentError, st.SECTION_TOO_BIG: ArgumentError,
     st.CONFLICTING_ADDRESSES: ArgumentError, st.NOT_MAPPED_VIEW: ArgumentError, st.INVALID_ACL: ArgumentError,
-    st.INVALID_SID: ArgumentError, st.INVALID_SECURITY_DESCR: ArgumentError, st.NO_KERNEL_FLOOR: ArgumentError,
+    st.INVALID_SID: ArgumentError, st.NONE_MAPPED: ArgumentError, st.INVALID_SECURITY_DESCR: ArgumentError, st.NO_KERNEL_FLOOR: ArgumentError,
     st.SEMAPHORE_LIMIT_EXCEEDED: ArgumentError, st.INVALID_FILE_FOR_SECTION: ArgumentError,
     **{value: ArgumentError for value in range(st.INVALID_PARAMETER_1, st.INVALID_PARAMETER_9 + 1)},
     st.COMMITMENT_LIMIT: CommitError, st.NO_MEMORY: CommitError, st.PAGEFILE_QUOTA: CommitError,

@@ -96,6 +96,7 @@ DELETE_PENDING = _s(0xC0000056, "STATUS_DELETE_PENDING", 5, _errno.EBUSY, "the f
 INVALID_OWNER = _s(0xC000005A, "STATUS_INVALID_OWNER", 1307, _errno.EPERM, "not allowed as an owner")
 NO_SUCH_PRIVILEGE = _s(0xC0000060, "STATUS_NO_SUCH_PRIVILEGE", 1313, _errno.EINVAL, "no such privilege")
 PRIVILEGE_NOT_HELD = _s(0xC0000061, "STATUS_PRIVILEGE_NOT_HELD", 1314, _errno.EPERM, "a privilege is missing")
+NONE_MAPPED = _s(0xC0000073, "STATUS_NONE_MAPPED", 1332, _errno.EINVAL, "no such account")
 INVALID_ACL = _s(0xC0000077, "STATUS_INVALID_ACL", 1336, _errno.EINVAL, "not a valid access control list")
 INVALID_SID = _s(0xC0000078, "STATUS_INVALID_SID", 1337, _errno.EINVAL, "not a valid security identifier")
 INVALID_SECURITY_DESCR = _s(0xC0000079, "STATUS_INVALID_SECURITY_DESCR", 1338, _errno.EINVAL,
@@ -139,6 +140,9 @@ MAPPED_ALIGNMENT = _s(0xC0000220, "STATUS_MAPPED_ALIGNMENT", 1132, _errno.EINVAL
                       "not a multiple of the allocation granularity (65536)")
 HANDLE_NOT_CLOSABLE = _s(0xC0000235, "STATUS_HANDLE_NOT_CLOSABLE", 6, _errno.EPERM, "the handle is protected from close")
 USER_MAPPED_FILE = _s(0xC0000243, "STATUS_USER_MAPPED_FILE", 1224, _errno.ETXTBSY, "a section of the file is in use")
+# Win32 errors that no NT status means, in the form that FACILITY_NTWIN32 gives them (MS-ERREF 2.3).
+FILE_EXISTS = _s(0xC0070050, "ERROR_FILE_EXISTS", 80, _errno.EEXIST, "the file exists")
+NEGATIVE_SEEK = _s(0xC0070083, "ERROR_NEGATIVE_SEEK", 131, _errno.EINVAL, "before the beginning of the file")
 # Statuses of this library (customer bit set, MS-ERREF 2.3): what Windows has no word for.
 HOLDER_OUT_OF_REACH = _s(0xE0530001, "STATUS_MEMSECTION_HOLDER_OUT_OF_REACH", 5, _errno.EACCES,
                          "somebody holds the name whose descriptors this process may not look into")
