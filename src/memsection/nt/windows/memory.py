@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: MIT
+"""The services for sections, views and memory."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "win32"
+
+import ctypes
+from collections.abc import Callable, Sequence
+from ctypes import wintypes as w
+from typing import Any
+
+from memsection._native.view import View
+from memsection.nt.windows import arguments, ntdll
+from memsection.nt.windows import structs as n
+from memsection.vocabulary import access as a
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError
+
+_VM_PREFETCH = 0  #: VIRTUAL_MEMORY_INFORMATION_CLASS
+_PARAMETER_NUMA_NODE = 3  #: MemSectionExtendedParameterNumaNode
+
+
+class Memory:
+    """The part of the kernel that is about sections and memory."""
+
+    def create_section(self, access: int, attributes: Any, maximum_size: int | None, protection: int, kind: int,
+                       file: int, *, numa_node: int | None = None) -> tuple[int, int]:
+        handle = n.HANDLE()
+        native, size = arguments.object_attributes(attributes), arguments.large(maximum_size)
+        if numa_node is not None:
+            parameter = n.SectionParameter(_PARAMETER_NUMA_NODE, numa_node)
+            status = ntdll.status_of("NtCreateSectionEx", ctypes.byref(handle), access, native, size, protection, kind,
+                                     file, ctypes.byref(parameter), 1)
+            if status != st.NOT_IMPLEMENTED:
+                if status & 0x80000000:
+                    raise NtError(status, "NtCreateSectionEx", arguments.name_of(attributes))
+                return status, handle.value
+            # The node is a preference: a Windows before 10, which cannot be told it, makes the section without.
+        status = ntdll.call("NtCreateSection", ctypes.byref(handle), access, native, size, protection, kind, file,
+                            name=arguments.name_of(attributes))
+        return status, handle.value
+
+    def open_section(self, access: int, attributes: Any) -> int:
+        handle = n.HANDLE()
+        ntdll.call("NtOpenSection", ctypes.byref(handle), access, arguments.object_attributes(attributes),
+                   name=arguments.name_of(attributes), detail=f"asked for access {access:#x}")
+        return handle.value
+
+    def map_view(self, section: int, process: int, base: int, zero_bits: int, commit_size: int, offset: int,
+                 view_size: int, inherit: int, allocation_type: int, protection: int, *,
+                 numa_node: int | None = None) -> tuple[int, int, int]:
+        # A view's own node is a preference as well, which NtMapViewOfSection has no parameter for.
+        address, start, size = n.ADDRESS(base), n.LARGE(offset), n.SIZE(view_size)
+        status = ntdll.call("NtMapViewOfSection", section, process, ctypes.byref(address), zero_bits, commit_size,
+                            ctypes.byref(start), ctypes.byref(size), inherit, allocation_type, protection,
+                            detail=f"{view_size:#x} bytes at offset {offset:#x} with protection {protection:#x}")
+        return status, address.value, size.value
+
+    def unmap_view(self, process: int, address: int) -> None:
+        ntdll.call("NtUnmapViewOfSection", process, address, detail=f"address {address:#x}")
+
+    def extend_section(self, section: int, size: int) -> int:
+        wanted = n.LARGE(size)
+        ntdll.call("NtExtendSection", section, ctypes.byref(wanted))
+        return wanted.value
+
+    def query_section(self, section: int) -> s.SectionBasicInformation:
+        info = n.SectionBasicInformation()
+        ntdll.call("NtQuerySection", section, 0, ctypes.byref(info), ctypes.sizeof(info), None)
+        return s.SectionBasicInformation(info.BaseAddress, info.Attributes, info.Size)
+
+    def query_virtual_memory(self, process: int, address: int) -> s.MemoryBasicInformation:
+        info = n.MemoryBasicInformation()
+        ntdll.call("NtQueryVirtualMemory", process, address, 0, ctypes.byref(info), ctypes.sizeof(info), None)
+        return s.MemoryBasicInformation(info.BaseAddress, info.AllocationBase, info.AllocationProtect,
+                                        info.RegionSize, info.State, info.Protect, info.Type)
+
+    def protect_virtual_memory(self, process: int, address: int, size: int, protection: int) -> tuple[int, int, int]:
+        base, length, old = n.ADDRESS(address), n.SIZE(size), w.ULONG()
+        ntdll.call("NtProtectVirtualMemory", process, ctypes.byref(base), ctypes.byref(length), protection,
+                   ctypes.byref(old), detail=f"{size:#x} bytes at {address:#x} to protection {protection:#x}")
+        return base.value, length.value, old.value
+
+    def allocate_virtual_memory(self, process: int, address: int, zero_bits: int, size: int, allocation_type: int,
+                                protection: int) -> tuple[int, int]:
+        base, length = n.ADDRESS(address), n.SIZE(size)
+        ntdll.call("NtAllocateVirtualMemory", process, ctypes.byref(base), zero_bits, ctypes.byref(length),
+                   allocation_type, protection, detail=f"{size:#x} bytes at {address:#x}")
+        return base.value, length.value
+
+    def free_virtual_memory(self, process: int, address: int, size: int, free_type: int) -> tuple[int, int]:
+        base, length = n.ADDRESS(address), n.SIZE(size)
+        ntdll.call("NtFreeVirtualMemory", process, ctypes.byref(base), ctypes.byref(length), free_type,
+                   detail=f"{size:#x} bytes at {address:#x}")
+        return base.value, length.value
+
+    def flush_virtual_memory(self, process: int, address: int, size: int) -> None:
+        base, length, io = n.ADDRESS(address), n.SIZE(size), n.IoStatusBlock()
+        ntdll.call("NtFlushVirtualMemory", process, ctypes.byref(base), ctypes.byref(length), ctypes.byref(io))
+
+    def prefetch_virtual_memory(self, process: int, ranges: Sequence[tuple[int, int]]) -> None:
+        entries = (n.MemoryRange * len(ranges))(*(n.MemoryRange(*one) for one in ranges))
+        flags = w.ULONG(0)
+        ntdll.call("NtSetInformationVirtualMemory", process, _VM_PREFETCH, len(ranges), entries, ctypes.byref(flags),
+                   ctypes.sizeof(flags))
+
+    def read_virtual_memory(self, process: int, address: int, size: int) -> bytes:
+        buffer, done = ctypes.create_string_buffer(size), n.SIZE()
+        ntdll.call("NtReadVirtualMemory", process, address, buffer, size, ctypes.byref(done),
+                   detail=f"{size:#x} bytes at {address:#x}")
+        return buffer.raw[:done.value]
+
+    def write_virtual_memory(self, process: int, address: int, data: bytes) -> int:
+        done = n.SIZE()
+        ntdll.call("NtWriteVirtualMemory", process, address, bytes(data), len(data), ctypes.byref(done),
+                   detail=f"{len(data):#x} bytes at {address:#x}")
+        return done.value
+
+    def view_buffer(self, address: int, length: int, *, readonly: bool, release: Callable[[], None],
+                    kind: type[Any] | None = None) -> Any:
+        return (kind or View)(address, length, readonly=readonly, release=release)
+
+    def view_fault(self, address: int) -> int | None:
+        """Never: Windows refuses to cut a mapped file, so no page of a view goes missing."""
+        return None
+
+    def seal_section(self, section: int) -> None:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, "seal", None, "Windows has no seals; give others a handle without "
+                      f"SECTION_MAP_WRITE ({a.SECTION_MAP_WRITE:#x}) instead")
+
+    def file_descriptor(self, handle: int) -> int:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, "descriptor", None, "a handle of Windows has no file descriptor")

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""Typed prototypes of the functions of ntdll, and the few of kernel32 and advapi32 that ntdll has no word for.
+
+``call`` turns a failed status into ``NtError``; a function that this version of Windows (or Wine) does not export
+gives STATUS_NOT_IMPLEMENTED.  What the functions are used for stands in the modules beside this one.
+"""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "win32"
+
+import ctypes
+from collections.abc import Callable
+from ctypes import wintypes as w
+from typing import Any
+
+from memsection.nt.windows import structs as n
+from memsection.vocabulary import status as st
+from memsection.vocabulary.errors import NtError
+
+_nt = ctypes.WinDLL("ntdll")
+_kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)
+_advapi32 = ctypes.WinDLL("advapi32", use_last_error=True)
+
+_P, _H, _D, _S, _B = ctypes.c_void_p, n.HANDLE, w.ULONG, n.SIZE, w.BOOLEAN
+_OA = ctypes.POINTER(n.ObjectAttributes)
+
+_PROTOTYPES: dict[str, tuple[Any, ...]] = {
+    # any object
+    "NtClose": (_H,),
+    "NtDuplicateObject": (_H, _H, _H, _P, _D, _D, _D),
+    "NtQueryObject": (_H, _D, _P, _D, _P),
+    "NtSetInformationObject": (_H, _D, _P, _D),
+    "NtCompareObjects": (_H, _H),
+    "NtMakeTemporaryObject": (_H,),
+    "NtMakePermanentObject": (_H,),
+    "NtQuerySecurityObject": (_H, _D, _P, _D, _P),
+    "NtSetSecurityObject": (_H, _D, _P),
+    "NtOpenDirectoryObject": (_P, _D, _OA),
+    "NtQueryDirectoryObject": (_H, _P, _D, _B, _B, _P, _P),
+    "NtQuerySystemInformation": (_D, _P, _D, _P),
+    # sections and memory
+    "NtCreateSection": (_P, _D, _OA, _P, _D, _D, _H),
+    "NtCreateSectionEx": (_P, _D, _OA, _P, _D, _D, _H, _P, _D),
+    "NtOpenSection": (_P, _D, _OA),
+    "NtMapViewOfSection": (_H, _H, _P, _S, _S, _P, _P, _D, _D, _D),
+    "NtUnmapViewOfSection": (_H, n.ADDRESS),
+    "NtExtendSection": (_H, _P),
+    "NtQuerySection": (_H, _D, _P, _S, _P),
+    "NtQueryVirtualMemory": (_H, n.ADDRESS, _D, _P, _S, _P),
+    "NtProtectVirtualMemory": (_H, _P, _P, _D, _P),
+    "NtAllocateVirtualMemory": (_H, _P, _S, _P, _D, _D),
+    "NtFreeVirtualMemory": (_H, _P, _P, _D),
+    "NtFlushVirtualMemory": (_H, _P, _P, _P),
+    "NtSetInformationVirtualMemory": (_H, _D, _S, _P, _P, _D),
+    "NtReadVirtualMemory": (_H, n.ADDRESS, _P, _S, _P),
+    "NtWriteVirtualMemory": (_H, n.ADDRESS, _P, _S, _P),
+    # files
+    "NtCreateFile": (_P, _D, _OA, _P, _P, _D, _D, _D, _D, _P, _D),
+    "NtReadFile": (_H, _H, _P, _P, _P, _P, _D, _P, _P),
+    "NtWriteFile": (_H, _H, _P, _P, _P, _P, _D, _P, _P),
+    "NtQueryInformationFile": (_H, _P, _P, _D, _D),
+    "NtSetInformationFile": (_H, _P, _P, _D, _D),
+    "NtFlushBuffersFile": (_H, _P),
+    # synchronisation
+    "NtCreateMutant": (_P, _D, _OA, _B),
+    "NtOpenMutant": (_P, _D, _OA),
+    "NtReleaseMutant": (_H, _P),
+    "NtQueryMutant": (_H, _D, _P, _D, _P),
+    "NtCreateEvent": (_P, _D, _OA, _D, _B),
+    "NtOpenEvent": (_P, _D, _OA),
+    "NtSetEvent": (_H, _P),
+    "NtResetEvent": (_H, _P),
+    "NtPulseEvent": (_H, _P),
+    "NtQueryEvent": (_H, _D, _P, _D, _P),
+    "NtCreateSemaphore": (_P, _D, _OA, w.LONG, w.LONG),
+    "NtOpenSemaphore": (_P, _D, _OA),
+    "NtReleaseSemaphore": (_H, w.LONG, _P),
+    "NtQuerySemaphore": (_H, _D, _P, _D, _P),
+    "NtWaitForSingleObject": (_H, _B, _P),
+    "NtWaitForMultipleObjects": (_D, _P, _D, _B, _P),
+    "NtSignalAndWaitForSingleObject": (_H, _H, _B, _P),
+    # processes and tokens
+    "NtOpenProcess": (_P, _D, _OA, _P),
+    "NtTerminateProcess": (_H, _D),
+    "NtQueryInformationProcess": (_H, _D, _P, _D, _P),
+    "NtOpenProcessToken": (_H, _D, _P),
+    "NtAdjustPrivilegesToken": (_H, _B, _P, _D, _P, _P),
+}
+
+
+def _load(name: str, parameters: tuple[Any, ...]) -> Callable[..., int]:
+    try:
+        function = getattr(_nt, name)
+    except AttributeError:
+        return lambda *_: st.NOT_IMPLEMENTED
+    function.restype = ctypes.c_uint32
+    function.argtypes = parameters
+    return function  # type: ignore[no-any-return]
+
+
+_functions = {name: _load(name, parameters) for name, parameters in _PROTOTYPES.items()}
+
+
+def status_of(function: str, *arguments: Any) -> int:
+    """Call a service and give its status, whatever it is."""
+    return _functions[function](*arguments)
+
+
+def call(function: str, *arguments: Any, name: str | None = None, detail: str = "") -> int:
+    """Call a service; its status, unless that is a failure.
+
+    Raises:
+        NtError: With the status; ``name`` and ``detail`` tell which object and what was asked.
+    """
+    status = _functions[function](*arguments)
+    if status & 0x80000000:
+        raise NtError(status, function, name, detail and f"{detail}: {st.row(status).text}")
+    return status
+
+
+def _outside(library: ctypes.WinDLL, name: str, result: Any, *parameters: Any) -> Callable[..., Any]:
+    function = getattr(library, name)
+    function.restype = result
+    function.argtypes = parameters
+    return function  # type: ignore[no-any-return]
+
+
+# A path becomes an object name by rules (drives, current directory, devices) that only this function knows.
+RtlDosPathNameToNtPathName = _outside(_nt, "RtlDosPathNameToNtPathName_U", w.BOOLEAN, w.LPCWSTR,
+                                      ctypes.POINTER(n.UnicodeString), _P, _P)
+RtlFreeUnicodeString = _outside(_nt, "RtlFreeUnicodeString", None, ctypes.POINTER(n.UnicodeString))
+# The session number is in the process environment block; this is the documented way to read it.
+ProcessIdToSessionId = _outside(_kernel32, "ProcessIdToSessionId", w.BOOL, w.DWORD, _P)
+# A process that the console and the loader know of is made by kernel32 alone.
+CreateProcess = _outside(_kernel32, "CreateProcessW", w.BOOL, w.LPCWSTR, _P, _P, _P, w.BOOL, w.DWORD, _P, w.LPCWSTR,
+                         ctypes.POINTER(n.StartupInfo), ctypes.POINTER(n.ProcessInformation))
+# Names of privileges are kept by the local security authority, not by the kernel.
+LookupPrivilegeValue = _outside(_advapi32, "LookupPrivilegeValueW", w.BOOL, w.LPCWSTR, w.LPCWSTR, _P)
+
+#: Win32 errors that the functions above give, back to statuses (the inverse of RtlNtStatusToDosError where it matters).
+_STATUSES = {2: st.OBJECT_NAME_NOT_FOUND, 3: st.OBJECT_PATH_NOT_FOUND, 5: st.ACCESS_DENIED, 6: st.INVALID_HANDLE,
+             8: st.NO_MEMORY, 87: st.INVALID_PARAMETER, 123: st.OBJECT_NAME_INVALID, 193: st.INVALID_IMAGE_FORMAT,
+             206: st.NAME_TOO_LONG, 267: st.NOT_A_DIRECTORY, 1313: st.NO_SUCH_PRIVILEGE, 1455: st.COMMITMENT_LIMIT}
+
+
+def last_error(operation: str, name: str | None = None) -> NtError:
+    """The failure of a function that tells it by GetLastError."""
+    code = ctypes.get_last_error()
+    return NtError(_STATUSES.get(code, st.UNSUCCESSFUL), operation, name,
+                   "" if code in _STATUSES else f"Windows error {code}")

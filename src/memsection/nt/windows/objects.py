@@ -1,0 +1,248 @@
+# SPDX-License-Identifier: MIT
+"""The services for any object: handles, queries, security, directories, and the search of handle tables."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "win32"
+
+import ctypes
+import os
+from collections.abc import Iterator
+from ctypes import wintypes as w
+from typing import Any
+
+from memsection.nt.windows import arguments, ntdll
+from memsection.nt.windows import structs as n
+from memsection.vocabulary import access as a
+from memsection.vocabulary import names
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError
+
+_BASIC, _NAME, _TYPE, _HANDLE_FLAGS = 0, 1, 2, 4  #: OBJECT_INFORMATION_CLASS
+_EXTENDED_HANDLES = 64  #: SystemExtendedHandleInformation
+_NO_MORE_ENTRIES = 0x8000001A
+#: What is listed and found.  The names of files and pipes are never asked for: that can wait for ever.
+_OURS = ("Section", "Mutant", "Event", "Semaphore")
+
+
+def session() -> int:
+    """The caller's session number, 0 when it cannot be told."""
+    number = w.DWORD()
+    if not ntdll.ProcessIdToSessionId(os.getpid(), ctypes.byref(number)):
+        return 0
+    return number.value
+
+
+def open_directory(path: str) -> int:
+    """A handle to an object directory."""
+    handle = n.HANDLE()
+    wanted = a.DIRECTORY_QUERY | a.DIRECTORY_TRAVERSE | a.DIRECTORY_CREATE_OBJECT
+    attributes = arguments.object_attributes(s.ObjectAttributes(path))
+    ntdll.call("NtOpenDirectoryObject", ctypes.byref(handle), wanted, attributes, name=path)
+    return handle.value
+
+
+def close(handle: int) -> None:
+    """NtClose, for handles of this module's own."""
+    ntdll.call("NtClose", handle)
+
+
+def text_of(handle: int, information: int) -> str:
+    """The UNICODE_STRING with which a query of this class begins."""
+    buffer = ctypes.create_string_buffer(0x10000 + 1024)
+    ntdll.call("NtQueryObject", handle, information, buffer, len(buffer), None)
+    return n.UnicodeString.from_buffer(buffer).text()
+
+
+def basic(handle: int) -> n.ObjectBasicInformation:
+    """ObjectBasicInformation."""
+    info = n.ObjectBasicInformation()
+    ntdll.call("NtQueryObject", handle, _BASIC, ctypes.byref(info), ctypes.sizeof(info), None)
+    return info
+
+
+def duplicate(source_process: int, source: int, target_process: int, access: int, attributes: int,
+              options: int) -> int:
+    """NtDuplicateObject."""
+    handle = n.HANDLE()
+    ntdll.call("NtDuplicateObject", source_process, source, target_process,
+               ctypes.byref(handle) if target_process else None, access, attributes, options)
+    return handle.value
+
+
+def section_size(handle: int) -> int:
+    """The size of a section, 0 when the handle does not tell."""
+    info = n.SectionBasicInformation()
+    if ntdll.status_of("NtQuerySection", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None) & 0x80000000:
+        return 0
+    return int(info.Size)
+
+
+def _handle_table() -> list[n.HandleTableEntry]:
+    """Every handle of every process (SystemExtendedHandleInformation)."""
+    size = 1 << 20
+    while True:
+        buffer = ctypes.create_string_buffer(size)
+        status = ntdll.status_of("NtQuerySystemInformation", _EXTENDED_HANDLES, buffer, size, None)
+        if status != st.INFO_LENGTH_MISMATCH:
+            break
+        size *= 2
+    if status & 0x80000000:
+        raise NtError(status, "NtQuerySystemInformation")
+    count = ctypes.c_size_t.from_buffer(buffer).value
+    return list((n.HandleTableEntry * count).from_buffer(buffer, 2 * ctypes.sizeof(ctypes.c_size_t)))
+
+
+def _found(process: int, entry: n.HandleTableEntry) -> s.HandleEntry | None:
+    """What one handle of another process is; None when it is gone, or of a type that is not looked into."""
+    pid, value = entry.UniqueProcessId, entry.HandleValue
+    try:
+        # A duplicate with the same access answers for its original; a section is asked for its size through one
+        # that may be queried, which its access list can refuse.
+        copy = duplicate(process, value, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS)
+    except NtError:
+        return None
+    try:
+        kind = text_of(copy, _TYPE)
+        size, name = 0, ""
+        if kind in _OURS:
+            name = text_of(copy, _NAME)
+            if kind == "Section":
+                size = section_size(copy)
+        return s.HandleEntry(pid=pid, handle=value, type_name=kind, granted_access=entry.GrantedAccess,
+                             attributes=entry.HandleAttributes & (s.OBJ_INHERIT | s.OBJ_PROTECT_CLOSE),
+                             name=name, size=size, identity=(entry.Object,) if entry.Object else None)
+    except NtError:
+        return None
+    finally:
+        close(copy)
+
+
+def _entries(table: list[n.HandleTableEntry], pid: int) -> list[s.HandleEntry]:
+    """The handles of one process out of the whole table."""
+    handle = n.HANDLE()
+    client = n.ClientId(pid, 0)
+    empty = arguments.object_attributes(s.ObjectAttributes())
+    ntdll.call("NtOpenProcess", ctypes.byref(handle), a.PROCESS_DUP_HANDLE, empty, ctypes.byref(client),
+               name=f"process {pid}")
+    try:
+        found = [_found(handle.value, entry) for entry in table if entry.UniqueProcessId == pid]
+    finally:
+        close(handle.value)
+    return [entry for entry in found if entry is not None and entry.handle != 0]
+
+
+def _members(path: str) -> Iterator[tuple[str, str]]:
+    """(name, type) of everything in an object directory."""
+    directory = open_directory(path)
+    try:
+        context = w.ULONG(0)
+        buffer = ctypes.create_string_buffer(0x20000)
+        while True:
+            status = ntdll.status_of("NtQueryDirectoryObject", directory, buffer, len(buffer), True, False,
+                                     ctypes.byref(context), None)
+            if status == _NO_MORE_ENTRIES or status & 0x80000000:
+                return
+            entry = n.DirectoryEntry.from_buffer(buffer)
+            yield entry.Name.text(), entry.TypeName.text()
+    finally:
+        close(directory)
+
+
+class Objects:
+    """The part of the kernel that is about any object."""
+
+    #: The one thing that is kept: the directory that Win32 names are relative to, opened once for the process.
+    _directory: int | None = None
+
+    def close(self, handle: int) -> None:
+        ntdll.call("NtClose", handle)
+
+    def duplicate_object(self, source_process: int, source: int, target_process: int, access: int, attributes: int,
+                         options: int) -> int:
+        return duplicate(source_process, source, target_process, access, attributes, options)
+
+    def query_object(self, handle: int) -> s.ObjectBasicInformation:
+        info = basic(handle)
+        return s.ObjectBasicInformation(info.Attributes, info.GrantedAccess, info.HandleCount, info.PointerCount)
+
+    def query_object_name(self, handle: int) -> str:
+        return text_of(handle, _NAME)
+
+    def query_object_type(self, handle: int) -> str:
+        return text_of(handle, _TYPE)
+
+    def set_handle_flags(self, handle: int, *, inherit: bool | None = None, protect: bool | None = None) -> None:
+        info = n.HandleFlagInformation()
+        ntdll.call("NtQueryObject", handle, _HANDLE_FLAGS, ctypes.byref(info), ctypes.sizeof(info), None)
+        if inherit is not None:
+            info.Inherit = inherit
+        if protect is not None:
+            info.ProtectFromClose = protect
+        ntdll.call("NtSetInformationObject", handle, _HANDLE_FLAGS, ctypes.byref(info), ctypes.sizeof(info))
+
+    def compare_objects(self, first: int, second: int) -> bool:
+        return ntdll.call("NtCompareObjects", first, second) == st.SUCCESS
+
+    def make_temporary_object(self, handle: int) -> None:
+        ntdll.call("NtMakeTemporaryObject", handle)
+
+    def make_permanent_object(self, handle: int) -> None:
+        ntdll.call("NtMakePermanentObject", handle)
+
+    def query_security_object(self, handle: int, information: int) -> bytes:
+        size = w.ULONG(1024)
+        while True:
+            buffer = ctypes.create_string_buffer(size.value)
+            status = ntdll.status_of("NtQuerySecurityObject", handle, information, buffer, len(buffer),
+                                     ctypes.byref(size))
+            if status != st.BUFFER_TOO_SMALL:
+                break
+        if status & 0x80000000:
+            raise NtError(status, "NtQuerySecurityObject")
+        return buffer.raw[:size.value]
+
+    def set_security_object(self, handle: int, information: int, descriptor: bytes) -> None:
+        ntdll.call("NtSetSecurityObject", handle, information, ctypes.create_string_buffer(descriptor, len(descriptor)))
+
+    def named_objects_directory(self) -> int:
+        if Objects._directory is None:
+            number = session()
+            try:
+                Objects._directory = open_directory(names.local_directory(number) if number else names.GLOBAL_DIRECTORY)
+            except NtError:
+                Objects._directory = open_directory(names.GLOBAL_DIRECTORY)
+        return Objects._directory
+
+    def native_state(self, handle: int) -> Any:
+        """The state words of a synchronisation object in this process's memory: never, on Windows."""
+        return None
+
+    def process_handles(self, pid: int) -> list[s.HandleEntry]:
+        return _entries(_handle_table(), pid)
+
+    def list_directory(self) -> list[s.NamedObject]:
+        table = _handle_table()
+        holders: dict[str, list[s.HandleEntry]] = {}
+        for pid in {entry.UniqueProcessId for entry in table}:
+            try:
+                entries = _entries(table, pid)
+            except NtError:
+                continue  # somebody else's process: its handles stay unknown, the objects are listed all the same
+            for entry in entries:
+                if entry.name:
+                    holders.setdefault(entry.name, []).append(entry)
+        number = session()
+        result: list[s.NamedObject] = []
+        for directory in dict.fromkeys((names.local_directory(number) if number else names.GLOBAL_DIRECTORY,
+                                        names.GLOBAL_DIRECTORY)):
+            for leaf, kind in _members(directory):
+                if kind in _OURS:
+                    full = f"{directory}\\{leaf}"
+                    who = tuple(holders.get(full, ()))
+                    result.append(s.NamedObject(name=names.win32_name(full), type_name=kind, holders=who,
+                                                size=max((entry.size for entry in who), default=0)))
+        return result

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: MIT
+"""The services for processes and tokens."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "win32"
+
+import ctypes
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from ctypes import wintypes as w
+
+from memsection.nt.windows import arguments, ntdll
+from memsection.nt.windows import structs as n
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError
+
+_USE_STANDARD_HANDLES = 0x100  #: STARTF_USESTDHANDLES
+_UNICODE_ENVIRONMENT = 0x400  #: CREATE_UNICODE_ENVIRONMENT
+
+
+def _environment_block(environment: Mapping[str, str] | None) -> ctypes.Array[ctypes.c_wchar] | None:
+    """The variables as CreateProcess takes them: sorted by name, each ended by a zero, the whole by another."""
+    if environment is None:
+        return None
+    lines = [f"{key}={value}" for key, value in sorted(environment.items(), key=lambda item: item[0].upper())]
+    if any("\0" in line for line in lines):
+        raise NtError(st.INVALID_PARAMETER, "CreateProcess", None, "an environment variable contains a zero")
+    return ctypes.create_unicode_buffer("\0".join(lines) + "\0")
+
+
+def _security(inheritable: bool) -> n.SecurityAttributes:
+    return n.SecurityAttributes(ctypes.sizeof(n.SecurityAttributes), None, inheritable)
+
+
+class Processes:
+    """The part of the kernel that is about processes and tokens."""
+
+    def current_process_id(self) -> int:
+        return os.getpid()
+
+    def open_process(self, access: int, attributes: int, pid: int) -> int:
+        handle, client = n.HANDLE(), n.ClientId(pid, 0)
+        native = arguments.object_attributes(s.ObjectAttributes(None, 0, attributes))
+        ntdll.call("NtOpenProcess", ctypes.byref(handle), access, native, ctypes.byref(client), name=f"process {pid}",
+                   detail=f"asked for access {access:#x}")
+        return handle.value
+
+    def query_process(self, process: int) -> s.ProcessBasicInformation:
+        info = n.ProcessBasicInformation()
+        ntdll.call("NtQueryInformationProcess", process, 0, ctypes.byref(info), ctypes.sizeof(info), None)
+        return s.ProcessBasicInformation(info.ExitStatus & 0xFFFFFFFF, info.UniqueProcessId,
+                                         info.InheritedFromUniqueProcessId)
+
+    def terminate_process(self, process: int, exit_status: int) -> None:
+        ntdll.call("NtTerminateProcess", process, exit_status)
+
+    def create_process(self, start: s.ProcessStart) -> s.StartedProcess:
+        command = start.command_line
+        if command is None and start.arguments:
+            command = subprocess.list2cmdline(start.arguments)
+        startup = n.StartupInfo(cb=ctypes.sizeof(n.StartupInfo))
+        if start.standard_handles is not None:
+            startup.dwFlags = _USE_STANDARD_HANDLES
+            startup.hStdInput, startup.hStdOutput, startup.hStdError = start.standard_handles
+        made = n.ProcessInformation()
+        text = None if command is None else ctypes.create_unicode_buffer(command)  # CreateProcess writes into it
+        if not ntdll.CreateProcess(start.application, text, ctypes.byref(_security(start.process_inheritable)),
+                                   ctypes.byref(_security(start.thread_inheritable)), start.inherit_handles,
+                                   start.creation_flags | _UNICODE_ENVIRONMENT, _environment_block(start.environment),
+                                   start.directory, ctypes.byref(startup), ctypes.byref(made)):
+            raise ntdll.last_error("CreateProcess", start.application or command)
+        return s.StartedProcess(made.hProcess, made.hThread, made.dwProcessId, made.dwThreadId)
+
+    def open_process_token(self, process: int, access: int) -> int:
+        handle = n.HANDLE()
+        ntdll.call("NtOpenProcessToken", process, access, ctypes.byref(handle))
+        return handle.value
+
+    def lookup_privilege(self, name: str) -> int:
+        luid = ctypes.c_uint64()
+        if not ntdll.LookupPrivilegeValue(None, name, ctypes.byref(luid)):
+            raise ntdll.last_error("LookupPrivilegeValue", name)
+        return luid.value
+
+    def adjust_privileges(self, token: int, privileges: Sequence[tuple[int, int]],
+                          disable_all: bool = False) -> tuple[int, list[tuple[int, int]]]:
+        wanted = _token_privileges(len(privileges))
+        for entry, (luid, attributes) in zip(wanted.Privileges, privileges, strict=True):
+            entry.Luid, entry.Attributes = luid, attributes
+        # Only a token opened with TOKEN_QUERY tells the state before; without the right nobody asks for it.
+        before, size = _token_privileges(64), w.ULONG()
+        status = ntdll.status_of("NtAdjustPrivilegesToken", token, disable_all, ctypes.byref(wanted),
+                                 ctypes.sizeof(before), ctypes.byref(before), ctypes.byref(size))
+        if status == st.ACCESS_DENIED:
+            before.Count = 0
+            status = ntdll.status_of("NtAdjustPrivilegesToken", token, disable_all, ctypes.byref(wanted), 0, None, None)
+        if status & 0x80000000:
+            raise NtError(status, "NtAdjustPrivilegesToken")
+        return status, [(entry.Luid, entry.Attributes) for entry in before.Privileges[:before.Count]]
+
+
+def _token_privileges(count: int):  # type: ignore[no-untyped-def]  # a structure made for its length
+    """TOKEN_PRIVILEGES with room for so many."""
+    fields = [("Count", w.DWORD), ("Privileges", n.LuidAndAttributes * count)]
+    value = type("TokenPrivileges", (ctypes.Structure,), {"_pack_": 4, "_fields_": fields})()
+    value.Count = count
+    return value

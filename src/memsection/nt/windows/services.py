@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+"""The kernel of Windows itself, put together from its parts; nothing is kept here but what the parts say."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "win32"
+
+from memsection.nt.windows.files import Files
+from memsection.nt.windows.memory import Memory
+from memsection.nt.windows.objects import Objects
+from memsection.nt.windows.processes import Processes
+from memsection.nt.windows.synchronisation import Synchronisation
+
+
+class WindowsKernel(Objects, Memory, Files, Synchronisation, Processes):
+    """``nt.interface.Kernel`` over ntdll."""

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: MIT
+"""The services for mutants, events, semaphores and waiting.
+
+Ctrl-C interrupts every wait.  It is the main thread that Python tells of it, through an event of the interpreter's:
+a wait of that thread for any of several objects has the event as one more object, so it stays one wait of the kernel.
+Where there is no room for it (64 handles, all of several, a pseudo handle, signal-and-wait's second half) the wait is
+made in slices.  Waits of other threads are the kernel's own, untouched.
+"""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "win32"
+
+import ctypes
+import threading
+import time
+from collections.abc import Sequence
+from ctypes import wintypes as w
+from typing import Any
+
+from memsection.nt.windows import arguments, ntdll
+from memsection.nt.windows import structs as n
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+
+_SLICE = 500_000  #: 50 ms in units of 100 ns
+_MOST = 64  #: MAXIMUM_WAIT_OBJECTS
+
+
+def _interrupt_event() -> int:
+    """The event that the interpreter sets at Ctrl-C, 0 where it does not show it."""
+    try:
+        function = ctypes.pythonapi._PyOS_SigintEvent
+    except AttributeError:
+        return 0
+    function.restype = n.HANDLE
+    function.argtypes = ()
+    return int(function() or 0)
+
+
+def _deadline(timeout: int | None) -> int | None:
+    """When a timeout is over, in the monotonic clock's 100 ns units; an absolute time becomes a span first."""
+    if timeout is None:
+        return None
+    if timeout > 0:  # 100 ns units since 1601
+        timeout = min(0, int((time.time() + 11_644_473_600) * 10_000_000) - timeout)
+    return time.monotonic_ns() // 100 - timeout
+
+
+def _remaining(deadline: int | None) -> int | None:
+    """What is left of it, as a timeout."""
+    return None if deadline is None else min(0, time.monotonic_ns() // 100 - deadline)
+
+
+def _sliced(wait: Any, timeout: int | None) -> int:
+    """A wait in slices short enough for Ctrl-C, which Python sees between them."""
+    deadline = _deadline(timeout)
+    while True:
+        left = _remaining(deadline)
+        last = left is not None and left > -_SLICE
+        status: int = wait(arguments.large(left if last else -_SLICE))
+        if status != st.TIMEOUT or last:
+            return status
+
+
+def _wait_any(handles: Sequence[int], timeout: int | None, event: int) -> int:
+    """A wait for any of fewer than 64 objects, or for Ctrl-C."""
+    array = (n.HANDLE * (len(handles) + 1))(*handles, event)
+    deadline = _deadline(timeout)
+    while True:
+        ntdll.call("NtResetEvent", event, None)
+        status = ntdll.call("NtWaitForMultipleObjects", len(array), array, s.WAIT_ANY, False,
+                            arguments.large(_remaining(deadline)))
+        if status != st.WAIT_0 + len(handles):
+            return status
+        # Python raises KeyboardInterrupt somewhere below; the event can come a moment before its flag.
+        time.sleep(0.001)
+
+
+def _interruptible(timeout: int | None) -> bool:
+    """Whether this wait can be long, and Python would have to be told of Ctrl-C meanwhile."""
+    return timeout != 0 and threading.current_thread() is threading.main_thread()
+
+
+class Synchronisation:
+    """The part of the kernel that is about synchronisation objects."""
+
+    def create_mutant(self, access: int, attributes: Any, initial_owner: bool) -> tuple[int, int]:
+        return self._create("NtCreateMutant", access, attributes, bool(initial_owner))
+
+    def open_mutant(self, access: int, attributes: Any) -> int:
+        return self._open("NtOpenMutant", access, attributes)
+
+    def release_mutant(self, handle: int) -> int:
+        return self._changed("NtReleaseMutant", handle)
+
+    def query_mutant(self, handle: int) -> s.MutantBasicInformation:
+        info = n.MutantBasicInformation()
+        ntdll.call("NtQueryMutant", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None)
+        owner = n.ClientId()
+        if ntdll.status_of("NtQueryMutant", handle, 1, ctypes.byref(owner), ctypes.sizeof(owner), None):
+            owner = n.ClientId()  # MutantOwnerInformation: not on every Windows, and none in Wine
+        return s.MutantBasicInformation(info.CurrentCount, bool(info.OwnedByCaller), bool(info.AbandonedState),
+                                        owner.UniqueProcess, owner.UniqueThread)
+
+    def create_event(self, access: int, attributes: Any, event_type: int, initial: bool) -> tuple[int, int]:
+        return self._create("NtCreateEvent", access, attributes, event_type, bool(initial))
+
+    def open_event(self, access: int, attributes: Any) -> int:
+        return self._open("NtOpenEvent", access, attributes)
+
+    def set_event(self, handle: int) -> int:
+        return self._changed("NtSetEvent", handle)
+
+    def reset_event(self, handle: int) -> int:
+        return self._changed("NtResetEvent", handle)
+
+    def pulse_event(self, handle: int) -> int:
+        return self._changed("NtPulseEvent", handle)
+
+    def query_event(self, handle: int) -> s.EventBasicInformation:
+        info = n.EventBasicInformation()
+        ntdll.call("NtQueryEvent", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None)
+        return s.EventBasicInformation(info.EventType, info.EventState)
+
+    def create_semaphore(self, access: int, attributes: Any, initial: int, maximum: int) -> tuple[int, int]:
+        return self._create("NtCreateSemaphore", access, attributes, initial, maximum)
+
+    def open_semaphore(self, access: int, attributes: Any) -> int:
+        return self._open("NtOpenSemaphore", access, attributes)
+
+    def release_semaphore(self, handle: int, count: int) -> int:
+        before = w.ULONG()
+        ntdll.call("NtReleaseSemaphore", handle, count, ctypes.byref(before), detail=f"asked for {count} more")
+        return before.value
+
+    def query_semaphore(self, handle: int) -> s.SemaphoreBasicInformation:
+        info = n.SemaphoreBasicInformation()
+        ntdll.call("NtQuerySemaphore", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None)
+        return s.SemaphoreBasicInformation(info.CurrentCount, info.MaximumCount)
+
+    def wait_for_single_object(self, handle: int, timeout: int | None) -> int:
+        def wait(time_left: Any) -> int:
+            return ntdll.call("NtWaitForSingleObject", handle, False, time_left)
+
+        if not _interruptible(timeout):
+            return wait(arguments.large(timeout))
+        event = _interrupt_event()
+        if event and handle >= 0:
+            return _wait_any([handle], timeout, event)
+        return _sliced(wait, timeout)
+
+    def wait_for_multiple_objects(self, handles: Sequence[int], wait_type: int, timeout: int | None) -> int:
+        def wait(time_left: Any) -> int:
+            return ntdll.call("NtWaitForMultipleObjects", len(handles), (n.HANDLE * len(handles))(*handles), wait_type,
+                              False, time_left)
+
+        if not _interruptible(timeout):
+            return wait(arguments.large(timeout))
+        event = _interrupt_event()
+        if event and wait_type == s.WAIT_ANY and 0 < len(handles) < _MOST:
+            return _wait_any(handles, timeout, event)
+        return _sliced(wait, timeout)
+
+    def signal_and_wait(self, signal: int, wait: int, timeout: int | None) -> int:
+        if not _interruptible(timeout):
+            return ntdll.call("NtSignalAndWaitForSingleObject", signal, wait, False, arguments.large(timeout))
+        deadline = _deadline(timeout)
+        left = _remaining(deadline)
+        last = left is not None and left > -_SLICE
+        status = ntdll.call("NtSignalAndWaitForSingleObject", signal, wait, False,
+                            arguments.large(left if last else -_SLICE))
+        if status != st.TIMEOUT or last:
+            return status
+        # Signalled; what is left is an ordinary wait.
+        return self.wait_for_single_object(wait, _remaining(deadline))
+
+    @staticmethod
+    def _create(function: str, access: int, attributes: Any, *rest: Any) -> tuple[int, int]:
+        handle = n.HANDLE()
+        status = ntdll.call(function, ctypes.byref(handle), access, arguments.object_attributes(attributes), *rest,
+                            name=arguments.name_of(attributes))
+        return status, handle.value
+
+    @staticmethod
+    def _open(function: str, access: int, attributes: Any) -> int:
+        handle = n.HANDLE()
+        ntdll.call(function, ctypes.byref(handle), access, arguments.object_attributes(attributes),
+                   name=arguments.name_of(attributes), detail=f"asked for access {access:#x}")
+        return handle.value
+
+    @staticmethod
+    def _changed(function: str, handle: int) -> int:
+        before = w.LONG()
+        ntdll.call(function, handle, ctypes.byref(before))
+        return before.value
