@@ -35,8 +35,8 @@ from memsection.vocabulary.structs import (
     SACL_SECURITY_INFORMATION,
 )
 
-__all__ = ["Ace", "Acl", "SecurityDescriptor", "Sid", "Token", "access_check", "assigned", "default_descriptor",
-           "maximum_access", "merged"]
+__all__ = ["Ace", "Acl", "SecurityDescriptor", "Sid", "Token", "access_check", "assigned", "creation_descriptor",
+           "default_descriptor", "from_sddl", "maximum_access", "merged", "to_sddl"]
 
 SE_SECURITY_PRIVILEGE = "SeSecurityPrivilege"
 SE_RESTORE_PRIVILEGE = "SeRestorePrivilege"
@@ -158,6 +158,18 @@ def assigned(supplied: SecurityDescriptor | bytes | None, token: Token, kind: Ob
     return result
 
 
+def creation_descriptor(supplied: bytes | None, token: Token, kind: ObjectType) -> bytes:
+    """The bytes of ``assigned``; the default's are made once for each token."""
+    if supplied is None:
+        return _default_bytes(token, kind.number)
+    return assigned(supplied, token, kind).to_bytes()
+
+
+@lru_cache(maxsize=32)
+def _default_bytes(token: Token, kind: int) -> bytes:
+    return default_descriptor(token, BY_NUMBER[kind]).to_bytes()
+
+
 def merged(current: SecurityDescriptor, supplied: SecurityDescriptor | bytes, information: int, token: Token,
            kind: ObjectType) -> SecurityDescriptor:
     """``current`` with those parts replaced that ``information`` names (NtSetSecurityObject).
@@ -186,7 +198,9 @@ def merged(current: SecurityDescriptor, supplied: SecurityDescriptor | bytes, in
 
 
 def _permitted_owner(owner: Sid, token: Token) -> Sid:
-    if owner != token.user and not token.privileged(SE_RESTORE_PRIVILEGE):
+    # Of the groups, only the administrators may own things (SE_GROUP_OWNER).
+    own = owner == token.user or owner == wellknown.ADMINISTRATORS and owner in token.groups
+    if not own and not token.privileged(SE_RESTORE_PRIVILEGE):
         raise NtError(st.INVALID_OWNER, detail=f"{owner} cannot be made the owner by {token.user}")
     return owner
 
