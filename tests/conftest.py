@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+"""What every test has: the choice of tests for this system.  Fixtures stand beside the tests that use them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import platforms
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "linux_only(reason): this test is about something that only Linux has")
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    return True if platforms.excluded(collection_path) else None
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    platforms.leave_out(config, items)

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What tests share: typed, documented, and tested themselves."""

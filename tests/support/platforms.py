@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: MIT
+"""Which tests are for Linux alone, and why: the one place where the Windows leg leaves something out.
+
+A whole file or directory stands in the table; a single test carries ``@pytest.mark.linux_only("reason")``.  On
+Windows neither is collected, so nothing is counted as run that did not run.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parent.parent
+
+#: Path below tests/ (a directory ends with a slash): why it cannot run on Windows.
+LINUX_ONLY = {
+    "crash/": "kills a process before and after each Linux system call, through the table of nt.linux.syscalls",
+    "interop/": "drives a Windows program in Wine from a Linux process",
+    "native/": "compiles and runs the C of the futex, mutex and fault guard cores, which exist on Linux only",
+    "security/": "changes user ids, POSIX ACLs and capabilities",
+    "unit/nt/linux/": "the parts of the Linux object manager",
+}
+
+
+def excluded(path: Path) -> bool:
+    """Whether a file or directory of the tests is not for the system that runs them."""
+    if sys.platform != "win32":
+        return False
+    try:
+        relative = path.resolve().relative_to(TESTS).as_posix()
+    except ValueError:
+        return False
+    return any(f"{relative}/".startswith(entry) if entry.endswith("/") else relative == entry for entry in LINUX_ONLY)
+
+
+def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect, on Windows, the single tests that are marked as Linux's own."""
+    for item in items:
+        for mark in item.iter_markers("linux_only"):
+            if len(mark.args) != 1 or not isinstance(mark.args[0], str):
+                raise pytest.UsageError(f"{item.nodeid}: linux_only takes its reason, and nothing else")
+    if sys.platform != "win32":
+        return
+    out = [item for item in items if item.get_closest_marker("linux_only")]
+    if out:
+        config.hook.pytest_deselected(items=out)
+        items[:] = [item for item in items if item not in out]

