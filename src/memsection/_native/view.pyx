@@ -22,14 +22,21 @@ cdef extern from "ms_view.h" nogil:
     int ms_view_release(uint64_t *)
     int ms_view_close(uint64_t *)
 
-cdef extern from "Python.h":
-    void PyErr_WriteUnraisable(object)
-
 
 cdef object _closed_error():
     # Imported when needed: the core stands below the vocabulary, and only this error has to be a public one.
     from memsection.vocabulary import errors, status
     return errors.ArgumentError("view: used after it was closed", ntstatus=status.NOT_MAPPED_VIEW)
+
+
+cdef void _call(release) noexcept:
+    # An exception that leaves here is reported by the interpreter (sys.unraisablehook) and goes no further.
+    try:
+        release()
+    except BaseException:
+        # At exit the interpreter takes modules apart, and the system takes the memory back anyway.
+        if sys is not None and not sys.is_finalizing():
+            raise
 
 
 @cython.no_gc_clear     # the collector must not take _release away before it was called
@@ -93,14 +100,8 @@ cdef class View:
     cdef void _unmap(self) noexcept:
         # Only the one caller that ms_view names comes here.
         release, self._release, self._check = self._release, None, None
-        if release is None:
-            return
-        try:
-            release()
-        except BaseException:
-            # The interpreter takes modules apart at exit, and the system takes the memory back anyway.
-            if not sys.is_finalizing():
-                PyErr_WriteUnraisable(self)
+        if release is not None:
+            _call(release)
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         self._enter()

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: MIT
+# cython: auto_pickle=False
+"""A fault under a view becomes an error: the door to ``ms_guard``.
+
+It owns which descriptor the handler asks for a file's size: one ``O_PATH`` descriptor for each *file*, shared by all
+guards of that file and closed with the last of them, so thousands of views of one file cost one descriptor.  It has an
+open file description of its own: a duplicate of the caller's would keep the locks that hang on that one.  What a view
+does about a fault is the caller's business (``Guard.check`` suits ``view.View``).
+"""
+
+from libc.errno cimport ENOMEM, errno
+from libc.stdint cimport int32_t, uint32_t, uint64_t, uintptr_t
+from libc.stdio cimport snprintf
+from posix.fcntl cimport O_CLOEXEC, open as c_open
+from posix.stat cimport fstat, struct_stat
+from posix.unistd cimport close as c_close
+
+import os
+import weakref
+
+cdef extern from "fcntl.h":
+    int O_PATH
+
+cdef extern from "ms_atomic.h" nogil:
+    uint64_t ms_load_u64(const uint64_t *)
+    uint64_t ms_swap_u64(uint64_t *, uint64_t)
+
+cdef extern from "ms_guard.h" nogil:
+    ctypedef struct ms_guard:
+        pass
+    int ms_guard_add(void *, size_t, int, int, uint64_t, ms_guard **)
+    int ms_guard_add_reserved(void *, size_t, int, const uint32_t *, uint64_t, ms_guard **)
+    void ms_guard_remove(ms_guard *)
+    int ms_guard_fault(const ms_guard *, uint64_t *)
+    int ms_guard_look(const ms_guard *, uint64_t *)
+    int ms_guard_sync(ms_guard *)
+    int ms_guard_ensure()
+
+
+cdef object _failure(int error):
+    return MemoryError("guard: no room for another view") if error == ENOMEM else OSError(error, os.strerror(error))
+
+
+cdef class _File:
+    """A descriptor that only tells what the file is, closed with its last user."""
+
+    cdef int fd
+    cdef object __weakref__
+
+    def __cinit__(self, int fd):
+        cdef char path[32]
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd)
+        self.fd = c_open(path, O_PATH | O_CLOEXEC)
+        if self.fd < 0:
+            raise OSError(errno, os.strerror(errno))
+
+    def __dealloc__(self):
+        # Not os.close: at interpreter exit the module may be gone.
+        if self.fd >= 0:
+            c_close(self.fd)
+
+
+# An entry keeps its inode in use, so an identity here never means another file.
+_files = weakref.WeakValueDictionary()
+
+
+cdef _File _file(int fd):
+    cdef struct_stat st
+    if fstat(fd, &st) != 0:
+        raise OSError(errno, os.strerror(errno))
+    identity = (st.st_dev, st.st_ino)
+    found = _files.get(identity)
+    if found is None:
+        # Two threads may both come here; then one descriptor more is open for a while.
+        found = _files[identity] = _File(fd)
+    return found
+
+
+cdef class Guard:
+    """One guarded view; made by ``add`` and ``add_reserved``.
+
+    Remove it before the memory is unmapped.  One that is dropped removes itself.
+    """
+
+    cdef uint64_t _slot     # a pointer into the static table, 0 once removed; a word, so that it can be taken once
+    cdef _File _file
+    cdef object _last_fault
+
+    cdef ms_guard *_get(self) noexcept:
+        # Safety: the table is static: a pointer into it never dangles, at worst it means another view by now.
+        return <ms_guard *><uintptr_t>ms_load_u64(&self._slot)
+
+    def remove(self):
+        """Forget the view: afterwards no handler works on it, and its memory may be unmapped.  Again is harmless."""
+        cdef uint64_t slot = ms_load_u64(&self._slot)
+        if slot != 0:
+            self._last_fault = self.fault
+            self._take()
+
+    cdef void _take(self) noexcept:
+        cdef uint64_t slot = ms_swap_u64(&self._slot, 0)
+        if slot != 0:
+            ms_guard_remove(<ms_guard *><uintptr_t>slot)
+        self._file = None
+
+    @property
+    def fault(self):
+        """Offset of the first page that was touched and found missing, or None."""
+        cdef uint64_t offset
+        if self._get() == NULL:
+            return self._last_fault
+        return offset if ms_guard_fault(self._get(), &offset) else None
+
+    def check(self):
+        """Make sure that the view may be used.
+
+        The handler is put back on top if somebody replaced it, and pages of a reserved section that were committed
+        meanwhile are opened.
+
+        Raises:
+            InPageError: A page was found missing, or the file is shorter now than what the view covers.
+        """
+        cdef uint64_t offset
+        if self._get() == NULL:
+            return
+        if ms_guard_look(self._get(), &offset):
+            # Imported when needed: the core stands below the vocabulary, and only this error has to be a public one.
+            from memsection.vocabulary import errors
+            raise errors.InPageError(f"view: page at offset {offset} is gone: its file was cut short")
+        cdef int result = ms_guard_ensure()
+        if result >= 0:
+            result = ms_guard_sync(self._get())
+        if result < 0:
+            raise _failure(-result)
+
+    def sync(self):
+        """Open the pages of a reserved section that are committed by now."""
+        cdef int result = ms_guard_sync(self._get()) if self._get() != NULL else 0
+        if result < 0:
+            raise _failure(-result)
+
+    def __dealloc__(self):
+        self._take()
+
+
+def add(uintptr_t address, size_t length, int prot, int fd=-1, uint64_t file_offset=0):
+    """Guard a mapping of a file against its being cut.
+
+    Args:
+        address: Where it is mapped.
+        length: Bytes of the file that it covers.
+        prot: Its protection (``PROT_*``): zero pages that take the place of lost ones get it.
+        fd: A descriptor of the file, only looked at here; -1 for none, then a cut is noticed by faults alone.
+        file_offset: Where in the file it begins.
+    """
+    cdef Guard guard = Guard.__new__(Guard)
+    cdef ms_guard *slot = NULL
+    cdef int result
+    if fd >= 0:
+        guard._file = _file(fd)
+    # Safety: the caller vouches that [address, address + length) is its mapping until it removes the guard.
+    result = ms_guard_add(<void *>address, length, prot, guard._file.fd if fd >= 0 else -1, file_offset, &slot)
+    if result < 0:
+        raise _failure(-result)
+    ms_swap_u64(&guard._slot, <uint64_t><uintptr_t>slot)
+    return guard
+
+
+def add_reserved(uintptr_t address, size_t length, int prot, uintptr_t bitmap_address, uint64_t first_page):
+    """Guard a view of a reserved section, mapped without access.
+
+    Args:
+        address: Where it is mapped.
+        length: Its size in bytes.
+        prot: The protection that a page gets when it is committed.
+        bitmap_address: The section's bitmap, u32 words, lowest bit first, one bit for each 4096 bytes; it stays
+            mapped until the guard is removed.  Anybody may change it.
+        first_page: The bit that stands for the view's first page.
+    """
+    cdef Guard guard = Guard.__new__(Guard)
+    cdef ms_guard *slot = NULL
+    # Safety: as in add; the bitmap's words are aligned, which is checked here, and read one by one.
+    if bitmap_address % 4 != 0:
+        raise ValueError("guard: the bitmap is not aligned to its words")
+    cdef int result = ms_guard_add_reserved(<void *>address, length, prot, <const uint32_t *>bitmap_address, first_page,
+                                            &slot)
+    if result < 0:
+        raise _failure(-result)
+    ms_swap_u64(&guard._slot, <uint64_t><uintptr_t>slot)
+    return guard
+
+
+def sync_reserved(Guard guard not None):
+    """``guard.sync()``: apply what is committed to the pages' protection, before a system call gets them."""
+    guard.sync()
+
+
+def ensure():
+    """Put the handlers back on top if somebody replaced them; True when that was needed."""
+    cdef int result = ms_guard_ensure()
+    if result < 0:
+        raise _failure(-result)
+    return result == 1
