@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.sid import Sid
 
 Attributes = Any  #: ObjectAttributes or any object with its fields
 
@@ -70,6 +71,15 @@ class Kernel(Protocol):
 
     def set_security_object(self, handle: int, information: int, descriptor: bytes) -> None:
         """NtSetSecurityObject.  Rights: WRITE_DAC for the DACL, WRITE_OWNER for owner and group."""
+        ...
+
+    def account_sid(self, name: str, *, group: bool = False) -> Sid:
+        """The SID of a user or group by its name: LookupAccountName on Windows ("DOMAIN\\user" too), the password
+        and group databases on Linux, where a number serves as well.  NONE_MAPPED for no such account."""
+        ...
+
+    def account_name(self, sid: Sid) -> str:
+        """What the system calls an account: LookupAccountSid on Windows; the SID's text where it has no name."""
         ...
 
     def named_objects_directory(self) -> int:
@@ -169,6 +179,16 @@ class Kernel(Protocol):
 
     def file_descriptor(self, handle: int) -> int:
         """The descriptor behind a handle; it stays the handle's.  NOT_ON_THIS_SYSTEM on Windows."""
+        ...
+
+    def resident_pages(self, address: int, size: int) -> bytes:
+        """One byte for each page of mapped memory of this process: 1 where it is in memory, touched by anybody.
+        NOT_ON_THIS_SYSTEM on Windows, which tells of a process's own pages only."""
+        ...
+
+    def process_views(self, pid: int, identity: tuple[int, ...]) -> list[tuple[int, int, int]]:
+        """(address, size, protection) of each view that a process has of the object with this ``HandleEntry.identity``.
+        INVALID_CID, ACCESS_DENIED; NOT_ON_THIS_SYSTEM on Windows."""
         ...
 
     # ------------------------------------------------------------------ files

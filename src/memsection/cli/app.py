@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+"""The subcommands put together, and what becomes of a failure: a sentence, a hint, an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+import memsection
+from memsection.cli import cat, demo, doctor, handles, ls, peek, rm, run_command, share, show, top
+from memsection.cli.output import complain
+
+app = typer.Typer(name="memsection", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
+                  context_settings={"help_option_names": ["-h", "--help"]},
+                  help="Shared memory with names, handles, rights and a lifetime: Windows section objects.")
+for function in (demo.demo, share.share, cat.cat, ls.ls, show.show, peek.peek, top.top, handles.handles, rm.rm,
+                 doctor.doctor):
+    app.command()(function)
+app.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(
+    run_command.run)
+
+
+def _version(yes: bool) -> None:
+    if yes:
+        print(f"memsection {memsection.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True,
+                                                   callback=_version)] = False) -> None:
+    pass
+
+
+def run() -> int:
+    """Run the command line; the exit status: 0, 1 for a failure, 2 for a wrong use, 130 after Ctrl-C."""
+    try:
+        result = app(prog_name="memsection", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except typer.Abort:
+        return 130
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; the interpreter must not complain about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as problem:
+        return complain(problem)

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""``memsection ls``: the objects that exist."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import psutil
+import typer
+
+from memsection import errors
+from memsection.cli.output import flags_words, note, out, print_json, rights_words, size_words, table
+from memsection.nt import kernel
+from memsection.vocabulary.names import win32_name
+from memsection.vocabulary.structs import HandleEntry, NamedObject
+
+
+def ls(
+    json: Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")] = False,
+    unnamed: Annotated[bool, typer.Option("--unnamed", "-u", help="Objects without a name too: every process that may "
+                                                                  "be looked into is searched.")] = False,
+) -> None:
+    """List the objects that have a name, and who holds them with which rights."""
+    objects = kernel.list_directory()
+    if unnamed:
+        objects = objects + find_unnamed()
+    if json:
+        print_json([as_json(found) for found in objects])
+        return
+    if not objects:
+        note("No objects. 'memsection share FILE NAME' makes one, 'memsection demo' shows how they work.")
+        return
+    shown = table("NAME", "TYPE", "SIZE", "OWNER", "HOLDERS", right=("SIZE",))
+    for found in sorted(objects, key=lambda found: (found.name, found.type_name)):
+        shown.add_row(found.name or "-", found.type_name, size_words(found.size) if found.size else "-", found.owner,
+                      holders_words(found) or found.problem or "nobody to be seen")
+    out.print(shown)
+
+
+def holders_words(found: NamedObject) -> str:
+    """``1234:rw 1250:r``: each process, and what its handles permit."""
+    rights: dict[int, list[str]] = {}
+    for holder in found.holders:
+        words = rights.setdefault(holder.pid, [])
+        word = rights_words(found.type_name, holder.granted_access) if found.type_name == "Section" else ""
+        if word not in words:
+            words.append(word)
+    return " ".join(f"{pid}:{','.join(words)}" if any(words) else str(pid) for pid, words in sorted(rights.items()))
+
+
+def find_unnamed() -> list[NamedObject]:
+    """Objects without a name, found through the handles of every process that may be looked into."""
+    held: dict[Any, list[HandleEntry]] = {}
+    for pid in psutil.pids():
+        try:
+            entries = kernel.process_handles(pid)
+        except errors.NtError:
+            continue
+        for entry in entries:
+            if entry.type_name in ("Section", "Mutant", "Event", "Semaphore") and not entry.name:
+                held.setdefault(entry.identity or (pid, entry.handle), []).append(entry)
+    return [NamedObject("", entries[0].type_name, entries[0].size, tuple(entries)) for entries in held.values()]
+
+
+def as_json(found: NamedObject) -> dict[str, Any]:
+    """What ``--json`` says of an object."""
+    return {"name": found.name or None, "type": found.type_name, "size": found.size, "owner": found.owner,
+            "problem": found.problem or None, "holders": [holder_json(holder) for holder in found.holders]}
+
+
+def holder_json(holder: HandleEntry) -> dict[str, Any]:
+    """What ``--json`` says of a handle."""
+    return {"pid": holder.pid, "handle": holder.handle, "type": holder.type_name,
+            "name": win32_name(holder.name) if holder.name and holder.type_name != "File" else holder.name or None,
+            "size": holder.size, "access": rights_words(holder.type_name, holder.granted_access),
+            "granted_access": holder.granted_access, "flags": flags_words(holder.attributes),
+            "creator_pid": holder.creator_pid or None, "created": holder.created or None}

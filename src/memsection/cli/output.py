@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+"""What all subcommands print alike: tables, sizes, failures, progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+import click
+import psutil
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+from rich.text import Text
+
+from memsection import errors
+from memsection.api.section import access_words
+from memsection.vocabulary import object_types, structs
+
+# No markup: object names and paths may contain brackets.
+out = Console(highlight=False, markup=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+LARGE = 16 * 1024 * 1024  #: bytes from which a transfer shows its progress
+
+_HINTS: tuple[tuple[type[Exception], str], ...] = (
+    (errors.NotFoundError, "'memsection ls' shows the names that exist."),
+    (errors.ExistsError, "'memsection show NAME' tells who holds it; choose another name, or wait until it is gone."),
+    (errors.AccessError, "'memsection show NAME' tells who may do what; 'memsection doctor' looks for what stands "
+                         "in the way."),
+    (errors.CommitError, "'memsection top' shows which sections are large."),
+)
+
+
+def complain(problem: Exception) -> int:
+    """Say what went wrong and what can be done about it; the exit status."""
+    if isinstance(problem, click.UsageError):
+        problem.show()
+        return problem.exit_code
+    if isinstance(problem, click.exceptions.Exit):
+        return problem.exit_code
+    if not isinstance(problem, (OSError, click.ClickException)):
+        raise problem
+    text = problem.format_message() if isinstance(problem, click.ClickException) else str(problem)
+    err.print(Text.assemble(("memsection: ", "bold red"), text))
+    hint = next((words for kind, words in _HINTS if isinstance(problem, kind)), None)
+    if hint:
+        note(hint)
+    return 1
+
+
+def note(text: str) -> None:
+    """A word on standard error that nobody needs to read."""
+    err.print(text, style="dim")
+
+
+def size_words(size: int) -> str:
+    """A size for people: ``4 KiB``, ``1.5 GiB``; exact below 1 KiB."""
+    value, unit = float(size), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if value < 1024 or unit == "TiB":
+            break
+        value /= 1024
+    return f"{size} B" if unit == "B" else f"{value:.4g} {unit}"
+
+
+def parse_size(text: str) -> int:
+    """Bytes of ``4096``, ``64K``, ``1.5G``, ``10 MiB``."""
+    digits = text.strip().rstrip("bBiI ")
+    factor = 1
+    if digits and digits[-1].upper() in "KMGT":
+        factor = 1024 ** (1 + "KMGT".index(digits[-1].upper()))
+        digits = digits[:-1]
+    try:
+        size = int(float(digits) * factor) if factor > 1 else int(digits, 0)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no size; examples: 4096, 64K, 1.5G") from None
+    if size < 1:
+        raise click.BadParameter(f"a size is at least 1 byte, not {text}")
+    return size
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def table(*columns: str, right: Iterable[str] = ()) -> Table:
+    """A plain table; some columns to the right."""
+    made = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left",
+                        no_wrap=column not in ("NAME", "HOLDERS", "COMMAND"))
+    return made
+
+
+def rights_words(type_name: str, granted: int) -> str:
+    """An access mask for people: ``rw`` for a section, the names of the rights otherwise."""
+    if type_name == "Section" and (words := access_words(granted)):
+        return words
+    kind = object_types.BY_NAME.get(type_name)
+    return kind.words(granted) if kind else f"{granted:#x}"
+
+
+def flags_words(attributes: int) -> str:
+    """``inherit,protect`` as far as set."""
+    return ",".join(word for bit, word in ((structs.OBJ_INHERIT, "inherit"), (structs.OBJ_PROTECT_CLOSE, "protect"))
+                    if attributes & bit)
+
+
+def command_of(pid: int) -> str:
+    """The command line of a process, "" when it cannot be told."""
+    try:
+        process = psutil.Process(pid)
+        return " ".join(process.cmdline()) or process.name()
+    except psutil.Error:
+        return ""
+
+
+def progress(description: str, total: int | None) -> Progress:
+    """A progress bar on standard error, shown only where somebody can see it and it matters."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(),
+               TimeRemainingColumn())
+    bar = Progress(*columns, console=err, transient=True,
+                   disable=not err.is_terminal or (total is not None and total < LARGE))
+    bar.add_task(description, total=total)
+    return bar

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: MIT
+"""``memsection rm NAME``: what can be removed, is; what cannot, is explained."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import psutil
+import typer
+
+from memsection import errors
+from memsection.cli.output import command_of, err
+from memsection.cli.show import find, open_named
+from memsection.nt import kernel
+from memsection.vocabulary import access as a
+
+STOP_SECONDS = 5.0  #: how long a process that was asked to end may take
+
+
+def rm(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The object's name.")],
+    stop: Annotated[bool, typer.Option("--stop", help="Ask the processes that hold it to end (SIGTERM).")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether to.")] = False,
+) -> None:
+    """Remove an object that nobody needs any more.
+
+    An object goes by itself with its last handle, also after a crash, so there is seldom anything to remove.  A
+    permanent object is made temporary; one that is held is shown with its holders, which --stop asks to end.
+    """
+    found = find(name)
+    if found is None:
+        raise errors.NotFoundError(f"rm '{name}': no object has this name; if it was what a crash left behind, it "
+                                   "is gone already")
+    try:
+        handle = open_named(found, a.DELETE)
+    except errors.NtError as failure:
+        handle = 0
+        if not isinstance(errors.public(failure), errors.AccessError):
+            raise errors.public(failure) from None
+    if handle:
+        try:
+            kernel.make_temporary_object(handle)
+        except errors.NtError as failure:
+            raise errors.public(failure) from None
+        finally:
+            kernel.close(handle)
+    pids = sorted({holder.pid for holder in found.holders} - {os.getpid()})
+    if pids and stop:
+        for pid in pids:
+            err.print(f"process {pid}: {command_of(pid)}")
+        if not yes and not typer.confirm(f"Ask {'it' if len(pids) == 1 else 'them'} to end?", err=True):
+            raise typer.Exit(1)
+        _stop(pids)
+    if find(name) is not None:
+        held = "\n".join(f"  process {pid}: {command_of(pid) or 'unknown command'}" for pid in pids)
+        raise errors.Error(f"rm '{name}': it is held and goes with its last handle\n{held or '  ' + found.problem}\n"
+                           f"'memsection rm --stop {name}' asks these processes to end.")
+    err.print(f"'{name}': gone")
+
+
+def _stop(pids: list[int]) -> None:
+    processes = []
+    for pid in pids:
+        try:
+            processes.append(psutil.Process(pid))
+            processes[-1].terminate()
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.AccessDenied:
+            raise errors.AccessError(f"rm: process {pid} belongs to somebody else") from None
+    psutil.wait_procs(processes, timeout=STOP_SECONDS)

@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: MIT
+"""``memsection run``: a command that inherits a section."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import Annotated
+
+import typer
+
+from memsection import Section, errors
+from memsection.cli.output import parse_size
+from memsection.vocabulary import status as st
+
+
+def run(
+    command: Annotated[list[str], typer.Argument(metavar="COMMAND [ARGUMENT]...",
+                                                 help="What to run; {handle}, {size} and {pid} are replaced.")],
+    size: Annotated[str | None, typer.Option(help="A new section of this size (the default: 1M).")] = None,
+    name: Annotated[str | None, typer.Option(help="The section of this name; with --size it is made if there is none."
+                                             )] = None,
+    file: Annotated[str | None, typer.Option(help="A section of this file.")] = None,
+    access: Annotated[str, typer.Option(help="What the command may do with it: r, rw, c, or these with x.")] = "rw",
+) -> None:
+    """Run a command that inherits the handle of a section.
+
+    The command finds the handle's value in the environment variable MEMSECTION_HANDLE and takes it over with
+    Section.from_handle(int(os.environ["MEMSECTION_HANDLE"])).  The section goes with the last process that holds it.
+    """
+    if file is not None:
+        section = Section.from_file(file, name=name, access=access, inheritable=True)
+    elif name is not None and size is None:
+        section = Section.open(name, access=access, inheritable=True)
+    else:
+        section = Section.create(name, parse_size(size or "1M"), exist_ok=True, inheritable=access == "rw")
+        if access != "rw":
+            whole, section = section, section.duplicate(access, inheritable=True)
+            whole.close()
+    with section:
+        facts = {"handle": str(section.handle), "size": str(section.size), "pid": str(os.getpid())}
+        environment = {**os.environ, "MEMSECTION_HANDLE": facts["handle"], "MEMSECTION_SIZE": facts["size"]}
+        words = [_filled(word, facts) for word in command]
+        try:
+            child = subprocess.Popen(words, close_fds=False, env=environment)
+        except OSError as problem:
+            kind = errors.NotFoundError if isinstance(problem, FileNotFoundError) else errors.AccessError
+            raise kind(f"run '{words[0]}': {problem.strerror}", ntstatus=st.NO_SUCH_FILE) from None
+    while True:
+        try:
+            status = child.wait()
+            break
+        except KeyboardInterrupt:
+            continue  # the command got it too, and decides
+    raise typer.Exit(status if status >= 0 else 128 - status)
+
+
+def _filled(word: str, facts: dict[str, str]) -> str:
+    for key, value in facts.items():
+        word = word.replace("{" + key + "}", value)
+    return word

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""``memsection share FILE NAME``: a file's bytes, or a pipe's, in a named section."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+import time
+from typing import IO, Annotated, Any
+
+import typer
+
+from memsection import Event, Section, errors
+from memsection.cli import content
+from memsection.cli.output import err, parse_size, progress, size_words
+from memsection.vocabulary import status as st
+
+_CHUNK = 8 * 1024 * 1024
+
+
+def share(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The file; - for standard input.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=r"The section's name; Global\NAME for other users.")],
+    security: Annotated[str | None, typer.Option(help="Who may open it, as SDDL text; this user alone if not given.",
+                                                 metavar="SDDL")] = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Pass the bytes on as they come, however many, to one "
+                                                                "'memsection cat NAME'.")] = False,
+    buffer: Annotated[str, typer.Option(help="With --follow: how much may wait to be read.", metavar="SIZE")] = "1M",
+) -> None:
+    """Put a file's bytes into a named section, and hold it until Ctrl-C.
+
+    'memsection cat NAME' writes them out again, from any process.  With --follow it ends by itself when everything
+    was read.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with _source(file) as source:
+            if follow:
+                _stream(source, name, security, parse_size(buffer))
+                return
+            section, length = _fill(source, name, security)
+        with section:
+            origin = "standard input" if file == "-" else file
+            err.print(f"'{name}': {length} bytes ({size_words(length)}) from {origin}, held by process {os.getpid()} "
+                      "until Ctrl-C")
+            while True:
+                time.sleep(3600)
+    except KeyboardInterrupt:
+        err.print(f"'{name}': let go")
+
+
+def _source(file: str) -> IO[bytes]:
+    """The file, open; what is wrong with it as an error of this library."""
+    if file == "-":
+        return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+    try:
+        return open(file, "rb", buffering=0)
+    except OSError as problem:
+        kinds = {FileNotFoundError: (errors.NotFoundError, st.NO_SUCH_FILE),
+                 PermissionError: (errors.AccessError, st.ACCESS_DENIED),
+                 IsADirectoryError: (errors.Error, st.FILE_IS_A_DIRECTORY)}
+        kind, status = kinds.get(type(problem), (errors.Error, st.UNEXPECTED_IO_ERROR))
+        raise kind(f"share '{file}': cannot be read: {problem.strerror}", ntstatus=status) from None
+
+
+def _fill(source: IO[bytes], name: str, security: str | None) -> tuple[Section, int]:
+    """A section with everything that the source has, and how much that is."""
+    facts = os.fstat(source.fileno())
+    if not (stat.S_ISREG(facts.st_mode) and facts.st_size):
+        return _fill_unknown(source, name, security)
+    section = Section.create(name, facts.st_size + content.SIZE, security=security)
+    try:
+        with section.map() as view, progress(name, facts.st_size) as bar:
+            trailer = content.Content.write(view, content.FILLING, facts.st_size)
+            done = 0
+            while done < facts.st_size:
+                with memoryview(view)[done:min(done + _CHUNK, facts.st_size)] as place:
+                    count: int = _reader(source)(place)
+                if not count:
+                    break  # the file was cut while we read it: what there was is what is shared
+                done += count
+                bar.update(bar.task_ids[0], completed=done)
+            trailer.length = done
+            trailer.state = content.WHOLE
+            trailer.release()
+    except BaseException:
+        section.close()
+        raise
+    return section, done
+
+
+def _fill_unknown(source: IO[bytes], name: str, security: str | None) -> tuple[Section, int]:
+    """The same for a pipe, whose length is known at its end."""
+    data = bytearray()
+    with progress(name, None) as bar:
+        while chunk := source.read(1 << 20):
+            data += chunk
+            bar.update(bar.task_ids[0], completed=len(data))
+    section = Section.create(name, len(data) + content.SIZE, security=security)
+    with section.map() as view:
+        memoryview(view)[:len(data)] = data
+        content.Content.write(view, content.WHOLE, len(data)).release()
+    return section, len(data)
+
+
+def _reader(source: IO[bytes]) -> Any:
+    return source.readinto  # type: ignore[attr-defined]  # every raw file has it
+
+
+def _stream(source: IO[bytes], name: str, security: str | None, capacity: int) -> None:
+    came, went = content.event_names(name)
+    with (Section.create(name, capacity + content.SIZE, security=security) as section,
+          Event.create(came, manual_reset=False, security=security) as came_event,
+          Event.create(went, manual_reset=False, security=security) as went_event,
+          section.map() as view):
+        trailer = content.Content.write(view, content.STREAM, len(view) - content.SIZE)
+        ring = content.Ring(section, trailer, came_event, went_event)
+        err.print(f"'{name}': passing on what comes, {size_words(ring.capacity)} at most waiting to be read")
+        while ring.put(_reader(source)):
+            pass
+        ring.end()
+        ring.drained()
+        err.print(f"'{name}': {trailer.written} bytes passed on")
+        trailer.release()

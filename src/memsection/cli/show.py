@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: MIT
+"""``memsection show NAME``: everything there is to know about one object."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import psutil
+import typer
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from memsection import errors
+from memsection.cli.ls import as_json
+from memsection.cli.output import command_of, flags_words, out, print_json, rights_words, size_words, table
+from memsection.nt import kernel
+from memsection.vocabulary import access as a
+from memsection.vocabulary import protection as p
+from memsection.vocabulary import security as sec
+from memsection.vocabulary import structs as s
+
+_CELLS = 64  #: of the picture of pages, at most
+_SHADES = " ░▒▓█"  #: from none to all pages of a cell
+
+
+def show(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The object's name.")],
+    json: Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")] = False,
+) -> None:
+    """Show one object: what it is, who may use it, who does, and which of its pages are there."""
+    found = find(name)
+    if found is None:
+        raise errors.NotFoundError(f"show '{name}': no object has this name")
+    facts = details(found)
+    if json:
+        print_json({**as_json(found), **{key: value for key, value in facts.items() if key != "picture"}})
+        return
+    out.print(render(found, facts))
+
+
+def find(name: str) -> s.NamedObject | None:
+    """The object of this name in the directory, None if there is none."""
+    plain = name[6:] if name.startswith("Local\\") else name
+    return next((found for found in kernel.list_directory() if found.name == plain), None)
+
+
+def open_named(found: s.NamedObject, access: int) -> int:
+    """A handle to an object of any type."""
+    attributes = s.ObjectAttributes(found.name, kernel.named_objects_directory(), 0, None)
+    opens = {"Section": kernel.open_section, "Mutant": kernel.open_mutant, "Event": kernel.open_event,
+             "Semaphore": kernel.open_semaphore}
+    return opens[found.type_name](access, attributes)
+
+
+def details(found: s.NamedObject) -> dict[str, Any]:
+    """What can be found out beyond the directory; what may not be asked is left out."""
+    facts: dict[str, Any] = {"views": _views(found)}
+    creator = next((holder for holder in found.holders if holder.creator_pid), None)
+    if creator is not None:
+        facts.update(creator_pid=creator.creator_pid, created=creator.created)
+    for right, ask in ((a.READ_CONTROL, _security), (1, _state)):  # 1 is the right to query, of every type
+        try:
+            handle = open_named(found, right)
+        except errors.NtError as failure:
+            facts.setdefault("refused", str(errors.public(failure)))
+            continue
+        try:
+            facts.update(ask(handle, found))
+        except errors.NtError as failure:
+            facts.setdefault("refused", str(errors.public(failure)))
+        finally:
+            kernel.close(handle)
+    if found.type_name == "Section":
+        facts.update(_pages(found))
+    return facts
+
+
+def _security(handle: int, found: s.NamedObject) -> dict[str, Any]:
+    parts = s.OWNER_SECURITY_INFORMATION | s.GROUP_SECURITY_INFORMATION | s.DACL_SECURITY_INFORMATION
+    return {"sddl": sec.to_sddl(sec.SecurityDescriptor.from_bytes(kernel.query_security_object(handle, parts)))}
+
+
+def _state(handle: int, found: s.NamedObject) -> dict[str, Any]:
+    if found.type_name == "Section":
+        attributes = kernel.query_section(handle).Attributes
+        words = {p.SEC_COMMIT: "committed", p.SEC_RESERVE: "reserved", p.SEC_FILE: "of a file",
+                 p.SEC_LARGE_PAGES: "large pages"}
+        return {"attributes": [word for bit, word in words.items() if attributes & bit]}
+    if found.type_name == "Mutant":
+        mutant = kernel.query_mutant(handle)
+        return {"owner_pid": mutant.owner_pid or None, "owner_tid": mutant.owner_tid or None,
+                "abandoned": mutant.AbandonedState, "free": mutant.CurrentCount > 0}
+    if found.type_name == "Event":
+        event = kernel.query_event(handle)
+        return {"set": bool(event.EventState),
+                "reset": "manual" if event.EventType == s.NOTIFICATION_EVENT else "automatic"}
+    semaphore = kernel.query_semaphore(handle)
+    return {"count": semaphore.CurrentCount, "maximum": semaphore.MaximumCount}
+
+
+def _views(found: s.NamedObject) -> dict[int, int]:
+    """How many views each process has of a section, as far as can be told."""
+    identity = next((holder.identity for holder in found.holders if holder.identity), None)
+    views: dict[int, int] = {}
+    if found.type_name != "Section" or identity is None:
+        return views
+    for pid in psutil.pids():
+        try:
+            count = len(kernel.process_views(pid, identity))
+        except errors.NtError:
+            continue
+        if count:
+            views[pid] = count
+    return views
+
+
+def _pages(found: s.NamedObject) -> dict[str, Any]:
+    """Which pages of a section have memory, as a picture and in figures."""
+    try:
+        handle = open_named(found, a.SECTION_QUERY | a.SECTION_MAP_READ)
+    except errors.NtError:
+        return {}
+    try:
+        _, address, size = kernel.map_view(handle, s.CURRENT_PROCESS, 0, 0, 0, 0, 0, p.VIEW_UNMAP, 0, p.PAGE_READONLY)
+        try:
+            pages = kernel.resident_pages(address, size)
+        finally:
+            kernel.unmap_view(s.CURRENT_PROCESS, address)
+    except errors.NtError:
+        return {}
+    finally:
+        kernel.close(handle)
+    return {"pages": len(pages), "resident_pages": sum(pages), "picture": picture(pages)}
+
+
+def picture(pages: bytes) -> str:
+    """One character for each page, or for as many as fit: how many of them have memory."""
+    cell = max(1, -(-len(pages) // _CELLS))
+    shares = (pages[start:start + cell] for start in range(0, len(pages), cell))
+    return "".join(_SHADES[-(-sum(part) * (len(_SHADES) - 1) // len(part))] for part in shares)
+
+
+def render(found: s.NamedObject, facts: dict[str, Any]) -> Panel:
+    """The object for people."""
+    lines = Table.grid(padding=(0, 2))
+    lines.add_column(style="bold")
+    lines.add_column(overflow="fold")
+    for label, text in _lines(found, facts):
+        lines.add_row(label, Text(text))
+    lines.add_row("holders", _holders(found, facts))
+    return Panel(lines, title=Text(f"{found.type_name} '{found.name}'"), title_align="left", expand=False)
+
+
+def _lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]:
+    lines = []
+    if found.type_name == "Section":
+        lines.append(("size", f"{found.size} bytes ({size_words(found.size)})"
+                      + "".join(f", {word}" for word in facts.get("attributes", ()))))
+    if "picture" in facts:
+        lines.append(("pages", f"▕{facts['picture']}▏ {facts['resident_pages']} of {facts['pages']} resident"))
+    if found.type_name == "Mutant" and "free" in facts:
+        held = f"held by process {facts['owner_pid']}, thread {facts['owner_tid']}: {command_of(facts['owner_pid'])}" \
+            if facts["owner_pid"] else "free" if facts["free"] else "held"
+        lines.append(("state", held + (", abandoned: its owner died holding it" if facts["abandoned"] else "")))
+    if "set" in facts:
+        lines.append(("state", f"{'set' if facts['set'] else 'not set'}, {facts['reset']} reset"))
+    if "count" in facts:
+        lines.append(("state", f"{facts['count']} of {facts['maximum']} free"))
+    if facts.get("creator_pid"):
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(facts["created"])) if facts.get("created") else "?"
+        lines.append(("created", f"{when} by process {facts['creator_pid']}"))
+    if found.owner:
+        lines.append(("owner", found.owner))
+    if "sddl" in facts:
+        lines.append(("security", facts["sddl"]))
+        lines.extend(("", line) for line in _who_may(facts["sddl"], found.type_name))
+    if "refused" in facts:
+        lines.append(("refused", facts["refused"]))
+    if found.problem:
+        lines.append(("problem", found.problem))
+    return lines
+
+
+def _who_may(sddl: str, type_name: str) -> list[str]:
+    """The access list in words, one line for each entry."""
+    dacl = sec.from_sddl(sddl).dacl
+    if dacl is None:
+        return ["everybody may do everything (no access list)"]
+    return [f"{'deny' if ace.is_deny else 'allow'} {ace.sid}: {rights_words(type_name, ace.mask)}" for ace in dacl.aces
+            ] or ["nobody may open it (empty access list)"]
+
+
+def _holders(found: s.NamedObject, facts: dict[str, Any]) -> Table | str:
+    rows = table("PID", "HANDLE", "ACCESS", "FLAGS", "VIEWS", "COMMAND", right=("PID", "HANDLE", "VIEWS"))
+    views = dict(facts["views"])
+    for holder in found.holders:
+        rows.add_row(str(holder.pid), f"{holder.handle:#x}", rights_words(found.type_name, holder.granted_access),
+                     flags_words(holder.attributes), str(views.pop(holder.pid, "")), command_of(holder.pid))
+    for pid, count in views.items():  # a view needs no handle
+        rows.add_row(str(pid), "-", "", "", str(count), command_of(pid))
+    return rows if rows.row_count else "nobody to be seen"
