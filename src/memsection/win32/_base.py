@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: MIT
+"""What the functions of this face share: C's argument types, the last error, and failures as ``OSError``.
+
+It owns the passage between a C signature and a kernel service: arguments are converted as C would (a DWORD of 32
+bits, NULL as None or 0), an ``NtError`` becomes an ``OSError`` with ``.winerror`` and is remembered as the thread's
+last error, and object names and SECURITY_ATTRIBUTES become OBJECT_ATTRIBUTES.  What a function does stands with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from operator import index
+from os import PathLike, fspath
+from threading import local
+from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar
+
+from memsection.nt import kernel
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError, public
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# The types of documented signatures.  They are what a type checker sees; ``_CONVERT`` is what happens at run time.
+HANDLE: TypeAlias = int
+HANDLES: TypeAlias = Sequence[int]
+LPVOID: TypeAlias = int
+DWORD: TypeAlias = int
+LONG: TypeAlias = int
+SIZE_T: TypeAlias = int
+LARGE_INTEGER: TypeAlias = int
+BOOL: TypeAlias = bool | int
+LPCWSTR: TypeAlias = str | None
+ATTRIBUTES: TypeAlias = Any  #: SECURITY_ATTRIBUTES, any object with its fields, or None
+PATH: TypeAlias = str | PathLike[str]
+BUFFER: TypeAlias = bytes | bytearray | memoryview
+
+INFINITE = 0xFFFFFFFF
+
+
+def _unsigned(bits: int) -> Callable[[Any], int]:
+    mask = (1 << bits) - 1
+    return lambda value: index(value) & mask
+
+
+def _signed(bits: int) -> Callable[[Any], int]:
+    mask, sign = (1 << bits) - 1, 1 << bits - 1
+    return lambda value: ((index(value) & mask) ^ sign) - sign
+
+
+_pointer_sized = _signed(64)
+_address = _unsigned(64)
+
+
+def _handle(value: Any) -> int:
+    return 0 if value is None else _pointer_sized(value)
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        if value and "\0" in value:
+            raise ValueError("embedded null character")  # C would see a shorter name
+        return value
+    raise TypeError("str or None")
+
+
+def _path(value: Any) -> str:
+    found = _text(fspath(value))
+    if found is None:
+        raise TypeError("str")
+    return found
+
+
+def _buffer(value: Any) -> bytes:
+    return value if type(value) is bytes else bytes(memoryview(value))
+
+
+def _attributes(value: Any) -> Any:
+    if value is not None and not (hasattr(value, "lpSecurityDescriptor") and hasattr(value, "bInheritHandle")
+                                  and not isinstance(value.lpSecurityDescriptor, int | str)):
+        raise TypeError("SECURITY_ATTRIBUTES or None")
+    return value
+
+
+_CONVERT: dict[str, Callable[[Any], Any]] = {
+    "HANDLE": _handle, "HANDLES": lambda value: tuple(_handle(one) for one in value),
+    "LPVOID": lambda value: 0 if value is None else _address(value),
+    "DWORD": _unsigned(32), "LONG": _signed(32), "SIZE_T": _address, "LARGE_INTEGER": _pointer_sized,
+    "BOOL": lambda value: index(value) != 0, "LPCWSTR": _text, "PATH": _path, "BUFFER": _buffer,
+    "ATTRIBUTES": _attributes,
+}
+_WANTED = {"LPCWSTR": "str or None", "PATH": "str or path", "BUFFER": "bytes-like object", "HANDLES": "sequence of int",
+           "ATTRIBUTES": "SECURITY_ATTRIBUTES or None"}
+
+
+class _Thread(local):
+    last_error = 0
+
+
+_thread = _Thread()
+
+
+def last_error() -> int:
+    """The calling thread's last error."""
+    return _thread.last_error
+
+
+def set_last_error(code: int) -> None:
+    """Set the calling thread's last error."""
+    _thread.last_error = code
+
+
+def failed(status: int, operation: str, detail: str, name: str | None = None) -> NoReturn:
+    """A function's own check says no: as if the kernel had said it."""
+    raise NtError(status, operation, name, detail)
+
+
+def windows(function: Callable[P, R]) -> Callable[P, R]:
+    """A documented function: arguments are converted by their annotations, a failed service raises ``OSError``."""
+    count = function.__code__.co_argcount
+    names = function.__code__.co_varnames[:count]
+    kinds = {name: str(function.__annotations__.get(name)) for name in names}
+    table = {name: _CONVERT[kind] for name, kind in kinds.items() if kind in _CONVERT}
+    positional = tuple(table.get(name) for name in names)
+
+    def explain(values: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        for name, value in [*zip(names, values, strict=False), *keywords.items()]:
+            if name in table:
+                try:
+                    table[name](value)
+                except TypeError:
+                    wanted = _WANTED.get(kinds[name], "int")
+                    raise TypeError(f"{function.__name__}: {name} must be {wanted}, "
+                                    f"not {type(value).__name__}") from None
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            plain: Any = [convert(value) if convert else value
+                          for convert, value in zip(positional, args, strict=False)]
+            if len(args) > count:
+                plain = args  # let Python say what is wrong
+            named: Any = {name: table[name](value) if name in table else value for name, value in kwargs.items()}
+        except TypeError:
+            explain(args, kwargs)
+            raise
+        try:
+            return function(*plain, **named)
+        except NtError as failure:
+            error = public(failure)
+            _thread.last_error = error.winerror
+            raise error from None
+
+    return call
+
+
+# ------------------------------------------------------------------ what several headers need
+
+
+def inherit_flag(inherit: object) -> int:
+    """OBJ_INHERIT or 0."""
+    return s.OBJ_INHERIT if inherit else 0
+
+
+def descriptor_of(lpAttributes: Any) -> bytes | None:
+    """The self-relative descriptor of a SECURITY_ATTRIBUTES, None for the default one."""
+    found = None if lpAttributes is None else lpAttributes.lpSecurityDescriptor
+    return None if found is None else bytes(found)
+
+
+def inherits(lpAttributes: Any) -> bool:
+    """Whether a SECURITY_ATTRIBUTES asks for an inheritable handle."""
+    return lpAttributes is not None and bool(lpAttributes.bInheritHandle)
+
+
+def to_create(lpName: str | None, lpAttributes: Any) -> s.ObjectAttributes:
+    """OBJECT_ATTRIBUTES for a create: an existing object is opened; no name, or an empty one, makes an unnamed one."""
+    flags = inherit_flag(inherits(lpAttributes))
+    descriptor = descriptor_of(lpAttributes)
+    if not lpName:
+        return s.ObjectAttributes(None, 0, flags, descriptor)
+    return s.ObjectAttributes(lpName, kernel.named_objects_directory(), flags | s.OBJ_OPENIF, descriptor)
+
+
+def to_open(lpName: str | None, bInheritHandle: object, operation: str) -> s.ObjectAttributes:
+    """OBJECT_ATTRIBUTES for an open, which needs a name (conformance: lifetime.open_needs_an_existing_name)."""
+    if lpName is None:
+        failed(st.INVALID_PARAMETER, operation, "a name is needed to open an object")
+    return s.ObjectAttributes(lpName, kernel.named_objects_directory(), inherit_flag(bInheritHandle), None)
+
+
+def created(outcome: tuple[int, int]) -> int:
+    """The handle of a create; the last error is 183 if the object was there, else 0."""
+    status, handle = outcome
+    _thread.last_error = st.winerror(status)
+    return handle
+
+
+def timeout_of(dwMilliseconds: int) -> int | None:
+    """Milliseconds as the kernel has them: negative 100 ns units from now, None for INFINITE."""
+    return None if dwMilliseconds == INFINITE else -dwMilliseconds * 10_000

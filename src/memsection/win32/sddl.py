@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""sddl.h: security descriptors and SIDs as text."""
+
+from __future__ import annotations
+
+from memsection.vocabulary import descriptor, sddl, sid
+from memsection.vocabulary import status as st
+from memsection.win32._base import DWORD, failed, windows
+from memsection.win32.securitybaseapi import SECURITY_DESCRIPTOR, sid_of
+from memsection.win32.winbase import SDDL_REVISION_1
+
+__all__ = ["ConvertSecurityDescriptorToStringSecurityDescriptor", "ConvertSidToStringSid",
+           "ConvertStringSecurityDescriptorToSecurityDescriptor", "ConvertStringSidToSid"]
+
+
+def _revision(number: int, operation: str) -> None:
+    if number != SDDL_REVISION_1:
+        failed(st.UNKNOWN_REVISION, operation, f"revision {number}")
+
+
+@windows
+def ConvertStringSecurityDescriptorToSecurityDescriptor(StringSecurityDescriptor: str,
+                                                        StringSDRevision: DWORD = SDDL_REVISION_1) -> bytes:
+    """The self-relative descriptor that a text describes, such as ``D:(A;;GR;;;WD)``.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1305: a revision that is none; 1336, 1337, 1338: the text is no descriptor.
+    """
+    _revision(StringSDRevision, "ConvertStringSecurityDescriptorToSecurityDescriptor")
+    if not isinstance(StringSecurityDescriptor, str):
+        raise TypeError(f"a str is needed, not {type(StringSecurityDescriptor).__name__}")
+    return sddl.parse(StringSecurityDescriptor).to_bytes()
+
+
+@windows
+def ConvertSecurityDescriptorToStringSecurityDescriptor(SecurityDescriptor: SECURITY_DESCRIPTOR | bytes,
+                                                        RequestedStringSDRevision: DWORD = SDDL_REVISION_1,
+                                                        SecurityInformation: DWORD = 0xF) -> str:
+    """A descriptor as text, with the parts that ``SecurityInformation`` names.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1305: a revision that is none; 1336, 1337, 1338: the bytes are no descriptor.
+    """
+    _revision(RequestedStringSDRevision, "ConvertSecurityDescriptorToStringSecurityDescriptor")
+    return sddl.text(descriptor.SecurityDescriptor.from_bytes(bytes(SecurityDescriptor)).select(SecurityInformation))
+
+
+@windows
+def ConvertStringSidToSid(StringSid: str) -> sid.Sid:
+    """A SID from its text: ``S-1-...``, or two letters such as ``WD``.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1337: the text is no SID.
+    """
+    return sid.Sid.parse(StringSid)
+
+
+@windows
+def ConvertSidToStringSid(Sid: sid.Sid | bytes) -> str:
+    """A SID as text.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1337: the bytes are no SID.
+    """
+    return str(sid_of(Sid))
