@@ -1,0 +1,22 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What has to be clean before a commit: lint, import contracts, types on both systems, invariants, unit tests.
+# With PYTHON set its environment is used, otherwise .venv is made.
+set -eu
+cd "$(dirname "$0")/.."
+if [ -z "${PYTHON:-}" ]; then
+    sh tools/setup.sh dev
+    PYTHON=$PWD/.venv/bin/python
+fi
+step() {
+    echo "== $*" >&2
+    "$@"
+}
+bin=$(dirname "$PYTHON")
+step "$PYTHON" -m ruff check src tests tools
+step env PYTHONPATH=src "$bin/lint-imports" --no-cache
+step "$PYTHON" -m mypy --platform linux
+step "$PYTHON" -m mypy --platform win32
+step "$PYTHON" -m pyright
+step "$PYTHON" tools/check_invariants.py
+step "$PYTHON" -m pytest -q tests/unit tests/cli
