@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         WaitTimeoutError,
     )
     from memsection.vocabulary.protection import ALLOCATION_GRANULARITY, PAGE_SIZE
-    from memsection.vocabulary.security import Security
+    from memsection.api.security import Security
 
 __all__ = [
     "ALLOCATION_GRANULARITY", "PAGE_SIZE", "AbandonedMutexError", "AccessError", "ArgumentError", "CommitError",
@@ -50,7 +50,7 @@ _HOME = {
     **dict.fromkeys(("ALLOCATION_GRANULARITY", "PAGE_SIZE"), "vocabulary.protection"),
     **dict.fromkeys(("HeldHandle", "Process", "debug_privilege"), "api.process"),
     **dict.fromkeys(("wait_all", "wait_any"), "api.wait"),
-    "Event": "api.event", "Mutex": "api.mutex", "Section": "api.section", "Security": "vocabulary.security",
+    "Event": "api.event", "Mutex": "api.mutex", "Section": "api.section", "Security": "api.security",
     "Semaphore": "api.semaphore", "View": "api.view",
     "errors": "vocabulary", "security": "vocabulary",
 }

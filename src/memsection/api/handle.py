@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from types import CodeType
     from typing import Any, ClassVar, Self
 
-    from memsection.vocabulary.security import Security
+    from memsection.api.security import Security
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _getframe = sys._getframe
@@ -226,7 +226,7 @@ class Handle:
             ArgumentError: To be set: no descriptor that the kernel can enforce.
             HandleError: The handle is closed.
         """
-        from memsection.vocabulary.security import Security
+        from memsection.api.security import Security
 
         parts = s.OWNER_SECURITY_INFORMATION | s.GROUP_SECURITY_INFORMATION | s.DACL_SECURITY_INFORMATION
         return Security.from_descriptor(self._with_right(a.READ_CONTROL, kernel.query_security_object, parts))
@@ -374,7 +374,7 @@ def descriptor_bytes(security: Security | str | bytes, kind: ObjectType) -> byte
     """The self-relative descriptor for a ``Security``, SDDL text, or such bytes as they are."""
     if isinstance(security, bytes):
         return security
-    from memsection.vocabulary.security import Security
+    from memsection.api.security import Security
 
     try:
         return (Security.from_sddl(security) if isinstance(security, str) else security).descriptor(kind)

@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import IO, Any, Self
 
-    from memsection.vocabulary.security import Security
+    from memsection.api.security import Security
 
 _READ = a.SECTION_QUERY | a.SECTION_MAP_READ
 _WRITE = _READ | a.SECTION_MAP_WRITE

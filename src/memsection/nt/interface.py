@@ -73,6 +73,10 @@ class Kernel(Protocol):
         """NtSetSecurityObject.  Rights: WRITE_DAC for the DACL, WRITE_OWNER for owner and group."""
         ...
 
+    def current_user(self) -> Sid:
+        """The SID of the user that this process runs as (TokenUser): the owner of what it creates."""
+        ...
+
     def account_sid(self, name: str, *, group: bool = False) -> Sid:
         """The SID of a user or group by its name: LookupAccountName on Windows ("DOMAIN\\user" too), the password
         and group databases on Linux, where a number serves as well.  NONE_MAPPED for no such account."""

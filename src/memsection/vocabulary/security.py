@@ -224,6 +224,13 @@ def _mapped(dacl: Acl | None, kind: ObjectType) -> Acl | None:
                                     for ace in dacl.aces))
 
 
+def creation_mapped(descriptor: SecurityDescriptor, kind: ObjectType) -> SecurityDescriptor:
+    """A descriptor as an object of this type keeps it: generic rights replaced by what they mean."""
+    if not descriptor.dacl_present:
+        return descriptor
+    return descriptor.with_dacl(_mapped(descriptor.dacl, kind), descriptor.control)
+
+
 def from_sddl(text: str) -> SecurityDescriptor:
     """A descriptor from SDDL.
 
