@@ -134,3 +134,9 @@ class Memory:
 
     def file_descriptor(self, handle: int) -> int:
         raise NtError(st.NOT_ON_THIS_SYSTEM, "descriptor", None, "a handle of Windows has no file descriptor")
+
+    def handle_descriptors(self, handle: int) -> tuple[int, ...]:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, "pass", None, "a handle of Windows has no file descriptor")
+
+    def handle_from_descriptors(self, descriptors: Sequence[int]) -> int:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, "receive", None, "a handle of Windows has no file descriptor")

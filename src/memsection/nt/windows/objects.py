@@ -64,6 +64,13 @@ def basic(handle: int) -> n.ObjectBasicInformation:
     return info
 
 
+def handle_flags(handle: int) -> n.HandleFlagInformation:
+    """ObjectHandleFlagInformation."""
+    info = n.HandleFlagInformation()
+    ntdll.call("NtQueryObject", handle, _HANDLE_FLAGS, ctypes.byref(info), ctypes.sizeof(info), None)
+    return info
+
+
 def duplicate(source_process: int, source: int, target_process: int, access: int, attributes: int,
               options: int) -> int:
     """NtDuplicateObject."""
@@ -166,8 +173,11 @@ class Objects:
         return duplicate(source_process, source, target_process, access, attributes, options)
 
     def query_object(self, handle: int) -> s.ObjectBasicInformation:
-        info = basic(handle)
-        return s.ObjectBasicInformation(info.Attributes, info.GrantedAccess, info.HandleCount, info.PointerCount)
+        info, flags = basic(handle), handle_flags(handle)
+        # Both queries tell the two flags on Windows; Wine leaves them out of this one.
+        attributes = info.Attributes | (s.OBJ_INHERIT if flags.Inherit else 0)
+        attributes |= s.OBJ_PROTECT_CLOSE if flags.ProtectFromClose else 0
+        return s.ObjectBasicInformation(attributes, info.GrantedAccess, info.HandleCount, info.PointerCount)
 
     def query_object_name(self, handle: int) -> str:
         return text_of(handle, _NAME)
@@ -176,8 +186,7 @@ class Objects:
         return text_of(handle, _TYPE)
 
     def set_handle_flags(self, handle: int, *, inherit: bool | None = None, protect: bool | None = None) -> None:
-        info = n.HandleFlagInformation()
-        ntdll.call("NtQueryObject", handle, _HANDLE_FLAGS, ctypes.byref(info), ctypes.sizeof(info), None)
+        info = handle_flags(handle)
         if inherit is not None:
             info.Inherit = inherit
         if protect is not None:
@@ -185,7 +194,12 @@ class Objects:
         ntdll.call("NtSetInformationObject", handle, _HANDLE_FLAGS, ctypes.byref(info), ctypes.sizeof(info))
 
     def compare_objects(self, first: int, second: int) -> bool:
-        return ntdll.call("NtCompareObjects", first, second) == st.SUCCESS
+        status = ntdll.status_of("NtCompareObjects", first, second)
+        if status == st.NOT_SAME_OBJECT:
+            return False
+        if status & 0x80000000:
+            raise NtError(status, "NtCompareObjects")
+        return True
 
     def make_temporary_object(self, handle: int) -> None:
         ntdll.call("NtMakeTemporaryObject", handle)
