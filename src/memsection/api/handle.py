@@ -20,6 +20,7 @@ from memsection.vocabulary.object_types import ObjectType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from types import CodeType
     from typing import Any, ClassVar, Self
@@ -305,6 +306,46 @@ class Handle:
         handle = self.handle
         self._handle = 0
         return handle
+
+    # ------------------------------------------------------------------ to other processes
+
+    def send(self, sock: socket.socket) -> None:
+        """Send the handle through a Unix socket, to whatever process takes it there with ``recv``.
+
+        The receiver gets a handle of its own, with the access of this one, which may be closed at once.
+
+        Rights:
+            None.
+
+        Raises:
+            HandleError: The handle is closed.
+            Error: A system other than Linux.
+            OSError: The socket cannot send.
+        """
+        from memsection.api.passing import send
+
+        send(self, sock)
+
+    @classmethod
+    def recv(cls, sock: socket.socket) -> Self:
+        """The handle that the process on the other side of a Unix socket sends next.
+
+        Rights:
+            None: the handle has the access of the one that was sent.
+
+        Raises:
+            EOFError: The other side closed the socket.
+            HandleError: What arrives is no handle, or means an object of another type.
+            OSError: The socket cannot receive.
+        """
+        from memsection.api.passing import receive
+
+        return receive(cls, sock)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from memsection.api.passing import reduce
+
+        return reduce(self)
 
     def __enter__(self) -> Self:
         self.handle  # noqa: B018  # a closed handle is an error here, not later

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+"""Stand-ins for classes of other libraries, built on sections.
+
+``SharedMemory``, ``ShareableList`` and ``SharedMemoryManager`` have the signatures, properties and exceptions of
+their namesakes in ``multiprocessing``; ``shared_memory`` is a module in the place of ``multiprocessing.shared_memory``.
+How their lifetime differs, and why, is said in ``memsection.compat.blocks``.  Each is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from memsection.compat import shared_memory as shared_memory
+    from memsection.compat.managers import SharedMemoryManager as SharedMemoryManager
+    from memsection.compat.shareable_list import ShareableList as ShareableList
+    from memsection.compat.shared_memory import SharedMemory as SharedMemory
+
+__all__ = ["ShareableList", "SharedMemory", "SharedMemoryManager", "shared_memory"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = import_module(f"{__name__}.shared_memory")
+    if name != "shared_memory":
+        value = getattr(import_module(f"{__name__}.managers") if name == "SharedMemoryManager" else value, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
