@@ -12,8 +12,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from memsection.api.event import Event
     from memsection.api.mutex import Mutex
+    from memsection.api.passing import popen_arguments
     from memsection.api.process import HeldHandle, Process, debug_privilege
     from memsection.api.section import Section
+    from memsection.api.security import Security
     from memsection.api.semaphore import Semaphore
     from memsection.api.view import View
     from memsection.api.wait import wait_all, wait_any
@@ -32,13 +34,12 @@ if TYPE_CHECKING:
         WaitTimeoutError,
     )
     from memsection.vocabulary.protection import ALLOCATION_GRANULARITY, PAGE_SIZE
-    from memsection.api.security import Security
 
 __all__ = [
     "ALLOCATION_GRANULARITY", "PAGE_SIZE", "AbandonedMutexError", "AccessError", "ArgumentError", "CommitError",
     "CorruptError", "Error", "Event", "ExistsError", "HandleError", "HeldHandle", "InPageError", "Mutex",
     "NotFoundError", "Process", "Section", "Security", "Semaphore", "View", "WaitTimeoutError", "debug_privilege",
-    "errors", "security", "wait_all", "wait_any",
+    "errors", "popen_arguments", "security", "wait_all", "wait_any",
 ]
 
 # Where each name is made.  Importing at first use (PEP 562) keeps ``import memsection`` cheap for a program that
@@ -51,7 +52,7 @@ _HOME = {
     **dict.fromkeys(("HeldHandle", "Process", "debug_privilege"), "api.process"),
     **dict.fromkeys(("wait_all", "wait_any"), "api.wait"),
     "Event": "api.event", "Mutex": "api.mutex", "Section": "api.section", "Security": "api.security",
-    "Semaphore": "api.semaphore", "View": "api.view",
+    "Semaphore": "api.semaphore", "View": "api.view", "popen_arguments": "api.passing",
     "errors": "vocabulary", "security": "vocabulary",
 }
 

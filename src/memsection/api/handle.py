@@ -219,8 +219,8 @@ class Handle:
         """Who may do what with the object.
 
         Rights:
-            ``READ_CONTROL`` to look, ``WRITE_DAC`` to change (``WRITE_OWNER`` too where an owner is given).  What the
-            handle was not granted is asked of the object's descriptor for this one operation.
+            ``READ_CONTROL`` to look, ``WRITE_DAC`` to change the access list, which is all that assigning changes.
+            What the handle was not granted is asked of the object's descriptor for this one operation.
 
         Raises:
             AccessError: Neither the handle nor the descriptor grants the right.

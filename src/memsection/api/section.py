@@ -390,7 +390,8 @@ class Section(Handle):
     def fileno(self) -> int:
         """The file descriptor behind the handle, for system calls and other libraries; it stays the handle's.
 
-        Its data starts at offset 0 and has ``size`` bytes; what comes after them is the library's.
+        The bytes of the section begin at offset 0; what comes after ``size`` of them is the library's.  For a section
+        of a file it is a descriptor of the file.
 
         Rights:
             None.
@@ -402,7 +403,7 @@ class Section(Handle):
         Platforms:
             Windows: has no descriptors.
         """
-        return int(self._ask(kernel.file_descriptor))
+        return int(self._ask(kernel.handle_descriptors)[-1])
 
     def duplicate(self, access: str | int | None = None, *, inheritable: bool = False) -> Self:
         duplicate = super().duplicate(access, inheritable=inheritable)

@@ -181,8 +181,14 @@ class Kernel(Protocol):
         """After it nobody gets a new writable view; existing ones keep writing.  NOT_ON_THIS_SYSTEM on Windows."""
         ...
 
-    def file_descriptor(self, handle: int) -> int:
-        """The descriptor behind a handle; it stays the handle's.  NOT_ON_THIS_SYSTEM on Windows."""
+    def handle_descriptors(self, handle: int) -> tuple[int, ...]:
+        """All descriptors that together are a handle, to be passed to another process; they stay the handle's.
+        NOT_ON_THIS_SYSTEM on Windows."""
+        ...
+
+    def handle_from_descriptors(self, descriptors: Sequence[int]) -> int:
+        """A handle with the rights that passed descriptors carry.  They are closed, whatever happens.  INVALID_HANDLE for
+        what is no handle of this library; NOT_ON_THIS_SYSTEM on Windows."""
         ...
 
     def resident_pages(self, address: int, size: int) -> bytes:
