@@ -12,13 +12,12 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from memsection import errors
+from memsection import Security, errors
 from memsection.cli.ls import as_json
 from memsection.cli.output import command_of, flags_words, out, print_json, rights_words, size_words, table
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
 from memsection.vocabulary import protection as p
-from memsection.vocabulary import security as sec
 from memsection.vocabulary import structs as s
 
 _CELLS = 64  #: of the picture of pages, at most
@@ -79,7 +78,10 @@ def details(found: s.NamedObject) -> dict[str, Any]:
 
 def _security(handle: int, found: s.NamedObject) -> dict[str, Any]:
     parts = s.OWNER_SECURITY_INFORMATION | s.GROUP_SECURITY_INFORMATION | s.DACL_SECURITY_INFORMATION
-    return {"sddl": sec.to_sddl(sec.SecurityDescriptor.from_bytes(kernel.query_security_object(handle, parts)))}
+    security = Security.from_descriptor(kernel.query_security_object(handle, parts))
+    return {"sddl": security.sddl,
+            "entries": [{"allow": allow, "who": who, "rights": rights_words(found.type_name, mask)}
+                        for allow, who, mask in security.entries()]}
 
 
 def _state(handle: int, found: s.NamedObject) -> dict[str, Any]:
@@ -175,21 +177,13 @@ def _lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]
         lines.append(("owner", found.owner))
     if "sddl" in facts:
         lines.append(("security", facts["sddl"]))
-        lines.extend(("", line) for line in _who_may(facts["sddl"], found.type_name))
+        lines.extend(("", f"{'allow' if entry['allow'] else 'deny'} {entry['who']}: {entry['rights']}")
+                     for entry in facts["entries"])
     if "refused" in facts:
         lines.append(("refused", facts["refused"]))
     if found.problem:
         lines.append(("problem", found.problem))
     return lines
-
-
-def _who_may(sddl: str, type_name: str) -> list[str]:
-    """The access list in words, one line for each entry."""
-    dacl = sec.from_sddl(sddl).dacl
-    if dacl is None:
-        return ["everybody may do everything (no access list)"]
-    return [f"{'deny' if ace.is_deny else 'allow'} {ace.sid}: {rights_words(type_name, ace.mask)}" for ace in dacl.aces
-            ] or ["nobody may open it (empty access list)"]
 
 
 def _holders(found: s.NamedObject, facts: dict[str, Any]) -> Table | str:

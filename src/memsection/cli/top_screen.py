@@ -126,11 +126,11 @@ class Top(App[None]):
                                                         justify="right"), found.owner,
                 holders_words(found) or found.problem, ", ".join(command[:60] for command in commands)]
 
-    def _key(self, pair: tuple[NamedObject, list[str | Text]]) -> tuple[int | str, str]:
+    def _key(self, pair: tuple[NamedObject, list[str | Text]]) -> tuple[int, str, str]:
         found = pair[0]
-        first: int | str = {"name": "", "size": -found.size, "holders": -len(found.holders),
-                            "type": found.type_name}[_SORTS[self.order]]
-        return first, found.name
+        numbers = {"size": -found.size, "holders": -len(found.holders)}
+        order = _SORTS[self.order]
+        return numbers.get(order, 0), found.type_name if order == "type" else "", found.name
 
     def action_sort(self) -> None:
         self.order = (self.order + 1) % len(_SORTS)
