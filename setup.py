@@ -16,6 +16,7 @@ CORE = "src/memsection/_native"
 #: module: (its C files, whether it is for Linux only)
 EXTENSIONS: dict[str, tuple[list[str], bool]] = {
     "view": (["ms_view.c"], False),
+    "seqlock": (["ms_seqlock.c", "ms_view.c"], False),
     "guard": (["ms_guard.c"], True),
 }
 
