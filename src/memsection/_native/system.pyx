@@ -45,6 +45,28 @@ cdef extern from * nogil:
         return syscall(write ? SYS_process_vm_writev : SYS_process_vm_readv, pid, &here, 1UL, &there, 1UL, 0UL);
     }
 
+    /* Bitmaps in shared memory: setting is atomic, so that two processes never lose each other's bits. */
+    static void ms_set_bits(unsigned char *map, size_t first, size_t count) {
+        for (; count && first % 8; first++, count--)
+            __atomic_fetch_or(&map[first / 8], (unsigned char)(1u << first % 8), __ATOMIC_RELEASE);
+        for (; count >= 8; first += 8, count -= 8) __atomic_store_n(&map[first / 8], 0xFF, __ATOMIC_RELEASE);
+        for (; count; first++, count--)
+            __atomic_fetch_or(&map[first / 8], (unsigned char)(1u << first % 8), __ATOMIC_RELEASE);
+    }
+    static int ms_bit(const unsigned char *map, size_t i) {
+        return __atomic_load_n(&map[i / 8], __ATOMIC_ACQUIRE) >> i % 8 & 1;
+    }
+    static size_t ms_run(const unsigned char *map, size_t first, size_t limit) {
+        size_t i = first;
+        int bit = ms_bit(map, first);
+        unsigned char whole = bit ? 0xFF : 0;
+        while (i < limit && ms_bit(map, i) == bit) {
+            i++;
+            while (i % 8 == 0 && i + 8 <= limit && __atomic_load_n(&map[i / 8], __ATOMIC_ACQUIRE) == whole) i += 8;
+        }
+        return i - first;
+    }
+
     /* The capability sets of the calling thread: effective, permitted, inheritable, as 64-bit masks (capget(2)). */
     static long ms_capabilities(unsigned long long *sets, int set) {
         struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -74,6 +96,9 @@ cdef extern from * nogil:
     long ms_bind(void *, size_t, unsigned int)
     long ms_copy(int, void *, void *, size_t, int)
     long ms_capabilities(unsigned long long *, int)
+    void ms_set_bits(unsigned char *, size_t, size_t)
+    int ms_bit(const unsigned char *, size_t)
+    size_t ms_run(const unsigned char *, size_t, size_t)
     enum:
         MS_PROT_READ "PROT_READ"
         MS_PROT_WRITE "PROT_WRITE"
@@ -193,3 +218,19 @@ def set_capabilities(unsigned long long effective, unsigned long long permitted,
     sets[0], sets[1], sets[2] = effective, permitted, inheritable
     if ms_capabilities(sets, 1):
         PyErr_SetFromErrno(OSError)
+
+
+def set_bits(uintptr_t bitmap, size_t first, size_t count):
+    """Set bits of a shared bitmap atomically.  Safety: the caller has the bitmap mapped, writable, for all of them."""
+    with nogil:
+        ms_set_bits(<unsigned char *>bitmap, first, count)
+
+
+def bit_run(uintptr_t bitmap, size_t first, size_t limit):
+    """(the bit at ``first``, how many bits from there on are like it, up to ``limit``).  Safety: as above, readable."""
+    cdef size_t count
+    if first >= limit:
+        raise ValueError("first must be below limit")
+    with nogil:
+        count = ms_run(<const unsigned char *>bitmap, first, limit)
+    return bool(ms_bit(<const unsigned char *>bitmap, first)), count

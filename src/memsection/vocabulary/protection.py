@@ -88,7 +88,7 @@ def needed_access(view: int) -> int:
     """The rights that a section handle must grant for a view of this protection (ZwMapViewOfSection)."""
     base = view & PAGE_BASE_MASK
     needed = 0
-    if base in (PAGE_READONLY, PAGE_WRITECOPY, PAGE_EXECUTE_READ, PAGE_EXECUTE_WRITECOPY):
+    if base in (PAGE_NOACCESS, PAGE_READONLY, PAGE_WRITECOPY, PAGE_EXECUTE_READ, PAGE_EXECUTE_WRITECOPY):
         needed |= a.SECTION_MAP_READ
     if base in (PAGE_READWRITE, PAGE_EXECUTE_READWRITE):
         needed |= a.SECTION_MAP_WRITE

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import errno
 import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
 
@@ -22,9 +20,14 @@ from memsection.vocabulary import sid as wellknown
 from memsection.vocabulary import status as st
 from memsection.vocabulary.descriptor import ACCESS_DENIED, INHERIT_ONLY_ACE, SecurityDescriptor
 from memsection.vocabulary.errors import NtError
-from memsection.vocabulary.object_types import SECTION, ObjectType
+from memsection.vocabulary.object_types import BY_NUMBER, SECTION, ObjectType
+from memsection.vocabulary.records import record
 from memsection.vocabulary.security import EVERYBODY, SE_RESTORE_PRIVILEGE, Token, maximum_access
 from memsection.vocabulary.sid import Sid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = 0
 _CAP_CHOWN = 1 << 0  # capabilities(7): may give files away, which is what SeRestorePrivilege means for owners
@@ -99,7 +102,7 @@ def account_name(sid: Sid) -> str:
 
 # ------------------------------------------------------------------ what the kernel is told
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Floor:
     """Owner, group, mode, and the named entries of a POSIX ACL (None: the mode says it all).
 
@@ -135,8 +138,8 @@ def floor(descriptor: SecurityDescriptor | bytes, kind: ObjectType, gid: int | N
     Raises:
         NtError: NO_KERNEL_FLOOR, with what the kernel cannot be told.
     """
-    parsed = SecurityDescriptor.from_bytes(descriptor) if isinstance(descriptor, bytes) else descriptor
-    return _floor(parsed, kind, sys_.getegid() if gid is None else gid)
+    data = descriptor if isinstance(descriptor, bytes) else descriptor.to_bytes()
+    return _floor(data, kind.number, sys_.getegid() if gid is None else gid)
 
 
 def enforce(fd: int, descriptor: SecurityDescriptor | bytes, kind: ObjectType, *, fresh: bool = False) -> None:
@@ -149,7 +152,8 @@ def enforce(fd: int, descriptor: SecurityDescriptor | bytes, kind: ObjectType, *
 
 
 @lru_cache(maxsize=256)
-def _floor(descriptor: SecurityDescriptor, kind: ObjectType, gid: int) -> Floor:
+def _floor(data: bytes, number: int, gid: int) -> Floor:
+    descriptor, kind = SecurityDescriptor.from_bytes(data), BY_NUMBER[number]
     owner = owner_uid(descriptor)
     users, groups = _mentioned(descriptor, gid)
     deciding = _deciding_groups(descriptor, groups)

@@ -8,20 +8,23 @@ pages afterwards (``fallocate``) is the caller's; so is an error of that call, w
 
 from __future__ import annotations
 
-import resource
-from collections.abc import Iterator
-from typing import NamedTuple
 
 from memsection.nt.linux import syscalls as sys_
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.records import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SMALL = 1 << 20  #: below this the check costs more than it is worth: fallocate itself tells
 MEMORY = "memory"
 _UNLIMITED = 1 << 60  # version 1 of cgroups writes "no limit" as the largest multiple of the page size
 
 
-class Limit(NamedTuple):
+@record(frozen=True, slots=True)
+class Limit:
     """One thing that bounds how much memory can be had."""
 
     what: str
@@ -81,6 +84,8 @@ def mount_limit(directory: str) -> Iterator[Limit]:
 
 
 def _file_size_limit() -> Iterator[Limit]:
+    import resource
+
     soft = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     if soft != resource.RLIM_INFINITY:
         yield Limit("RLIMIT_FSIZE", soft, soft, "raise the limit (ulimit -f)")
@@ -89,7 +94,7 @@ def _file_size_limit() -> Iterator[Limit]:
 def _meminfo() -> dict[str, int]:
     """/proc/meminfo in bytes (proc_meminfo(5))."""
     values = {}
-    for line in (_read("/proc/meminfo") or "").splitlines():
+    for line in (read("/proc/meminfo") or "").splitlines():
         name, _, rest = line.partition(":")
         number = rest.split()
         if number:
@@ -102,7 +107,7 @@ def _machine_limits(meminfo: dict[str, int]) -> Iterator[Limit]:
         yield Limit("this machine's memory and swap", meminfo["MemTotal"] + meminfo.get("SwapTotal", 0),
                     meminfo["MemAvailable"] + meminfo.get("SwapFree", 0),
                     "end what uses memory, add swap, or create the section with commit=False (SEC_RESERVE)")
-    if (_read("/proc/sys/vm/overcommit_memory") or "").strip() == "2" and "CommitLimit" in meminfo:
+    if (read("/proc/sys/vm/overcommit_memory") or "").strip() == "2" and "CommitLimit" in meminfo:
         yield Limit("strict accounting (vm.overcommit_memory=2)", meminfo["CommitLimit"],
                     meminfo["CommitLimit"] - meminfo["Committed_AS"],
                     "raise vm.overcommit_ratio, or add swap")
@@ -118,14 +123,15 @@ def cgroup_limits(swap_free: int = 0) -> Iterator[Limit]:
                 continue
             used = _number(f"{directory}/{names.usage}") or 0
             # Pages of files that are only cached are given up before anybody is killed.
-            cached = _field(_read(f"{directory}/memory.stat"), names.cache)
+            cached = _field(read(f"{directory}/memory.stat"), names.cache)
             available = limit - used + cached + min(swap_free, _swap_room(directory, version, limit, used))
             yield Limit(f"the memory limit of cgroup {directory}", limit, available,
                         f"raise {names.limit} there (docker run --memory=..., systemd MemoryMax=), or create the "
                         "section with commit=False (SEC_RESERVE)")
 
 
-class _Names(NamedTuple):
+@record(frozen=True, slots=True)
+class _Names:
     limit: str
     usage: str
     cache: str
@@ -148,7 +154,7 @@ def _swap_room(directory: str, version: int, limit: int, used: int) -> int:
 def _cgroup_directories() -> Iterator[tuple[int, list[str]]]:
     """(version, the caller's directory and those above it) for each hierarchy that can limit memory."""
     mounts = _cgroup_mounts()
-    for line in (_read("/proc/self/cgroup") or "").splitlines():
+    for line in (read("/proc/self/cgroup") or "").splitlines():
         _, controllers, path = line.split(":", 2)
         version = 2 if not controllers else 1 if "memory" in controllers.split(",") else 0
         if version not in mounts:
@@ -164,7 +170,7 @@ def _cgroup_directories() -> Iterator[tuple[int, list[str]]]:
 def _cgroup_mounts() -> dict[int, tuple[str, str]]:
     """version: (root of the mount within the hierarchy, mount point), from mountinfo (proc_pid_mountinfo(5))."""
     mounts = {}
-    for line in (_read("/proc/self/mountinfo") or "").splitlines():
+    for line in (read("/proc/self/mountinfo") or "").splitlines():
         before, _, after = line.partition(" - ")
         kind, _, options = after.split(" ", 2)
         fields = before.split(" ")
@@ -177,7 +183,7 @@ def _cgroup_mounts() -> dict[int, tuple[str, str]]:
 
 def _number(path: str) -> int | None:
     """A file that holds one number; None for no such file and for "max"."""
-    text = (_read(path) or "").strip()
+    text = (read(path) or "").strip()
     return int(text) if text.isdigit() else None
 
 
@@ -189,7 +195,7 @@ def _field(text: str | None, name: str) -> int:
     return 0
 
 
-def _read(path: str) -> str | None:
+def read(path: str) -> str | None:
     """A small file of the kernel's; None where there is none."""
     try:
         fd = sys_.open(path, sys_.O_RDONLY | sys_.O_CLOEXEC)

@@ -1,0 +1,378 @@
+# SPDX-License-Identifier: MIT
+"""Handles that go from one process to another: taken by (process, value), taken away, and given.
+
+The kernel checks who may look into whom (proc(5): /proc/PID/fd needs PTRACE_MODE_READ); what a handle is, its own
+descriptor tells (H1).  A handle given to another process waits in the giver until the other uses its value for the
+first time; the value says where: giver's process id and descriptor.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as stat_
+
+from memsection.nt.linux import control_page, lifetime, objects, process
+from memsection.nt.linux import syscalls as sys_
+from memsection.nt.linux.handles import GIFT, GIVEN, PROTECTED, REVOKED, Handle, decode, descriptor_info, invalid
+from memsection.vocabulary import access as a
+from memsection.vocabulary import object_types
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.object_types import FILE, PROCESS, ObjectType
+
+_PID_SHIFT, _FD_MASK, _INHERIT = 24, (1 << 24) - 4, 1 << 47
+_CLOEXEC_FLAG = 0o2000000  # O_CLOEXEC in fdinfo's flags
+_given: list[tuple[int, int, int, str]] = []  # (pidfd of the receiver, descriptor, data descriptor, full name)
+
+
+def duplicate(source_process: int, source: int, target_process: int, access: int, attributes: int,
+              options: int) -> int:
+    """NtDuplicateObject."""
+    settle()
+    source_pid, _ = process.target(source_process, a.PROCESS_DUP_HANDLE)
+    target_pid, receiver = process.target(target_process, a.PROCESS_DUP_HANDLE) if target_process else (0, None)
+    own = os.getpid()
+    if source_pid != own:
+        handle = _take(source_pid, source, access, attributes, options)
+        if target_pid == own:
+            return handle.value
+        if not target_pid:
+            objects.close(handle.value)
+            return 0
+        value = _give(handle, receiver, handle.access, attributes, options)
+        objects.close(handle.value)
+        return value
+    if source in (s.CURRENT_PROCESS, s.CURRENT_THREAD):
+        return _pseudo(target_pid, access, attributes, options)
+    handle = objects.lookup(source)
+    if target_pid == own:
+        return _within(handle, access, attributes, options)
+    if target_pid:
+        value = _give(handle, receiver, _wanted(handle, access, options), attributes, options)
+    else:
+        value = 0
+    if options & s.DUPLICATE_CLOSE_SOURCE and not handle.protected:
+        objects.close(handle.value)
+    return value
+
+
+def _pseudo(target_pid: int, access: int, attributes: int, options: int) -> int:
+    """A real handle for the pseudo handle of this process."""
+    if target_pid != os.getpid():
+        raise NtError(st.NOT_ON_THIS_SYSTEM, detail="a handle to a process cannot be put into another process")
+    wanted = PROCESS.valid if options & s.DUPLICATE_SAME_ACCESS else access
+    return process.open_(wanted, attributes, os.getpid())
+
+
+def _wanted(handle: Handle, access: int, options: int) -> int:
+    """The access of the duplicate; more than the source's is checked against the object's descriptor (R1)."""
+    if options & s.DUPLICATE_SAME_ACCESS:
+        return handle.access
+    kind = handle.kind
+    wanted = kind.specific(access)
+    if wanted & ~(kind.valid | a.MAXIMUM_ALLOWED):
+        raise NtError(st.ACCESS_DENIED, name=handle.obj.display_name(),
+                      detail=f"no {kind.name} has the rights {wanted & ~kind.valid:#x}")
+    if wanted & ~handle.access:
+        if kind.number <= 4:
+            assert handle.obj.facts is not None
+            facts = control_page.read(handle.fd, handle.obj.facts.body_size)
+            return objects.grant(facts.descriptor, wanted, kind)
+        if kind is FILE:
+            raise NtError(st.ACCESS_DENIED, name=handle.obj.display_name(),
+                          detail=f"asked for {kind.words(wanted)}, the handle grants {kind.words(handle.access)}")
+        if kind is PROCESS:
+            assert isinstance(handle.obj, process.Process)
+            temporary = process.open_(wanted, 0, handle.obj.pid)
+            objects.close(temporary)
+    return wanted & ~a.MAXIMUM_ALLOWED
+
+
+def _within(handle: Handle, access: int, attributes: int, options: int) -> int:
+    """Within this process."""
+    wanted = _wanted(handle, access, options)
+    inherit = bool(attributes & s.OBJ_INHERIT)
+    protect = False
+    if options & s.DUPLICATE_SAME_ATTRIBUTES:
+        inherit, protect = sys_.get_inheritable(handle.fd), handle.protected
+    copy = _copy(handle, wanted, inherit)
+    if options & s.DUPLICATE_CLOSE_SOURCE and not handle.protected:
+        copy = _move(handle, copy)
+    if protect:
+        set_protected(copy, True)
+    return copy.value
+
+
+def _copy(handle: Handle, access: int, inherit: bool) -> Handle:
+    """Another handle of this process to the same object, with a description and a lock of its own."""
+    kind, data_fd = handle.kind, -1
+    if kind.number > 4:
+        fd = sys_.fcntl(handle.fd, 1030, 3)  # F_DUPFD_CLOEXEC: files share their position, as on Windows
+        try:
+            return objects.register(fd, kind, access, handle.obj, inherit=inherit, tag=False)
+        except BaseException:
+            sys_.close(fd)
+            raise
+    writable = objects.needs_write(kind, access)
+    fd = lifetime.reopen(handle.fd, sys_.O_RDWR if writable else sys_.O_RDONLY)
+    try:
+        sys_.flock(fd, sys_.LOCK_SH)
+        if handle.data_fd >= 0:
+            assert handle.obj.facts is not None
+            data_fd = lifetime.open_data(lifetime.Found(handle.fd), handle.obj.facts, writable=writable)
+        return objects.register(fd, kind, access, handle.obj, data_fd=data_fd, inherit=inherit)
+    except BaseException:
+        sys_.close(fd)
+        if data_fd >= 0:
+            sys_.close(data_fd)
+        raise
+
+
+def _move(handle: Handle, copy: Handle) -> Handle:
+    """Put the copy in the place of its source: within one process the value stays (duplicate.close_source_reuses...)."""
+    with objects.lock:
+        inherit = sys_.get_inheritable(copy.fd)
+        os.dup2(copy.fd, handle.fd, inheritable=inherit)
+        handle.access = copy.access
+        if handle.data_fd >= 0:
+            os.dup2(copy.data_fd, handle.data_fd, inheritable=inherit)
+        objects.discard(copy)
+        if handle.kind.number <= 4:
+            handle.publish()
+    return handle
+
+
+def set_protected(handle: Handle, protect: bool) -> None:
+    """HANDLE_FLAG_PROTECT_FROM_CLOSE."""
+    handle.protected = protect
+    if handle.kind.number <= 4:
+        handle.publish()
+
+
+# ---------------------------------------------------------------------- taken from another process
+
+
+def _take(pid: int, value: int, access: int, attributes: int, options: int) -> Handle:
+    """A handle of another process, into this one."""
+    fd = (value & ~3) // 4
+    found, info = _look(pid, fd, value)
+    carried = decode(info[0])
+    if carried is None:
+        return _take_plain(pid, fd, value, found, info, access, attributes, options)
+    try:
+        body = lifetime.open_source((pid, fd), (found.st_dev, found.st_ino))
+    except NtError:
+        raise _gone(pid, value) from None
+    try:
+        sys_.flock(body, sys_.LOCK_SH)
+        again = descriptor_info(pid, fd)
+        if again is None or decode(again[0]) is None:
+            raise _gone(pid, value)
+        handle = _taken(body, (pid, fd), found, carried, info[1], access, attributes, options)
+    finally:
+        lifetime.give_up(body, None)
+    if options & s.DUPLICATE_CLOSE_SOURCE and not carried[2]:
+        try:
+            _revoke(pid, fd)
+        except BaseException:
+            objects.close(handle.value)
+            raise
+    return handle
+
+
+def _look(pid: int, fd: int, value: int) -> tuple[os.stat_result, tuple[int, int]]:
+    try:
+        found = sys_.stat(f"/proc/{pid}/fd/{fd}")
+        info = descriptor_info(pid, fd)
+    except PermissionError:
+        raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
+                      detail="the kernel does not let this process look into its descriptors (another user's?)") from None
+    except OSError:
+        raise _gone(pid, value) from None
+    if info is None:
+        raise _gone(pid, value)
+    return found, info
+
+
+def _gone(pid: int, value: int) -> NtError:
+    alive = os.path.exists(f"/proc/{pid}/stat")
+    return NtError(st.INVALID_HANDLE if alive else st.PROCESS_IS_TERMINATING, name=f"process {pid}",
+                   detail=f"it has no handle {value:#x}" if alive else "it has ended")
+
+
+def _taken(body: int, source: tuple[int, int], found: os.stat_result, carried: tuple[int, int, bool], open_flags: int,
+           access: int, attributes: int, options: int) -> Handle:
+    facts = control_page.read(body, found.st_size)
+    kind = object_types.BY_NUMBER.get(facts.type)
+    if kind is None or kind.number > 4:
+        raise control_page.corrupt(f"object type {facts.type}")
+    has = carried[0] & kind.valid
+    if objects.needs_write(kind, has) and open_flags & os.O_ACCMODE == os.O_RDONLY:
+        has &= ~_writing(kind)  # a read-only descriptor carries no such right, whatever its holder wrote there
+    if options & s.DUPLICATE_SAME_ACCESS:
+        wanted = has
+    else:
+        wanted = kind.specific(access)
+        if wanted & ~has:
+            wanted = objects.grant(facts.descriptor, wanted, kind)
+    inherit = bool(attributes & s.OBJ_INHERIT)
+    if options & s.DUPLICATE_SAME_ATTRIBUTES:
+        inherit = not open_flags & _CLOEXEC_FLAG
+    writable = objects.needs_write(kind, wanted)
+    fd, data_fd = lifetime.reopen(body, sys_.O_RDWR if writable else sys_.O_RDONLY), -1
+    try:
+        sys_.flock(fd, sys_.LOCK_SH)
+        if facts.file_identity is not None:
+            data_fd = lifetime.open_data(lifetime.Found(body, source=source), facts, writable=writable)
+        with objects.lock:
+            handle = objects.register(fd, kind, wanted, objects.known(found, kind, facts, fd), data_fd=data_fd,
+                                      inherit=inherit)
+    except BaseException:
+        sys_.close(fd)
+        if data_fd >= 0:
+            sys_.close(data_fd)
+        raise
+    if options & s.DUPLICATE_SAME_ATTRIBUTES and carried[2]:
+        set_protected(handle, True)
+    return handle
+
+
+def _writing(kind: ObjectType) -> int:
+    return a.SECTION_MAP_WRITE if kind is object_types.SECTION else a.SYNCHRONIZE | 0x2
+
+
+def _take_plain(pid: int, fd: int, value: int, found: os.stat_result, info: tuple[int, int], access: int,
+                attributes: int, options: int) -> Handle:
+    """A descriptor that is no handle of this library's: a file shares the position, so the description must too."""
+    if not stat_.S_ISREG(found.st_mode) or info[0] & (1 << 62):
+        raise _gone(pid, value)
+    if options & s.DUPLICATE_CLOSE_SOURCE:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, name=f"process {pid}", detail="a file handle cannot be taken away")
+    new = _shared(pid, fd)
+    try:
+        from memsection.nt.linux import file
+
+        mode = info[1] & os.O_ACCMODE
+        has = {os.O_RDONLY: a.FILE_GENERIC_READ, os.O_WRONLY: a.FILE_GENERIC_WRITE}.get(
+            mode, a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE)
+        wanted = has if options & s.DUPLICATE_SAME_ACCESS else FILE.specific(access)
+        if wanted & ~(has | a.SYNCHRONIZE):
+            raise NtError(st.ACCESS_DENIED, name=f"process {pid}", detail=f"the file handle grants {FILE.words(has)}")
+        return objects.register(new, FILE, wanted, file.File(sys_.readlink(f"/proc/self/fd/{new}")),
+                                inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
+    except BaseException:
+        sys_.close(new)
+        raise
+
+
+def _shared(pid: int, fd: int) -> int:
+    """A descriptor that shares another process's description (pidfd_getfd(2); needs the right to trace it)."""
+    pidfd = sys_.pidfd_open(pid)
+    try:
+        return sys_.pidfd_getfd(pidfd, fd)
+    except PermissionError:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, name=f"process {pid}",
+                      detail="this needs the right to trace the process (kernel.yama.ptrace_scope=0, a descendant, or "
+                             "CAP_SYS_PTRACE)") from None
+    finally:
+        sys_.close(pidfd)
+
+
+def _revoke(pid: int, fd: int) -> None:
+    """Take a handle away from another process: through the shared description its lock goes, and its tag (H2)."""
+    shared = _shared(pid, fd)
+    try:
+        where = sys_.lseek(shared, 0, 1)
+        if decode(where) is None:
+            raise NtError(st.INVALID_HANDLE, name=f"process {pid}")
+        sys_.lseek(shared, where | REVOKED, 0)
+        sys_.flock(shared, sys_.LOCK_UN)
+    finally:
+        sys_.close(shared)
+
+
+# ---------------------------------------------------------------------- given to another process
+
+
+def _give(handle: Handle, receiver: Handle | None, access: int, attributes: int, options: int) -> int:
+    """Make a handle for another process; it fetches it when it first uses the value."""
+    assert receiver is not None and isinstance(receiver.obj, process.Process)
+    if handle.kind.number > 4:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name(),
+                      detail=f"a {handle.kind.name} handle cannot be put into another process on this system")
+    if process.has_ended(receiver):
+        raise NtError(st.PROCESS_IS_TERMINATING, name=receiver.obj.display_name())
+    copy = _copy(handle, access, False)
+    inherit = bool(attributes & s.OBJ_INHERIT)
+    if options & s.DUPLICATE_SAME_ATTRIBUTES:
+        inherit, copy.protected = sys_.get_inheritable(handle.fd), handle.protected
+    try:
+        pidfd = sys_.fcntl(receiver.fd, 1030, 3)  # F_DUPFD_CLOEXEC
+    except BaseException:
+        objects.close(copy.value)
+        raise
+    with objects.lock:
+        objects.discard(copy, close=False)
+        copy.publish()
+        sys_.lseek(copy.fd, sys_.lseek(copy.fd, 0, 1) | GIVEN, 0)
+        _given.append((pidfd, copy.fd, copy.data_fd, handle.obj.name))
+    return GIFT | (_INHERIT if inherit else 0) | os.getpid() << _PID_SHIFT | copy.fd * 4
+
+
+def accept(value: int) -> Handle:
+    """Fetch a handle that another process gave to this one."""
+    inherit = bool(value & _INHERIT)
+    pid, fd = (value & ~(GIFT | _INHERIT)) >> _PID_SHIFT, (value & _FD_MASK) // 4
+    try:
+        found, info = _look(pid, fd, value)
+    except NtError:
+        raise invalid(value) from None
+    carried = decode(info[0])
+    if carried is None or not info[0] & GIVEN or pid == os.getpid():
+        raise invalid(value)
+    body = lifetime.open_source((pid, fd), (found.st_dev, found.st_ino))
+    try:
+        sys_.flock(body, sys_.LOCK_SH)
+        handle = _taken(body, (pid, fd), found, carried, info[1], 0, s.OBJ_INHERIT if inherit else 0,
+                        s.DUPLICATE_SAME_ACCESS)
+    finally:
+        lifetime.give_up(body, None)
+    with objects.lock:
+        objects.rename(handle, value)
+    if info[0] & PROTECTED:
+        set_protected(handle, True)
+    try:
+        _revoke(pid, fd)
+    except NtError:
+        pass  # the giver lets go of it when this process ends
+    return handle
+
+
+def settle() -> None:
+    """Let go of given handles that were fetched, or whose receiver has ended."""
+    for entry in list(_given):
+        pidfd, fd, data_fd, name = entry
+        poll = sys_.poll()
+        poll.register(pidfd, 1)
+        if sys_.lseek(fd, 0, 1) & REVOKED or poll.poll(0):
+            with objects.lock:
+                if entry not in _given:
+                    continue
+                _given.remove(entry)
+            lifetime.give_up(fd, lifetime.place_of_name(name) if name else None)
+            sys_.close(pidfd)
+            if data_fd >= 0:
+                sys_.close(data_fd)
+
+
+def _forget_given() -> None:
+    """A forked child has copies of what waits for others: not its to give."""
+    for entry in _given:
+        for fd in entry[:3]:
+            if fd >= 0:
+                sys_.close(fd)
+    _given.clear()
+
+
+os.register_at_fork(after_in_child=_forget_given)

@@ -1,0 +1,543 @@
+# SPDX-License-Identifier: MIT
+"""This process's views and private regions: addresses, page protections, what a query shows, commits of reserved pages.
+
+It owns the table of regions.  Where a view's bytes come from is decided in ``section``.
+"""
+
+from __future__ import annotations
+
+import bisect
+import errno
+import os
+from typing import Any
+
+from memsection._native import guard as guard_
+from memsection._native import system
+from memsection.nt.linux import commit, objects
+from memsection.nt.linux import syscalls as sys_
+from memsection.vocabulary import protection as p
+from memsection.vocabulary import status as st
+from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.structs import MemoryBasicInformation
+
+PAGE, GRANULARITY = p.PAGE_SIZE, p.ALLOCATION_GRANULARITY
+_MODIFIERS = p.PAGE_NOCACHE | p.PAGE_WRITECOMBINE
+
+
+class Region:
+    """One view, or one private allocation."""
+
+    __slots__ = ("base", "bitmap", "bitmap_size", "changed", "guard", "modifiers", "obj", "offset", "protection",
+                 "shared", "size", "writable")
+
+    def __init__(self, base: int, size: int, protection: int, obj: objects.LocalObject | None, offset: int) -> None:
+        self.base = base
+        self.size = size  #: whole pages
+        self.protection = protection  #: AllocationProtect
+        self.modifiers = 0  #: PAGE_NOCACHE, PAGE_WRITECOMBINE
+        self.obj = obj  #: None for private memory
+        self.offset = offset
+        self.writable = p.writable(protection)
+        self.shared = obj is not None and not p.copies(protection)
+        self.changed: list[tuple[int, int]] | None = None  #: (first page, protection) runs, once VirtualProtect came
+        self.bitmap = 0  #: address of the bitmap of committed pages, where not all are; for private memory 0
+        self.bitmap_size = 0
+        self.guard: Any = None
+
+    def page_protection(self, page: int) -> int:
+        """What VirtualProtect, or else the mapping, gave a page."""
+        if self.changed is None:
+            return self.protection
+        return self.changed[bisect.bisect_right(self.changed, (page, 1 << 30)) - 1][1]
+
+    def run_end(self, page: int) -> int:
+        """The page after the run of equal protection that this page is in."""
+        last = self.size // PAGE
+        if self.changed is None:
+            return last
+        position = bisect.bisect_right(self.changed, (page, 1 << 30))
+        mine = self.changed[position - 1][1]
+        while position < len(self.changed) and self.changed[position][1] == mine:
+            position += 1
+        return self.changed[position][0] if position < len(self.changed) else last
+
+    def change(self, first: int, count: int, protection: int) -> None:
+        """Note a new protection for some pages."""
+        runs = self.changed or [(0, self.protection)]
+        end = first + count
+        after = self.page_protection(end) if end < self.size // PAGE else None
+        kept = [run for run in runs if run[0] < first] + [(first, protection)]
+        if after is not None:
+            kept.append((end, after))
+        kept += [run for run in runs if run[0] > end]
+        self.changed = kept
+
+
+_bases: list[int] = []
+_regions: dict[int, Region] = {}
+_free: dict[int, list[int]] = {}
+_cursor = 0
+
+
+def add(region: Region) -> None:
+    """Enter a region into the table."""
+    with objects.lock:
+        bisect.insort(_bases, region.base)
+        _regions[region.base] = region
+
+
+def find(address: int) -> Region | None:
+    """The region that contains an address."""
+    region = _regions.get(address)
+    if region is None:
+        with objects.lock:
+            position = bisect.bisect_right(_bases, address) - 1
+            if position < 0:
+                return None
+            region = _regions[_bases[position]]
+        if address >= region.base + region.size:
+            return None
+    return region
+
+
+def remove(region: Region) -> None:
+    """Take a region from the table and unmap it."""
+    with objects.lock:
+        if _regions.pop(region.base, None) is not region:
+            raise NtError(st.NOT_MAPPED_VIEW)
+        _bases.pop(bisect.bisect_left(_bases, region.base))
+        if region.guard is not None:
+            region.guard.remove()
+        sys_.munmap(region.base, region.size)
+        if region.bitmap:
+            sys_.munmap(region.bitmap, region.bitmap_size)
+        spare = _free.setdefault(_rounded(region.size), [])
+        if len(spare) < 64:
+            spare.append(region.base)
+    if region.obj is not None:
+        objects.view_gone(region.obj)
+
+
+def _rounded(size: int) -> int:
+    return -(-size // GRANULARITY) * GRANULARITY
+
+
+def place(size: int, prot: int, flags: int, fd: int, offset: int) -> int:
+    """mmap at a multiple of the allocation granularity.
+
+    A hint that worked before costs one call; where the kernel will not have it, room is made and trimmed.
+    """
+    global _cursor
+    with objects.lock:
+        spare = _free.get(_rounded(size))
+        if spare:
+            hint = spare.pop()
+        else:
+            if not _cursor:
+                probe = sys_.mmap(0, GRANULARITY, 0, system.MAP_PRIVATE | system.MAP_ANONYMOUS, -1, 0)
+                sys_.munmap(probe, GRANULARITY)
+                # Far below where the kernel puts libraries and heaps by itself, and above the program.
+                _cursor = max(_rounded(probe - (1 << 44)), GRANULARITY)
+            hint = _cursor
+            _cursor += _rounded(size)
+        address = sys_.mmap(hint, size, prot, flags, fd, offset)
+        if address % GRANULARITY == 0:
+            return address
+        sys_.munmap(address, size)
+        room = sys_.mmap(0, size + GRANULARITY, 0,
+                         system.MAP_PRIVATE | system.MAP_ANONYMOUS | system.MAP_NORESERVE, -1, 0)
+        aligned = _rounded(room)
+        try:
+            return sys_.mmap(aligned, size, prot, flags | system.MAP_FIXED, fd, offset)
+        finally:
+            if aligned > room:
+                sys_.munmap(room, aligned - room)
+            end = aligned + -(-size // PAGE) * PAGE
+            if room + size + GRANULARITY > end:
+                sys_.munmap(end, room + size + GRANULARITY - end)
+
+
+def prot_of(protection: int) -> int:
+    """mmap(2)'s protection for a page protection."""
+    base = protection & p.PAGE_BASE_MASK
+    prot = 0
+    if p.readable(base):
+        prot |= system.PROT_READ
+    if p.writable(base) or p.copies(base):
+        prot |= system.PROT_WRITE
+    if p.executable(base):
+        prot |= system.PROT_EXEC
+    return prot
+
+
+# ---------------------------------------------------------------------- queries
+
+
+def query(address: int) -> MemoryBasicInformation:
+    """NtQueryVirtualMemory for an address of this process."""
+    page_address = address // PAGE * PAGE
+    region = find(address)
+    if region is None:
+        return _query_outside(page_address)
+    if region.guard is not None and region.bitmap:
+        region.guard.sync()
+    page = (page_address - region.base) // PAGE
+    committed, end = _committed_run(region, page)
+    protection = 0
+    if committed:
+        end = min(end, region.run_end(page))
+        protection = region.page_protection(page)
+        if p.copies(protection):
+            written, end = _copied_run(region, page, end)
+            if written:
+                protection = p.PAGE_EXECUTE_READWRITE if p.executable(protection) else p.PAGE_READWRITE
+        protection |= region.modifiers
+    return MemoryBasicInformation(page_address, region.base, region.protection | region.modifiers,
+                                  (end - page) * PAGE, p.MEM_COMMIT if committed else p.MEM_RESERVE, protection,
+                                  p.MEM_PRIVATE if region.obj is None else p.MEM_MAPPED)
+
+
+def _committed_run(region: Region, page: int) -> tuple[bool, int]:
+    last = region.size // PAGE
+    if not region.bitmap:
+        return True, last
+    first = region.offset // PAGE
+    bit, count = system.bit_run(region.bitmap, first + page, first + last)
+    return bit, page + count
+
+
+_PAGEMAP_FILE, _PAGEMAP_THERE = 1 << 61, 3 << 62
+
+
+def _copied_run(region: Region, page: int, end: int) -> tuple[bool, int]:
+    """Whether a copy-on-write page was copied, and up to where its neighbours are like it (proc(5), pagemap)."""
+    fd = sys_.open("/proc/self/pagemap", sys_.O_RDONLY | sys_.O_CLOEXEC)
+    try:
+        found: bool | None = None
+        while page < end:
+            data = sys_.pread(fd, 8 * min(end - page, 512), (region.base // PAGE + page) * 8)
+            for position in range(0, len(data), 8):
+                entry = int.from_bytes(data[position:position + 8], "little")
+                copied = bool(entry & _PAGEMAP_THERE) and not entry & _PAGEMAP_FILE
+                if found is None:
+                    found = copied
+                elif copied != found:
+                    return found, page
+                page += 1
+            if not data:
+                break
+        return bool(found), end
+    finally:
+        sys_.close(fd)
+
+
+def _query_outside(address: int) -> MemoryBasicInformation:
+    """An address that is no region of ours: what /proc/self/maps shows there."""
+    fd = sys_.open("/proc/self/maps", sys_.O_RDONLY | sys_.O_CLOEXEC)
+    try:
+        text = b"".join(iter(lambda: sys_.read(fd, 65536), b""))
+    finally:
+        sys_.close(fd)
+    end = 0
+    for line in text.splitlines():
+        span, rights, *_ = line.split(maxsplit=2)
+        start, end = (int(part, 16) for part in span.split(b"-"))
+        if address < start:
+            return MemoryBasicInformation(address, 0, 0, start - address, p.MEM_FREE, p.PAGE_NOACCESS, 0)
+        if address < end:
+            protection = _protection_of(rights)
+            kind = p.MEM_MAPPED if rights[3:4] == b"s" else p.MEM_PRIVATE
+            return MemoryBasicInformation(address, start, protection, end - address, p.MEM_COMMIT, protection, kind)
+    if address >= 1 << 47:
+        raise NtError(st.INVALID_PARAMETER, detail=f"{address:#x} is no user address")
+    return MemoryBasicInformation(address, 0, 0, (1 << 47) - address, p.MEM_FREE, p.PAGE_NOACCESS, 0)
+
+
+def _protection_of(rights: bytes) -> int:
+    execute = rights[2:3] == b"x"
+    if rights[1:2] == b"w":
+        return p.PAGE_EXECUTE_READWRITE if execute else p.PAGE_READWRITE
+    if rights[:1] == b"r":
+        return p.PAGE_EXECUTE_READ if execute else p.PAGE_READONLY
+    return p.PAGE_EXECUTE if execute else p.PAGE_NOACCESS
+
+
+# ---------------------------------------------------------------------- changes
+
+
+def _inside(address: int, size: int) -> tuple[Region, int, int]:
+    """The region of a range, its first page and its page count.  CONFLICTING_ADDRESSES if it leaves the region."""
+    region = find(address)
+    if region is None:
+        raise NtError(st.CONFLICTING_ADDRESSES, detail=f"nothing of this process's is at {address:#x}")
+    first = (address - region.base) // PAGE
+    end = -(-(address + size - region.base) // PAGE)
+    if end * PAGE > region.size:
+        raise NtError(st.CONFLICTING_ADDRESSES, detail=f"{address:#x}+{size:#x} reaches beyond the region at "
+                                                       f"{region.base:#x}+{region.size:#x}")
+    return region, first, end - first
+
+
+def valid_protection(protection: int) -> int:
+    """The base protection; INVALID_PAGE_PROTECTION unless it is exactly one."""
+    base = protection & p.PAGE_BASE_MASK
+    if base not in p.PAGE_PROTECTIONS or protection & ~(p.PAGE_BASE_MASK | p.PAGE_GUARD | _MODIFIERS):
+        raise NtError(st.INVALID_PAGE_PROTECTION, detail=f"{p.words(protection)} is no page protection")
+    return base
+
+
+def protect(address: int, size: int, protection: int) -> tuple[int, int, int]:
+    """NtProtectVirtualMemory."""
+    base = valid_protection(protection)
+    if size <= 0:
+        raise NtError(st.INVALID_PARAMETER, detail="a range has at least one byte")
+    with objects.lock:
+        region, first, count = _inside(address, size)
+        if region.obj is not None and not (p.allows(region.protection, base)
+                                           and (region.protection & p.PAGE_BASE_MASK != p.PAGE_NOACCESS
+                                                or base == p.PAGE_NOACCESS)):
+            raise NtError(st.SECTION_PROTECTION, detail=f"{p.words(base)} is more than the view's {p.words(region.protection)}")
+        committed, end = _committed_run(region, first)
+        if not committed or end < first + count:
+            raise NtError(st.NOT_COMMITTED)
+        old = query(region.base + first * PAGE).Protect
+        _apply(region, first, count, base)
+        region.change(first, count, base)
+        return region.base + first * PAGE, count * PAGE, old
+
+
+def _apply(region: Region, first: int, count: int, protection: int) -> None:
+    start, size = region.base + first * PAGE, count * PAGE
+    if region.obj is not None and not p.copies(region.protection):
+        # In a shared view copy-on-write means another kind of mapping, and back again where nothing was copied.
+        if p.copies(protection):
+            _remap(region, first, count, protection, system.MAP_PRIVATE)
+            return
+        page = first
+        while page < first + count:
+            run = min(region.run_end(page), first + count)
+            if p.copies(region.page_protection(page)):
+                copied, run = _copied_run(region, page, run)
+                if not copied:
+                    _remap(region, page, run - page, protection, system.MAP_SHARED)
+            page = run
+    sys_.mprotect(start, size, prot_of(protection))
+
+
+def _remap(region: Region, first: int, count: int, protection: int, kind: int) -> None:
+    assert region.obj is not None
+    fd = _view_fd(region)
+    sys_.mmap(region.base + first * PAGE, count * PAGE, prot_of(protection), kind | system.MAP_FIXED, fd,
+              region.offset + first * PAGE)
+
+
+def _view_fd(region: Region) -> int:
+    """A descriptor of what the view maps; the object keeps one as long as it has views (L5)."""
+    obj = region.obj
+    assert obj is not None
+    fd = obj.view_rw if region.writable else obj.view_ro
+    if fd < 0:
+        fd = max(obj.view_rw, obj.view_ro)
+    if fd < 0 or obj.facts is not None and obj.facts.file_identity is not None:
+        for handle in obj.handles:
+            if handle.data_fd >= 0:
+                return handle.data_fd
+        if fd < 0 or obj.facts is not None and obj.facts.file_identity is not None:
+            raise NtError(st.NOT_SUPPORTED, detail="the file behind this view has no open handle in this process any more")
+    return fd
+
+
+def allocate(address: int, size: int, kind: int, protection: int) -> tuple[int, int]:
+    """NtAllocateVirtualMemory: private memory, or pages of a reserved section for everybody."""
+    base = valid_protection(protection)
+    if size <= 0 or not kind & (p.MEM_COMMIT | p.MEM_RESERVE):
+        raise NtError(st.INVALID_PARAMETER_5 if size > 0 else st.INVALID_PARAMETER_4)
+    if p.copies(base):
+        raise NtError(st.INVALID_PAGE_PROTECTION, detail="private memory cannot be copy-on-write")
+    if address == 0 or kind & p.MEM_RESERVE:
+        return _allocate_private(address, size, kind, base)
+    with objects.lock:
+        region, first, count = _inside(address, size)
+        start = region.base + first * PAGE
+        if region.obj is None:
+            _commit_private(region, first, count, base)
+        elif not region.bitmap:
+            raise NtError(st.ALREADY_COMMITTED, detail="only pages of a SEC_RESERVE section are committed later")
+        else:
+            if not p.allows(region.protection, base):
+                raise NtError(st.SECTION_PROTECTION)
+            _commit_section(region, first, count)
+            if base != region.protection & p.PAGE_BASE_MASK:
+                _apply(region, first, count, base)
+                region.change(first, count, base)
+        return start, count * PAGE
+
+
+def commit_view(region: Region, size: int) -> None:
+    """Commit the beginning of a view (CommitSize of NtMapViewOfSection)."""
+    with objects.lock:
+        _commit_section(region, 0, -(-min(size, region.size) // PAGE))
+
+
+def _commit_section(region: Region, first: int, count: int) -> None:
+    """Reserve memory for the pages, then say that they are there; other processes map them at first touch (C2)."""
+    obj = region.obj
+    assert obj is not None and obj.facts is not None
+    offset = region.offset + first * PAGE
+    fd, temporary = obj.view_rw, -1
+    try:
+        if fd < 0:
+            source = obj.view_ro if obj.view_ro >= 0 else next(iter(obj.handles)).fd
+            from memsection.nt.linux import lifetime
+
+            fd = temporary = lifetime.reopen(source, sys_.O_RDWR)
+        reserve(fd, offset, count * PAGE)
+        page = offset // PAGE
+        start = obj.facts.bitmap_offset + page // 8 // PAGE * PAGE
+        length = obj.facts.bitmap_offset + -(-(page + count) // 8) - start
+        bits = sys_.mmap(0, -(-length // PAGE) * PAGE, system.PROT_READ | system.PROT_WRITE, system.MAP_SHARED, fd, start)
+        system.set_bits(bits, page - (start - obj.facts.bitmap_offset) * 8, count)
+        sys_.munmap(bits, -(-length // PAGE) * PAGE)
+    finally:
+        if temporary >= 0:
+            sys_.close(temporary)
+    for other in _regions.values():
+        if other.obj is obj and other.guard is not None:
+            other.guard.sync()
+
+
+def reserve(fd: int, offset: int, size: int, where: str = commit.MEMORY) -> None:
+    """Charge memory for a part of a body now, so that touching it later cannot fail (C1).
+
+    Raises:
+        NtError: COMMITMENT_LIMIT, naming what was asked, the limit and the remedy.
+    """
+    commit.check(size, where)
+    try:
+        sys_.fallocate(fd, offset, size)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.ENOMEM):
+            raise
+        commit.check(max(size, commit.SMALL), where)
+        raise NtError(st.COMMITMENT_LIMIT, detail=f"asked for {commit.amount(size)}, which could not be had from {where} "
+                                                  "although it seemed to be free: somebody else was faster") from None
+
+
+def _allocate_private(address: int, size: int, kind: int, protection: int) -> tuple[int, int]:
+    start = address // GRANULARITY * GRANULARITY
+    length = -(-(address + size - start) // PAGE) * PAGE
+    prot = prot_of(protection) if kind & p.MEM_COMMIT else 0
+    flags = system.MAP_PRIVATE | system.MAP_ANONYMOUS
+    if kind & p.MEM_COMMIT:
+        commit.check(length)
+    else:
+        flags |= system.MAP_NORESERVE
+    try:
+        if start:
+            start = sys_.mmap(start, length, prot, flags | system.MAP_FIXED_NOREPLACE, -1, 0)
+        else:
+            start = place(length, prot, flags, -1, 0)
+    except FileExistsError:
+        raise NtError(st.CONFLICTING_ADDRESSES) from None
+    region = Region(start, length, protection, None, 0)
+    if not kind & p.MEM_COMMIT:
+        region.change(0, length // PAGE, 0)  # protection 0: reserved only
+    add(region)
+    return start, length
+
+
+def _commit_private(region: Region, first: int, count: int, protection: int) -> None:
+    sys_.mprotect(region.base + first * PAGE, count * PAGE, prot_of(protection))
+    region.change(first, count, protection)
+
+
+def free(address: int, size: int, kind: int) -> tuple[int, int]:
+    """NtFreeVirtualMemory."""
+    if kind not in (p.MEM_DECOMMIT, p.MEM_RELEASE):
+        raise NtError(st.INVALID_PARAMETER_4)
+    region = find(address)
+    if region is None:
+        raise NtError(st.INVALID_PARAMETER if kind == p.MEM_RELEASE else st.CONFLICTING_ADDRESSES,
+                      detail=f"no allocated memory at {address:#x}")
+    if region.obj is not None:
+        raise NtError(st.UNABLE_TO_DELETE_SECTION if kind == p.MEM_RELEASE else st.UNABLE_TO_FREE_VM)
+    if kind == p.MEM_RELEASE:
+        if size or address // PAGE * PAGE != region.base:
+            raise NtError(st.INVALID_PARAMETER, detail="MEM_RELEASE takes the base of an allocation, and size 0")
+        remove(region)
+        return region.base, region.size
+    with objects.lock:
+        region, first, count = _inside(address, size or region.base + region.size - address)
+        start = region.base + first * PAGE
+        sys_.mmap(start, count * PAGE, 0, system.MAP_PRIVATE | system.MAP_ANONYMOUS | system.MAP_NORESERVE
+                  | system.MAP_FIXED, -1, 0)
+        region.change(first, count, 0)
+        return start, count * PAGE
+
+
+def flush(address: int, size: int) -> None:
+    """NtFlushVirtualMemory: when it returns, the written pages of a file's view are on disk."""
+    region = find(address)
+    if region is None or region.obj is None:
+        raise NtError(st.NOT_MAPPED_VIEW, detail=f"there is no view at {address:#x}")
+    start = address // PAGE * PAGE
+    end = min(-(-(address + size) // PAGE) * PAGE, region.base + region.size) if size else region.base + region.size
+    if region.shared and region.writable and region.obj.facts is not None and region.obj.facts.file_identity:
+        sys_.msync(start, end - start)
+
+
+def prefetch(ranges: Any) -> None:
+    """Advice that pages will be needed (madvise(2), MADV_WILLNEED)."""
+    for address, size in ranges:
+        start = address // PAGE * PAGE
+        try:
+            sys_.madvise(start, -(-(address + size - start) // PAGE) * PAGE, system.MADV_WILLNEED)
+        except OSError as error:
+            raise NtError(st.ACCESS_VIOLATION if error.errno == errno.ENOMEM else st.from_errno(error.errno)) from None
+
+
+def read(pid: int, address: int, size: int) -> bytes:
+    """NtReadVirtualMemory."""
+    _sync(pid, address)
+    try:
+        data = sys_.copy_from(pid, address, size) if size else b""
+    except OSError as error:
+        raise NtError(st.PARTIAL_COPY if error.errno == errno.EFAULT else st.from_errno(error.errno),
+                      detail=f"{size} bytes at {address:#x} cannot be read") from None
+    if len(data) != size:
+        raise NtError(st.PARTIAL_COPY, detail=f"only {len(data)} of {size} bytes at {address:#x} can be read")
+    return bytes(data)
+
+
+def write(pid: int, address: int, data: bytes) -> int:
+    """NtWriteVirtualMemory."""
+    _sync(pid, address)
+    try:
+        written = sys_.copy_to(pid, address, data)
+    except OSError as error:
+        raise NtError(st.PARTIAL_COPY if error.errno == errno.EFAULT else st.from_errno(error.errno),
+                      detail=f"{len(data)} bytes at {address:#x} cannot be written") from None
+    if written != len(data):
+        raise NtError(st.PARTIAL_COPY, detail=f"only {written} of {len(data)} bytes at {address:#x} can be written")
+    return written
+
+
+def _sync(pid: int, address: int) -> None:
+    if pid == os.getpid():
+        region = find(address)
+        if region is not None and region.bitmap and region.guard is not None:
+            region.guard.sync()
+
+
+def guard_fault(address: int) -> int | None:
+    """The offset of the first page of a view that was found missing."""
+    region = find(address)
+    if region is None or region.guard is None or region.bitmap:
+        return None
+    fault = region.guard.fault
+    return None if fault is None else int(fault)
+
+
+def new_guard(address: int, size: int, prot: int, fd: int, offset: int) -> Any:
+    """Guard a view whose file may be cut short."""
+    return guard_.add(address, size, prot, fd, offset)

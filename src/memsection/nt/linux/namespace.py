@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: MIT
+"""Where names are: the directories, the file of each name, and locators, the small files that lead to a body.
+
+It finds, makes and removes files, and checks whose they are; whether an object is alive is ``lifetime``'s business.
+``Local\\`` names are locators in a directory of the user alone; ``Global\\`` names are the bodies themselves, in the
+shared one.  A name never leaves its directory: all that is not plain is escaped, what is too long is a digest.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as stat_
+import struct
+
+from memsection.nt.linux import syscalls as sys_
+from memsection.vocabulary import names
+from memsection.vocabulary import status as st
+from memsection.vocabulary.errors import NtError
+
+ROOT_VARIABLE = "MEMSECTION_ROOT"
+_DEFAULT_ROOTS = ("/dev/shm", "/tmp")
+GLOBAL_PREFIX = "memsection."  #: of a Global\ body's file
+_LONGEST = 180
+
+_MAGIC = b"MSLOCAT\0"
+_VERSION = 1
+_HEAD = struct.Struct("<8sII3QII")  # magic, version, type, device, inode, PID namespace, length and checksum of the name
+_HINT = struct.Struct("<II")
+_HINTS_AT, HINTS = 64, 16
+_NAME_AT = _HINTS_AT + HINTS * _HINT.size
+_LARGEST = _NAME_AT + 4 * names.MAXIMUM_CHARACTERS
+
+
+class Place:
+    """Where one name is kept."""
+
+    __slots__ = ("directory", "dirfd", "file", "full", "gone", "leaf")
+
+    def __init__(self, directory: str, leaf: str) -> None:
+        self.directory = directory
+        self.gone = False  #: the directory was removed under us: look for the name again, in a new one
+        self.leaf = leaf
+        if directory == "local":
+            self.dirfd = local_directory()
+            self.file = escape(leaf)
+            self.full = f"\\Sessions\\{os.geteuid()}\\BaseNamedObjects\\{leaf}"
+        else:
+            self.dirfd = global_directory()
+            self.file = GLOBAL_PREFIX + escape(leaf)
+            self.full = f"{names.GLOBAL_DIRECTORY}\\{leaf}"
+
+
+def escape(leaf: str) -> str:
+    """The file name of a name: itself where it is plain, else escaped; a digest where that is too long."""
+    if leaf.isascii() and len(leaf) <= _LONGEST and leaf[0] != "." and leaf.translate(_PLAIN).isalnum():
+        return leaf
+    raw = leaf.encode("utf-8", "surrogatepass")
+    text = "".join(chr(byte) if chr(byte) in _SAFE or chr(byte) == "." and position else f"%{byte:02X}"
+                   for position, byte in enumerate(raw))
+    if len(text) <= _LONGEST:
+        return text
+    import hashlib
+
+    return "%%" + hashlib.sha256(raw).hexdigest()  # nothing escaped has two in a row
+
+
+_SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
+_PLAIN = {ord(letter): "a" for letter in "-_."}
+
+_directories: dict[tuple[str, int], tuple[int, str]] = {}  # (which, effective uid): (descriptor, path)
+
+
+def reset() -> None:
+    """Forget the directories; the next name looks for them again (``MEMSECTION_ROOT`` may have changed)."""
+    while _directories:
+        sys_.close(_directories.popitem()[1][0])
+
+
+def _refused(path: str, found: str) -> NtError:
+    return NtError(st.NAMESPACE_REFUSED, detail=f"the namespace directory {path} {found}; remove it, or set "
+                                                f"{ROOT_VARIABLE} to another directory of yours")
+
+
+def local_directory() -> int:
+    """The descriptor of this user's directory, made on first use and verified: owner, mode, no link (N1)."""
+    uid = os.geteuid()
+    known = _directories.get(("local", uid))
+    if known is not None:
+        return known[0]
+    root = os.environ.get(ROOT_VARIABLE)
+    problem: OSError | None = None
+    for base in (root,) if root else _DEFAULT_ROOTS:
+        path = f"{base}/memsection-{uid}"
+        try:
+            sys_.mkdir(path, 0o700)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            problem = problem or error
+            continue
+        _directories["local", uid] = _verified(path, uid), path
+        return _directories["local", uid][0]
+    raise NtError(st.NAMESPACE_REFUSED, detail=f"no directory for names: {problem}; set {ROOT_VARIABLE} to one")
+
+
+def _verified(path: str, uid: int) -> int:
+    try:
+        fd = sys_.open(path, sys_.O_RDONLY | sys_.O_DIRECTORY | sys_.O_NOFOLLOW | sys_.O_CLOEXEC)
+    except NotADirectoryError:
+        raise _refused(path, "is a link or a file") from None
+    except PermissionError:
+        raise _refused(path, "belongs to somebody else") from None
+    found = sys_.fstat(fd)
+    if found.st_uid == uid and not found.st_mode & 0o077:
+        return fd
+    sys_.close(fd)
+    if found.st_uid != uid:
+        raise _refused(path, f"belongs to user {found.st_uid}, not {uid}")
+    raise _refused(path, f"is open to others (mode {stat_.S_IMODE(found.st_mode):04o}, must be 0700)")
+
+
+def global_directory() -> int:
+    """The descriptor of the directory that all users share: root's, or the user's own; sticky if others may write."""
+    uid = os.geteuid()
+    known = _directories.get(("global", uid))
+    if known is not None:
+        return known[0]
+    path = os.environ.get(ROOT_VARIABLE) or _DEFAULT_ROOTS[0]
+    try:
+        fd = sys_.open(path, sys_.O_RDONLY | sys_.O_DIRECTORY | sys_.O_CLOEXEC)
+    except OSError as error:
+        raise NtError(st.NAMESPACE_REFUSED, detail=f"Global names need the directory {path}: {error}") from None
+    found = sys_.fstat(fd)
+    if found.st_uid not in (0, uid) or found.st_mode & 0o022 and not found.st_mode & stat_.S_ISVTX:
+        sys_.close(fd)
+        raise _refused(path, f"belongs to user {found.st_uid} with mode {stat_.S_IMODE(found.st_mode):04o}: not root's, "
+                             "or open to others without the sticky bit")
+    _directories["global", uid] = fd, path
+    return fd
+
+
+def path_of(directory: str) -> str:
+    """The directory's path, for messages and for listing."""
+    if directory == "local":
+        local_directory()
+    else:
+        global_directory()
+    return _directories[directory, os.geteuid()][1]
+
+
+def directory_is_gone(place: Place) -> bool:
+    """Whether somebody removed the directory under us; it is then forgotten, so that the next try makes a new one."""
+    if sys_.fstat(place.dirfd).st_nlink:
+        return False
+    reset()
+    place.gone = True
+    return True
+
+
+# ---------------------------------------------------------------------- locators
+
+
+class Locator:
+    """What a locator file says, checked."""
+
+    __slots__ = ("hints", "identity", "name", "pid_namespace", "type")
+
+    identity: tuple[int, int]
+    pid_namespace: int
+    type: int
+    hints: list[tuple[int, int]]
+    name: str
+
+
+def pid_namespace() -> int:
+    """The inode of this process's PID namespace: hints of another one mean other processes."""
+    return sys_.stat("/proc/self/ns/pid").st_ino
+
+
+def write_locator(fd: int, kind: int, identity: tuple[int, int], full: str, hint: tuple[int, int]) -> None:
+    """Write a locator that is not linked yet."""
+    import zlib
+
+    name = full.encode("utf-8", "surrogatepass")
+    sys_.pwrite(fd, _HEAD.pack(_MAGIC, _VERSION, kind, *identity, pid_namespace(), len(name),
+                               zlib.crc32(name)).ljust(_HINTS_AT, b"\0")
+                + _HINT.pack(*hint).ljust(HINTS * _HINT.size, b"\0") + name, 0)
+
+
+def read_locator(fd: int, size: int) -> Locator | None:
+    """What the locator says; None when it is none, damaged, or not whole."""
+    if not _NAME_AT < size <= _LARGEST:
+        return None
+    data = sys_.pread(fd, size, 0)
+    if len(data) != size:
+        return None
+    magic, version, kind, device, inode, namespace, length, checksum = _HEAD.unpack_from(data)
+    name = data[_NAME_AT:]
+    if magic != _MAGIC or version != _VERSION or length != len(name) or not inode:
+        return None
+    import zlib
+
+    if zlib.crc32(name) != checksum:
+        return None
+    found = Locator()
+    found.type, found.identity, found.pid_namespace = kind, (device, inode), namespace
+    found.name = name.decode("utf-8", "replace")
+    found.hints = [hint for hint in _HINT.iter_unpack(data[_HINTS_AT:_NAME_AT]) if hint[0]]
+    return found
+
+
+def write_hint(fd: int, pid: int, handle_fd: int) -> None:
+    """Say that this process has the object open under this descriptor.  Hints need no lock: each is verified."""
+    slot = pid % HINTS
+    sys_.pwrite(fd, _HINT.pack(pid, handle_fd), _HINTS_AT + slot * _HINT.size)

@@ -1,0 +1,595 @@
+# SPDX-License-Identifier: MIT
+"""The object manager's tables: handles and objects of this process, made, opened, looked up, closed.
+
+It owns the protocol of DESIGN "the kernel is the broker": create is atomic, open never shows a dying object, close
+removes the name with the last handle anywhere.  The files are ``namespace``'s, the questions "is it alive" and "was I
+last" are ``lifetime``'s, what an object of a type contains is its own module's.
+"""
+
+from __future__ import annotations
+
+import os
+import stat as stat_
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from memsection.nt.linux import acl, control_page, lifetime, namespace
+from memsection.nt.linux import syscalls as sys_
+from memsection.nt.linux.handles import GIFT, Handle, decode, invalid, mismatch, position
+from memsection.vocabulary import access as a
+from memsection.vocabulary import names, object_types, security
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.object_types import ObjectType
+
+PATIENCE_SECONDS = 2.0  #: how long an open waits for somebody who is just closing or sweeping
+
+
+class LocalObject:
+    """What this process knows of one object it has handles to, or views of."""
+
+    __slots__ = ("directory", "facts", "handles", "identity", "kind", "locator_fd", "name", "place_key", "state",
+                 "view_ro", "view_rw", "views")
+
+    def __init__(self, kind: ObjectType, identity: tuple[int, ...], facts: control_page.Facts | None = None) -> None:
+        self.kind = kind
+        self.identity = identity
+        self.facts = facts
+        self.handles: set[Handle] = set()
+        self.views = 0
+        self.name = ""  #: full name; "" for none
+        self.directory: str | None = None
+        self.place_key: tuple[str, str, int] | None = None
+        self.locator_fd = -1
+        self.view_ro = -1  #: descriptions without a lock, which views are mapped through (L5)
+        self.view_rw = -1
+        self.state: Any = None  #: a synchronisation object's mapped state words
+
+    def display_name(self) -> str | None:
+        """The name for messages."""
+        return names.win32_name(self.name) if self.name else None
+
+    def last_handle_closed(self) -> None:
+        """What a type without a name does when this process has no handle to the object any more."""
+
+
+lock = threading.RLock()
+_table: dict[int, Handle] = {}
+_by_identity: dict[tuple[int, ...], LocalObject] = {}
+_by_place: dict[tuple[str, str, int], LocalObject] = {}
+_granted: dict[tuple[bytes, int, int], int] = {}
+_assigned: dict[tuple[bytes | None, int], tuple[bytes, acl.Floor]] = {}
+_caches_token: security.Token | None = None  # whom the two tables above are about
+
+
+def _after_fork_in_child() -> None:
+    """The child has every handle too, and counts of its own; view descriptions it must not share (their locks probe)."""
+    global lock
+    lock = threading.RLock()
+    for obj in _by_identity.values():
+        _drop_view_descriptors(obj)
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+# ---------------------------------------------------------------------- handles
+
+
+def register(fd: int, kind: ObjectType, access: int, obj: LocalObject, *, data_fd: int = -1, inherit: bool = False,
+             tag: bool = True, value: int = 0) -> Handle:
+    """Make a descriptor a handle.  On failure the descriptor is still the caller's."""
+    if tag:
+        sys_.lseek(fd, position(access, data_fd), 0)
+    if inherit:
+        sys_.set_inheritable(fd, True)
+        if data_fd >= 0:
+            sys_.set_inheritable(data_fd, True)
+    handle = Handle(fd, kind, access, obj, data_fd, value)
+    with lock:
+        stale = _table.get(handle.value)
+        if stale is not None:  # closed behind our back; the number is used again
+            _forget(stale)
+        _table[handle.value] = handle
+        obj.handles.add(handle)
+        _by_identity[obj.identity] = obj
+    return handle
+
+
+def _forget(handle: Handle) -> None:
+    _table.pop(handle.value, None)
+    handle.obj.handles.discard(handle)
+
+
+def lookup(value: int, kind: ObjectType | None = None, access: int = 0) -> Handle:
+    """The handle of this value, of this type, granting this access.
+
+    Raises:
+        NtError: INVALID_HANDLE, OBJECT_TYPE_MISMATCH, ACCESS_DENIED.
+    """
+    handle = _table.get(value & ~3)
+    if handle is None:
+        handle = _adopt(value)
+    elif handle.kind.number <= 4 and not _still(handle):
+        raise invalid(value)
+    if kind is not None and handle.kind is not kind:
+        raise mismatch(handle, kind)
+    if access & ~handle.access:
+        handle.require(access)
+    return handle
+
+
+def _still(handle: Handle) -> bool:
+    """Whether the descriptor still is that handle: another process may have taken it away (H2)."""
+    try:
+        if decode(sys_.lseek(handle.fd, 0, 1)) is not None:
+            return True
+    except OSError:  # closed behind our back
+        with lock:
+            _forget(handle)
+        return False
+    with lock:
+        if _table.get(handle.value) is handle:
+            handle.protected = False
+            _close(handle)
+    return False
+
+
+def _adopt(value: int) -> Handle:
+    """A handle that this process was given without a call: inherited through exec, or put here by another process."""
+    value &= ~3
+    if value <= 0:
+        raise invalid(value)
+    if value >= GIFT:
+        from memsection.nt.linux import duplicate
+
+        return duplicate.accept(value)
+    fd = value // 4
+    try:
+        found = sys_.fstat(fd)
+    except (OSError, OverflowError):
+        raise invalid(value) from None
+    if fd < 3:
+        raise invalid(value)
+    if not stat_.S_ISREG(found.st_mode):
+        from memsection.nt.linux import process
+
+        return process.adopt_process(fd, value)
+    carried = decode(sys_.lseek(fd, 0, 1))
+    if carried is None:
+        from memsection.nt.linux import file
+
+        return file.adopt(fd, found, value)
+    access, data_fd, protected = carried
+    try:
+        facts = control_page.read(fd, found.st_size)
+        kind = object_types.BY_NUMBER[facts.type]
+    except (NtError, KeyError):
+        raise invalid(value) from None
+    with lock:
+        obj = known(found, kind, facts, fd)
+        handle = register(fd, kind, access & kind.valid, obj, data_fd=data_fd, tag=False)
+        handle.protected = protected
+    return handle
+
+
+def known(found: os.stat_result, kind: ObjectType, facts: control_page.Facts, fd: int) -> LocalObject:
+    """The object with this body, new to this process or not."""
+    identity = (found.st_dev, found.st_ino)
+    obj = _by_identity.get(identity)
+    if obj is None:
+        obj = LocalObject(kind, identity, facts)
+        obj.name = control_page.name(fd, facts)
+        obj.directory = lifetime.directory_of(obj.name)
+    return obj
+
+
+def close(value: int) -> None:
+    """NtClose."""
+    handle = lookup(value)
+    with lock:
+        if handle.protected:
+            raise NtError(st.HANDLE_NOT_CLOSABLE, name=handle.obj.display_name())
+        if _table.get(handle.value) is not handle:
+            raise invalid(value)
+        _close(handle)
+
+
+def _close(handle: Handle) -> None:
+    """Close a handle; with the last one anywhere the object's name goes (L1, L3)."""
+    obj = handle.obj
+    _forget(handle)
+    if obj.handles or obj.kind.number > 4:
+        sys_.close(handle.fd)
+        if not obj.handles:
+            _by_identity.pop(obj.identity, None)
+            obj.last_handle_closed()
+    else:
+        _close_last_of_process(handle, obj)
+    if handle.data_fd >= 0:
+        sys_.close(handle.data_fd)
+
+
+def _close_last_of_process(handle: Handle, obj: LocalObject) -> None:
+    if obj.place_key is not None:
+        _by_place.pop(obj.place_key, None)
+        obj.place_key = None
+    probe = -1
+    if obj.name:
+        # A description of its own asks "was I last?" after the handle is closed (L3).
+        probe = obj.view_ro if obj.view_ro >= 0 else obj.view_rw
+        borrowed = probe >= 0
+        if not borrowed:
+            probe = lifetime.reopen(handle.fd, sys_.O_RDONLY)
+    sys_.close(handle.fd)
+    if probe >= 0:
+        try:
+            lifetime.remove_name_if_last(probe, obj)
+        finally:
+            if not borrowed:
+                sys_.close(probe)
+    if obj.locator_fd >= 0:
+        sys_.close(obj.locator_fd)
+        obj.locator_fd = -1
+    if obj.state is not None:
+        obj.state.close()
+        obj.state = None
+    if not obj.views:
+        _by_identity.pop(obj.identity, None)
+        _drop_view_descriptors(obj)
+
+
+def _drop_view_descriptors(obj: LocalObject) -> None:
+    for name in ("view_ro", "view_rw"):
+        fd = getattr(obj, name)
+        if fd >= 0:
+            setattr(obj, name, -1)
+            sys_.close(fd)
+
+
+def view_descriptor(handle: Handle, *, writable: bool) -> int:
+    """The descriptor that views of this handle's object are mapped through: one without a lock (L5)."""
+    if handle.data_fd >= 0:
+        return handle.data_fd
+    obj = handle.obj
+    with lock:
+        if writable:
+            if obj.view_rw < 0:
+                obj.view_rw = lifetime.reopen(handle.fd, sys_.O_RDWR)
+            return obj.view_rw
+        if obj.view_ro < 0:
+            obj.view_ro = lifetime.reopen(handle.fd, sys_.O_RDONLY)
+        return obj.view_ro
+
+
+def view_gone(obj: LocalObject) -> None:
+    """A view of this object was unmapped."""
+    with lock:
+        obj.views -= 1
+        if not obj.views and not obj.handles:
+            _by_identity.pop(obj.identity, None)
+            _drop_view_descriptors(obj)
+
+
+# ---------------------------------------------------------------------- names, attributes, access
+
+
+def place_of(attributes: Any) -> namespace.Place | None:
+    """Where the name in OBJECT_ATTRIBUTES leads; None for none, a Place with an empty leaf for the directory."""
+    name = attributes.ObjectName
+    root = attributes.RootDirectory
+    if name is None or not name and not root:
+        return None
+    if root:
+        lookup(root, object_types.DIRECTORY)
+    directory, leaf = names.split(name, os.geteuid(), rooted=bool(root))
+    if directory == "local" and leaf in names.LINKS:
+        raise NtError(st.OBJECT_TYPE_MISMATCH, name=leaf, detail="the name is taken by a prefix, which is a link")
+    if not leaf:
+        return None if root else _directory_itself(name)
+    if "\0" in leaf:
+        raise NtError(st.OBJECT_NAME_INVALID, name=leaf.replace("\0", "\\0"), detail="a name cannot contain NUL")
+    return namespace.Place(directory, leaf)
+
+
+def _directory_itself(name: str) -> namespace.Place:
+    raise NtError(st.OBJECT_TYPE_MISMATCH, name=name, detail="the path leads to a directory")
+
+
+def grant(descriptor: bytes, desired: int, kind: ObjectType) -> int:
+    """The access that this caller gets of what it desires: all of it, or ACCESS_DENIED (R1)."""
+    token = _token()
+    key = (descriptor, desired, kind.number)
+    granted = _granted.get(key)
+    if granted is None:
+        granted = security.access_check(descriptor, token, desired, kind)
+        if len(_granted) > 256:
+            _granted.clear()
+        _granted[key] = granted
+    return granted
+
+
+def _token() -> security.Token:
+    """The caller's token; answers remembered for another one are forgotten."""
+    global _caches_token
+    token = acl.current_token()
+    if token is not _caches_token:
+        _granted.clear()
+        _assigned.clear()
+        _caches_token = token
+    return token
+
+
+def _new_descriptor(given: bytes | None, kind: ObjectType) -> tuple[bytes, acl.Floor]:
+    """The descriptor that a new object gets, and its kernel floor."""
+    token = _token()
+    found = _assigned.get((given, kind.number))
+    if found is None:
+        descriptor = security.assigned(given, token, kind)
+        found = descriptor.to_bytes(), acl.floor(descriptor, kind)
+        if len(_assigned) > 64:
+            _assigned.clear()
+        _assigned[given, kind.number] = found
+    return found
+
+
+def needs_write(kind: ObjectType, access: int) -> bool:
+    """Whether a handle with this access must be able to write the body."""
+    if kind is object_types.SECTION:
+        return access & a.SECTION_MAP_WRITE != 0
+    return access & (a.SYNCHRONIZE | 0x2) != 0
+
+
+# ---------------------------------------------------------------------- create and open
+
+Build = Callable[[namespace.Place | None, "acl.Floor", bytes], tuple[int, control_page.Facts, int]]
+
+
+def create(kind: ObjectType, access: int, attributes: Any, build: Build) -> tuple[int, Handle]:
+    """Create an object, or open the existing one when OBJ_OPENIF says so (NtCreate*).
+
+    ``build`` makes the body: it gets the place and the floor and gives the body's descriptor (open for reading and
+    writing, control page written, nothing locked), its facts and the data descriptor or -1.
+
+    Returns:
+        (SUCCESS or OBJECT_NAME_EXISTS, handle).
+    """
+    place = place_of(attributes) if attributes is not None else None
+    flags = attributes.Attributes if attributes is not None else 0
+    given = attributes.SecurityDescriptor if attributes is not None else None
+    if place is None:
+        return st.SUCCESS, _make(kind, access, None, flags, given, build)
+    try:
+        deadline = 0.0
+        while True:
+            if flags & s.OBJ_OPENIF or _exists(place):
+                try:
+                    existing = _open_named(kind, access if flags & s.OBJ_OPENIF else None, place, flags)
+                except NtError as failure:
+                    if failure.status != st.OBJECT_NAME_NOT_FOUND:
+                        raise
+                else:
+                    if existing is None:
+                        raise NtError(st.OBJECT_NAME_COLLISION)
+                    return st.OBJECT_NAME_EXISTS, existing
+            try:
+                return st.SUCCESS, _make(kind, access, place, flags, given, build)
+            except FileExistsError:
+                pass  # somebody was faster: open theirs
+            except FileNotFoundError:
+                if not namespace.directory_is_gone(place):
+                    raise
+            if place.gone:
+                place = namespace.Place(place.directory, place.leaf)
+            deadline = _patience(deadline, place)
+    except NtError as failure:
+        failure.name = failure.name or names.win32_name(place.full)
+        raise
+
+
+def open_(kind: ObjectType, access: int, attributes: Any) -> Handle:
+    """Open an existing object by name (NtOpen*)."""
+    if attributes is None:
+        raise NtError(st.INVALID_PARAMETER, detail="opening needs a name")
+    if attributes.ObjectName is None or not attributes.ObjectName and not attributes.RootDirectory:
+        raise NtError(st.OBJECT_PATH_SYNTAX_BAD, detail="opening needs a name")
+    place = place_of(attributes)
+    if place is None:
+        raise NtError(st.OBJECT_TYPE_MISMATCH, detail="an empty name leads to the directory itself")
+    try:
+        handle = _open_named(kind, access, place, attributes.Attributes)
+    except NtError as failure:
+        failure.name = failure.name or names.win32_name(place.full)
+        raise
+    assert handle is not None
+    return handle
+
+
+def _exists(place: namespace.Place) -> bool:
+    try:
+        sys_.stat(place.file, dir_fd=place.dirfd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _patience(deadline: float, place: namespace.Place) -> float:
+    """Wait a moment for somebody who is just closing or sweeping; give up after PATIENCE_SECONDS."""
+    now = time.monotonic()
+    if not deadline:
+        time.sleep(0)
+        return now + PATIENCE_SECONDS
+    if now > deadline:
+        raise NtError(st.HOLDER_OUT_OF_REACH, name=names.win32_name(place.full),
+                      detail=f"for {PATIENCE_SECONDS:g} s its name was held by a process whose descriptors this one may not "
+                             "look into (another PID namespace?), or that was closing it; or it is what a crashed process "
+                             "of another user left, which that user or root can remove")
+    time.sleep(0.0002)
+    return deadline
+
+
+def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: int, given: bytes | None,
+          build: Build) -> Handle:
+    """A new object under a free name, complete before anybody can see it.  FileExistsError if the name is taken."""
+    token = acl.current_token()
+    descriptor = security.creation_descriptor(given, token, kind)
+    floor = acl.floor(descriptor, kind)
+    access = kind.specific(access)
+    if access & a.MAXIMUM_ALLOWED:
+        access = access & ~a.MAXIMUM_ALLOWED | kind.generic_all
+    if access & ~kind.valid:
+        raise NtError(st.ACCESS_DENIED, detail=f"no {kind.name} has the rights {access & ~kind.valid:#x}")
+    fd, facts, data_fd = build(place, floor, descriptor)
+    locator = -1
+    try:
+        sys_.flock(fd, sys_.LOCK_SH)
+        found = sys_.fstat(fd)
+        identity = (found.st_dev, found.st_ino)
+        if not needs_write(kind, access):  # the creator's own rights are the kernel's business too (R2)
+            weaker = lifetime.reopen(fd, sys_.O_RDONLY)
+            sys_.flock(weaker, sys_.LOCK_SH)
+            fd, stronger = weaker, fd
+            sys_.close(stronger)
+        sys_.lseek(fd, position(access, data_fd), 0)
+        with lock:
+            if place is not None:
+                locator = _publish(fd, kind, identity, place)
+            obj = LocalObject(kind, identity, facts)
+            if place is not None:
+                obj.name, obj.directory, obj.locator_fd = place.full, place.directory, locator
+                obj.place_key = (place.directory, place.leaf, os.geteuid())
+                _by_place[obj.place_key] = obj
+            return register(fd, kind, access, obj, data_fd=data_fd, inherit=bool(flags & s.OBJ_INHERIT), tag=False)
+    except BaseException:
+        sys_.close(fd)
+        if data_fd >= 0:
+            sys_.close(data_fd)
+        if locator >= 0:
+            sys_.close(locator)
+        raise
+
+
+def _publish(fd: int, kind: ObjectType, identity: tuple[int, int], place: namespace.Place) -> int:
+    """Give a complete body its name; the locator's descriptor, -1 where the body itself is linked (N2)."""
+    if place.directory == "global":
+        sys_.link(f"/proc/self/fd/{fd}", place.file, dst_dir_fd=place.dirfd, follow_symlinks=True)
+        return -1
+    locator = sys_.open(".", sys_.O_TMPFILE | sys_.O_RDWR | sys_.O_CLOEXEC, 0o600, dir_fd=place.dirfd)
+    try:
+        namespace.write_locator(locator, kind.number, identity, place.full, (os.getpid(), fd))
+        sys_.flock(locator, sys_.LOCK_SH)
+        sys_.link(f"/proc/self/fd/{locator}", place.file, dst_dir_fd=place.dirfd, follow_symlinks=True)
+    except BaseException:
+        sys_.close(locator)
+        raise
+    return locator
+
+
+def _open_named(kind: ObjectType, access: int | None, place: namespace.Place, flags: int) -> Handle | None:
+    """Open what the name leads to; with access None only find out that it lives, and give None."""
+    deadline = 0.0
+    key = (place.directory, place.leaf, os.geteuid())
+    while True:
+        with lock:
+            obj = _by_place.get(key)
+            if obj is not None:  # a handle of our own keeps the name and the object alive (L1)
+                return _open_body(kind, access, obj, lifetime.Found(next(iter(obj.handles)).fd), flags)
+        found = lifetime.find(place, writable=access is not None and needs_write(kind, kind.specific(access)))
+        if found is not None:
+            try:
+                with lock:
+                    return _open_body(kind, access, None, found, flags, place)
+            finally:
+                found.release()
+        if place.gone:
+            place = namespace.Place(place.directory, place.leaf)
+        deadline = _patience(deadline, place)
+
+
+def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, found: lifetime.Found, flags: int,
+               place: namespace.Place | None = None) -> Handle | None:
+    """A handle to a living body, which ``found`` (or a handle of ours) keeps alive meanwhile."""
+    body = sys_.fstat(found.fd)
+    facts = control_page.read(found.fd, body.st_size)
+    actual = object_types.BY_NUMBER.get(facts.type)
+    if actual is None or actual.number > 4:
+        raise control_page.corrupt(f"object type {facts.type}")
+    if actual is not kind:
+        raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"asked for a {kind.name}, the name means a {actual.name}")
+    if access is None:
+        return None
+    if access == 0:
+        raise NtError(st.ACCESS_DENIED, detail="an existing object cannot be opened with no access at all")
+    granted = grant(facts.descriptor, access, kind)
+    writable = needs_write(kind, granted)
+    data_fd = lifetime.open_data(found, facts, writable=writable) if facts.file_identity is not None else -1
+    fd = -1
+    try:
+        fd = found.handle_descriptor(writable=writable)
+        return _attach(fd, kind, granted, data_fd, flags, obj, found, facts, place, (body.st_dev, body.st_ino))
+    except BaseException:
+        if data_fd >= 0:
+            sys_.close(data_fd)
+        if fd >= 0:
+            lifetime.give_up(fd, place)
+        raise
+
+
+def _attach(fd: int, kind: ObjectType, granted: int, data_fd: int, flags: int, obj: LocalObject | None,
+            found: lifetime.Found, facts: control_page.Facts, place: namespace.Place | None,
+            identity: tuple[int, int]) -> Handle:
+    if obj is None:
+        obj = _by_identity.get(identity)
+        if obj is None:
+            obj = LocalObject(kind, identity, facts)
+        if place is not None:
+            obj.name, obj.directory = place.full, place.directory
+            obj.place_key = (place.directory, place.leaf, os.geteuid())
+            if obj.locator_fd < 0:
+                obj.locator_fd = found.keep_locator()
+            if obj.locator_fd >= 0:
+                namespace.write_hint(obj.locator_fd, os.getpid(), fd)
+    handle = register(fd, kind, granted, obj, data_fd=data_fd, inherit=bool(flags & s.OBJ_INHERIT))
+    if obj.place_key is not None:
+        _by_place[obj.place_key] = obj
+    return handle
+
+
+def enter(handle: Handle) -> None:
+    """Put a handle without a descriptor into the table."""
+    _table[handle.value] = handle
+    handle.protected = True
+
+
+def discard(handle: Handle, *, close: bool = True) -> None:
+    """Take a handle out of the table; its descriptors are closed, or the caller's from now on.
+
+    For handles that are not the last: nothing is asked about the name.
+    """
+    with lock:
+        _forget(handle)
+        if close:
+            sys_.close(handle.fd)
+            if handle.data_fd >= 0:
+                sys_.close(handle.data_fd)
+
+
+def rename(handle: Handle, value: int) -> None:
+    """Give a handle another value than its descriptor's: the one that another process told."""
+    with lock:
+        _table.pop(handle.value, None)
+        handle.value = value
+        _table[value] = handle
+
+
+def all_handles() -> list[Handle]:
+    """Every handle in the table."""
+    with lock:
+        return list(_table.values())
+
+
+def find_identity(identity: tuple[int, ...]) -> LocalObject | None:
+    """The object with this identity, if this process knows it."""
+    return _by_identity.get(identity)

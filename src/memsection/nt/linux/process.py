@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: MIT
+"""Processes as objects: opening, querying, ending and starting them; tokens and the debug privilege.
+
+A process handle is a pidfd: it never means another process that got the same id later (pidfd_open(2)).  Handles that
+go from one process to another are ``duplicate``'s.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import struct
+
+from memsection.nt.linux import objects
+from memsection.nt.linux import syscalls as sys_
+from memsection.nt.linux.handles import CURRENT_PROCESS, Handle, invalid
+from memsection.vocabulary import access as a
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.object_types import PROCESS, TOKEN
+
+# Rights that need more than seeing that the process exists.
+_LOOK_INSIDE = (a.PROCESS_DUP_HANDLE | a.PROCESS_VM_OPERATION | a.PROCESS_VM_READ | a.PROCESS_VM_WRITE
+                | a.PROCESS_QUERY_INFORMATION)
+_CONTROL = a.PROCESS_TERMINATE | a.PROCESS_SUSPEND_RESUME | a.PROCESS_SET_INFORMATION | a.PROCESS_SET_QUOTA
+#: Privileges and the capability that is each on Linux (capabilities(7)).
+_PRIVILEGES = {"SeDebugPrivilege": (s.SE_DEBUG_PRIVILEGE, 19), "SeLockMemoryPrivilege": (4, 14),
+               "SeIncreaseQuotaPrivilege": (5, 24), "SeTakeOwnershipPrivilege": (9, 3), "SeBackupPrivilege": (17, 2),
+               "SeRestorePrivilege": (18, 0), "SeCreatePermanentPrivilege": (16, 21)}
+
+
+class Process(objects.LocalObject):
+    """A process that this one has a handle to."""
+
+    __slots__ = ("pid", "reaps")
+
+    def __init__(self, pid: int, identity: tuple[int, ...]) -> None:
+        super().__init__(PROCESS, identity)
+        self.pid = pid
+        self.reaps = False  #: a child that create() started: the last handle collects its status
+
+    def display_name(self) -> str | None:
+        return f"process {self.pid}"
+
+    def last_handle_closed(self) -> None:
+        if self.reaps:
+            _started.append(self.pid)
+            collect()
+
+
+_ended: dict[tuple[int, ...], int] = {}  # exit statuses that this process itself gave (TerminateProcess)
+_started: list[int] = []  # children of create() that nobody has a handle to and that may still run
+
+
+def collect() -> None:
+    """Take the status of ended children whose handles are closed, so that none stays behind."""
+    for pid in list(_started):
+        try:
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                _started.remove(pid)
+        except ChildProcessError:
+            _started.remove(pid)
+
+
+def start_time(pid: int) -> int:
+    """When a process started, in clock ticks: with the id it names the process for ever (proc_pid_stat(5)).
+
+    Raises:
+        NtError: INVALID_CID.
+    """
+    try:
+        fd = sys_.open(f"/proc/{pid}/stat", sys_.O_RDONLY | sys_.O_CLOEXEC)
+        try:
+            text = sys_.read(fd, 1024)
+        finally:
+            sys_.close(fd)
+        return int(text[text.rindex(b")") + 2:].split()[19])
+    except (OSError, ValueError, IndexError):
+        raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process") from None
+
+
+def open_(access: int, attributes: int, pid: int) -> int:
+    """NtOpenProcess."""
+    granted = PROCESS.specific(access)
+    if granted & a.MAXIMUM_ALLOWED:
+        granted = PROCESS.valid if _may(pid, _LOOK_INSIDE | _CONTROL) else a.PROCESS_QUERY_LIMITED_INFORMATION | a.SYNCHRONIZE
+    if pid <= 0:
+        raise NtError(st.INVALID_CID, name=f"process {pid}", detail="no process has this id")
+    try:
+        fd = sys_.pidfd_open(pid)
+    except (OSError, OverflowError):
+        raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process") from None
+    try:
+        if not _may(pid, granted):
+            raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
+                          detail=f"asked for {PROCESS.words(granted)}; it runs as another user, or with more rights than "
+                                 "this process uses (the debug privilege, CAP_SYS_PTRACE, lifts that)")
+        return _registered(fd, pid, granted, bool(attributes & s.OBJ_INHERIT)).value
+    except BaseException:
+        sys_.close(fd)
+        raise
+
+
+def _registered(fd: int, pid: int, granted: int, inherit: bool) -> Handle:
+    identity = (-2, pid, start_time(pid))
+    obj = objects.find_identity(identity) or Process(pid, identity)
+    return objects.register(fd, PROCESS, granted, obj, inherit=inherit, tag=False)
+
+
+def _may(pid: int, granted: int) -> bool:
+    """Whether the kernel would let this process do that; it is asked again at each deed."""
+    if pid == os.getpid():
+        return True
+    if granted & _CONTROL:
+        try:
+            os.kill(pid, 0)
+        except PermissionError:
+            return False
+        except ProcessLookupError:
+            pass
+    if granted & _LOOK_INSIDE:
+        try:
+            sys_.listdir(f"/proc/{pid}/fd")
+        except PermissionError:
+            return False
+        except OSError:
+            pass
+    return True
+
+
+def adopt_process(fd: int, value: int) -> Handle:
+    """A process handle inherited through exec: it may do what the kernel lets its holder do."""
+    try:
+        if not sys_.get_inheritable(fd) or sys_.readlink(f"/proc/self/fd/{fd}") not in ("anon_inode:[pidfd]", "pidfd"):
+            raise invalid(value)
+        pid = pid_of(fd)
+    except OSError:
+        raise invalid(value) from None
+    return _registered(fd, pid, PROCESS.valid, True)
+
+
+def pid_of(pidfd: int) -> int:
+    """The process id behind a pidfd, -1 when the process has gone (proc(5), fdinfo)."""
+    fd = sys_.open(f"/proc/self/fdinfo/{pidfd}", sys_.O_RDONLY | sys_.O_CLOEXEC)
+    try:
+        text = sys_.read(fd, 1024)
+    finally:
+        sys_.close(fd)
+    for line in text.splitlines():
+        if line.startswith(b"Pid:"):
+            return int(line[4:])
+    raise NtError(st.INVALID_HANDLE, detail="no process descriptor")
+
+
+def target(process: int, access: int) -> tuple[int, Handle | None]:
+    """(process id, handle) of a process argument; own process for the pseudo handle and for a real one on itself."""
+    if process == CURRENT_PROCESS:
+        return os.getpid(), None
+    handle = objects.lookup(process, PROCESS, access)
+    assert isinstance(handle.obj, Process)
+    return handle.obj.pid, handle
+
+
+def own(process: int, access: int, operation: str) -> None:
+    """Make sure that a process argument is this process."""
+    pid, handle = target(process, access)
+    if pid != os.getpid():
+        raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name() if handle else None,
+                      detail=f"{operation} in another process is not possible on this system")
+
+
+def has_ended(handle: Handle) -> bool:
+    """Whether the process of a handle has ended: its pidfd is readable then."""
+    poll = sys_.poll()
+    poll.register(handle.fd, 1)
+    return bool(poll.poll(0))
+
+
+_INFO = struct.Struct("<QQ11Ii")  # struct pidfd_info (linux/pidfd.h)
+_GET_INFO, _INFO_EXIT = 0xC040FF0B, 1 << 3
+
+
+def query(process: int) -> s.ProcessBasicInformation:
+    """NtQueryInformationProcess, ProcessBasicInformation."""
+    pid, handle = target(process, a.PROCESS_QUERY_LIMITED_INFORMATION)
+    if handle is None:
+        return s.ProcessBasicInformation(st.PENDING, pid, os.getppid())
+    if not has_ended(handle):
+        return s.ProcessBasicInformation(st.PENDING, pid)
+    return s.ProcessBasicInformation(_exit_status(handle), pid)
+
+
+def _exit_status(handle: Handle) -> int:
+    known = _ended.get(handle.obj.identity)
+    if known is not None:
+        return known
+    try:  # a child: look without taking, subprocess may want to take it
+        found = sys_.waitid(os.P_PIDFD, handle.fd, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        if found is not None:
+            return found.si_status if found.si_code == os.CLD_EXITED else 128 + found.si_status
+    except OSError:
+        pass
+    import fcntl
+
+    try:  # since Linux 6.15, once somebody has taken it
+        answer = fcntl.ioctl(handle.fd, _GET_INFO, _INFO.pack(_INFO_EXIT, *[0] * 13))
+        mask, *_, code = _INFO.unpack(answer)
+        if mask & _INFO_EXIT:
+            return os.WEXITSTATUS(code) if os.WIFEXITED(code) else 128 + os.WTERMSIG(code)
+    except OSError:
+        pass
+    raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name(),
+                  detail="it has ended, and this kernel tells its exit status to its parent alone")
+
+
+def terminate(process: int, exit_status: int) -> None:
+    """NtTerminateProcess."""
+    pid, handle = target(process, a.PROCESS_TERMINATE)
+    if handle is None or pid == os.getpid():
+        os._exit(exit_status & 0xFF)
+    if has_ended(handle):
+        raise NtError(st.PROCESS_IS_TERMINATING, name=handle.obj.display_name())
+    try:
+        sys_.pidfd_send_signal(handle.fd, signal.SIGKILL)
+    except ProcessLookupError:
+        raise NtError(st.PROCESS_IS_TERMINATING, name=handle.obj.display_name()) from None
+    _ended[handle.obj.identity] = exit_status & 0xFFFFFFFF
+
+
+def create(start: s.ProcessStart) -> s.StartedProcess:
+    """What CreateProcess needs of the kernel.  Arguments are split already; CREATE_SUSPENDED is not possible here."""
+    import subprocess
+
+    collect()
+    if start.creation_flags & 0x4:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, name=start.application, detail="CREATE_SUSPENDED")
+    arguments = list(start.arguments) or [start.application or ""]
+    standard = [None if value in (0, CURRENT_PROCESS) else _descriptor(value)
+                for value in start.standard_handles or (0, 0, 0)]
+    # What is inheritable is inherited, all of it or none; the standard descriptors go in any case.
+    try:
+        child = subprocess.Popen(arguments, executable=start.application, stdin=standard[0], stdout=standard[1],
+                                 stderr=standard[2], close_fds=not start.inherit_handles, cwd=start.directory,
+                                 env=None if start.environment is None else dict(start.environment),
+                                 start_new_session=bool(start.creation_flags & 0x8),
+                                 process_group=0 if start.creation_flags & 0x200 else None)
+    except OSError as error:
+        name = start.application or arguments[0]
+        if error.errno == errno.ENOEXEC:
+            raise NtError(st.INVALID_IMAGE_FORMAT, name=name) from None
+        raise NtError(st.from_errno(error.errno or errno.EIO), name=name, detail=str(error.strerror)) from None
+    pid = child.pid
+    child.returncode = 0  # from here on the process handle is who waits
+    process = _registered(sys_.pidfd_open(pid), pid, PROCESS.valid, start.process_inheritable)
+    assert isinstance(process.obj, Process)
+    process.obj.reaps = True
+    # The first thread of a process has its id and its end here, so its handle is one to the process.
+    thread = _registered(sys_.pidfd_open(pid), pid, PROCESS.valid, start.thread_inheritable)
+    return s.StartedProcess(process.value, thread.value, pid, pid)
+
+
+def _descriptor(value: int) -> int:
+    """The descriptor of a handle, or of a standard handle's value."""
+    try:
+        return objects.lookup(value).fd
+    except NtError:
+        fd = value // 4
+        try:
+            sys_.fstat(fd)
+        except OSError:
+            raise invalid(value) from None
+        return fd
+
+
+# ---------------------------------------------------------------------- tokens
+
+
+class Token(objects.LocalObject):
+    """The token of a process: on Linux a view of its capabilities."""
+
+    __slots__ = ("pid",)
+
+    def __init__(self, pid: int, serial: int) -> None:
+        super().__init__(TOKEN, (-3, pid, serial))
+        self.pid = pid
+
+    def display_name(self) -> str | None:
+        return f"token of process {self.pid}"
+
+
+def open_token(process: int, access: int) -> int:
+    """NtOpenProcessToken."""
+    pid, _ = target(process, a.PROCESS_QUERY_LIMITED_INFORMATION)
+    try:
+        fd = sys_.open(f"/proc/{pid}", sys_.O_PATH | sys_.O_DIRECTORY | sys_.O_CLOEXEC)
+    except FileNotFoundError:
+        raise NtError(st.PROCESS_IS_TERMINATING, name=f"process {pid}") from None
+    try:
+        return objects.register(fd, TOKEN, TOKEN.specific(access), Token(pid, fd), tag=False).value
+    except BaseException:
+        sys_.close(fd)
+        raise
+
+
+def lookup_privilege(name: str) -> int:
+    """The LUID of a privilege; names are compared without case, as LookupPrivilegeValue does."""
+    for known, (luid, _) in _PRIVILEGES.items():
+        if known.casefold() == name.casefold():
+            return luid
+    raise NtError(st.NO_SUCH_PRIVILEGE, name=name)
+
+
+def adjust_privileges(token: int, privileges: list[tuple[int, int]],
+                      disable_all: bool) -> tuple[int, list[tuple[int, int]]]:
+    """NtAdjustPrivilegesToken: capabilities go from the permitted into the effective set of this thread, and back.
+
+    A token never gains what is not permitted to it; what it lacks is reported as NOT_ALL_ASSIGNED.
+    """
+    handle = objects.lookup(token, TOKEN, a.TOKEN_ADJUST_PRIVILEGES)
+    assert isinstance(handle.obj, Token)
+    if handle.obj.pid != os.getpid():
+        raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name(),
+                      detail="a process can adjust its own privileges only")
+    effective, permitted, inheritable = sys_.capabilities()
+    capability = dict(_PRIVILEGES.values())
+    if disable_all:
+        privileges = [(luid, 0) for luid, bit in capability.items() if effective & 1 << bit]
+    status, previous, wanted = st.SUCCESS, [], effective
+    for luid, attributes in privileges:
+        bit = 1 << capability[luid] if luid in capability else 0
+        if not bit or attributes & s.SE_PRIVILEGE_ENABLED and not permitted & bit:
+            status = st.NOT_ALL_ASSIGNED
+            continue
+        before = wanted
+        wanted = wanted | bit if attributes & s.SE_PRIVILEGE_ENABLED else wanted & ~bit
+        if wanted != before:
+            previous.append((luid, s.SE_PRIVILEGE_ENABLED if before & bit else 0))
+    if wanted != effective:
+        sys_.set_capabilities(wanted, permitted, inheritable)
+    return status, previous
+

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""Looking at what there is: the handles of a process, and every named object with its holders.
+
+What the first article calls searching the handle table by brute force; on Linux the table is /proc/PID/fd (proc(5)).
+"""
+
+from __future__ import annotations
+
+import os
+import stat as stat_
+
+from memsection.nt.linux import control_page, lifetime, namespace
+from memsection.nt.linux import syscalls as sys_
+from memsection.nt.linux.handles import decode, descriptor_info
+from memsection.vocabulary import access as a
+from memsection.vocabulary import names, object_types
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError
+
+_CLOEXEC_FLAG = 0o2000000  # O_CLOEXEC in fdinfo's flags
+
+
+def process_handles(pid: int) -> list[s.HandleEntry]:
+    """Every handle of a process, as far as its descriptors tell."""
+    try:
+        descriptors = sorted(int(entry) for entry in sys_.listdir(f"/proc/{pid}/fd"))
+    except PermissionError:
+        raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
+                      detail="the kernel does not let this process look into its descriptors (another user's? "
+                             "The debug privilege, CAP_SYS_PTRACE, lifts that)") from None
+    except OSError:
+        raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process") from None
+    return [entry for entry in (_entry(pid, fd) for fd in descriptors) if entry is not None]
+
+
+def _entry(pid: int, fd: int) -> s.HandleEntry | None:
+    path = f"/proc/{pid}/fd/{fd}"
+    try:
+        found = sys_.stat(path)
+        info = descriptor_info(pid, fd)
+        if info is None:
+            return None
+        attributes = 0 if info[1] & _CLOEXEC_FLAG else s.OBJ_INHERIT
+        if not stat_.S_ISREG(found.st_mode):
+            return None
+        carried = decode(info[0])
+        if carried is None:
+            return _file_entry(pid, fd, path, found, info[1], attributes)
+        return _object_entry(pid, fd, path, found, carried, attributes)
+    except OSError:
+        return None
+
+
+def _file_entry(pid: int, fd: int, path: str, found: os.stat_result, flags: int, attributes: int) -> s.HandleEntry | None:
+    if fd < 3 or not attributes:
+        return None  # a descriptor that no other process could use as a handle
+    access = {os.O_RDONLY: a.FILE_GENERIC_READ, os.O_WRONLY: a.FILE_GENERIC_WRITE}.get(
+        flags & os.O_ACCMODE, a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE)
+    return s.HandleEntry(pid, fd * 4, "File", access, attributes, sys_.readlink(path), found.st_size)
+
+
+def _object_entry(pid: int, fd: int, path: str, found: os.stat_result, carried: tuple[int, int, bool],
+                  attributes: int) -> s.HandleEntry | None:
+    access, _, protected = carried
+    if protected:
+        attributes |= s.OBJ_PROTECT_CLOSE
+    identity = (found.st_dev, found.st_ino)
+    try:
+        body = lifetime.open_source((pid, fd), identity)
+    except NtError:
+        return s.HandleEntry(pid, fd * 4, "", access, attributes, "", 0, identity)
+    try:
+        facts = control_page.read(body, found.st_size)
+        kind = object_types.BY_NUMBER[facts.type]
+        return s.HandleEntry(pid, fd * 4, kind.name, access & kind.valid, attributes, control_page.name(body, facts),
+                             facts.size, identity, facts.creator_pid, facts.created_ns / 1e9)
+    except (NtError, KeyError):
+        return None
+    finally:
+        sys_.close(body)
+
+
+def list_directory() -> list[s.NamedObject]:
+    """Every living named object that this process may know of."""
+    holders: dict[tuple[int, ...], list[s.HandleEntry]] = {}
+    for pid in lifetime.processes():
+        try:
+            for entry in process_handles(pid):
+                if entry.identity is not None:
+                    holders.setdefault(entry.identity, []).append(entry)
+        except NtError:
+            continue
+    found = [*_local(holders), *_global(holders)]
+    found.sort(key=lambda item: item.name)
+    return found
+
+
+def _local(holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> list[s.NamedObject]:
+    found = []
+    directory = namespace.local_directory()
+    for file in sys_.listdir(directory):
+        try:
+            fd = sys_.open(file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC, dir_fd=directory)
+        except OSError:
+            continue
+        try:
+            locator = namespace.read_locator(fd, sys_.fstat(fd).st_size)
+            if locator is None:
+                found.append(s.NamedObject(file, "", 0, problem="a damaged locator file"))
+                continue
+            # A locator that nobody holds and whose object nobody has is what a crash left: swept when next opened.
+            entries = holders.get(locator.identity, [])
+            if not entries and not _held(fd):
+                continue
+            kind = object_types.BY_NUMBER.get(locator.type)
+            found.append(s.NamedObject(
+                names.win32_name(locator.name), kind.name if kind else "", entries[0].size if entries else 0,
+                tuple(entries), _user(os.geteuid()),
+                "" if entries else "its holders' descriptors may not be looked into (another PID namespace?)"))
+        finally:
+            sys_.close(fd)
+    return found
+
+
+def _held(fd: int) -> bool:
+    try:
+        sys_.flock(fd, sys_.LOCK_EX | sys_.LOCK_NB)
+    except BlockingIOError:
+        return True
+    sys_.flock(fd, sys_.LOCK_UN)
+    return False
+
+
+def _global(holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> list[s.NamedObject]:
+    found = []
+    try:
+        directory = namespace.global_directory()
+    except NtError:
+        return []
+    for file in sys_.listdir(directory):
+        if not file.startswith(namespace.GLOBAL_PREFIX):
+            continue
+        try:
+            status = sys_.stat(file, dir_fd=directory, follow_symlinks=False)
+        except OSError:
+            continue
+        if stat_.S_ISREG(status.st_mode):
+            item = _global_object(directory, file, status, holders)
+            if item is not None:
+                found.append(item)
+    return found
+
+
+def _global_object(directory: int, file: str, status: os.stat_result,
+                   holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> s.NamedObject | None:
+    entries = tuple(holders.get((status.st_dev, status.st_ino), ()))
+    owner = _user(status.st_uid)
+    shown = "Global\\" + file[len(namespace.GLOBAL_PREFIX):]
+    try:
+        fd = sys_.open(file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC, dir_fd=directory)
+    except OSError:
+        return s.NamedObject(shown, entries[0].type_name if entries else "", entries[0].size if entries else 0, entries,
+                             owner, "" if entries else "its security descriptor does not let this user look")
+    try:
+        facts = control_page.read(fd, status.st_size)
+        if not entries and not facts.flags & control_page.PERMANENT and not _held(fd):
+            return None
+        kind = object_types.BY_NUMBER.get(facts.type)
+        return s.NamedObject(names.win32_name(control_page.name(fd, facts)) or shown, kind.name if kind else "",
+                             facts.size, entries, owner)
+    except NtError as failure:
+        return s.NamedObject(shown, "", 0, entries, owner, failure.detail)
+    finally:
+        sys_.close(fd)
+
+
+def _user(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
