@@ -86,6 +86,10 @@ class Kernel(Protocol):
         """What the system calls an account: LookupAccountSid on Windows; the SID's text where it has no name."""
         ...
 
+    def diagnose(self) -> list[s.Check]:
+        """What this machine allows, and what would fail here and why, each with its remedy; changes nothing."""
+        ...
+
     def named_objects_directory(self) -> int:
         """A handle for ``RootDirectory`` that Win32 names are relative to; kept for the life of the process."""
         ...

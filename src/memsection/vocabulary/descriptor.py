@@ -8,11 +8,11 @@ other processes write: every length, offset and count is checked before use (MS-
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.records import record
 from memsection.vocabulary.sid import Sid
 from memsection.vocabulary.structs import (
     DACL_SECURITY_INFORMATION,
@@ -40,7 +40,7 @@ _ACL_HEADER = struct.Struct("<BBHHH")
 _ACE_HEADER = struct.Struct("<BBHI")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ace:
     """One access control entry: what ``sid`` is allowed or denied."""
 
@@ -55,7 +55,7 @@ class Ace:
         return _ACE_HEADER.pack(self.type, self.flags, _ACE_HEADER.size + len(sid), self.mask) + sid
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Acl:
     """Access control entries in their order."""
 
@@ -110,7 +110,7 @@ def _ace(data: bytes, position: int, end: int, number: int, allowed_types: froze
     return Ace(kind, flags, mask, Sid.from_bytes(data, position + _ACE_HEADER.size, position + size)), position + size
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class SecurityDescriptor:
     """Owner, group, and who may do what.
 
@@ -148,19 +148,23 @@ class SecurityDescriptor:
 
     def with_dacl(self, dacl: Acl | None, control: int = SE_DACL_PRESENT) -> SecurityDescriptor:
         """This descriptor with another DACL (``None``: a NULL DACL)."""
-        return replace(self, dacl=dacl, control=self.control & ~_DACL_BITS | SE_DACL_PRESENT | control & _DACL_BITS)
+        return SecurityDescriptor(self.owner, self.group, dacl, self.sacl,
+                                  self.control & ~_DACL_BITS | SE_DACL_PRESENT | control & _DACL_BITS)
 
     def with_owner(self, owner: Sid | None, control: int = 0) -> SecurityDescriptor:
         """This descriptor with another owner."""
-        return replace(self, owner=owner, control=self.control & ~_OWNER_BITS | control & _OWNER_BITS)
+        return SecurityDescriptor(owner, self.group, self.dacl, self.sacl,
+                                  self.control & ~_OWNER_BITS | control & _OWNER_BITS)
 
     def with_group(self, group: Sid | None, control: int = 0) -> SecurityDescriptor:
         """This descriptor with another group."""
-        return replace(self, group=group, control=self.control & ~_GROUP_BITS | control & _GROUP_BITS)
+        return SecurityDescriptor(self.owner, group, self.dacl, self.sacl,
+                                  self.control & ~_GROUP_BITS | control & _GROUP_BITS)
 
     def with_sacl(self, sacl: Acl | None, control: int = SE_SACL_PRESENT) -> SecurityDescriptor:
         """This descriptor with another SACL."""
-        return replace(self, sacl=sacl, control=self.control & ~_SACL_BITS | control & _SACL_BITS)
+        return SecurityDescriptor(self.owner, self.group, self.dacl, sacl,
+                                  self.control & ~_SACL_BITS | control & _SACL_BITS)
 
     def select(self, information: int) -> SecurityDescriptor:
         """The parts that ``information`` asks for (``*_SECURITY_INFORMATION``), as NtQuerySecurityObject gives them."""

@@ -8,12 +8,9 @@ in ``nt.linux.acl``.  This is also the module that users get as ``memsection.sec
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from memsection.vocabulary import access as a
-from memsection.vocabulary import sddl
 from memsection.vocabulary import sid as wellknown
 from memsection.vocabulary import status as st
 from memsection.vocabulary.descriptor import (
@@ -27,6 +24,7 @@ from memsection.vocabulary.descriptor import (
 )
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import BY_NUMBER, ObjectType
+from memsection.vocabulary.records import record
 from memsection.vocabulary.sid import Sid
 from memsection.vocabulary.structs import (
     DACL_SECURITY_INFORMATION,
@@ -34,6 +32,10 @@ from memsection.vocabulary.structs import (
     OWNER_SECURITY_INFORMATION,
     SACL_SECURITY_INFORMATION,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Ace", "Acl", "SecurityDescriptor", "Sid", "Token", "access_check", "assigned", "creation_descriptor",
            "default_descriptor", "from_sddl", "maximum_access", "merged", "to_sddl"]
@@ -46,7 +48,7 @@ EVERYBODY = frozenset((wellknown.EVERYONE, wellknown.LOCAL, wellknown.INTERACTIV
                        wellknown.USERS))
 
 
-@dataclass(frozen=True, eq=False)
+@record(frozen=True, eq=False)
 class Token:
     """Who asks: user, groups, and a question to the system about privileges.
 
@@ -220,8 +222,8 @@ def _mapped(dacl: Acl | None, kind: ObjectType) -> Acl | None:
     """Generic rights replaced by what they mean, as Windows stores them."""
     if dacl is None:
         return None
-    return replace(dacl, aces=tuple(ace if ace.flags & INHERIT_ONLY_ACE else replace(ace, mask=kind.specific(ace.mask))
-                                    for ace in dacl.aces))
+    return Acl(tuple(ace if ace.flags & INHERIT_ONLY_ACE else Ace(ace.type, ace.flags, kind.specific(ace.mask), ace.sid)
+                     for ace in dacl.aces), dacl.revision)
 
 
 def creation_mapped(descriptor: SecurityDescriptor, kind: ObjectType) -> SecurityDescriptor:
@@ -237,9 +239,13 @@ def from_sddl(text: str) -> SecurityDescriptor:
     Raises:
         NtError: INVALID_SECURITY_DESCR, INVALID_ACL, INVALID_SID.
     """
+    from memsection.vocabulary import sddl  # with ``re`` behind it, which most programs do without
+
     return sddl.parse(text)
 
 
 def to_sddl(descriptor: SecurityDescriptor) -> str:
     """A descriptor as SDDL."""
+    from memsection.vocabulary import sddl
+
     return sddl.text(descriptor)

@@ -7,20 +7,19 @@ decided in ``security``.  Bytes may come from other processes: every length is c
 
 from __future__ import annotations
 
-import re
 import struct
-from dataclasses import dataclass
 
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.records import record
 
 MAXIMUM_SUB_AUTHORITIES = 15
-_TEXT = re.compile(r"S-1-(0X[0-9A-F]{1,12}|[0-9]{1,15})((?:-[0-9]{1,10})*)", re.IGNORECASE)
+_TEXT = r"(?i:S-1-(0X[0-9A-F]{1,12}|[0-9]{1,15})((?:-[0-9]{1,10})*))"
 _UNIX_AUTHORITY, _UNIX_USER, _UNIX_GROUP = 22, 1, 2  # the convention of Samba for accounts of a Unix system
 _NO_ID = 0xFFFFFFFF  # (uid_t) -1 means "no change" to chown(2): never an account
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Sid:
     """A security identifier: ``S-1-authority-sub-sub...``."""
 
@@ -46,7 +45,9 @@ class Sid:
         """
         if (known := ALIASES.get(text.upper())) is not None:
             return known
-        match = _TEXT.fullmatch(text)
+        import re
+
+        match = re.fullmatch(_TEXT, text)
         if match is None:
             hint = "; aliases of a domain's accounts mean nothing here" if text.upper() in _DOMAIN_ALIASES else ""
             raise NtError(st.INVALID_SID, detail=f"'{text}' is not a security identifier{hint}")

@@ -204,3 +204,13 @@ class StartedProcess:
     hThread: int
     dwProcessId: int
     dwThreadId: int
+
+
+@record(frozen=True, slots=True)
+class Check:
+    """One thing that this machine allows or not, as ``diagnose`` found it."""
+
+    name: str
+    state: str  #: "ok"; "note": something optional does not work; "problem": something needed does not
+    found: str
+    remedy: str = ""

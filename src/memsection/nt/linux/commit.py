@@ -8,7 +8,6 @@ pages afterwards (``fallocate``) is the caller's; so is an error of that call, w
 
 from __future__ import annotations
 
-
 from memsection.nt.linux import syscalls as sys_
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError

@@ -116,7 +116,7 @@ def test_an_owner_that_is_no_unix_account_is_refused() -> None:
 
 def test_a_denied_group_owns_the_file_where_everybody_else_may() -> None:
     floor = acl.floor(described(f"D:(D;;GA;;;S-1-22-2-{VIDEO})(A;;GR;;;WD)"), types.SECTION, OWN_GROUP)
-    assert (floor.gid, floor.mode) == (VIDEO, 0o404)
+    assert (floor.gid, floor.mode) == (VIDEO, 0o004)
 
 
 @pytest.mark.parametrize("text", ["", "D:", "D:(A;;GR;;;WD)", "D:NO_ACCESS_CONTROL", "D:(A;;GR;;;S-1-22-1-1001)",
