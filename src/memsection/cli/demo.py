@@ -202,6 +202,7 @@ def _pair(directory: Path, kind: str, environment: dict[str, str]) -> None:
         a.expect(f"A reads: {ANSWER}")
         a.end()
         if kind == "named":
+            out.print("\n  B once more, now that both have ended: the name is gone.\n")
             _gone(start("B"))
     finally:
         for terminal in terminals:
