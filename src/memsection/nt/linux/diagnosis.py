@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What this machine allows: one check for each thing that a section, a name or a wait depends on, with its remedy.
 
-Everything is tried or read at the moment of asking; nothing is changed, but the directory of names is made.  How it is shown is the command line's.
+Everything is tried or read at the moment of asking; nothing is changed, but the directory of names is made.  How it is
+shown is the command line's.
 """
 
 from __future__ import annotations
