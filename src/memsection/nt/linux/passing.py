@@ -43,7 +43,7 @@ def accept(fds: Sequence[int]) -> Handle:
         if len(own) == 2:
             filelocks.hold_section(own[1])
         with objects.lock:
-            obj = objects._known(found, kind, facts, own[0])
+            obj = objects.known(found, kind, facts, own[0])
             # A description that is still the sender's keeps the position that the sender gave it.
             handle = objects.register(own[0], kind, access & kind.valid, obj, data_fd=own[1] if len(own) == 2 else -1,
                                       tag=own[0] != fds[0])
