@@ -6,7 +6,9 @@ systems it exists on.  Generated C goes to ``build/``, never beside the sources,
 the ``.pyx`` files.
 """
 
+import glob
 import sys
+from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
@@ -16,8 +18,10 @@ CORE = "src/memsection/_native"
 #: module: (its C files, whether it is for Linux only)
 EXTENSIONS: dict[str, tuple[list[str], bool]] = {
     "view": (["ms_view.c"], False),
+    "sync": (["ms_futex.c", "ms_object.c", "ms_robust.c", "ms_event.c", "ms_wait.c"], True),
     "seqlock": (["ms_seqlock.c", "ms_view.c"], False),
     "guard": (["ms_guard.c"], True),
+    "system": ([], True),
 }
 
 if sys.platform == "win32":
@@ -30,7 +34,7 @@ def extensions() -> list[Extension]:
     """The extensions of this system."""
     return [
         Extension(f"memsection._native.{name}", [f"{CORE}/{name}.pyx", *(f"{CORE}/{file}" for file in files)],
-                  depends=[f"{CORE}/{file[:-1]}h" for file in files] + [f"{CORE}/include/ms_atomic.h"],
+                  depends=[*glob.glob(f"{CORE}/*.h"), f"{CORE}/include/ms_atomic.h"],
                   include_dirs=[CORE, f"{CORE}/include"], extra_compile_args=COMPILE)
         for name, (files, linux_only) in EXTENSIONS.items()
         if not linux_only or sys.platform == "linux"

@@ -10,7 +10,9 @@ from libc.stdint cimport uint32_t, uintptr_t
 
 cdef extern from * nogil:
     """
+    #ifndef _GNU_SOURCE
     #define _GNU_SOURCE
+    #endif
     #include <errno.h>
     #include <linux/capability.h>
     #include <linux/mempolicy.h>

@@ -17,11 +17,15 @@ from memsection.nt.linux import (
     acl,
     control_page,
     duplicate,
+    event,
     lifetime,
     memory,
+    mutex,
     objects,
     process,
     section,
+    semaphore,
+    wait,
 )
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import CURRENT_PROCESS, Handle
@@ -399,6 +403,111 @@ class LinuxKernel:
 
         file.flush(file_handle)
 
+    # ------------------------------------------------------------------ synchronisation
+
+    @_service("create mutex")
+    def create_mutant(self, access: int, attributes: Any, initial_owner: bool) -> tuple[int, int]:
+        """NtCreateMutant."""
+        status, handle = mutex.create(access, attributes, initial_owner)
+        return status, handle.value
+
+    @_service("open mutex")
+    def open_mutant(self, access: int, attributes: Any) -> int:
+        """NtOpenMutant."""
+        return mutex.open_(access, attributes).value
+
+    @_service("release mutex")
+    def release_mutant(self, handle: int) -> int:
+        """NtReleaseMutant."""
+        return mutex.release(handle)
+
+    @_service("abandon mutex")
+    def abandon_mutant(self, handle: int) -> None:
+        """Give a mutex back as if its owner had ended."""
+        mutex.abandon(handle)
+
+    @_service("query mutex")
+    def query_mutant(self, handle: int) -> s.MutantBasicInformation:
+        """NtQueryMutant."""
+        return mutex.query(handle)
+
+    @_service("create event")
+    def create_event(self, access: int, attributes: Any, event_type: int, initial: bool) -> tuple[int, int]:
+        """NtCreateEvent."""
+        status, handle = event.create(access, attributes, event_type, initial)
+        return status, handle.value
+
+    @_service("open event")
+    def open_event(self, access: int, attributes: Any) -> int:
+        """NtOpenEvent."""
+        return event.open_(access, attributes).value
+
+    @_service("set event")
+    def set_event(self, handle: int) -> int:
+        """NtSetEvent."""
+        return event.set_(handle)
+
+    @_service("reset event")
+    def reset_event(self, handle: int) -> int:
+        """NtResetEvent."""
+        return event.reset(handle)
+
+    @_service("pulse event")
+    def pulse_event(self, handle: int) -> int:
+        """NtPulseEvent."""
+        return event.pulse(handle)
+
+    @_service("query event")
+    def query_event(self, handle: int) -> s.EventBasicInformation:
+        """NtQueryEvent."""
+        return event.query(handle)
+
+    @_service("create semaphore")
+    def create_semaphore(self, access: int, attributes: Any, initial: int, maximum: int) -> tuple[int, int]:
+        """NtCreateSemaphore."""
+        status, handle = semaphore.create(access, attributes, initial, maximum)
+        return status, handle.value
+
+    @_service("open semaphore")
+    def open_semaphore(self, access: int, attributes: Any) -> int:
+        """NtOpenSemaphore."""
+        return semaphore.open_(access, attributes).value
+
+    @_service("release semaphore")
+    def release_semaphore(self, handle: int, count: int) -> int:
+        """NtReleaseSemaphore."""
+        return semaphore.release(handle, count)
+
+    @_service("query semaphore")
+    def query_semaphore(self, handle: int) -> s.SemaphoreBasicInformation:
+        """NtQuerySemaphore."""
+        return semaphore.query(handle)
+
+    @_service("wait")
+    def wait_for_single_object(self, handle: int, timeout: int | None, *, careful: bool = False) -> int:
+        """NtWaitForSingleObject."""
+        return wait.single(handle, timeout, careful=careful)
+
+    @_service("wait")
+    def wait_for_multiple_objects(self, handles: Sequence[int], wait_type: int, timeout: int | None, *,
+                                  careful: bool = False) -> int:
+        """NtWaitForMultipleObjects."""
+        return wait.multiple(handles, wait_type, timeout, careful=careful)
+
+    @_service("signal and wait")
+    def signal_and_wait(self, signal: int, waited: int, timeout: int | None) -> int:
+        """NtSignalAndWaitForSingleObject."""
+        return wait.signal_and(signal, waited, timeout)
+
+    def short_way(self, handle: int, failed: Callable[[NtError], Any]) -> Any:
+        """Native methods for one handle."""
+        return wait.short_way(handle, failed)
+
+    @_service("wait")
+    def watch(self, handle: int, ready: Callable[[], None]) -> Any:
+        """A wait that nobody sleeps in."""
+        return wait.watch(handle, ready)
+
     # ------------------------------------------------------------------ processes, tokens, accounts
 
     def current_process_id(self) -> int:
@@ -453,6 +562,12 @@ class LinuxKernel:
     def account_name(self, sid: Sid) -> str:
         """What the system calls an account."""
         return acl.account_name(sid)
+
+    def diagnose(self) -> list[s.Check]:
+        """What this machine allows."""
+        from memsection.nt.linux import diagnosis
+
+        return diagnosis.diagnose()
 
 
 def _enter_root_directory() -> None:
