@@ -11,7 +11,8 @@
  *   ms_relax    tells the processor that this is a spin
  *
  * Every use that orders other memory carries a tag that stands at both ends of the pair:
- *   SYNC(name): pairs with ...
+ *   SYNC(<name>): release ..., pairs with ...      SYNC(<name>): acquire ..., pairs with ...
+ * tools/check_sync_tags.py looks for a name with one end only.
  */
 #ifndef MS_ATOMIC_H
 #define MS_ATOMIC_H
