@@ -180,7 +180,7 @@ class Handle:
         Raises:
             HandleError: The handle is closed.
         """
-        return int(self._ask(kernel.query_object).GrantedAccess)
+        return int(self._ask(kernel.query_handle)[1])
 
     @property
     def inheritable(self) -> bool:
@@ -192,7 +192,7 @@ class Handle:
         Raises:
             HandleError: The handle is closed.
         """
-        return bool(self._ask(kernel.query_object).Attributes & s.OBJ_INHERIT)
+        return bool(self._ask(kernel.query_handle)[0] & s.OBJ_INHERIT)
 
     @inheritable.setter
     def inheritable(self, yes: bool) -> None:
@@ -208,7 +208,7 @@ class Handle:
         Raises:
             HandleError: The handle is closed.
         """
-        return bool(self._ask(kernel.query_object).Attributes & s.OBJ_PROTECT_CLOSE)
+        return bool(self._ask(kernel.query_handle)[0] & s.OBJ_PROTECT_CLOSE)
 
     @protect_from_close.setter
     def protect_from_close(self, yes: bool) -> None:
@@ -425,8 +425,10 @@ def descriptor_bytes(security: Security | str | bytes, kind: ObjectType) -> byte
 
 def _left_behind(owner: Handle) -> None:
     """Warn where the handle was opened, and close it."""
-    import warnings
-
+    try:
+        import warnings
+    except ImportError:
+        return  # the interpreter is being taken apart, and the kernel closes what the process leaves
     code, instruction = owner._code, owner._instruction
     line = next((line for first, last, line in code.co_lines() if first <= instruction < last and line),
                 code.co_firstlineno)

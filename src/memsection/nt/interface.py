@@ -14,9 +14,26 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.sid import Sid
 
 Attributes = Any  #: ObjectAttributes or any object with its fields
+
+
+class Watch(Protocol):
+    """A wait for one object that is tried when that is worth it."""
+
+    def attempt(self, *, careful: bool) -> int:
+        """As ``wait_for_single_object`` with timeout 0.  Events pulsed since the watch was made count."""
+        ...
+
+    def arm(self) -> None:
+        """Have ``ready`` called once, from another thread, as soon as an attempt may succeed."""
+        ...
+
+    def end(self) -> None:
+        """No more calls.  Once, whatever came of it."""
+        ...
 
 
 class Kernel(Protocol):
@@ -39,6 +56,10 @@ class Kernel(Protocol):
 
     def query_object(self, handle: int) -> s.ObjectBasicInformation:
         """NtQueryObject, ObjectBasicInformation.  Needs no right.  Attributes: OBJ_INHERIT, OBJ_PROTECT_CLOSE..."""
+        ...
+
+    def query_handle(self, handle: int) -> tuple[int, int]:
+        """(attributes, granted access): what of ``query_object`` belongs to the handle alone, without counting."""
         ...
 
     def query_object_name(self, handle: int) -> str:
@@ -258,6 +279,13 @@ class Kernel(Protocol):
         """NtReleaseMutant; the count before.  Needs ownership, not a right.  MUTANT_NOT_OWNED."""
         ...
 
+    def abandon_mutant(self, handle: int) -> None:
+        """Give a mutant back as if its owner had ended: whoever takes it next is told.  MUTANT_NOT_OWNED.
+
+        Not a service of Windows, where a thread that takes it and ends does the same.
+        """
+        ...
+
     def query_mutant(self, handle: int) -> s.MutantBasicInformation:
         """NtQueryMutant.  Rights: MUTANT_QUERY_STATE."""
         ...
@@ -302,16 +330,39 @@ class Kernel(Protocol):
         """NtQuerySemaphore.  Rights: SEMAPHORE_QUERY_STATE."""
         ...
 
-    def wait_for_single_object(self, handle: int, timeout: int | None) -> int:
-        """NtWaitForSingleObject: WAIT_0, ABANDONED_WAIT_0 or TIMEOUT.  Rights: SYNCHRONIZE.  Ctrl-C raises as usual."""
+    def wait_for_single_object(self, handle: int, timeout: int | None, *, careful: bool = False) -> int:
+        """NtWaitForSingleObject: WAIT_0, ABANDONED_WAIT_0 or TIMEOUT.  Rights: SYNCHRONIZE.  Ctrl-C raises as usual.
+
+        ``careful``: an abandoned mutant is not taken and stays abandoned; AbandonedNtError tells of it.
+        """
         ...
 
-    def wait_for_multiple_objects(self, handles: Sequence[int], wait_type: int, timeout: int | None) -> int:
-        """NtWaitForMultipleObjects with 1 to 64 handles: WAIT_0 + i, ABANDONED_WAIT_0 + i, or TIMEOUT."""
+    def wait_for_multiple_objects(self, handles: Sequence[int], wait_type: int, timeout: int | None, *,
+                                  careful: bool = False) -> int:
+        """NtWaitForMultipleObjects with 1 to 64 handles: WAIT_0 + i, ABANDONED_WAIT_0 + i, or TIMEOUT.
+
+        ``careful``: as above, and nothing else is taken either.
+        """
         ...
 
     def signal_and_wait(self, signal: int, wait: int, timeout: int | None) -> int:
         """NtSignalAndWaitForSingleObject."""
+        ...
+
+    def short_way(self, handle: int, failed: Callable[[NtError], Any]) -> Any:
+        """An object whose methods (acquire and release; set, clear, is_set and wait) are native code for this one handle.
+
+        ``failed`` is called for everything but success and the end of the time, and what it raises or gives is the
+        outcome; ``close`` makes every later call fail.  None where there is none, or where the handle does not grant all
+        that those methods do: then the services above serve.
+        """
+        ...
+
+    def watch(self, handle: int, ready: Callable[[], None]) -> Watch | None:
+        """A wait that nobody sleeps in, for event loops; None on a system without: then the caller looks now and then.
+
+        Rights: SYNCHRONIZE.
+        """
         ...
 
     # ------------------------------------------------------------------ processes and tokens

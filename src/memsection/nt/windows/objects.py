@@ -179,6 +179,10 @@ class Objects:
         attributes |= s.OBJ_PROTECT_CLOSE if flags.ProtectFromClose else 0
         return s.ObjectBasicInformation(attributes, info.GrantedAccess, info.HandleCount, info.PointerCount)
 
+    def query_handle(self, handle: int) -> tuple[int, int]:
+        info = self.query_object(handle)
+        return info.Attributes, info.GrantedAccess
+
     def query_object_name(self, handle: int) -> str:
         return text_of(handle, _NAME)
 
