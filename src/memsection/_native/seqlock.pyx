@@ -40,7 +40,7 @@ cdef extern from "ms_seqlock.h" nogil:
     int ms_seqlock_look(const ms_seqlock *, uint64_t *, uint64_t *)
     int ms_seqlock_copy(const ms_seqlock *, uint64_t, void *, uint64_t)
 
-PAUSE = 20e-6   #: seconds between attempts that follow many vain ones
+cdef double PAUSE = 20e-6   # seconds between attempts that follow many vain ones
 SLOTS = 4       #: a reader then has the time of three writes for one copy
 
 cdef enum:
