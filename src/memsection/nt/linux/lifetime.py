@@ -338,6 +338,8 @@ def remove_name_if_last(probe: int, obj: LocalObject) -> None:
             _unlink_if(place, probe)
     except FileNotFoundError:
         pass  # somebody removed it by hand
+    except PermissionError:
+        pass  # another user's Global\ body in the sticky directory: whoever may removes what nobody has any more
     finally:
         sys_.flock(probe, sys_.LOCK_UN)
 
