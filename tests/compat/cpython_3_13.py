@@ -6,7 +6,7 @@ Copyright (c) 2001 Python Software Foundation; All Rights Reserved.  Distributed
 (https://docs.python.org/3/license.html).  Changes: only the class ``_TestSharedMemory`` is here, with the imports it needs
 and a base without what it does not.
 
-For interpreters that come without their own tests, as Debian's does; ``run_cpython_tests`` prefers those.
+They know ``track``, which older interpreters' own tests do not; and Debian's interpreters come without their own.
 """
 
 import multiprocessing
@@ -25,6 +25,20 @@ import test.support
 import test.support.script_helper
 from test import support
 from test.support import hashlib_helper, script_helper
+
+
+if not hasattr(support, "sleeping_retry"):  # 3.11.2
+
+    def sleeping_retry(timeout, err_msg):
+        import time
+
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            yield
+            time.sleep(0.01)
+        raise AssertionError(err_msg)
+
+    support.sleeping_retry = sleeping_retry
 
 
 class BaseTestCase:

@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: MIT
 """Runs CPython's own tests of shared memory with one start method, and prints what came out as JSON.
 
-Run by ``test_cpython_suite`` in an environment where memsection's classes stand in the place of the originals.
+Takes the module of the tests and the start method.  Run by ``test_cpython_suite`` in an environment where
+memsection's classes stand in the place of the originals.
 """
 
 from __future__ import annotations
 
+import importlib
 import json
 import multiprocessing
 import sys
 import unittest
 from typing import Any
 
-try:
-    from test import _test_multiprocessing as suite
-except ImportError:
-    import cpython_3_13 as suite
+suite: Any = importlib.import_module(sys.argv[1])
 
 
 class WithProcessesTestSharedMemory(suite._TestSharedMemory, unittest.TestCase):
@@ -54,8 +53,7 @@ class Result(unittest.TestResult):
 
 
 def main() -> None:
-    method = sys.argv[1]
-    multiprocessing.set_start_method(method, force=True)
+    multiprocessing.set_start_method(sys.argv[2], force=True)
     result = Result()
     unittest.defaultTestLoader.loadTestsFromTestCase(WithProcessesTestSharedMemory).run(result)
     from multiprocessing import shared_memory

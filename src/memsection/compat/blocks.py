@@ -22,6 +22,8 @@ in shared memory, so it is checked on each use; the worst it can do to a reader 
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import errno
 import os
 import secrets
@@ -280,6 +282,14 @@ def _sweep() -> None:
 
 def _close(handle: int) -> None:
     Section.from_handle(handle).close()
+
+
+@atexit.register
+def _close_all() -> None:
+    """The process ends in order: names that nobody else has go now, not when somebody meets what is left of them."""
+    for identity in list(_handles):
+        with contextlib.suppress(OSError):
+            _let_go(identity)
 
 
 # ---------------------------------------------------------------------- POSIX shared memory objects

@@ -54,7 +54,7 @@ class ShareableList:
             return
         values = list(sequence or ())
         stored = [_stored(value) for value in values]  # all can be stored, or nothing is made
-        slots = [_slot(data) for data in stored]
+        slots = [_slot(value, data) for value, data in zip(values, stored, strict=True)]
         self._list_len = len(values)
         self._allocated_offsets = [0]
         for size in slots:
@@ -220,9 +220,11 @@ def _stored(value: Value) -> Value:
     return value
 
 
-def _slot(data: Value) -> int:
-    """Bytes that a new list sets aside for a value."""
-    return _ALIGNMENT * (len(data) // _ALIGNMENT + 1) if isinstance(data, bytes) else _ALIGNMENT
+def _slot(value: Value, data: Value) -> int:
+    """Bytes that a new list sets aside for a value: as the standard library, and enough where that would be too few."""
+    if not isinstance(value, (str, bytes)) or not isinstance(data, bytes):
+        return _ALIGNMENT
+    return _ALIGNMENT * max(len(value) // _ALIGNMENT + 1, -(-len(data) // _ALIGNMENT))
 
 
 def _format(value: Value, room: int) -> str:
