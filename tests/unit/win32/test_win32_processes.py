@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: MIT
+"""Processes through the Win32-named face: command lines, standard handles, environments, inheritance, privileges."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as given_
+
+from memsection import win32
+
+BOTH = win32.GENERIC_READ | win32.GENERIC_WRITE
+ALL_SHARE = win32.FILE_SHARE_READ | win32.FILE_SHARE_WRITE | win32.FILE_SHARE_DELETE
+
+
+@pytest.mark.parametrize(("line", "arguments"), [
+    ("", []),
+    ("program", ["program"]),
+    ("program one  two\tthree ", ["program", "one", "two", "three"]),
+    ('"C:\\Program Files\\x.exe" a', ["C:\\Program Files\\x.exe", "a"]),
+    ('C:\\x\\"y z" a', ['C:\\x\\"y', "z a"]),  # only a leading quote protects the program's blanks
+    ('p "a b" c', ["p", "a b", "c"]),
+    ('p a"b c"d', ["p", "ab cd"]),
+    ('p ""', ["p", ""]),
+    ('p a\\\\b c:\\d\\', ["p", "a\\\\b", "c:\\d\\"]),
+    ('p \\"a\\" b', ["p", '"a"', "b"]),
+    ('p "a\\\\" b', ["p", "a\\", "b"]),
+    ('p "a\\\\\\" b"', ["p", 'a\\" b']),
+    ('p "a""b" c', ["p", 'a"b', "c"]),
+    ('p "unfinished one', ["p", "unfinished one"]),
+])
+def test_a_command_line_comes_apart_as_windows_programs_take_it(line: str, arguments: list[str]) -> None:
+    assert win32.CommandLineToArgv(line) == arguments
+
+
+@given(given_.lists(given_.text(given_.characters(blacklist_characters="\0\n\r", blacklist_categories=("Cs",)),
+                                max_size=12), max_size=6))
+def test_what_subprocess_quotes_comes_apart_again(arguments: list[str]) -> None:
+    assert win32.CommandLineToArgv(subprocess.list2cmdline(["program", *arguments])) == ["program", *arguments]
+
+
+def test_no_command_line_is_an_error() -> None:
+    with pytest.raises(ValueError, match="command line"):
+        win32.CommandLineToArgv(None)
+    with pytest.raises(ValueError, match="neither"):
+        win32.CreateProcess()
+
+
+def _run(code: str, *words: str, output: Path, **options: Any) -> int:
+    """Run Python code as a process of its own; its exit code.  Its output goes into a file."""
+    sa = win32.SECURITY_ATTRIBUTES(bInheritHandle=True)
+    target = win32.CreateFile(output, win32.GENERIC_WRITE, ALL_SHARE, sa, win32.CREATE_ALWAYS)
+    nothing = win32.CreateFile("NUL" if sys.platform == "win32" else "/dev/null", win32.GENERIC_READ, ALL_SHARE, sa)
+    startup = win32.STARTUPINFO(dwFlags=win32.STARTF_USESTDHANDLES, hStdInput=nothing, hStdOutput=target,
+                                hStdError=target)
+    made = win32.CreateProcess(sys.executable, subprocess.list2cmdline([sys.executable, "-c", code, *words]),
+                               bInheritHandles=True, lpStartupInfo=startup, **options)
+    assert win32.GetProcessId(made.hProcess) == made.dwProcessId
+    assert win32.WaitForSingleObject(made.hProcess, 60_000) == win32.WAIT_OBJECT_0
+    code_ = win32.GetExitCodeProcess(made.hProcess)
+    for handle in (made.hProcess, made.hThread, target, nothing):
+        win32.CloseHandle(handle)
+    return code_
+
+
+def test_a_process_gets_its_arguments_environment_directory_and_output(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    program = ("import json, os, sys\n"
+               "os.write(1, json.dumps([sys.argv[1:], os.environ.get('GREETING'), os.getcwd()]).encode())\n"
+               "sys.exit(7)")
+    environment = {**os.environ, "GREETING": "为人民服务"}
+    words = ["two words", 'a "quote"', "back\\slash\\", ""]
+    assert _run(program, *words, output=output, lpEnvironment=environment, lpCurrentDirectory=str(tmp_path)) == 7
+    arguments, greeting, directory = json.loads(output.read_text(encoding="utf-8"))
+    assert arguments == words
+    assert greeting == "为人民服务"
+    assert Path(directory).resolve() == tmp_path.resolve()
+
+
+def test_an_environment_can_be_a_block_of_text(tmp_path: Path) -> None:
+    block = "".join(f"{name}={value}\0" for name, value in {**os.environ, "ONE": "1=1"}.items()) + "\0"
+    output = tmp_path / "output"
+    assert _run("import os; os.write(1, os.environ['ONE'].encode())", output=output, lpEnvironment=block) == 0
+    assert output.read_bytes() == b"1=1"
+
+
+def test_a_running_process_is_still_active_and_can_be_ended() -> None:
+    event = win32.CreateEvent(win32.SECURITY_ATTRIBUTES(bInheritHandle=True), True, False, None)
+    code = f"from memsection import win32; win32.WaitForSingleObject({event}, 60000)"
+    made = win32.CreateProcess(None, subprocess.list2cmdline([sys.executable, "-c", code]), bInheritHandles=True)
+    assert win32.GetExitCodeProcess(made.hProcess) == win32.STILL_ACTIVE
+    assert win32.WaitForSingleObject(made.hProcess, 0) == win32.WAIT_TIMEOUT
+    win32.TerminateProcess(made.hProcess, 42)
+    assert win32.WaitForSingleObject(made.hProcess, 60_000) == win32.WAIT_OBJECT_0
+    assert win32.GetExitCodeProcess(made.hProcess) == 42
+    for handle in (made.hProcess, made.hThread, event):
+        win32.CloseHandle(handle)
+
+
+CHILD = """\
+import sys
+from memsection import win32
+try:
+    view = win32.MapViewOfFile(int(sys.argv[1]), win32.FILE_MAP_WRITE)
+except OSError as error:
+    sys.exit(error.winerror)
+win32.WriteProcessMemory(win32.GetCurrentProcess(), view, b"child")
+"""
+
+
+@pytest.mark.parametrize("of_the_handle", [False, True])
+@pytest.mark.parametrize("of_the_process", [False, True])
+def test_a_handle_is_inherited_when_both_switches_are_on(of_the_handle: bool, of_the_process: bool) -> None:
+    taken = [win32.CreateEvent() for _ in range(60)]  # so that the child has no handle of that value by accident
+    section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE,
+                                      win32.SECURITY_ATTRIBUTES(bInheritHandle=of_the_handle), win32.PAGE_READWRITE,
+                                      0, 0x1000, None)
+    made = win32.CreateProcess(sys.executable, subprocess.list2cmdline([sys.executable, "-c", CHILD, str(section)]),
+                               bInheritHandles=of_the_process)
+    assert win32.WaitForSingleObject(made.hProcess, 60_000) == win32.WAIT_OBJECT_0
+    both = of_the_handle and of_the_process
+    assert win32.GetExitCodeProcess(made.hProcess) == (0 if both else win32.ERROR_INVALID_HANDLE)
+    view = win32.MapViewOfFile(section, win32.FILE_MAP_READ)
+    assert win32.ReadProcessMemory(win32.GetCurrentProcess(), view, 5) == (b"child" if both else bytes(5))
+    win32.UnmapViewOfFile(view)
+    for handle in (made.hProcess, made.hThread, section, *taken):
+        win32.CloseHandle(handle)
+
+
+def test_a_program_that_is_not_there_is_not_found(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        win32.CreateProcess(str(tmp_path / "no such program"), None)
+    with pytest.raises(FileNotFoundError):
+        win32.CreateProcess(None, f'"{tmp_path / "no such program"}" with arguments')
+
+
+def test_standard_handles_are_made_once_and_can_be_replaced() -> None:
+    with pytest.raises(OSError) as caught:
+        win32.GetStdHandle(0)
+    assert caught.value.winerror == win32.ERROR_INVALID_HANDLE
+    first = win32.GetStdHandle(win32.STD_ERROR_HANDLE)
+    assert first == win32.GetStdHandle(-12)  # (DWORD)-12
+    assert first > 0
+    assert win32.GetHandleInformation(first) == win32.HANDLE_FLAG_INHERIT
+    event = win32.CreateEvent()
+    win32.SetStdHandle(win32.STD_ERROR_HANDLE, event)
+    try:
+        assert win32.GetStdHandle(win32.STD_ERROR_HANDLE) == event
+    finally:
+        win32.SetStdHandle(win32.STD_ERROR_HANDLE, first)
+    win32.CloseHandle(event)
+
+
+def _token(access: int) -> int:
+    return win32.OpenProcessToken(win32.GetCurrentProcess(), access)
+
+
+def test_the_debug_privilege_is_switched_on_and_off_again() -> None:
+    token = _token(win32.TOKEN_ADJUST_PRIVILEGES | win32.TOKEN_QUERY)
+    wanted = win32.TOKEN_PRIVILEGES()
+    wanted.Privileges[0].Luid = win32.LookupPrivilegeValue(None, win32.SE_DEBUG_NAME)
+    wanted.Privileges[0].Attributes = win32.SE_PRIVILEGE_ENABLED
+    before = win32.AdjustTokenPrivileges(token, False, wanted)
+    if win32.GetLastError() == win32.ERROR_NOT_ALL_ASSIGNED:
+        assert before.PrivilegeCount == 0  # an ordinary user does not have it, and nothing changed
+    else:
+        assert win32.GetLastError() == 0
+        win32.AdjustTokenPrivileges(token, False, before)
+        assert win32.AdjustTokenPrivileges(token, False, before).PrivilegeCount == 0  # it is as it was
+    win32.CloseHandle(token)
+
+
+def test_privileges_that_do_not_exist_have_no_number() -> None:
+    with pytest.raises(OSError) as caught:
+        win32.LookupPrivilegeValue(None, "SeNoSuchPrivilege")
+    assert caught.value.winerror == win32.ERROR_NO_SUCH_PRIVILEGE
+    with pytest.raises(OSError) as caught:
+        win32.LookupPrivilegeValue("another machine", win32.SE_DEBUG_NAME)
+    assert caught.value.winerror == win32.ERROR_NOT_SUPPORTED
+
+
+def test_a_token_opened_for_asking_cannot_be_adjusted() -> None:
+    token = _token(win32.TOKEN_QUERY)
+    with pytest.raises(PermissionError):
+        win32.AdjustTokenPrivileges(token, False, win32.TOKEN_PRIVILEGES())
+    with pytest.raises(ValueError, match="state"):
+        win32.AdjustTokenPrivileges(token)
+    win32.CloseHandle(token)
