@@ -27,6 +27,17 @@ class NtError(Exception):
         return message(self)
 
 
+class AbandonedNtError(NtError):
+    """A careful wait found an abandoned mutex and left it so: ABANDONED_WAIT_0, by whom, and which of the objects."""
+
+    def __init__(self, name: str | None, *, owner_pid: int, index: int = 0) -> None:
+        whom = f"process {owner_pid}" if owner_pid else "its owner"
+        super().__init__(st.ABANDONED_WAIT_0, "wait", name,
+                         f"{whom} ended while it owned the mutex; what it protects may be half changed")
+        self.owner_pid = owner_pid
+        self.index = index
+
+
 def message(failure: NtError) -> str:
     """One sentence: operation, object, what was asked and what was found."""
     head = failure.operation or "operation"
@@ -161,4 +172,6 @@ _KINDS: dict[int, type[Error]] = {
 
 def public(failure: NtError) -> Error:
     """The public exception for a failed kernel service."""
+    if isinstance(failure, AbandonedNtError):
+        return AbandonedMutexError(message(failure), owner_pid=failure.owner_pid)
     return _KINDS.get(failure.status, Error)(message(failure), ntstatus=failure.status)

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What a process keeps about its synchronisation objects: one record and one mapping for each, its slot, its threads;
+ * and what becomes of all that in a forked child and at the end of a thread.  The slots' protocol is in ms_sync.h.
+ */
+#define _GNU_SOURCE
+#include "ms_sync.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ms_atomic.h"
+#include "ms_futex.h"
+
+#ifdef MS_TEST_STEPS
+void (*ms_step_hook)(const char *name);
+#endif
+
+/* One lock for the records, the threads and the slots' file locks (threads share a description, so between them the
+ * kernel's lock excludes nobody).  Nothing is waited for under it, and fork() happens outside of it. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t at_thread_end;
+
+#define BUCKETS 1024u
+static ms_object *records[BUCKETS];
+static ms_thread *threads;
+static uint64_t last_thread_id;
+
+#ifdef __GLIBC__ /* a dozen bytes fit into what glibc keeps free for this model, which needs no call */
+static __thread ms_thread *self __attribute__((tls_model("initial-exec")));
+#else
+static __thread ms_thread *self;
+#endif
+
+static uint32_t process_id(void)
+{
+    return (uint32_t)getpid();
+}
+
+static ms_object **bucket(uint64_t device, uint64_t inode)
+{
+    return &records[(inode ^ device) % BUCKETS];
+}
+
+static void drop(ms_object *object) /* under the lock */
+{
+    ms_object **at = bucket(object->device, object->inode);
+    while (*at != object)
+        at = &(*at)->next;
+    *at = object->next;
+    munmap((char *)object->state - MS_STATE_OFFSET, MS_PAGE);
+    if (object->lock_fd >= 0)
+        close(object->lock_fd);
+    free(object);
+}
+
+/* ------------------------------------------------------------------ threads, fork */
+
+static void abandon_all(ms_thread *thread)
+{
+    pthread_mutex_lock(&lock);
+    for (ms_object *object = thread->held, *next; object; object = next) {
+        next = object->held_next;
+        object->held_next = NULL;
+        object->held_link = NULL;
+        MS_STEP("thread ends: before abandoning");
+        ms_poke_u64(&object->owner, 0);
+        uint64_t mine = object->me, left = MS_WORD(MS_HIGH(mine), MS_ABANDONED);
+        uint64_t seen = ms_cas_u64(&object->state->word, mine, left); /* SYNC(mutex): release; pairs with ms_mutex_try */
+        if (seen == (mine | MS_CONTENDED)
+            && ms_cas_u64(&object->state->word, seen, left) == seen)
+            ms_wake(object, 1);
+        if (object->uses == 0)
+            drop(object);
+    }
+    thread->held = NULL;
+    pthread_mutex_unlock(&lock);
+}
+
+static void thread_ends(void *record)
+{
+    ms_thread *thread = record;
+    self = NULL;
+    abandon_all(thread);
+    pthread_mutex_lock(&lock);
+    *thread->link = thread->next;
+    if (thread->next)
+        thread->next->link = thread->link;
+    pthread_mutex_unlock(&lock);
+    free(thread);
+}
+
+static void before_fork(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+static void after_fork_in_parent(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+/* The child owns nothing and has no slot: the descriptions it got are its parent's, and would keep the parent's slots
+ * alive after its death.  The records of other threads are left where they are: those threads do not exist here. */
+static void after_fork_in_child(void)
+{
+    for (uint32_t i = 0; i < BUCKETS; i++) {
+        for (ms_object *object = records[i], *next; object; object = next) {
+            next = object->next;
+            if (object->lock_fd >= 0)
+                close(object->lock_fd);
+            object->lock_fd = -1;
+            object->me = object->owner = object->lockers = 0;
+            object->count = 0;
+            object->held_next = NULL;
+            object->held_link = NULL;
+            if (object->uses == 0)
+                drop(object);
+        }
+    }
+    threads = NULL;
+    if (self) {
+        self->held = NULL;
+        self->pending = 0;
+        self->tid = (uint32_t)syscall(SYS_gettid);
+        self->next = NULL;
+        self->link = &threads;
+        threads = self;
+    }
+    pthread_mutex_init(&lock, NULL);
+}
+
+static void set_up(void)
+{
+    pthread_key_create(&at_thread_end, thread_ends);
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+}
+
+static ms_thread *new_thread(void)
+{
+    ms_thread *thread = calloc(1, sizeof *thread);
+    if (!thread)
+        return NULL;
+    pthread_once(&once, set_up);
+    if (pthread_setspecific(at_thread_end, thread)) {
+        free(thread);
+        return NULL;
+    }
+    thread->tid = (uint32_t)syscall(SYS_gettid);
+    pthread_mutex_lock(&lock);
+    thread->id = ++last_thread_id;
+    thread->next = threads;
+    thread->link = &threads;
+    if (threads)
+        threads->link = &thread->next;
+    threads = thread;
+    pthread_mutex_unlock(&lock);
+    self = thread;
+    return thread;
+}
+
+ms_thread *ms_self(void)
+{
+    return self ? self : new_thread();
+}
+
+/* ------------------------------------------------------------------ records */
+
+void ms_state_make(ms_state *state, uint32_t kind, uint32_t flags, uint32_t maximum, uint64_t word)
+{
+    memset(state, 0, sizeof *state);
+    state->magic = MS_STATE_MAGIC;
+    state->version = MS_STATE_VERSION;
+    state->kind = (uint8_t)kind;
+    state->flags = (uint16_t)flags;
+    state->maximum = maximum;
+    state->word = word;
+    state->depth = 1;
+}
+
+int ms_sane(const ms_object *object, uint64_t word)
+{
+    uint32_t slot = MS_SLOT(word);
+    if (word & MS_UNUSED || (word & MS_LOCKED && !slot))
+        return 0;
+    if (object->kind == MS_MUTEX) {
+        if (word & (MS_SIGNALED | MS_TOKEN))
+            return 0;
+        if (slot && !(word & MS_LOCKED))
+            return !(word & MS_ABANDONED);
+        return word & MS_ABANDONED || !MS_HIGH(word);
+    }
+    if (word & MS_ABANDONED || (slot && !(word & MS_LOCKED)))
+        return 0;
+    if (object->kind == MS_SEMAPHORE)
+        return !(word & (MS_SIGNALED | MS_TOKEN)) && MS_HIGH(word) <= object->maximum;
+    return 1;
+}
+
+static int same_state(const ms_object *object)
+{
+    const ms_state *state = object->state;
+    return ms_peek_u32(&state->magic) == MS_STATE_MAGIC && state->version == MS_STATE_VERSION
+           && state->kind == object->kind;
+}
+
+static int map_state(ms_object *object, int fd, int64_t page, uint32_t kind)
+{
+    void *at = mmap(NULL, MS_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, page);
+    if (at == MAP_FAILED)
+        return -errno;
+    object->state = (ms_state *)((char *)at + MS_STATE_OFFSET);
+    object->kind = kind;
+    /* Read once: what a peer writes there later changes nothing here. */
+    object->flags = object->state->flags;
+    object->maximum = ms_peek_u32(&object->state->maximum);
+    if (!same_state(object)
+        || (kind == MS_SEMAPHORE && (object->maximum == 0 || object->maximum > MS_COUNT_MOST))) {
+        munmap(at, MS_PAGE);
+        return -EBADMSG;
+    }
+    return 0;
+}
+
+static int add(int fd, int64_t page, uint32_t kind, const struct stat *file, ms_object **out)
+{
+    ms_object *object = calloc(1, sizeof *object);
+    if (!object)
+        return -ENOMEM;
+    int result = map_state(object, fd, page, kind);
+    if (result) {
+        free(object);
+        return result;
+    }
+    object->device = file->st_dev;
+    object->inode = file->st_ino;
+    object->lock_fd = -1;
+    object->uses = 1;
+    ms_object **head = bucket(object->device, object->inode);
+    object->next = *head;
+    *head = *out = object;
+    return 0;
+}
+
+int ms_object_get(int fd, int64_t page, uint32_t kind, ms_object **out)
+{
+    struct stat file;
+    int result = 0;
+    *out = NULL;
+    /* A page past the end could be mapped, and would kill whoever touches it. */
+    if (fstat(fd, &file))
+        return -errno;
+    if (page < 0 || page % MS_PAGE || page > file.st_size - MS_PAGE)
+        return -EBADMSG;
+    pthread_once(&once, set_up);
+    pthread_mutex_lock(&lock);
+    ms_object *object = *bucket(file.st_dev, file.st_ino);
+    while (object && (object->device != file.st_dev || object->inode != file.st_ino))
+        object = object->next;
+    if (!object)
+        result = add(fd, page, kind, &file, out);
+    else if (object->kind != kind)
+        result = -EBADMSG;
+    else {
+        object->uses++;
+        *out = object;
+    }
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+void ms_object_put(ms_object *object)
+{
+    pthread_mutex_lock(&lock);
+    /* A mutex that a thread here still owns stays until that thread ends: it has to be abandoned then. */
+    if (--object->uses == 0 && !ms_load_u64(&object->owner))
+        drop(object);
+    pthread_mutex_unlock(&lock);
+}
+
+/* ------------------------------------------------------------------ slots */
+
+static int slot_lock(const ms_object *object, uint32_t slot, short type)
+{
+    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = MS_SLOT_BASE + slot, .l_len = 1};
+    while (fcntl(object->lock_fd, F_OFD_SETLK, &range))
+        if (errno != EINTR)
+            return errno == EACCES ? -EAGAIN : -errno;
+    return 0;
+}
+
+/* A description of our own, which no handle and no child shares. */
+static int describe(ms_object *object, int fd)
+{
+    char path[40];
+    struct stat file;
+    if (object->lock_fd >= 0)
+        return 0;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int own = open(path, O_RDWR | O_CLOEXEC);
+    if (own < 0)
+        return -errno;
+    /* The handle may have been closed meanwhile and its number used again. */
+    if (fstat(own, &file) || file.st_dev != object->device || file.st_ino != object->inode) {
+        close(own);
+        return -EBADF;
+    }
+    object->lock_fd = own;
+    return 0;
+}
+
+/* What the word becomes when the process of its slot is gone. */
+static uint64_t without_slot(uint64_t word)
+{
+    if (word & MS_LOCKED) /* nothing had been decided, or not for this object */
+        return word & ~(uint64_t)(MS_SLOT_MOST | MS_LOCKED | MS_CONTENDED);
+    return MS_WORD(MS_HIGH(word), MS_ABANDONED);
+}
+
+/* With the lock of the slot held by this process and by nobody who lives: set the word right.  1 if it was changed. */
+static int set_right(ms_object *object, uint32_t slot)
+{
+    for (;;) {
+        uint64_t word = ms_load_u64(&object->state->word);
+        if (MS_SLOT(word) != slot || !ms_sane(object, word))
+            return 0;
+        MS_STEP("judge: before setting right");
+        if (ms_cas_u64(&object->state->word, word, without_slot(word)) == word) {
+            if (word & MS_CONTENDED)
+                ms_wake(object, word & MS_LOCKED ? INT32_MAX : 1);
+            return 1;
+        }
+    }
+}
+
+int ms_claim(ms_object *object, int fd)
+{
+    if (ms_load_u64(&object->me))
+        return 0;
+    pthread_mutex_lock(&lock);
+    int result = describe(object, fd);
+    uint32_t slot = process_id() * 40503u % MS_SLOT_MOST; /* spread, so that neighbours seldom try the same */
+    for (uint32_t tries = 0; !result && !object->me; tries++) {
+        slot = slot % MS_SLOT_MOST + 1;
+        result = slot_lock(object, slot, F_WRLCK);
+        if (!result) {
+            MS_STEP("claim: slot locked");
+            set_right(object, slot); /* of its last owner, who is dead */
+            ms_store_u64(&object->me, MS_WORD(process_id(), slot));
+        } else if (result == -EAGAIN && tries < MS_SLOT_MOST)
+            result = 0;
+    }
+    pthread_mutex_unlock(&lock);
+    return result == -EAGAIN ? -EUSERS : result;
+}
+
+static int at_work_here(const ms_object *object)
+{
+    if (ms_load_u64(&object->owner) || ms_load_u64(&object->lockers))
+        return 1;
+    for (const ms_thread *thread = threads; thread; thread = thread->next)
+        if (ms_load_u64(&thread->pending) == (uintptr_t)object)
+            return 1;
+    return 0;
+}
+
+/* The word names this process: whether any thread of it knows.  A thread says so in `pending` or `lockers` before it
+ * changes the word and until it noted the change, and counts in `epoch` what it noted.  So when nobody is at work before
+ * and after the word was read, and nothing was noted in between, then nobody here wrote that word. */
+static int known_here(const ms_object *object, uint64_t word)
+{
+    uint32_t epoch = ms_load_u32(&object->epoch);
+    return at_work_here(object)
+           || ((ms_load_u64(&object->state->word) ^ word) & ~MS_CONTENDED)
+           || at_work_here(object)
+           || ms_load_u32(&object->epoch) != epoch;
+}
+
+int ms_judge(ms_object *object, int fd, uint64_t word)
+{
+    uint32_t slot = MS_SLOT(word);
+    if (!slot || !ms_sane(object, word))
+        return 1;
+    if (!same_state(object))
+        return -EBADMSG;
+    pthread_mutex_lock(&lock);
+    int result = describe(object, fd);
+    if (!result && slot == MS_SLOT(object->me)) {
+        result = known_here(object, word) ? 0 : -EBADMSG;
+    } else if (!result) {
+        result = slot_lock(object, slot, F_WRLCK);
+        if (result == 0) {
+            MS_STEP("judge: slot locked");
+            set_right(object, slot);
+            slot_lock(object, slot, F_UNLCK);
+            result = 1;
+        } else if (result == -EAGAIN)
+            result = 0;
+    }
+    pthread_mutex_unlock(&lock);
+    return result;
+}
+
+void ms_wake(ms_object *object, int n)
+{
+    MS_STEP("wake: before");
+    ms_add_u32(&object->state->sequence, 1); /* SYNC(sequence): release; pairs with the load before a sleep in ms_wait.c */
+    ms_futex_wake(&object->state->sequence, n);
+}

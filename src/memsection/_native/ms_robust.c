@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The mutex: recursive, owned by a thread, and abandoned when its owner ends in any way.  Taking and giving back one
+ * that nobody else wants is one compare-and-swap each and no system call.  Sleeping is in ms_wait.c, the death of
+ * processes in ms_object.c.
+ *
+ * The word says which process owns it; which of its threads, and how often, only that process keeps.  The thread's
+ * `pending` covers the moments in which the two differ.
+ */
+#include "ms_sync.h"
+
+#include <errno.h>
+
+#include "ms_atomic.h"
+
+void ms_mutex_owned(ms_object *object, ms_thread *thread)
+{
+    object->count = 1;
+    ms_poke_u32(&object->epoch, ms_peek_u32(&object->epoch) + 1);
+    object->held_next = thread->held;
+    object->held_link = &thread->held;
+    if (thread->held)
+        thread->held->held_link = &object->held_next;
+    thread->held = object;
+    ms_poke_u32(&object->state->owner_tid, thread->tid);
+    ms_poke_u32(&object->state->depth, 1);
+    ms_store_u64(&object->owner, thread->id);
+}
+
+static void not_owned(ms_object *object)
+{
+    if (object->held_next)
+        object->held_next->held_link = object->held_link;
+    *object->held_link = object->held_next;
+    object->held_next = NULL;
+    object->held_link = NULL;
+    object->count = 0;
+    ms_store_u64(&object->owner, 0);
+}
+
+static int again(ms_object *object)
+{
+    if (object->count == MS_COUNT_MOST)
+        return -EOVERFLOW;
+    object->count++;
+    ms_poke_u32(&object->state->depth, object->count);
+    return 0;
+}
+
+/* Why a mutex with this word cannot be taken as it is; 0 when it can. */
+static int obstacle(const ms_object *object, uint64_t word, int knowing, uint32_t *dead)
+{
+    if (!ms_sane(object, word))
+        return -EBADMSG;
+    if (MS_SLOT(word))
+        return word & MS_LOCKED ? -EAGAIN : -EBUSY;
+    if (word & MS_ABANDONED) {
+        *dead = MS_HIGH(word);
+        if (!knowing)
+            return -EOWNERDEAD;
+    }
+    return 0;
+}
+
+int ms_mutex_try(ms_object *object, int knowing, int contended, uint32_t *dead)
+{
+    ms_thread *thread = ms_self();
+    if (!thread)
+        return -ENOMEM;
+    if (ms_peek_u64(&object->owner) == thread->id)
+        return again(object);
+    uint64_t me = ms_load_u64(&object->me);
+    if (!me)
+        return -ENOLCK;
+    uint64_t word = 0, mark = contended ? MS_CONTENDED : 0;
+    int result = 0;
+    ms_store_u64(&thread->pending, (uintptr_t)object);
+    for (;;) {
+        MS_STEP("acquire: before the swap");
+        /* SYNC(mutex): acquire; pairs with the release in give_back, abandon_all and set_right */
+        uint64_t seen = ms_cas_u64(&object->state->word, word, me | mark | (word & MS_CONTENDED));
+        if (seen == word)
+            break;
+        word = seen;
+        result = obstacle(object, word, knowing, dead);
+        if (result)
+            goto out;
+    }
+    MS_STEP("acquire: after the swap");
+    ms_mutex_owned(object, thread);
+    result = word & MS_ABANDONED ? MS_WAS_ABANDONED : 0;
+out:
+    ms_store_u64(&thread->pending, 0);
+    return result;
+}
+
+/* The last release: the word becomes `left`, and one of those who sleep is woken. */
+static int give_back(ms_object *object, ms_thread *thread, uint64_t left)
+{
+    uint64_t me = object->me, seen;
+    int result = 0;
+    ms_store_u64(&thread->pending, (uintptr_t)object);
+    not_owned(object);
+    MS_STEP("release: before the swap");
+    seen = ms_cas_u64(&object->state->word, me, left); /* SYNC(mutex): release; pairs with ms_mutex_try */
+    if (seen == (me | MS_CONTENDED)) {
+        MS_STEP("release: contended");
+        seen = ms_cas_u64(&object->state->word, seen, left); /* SYNC(mutex): release; nobody else changes it */
+        if (seen == (me | MS_CONTENDED)) {
+            seen = me;
+            MS_STEP("release: after the swap, before the wake");
+            ms_wake(object, 1);
+        }
+    }
+    if (seen != me)
+        result = -EBADMSG;
+    ms_store_u64(&thread->pending, 0);
+    return result;
+}
+
+int ms_mutex_release(ms_object *object, uint32_t *before)
+{
+    ms_thread *thread = ms_self();
+    if (!thread || ms_peek_u64(&object->owner) != thread->id)
+        return -EPERM;
+    *before = object->count;
+    if (object->count == 1)
+        return give_back(object, thread, 0);
+    object->count--;
+    ms_poke_u32(&object->state->depth, object->count);
+    return 0;
+}
+
+int ms_mutex_abandon(ms_object *object)
+{
+    ms_thread *thread = ms_self();
+    if (!thread || ms_peek_u64(&object->owner) != thread->id)
+        return -EPERM;
+    return give_back(object, thread, MS_WORD(MS_HIGH(object->me), MS_ABANDONED));
+}

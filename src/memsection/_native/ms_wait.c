@@ -1,0 +1,650 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Waiting; see ms_wait.h.
+ *
+ * Sleepers and wakers meet like this (invariant S4).  A sleeper reads `sequence`, sees that the object cannot be had, marks
+ * the word CONTENDED, and sleeps while `sequence` is what it read.  Whoever makes the object available clears the mark in
+ * the same swap and, if it was set, changes `sequence` and wakes.  A sleeper that takes the object leaves the mark, for
+ * others may sleep too.  Whoever was woken and takes nothing wakes somebody else if there is something to take.
+ * The only wake-up that can be lost is that of a process killed between waking and taking: so nobody sleeps for longer than
+ * SLICE without looking.
+ *
+ * A wait for all first holds still (LOCKED) each object, in one order for everybody, as long as each is available; has it
+ * all of them, it takes them, otherwise it lets go of those it has.  Nobody sleeps while holding.  While it waits it
+ * sleeps on one object that is missing: without that one, the others do not matter.
+ */
+#define _GNU_SOURCE
+#include "ms_wait.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "ms_atomic.h"
+
+#define SLICE 50000000ll
+#define FIRST_SLICE 2000000ll    /* before the first look whether an owner lives */
+#define LOCKED_LOOK 100000000ll  /* for an object held still by somebody who was stopped, when there is no time to wait */
+#define UNHELPED_SLICE 5000000ll /* for processes among other objects, when no thread can be had */
+#define MOST_PENALTY 127u
+
+static uint64_t spin_ns = 50000;
+
+void ms_spin_set(int64_t ns)
+{
+    ms_store_u64(&spin_ns, ns < 0 ? 0 : (uint64_t)ns);
+}
+
+static int open_question(int result) /* neither taken nor failed */
+{
+    return result == -EBUSY || result == -EAGAIN;
+}
+
+/* ------------------------------------------------------------------ one object */
+
+static int process_ended(int pidfd)
+{
+    struct pollfd look = {.fd = pidfd, .events = POLLIN};
+    int n = poll(&look, 1, 0);
+    if (n > 0)
+        return look.revents & POLLNVAL ? -EBADF : 0;
+    return n == 0 || errno == EINTR ? -EBUSY : -errno;
+}
+
+static int take_event(ms_object *object, uint32_t pulses, int slept)
+{
+    uint64_t word = ms_load_u64(&object->state->word);
+    for (;;) {
+        int pulsed = MS_HIGH(word) != pulses;
+        uint64_t now;
+        if (!ms_sane(object, word))
+            return -EBADMSG;
+        if (object->flags & MS_MANUAL)
+            return word & MS_SIGNALED || pulsed ? 0 : -EBUSY;
+        if (word & MS_LOCKED)
+            return -EAGAIN;
+        if (word & MS_SIGNALED)
+            now = word & ~MS_SIGNALED;
+        else if (word & MS_TOKEN && pulsed)
+            now = word & ~MS_TOKEN;
+        else
+            return -EBUSY;
+        MS_STEP("wait: before taking the event");
+        /* SYNC(event): acquire; pairs with ms_event_change */
+        uint64_t seen = ms_cas_u64(&object->state->word, word, slept ? now | MS_CONTENDED : now);
+        if (seen == word)
+            return 0;
+        word = seen;
+    }
+}
+
+static int take_semaphore(ms_object *object, int slept)
+{
+    uint64_t word = ms_load_u64(&object->state->word);
+    for (;;) {
+        if (!ms_sane(object, word))
+            return -EBADMSG;
+        if (word & MS_LOCKED)
+            return -EAGAIN;
+        if (!MS_HIGH(word))
+            return -EBUSY;
+        uint64_t now = word - MS_WORD(1, 0);
+        MS_STEP("wait: before taking the unit");
+        /* SYNC(semaphore): acquire; pairs with ms_semaphore_release */
+        uint64_t seen = ms_cas_u64(&object->state->word, word, slept ? now | MS_CONTENDED : now);
+        if (seen == word)
+            return 0;
+        word = seen;
+    }
+}
+
+static int take(ms_wait *wait, const ms_item *item)
+{
+    ms_object *object = item->object;
+    if (!object)
+        return process_ended(item->fd);
+    if (object->kind == MS_MUTEX)
+        return ms_mutex_try(object, wait->knowing, wait->slept, &wait->dead);
+    if (object->kind == MS_EVENT)
+        return take_event(object, item->pulses, wait->slept);
+    return take_semaphore(object, wait->slept);
+}
+
+static int mine(const ms_object *object)
+{
+    const ms_thread *thread = ms_self();
+    return thread && ms_peek_u64(&object->owner) == thread->id;
+}
+
+/* Whether an object with this word could be taken (or its damage be told); LOCKED counts as not. */
+static int available(const ms_object *object, uint64_t word, uint32_t pulses)
+{
+    if (!ms_sane(object, word))
+        return 1;
+    if (object->kind == MS_MUTEX)
+        return !MS_SLOT(word);
+    if (object->kind == MS_EVENT && object->flags & MS_MANUAL)
+        return word & MS_SIGNALED || MS_HIGH(word) != pulses;
+    if (word & MS_LOCKED)
+        return 0;
+    if (object->kind == MS_SEMAPHORE)
+        return MS_HIGH(word) != 0;
+    return word & MS_SIGNALED || (word & MS_TOKEN && MS_HIGH(word) != pulses);
+}
+
+/* ------------------------------------------------------------------ all at once */
+
+/* Whether item i permits a wait for all, by this word: 0, -EBUSY, -EAGAIN, -EBADMSG, -EOWNERDEAD.  A pulse counts only on the
+ * object slept on: the others may have been pulsed while this one was missing. */
+static int permits(ms_wait *wait, uint32_t i, uint64_t word)
+{
+    ms_object *object = wait->items[i].object;
+    uint32_t pulses = wait->slept && i == wait->missing ? wait->items[i].pulses : MS_HIGH(word);
+    if (!ms_sane(object, word))
+        return -EBADMSG;
+    if (word & MS_LOCKED)
+        return -EAGAIN;
+    if (!available(object, word, pulses))
+        return -EBUSY;
+    if (word & MS_ABANDONED) {
+        wait->dead = MS_HIGH(word);
+        if (!wait->knowing)
+            return -EOWNERDEAD;
+    }
+    return 0;
+}
+
+static int glance(ms_wait *wait, uint32_t i)
+{
+    ms_object *object = wait->items[i].object;
+    if (!object)
+        return process_ended(wait->items[i].fd);
+    if (object->kind == MS_MUTEX && mine(object))
+        return object->count == MS_COUNT_MOST ? -EOVERFLOW : 0;
+    return permits(wait, i, ms_load_u64(&object->state->word));
+}
+
+static int hold(ms_wait *wait, uint32_t i, uint64_t *held)
+{
+    ms_object *object = wait->items[i].object;
+    *held = 0;
+    if (!object || (object->kind == MS_MUTEX && mine(object)))
+        return glance(wait, i);
+    ms_add_u64(&object->lockers, 1);
+    for (;;) {
+        uint64_t word = ms_load_u64(&object->state->word);
+        int result = permits(wait, i, word);
+        if (result) {
+            ms_add_u64(&object->lockers, (uint64_t)-1);
+            return result;
+        }
+        MS_STEP("all: before holding");
+        uint64_t locked = word | MS_LOCKED | MS_SLOT(object->me);
+        /* SYNC(hold): acquire; pairs with let_go */
+        if (ms_cas_u64(&object->state->word, word, locked) == word) {
+            *held = locked & ~MS_CONTENDED;
+            MS_STEP("all: held");
+            return 0;
+        }
+    }
+}
+
+/* Give a held object its new word; whoever sleeps looks again. */
+static int let_go(ms_object *object, uint64_t held, uint64_t now)
+{
+    int result = 0;
+    for (;;) {
+        uint64_t word = ms_load_u64(&object->state->word);
+        if ((word & ~MS_CONTENDED) != held) {
+            result = -EBADMSG; /* nobody else may change it */
+            break;
+        }
+        MS_STEP("all: before letting go");
+        /* SYNC(hold): release; pairs with hold, SYNC(mutex), SYNC(event), SYNC(semaphore) */
+        if (ms_cas_u64(&object->state->word, word, now) == word) {
+            if (word & MS_CONTENDED)
+                ms_wake(object, INT32_MAX);
+            break;
+        }
+    }
+    return result;
+}
+
+static void not_held(ms_object *object)
+{
+    ms_poke_u32(&object->epoch, ms_peek_u32(&object->epoch) + 1);
+    ms_add_u64(&object->lockers, (uint64_t)-1);
+}
+
+static void hold_none(ms_wait *wait, const uint32_t *order, const uint64_t *held, uint32_t n)
+{
+    while (n--) {
+        ms_object *object = wait->items[order[n]].object;
+        if (held[n]) {
+            let_go(object, held[n], held[n] & ~(uint64_t)(MS_LOCKED | MS_SLOT_MOST));
+            not_held(object);
+        }
+    }
+}
+
+static int take_held(ms_wait *wait, uint32_t i, uint64_t held)
+{
+    ms_object *object = wait->items[i].object;
+    int result = 0;
+    if (!object)
+        return 0;
+    if (!held) { /* a mutex that this thread owns already */
+        object->count++;
+        return 0;
+    }
+    uint64_t free_word = held & ~(uint64_t)(MS_LOCKED | MS_SLOT_MOST);
+    if (object->kind == MS_MUTEX) {
+        result = let_go(object, held, object->me);
+        if (!result) {
+            ms_mutex_owned(object, ms_self());
+            result = held & MS_ABANDONED ? MS_WAS_ABANDONED : 0;
+        }
+    } else if (object->kind == MS_SEMAPHORE)
+        result = let_go(object, held, free_word - MS_WORD(1, 0));
+    else if (object->flags & MS_MANUAL)
+        result = let_go(object, held, free_word);
+    else
+        result = let_go(object, held, free_word & ~(held & MS_SIGNALED ? MS_SIGNALED : MS_TOKEN));
+    not_held(object);
+    return result;
+}
+
+/* One order for everybody, so that two waits for the same objects do not hinder each other again and again. */
+static void sort(const ms_wait *wait, uint32_t *order)
+{
+    for (uint32_t n = 0; n < wait->count; n++) {
+        const ms_object *object = wait->items[n].object;
+        uint32_t at = n;
+        for (; at; at--) {
+            const ms_object *other = wait->items[order[at - 1]].object;
+            if (!object || (other && (other->device < object->device
+                                      || (other->device == object->device && other->inode <= object->inode))))
+                break;
+            order[at] = order[at - 1];
+        }
+        order[at] = n;
+    }
+}
+
+static int take_all(ms_wait *wait)
+{
+    uint32_t order[MS_WAIT_MOST], n;
+    uint64_t held[MS_WAIT_MOST];
+    int result;
+    for (n = 0; n < wait->count; n++) { /* without a swap, as long as it would be in vain */
+        result = glance(wait, n);
+        if (result && result != -EOWNERDEAD) {
+            wait->index = n;
+            return result;
+        }
+    }
+    sort(wait, order);
+    for (n = 0; n < wait->count; n++) {
+        result = hold(wait, order[n], &held[n]);
+        if (result) {
+            wait->index = order[n];
+            hold_none(wait, order, held, n);
+            return result;
+        }
+    }
+    MS_STEP("all: everything held");
+    int abandoned = 0, damaged = 0;
+    for (n = 0; n < wait->count; n++) {
+        result = take_held(wait, order[n], held[n]);
+        if (result == MS_WAS_ABANDONED && (!abandoned || order[n] < wait->index))
+            wait->index = order[n];
+        abandoned |= result == MS_WAS_ABANDONED;
+        damaged |= result < 0;
+    }
+    return damaged ? -EBADMSG : abandoned ? MS_WAS_ABANDONED : 0;
+}
+
+/* ------------------------------------------------------------------ spinning */
+
+static int one_processor(void)
+{
+    cpu_set_t set;
+    return !sched_getaffinity(0, sizeof set, &set) && CPU_COUNT(&set) == 1;
+}
+
+static int looks_available(const ms_wait *wait)
+{
+    for (uint32_t i = 0; i < wait->count; i++) {
+        const ms_item *item = &wait->items[i];
+        int yes = item->object && available(item->object, ms_load_u64(&item->object->state->word), item->pulses);
+        if (yes != wait->all)
+            return yes;
+    }
+    return wait->all;
+}
+
+/* Look again and again for a short while, where that has paid before; each time in vain it is left out for longer. */
+static int spin(ms_wait *wait)
+{
+    ms_object *object = wait->items[0].object;
+    int64_t budget = (int64_t)ms_peek_u64(&spin_ns);
+    if (!budget || !object)
+        return -EBUSY;
+    uint32_t skip = ms_peek_u32(&object->spin_skip), penalty = ms_peek_u32(&object->spin_penalty);
+    if (skip) {
+        ms_poke_u32(&object->spin_skip, skip - 1);
+        return -EBUSY;
+    }
+    if (!penalty || !one_processor()) {
+        int64_t end = ms_now() + budget;
+        if (end > wait->deadline)
+            end = wait->deadline;
+        for (uint32_t n = 1; n % 32 || ms_now() < end; n++) {
+            ms_relax();
+            if (looks_available(wait)) {
+                int result = ms_wait_attempt(wait);
+                if (!open_question(result)) {
+                    ms_poke_u32(&object->spin_penalty, 0);
+                    return result;
+                }
+            }
+        }
+    }
+    penalty = penalty * 2 + 1 > MOST_PENALTY ? MOST_PENALTY : penalty * 2 + 1;
+    ms_poke_u32(&object->spin_penalty, penalty);
+    ms_poke_u32(&object->spin_skip, penalty);
+    return -EBUSY;
+}
+
+/* ------------------------------------------------------------------ sleeping */
+
+/* The helper of a wait that watches processes and words: it turns the end of a process into a change of a word. */
+static void *watch_processes(void *argument)
+{
+    ms_wait *wait = argument;
+    struct pollfd list[MS_WAIT_MOST + 1];
+    nfds_t n = 0;
+    list[n++] = (struct pollfd){.fd = wait->bell, .events = POLLIN};
+    for (uint32_t i = 0; i < wait->count; i++)
+        if (!wait->items[i].object)
+            list[n++] = (struct pollfd){.fd = wait->items[i].fd, .events = POLLIN};
+    while (poll(list, n, -1) < 0 && errno == EINTR)
+        ;
+    ms_store_u32(&wait->ended, 1); /* SYNC(ended): release; pairs with the kernel's comparison in futex_waitv */
+    ms_futex_wake(&wait->ended, 1);
+    return NULL;
+}
+
+static int start_helper(ms_wait *wait)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    wait->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wait->bell < 0)
+        return -errno;
+    sigfillset(&all);
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 128 * 1024);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the threads of the program */
+    int result = pthread_create(&wait->helper, &attributes, watch_processes, wait);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (result) {
+        close(wait->bell);
+        return -result;
+    }
+    wait->helped = 1;
+    return 0;
+}
+
+static void stop_helper(ms_wait *wait)
+{
+    uint64_t one = 1;
+    while (write(wait->bell, &one, sizeof one) < 0 && errno == EINTR)
+        ;
+    pthread_join(wait->helper, NULL);
+    close(wait->bell);
+    wait->helped = 0;
+}
+
+/* Before sleeping on an object: 1 when it need not be slept on. */
+static int mark(ms_object *object, uint32_t pulses, uint32_t *sequence)
+{
+    *sequence = ms_load_u32(&object->state->sequence); /* SYNC(sequence): acquire, before the word; pairs with ms_wake */
+    for (;;) {
+        uint64_t word = ms_load_u64(&object->state->word);
+        if (available(object, word, pulses))
+            return 1;
+        MS_STEP("sleep: before marking");
+        if (word & MS_CONTENDED || ms_cas_u64(&object->state->word, word, word | MS_CONTENDED) == word)
+            return 0;
+    }
+}
+
+static int sleep_on_processes(const ms_wait *wait, int64_t until)
+{
+    struct pollfd list[MS_WAIT_MOST];
+    nfds_t n = 0;
+    for (uint32_t i = 0; i < wait->count; i++)
+        if (!wait->items[i].object && (!wait->all || i == wait->missing))
+            list[n++] = (struct pollfd){.fd = wait->items[i].fd, .events = POLLIN};
+    int64_t left = until - ms_now();
+    if (left < 0)
+        left = 0;
+    struct timespec time = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
+    return ppoll(list, n, &time, NULL) < 0 ? -errno : 0;
+}
+
+static int sleep_for_all(ms_wait *wait, int64_t until)
+{
+    ms_item *item = &wait->items[wait->missing = wait->index];
+    uint32_t sequence;
+    if (!item->object)
+        return sleep_on_processes(wait, until);
+    uint64_t word = ms_load_u64(&item->object->state->word);
+    if (word & MS_LOCKED) {
+        int result = ms_unlocked(item->object, item->fd, until);
+        return result == -EDEADLK ? 0 : result;
+    }
+    item->pulses = MS_HIGH(word);
+    if (mark(item->object, item->pulses, &sequence))
+        return 0;
+    MS_STEP("sleep: before sleeping");
+    return ms_futex_wait(&item->object->state->sequence, sequence, until);
+}
+
+static int sleep_for_any(ms_wait *wait, int64_t until)
+{
+    uint32_t *words[MS_WAIT_MOST + 1], values[MS_WAIT_MOST + 1], processes = 0;
+    int n = 0;
+    for (uint32_t i = 0; i < wait->count; i++) {
+        const ms_item *item = &wait->items[i];
+        if (!item->object) {
+            processes++;
+            continue;
+        }
+        words[n] = &item->object->state->sequence;
+        if (mark(item->object, item->pulses, &values[n++]))
+            return 0;
+    }
+    if (processes == wait->count)
+        return sleep_on_processes(wait, until);
+    if (processes && (wait->helped || !start_helper(wait))) {
+        words[n] = &wait->ended;
+        values[n++] = 0;
+    } else if (processes && until - ms_now() > UNHELPED_SLICE)
+        until = ms_now() + UNHELPED_SLICE;
+    MS_STEP("sleep: before sleeping");
+    return ms_futex_wait_any(words, values, n, until);
+}
+
+/* ------------------------------------------------------------------ the wait */
+
+int ms_wait_attempt(ms_wait *wait)
+{
+    int result = -EBUSY;
+    if (wait->all)
+        return take_all(wait);
+    for (uint32_t i = 0; i < wait->count; i++) {
+        int one = take(wait, &wait->items[i]);
+        if (!open_question(one)) {
+            wait->index = i;
+            return one;
+        }
+        if (one == -EAGAIN)
+            result = -EAGAIN;
+    }
+    return result;
+}
+
+/* Look after those who own or hold what is waited for: 1 when something changed, 0, or what is wrong. */
+static int judge(ms_wait *wait, int64_t locked_until)
+{
+    int changed = 0;
+    for (uint32_t i = 0; i < wait->count; i++) {
+        ms_object *object = wait->items[i].object;
+        if (!object || (object->kind == MS_MUTEX && mine(object)))
+            continue;
+        uint64_t word = ms_load_u64(&object->state->word);
+        int result = 0;
+        if (!ms_sane(object, word))
+            result = 1;
+        else if (word & MS_LOCKED && locked_until) {
+            result = ms_unlocked(object, wait->items[i].fd, locked_until);
+            result = result == -ETIMEDOUT || result == -EDEADLK ? 0 : result ? result : 1;
+        } else if (MS_SLOT(word))
+            result = ms_judge(object, wait->items[i].fd, word);
+        if (result < 0) {
+            wait->index = i;
+            return result;
+        }
+        changed |= result;
+    }
+    return changed;
+}
+
+static int out_of_time(ms_wait *wait)
+{
+    int result = judge(wait, ms_now() + LOCKED_LOOK);
+    if (result > 0)
+        result = ms_wait_attempt(wait);
+    else if (result == 0)
+        return -ETIMEDOUT;
+    return open_question(result) ? -ETIMEDOUT : result;
+}
+
+static int sleep_once(ms_wait *wait, int64_t now)
+{
+    int64_t slice = now + (wait->slept ? SLICE : FIRST_SLICE);
+    int64_t until = slice < wait->deadline ? slice : wait->deadline;
+    if (!wait->slept) {
+        wait->judged = slice;
+        wait->slept = 1;
+        wait->missing = MS_WAIT_MOST;
+    }
+    int result = wait->all ? sleep_for_all(wait, until) : sleep_for_any(wait, until);
+    return result == -ETIMEDOUT ? 0 : result;
+}
+
+int ms_wait_run(ms_wait *wait)
+{
+    int64_t looked = 0;
+    for (;;) {
+        int result = ms_wait_attempt(wait);
+        if (!open_question(result))
+            return result;
+        if (!wait->deadline)
+            return out_of_time(wait);
+        if (!wait->spun) {
+            wait->spun = 1;
+            result = spin(wait);
+            if (!open_question(result))
+                return result;
+        }
+        int64_t now = ms_now();
+        if (now >= wait->deadline)
+            return out_of_time(wait);
+        if (!looked)
+            looked = now;
+        else if (now - looked >= SLICE)
+            return -EINTR;
+        if (wait->slept && now >= wait->judged) {
+            wait->judged = now + SLICE;
+            result = judge(wait, 0);
+            if (result < 0)
+                return result;
+            if (result)
+                continue;
+        }
+        result = sleep_once(wait, now);
+        if (result)
+            return result;
+    }
+}
+
+int ms_wait_begin(ms_wait *wait)
+{
+    wait->slept = wait->spun = wait->helped = 0;
+    wait->ended = 0;
+    wait->index = wait->dead = 0;
+    if (wait->count < 1 || wait->count > MS_WAIT_MOST)
+        return -EINVAL;
+    for (uint32_t i = 0; i < wait->count; i++) {
+        ms_item *item = &wait->items[i];
+        if (!item->object)
+            continue;
+        item->pulses = MS_HIGH(ms_load_u64(&item->object->state->word));
+        int result = wait->all || item->object->kind == MS_MUTEX ? ms_claim(item->object, item->fd) : 0;
+        if (result) {
+            wait->index = i;
+            return result;
+        }
+    }
+    return 0;
+}
+
+void ms_wait_end(ms_wait *wait)
+{
+    if (wait->helped)
+        stop_helper(wait);
+    if (!wait->slept)
+        return;
+    for (uint32_t i = 0; i < wait->count; i++) {
+        ms_object *object = wait->items[i].object;
+        if (!object || object->flags & MS_MANUAL) /* everybody was woken */
+            continue;
+        uint64_t word = ms_load_u64(&object->state->word);
+        if (ms_sane(object, word) && available(object, word, MS_HIGH(word) - 1))
+            ms_futex_wake(&object->state->sequence, 1);
+    }
+}
+
+/* ------------------------------------------------------------------ many waits, one sleeper */
+
+int ms_watch(ms_wait *const *waits, int n, int look, uint32_t *control, uint32_t value, uint8_t *ready)
+{
+    uint32_t *words[MS_FUTEX_MOST], values[MS_FUTEX_MOST];
+    int found = 0;
+    if (n >= MS_FUTEX_MOST)
+        return -EINVAL;
+    for (int i = 0; i < n; i++) {
+        const ms_item *item = &waits[i]->items[0];
+        words[i] = &item->object->state->sequence;
+        uint64_t word = ms_load_u64(&item->object->state->word);
+        ready[i] = (look && MS_SLOT(word) && ms_judge(item->object, item->fd, word))
+                   || mark(item->object, item->pulses, &values[i]);
+        found += ready[i];
+    }
+    if (found)
+        return found;
+    words[n] = control;
+    values[n] = value;
+    int result = ms_futex_wait_any(words, values, n + 1, ms_now() + SLICE);
+    return result == -EINTR ? 0 : result;
+}

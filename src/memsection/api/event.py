@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: MIT
+"""Events: something has happened; threads of any processes wait for it.
+
+Everything about the handle itself is in ``handle``, waiting for several objects in ``wait``.
+"""
+
+from __future__ import annotations
+
+from memsection.api.wait import Waitable
+from memsection.nt import kernel
+from memsection.vocabulary import access as a
+from memsection.vocabulary import object_types
+from memsection.vocabulary import structs as s
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+    from memsection.api.security import Security
+
+_LOOK = a.EVENT_QUERY_STATE | a.SYNCHRONIZE
+
+
+class Event(Waitable):
+    """A flag to wait for.  A manual-reset event lets everybody through until it is cleared; an auto-reset event one."""
+
+    _type = object_types.EVENT
+    _words = {"r": _LOOK, "w": a.EVENT_MODIFY_STATE, "rw": _LOOK | a.EVENT_MODIFY_STATE}
+    _shadowed = ("set", "clear", "is_set", "wait")
+
+    @classmethod
+    def create(cls, name: str | None = None, *, manual_reset: bool = True, initial: bool = False,
+               exist_ok: bool = False, inheritable: bool = False,
+               security: Security | str | bytes | None = None) -> Self:
+        r"""Make an event, with a name or without one.
+
+        Args:
+            name: What other processes open it by; ``Global\name`` for other users and containers.
+            manual_reset: Whether it stays set until ``clear``, or lets one wait through and is cleared by that.
+            initial: Whether it is set from the beginning.
+            exist_ok: Whether an event that has the name already is opened instead, as it is; see ``created``.
+            inheritable: Whether child processes get the handle.
+            security: Who may open it by name; this user alone when omitted.
+
+        Rights:
+            None for a new object.  An existing one must grant ``SYNCHRONIZE``, ``EVENT_QUERY_STATE`` and
+            ``EVENT_MODIFY_STATE``.
+
+        Raises:
+            ExistsError: The name is taken (FileExistsError).
+            HandleError: The name is that of a section, a mutex or a semaphore.
+            ArgumentError: The name or the security makes no sense.
+            AccessError: An existing event does not grant the access.
+
+        Example:
+            >>> from memsection import Event
+            >>> with Event.create(manual_reset=False) as event:
+            ...     event.set()
+            ...     event.wait(timeout=0), event.wait(timeout=0)
+            (True, False)
+        """
+        kind = s.NOTIFICATION_EVENT if manual_reset else s.SYNCHRONIZATION_EVENT
+        return cls._make(lambda access, attributes: kernel.create_event(access, attributes, kind, initial),
+                         kernel.open_event, name, exist_ok, inheritable, security)
+
+    @classmethod
+    def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False) -> Self:
+        """Open an event by its name.
+
+        Args:
+            name: As given to ``create``.
+            access: ``"r"`` to wait and look, ``"w"`` to set and clear, ``"rw"`` for both; or an access mask.
+            inheritable: Whether child processes get the handle.
+
+        Rights:
+            The event must grant what ``access`` asks for.
+
+        Raises:
+            NotFoundError: Nothing has this name (FileNotFoundError).
+            AccessError: The event does not grant the access (PermissionError).
+            HandleError: The name is that of another kind of object (ValueError).
+            ArgumentError: No such name or access can be (ValueError).
+        """
+        return cls._open(kernel.open_event, name, access, inheritable)
+
+    def set(self) -> None:
+        """Let waits through: all of them if it is a manual-reset event, one if not.
+
+        Rights:
+            ``EVENT_MODIFY_STATE``.
+
+        Raises:
+            AccessError: The handle does not permit it.
+            CorruptError: Somebody spoiled the object.
+            HandleError: The handle is closed.
+        """
+        self._ask(kernel.set_event)
+
+    def clear(self) -> None:
+        """Let nobody through until it is set again.
+
+        Rights:
+            ``EVENT_MODIFY_STATE``.
+
+        Raises:
+            AccessError: The handle does not permit it.
+            CorruptError: Somebody spoiled the object.
+            HandleError: The handle is closed.
+        """
+        self._ask(kernel.reset_event)
+
+    def pulse(self) -> None:
+        """Let those through who wait at this moment (one of them if it is an auto-reset event), and clear it.
+
+        Rights:
+            ``EVENT_MODIFY_STATE``.
+
+        Raises:
+            AccessError: The handle does not permit it.
+            CorruptError: Somebody spoiled the object.
+            HandleError: The handle is closed.
+        """
+        self._ask(kernel.pulse_event)
+
+    def is_set(self) -> bool:
+        """Whether a wait would be let through now; changes nothing.
+
+        Rights:
+            ``EVENT_QUERY_STATE``.
+
+        Raises:
+            AccessError: The handle does not permit it.
+            HandleError: The handle is closed.
+        """
+        return bool(self._ask(kernel.query_event).EventState)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until it is set; an auto-reset event is cleared by that.
+
+        Args:
+            timeout: Seconds; for ever when omitted, only a look when 0.
+
+        Returns:
+            Whether it let this wait through; False when the time was up.
+
+        Rights:
+            ``SYNCHRONIZE``.
+
+        Raises:
+            AccessError: The handle does not permit waiting.
+            CorruptError: Somebody spoiled the object.
+            HandleError: The handle is closed.
+        """
+        return self._take(timeout)

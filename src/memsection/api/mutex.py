@@ -1,0 +1,295 @@
+# SPDX-License-Identifier: MIT
+"""Mutexes: one thread at a time, among all threads of all processes that share one; and one task at a time of a loop.
+
+It owns what is done about a mutex whose owner ended.  Everything about the handle itself is in ``handle``, waiting for
+several objects in ``wait``.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+
+from memsection.api.wait import Waitable
+from memsection.nt import kernel
+from memsection.vocabulary import access as a
+from memsection.vocabulary import object_types
+from memsection.vocabulary import status as st
+from memsection.vocabulary.errors import AbandonedMutexError, NtError, public
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+    from typing import Self
+
+    from memsection.api.security import Security
+
+_USE = a.MUTANT_QUERY_STATE | a.SYNCHRONIZE
+
+
+class Mutex(Waitable):
+    """A lock that threads of any processes share, recursive, and never stuck: if its owner ends, the next one is told.
+
+    ``with mutex:`` takes it and gives it back; the handle stays open until ``close``.
+    """
+
+    _type = object_types.MUTANT
+    _words = {"r": _USE, "rw": _USE}
+    _shadowed = ("acquire", "release")
+
+    _repair: Callable[[AbandonedMutexError], object] | None
+    _turns: _Turns | None
+
+    @classmethod
+    def _adopt(cls, handle: int) -> Self:
+        self = super()._adopt(handle)
+        self._repair = None
+        self._turns = None
+        return self
+
+    @classmethod
+    def create(cls, name: str | None = None, *, exist_ok: bool = False, inheritable: bool = False,
+               security: Security | str | bytes | None = None, initial_owner: bool = False,
+               repair: Callable[[AbandonedMutexError], object] | None = None) -> Self:
+        r"""Make a mutex, with a name or without one.
+
+        Args:
+            name: What other processes open it by; ``Global\name`` for other users and containers.
+            exist_ok: Whether a mutex that has the name already is opened instead; see ``created``.
+            inheritable: Whether child processes get the handle.
+            security: Who may open it by name; this user alone when omitted.
+            initial_owner: Whether this thread owns a new mutex from the beginning.  One that existed it never owns.
+            repair: Called, with the mutex owned, whenever this object takes it from an owner that ended: it sees to
+                what the mutex protects.  Returns it, the mutex is taken as usual; raises it, the mutex stays abandoned.
+
+        Rights:
+            None for a new object.  An existing one must grant ``SYNCHRONIZE`` and ``MUTANT_QUERY_STATE``.
+
+        Raises:
+            ExistsError: The name is taken (FileExistsError).
+            HandleError: The name is that of a section, an event or a semaphore.
+            ArgumentError: The name or the security makes no sense.
+            AccessError: An existing mutex does not grant the access.
+
+        Example:
+            >>> from memsection import Mutex
+            >>> mutex = Mutex.create()
+            >>> with mutex:
+            ...     mutex.acquire(timeout=0)  # recursive
+            True
+            >>> mutex.release(); mutex.close()
+        """
+        self = cls._make(lambda access, attributes: kernel.create_mutant(access, attributes, initial_owner),
+                         kernel.open_mutant, name, exist_ok, inheritable, security)
+        return self._with_repair(repair)
+
+    @classmethod
+    def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
+             repair: Callable[[AbandonedMutexError], object] | None = None) -> Self:
+        """Open a mutex by its name.
+
+        Args:
+            name: As given to ``create``.
+            access: ``"rw"``, or an access mask for what the word cannot say.
+            inheritable: Whether child processes get the handle.
+            repair: As for ``create``.
+
+        Rights:
+            The mutex must grant ``SYNCHRONIZE`` and ``MUTANT_QUERY_STATE``, or what the mask says.
+
+        Raises:
+            NotFoundError: Nothing has this name (FileNotFoundError).
+            AccessError: The mutex does not grant the access (PermissionError).
+            HandleError: The name is that of another kind of object (ValueError).
+            ArgumentError: No such name or access can be (ValueError).
+        """
+        return cls._open(kernel.open_mutant, name, access, inheritable)._with_repair(repair)
+
+    def _with_repair(self, repair: Callable[[AbandonedMutexError], object] | None) -> Self:
+        self._repair = repair
+        if repair is not None:
+            self.__dict__.pop("acquire", None)  # the short way knows nothing of repairs
+        return self
+
+    # ------------------------------------------------------------------ taking and giving back
+
+    def acquire(self, timeout: float | None = None, *, abandoned_ok: bool = False) -> bool:
+        """Take the mutex: once more if this thread owns it, else as soon as nobody does.
+
+        Args:
+            timeout: Seconds to wait; for ever when omitted, not at all when 0.
+            abandoned_ok: Whether to take it although its last owner ended while it owned it, and what it protects may
+                be half changed.
+
+        Returns:
+            Whether it was taken; False when the time was up.
+
+        Rights:
+            ``SYNCHRONIZE``.
+
+        Raises:
+            AbandonedMutexError: Its last owner ended while it owned it.  It was not taken, and everybody is told until
+                somebody takes it with ``abandoned_ok``.
+            AccessError: The handle does not permit waiting.
+            CorruptError: Somebody spoiled the object.
+            HandleError: The handle is closed.
+        """
+        if self._repair is None or abandoned_ok:
+            return self._take(timeout, abandoned_ok)
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                return self._take(timeout if end is None else end - time.monotonic())
+            except AbandonedMutexError as error:
+                if self._take_and_repair(error):
+                    return True
+
+    def _take_and_repair(self, error: AbandonedMutexError) -> bool:
+        """False when somebody else was faster."""
+        assert self._repair is not None
+        status = self._ask(kernel.wait_for_single_object, 0)
+        if status == st.ABANDONED_WAIT_0:
+            try:
+                self._repair(error)
+            except BaseException:
+                self._ask(kernel.abandon_mutant)
+                raise
+        return bool(status != st.TIMEOUT)
+
+    def release(self) -> None:
+        """Give it back once; when that was as often as it was taken, somebody else can have it.
+
+        Rights:
+            None: it takes ownership.
+
+        Raises:
+            AccessError: This thread does not own it (PermissionError).
+            CorruptError: Somebody spoiled the object.
+            HandleError: The handle is closed.
+        """
+        self._ask(kernel.release_mutant)
+
+    @property
+    def owner(self) -> tuple[int, int] | None:
+        """Process and thread id of the owner as it says so itself; None when nobody owns it.
+
+        Rights:
+            ``MUTANT_QUERY_STATE``.
+
+        Raises:
+            AccessError: The handle does not permit it.
+            HandleError: The handle is closed.
+        """
+        found = self._ask(kernel.query_mutant)
+        return None if found.CurrentCount > 0 else (found.owner_pid, found.owner_tid)
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether its last owner ended while it owned it, and nobody has taken it since.
+
+        Rights:
+            ``MUTANT_QUERY_STATE``.
+
+        Raises:
+            AccessError: The handle does not permit it.
+            HandleError: The handle is closed.
+        """
+        return bool(self._ask(kernel.query_mutant).AbandonedState)
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+    # ------------------------------------------------------------------ tasks
+
+    async def wait_async(self, timeout: float | None = None, *, abandoned_ok: bool = False) -> bool:
+        if self._repair is None or abandoned_ok:
+            return await super().wait_async(timeout, abandoned_ok=abandoned_ok)
+        end = None if timeout is None else time.monotonic() + timeout
+        while True:
+            try:
+                return await super().wait_async(timeout if end is None else max(0.0, end - time.monotonic()))
+            except AbandonedMutexError as error:
+                if self._take_and_repair(error):
+                    return True
+
+    wait_async.__doc__ = Waitable.wait_async.__doc__
+
+    async def __aenter__(self) -> Self:
+        """Take it for this task: other tasks of the loop, which are the same thread, wait as well."""
+        turn = self._turn()
+        await turn.begin()
+        try:
+            await self.wait_async()
+        except BaseException:
+            turn.end()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        try:
+            self.release()
+        finally:
+            self._turn().end()
+
+    def _turn(self) -> _Turn:
+        import asyncio
+
+        if self._turns is None:
+            self._turns = _turns_of(self)
+        return self._turns.of(asyncio.get_running_loop())
+
+
+class _Turn:
+    """Which task of one loop has the mutex, and how often."""
+
+    def __init__(self) -> None:
+        import asyncio
+
+        self._lock = asyncio.Lock()
+        self._task: asyncio.Task[object] | None = None
+        self._depth = 0
+
+    async def begin(self) -> None:
+        import asyncio
+
+        task = asyncio.current_task()
+        if self._task is not task:
+            await self._lock.acquire()
+            self._task = task
+        self._depth += 1
+
+    def end(self) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._task = None
+            self._lock.release()
+
+
+class _Turns:
+    """The turns of one mutex, whichever handle it is used through: one for each loop."""
+
+    def __init__(self) -> None:
+        self._of: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Turn] = weakref.WeakKeyDictionary()
+
+    def of(self, loop: asyncio.AbstractEventLoop) -> _Turn:
+        return self._of.setdefault(loop, _Turn())
+
+
+_with_turns: weakref.WeakSet[Mutex] = weakref.WeakSet()
+
+
+def _turns_of(mutex: Mutex) -> _Turns:
+    for other in list(_with_turns):
+        try:
+            if not other.closed and other._turns is not None and kernel.compare_objects(mutex.handle, other.handle):
+                return other._turns
+        except NtError as failure:
+            if mutex.closed:
+                raise public(failure) from None
+    _with_turns.add(mutex)
+    return _Turns()

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: MIT
+"""Semaphores: a number of units that threads of any processes take and give back.
+
+Everything about the handle itself is in ``handle``, waiting for several objects in ``wait``.
+"""
+
+from __future__ import annotations
+
+from memsection.api.wait import Waitable
+from memsection.nt import kernel
+from memsection.vocabulary import access as a
+from memsection.vocabulary import object_types
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+    from memsection.api.security import Security
+
+_TAKE = a.SEMAPHORE_QUERY_STATE | a.SYNCHRONIZE
+_MOST = 0x7FFFFFFF
+
+
+class Semaphore(Waitable):
+    """A count that waits lower and releases raise.  Units that a killed process had taken stay taken.
+
+    ``with semaphore:`` takes a unit and gives it back; the handle stays open until ``close``.
+    """
+
+    _type = object_types.SEMAPHORE
+    _words = {"r": _TAKE, "w": a.SEMAPHORE_MODIFY_STATE, "rw": _TAKE | a.SEMAPHORE_MODIFY_STATE}
+    _shadowed = ("acquire", "release")
+
+    @classmethod
+    def create(cls, name: str | None = None, initial: int = 1, maximum: int = _MOST, *, exist_ok: bool = False,
+               inheritable: bool = False, security: Security | str | bytes | None = None) -> Self:
+        r"""Make a semaphore, with a name or without one.
+
+        Args:
+            name: What other processes open it by; ``Global\name`` for other users and containers.
+            initial: How many units there are at the beginning.
+            maximum: How many there can ever be.
+            exist_ok: Whether a semaphore that has the name already is opened instead, as it is; see ``created``.
+            inheritable: Whether child processes get the handle.
+            security: Who may open it by name; this user alone when omitted.
+
+        Rights:
+            None for a new object.  An existing one must grant ``SYNCHRONIZE``, ``SEMAPHORE_QUERY_STATE`` and
+            ``SEMAPHORE_MODIFY_STATE``.
+
+        Raises:
+            ArgumentError: Not 0 <= initial <= maximum with a maximum of 1 to 2147483647; or the name or the security
+                makes no sense.
+            ExistsError: The name is taken (FileExistsError).
+            HandleError: The name is that of a section, a mutex or an event.
+            AccessError: An existing semaphore does not grant the access.
+
+        Example:
+            >>> from memsection import Semaphore
+            >>> slots = Semaphore.create(initial=1, maximum=2)
+            >>> slots.acquire(timeout=0), slots.acquire(timeout=0)
+            (True, False)
+            >>> slots.release(2)
+            0
+            >>> slots.close()
+        """
+        return cls._make(lambda access, attributes: kernel.create_semaphore(access, attributes, initial, maximum),
+                         kernel.open_semaphore, name, exist_ok, inheritable, security)
+
+    @classmethod
+    def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False) -> Self:
+        """Open a semaphore by its name.
+
+        Args:
+            name: As given to ``create``.
+            access: ``"r"`` to take units and look, ``"w"`` to release them, ``"rw"`` for both; or an access mask.
+            inheritable: Whether child processes get the handle.
+
+        Rights:
+            The semaphore must grant what ``access`` asks for.
+
+        Raises:
+            NotFoundError: Nothing has this name (FileNotFoundError).
+            AccessError: The semaphore does not grant the access (PermissionError).
+            HandleError: The name is that of another kind of object (ValueError).
+            ArgumentError: No such name or access can be (ValueError).
+        """
+        return cls._open(kernel.open_semaphore, name, access, inheritable)
+
+    def acquire(self, timeout: float | None = None) -> bool:
+        """Take a unit as soon as there is one.
+
+        Args:
+            timeout: Seconds to wait; for ever when omitted, not at all when 0.
+
+        Returns:
+            Whether one was taken; False when the time was up.
+
+        Rights:
+            ``SYNCHRONIZE``.
+
+        Raises:
+            AccessError: The handle does not permit waiting.
+            CorruptError: Somebody spoiled the object.
+            HandleError: The handle is closed.
+        """
+        return self._take(timeout)
+
+    def release(self, n: int = 1) -> int:
+        """Give units back, or add new ones.
+
+        Args:
+            n: How many.
+
+        Returns:
+            How many there were before.
+
+        Rights:
+            ``SEMAPHORE_MODIFY_STATE``.
+
+        Raises:
+            ArgumentError: Fewer than one, or more than up to the maximum: none is added (ValueError).
+            AccessError: The handle does not permit it.
+            CorruptError: Somebody spoiled the object.
+            HandleError: The handle is closed.
+        """
+        return int(self._ask(kernel.release_semaphore, n))
+
+    @property
+    def value(self) -> int:
+        """How many units there are.
+
+        Rights:
+            ``SEMAPHORE_QUERY_STATE``.
+
+        Raises:
+            AccessError: The handle does not permit it.
+            HandleError: The handle is closed.
+        """
+        return int(self._ask(kernel.query_semaphore).CurrentCount)
+
+    @property
+    def maximum(self) -> int:
+        """How many there can ever be.
+
+        Rights:
+            ``SEMAPHORE_QUERY_STATE``.
+
+        Raises:
+            AccessError: The handle does not permit it.
+            HandleError: The handle is closed.
+        """
+        return int(self._ask(kernel.query_semaphore).MaximumCount)
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: MIT
+"""Waiting, for what mutexes, events, semaphores and processes have in common: for one, for any, for all, and without
+blocking the event loop.
+
+Timeouts are seconds from now, counted by a clock that nobody sets; ``None`` waits for ever and 0 only looks.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from memsection.api.handle import Handle, object_attributes
+from memsection.nt import kernel
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import AbandonedNtError, ArgumentError, NtError, public
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, ClassVar, NoReturn, Self, TypeVar
+
+    from memsection.api.security import Security
+
+    H = TypeVar("H", bound=Handle)
+
+_FIRST_LOOK, _LAST_LOOK = 0.001, 0.01  # seconds between looks, on a system whose kernel does not say when to
+
+
+def units(timeout: float | None) -> int | None:
+    """Seconds from now as the kernel interface counts them: 100 ns, negative for a span."""
+    if timeout is None:
+        return None
+    if timeout != timeout:
+        raise ArgumentError("timeout: not a number of seconds")
+    if timeout <= 0:
+        return 0
+    return None if timeout > 9e9 else -max(1, int(timeout * 1e7))
+
+
+def failed(failure: NtError) -> NoReturn:
+    """Raise the public exception."""
+    raise public(failure) from None
+
+
+class Waitable(Handle):
+    """What can be waited for.
+
+    Where the system has a native short way for an object's operations, it stands in the instance and shadows the
+    methods of the class, which say what it does and serve everywhere else.
+    """
+
+    _shadowed: ClassVar[tuple[str, ...]] = ()  #: methods that the short way has
+
+    created: bool
+    _short: Any
+
+    @classmethod
+    def _adopt(cls, handle: int) -> Self:
+        self = super()._adopt(handle)
+        self.created = False
+        self._short = None
+        self._bind()
+        return self
+
+    def _bind(self) -> None:
+        try:
+            short = kernel.short_way(self._handle, failed)
+        except NtError as failure:
+            kernel.close(self.detach())
+            raise public(failure) from None
+        if short is not None:
+            self._short = short
+            for name in self._shadowed:
+                self.__dict__[name] = getattr(short, name)
+
+    def _unbind(self) -> None:
+        if self._short is not None and not self._handle:
+            self._short.close()  # for whoever kept a bound method
+            for name in self._shadowed:
+                self.__dict__.pop(name, None)
+
+    @classmethod
+    def _make(cls, service: Callable[[int, s.ObjectAttributes | None], tuple[int, int]],
+              opening: Callable[[int, s.ObjectAttributes | None], int], name: str | None, exist_ok: bool,
+              inheritable: bool, security: Security | str | bytes | None) -> Self:
+        """Create, or open what has the name already: with every right, or else with those that ``open`` asks for."""
+        attributes = object_attributes(cls._type, name, inheritable=inheritable, exist_ok=exist_ok, security=security)
+        try:
+            status, handle = service(cls._type.generic_all, attributes)
+        except NtError as failure:
+            if failure.status != st.ACCESS_DENIED or not exist_ok or name is None:
+                raise public(failure) from None
+            try:
+                status, handle = st.OBJECT_NAME_EXISTS, opening(cls._words["rw"], attributes)
+            except NtError:
+                raise public(failure) from None
+        self = cls._adopt(handle)
+        self.created = status != st.OBJECT_NAME_EXISTS
+        return self
+
+    @classmethod
+    def _open(cls, opening: Callable[[int, s.ObjectAttributes | None], int], name: str, access: str | int,
+              inheritable: bool) -> Self:
+        if not isinstance(name, str):
+            raise TypeError(f"name: a str is needed, not {type(name).__name__}")
+        mask = cls._mask(access)
+        try:
+            return cls._adopt(opening(mask, object_attributes(cls._type, name, inheritable=inheritable)))
+        except NtError as failure:
+            raise public(failure) from None
+
+    def close(self) -> None:
+        super().close()
+        self._unbind()
+
+    close.__doc__ = Handle.close.__doc__
+
+    def detach(self) -> int:
+        handle = super().detach()
+        self._unbind()
+        return handle
+
+    detach.__doc__ = Handle.detach.__doc__
+
+    def _take(self, timeout: float | None, abandoned_ok: bool = False) -> bool:
+        """Wait for it by the service that every system has."""
+        return self._ask(kernel.wait_for_single_object, units(timeout), careful=not abandoned_ok) != st.TIMEOUT  # type: ignore[no-any-return]
+
+    async def wait_async(self, timeout: float | None = None, *, abandoned_ok: bool = False) -> bool:
+        """Wait for the object without blocking the event loop, and without a thread for this wait.
+
+        What a wait does to an object it does here too: a mutex is then owned by the event loop's thread, a semaphore
+        has one unit less, an auto-reset event is reset.  A wait that is cancelled has taken nothing.
+
+        Args:
+            timeout: Seconds; for ever when omitted.
+            abandoned_ok: Whether an abandoned mutex is taken.
+
+        Returns:
+            Whether it was taken; False when the time was up.
+
+        Rights:
+            ``SYNCHRONIZE``.
+
+        Raises:
+            AbandonedMutexError: The mutex's owner ended while it owned it; nothing was taken.
+            AccessError: The handle does not permit waiting.
+            CorruptError: Somebody spoiled the object.
+            HandleError: The handle is closed.
+        """
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        end = None if timeout is None else loop.time() + timeout
+        turn: asyncio.Future[None] | None = None
+
+        def wake() -> None:
+            if turn is not None and not turn.done():
+                turn.set_result(None)
+
+        def ready() -> None:
+            try:
+                loop.call_soon_threadsafe(wake)
+            except RuntimeError:
+                pass  # the loop was closed meanwhile, and nobody waits any more
+
+        watch = self._ask(kernel.watch, ready)
+        if watch is None:
+            return await self._look_now_and_then(end, abandoned_ok)
+        try:
+            while True:
+                try:
+                    if watch.attempt(careful=not abandoned_ok) != st.TIMEOUT:
+                        return True
+                except NtError as failure:
+                    raise public(failure) from None
+                if end is not None and loop.time() >= end:
+                    return False
+                turn = loop.create_future()
+                timer = None if end is None else loop.call_at(end, wake)
+                try:
+                    watch.arm()
+                    await turn
+                finally:
+                    if timer is not None:
+                        timer.cancel()
+        finally:
+            watch.end()
+
+    async def _look_now_and_then(self, end: float | None, abandoned_ok: bool) -> bool:
+        import asyncio
+
+        loop = asyncio.get_running_loop()
+        pause = _FIRST_LOOK
+        while not self._take(0, abandoned_ok):
+            left = pause if end is None else min(pause, end - loop.time())
+            if left <= 0:
+                return False
+            await asyncio.sleep(left)
+            pause = min(pause * 1.5, _LAST_LOOK)
+        return True
+
+
+def wait_any(objects: Iterable[H], timeout: float | None = None, *, abandoned_ok: bool = False) -> H | None:
+    """Wait until one of several objects can be taken, and take that one: the first in their order that can.
+
+    Args:
+        objects: 1 to 64 mutexes, events, semaphores and processes, in any mix.
+        timeout: Seconds; for ever when omitted.
+        abandoned_ok: Whether an abandoned mutex is taken.
+
+    Returns:
+        The object, or None when the time was up.
+
+    Rights:
+        ``SYNCHRONIZE`` for each.
+
+    Raises:
+        AbandonedMutexError: A mutex's owner ended while it owned it.  Nothing was taken, and it stays so until
+            somebody takes it knowingly.  (One that was made with ``repair`` is repaired instead.)
+        AccessError: A handle does not permit waiting.
+        ArgumentError: No objects, or more than 64.
+        HandleError: A handle is closed, or a section's.
+        CorruptError: Somebody spoiled an object.
+    """
+    several, end = _list(objects), _end(timeout)
+    while True:
+        try:
+            status = kernel.wait_for_multiple_objects([one.handle for one in several], s.WAIT_ANY, _left(timeout, end),
+                                                      careful=not abandoned_ok)
+        except AbandonedNtError as failure:
+            found = several[failure.index]
+            if _repaired(found, failure):
+                return found
+            continue
+        except NtError as failure:
+            raise public(failure) from None
+        if status == st.TIMEOUT:
+            return None
+        return several[status - (st.ABANDONED_WAIT_0 if status >= st.ABANDONED_WAIT_0 else st.WAIT_0)]
+
+
+def wait_all(objects: Iterable[Handle], timeout: float | None = None, *, abandoned_ok: bool = False) -> bool:
+    """Wait until all of several objects can be taken together, and take them; as long as one is missing, take none.
+
+    Args:
+        objects: 1 to 64 mutexes, events, semaphores and processes, in any mix, each once.
+        timeout: Seconds; for ever when omitted.
+        abandoned_ok: Whether abandoned mutexes are taken.
+
+    Returns:
+        Whether they were taken; False when the time was up.
+
+    Rights:
+        ``SYNCHRONIZE`` for each.
+
+    Raises:
+        AbandonedMutexError: All could be taken, but a mutex's owner ended while it owned it.  Nothing was taken.
+            (One that was made with ``repair`` is repaired instead.)
+        AccessError: A handle does not permit waiting.
+        ArgumentError: No objects, more than 64, or the same one twice.
+        HandleError: A handle is closed, or a section's.
+        CorruptError: Somebody spoiled an object.
+    """
+    several, end = _list(objects), _end(timeout)
+    while True:
+        try:
+            return kernel.wait_for_multiple_objects([one.handle for one in several], s.WAIT_ALL, _left(timeout, end),
+                                                    careful=not abandoned_ok) != st.TIMEOUT
+        except AbandonedNtError as failure:
+            found = several[failure.index]
+            if _repaired(found, failure):
+                found.release()  # type: ignore[attr-defined]  # only a mutex is repaired
+        except NtError as failure:
+            raise public(failure) from None
+
+
+def _list(objects: Iterable[H]) -> list[H]:
+    several = list(objects)
+    if not several:
+        raise ArgumentError("wait: no objects to wait for")
+    return several
+
+
+def _end(timeout: float | None) -> float:
+    return 0.0 if timeout is None else time.monotonic() + timeout
+
+
+def _left(timeout: float | None, end: float) -> int | None:
+    return None if timeout is None else units(end - time.monotonic() if timeout > 0 else 0)
+
+
+def _repaired(found: Handle, failure: AbandonedNtError) -> bool:
+    """Take an abandoned mutex that can be repaired; False when somebody else was faster."""
+    if getattr(found, "_repair", None) is None:
+        raise public(failure) from None
+    return found.acquire(0)  # type: ignore[attr-defined, no-any-return]

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""What mutexes, events and semaphores have in common: their bodies, their state words, and the core's results in words.
+
+Their operations are in the modules of their types, waiting in ``wait``; how state words change is the native core's.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+from typing import Any
+
+from memsection._native import sync, system
+from memsection.nt.linux import acl, control_page, namespace, objects, section
+from memsection.nt.linux import syscalls as sys_
+from memsection.nt.linux.handles import Handle
+from memsection.vocabulary import object_types
+from memsection.vocabulary import status as st
+from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.object_types import ObjectType
+from memsection.vocabulary.protection import PAGE_SIZE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CORE_KINDS = {object_types.MUTANT: sync.MUTEX, object_types.EVENT: sync.EVENT, object_types.SEMAPHORE: sync.SEMAPHORE}
+_STATE = struct.Struct("<IBBHI52xQIII")  # ms_state of ms_sync.h
+_MAGIC, _VERSION = 0x434E5953, 1
+_FAILURES = {
+    errno.EPERM: (st.MUTANT_NOT_OWNED, ""),
+    errno.EBADMSG: (st.FILE_CORRUPT_ERROR, "the object's state words, which any holder may write, make no sense"),
+    errno.EDEADLK: (st.FILE_CORRUPT_ERROR, "a process that waits for several objects holds it and does not go on"),
+    errno.EUSERS: (st.INSUFFICIENT_RESOURCES, "more processes use the object than it has slots for"),
+    errno.EBADF: (st.INVALID_HANDLE, ""),
+}
+
+
+def failure(result: int, kind: ObjectType, name: str | None = None, operation: str = "") -> NtError:
+    """A negative errno of the core as a status."""
+    if -result == errno.EOVERFLOW:
+        status = st.SEMAPHORE_LIMIT_EXCEEDED if kind is object_types.SEMAPHORE else st.MUTANT_LIMIT_EXCEEDED
+        return NtError(status, operation, name)
+    status, detail = _FAILURES.get(-result) or (st.from_errno(-result), os.strerror(-result))
+    return NtError(status, operation, name, detail)
+
+
+def create(kind: ObjectType, access: int, attributes: Any, state: bytes,
+           prepare: Callable[[sync.State, int], None] | None = None) -> tuple[int, Handle]:
+    """Create or open an object whose body is its control page alone.
+
+    ``prepare`` gets a new object's state, and its descriptor, before anybody else can see the object.
+    """
+    prepared: list[sync.State] = []
+
+    def build(place: namespace.Place | None, floor: acl.Floor,
+              descriptor: bytes) -> tuple[int, control_page.Facts, int]:
+        draft = control_page.Draft(place.full if place is not None else "", "", descriptor)
+        fd = section.make_body(place, 0, draft)
+        try:
+            draft.write(fd, 0, kind.number, 0, 0, 0, 0, (0, 0), (os.getpid(), os.geteuid()), state)
+            section.finish_body(fd, place, floor)
+            facts = section.facts_of(fd)
+            if prepare is not None:
+                prepared[:] = [sync.State(fd, facts.body_size - PAGE_SIZE, CORE_KINDS[kind])]
+                prepare(prepared[0], fd)
+            return fd, facts, -1
+        except BaseException:
+            sys_.close(fd)
+            raise
+
+    status, handle = objects.create(kind, access, attributes, build)
+    if status == st.SUCCESS and prepared:
+        handle.obj.state = prepared[0]
+    return status, handle
+
+
+def state_of(handle: Handle) -> sync.State:
+    """The state words of a handle's object, mapped once for each process.
+
+    Raises:
+        NtError: FILE_CORRUPT_ERROR for words that make no sense; ACCESS_DENIED for a handle that may only read.
+    """
+    state = handle.obj.state
+    if state is not None:
+        return state  # type: ignore[no-any-return]
+    facts = handle.obj.facts
+    assert facts is not None
+    try:
+        state = sync.State(handle.fd, facts.body_size - PAGE_SIZE, CORE_KINDS[handle.kind])
+    except OSError as problem:
+        raise failure(-(problem.errno or 0), handle.kind, handle.obj.display_name()) from None
+    _guard(state, handle, facts)
+    handle.obj.state = state
+    return state
+
+
+def _guard(state: sync.State, handle: Handle, facts: control_page.Facts) -> None:
+    """A Global body is a file that cannot be sealed: whoever may write it may cut it under our feet."""
+    if handle.obj.directory == "global" and state.guard is None:
+        from memsection._native import guard
+
+        state.guard = guard.add(state.address, PAGE_SIZE, system.PROT_READ | system.PROT_WRITE, -1,
+                                facts.body_size - PAGE_SIZE)
+
+
+def look(handle: Handle) -> tuple[int, int, int, int, int, int]:
+    """(word, owner's thread, depth, how often this thread owns it, flags, maximum); also by a handle that only reads.
+
+    Raises:
+        NtError: FILE_CORRUPT_ERROR.
+    """
+    if handle.obj.state is not None or objects.needs_write(handle.kind, handle.access):
+        state = state_of(handle)
+        return *state.look(), state.flags, state.maximum
+    facts = handle.obj.facts
+    assert facts is not None
+    data = sys_.pread(handle.fd, _STATE.size, facts.body_size - PAGE_SIZE + control_page.STATE_OFFSET)
+    if len(data) < _STATE.size:
+        raise failure(-errno.EBADMSG, handle.kind, handle.obj.display_name())
+    magic, version, kind, flags, maximum, word, _, tid, depth = _STATE.unpack(data)
+    if (magic, version, kind) != (_MAGIC, _VERSION, CORE_KINDS[handle.kind]):
+        raise failure(-errno.EBADMSG, handle.kind, handle.obj.display_name())
+    return word, tid, depth, 0, flags, maximum
