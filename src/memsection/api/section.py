@@ -333,8 +333,8 @@ class Section(Handle):
         try:
             protection = PROTECTIONS[words]
         except KeyError:
-            self._mask(words)
-            raise ArgumentError(f"map: a handle with access {words!r} has no default for views: name one") from None
+            raise ArgumentError(f"access {words!r}: not one of {', '.join(map(repr, PROTECTIONS))}" if words else
+                                "map: this handle permits no views") from None
         if length is None:
             size = 0
         elif length > 0:

@@ -343,7 +343,8 @@ def _map(handle: Handle, facts: control_page.Facts, base: int, offset: int, size
         if reserved:
             _guard_reserved(region, handle, facts, prot)
         elif facts.file_identity is not None and not large or obj.directory == "global":
-            region.guard = memory.new_guard(address, size, prot, fd, offset)
+            # What is missing of the last page was never there.
+            region.guard = memory.new_guard(address, min(size, facts.size - offset), prot, fd, offset)
     except BaseException:
         if region.bitmap:
             sys_.munmap(region.bitmap, region.bitmap_size)

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""Names that nobody else uses, and what a test may not leave behind."""
+
+from __future__ import annotations
+
+import gc
+import itertools
+import os
+import sys
+from collections.abc import Iterator
+
+from memsection.nt import kernel
+
+_numbers = itertools.count()
+
+
+def unique_name(prefix: str = "") -> str:
+    """An object name that no other test, and no other run, uses."""
+    return f"{prefix}test-{os.getpid()}-{next(_numbers)}"
+
+
+def handles() -> set[tuple[str, int]]:
+    """The objects that this process has handles to, by type and value."""
+    return {(entry.type_name, entry.handle) for entry in kernel.process_handles(os.getpid())
+            if entry.type_name in ("Section", "Mutant", "Event", "Semaphore")}
+
+
+def descriptors() -> int:
+    """How many descriptors this process has open; 0 where there is no such thing."""
+    return len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
+
+
+def leaves_nothing() -> Iterator[None]:
+    """The body of a fixture: fails when handles, descriptors or names of this process are left behind."""
+    kernel.named_objects_directory()
+    kernel.list_directory()  # what the library keeps for itself is there from here on
+    gc.collect()
+    before, open_before = handles(), descriptors()
+    yield
+    gc.collect()
+    left = handles() - before
+    assert not left, f"handles are left behind: {left}"
+    mine = [found.name for found in kernel.list_directory() if f"test-{os.getpid()}-" in found.name]
+    assert not mine, f"names are left behind: {mine}"
+    assert descriptors() <= open_before, "descriptors are left behind"
