@@ -222,7 +222,10 @@ def _close_last_of_process(handle: Handle, obj: LocalObject) -> None:
         probe = obj.view_ro if obj.view_ro >= 0 else obj.view_rw
         borrowed = probe >= 0
         if not borrowed:
-            probe = lifetime.reopen(handle.fd, sys_.O_RDONLY)
+            try:
+                probe = lifetime.reopen(handle.fd, sys_.O_RDONLY)
+            except PermissionError:
+                pass  # another user's object, no longer open to this one: who may removes what is left of it
     sys_.close(handle.fd)
     if probe >= 0:
         try:
@@ -254,14 +257,19 @@ def view_descriptor(handle: Handle, *, writable: bool) -> int:
     if handle.data_fd >= 0:
         return handle.data_fd
     obj = handle.obj
-    with lock:
-        if writable:
-            if obj.view_rw < 0:
-                obj.view_rw = lifetime.reopen(handle.fd, sys_.O_RDWR)
-            return obj.view_rw
-        if obj.view_ro < 0:
-            obj.view_ro = lifetime.reopen(handle.fd, sys_.O_RDONLY)
-        return obj.view_ro
+    try:
+        with lock:
+            if writable:
+                if obj.view_rw < 0:
+                    obj.view_rw = lifetime.reopen(handle.fd, sys_.O_RDWR)
+                return obj.view_rw
+            if obj.view_ro < 0:
+                obj.view_ro = lifetime.reopen(handle.fd, sys_.O_RDONLY)
+            return obj.view_ro
+    except PermissionError:
+        # What was granted stays, though the descriptor now says otherwise, or the debug privilege got the handle.  The
+        # view then keeps the handle's own lock, and with it the name, until it is unmapped.
+        return handle.fd
 
 
 def view_gone(obj: LocalObject) -> None:
