@@ -74,7 +74,8 @@ class Block:
         """Let go of the view, and of the handle if this attachment has one of its own.  Once."""
         if not self._handle and self.identity in _handles:
             _left[self.identity] = len(self._view)
-        self._view.close()
+        # Not closed but dropped: an array over a memoryview may hold on to the view itself and to no buffer of it.
+        del self._view
         mine = _handles.get(self.identity, [])
         if self._handle in mine:  # otherwise the block was unlinked here, and the handle closed
             mine.remove(self._handle)
