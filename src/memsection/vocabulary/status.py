@@ -93,6 +93,7 @@ SECTION_NOT_IMAGE = _s(0xC0000049, "STATUS_SECTION_NOT_IMAGE", 87, _errno.ENOEXE
 SECTION_PROTECTION = _s(0xC000004E, "STATUS_SECTION_PROTECTION", 87, _errno.EACCES,
                         "more than the section's own protection")
 DELETE_PENDING = _s(0xC0000056, "STATUS_DELETE_PENDING", 5, _errno.EBUSY, "the file is about to be deleted")
+UNKNOWN_REVISION = _s(0xC0000058, "STATUS_UNKNOWN_REVISION", 1305, _errno.EINVAL, "a revision that is not known")
 INVALID_OWNER = _s(0xC000005A, "STATUS_INVALID_OWNER", 1307, _errno.EPERM, "not allowed as an owner")
 NO_SUCH_PRIVILEGE = _s(0xC0000060, "STATUS_NO_SUCH_PRIVILEGE", 1313, _errno.EINVAL, "no such privilege")
 PRIVILEGE_NOT_HELD = _s(0xC0000061, "STATUS_PRIVILEGE_NOT_HELD", 1314, _errno.EPERM, "a privilege is missing")
