@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Process B: takes the section of process A by process id and handle, prints what is there, and answers.
 
-The program of the article, line by line.
+The program of the article, line by line, with its functions that enable the debug privilege while a process is opened.
 """
 
 import ctypes
@@ -9,17 +9,62 @@ import sys
 
 from memsection.win32 import (
     DUPLICATE_SAME_ACCESS,
+    ERROR_SUCCESS,
     FILE_MAP_ALL_ACCESS,
     PROCESS_DUP_HANDLE,
+    SE_DEBUG_NAME,
+    SE_PRIVILEGE_ENABLED,
+    TOKEN_ADJUST_PRIVILEGES,
+    TOKEN_PRIVILEGES,
+    TOKEN_QUERY,
+    AdjustTokenPrivileges,
     CloseHandle,
     DuplicateHandle,
     GetCurrentProcess,
+    GetLastError,
+    LookupPrivilegeValue,
     MapViewOfFile,
     OpenProcess,
+    OpenProcessToken,
+    SetLastError,
     UnmapViewOfFile,
 )
 
 BUFFER_SIZE = 0x1000
+
+
+def SunEnableSunDebugPrivilege(PrivilegeName: str, IsEnable: bool) -> bool:
+    """Switch a privilege of this process on or off; False, with the last error, if that is not possible."""
+    try:
+        TokenHandle = OpenProcessToken(GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES | TOKEN_QUERY)
+    except OSError:
+        return False
+    LastError = ERROR_SUCCESS
+    try:
+        TokenPrivileges = TOKEN_PRIVILEGES(PrivilegeCount=1)
+        TokenPrivileges.Privileges[0].Luid = LookupPrivilegeValue(None, PrivilegeName)
+        TokenPrivileges.Privileges[0].Attributes = SE_PRIVILEGE_ENABLED if IsEnable else 0
+        AdjustTokenPrivileges(TokenHandle, False, TokenPrivileges)
+        LastError = GetLastError()  # ERROR_NOT_ALL_ASSIGNED: the call worked, but the token has no such privilege
+    except OSError as error:
+        LastError = error.winerror
+    finally:
+        CloseHandle(TokenHandle)
+        SetLastError(LastError)
+    return LastError == ERROR_SUCCESS
+
+
+def SunOpenProcess(DesiredAccess: int, IsInheritHandle: bool, ProcessID: int) -> int:
+    """Open a process with the debug privilege on; 0, with the last error, if it cannot be opened."""
+    SunEnableSunDebugPrivilege(SE_DEBUG_NAME, True)  # an ordinary user's own processes open without it
+    try:
+        ProcessHandle = OpenProcess(DesiredAccess, IsInheritHandle, ProcessID)
+    except OSError:
+        ProcessHandle = 0
+    LastError = GetLastError()
+    SunEnableSunDebugPrivilege(SE_DEBUG_NAME, False)
+    SetLastError(LastError)
+    return ProcessHandle
 
 
 def main() -> int:
@@ -28,10 +73,9 @@ def main() -> int:
     print("Handle in A:", end=" ", flush=True)
     handle = int(sys.stdin.readline(), 0)
 
-    try:
-        process = OpenProcess(PROCESS_DUP_HANDLE, False, process_id)
-    except OSError as error:
-        print(f"OpenProcess: error {error.winerror}")
+    process = SunOpenProcess(PROCESS_DUP_HANDLE, False, process_id)
+    if not process:
+        print(f"OpenProcess: error {GetLastError()}")
         return 1
     try:
         section = DuplicateHandle(process, handle, GetCurrentProcess(), 0, False, DUPLICATE_SAME_ACCESS)

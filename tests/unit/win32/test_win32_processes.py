@@ -118,7 +118,7 @@ win32.WriteProcessMemory(win32.GetCurrentProcess(), view, b"child")
 @pytest.mark.parametrize("of_the_handle", [False, True])
 @pytest.mark.parametrize("of_the_process", [False, True])
 def test_a_handle_is_inherited_when_both_switches_are_on(of_the_handle: bool, of_the_process: bool) -> None:
-    taken = [win32.CreateEvent() for _ in range(60)]  # so that the child has no handle of that value by accident
+    taken = [win32.CreateEvent() for _ in range(200)]  # so that the child has no handle of that value by accident
     section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE,
                                       win32.SECURITY_ATTRIBUTES(bInheritHandle=of_the_handle), win32.PAGE_READWRITE,
                                       0, 0x1000, None)
