@@ -38,15 +38,13 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Show the v
 def run() -> int:
     """Run the command line; the exit status: 0, 1 for a failure, 2 for a wrong use, 130 after Ctrl-C."""
     try:
-        result = app(prog_name="memsection", standalone_mode=False)
-        return result if isinstance(result, int) else 0
-    except typer.Abort:
-        return 130
+        app(prog_name="memsection")
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         # Whoever read our output has gone; the interpreter must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except Exception as problem:
+    except OSError as problem:
         return complain(problem)
+    return 0

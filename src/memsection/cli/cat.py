@@ -32,7 +32,7 @@ def cat(
     with _open(name, follow) as section:
         view = section.map(access="r")
         with view:
-            found = content.Content.read(view, name)
+            found = content.find(view, name)
             if found is not None and found.state in (content.STREAM, content.ENDED):
                 found.release()
                 _stream(name)

@@ -166,6 +166,26 @@ class Ring:
         return True
 
 
+def announcement(name: str) -> Event:
+    """An event that exists as long as a new section has no trailer yet: to be closed when it has."""
+    return Event.create(f"{name}.filling", exist_ok=True)
+
+
+def find(view: View, name: str) -> Content | None:
+    """The trailer of a section, waiting for one that is announced; None if the section has none."""
+    while True:
+        announced = True
+        try:
+            Event.open(f"{name}.filling").close()
+        except errors.Error:
+            announced = False
+        # Looked for after the announcement: one that is gone by then has left a trailer.
+        found = Content.read(view, name)
+        if found is not None or not announced:
+            return found
+        time.sleep(POLL_SECONDS / 20)
+
+
 def event_names(name: str) -> tuple[str, str]:
     """The names of a stream's two events."""
     return f"{name}.came", f"{name}.went"

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-import click
 import psutil
+import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
@@ -18,35 +18,28 @@ from rich.text import Text
 from memsection import errors
 from memsection.api.section import access_words
 from memsection.vocabulary import object_types, structs
+from memsection.vocabulary import status as st
 
 # No markup: object names and paths may contain brackets.
 out = Console(highlight=False, markup=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
 LARGE = 16 * 1024 * 1024  #: bytes from which a transfer shows its progress
 
-_HINTS: tuple[tuple[type[Exception], str], ...] = (
-    (errors.NotFoundError, "'memsection ls' shows the names that exist."),
-    (errors.ExistsError, "'memsection show NAME' tells who holds it; choose another name, or wait until it is gone."),
-    (errors.AccessError, "'memsection show NAME' tells who may do what; 'memsection doctor' looks for what stands "
-                         "in the way."),
-    (errors.CommitError, "'memsection top' shows which sections are large."),
-)
+_HINTS = {
+    st.OBJECT_NAME_NOT_FOUND: "'memsection ls' shows the names that exist.",
+    st.OBJECT_NAME_COLLISION: "'memsection show NAME' tells who holds it; choose another name, or wait.",
+    st.ACCESS_DENIED: "'memsection show NAME' tells who may do what; 'memsection doctor' what this machine permits.",
+    st.COMMITMENT_LIMIT: "'memsection top' shows which sections are large.",
+    st.NAMESPACE_REFUSED: "'memsection doctor' tells what is wrong with it.",
+    st.HOLDER_OUT_OF_REACH: "'memsection doctor' tells what this process may look into.",
+}
 
 
-def complain(problem: Exception) -> int:
+def complain(problem: OSError) -> int:
     """Say what went wrong and what can be done about it; the exit status."""
-    if isinstance(problem, click.UsageError):
-        problem.show()
-        return problem.exit_code
-    if isinstance(problem, click.exceptions.Exit):
-        return problem.exit_code
-    if not isinstance(problem, (OSError, click.ClickException)):
-        raise problem
-    text = problem.format_message() if isinstance(problem, click.ClickException) else str(problem)
-    err.print(Text.assemble(("memsection: ", "bold red"), text))
-    hint = next((words for kind, words in _HINTS if isinstance(problem, kind)), None)
-    if hint:
-        note(hint)
+    err.print(Text.assemble(("memsection: ", "bold red"), str(problem)))
+    if isinstance(problem, errors.Error) and problem.ntstatus in _HINTS:
+        note(_HINTS[problem.ntstatus])
     return 1
 
 
@@ -75,9 +68,9 @@ def parse_size(text: str) -> int:
     try:
         size = int(float(digits) * factor) if factor > 1 else int(digits, 0)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no size; examples: 4096, 64K, 1.5G") from None
+        raise typer.BadParameter(f"{text!r} is no size; examples: 4096, 64K, 1.5G") from None
     if size < 1:
-        raise click.BadParameter(f"a size is at least 1 byte, not {text}")
+        raise typer.BadParameter(f"a size is at least 1 byte, not {text}")
     return size
 
 

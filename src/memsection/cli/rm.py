@@ -14,6 +14,7 @@ from memsection.cli.output import command_of, err
 from memsection.cli.show import find, open_named
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
+from memsection.vocabulary import status as st
 
 STOP_SECONDS = 5.0  #: how long a process that was asked to end may take
 
@@ -55,7 +56,7 @@ def rm(
     if find(name) is not None:
         held = "\n".join(f"  process {pid}: {command_of(pid) or 'unknown command'}" for pid in pids)
         raise errors.Error(f"rm '{name}': it is held and goes with its last handle\n{held or '  ' + found.problem}\n"
-                           f"'memsection rm --stop {name}' asks these processes to end.")
+                           f"'memsection rm --stop {name}' asks these processes to end.", ntstatus=st.CANNOT_DELETE)
     err.print(f"'{name}': gone")
 
 

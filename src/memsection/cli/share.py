@@ -8,6 +8,7 @@ import signal
 import stat
 import sys
 import time
+from contextlib import ExitStack
 from typing import IO, Annotated, Any
 
 import typer
@@ -34,7 +35,8 @@ def share(
     'memsection cat NAME' writes them out again, from any process.  With --follow it ends by itself when everything
     was read.
     """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell's background job begins with Ctrl-C ignored
+        signal.signal(ending, signal.default_int_handler)
     try:
         with _source(file) as source:
             if follow:
@@ -70,10 +72,13 @@ def _fill(source: IO[bytes], name: str, security: str | None) -> tuple[Section, 
     facts = os.fstat(source.fileno())
     if not (stat.S_ISREG(facts.st_mode) and facts.st_size):
         return _fill_unknown(source, name, security)
-    section = Section.create(name, facts.st_size + content.SIZE, security=security)
+    section = None
     try:
-        with section.map() as view, progress(name, facts.st_size) as bar:
+        with content.announcement(name):
+            section = Section.create(name, facts.st_size + content.SIZE, security=security)
+            view = section.map()
             trailer = content.Content.write(view, content.FILLING, facts.st_size)
+        with view, progress(name, facts.st_size) as bar:
             done = 0
             while done < facts.st_size:
                 with memoryview(view)[done:min(done + _CHUNK, facts.st_size)] as place:
@@ -86,7 +91,8 @@ def _fill(source: IO[bytes], name: str, security: str | None) -> tuple[Section, 
             trailer.state = content.WHOLE
             trailer.release()
     except BaseException:
-        section.close()
+        if section is not None:
+            section.close()
         raise
     return section, done
 
@@ -98,10 +104,11 @@ def _fill_unknown(source: IO[bytes], name: str, security: str | None) -> tuple[S
         while chunk := source.read(1 << 20):
             data += chunk
             bar.update(bar.task_ids[0], completed=len(data))
-    section = Section.create(name, len(data) + content.SIZE, security=security)
-    with section.map() as view:
-        memoryview(view)[:len(data)] = data
-        content.Content.write(view, content.WHOLE, len(data)).release()
+    with content.announcement(name):
+        section = Section.create(name, len(data) + content.SIZE, security=security)
+        with section.map() as view:
+            memoryview(view)[:len(data)] = data
+            content.Content.write(view, content.WHOLE, len(data)).release()
     return section, len(data)
 
 
@@ -111,11 +118,13 @@ def _reader(source: IO[bytes]) -> Any:
 
 def _stream(source: IO[bytes], name: str, security: str | None, capacity: int) -> None:
     came, went = content.event_names(name)
-    with (Section.create(name, capacity + content.SIZE, security=security) as section,
-          Event.create(came, manual_reset=False, security=security) as came_event,
-          Event.create(went, manual_reset=False, security=security) as went_event,
-          section.map() as view):
-        trailer = content.Content.write(view, content.STREAM, len(view) - content.SIZE)
+    with ExitStack() as stack:
+        with content.announcement(name):
+            came_event = stack.enter_context(Event.create(came, manual_reset=False, security=security))
+            went_event = stack.enter_context(Event.create(went, manual_reset=False, security=security))
+            section = stack.enter_context(Section.create(name, capacity + content.SIZE, security=security))
+            view = stack.enter_context(section.map())
+            trailer = content.Content.write(view, content.STREAM, len(view) - content.SIZE)
         ring = content.Ring(section, trailer, came_event, went_event)
         err.print(f"'{name}': passing on what comes, {size_words(ring.capacity)} at most waiting to be read")
         while ring.put(_reader(source)):
