@@ -138,17 +138,13 @@ def programs() -> Iterator[Any]:
 
 def serve() -> None:
     """The program's side: answer statement after statement until the input ends."""
-    import importlib
-
-    for module in ("memsection", "memsection.nt", "memsection.win32", "memsection.api.section", "memsection.api.event",
-                   "memsection.api.mutex", "memsection.api.semaphore", "memsection.api.process", "memsection.api.wait",
-                   "memsection.api.security", "grp", "pwd", "mmap", "struct", "time", "fcntl", "ctypes"):
-        importlib.import_module(module)
+    _import_everything()
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what statements print must not come between the answers
     space: dict[str, Any] = {"os": os}
-    exec("import mmap, time, fcntl, struct, ctypes, signal, memsection\n"
-         "from memsection import *\nfrom memsection import nt, win32", space)
+    exec("import mmap, time, fcntl, struct, ctypes, signal, memsection\nfrom memsection import nt, win32", space)
+    for name in memsection_names():
+        space[name] = getattr(sys.modules["memsection"], name)
     for line in sys.stdin.buffer:
         mode, code, names = pickle.loads(base64.b64decode(line))
         try:
@@ -158,6 +154,30 @@ def serve() -> None:
                               getattr(failure, "ntstatus", None), getattr(failure, "errno", None)))
         output.write(base64.b64encode(pickle.dumps(answer)) + b"\n")
         output.flush()
+
+
+def memsection_names():
+    out=[]
+    import memsection
+    for n in memsection.__all__:
+        try: getattr(memsection,n); out.append(n)
+        except ImportError: pass
+    return out
+
+
+def _import_everything() -> None:
+    """What the library may import later, now: the user need not be able to read the interpreter's files."""
+    import importlib
+    import pkgutil
+
+    packages = [importlib.import_module(name) for name in ("memsection.nt", "memsection.api", "memsection.win32",
+                                                           "memsection.vocabulary", "encodings")]
+    for package in packages:
+        for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+            if ".windows" not in module.name and not module.name.startswith(("encodings.mbcs", "encodings.oem")):
+                importlib.import_module(module.name)
+    for name in ("grp", "pwd", "inspect", "linecache", "tempfile", "resource", "subprocess", "hashlib", "asyncio"):
+        importlib.import_module(name)
 
 
 def _do(mode: str, code: str, names: dict[str, Any], space: dict[str, Any]) -> Any:

@@ -156,14 +156,19 @@ def set_protected(handle: Handle, protect: bool) -> None:
 def _take(pid: int, value: int, access: int, attributes: int, options: int) -> Handle:
     """A handle of another process, into this one."""
     fd = (value & ~3) // 4
-    found, info = _look(pid, fd, value)
+    try:
+        found, info = _look(pid, fd, value)
+    except NtError as failure:
+        if failure.status != st.ACCESS_DENIED:
+            raise
+        return _take_borrowed(pid, fd, access, attributes, options, failure)
     carried = decode(info[0])
     if carried is None:
         return _take_plain(pid, fd, value, found, info, access, attributes, options)
     try:
         body = lifetime.open_source((pid, fd), (found.st_dev, found.st_ino))
     except NtError:
-        raise _gone(pid, value) from None
+        return _take_borrowed(pid, fd, access, attributes, options, _gone(pid, value))
     try:
         sys_.flock(body, sys_.LOCK_SH)
         again = descriptor_info(pid, fd)
@@ -179,6 +184,38 @@ def _take(pid: int, value: int, access: int, attributes: int, options: int) -> H
             objects.close(handle.value)
             raise
     return handle
+
+
+def _take_borrowed(pid: int, fd: int, access: int, attributes: int, options: int, refusal: NtError) -> Handle:
+    """A handle whose file the kernel does not let this user open: only the debug privilege reaches it.
+
+    The duplicate shares the other process's description, and so cannot get more rights than that one carries.
+    """
+    try:
+        body = lifetime.borrow(pid, fd)
+    except OSError:
+        raise refusal from None
+    try:
+        found, carried = sys_.fstat(body), decode(sys_.lseek(body, 0, 1))
+        if not stat_.S_ISREG(found.st_mode) or carried is None or options & s.DUPLICATE_CLOSE_SOURCE:
+            raise refusal
+        facts = control_page.read(body, found.st_size)
+        kind = object_types.BY_NUMBER.get(facts.type)
+        if kind is None or kind.number > 4:
+            raise control_page.corrupt(f"object type {facts.type}")
+        if facts.file_identity is not None:
+            raise refusal  # the data is in a file of its own, which has its own rights
+        has = carried[0] & kind.valid
+        wanted = has if options & s.DUPLICATE_SAME_ACCESS else kind.specific(access)
+        if wanted & ~has:
+            raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
+                          detail=f"asked for {kind.words(wanted)}, the handle grants {kind.words(has)}")
+        with objects.lock:
+            return objects.register(body, kind, wanted, objects.known(found, kind, facts, body),
+                                    inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
+    except BaseException:
+        sys_.close(body)
+        raise
 
 
 def _look(pid: int, fd: int, value: int) -> tuple[os.stat_result, tuple[int, int]]:
@@ -268,15 +305,12 @@ def _take_plain(pid: int, fd: int, value: int, found: os.stat_result, info: tupl
 
 def _shared(pid: int, fd: int) -> int:
     """A descriptor that shares another process's description (pidfd_getfd(2); needs the right to trace it)."""
-    pidfd = sys_.pidfd_open(pid)
     try:
-        return sys_.pidfd_getfd(pidfd, fd)
+        return lifetime.borrow(pid, fd)
     except PermissionError:
         raise NtError(st.NOT_ON_THIS_SYSTEM, name=f"process {pid}",
                       detail="this needs the right to trace the process (kernel.yama.ptrace_scope=0, a descendant, or "
                              "CAP_SYS_PTRACE)") from None
-    finally:
-        sys_.close(pidfd)
 
 
 def _revoke(pid: int, fd: int) -> None:

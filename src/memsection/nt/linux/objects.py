@@ -166,7 +166,11 @@ def _adopt(value: int) -> Handle:
     try:
         facts = control_page.read(fd, found.st_size)
         kind = object_types.BY_NUMBER[facts.type]
-    except (NtError, KeyError):
+        if data_fd >= 0:  # whoever made this description could write any number there
+            data = sys_.fstat(data_fd)
+            if (data.st_dev, data.st_ino) != facts.file_identity:
+                raise invalid(value)
+    except (NtError, KeyError, OSError):
         raise invalid(value) from None
     with lock:
         obj = known(found, kind, facts, fd)

@@ -24,7 +24,7 @@ _CLOEXEC_FLAG = 0o2000000  # O_CLOEXEC in fdinfo's flags
 def process_handles(pid: int) -> list[s.HandleEntry]:
     """Every handle of a process, as far as its descriptors tell."""
     try:
-        descriptors = sorted(int(entry) for entry in sys_.listdir(f"/proc/{pid}/fd"))
+        descriptors = lifetime.list_descriptors(pid)
     except PermissionError:
         raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
                       detail="the kernel does not let this process look into its descriptors (another user's? "
@@ -48,8 +48,29 @@ def _entry(pid: int, fd: int) -> s.HandleEntry | None:
         if carried is None:
             return _file_entry(pid, fd, path, found, info[1], attributes)
         return _object_entry(pid, fd, path, found, carried, attributes)
+    except PermissionError:
+        return _borrowed_entry(pid, fd)
     except OSError:
         return None
+
+
+def _borrowed_entry(pid: int, fd: int) -> s.HandleEntry | None:
+    """A handle that only the debug privilege shows."""
+    try:
+        own = lifetime.borrow(pid, fd)
+    except OSError:
+        return None
+    try:
+        found, info = sys_.fstat(own), descriptor_info(pid, fd)
+        carried = decode(info[0]) if info is not None else None
+        if info is None or carried is None or not stat_.S_ISREG(found.st_mode):
+            return None
+        facts = control_page.read(own, found.st_size)
+        return _described(pid, fd, own, found, facts, carried, 0 if info[1] & _CLOEXEC_FLAG else s.OBJ_INHERIT)
+    except (OSError, NtError, KeyError):
+        return None
+    finally:
+        sys_.close(own)
 
 
 def _file_entry(pid: int, fd: int, path: str, found: os.stat_result, flags: int, attributes: int) -> s.HandleEntry | None:
@@ -62,23 +83,26 @@ def _file_entry(pid: int, fd: int, path: str, found: os.stat_result, flags: int,
 
 def _object_entry(pid: int, fd: int, path: str, found: os.stat_result, carried: tuple[int, int, bool],
                   attributes: int) -> s.HandleEntry | None:
-    access, _, protected = carried
-    if protected:
-        attributes |= s.OBJ_PROTECT_CLOSE
     identity = (found.st_dev, found.st_ino)
     try:
         body = lifetime.open_source((pid, fd), identity)
     except NtError:
-        return s.HandleEntry(pid, fd * 4, "", access, attributes, "", 0, identity)
+        return _borrowed_entry(pid, fd) or s.HandleEntry(pid, fd * 4, "", carried[0], attributes, "", 0, identity)
     try:
-        facts = control_page.read(body, found.st_size)
-        kind = object_types.BY_NUMBER[facts.type]
-        return s.HandleEntry(pid, fd * 4, kind.name, access & kind.valid, attributes, control_page.name(body, facts),
-                             facts.size, identity, facts.creator_pid, facts.created_ns / 1e9)
+        return _described(pid, fd, body, found, control_page.read(body, found.st_size), carried, attributes)
     except (NtError, KeyError):
         return None
     finally:
         sys_.close(body)
+
+
+def _described(pid: int, fd: int, body: int, found: os.stat_result, facts: control_page.Facts,
+               carried: tuple[int, int, bool], attributes: int) -> s.HandleEntry:
+    access, _, protected = carried
+    kind = object_types.BY_NUMBER[facts.type]
+    return s.HandleEntry(pid, fd * 4, kind.name, access & kind.valid,
+                         attributes | (s.OBJ_PROTECT_CLOSE if protected else 0), control_page.name(body, facts),
+                         facts.size, (found.st_dev, found.st_ino), facts.creator_pid, facts.created_ns / 1e9)
 
 
 def list_directory() -> list[s.NamedObject]:
