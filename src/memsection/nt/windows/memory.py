@@ -132,11 +132,17 @@ class Memory:
         raise NtError(st.NOT_ON_THIS_SYSTEM, "seal", None, "Windows has no seals; give others a handle without "
                       f"SECTION_MAP_WRITE ({a.SECTION_MAP_WRITE:#x}) instead")
 
-    def file_descriptor(self, handle: int) -> int:
-        raise NtError(st.NOT_ON_THIS_SYSTEM, "descriptor", None, "a handle of Windows has no file descriptor")
-
     def handle_descriptors(self, handle: int) -> tuple[int, ...]:
         raise NtError(st.NOT_ON_THIS_SYSTEM, "pass", None, "a handle of Windows has no file descriptor")
 
     def handle_from_descriptors(self, descriptors: Sequence[int]) -> int:
         raise NtError(st.NOT_ON_THIS_SYSTEM, "receive", None, "a handle of Windows has no file descriptor")
+
+    def resident_pages(self, address: int, size: int) -> bytes:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, "resident pages", None, "Windows tells of a process's own pages only")
+
+    def process_views(self, pid: int, identity: tuple[int, ...]) -> list[tuple[int, int, int]]:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, "process views", None, "Windows does not tell which section a view is of")
+
+    def waiting_threads(self, pid: int, identity: tuple[int, ...]) -> list[int]:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, "threads that wait", None, "Windows does not tell who waits")

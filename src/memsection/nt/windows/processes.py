@@ -9,7 +9,6 @@ assert sys.platform == "win32"
 
 import ctypes
 import os
-import subprocess
 from collections.abc import Mapping, Sequence
 from ctypes import wintypes as w
 
@@ -62,6 +61,8 @@ class Processes:
     def create_process(self, start: s.ProcessStart) -> s.StartedProcess:
         command = start.command_line
         if command is None and start.arguments:
+            import subprocess  # for its quoting; not needed by most programs
+
             command = subprocess.list2cmdline(start.arguments)
         startup = n.StartupInfo(cb=ctypes.sizeof(n.StartupInfo))
         if start.standard_handles is not None:
