@@ -25,16 +25,34 @@ def root() -> Iterator[str]:
         shutil.rmtree(path)
 
 
-@pytest.fixture
-def start(root: str) -> Iterator[Callable[..., users.Program]]:
-    """``users.start`` within the namespace; every program must come to a good end."""
-    begun: list[users.Program] = []
+@pytest.fixture(scope="session")
+def pool() -> Iterator[dict[object, users.Program]]:
+    """Programs that wait for the next test: starting one takes a third of a second."""
+    programs: dict[object, users.Program] = {}
+    yield programs
+    for program in programs.values():
+        assert program.end() == 0, "a program ended badly"
 
-    def begin(uid: int = 0, **options: object) -> users.Program:
-        program = users.start(uid, root=root, **options)  # type: ignore[arg-type]
-        begun.append(program)
-        return program
+
+@pytest.fixture
+def start(root: str, pool: dict[object, users.Program]) -> Iterator[Callable[..., users.Program]]:
+    """A program of a user, within the namespace; asked for again, another one.
+
+    What a test leaves open in a program is closed with it; a program that ended is not used again.
+    """
+    lent: list[object] = []
+
+    def begin(uid: int = 0, groups: tuple[int, ...] = (), capabilities: int | None = None) -> users.Program:
+        key: object = (uid, groups, capabilities, len([other for other in lent if other[0] == uid]))  # type: ignore
+        if key not in pool:
+            pool[key] = users.start(uid, groups=groups, capabilities=capabilities)
+        lent.append(key)
+        pool[key].enter(root)
+        return pool[key]
 
     yield begin
-    for program in reversed(begun):
-        assert program.end() in (0, -9), "the program ended badly"
+    for key in lent:
+        if pool[key].process.poll() is not None:
+            pool.pop(key).end()
+        else:
+            pool[key].leave()

@@ -56,6 +56,17 @@ class Program:
             return refused
         pytest.fail(f"nothing was raised by: {code}")
 
+    def enter(self, root: str) -> None:
+        """Use another namespace from now on (MEMSECTION_ROOT)."""
+        self.run("from memsection.nt.linux import namespace as _namespace\n"
+                 "os.environ['MEMSECTION_ROOT'] = _root; _namespace.reset(); _names = set(globals())", _root=root)
+
+    def leave(self) -> None:
+        """Forget what statements named since ``enter``: objects, open files."""
+        self.run("for _name in set(globals()) - _names: del globals()[_name]\n"
+                 "import gc, warnings\n"
+                 "with warnings.catch_warnings(): warnings.simplefilter('ignore'); gc.collect()")
+
     def end(self) -> int:
         """Let the program come to its end."""
         if self.process.stdin is not None:
@@ -143,8 +154,10 @@ def serve() -> None:
     os.dup2(2, 1)  # what statements print must not come between the answers
     space: dict[str, Any] = {"os": os}
     exec("import mmap, time, fcntl, struct, ctypes, signal, memsection\nfrom memsection import nt, win32", space)
-    for name in memsection_names():
-        space[name] = getattr(sys.modules["memsection"], name)
+    import memsection
+
+    for name in memsection.__all__:
+        space[name] = getattr(memsection, name)
     for line in sys.stdin.buffer:
         mode, code, names = pickle.loads(base64.b64decode(line))
         try:
@@ -154,15 +167,6 @@ def serve() -> None:
                               getattr(failure, "ntstatus", None), getattr(failure, "errno", None)))
         output.write(base64.b64encode(pickle.dumps(answer)) + b"\n")
         output.flush()
-
-
-def memsection_names():
-    out=[]
-    import memsection
-    for n in memsection.__all__:
-        try: getattr(memsection,n); out.append(n)
-        except ImportError: pass
-    return out
 
 
 def _import_everything() -> None:

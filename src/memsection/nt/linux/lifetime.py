@@ -13,11 +13,12 @@ import os
 import stat as stat_
 from collections.abc import Iterator
 
-from memsection.nt.linux import control_page, namespace
+from memsection.nt.linux import acl, control_page, namespace
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import decode, descriptor_info
 from memsection.vocabulary import names
 from memsection.vocabulary import status as st
+from memsection.vocabulary.descriptor import SecurityDescriptor
 from memsection.vocabulary.errors import NtError
 
 TYPE_CHECKING = False
@@ -258,6 +259,8 @@ def _find_global(place: namespace.Place, writable: bool) -> Found | None:
             raise _planted(place, "is no regular file")
         if not status.st_nlink:
             return None
+        if status.st_uid != os.geteuid():
+            _verify_foreign(place, fd, status)
         if _locked(fd, sys_.LOCK_EX) and not _is_permanent(fd, status.st_size):
             # The lock is free: remains of a crash.  Who may not remove them sees no object (sticky directory).
             try:
@@ -274,6 +277,19 @@ def _find_global(place: namespace.Place, writable: bool) -> Found | None:
     finally:
         if fd >= 0:
             sys_.close(fd)
+
+
+def _verify_foreign(place: namespace.Place, fd: int, status: os.stat_result) -> None:
+    """Refuse what another user put under a name: a file that is no body, or a body that claims another owner (S3)."""
+    try:
+        descriptor = SecurityDescriptor.from_bytes(control_page.read(fd, status.st_size).descriptor)
+        owner = acl.owner_uid(descriptor)
+    except NtError as failure:
+        if not _locked(fd, sys_.LOCK_EX):
+            return  # somebody has it open: a damaged object, which says so itself
+        raise _planted(place, f"belongs to user {status.st_uid} and is no object ({failure.detail})") from None
+    if owner != status.st_uid:
+        raise _planted(place, f"belongs to user {status.st_uid}, while its security descriptor says {owner}")
 
 
 def _open_global_as_owner(place: namespace.Place, writable: bool) -> int:
