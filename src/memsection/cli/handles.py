@@ -9,7 +9,17 @@ import typer
 
 from memsection import errors
 from memsection.cli.ls import holder_json
-from memsection.cli.output import command_of, flags_words, note, out, print_json, rights_words, size_words, table
+from memsection.cli.output import (
+    command_of,
+    flags_words,
+    note,
+    out,
+    print_json,
+    rights_words,
+    size_words,
+    table,
+    type_word,
+)
 from memsection.nt import kernel
 from memsection.vocabulary.names import win32_name
 
@@ -38,6 +48,6 @@ def handles(
     shown = table("HANDLE", "TYPE", "SIZE", "ACCESS", "FLAGS", "NAME", right=("HANDLE", "SIZE"))
     for entry in entries:
         name = win32_name(entry.name) if entry.type_name != "File" else entry.name
-        shown.add_row(f"{entry.handle:#x}", entry.type_name, size_words(entry.size) if entry.size else "-",
+        shown.add_row(f"{entry.handle:#x}", type_word(entry.type_name), size_words(entry.size) if entry.size else "-",
                       rights_words(entry.type_name, entry.granted_access), flags_words(entry.attributes), name or "-")
     out.print(shown)

@@ -9,7 +9,7 @@ import psutil
 import typer
 
 from memsection import errors
-from memsection.cli.output import flags_words, note, out, print_json, rights_words, size_words, table
+from memsection.cli.output import flags_words, note, out, print_json, rights_words, size_words, table, type_word
 from memsection.nt import kernel
 from memsection.vocabulary.names import win32_name
 from memsection.vocabulary.structs import HandleEntry, NamedObject
@@ -32,8 +32,8 @@ def ls(
         return
     shown = table("NAME", "TYPE", "SIZE", "OWNER", "HOLDERS", right=("SIZE",))
     for found in sorted(objects, key=lambda found: (found.name, found.type_name)):
-        shown.add_row(found.name or "-", found.type_name, size_words(found.size) if found.size else "-", found.owner,
-                      holders_words(found) or found.problem or "nobody to be seen")
+        shown.add_row(found.name or "-", type_word(found.type_name), size_words(found.size) if found.size else "-",
+                      found.owner, holders_words(found) or found.problem or "nobody to be seen")
     out.print(shown)
 
 
@@ -64,13 +64,13 @@ def find_unnamed() -> list[NamedObject]:
 
 def as_json(found: NamedObject) -> dict[str, Any]:
     """What ``--json`` says of an object."""
-    return {"name": found.name or None, "type": found.type_name, "size": found.size, "owner": found.owner,
+    return {"name": found.name or None, "type": type_word(found.type_name), "size": found.size, "owner": found.owner,
             "problem": found.problem or None, "holders": [holder_json(holder) for holder in found.holders]}
 
 
 def holder_json(holder: HandleEntry) -> dict[str, Any]:
     """What ``--json`` says of a handle."""
-    return {"pid": holder.pid, "handle": holder.handle, "type": holder.type_name,
+    return {"pid": holder.pid, "handle": holder.handle, "type": type_word(holder.type_name),
             "name": win32_name(holder.name) if holder.name and holder.type_name != "File" else holder.name or None,
             "size": holder.size, "access": rights_words(holder.type_name, holder.granted_access),
             "granted_access": holder.granted_access, "flags": flags_words(holder.attributes),

@@ -89,11 +89,18 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
 
 
 def rights_words(type_name: str, granted: int) -> str:
-    """An access mask for people: ``rw`` for a section, the names of the rights otherwise."""
+    """An access mask for people: ``rw`` for a section, otherwise ``all`` or the names of the rights."""
     if type_name == "Section" and (words := access_words(granted)):
         return words
     kind = object_types.BY_NAME.get(type_name)
-    return kind.words(granted) if kind else f"{granted:#x}"
+    if kind is None:
+        return f"{granted:#x}"
+    return kind.words(granted).lower().replace(f"{type_name.lower()}_", "").replace("all_access", "all")
+
+
+def type_word(type_name: str) -> str:
+    """What this library calls the type; inside Windows a mutex is a mutant."""
+    return "Mutex" if type_name == "Mutant" else type_name
 
 
 def flags_words(attributes: int) -> str:

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from memsection import Security, errors
 from memsection.cli.ls import as_json
-from memsection.cli.output import command_of, flags_words, out, print_json, rights_words, size_words, table
+from memsection.cli.output import command_of, flags_words, out, print_json, rights_words, size_words, table, type_word
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
 from memsection.vocabulary import protection as p
@@ -55,7 +55,7 @@ def open_named(found: s.NamedObject, access: int) -> int:
 
 def details(found: s.NamedObject) -> dict[str, Any]:
     """What can be found out beyond the directory; what may not be asked is left out."""
-    facts: dict[str, Any] = {"views": _views(found)}
+    facts: dict[str, Any] = {"views": _views(found), "waiters": _waiters(found)}
     creator = next((holder for holder in found.holders if holder.creator_pid), None)
     if creator is not None:
         facts.update(creator_pid=creator.creator_pid, created=creator.created)
@@ -118,6 +118,18 @@ def _views(found: s.NamedObject) -> dict[int, int]:
     return views
 
 
+def _waiters(found: s.NamedObject) -> dict[int, list[int]]:
+    """The threads of each process that wait for the object, as far as can be told."""
+    waiters: dict[int, list[int]] = {}
+    for holder in found.holders:
+        if found.type_name != "Section" and holder.identity and holder.pid not in waiters:
+            try:
+                waiters[holder.pid] = kernel.waiting_threads(holder.pid, holder.identity)
+            except errors.NtError:
+                continue
+    return {pid: threads for pid, threads in waiters.items() if threads}
+
+
 def _pages(found: s.NamedObject) -> dict[str, Any]:
     """Which pages of a section have memory, as a picture and in figures."""
     try:
@@ -152,7 +164,8 @@ def render(found: s.NamedObject, facts: dict[str, Any]) -> Panel:
     for label, text in _lines(found, facts):
         lines.add_row(label, Text(text))
     lines.add_row("holders", _holders(found, facts))
-    return Panel(lines, title=Text(f"{found.type_name} '{found.name}'"), title_align="left", expand=False)
+    title = f"{type_word(found.type_name)} " + (f"'{found.name}'" if found.name else "without a name")
+    return Panel(lines, title=Text(title), title_align="left", expand=False)
 
 
 def _lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]:
@@ -170,6 +183,8 @@ def _lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]
         lines.append(("state", f"{'set' if facts['set'] else 'not set'}, {facts['reset']} reset"))
     if "count" in facts:
         lines.append(("state", f"{facts['count']} of {facts['maximum']} free"))
+    lines.extend(("waits", f"process {pid}, thread {', '.join(map(str, threads))}: {command_of(pid)}")
+                 for pid, threads in facts["waiters"].items())
     if facts.get("creator_pid"):
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(facts["created"])) if facts.get("created") else "?"
         lines.append(("created", f"{when} by process {facts['creator_pid']}"))

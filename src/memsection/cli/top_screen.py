@@ -17,7 +17,7 @@ from textual.widgets import DataTable, Footer, Header, Input, Static
 
 from memsection import Section, errors
 from memsection.cli.ls import find_unnamed, holders_words
-from memsection.cli.output import command_of, size_words
+from memsection.cli.output import command_of, size_words, type_word
 from memsection.cli.peek import dump
 from memsection.cli.show import details, render
 from memsection.nt import kernel
@@ -51,7 +51,8 @@ class Inside(ModalScreen[None]):
 
     def look(self) -> None:
         found = next((entry for entry in kernel.list_directory() if entry.name == self.found.name), self.found)
-        self.query_one("#facts", Static).update(render(found, details(found) if found.name else {"views": {}}))
+        self.query_one("#facts", Static).update(render(found, details(found) if found.name else
+                                                      {"views": {}, "waiters": {}}))
         self.query_one("#bytes", Static).update(self._bytes(found))
 
     def _bytes(self, found: NamedObject) -> Text:
@@ -122,7 +123,7 @@ class Top(App[None]):
 
     def _row(self, found: NamedObject) -> list[str | Text]:
         commands = sorted({command_of(holder.pid) for holder in found.holders})
-        return [found.name or "-", found.type_name, Text(size_words(found.size) if found.size else "-",
+        return [found.name or "-", type_word(found.type_name), Text(size_words(found.size) if found.size else "-",
                                                         justify="right"), found.owner,
                 holders_words(found) or found.problem, ", ".join(command[:60] for command in commands)]
 

@@ -226,6 +226,11 @@ class Kernel(Protocol):
         INVALID_CID, ACCESS_DENIED; NOT_ON_THIS_SYSTEM on Windows."""
         ...
 
+    def waiting_threads(self, pid: int, identity: tuple[int, ...]) -> list[int]:
+        """Ids of the threads of a process that wait for the object with this ``HandleEntry.identity``.
+        INVALID_CID, ACCESS_DENIED; NOT_ON_THIS_SYSTEM on Windows."""
+        ...
+
     # ------------------------------------------------------------------ files
 
     def create_file(self, access: int, path: str, attributes: int, share: int, disposition: int, options: int,

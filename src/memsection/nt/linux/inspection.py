@@ -8,10 +8,17 @@ from __future__ import annotations
 
 import ctypes
 import os
+import platform
+import struct
 
+from memsection.nt.linux import syscalls as sys_
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
+
+_FUTEX = {"x86_64": 202, "aarch64": 98, "riscv64": 98}.get(platform.machine(), -1)
+_FUTEX_WAITV = 449
+_WAITV = struct.Struct("<QQII")  # struct futex_waitv: value, address, flags, reserved
 
 
 def resident_pages(address: int, size: int) -> bytes:
@@ -37,6 +44,29 @@ def process_views(pid: int, identity: tuple[int, ...]) -> list[tuple[int, int, i
             start, end = (int(part, 16) for part in fields[0].split("-"))
             views.append((start, end - start, _protection(fields[1])))
     return views
+
+
+def waiting_threads(pid: int, identity: tuple[int, ...]) -> list[int]:
+    """Ids of the threads of a process that sleep in a wait for the object (proc_pid_syscall(5), futex(2))."""
+    ranges = [(start, start + size) for start, size, _ in process_views(pid, identity)]
+    return [tid for tid in (int(name) for name in os.listdir(f"/proc/{pid}/task")) if ranges and any(
+        start <= address < end for address in _sleeps_on(pid, tid) for start, end in ranges)]
+
+
+def _sleeps_on(pid: int, tid: int) -> list[int]:
+    """The addresses of the futexes that a thread sleeps on."""
+    try:
+        with open(f"/proc/{pid}/task/{tid}/syscall", encoding="ascii") as file:
+            number, *arguments = file.read().split()
+        if number == str(_FUTEX):
+            return [int(arguments[0], 16)]
+        if number == str(_FUTEX_WAITV):
+            count = min(int(arguments[1], 16), 128)
+            raw = sys_.copy_from(pid, int(arguments[0], 16), count * _WAITV.size)
+            return [address for _, address, _, _ in _WAITV.iter_unpack(raw)]
+    except OSError:
+        pass  # it has gone, or may not be looked into
+    return []
 
 
 def _maps(pid: int) -> list[str]:

@@ -224,6 +224,13 @@ class LinuxKernel:
 
         return inspection.process_views(pid, identity)
 
+    @_service("threads that wait")
+    def waiting_threads(self, pid: int, identity: tuple[int, ...]) -> list[int]:
+        """Who waits for an object."""
+        from memsection.nt.linux import inspection
+
+        return inspection.waiting_threads(pid, identity)
+
     @_service("handle descriptors")
     def handle_descriptors(self, handle: int) -> tuple[int, ...]:
         """The descriptors that are a handle."""
