@@ -8,7 +8,6 @@ the ``.pyx`` files.
 
 import glob
 import sys
-from glob import glob
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
