@@ -71,7 +71,6 @@ static void abandon_all(ms_thread *thread)
     for (ms_object *object = thread->held, *next; object; object = next) {
         next = object->held_next;
         object->held_next = NULL;
-        object->held_link = NULL;
         MS_STEP("thread ends: before abandoning");
         ms_poke_u64(&object->owner, 0);
         uint64_t mine = object->me, left = MS_WORD(MS_HIGH(mine), MS_ABANDONED);
@@ -120,9 +119,8 @@ static void after_fork_in_child(void)
                 close(object->lock_fd);
             object->lock_fd = -1;
             object->me = object->owner = object->lockers = 0;
-            object->count = 0;
+            object->counts = 0;
             object->held_next = NULL;
-            object->held_link = NULL;
             if (object->uses == 0)
                 drop(object);
         }
@@ -184,7 +182,6 @@ void ms_state_make(ms_state *state, uint32_t kind, uint32_t flags, uint32_t maxi
     state->flags = (uint16_t)flags;
     state->maximum = maximum;
     state->word = word;
-    state->depth = 1;
 }
 
 int ms_sane(const ms_object *object, uint64_t word)
@@ -213,11 +210,19 @@ static int same_state(const ms_object *object)
            && state->kind == object->kind;
 }
 
+/* A mapping pins the description it is made through, and a handle's carries the lock that keeps the object's name:
+ * so it is made through one of its own, where the file lets us open it again. */
 static int map_state(ms_object *object, int fd, int64_t page, uint32_t kind)
 {
-    void *at = mmap(NULL, MS_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, page);
+    char path[40];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int own = open(path, O_RDWR | O_CLOEXEC);
+    void *at = mmap(NULL, MS_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, own >= 0 ? own : fd, page);
+    int problem = errno;
+    if (own >= 0)
+        close(own);
     if (at == MAP_FAILED)
-        return -errno;
+        return -problem;
     object->state = (ms_state *)((char *)at + MS_STATE_OFFSET);
     object->kind = kind;
     /* Read once: what a peer writes there later changes nothing here. */
@@ -374,15 +379,15 @@ static int at_work_here(const ms_object *object)
 }
 
 /* The word names this process: whether any thread of it knows.  A thread says so in `pending` or `lockers` before it
- * changes the word and until it noted the change, and counts in `epoch` what it noted.  So when nobody is at work before
+ * changes the word and until it noted the change, and counts in `counts` what it noted.  So when nobody is at work before
  * and after the word was read, and nothing was noted in between, then nobody here wrote that word. */
 static int known_here(const ms_object *object, uint64_t word)
 {
-    uint32_t epoch = ms_load_u32(&object->epoch);
+    uint64_t counts = ms_load_u64(&object->counts);
     return at_work_here(object)
            || ((ms_load_u64(&object->state->word) ^ word) & ~MS_CONTENDED)
            || at_work_here(object)
-           || ms_load_u32(&object->epoch) != epoch;
+           || ms_load_u64(&object->counts) != counts;
 }
 
 int ms_judge(ms_object *object, int fd, uint64_t word)
