@@ -56,7 +56,7 @@ def split(path: str, session: int, *, rooted: bool) -> tuple[str, str]:
     if not path.startswith("\\"):
         raise NtError(st.OBJECT_PATH_SYNTAX_BAD, detail="a full object path begins with a backslash")
     for directory, prefix in (("global", GLOBAL_DIRECTORY), ("local", local_directory(session))):
-        if path == prefix:
+        if path in (prefix, "\\"):  # the root itself is a directory, too
             return directory, ""
         if path.startswith(prefix + "\\"):
             return _below(directory, path[len(prefix) + 1:], empty_is_invalid=True)

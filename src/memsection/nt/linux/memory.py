@@ -187,6 +187,7 @@ def query(address: int) -> MemoryBasicInformation:
     if committed:
         end = min(end, region.run_end(page))
         protection = region.page_protection(page)
+        committed = protection != 0  # private memory that is reserved only
         if p.copies(protection):
             written, end = _copied_run(region, page, end)
             if written:
@@ -418,7 +419,7 @@ def reserve(fd: int, offset: int, size: int, where: str = commit.MEMORY) -> None
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.ENOMEM):
             raise
-        commit.check(max(size, commit.SMALL), where)
+        commit.require(size, where)
         raise NtError(st.COMMITMENT_LIMIT, detail=f"asked for {commit.amount(size)}, which could not be had from {where} "
                                                   "although it seemed to be free: somebody else was faster") from None
 
