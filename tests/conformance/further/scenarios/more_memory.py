@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: MIT
 """VirtualAlloc, VirtualProtect and VirtualQuery beside views; copy-on-write between processes."""
 
+from harness.scenario import windows
+
 
 def _section(k, size=0x20000, protect=None, name=None):
     return k.CreateFileMapping(k.INVALID_HANDLE_VALUE, None, k.PAGE_READWRITE if protect is None else protect,
                                0, size, name)
 
 
+@windows("VirtualQuery(a1+0x10000)", "MEM_RESERVE Protect=0 RegionSize=0x10000 Type=MEM_PRIVATE "
+         "AllocationProtect=PAGE_NOACCESS Base=+0x0 AllocationBase=-0x10000",
+         "documented: consecutive pages with identical attributes are one region", nth=2)
 def private_memory(k):
     """Memory is reserved, then committed, decommitted and released."""
     memory = k.VirtualAlloc(0, 0x20000, k.MEM_RESERVE, k.PAGE_NOACCESS)
