@@ -140,7 +140,10 @@ def _refused(error: OSError, path: str) -> NtError:
 def from_descriptor(fd: int, access: int) -> int:
     """A file handle over a descriptor that stays the caller's."""
     granted = FILE.specific(access)
-    mode = sys_.fcntl(fd, 3) & os.O_ACCMODE
+    flags = sys_.fcntl(fd, 3)
+    if flags & sys_.O_PATH:  # opening it again would be by this process's rights, not by the giver's
+        raise NtError(st.INVALID_HANDLE, name=f"descriptor {fd}", detail="it was opened with O_PATH: for no data at all")
+    mode = flags & os.O_ACCMODE
     allowed = {os.O_RDONLY: a.FILE_GENERIC_READ | a.FILE_EXECUTE, os.O_WRONLY: a.FILE_GENERIC_WRITE}.get(
         mode, a.FILE_ALL_ACCESS)
     if granted & (_READS | _WRITES) & ~allowed:
