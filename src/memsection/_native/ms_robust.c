@@ -15,35 +15,34 @@
 
 void ms_mutex_owned(ms_object *object, ms_thread *thread)
 {
-    object->count = 1;
-    ms_poke_u32(&object->epoch, ms_peek_u32(&object->epoch) + 1);
+    /* Few stores: the next swap waits for all of them. */
     object->held_next = thread->held;
-    object->held_link = &thread->held;
-    if (thread->held)
-        thread->held->held_link = &object->held_next;
     thread->held = object;
-    ms_poke_u32(&object->state->owner_tid, thread->tid);
-    ms_poke_u32(&object->state->depth, 1);
+    ms_poke_u64(&object->state->owner_notes, MS_WORD(1, thread->tid));
+    ms_poke_u64(&object->counts, MS_WORD(MS_HIGH(ms_peek_u64(&object->counts)) + 1, 1));
     ms_store_u64(&object->owner, thread->id);
 }
 
-static void not_owned(ms_object *object)
+static void not_owned(ms_object *object, ms_thread *thread)
 {
-    if (object->held_next)
-        object->held_next->held_link = object->held_link;
-    *object->held_link = object->held_next;
-    object->held_next = NULL;
-    object->held_link = NULL;
-    object->count = 0;
+    ms_object **at = &thread->held;
+    while (*at != object) /* almost always the first */
+        at = &(*at)->held_next;
+    *at = object->held_next;
     ms_store_u64(&object->owner, 0);
 }
 
-static int again(ms_object *object)
+static void recount(ms_object *object, const ms_thread *thread, int change)
 {
-    if (object->count == MS_COUNT_MOST)
+    ms_poke_u64(&object->counts, ms_peek_u64(&object->counts) + (uint64_t)(int64_t)change);
+    ms_poke_u64(&object->state->owner_notes, MS_WORD(MS_COUNT(object), thread->tid));
+}
+
+int ms_mutex_again(ms_object *object)
+{
+    if (MS_COUNT(object) == MS_COUNT_MOST)
         return -EOVERFLOW;
-    object->count++;
-    ms_poke_u32(&object->state->depth, object->count);
+    recount(object, ms_self(), 1);
     return 0;
 }
 
@@ -68,7 +67,7 @@ int ms_mutex_try(ms_object *object, int knowing, int contended, uint32_t *dead)
     if (!thread)
         return -ENOMEM;
     if (ms_peek_u64(&object->owner) == thread->id)
-        return again(object);
+        return ms_mutex_again(object);
     uint64_t me = ms_load_u64(&object->me);
     if (!me)
         return -ENOLCK;
@@ -87,8 +86,8 @@ int ms_mutex_try(ms_object *object, int knowing, int contended, uint32_t *dead)
             goto out;
     }
     MS_STEP("acquire: after the swap");
-    ms_mutex_owned(object, thread);
-    result = word & MS_ABANDONED ? MS_WAS_ABANDONED : 0;
+    ms_mutex_owned(object, thread); /* `pending` may stay: it says no more than `owner` does */
+    return word & MS_ABANDONED ? MS_WAS_ABANDONED : 0;
 out:
     ms_store_u64(&thread->pending, 0);
     return result;
@@ -100,7 +99,7 @@ static int give_back(ms_object *object, ms_thread *thread, uint64_t left)
     uint64_t me = object->me, seen;
     int result = 0;
     ms_store_u64(&thread->pending, (uintptr_t)object);
-    not_owned(object);
+    not_owned(object, thread);
     MS_STEP("release: before the swap");
     seen = ms_cas_u64(&object->state->word, me, left); /* SYNC(mutex): release; pairs with ms_mutex_try */
     if (seen == (me | MS_CONTENDED)) {
@@ -123,11 +122,10 @@ int ms_mutex_release(ms_object *object, uint32_t *before)
     ms_thread *thread = ms_self();
     if (!thread || ms_peek_u64(&object->owner) != thread->id)
         return -EPERM;
-    *before = object->count;
-    if (object->count == 1)
+    *before = MS_COUNT(object);
+    if (*before == 1)
         return give_back(object, thread, 0);
-    object->count--;
-    ms_poke_u32(&object->state->depth, object->count);
+    recount(object, thread, -1);
     return 0;
 }
 

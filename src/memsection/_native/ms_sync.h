@@ -61,15 +61,16 @@ typedef struct {
     uint32_t reserved[13];
     uint64_t word;      /* a cache line of its own, with what changes with it */
     uint32_t sequence;  /* what waiters sleep on: changes whenever they should look again */
-    uint32_t owner_tid; /* mutex; for people to read, never believed */
-    uint32_t depth;     /* mutex: how often its owner has it; never believed either */
-    uint32_t reserved2[11];
+    uint32_t reserved2;
+    uint64_t owner_notes; /* mutex: its owner's thread id, and above it how often it has it; to be read, never believed */
+    uint32_t reserved3[10];
 } ms_state;
 
 #define MS_STATE_OFFSET 3072
 #define MS_PAGE 4096
 _Static_assert(offsetof(ms_state, word) == 64, "the word has a fixed place");
 _Static_assert(offsetof(ms_state, sequence) == 72, "the sequence has a fixed place");
+_Static_assert(offsetof(ms_state, owner_notes) == 80, "what is noted of the owner has a fixed place");
 _Static_assert(sizeof(ms_state) == 128, "the state has a fixed size");
 _Static_assert(MS_STATE_OFFSET + sizeof(ms_state) <= MS_PAGE, "the state fits its page");
 
@@ -78,11 +79,10 @@ typedef struct ms_object {
     ms_state *state;
     uint64_t me;    /* the word of a mutex that this process owns; 0 before it claimed a slot */
     uint64_t owner; /* mutex: the ms_thread.id of the thread here that owns it, else 0 */
-    uint32_t count; /* mutex: how often that thread has it; touched by that thread only */
-    uint32_t epoch; /* how often it was taken, or held still, here */
+    uint64_t counts; /* how often it was taken, or held still, here; below that, how often that thread has it */
     uint32_t kind, flags, maximum;
     uint32_t spin_skip, spin_penalty; /* what was learned about spinning: ms_wait.c */
-    struct ms_object *held_next, **held_link;
+    struct ms_object *held_next; /* of what that thread owns */
     uint64_t lockers; /* threads here that hold the object LOCKED, or are about to */
     uint64_t device, inode;
     int lock_fd; /* the description that carries the slot's lock, -1 before it is needed */
@@ -94,7 +94,7 @@ typedef struct ms_object {
 typedef struct ms_thread {
     uint64_t id; /* never used again in this process */
     ms_object *held;
-    uint64_t pending; /* the object whose word changes before or after that is noted: its address, else 0 */
+    uint64_t pending; /* the object whose word changes before or after that is noted: its address; 0 when it owns none */
     uint32_t tid;
     struct ms_thread *next, **link;
 } ms_thread;
@@ -147,8 +147,12 @@ int ms_mutex_try(ms_object *object, int knowing, int contended, uint32_t *dead);
 int ms_mutex_release(ms_object *object, uint32_t *before);
 /* Give it back whole and marked, as if the owner had ended. */
 int ms_mutex_abandon(ms_object *object);
+/* How often this thread owns it. */
+#define MS_COUNT(object) ((uint32_t)(object)->counts)
 /* Note that this thread owns it: after the change of the word, and before `pending` or `lockers` is taken back. */
 void ms_mutex_owned(ms_object *object, ms_thread *thread);
+/* Once more, by the thread that owns it.  0 or -EOVERFLOW. */
+int ms_mutex_again(ms_object *object);
 
 /* ---- ms_event.c: events and semaphores ---- */
 

@@ -8,7 +8,7 @@ a negative errno, which the callers put into their own words.  What the calls me
 """
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.errno cimport EBADF, EBUSY, EINTR, ENOLCK, ENOMEM, ETIMEDOUT
+from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, ENOLCK, ENOMEM, ETIMEDOUT
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
@@ -29,12 +29,11 @@ cdef extern from "ms_sync.h" nogil:
     uint64_t MS_SIGNALED, MS_ABANDONED, MS_LOCKED
     ctypedef struct ms_state:
         uint64_t word
-        uint32_t owner_tid
-        uint32_t depth
+        uint64_t owner_notes
     ctypedef struct ms_object:
         ms_state *state
         uint64_t owner
-        uint32_t count
+        uint64_t counts
         uint32_t kind
         uint32_t flags
         uint32_t maximum
@@ -66,6 +65,7 @@ cdef extern from "ms_wait.h" nogil:
         uint32_t dead
         int slept
     int ms_wait_begin(ms_wait *)
+    int ms_wait_attempt(ms_wait *)
     int ms_wait_run(ms_wait *)
     void ms_wait_end(ms_wait *)
     int ms_watch(ms_wait **, int n, int look, uint32_t *control, uint32_t value, uint8_t *ready)
@@ -121,20 +121,25 @@ cdef int64_t deadline_of(object timeout) except? -1:
 cdef int run(ms_wait *wait) except? -1000:
     """Begin, run and end a wait.  A signal handler that raises ends it with nothing taken."""
     cdef int result
-    with nogil:
-        result = ms_wait_begin(wait)
+    result = ms_wait_begin(wait)
     if result:
         return result
-    try:
-        while True:
-            with nogil:
-                result = ms_wait_run(wait)
-            if result != -EINTR:
-                return result
-            PyErr_CheckSignals()
-    finally:
+    result = ms_wait_attempt(wait)
+    if result != -EBUSY and result != -EAGAIN:
+        ms_wait_end(wait)
+        return result
+    while True:
         with nogil:
+            result = ms_wait_run(wait)
+            if result != -EINTR:
+                ms_wait_end(wait)
+        if result != -EINTR:
+            return result
+        try:
+            PyErr_CheckSignals()
+        except:
             ms_wait_end(wait)
+            raise
 
 
 cdef class State:
@@ -186,10 +191,11 @@ cdef class State:
         """(word, thread id of the owner as its process says, depth likewise, how often this thread owns it)."""
         cdef ms_thread *thread = ms_self()
         cdef uint32_t count = 0
+        cdef uint64_t notes
         if thread != NULL and ms_load_u64(&self._object.owner) == thread.id:
-            count = self._object.count
-        return (ms_load_u64(&self._object.state.word), ms_load_u32(&self._object.state.owner_tid),
-                ms_load_u32(&self._object.state.depth), count)
+            count = <uint32_t>self._object.counts
+        notes = ms_load_u64(&self._object.state.owner_notes)
+        return ms_load_u64(&self._object.state.word), <uint32_t>notes, <uint32_t>(notes >> 32), count
 
     def release_mutex(self):
         """How often this thread owned it before, or a negative errno."""

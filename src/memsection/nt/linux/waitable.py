@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CORE_KINDS = {object_types.MUTANT: sync.MUTEX, object_types.EVENT: sync.EVENT, object_types.SEMAPHORE: sync.SEMAPHORE}
-_STATE = struct.Struct("<IBBHI52xQIII")  # ms_state of ms_sync.h
+_STATE = struct.Struct("<IBBHI52xQI4xII")  # ms_state of ms_sync.h
 _MAGIC, _VERSION = 0x434E5953, 1
 _FAILURES = {
     errno.EPERM: (st.MUTANT_NOT_OWNED, ""),
