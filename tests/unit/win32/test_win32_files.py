@@ -75,8 +75,9 @@ def test_a_handle_can_do_only_what_it_was_opened_for(tmp_path: Path) -> None:
     writer = win32.CreateFile(path, win32.GENERIC_WRITE, ALL_SHARE)
     with pytest.raises(PermissionError):
         win32.WriteFile(reader, b"x")
-    with pytest.raises(PermissionError):
+    with pytest.raises(OSError) as caught:
         win32.SetEndOfFile(reader)
+    assert caught.value.winerror in (win32.ERROR_ACCESS_DENIED, win32.ERROR_INVALID_PARAMETER)  # the latter in Wine
     with pytest.raises(PermissionError):
         win32.ReadFile(writer, 1)
     win32.FlushFileBuffers(writer)
@@ -134,10 +135,11 @@ def test_own_memory_is_read_and_written_and_what_is_not_there_is_an_error() -> N
     assert win32.WriteProcessMemory(me, writable + 5, b"hello") == 5
     assert win32.ReadProcessMemory(me, view + 5, 5) == b"hello"
     win32.UnmapViewOfFile(view)
-    with pytest.raises(OSError) as caught:
-        win32.ReadProcessMemory(me, view, 5)
-    assert caught.value.winerror in (win32.ERROR_PARTIAL_COPY, win32.ERROR_NOACCESS)
     win32.UnmapViewOfFile(writable)
+    for call, what in ((win32.ReadProcessMemory, 5), (win32.WriteProcessMemory, b"hello")):
+        with pytest.raises(OSError) as caught:
+            call(me, 0x1000, what)  # type: ignore[operator]  # the first pages are nobody's
+        assert caught.value.winerror in (win32.ERROR_PARTIAL_COPY, win32.ERROR_NOACCESS)
     win32.CloseHandle(section)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as given_
 
 from memsection import win32
@@ -40,6 +40,7 @@ def test_a_command_line_comes_apart_as_windows_programs_take_it(line: str, argum
     assert win32.CommandLineToArgv(line) == arguments
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # slow machines, slower under Wine
 @given(given_.lists(given_.text(given_.characters(blacklist_characters="\0\n\r", blacklist_categories=("Cs",)),
                                 max_size=12), max_size=6))
 def test_what_subprocess_quotes_comes_apart_again(arguments: list[str]) -> None:
@@ -173,7 +174,8 @@ def test_the_debug_privilege_is_switched_on_and_off_again() -> None:
     else:
         assert win32.GetLastError() == 0
         win32.AdjustTokenPrivileges(token, False, before)
-        assert win32.AdjustTokenPrivileges(token, False, before).PrivilegeCount == 0  # it is as it was
+        again = win32.AdjustTokenPrivileges(token, False, before)
+        assert all(one in before.Privileges for one in again.Privileges)  # it is as it was
     win32.CloseHandle(token)
 
 
