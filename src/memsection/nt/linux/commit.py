@@ -2,8 +2,8 @@
 """The commit check: whether the memory of a new section can be had, before any of it is asked for.
 
 A memfd has no size limit of its own: without this check the answer to too much is the OOM killer, later and to
-somebody else.  Nothing is remembered between calls, since limits, usage and the caller's cgroup change.  Reserving the
-pages afterwards (``fallocate``) is the caller's; so is an error of that call, when somebody else was faster.
+somebody else.  What was found is not remembered between calls, since limits, usage and the caller's cgroup change; only
+how much small sizes, which are not looked at one by one, came to.  Reserving the pages afterwards (``fallocate``) is the caller's; so is an error of that call, when somebody else was faster.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-SMALL = 1 << 20  #: below this the check costs more than it is worth: fallocate itself tells
+SMALL = 4 << 20  #: from here on each size is checked; below it the check costs more than reserving the memory
+TOGETHER = 32 << 20  #: so much in small sizes is checked again
+_MARGIN = 1 << 20  # page tables and the kernel's own records of the pages come on top of a size
+_unchecked = 0
 MEMORY = "memory"
 _UNLIMITED = 1 << 60  # version 1 of cgroups writes "no limit" as the largest multiple of the page size
 
@@ -43,10 +46,18 @@ def check(size: int, where: str = MEMORY) -> None:
     Raises:
         NtError: COMMITMENT_LIMIT, with what was asked, which limit stands against it, and the remedy.
     """
+    global _unchecked
     if size < SMALL:
-        return
-    # Page tables and the kernel's own records of the pages come on top.
-    needed = size + size // 128 + SMALL
+        _unchecked += size
+        if _unchecked < TOGETHER:
+            return
+    require(size, where)
+    _unchecked = 0
+
+
+def require(size: int, where: str = MEMORY) -> None:
+    """The check itself, for any size."""
+    needed = size + size // 128 + _MARGIN
     for limit in limits(where):
         if needed > limit.available:
             raise NtError(st.COMMITMENT_LIMIT, "commit", None, (

@@ -34,7 +34,7 @@ class Found:
     One that was found through the file system holds a shared lock of its own until it is taken or released.
     """
 
-    __slots__ = ("fd", "locator_fd", "owned", "place", "source", "writable")
+    __slots__ = ("fd", "hints", "locator_fd", "owned", "place", "source", "writable")
 
     def __init__(self, fd: int, *, source: tuple[int, int] | None = None, owned: bool = False, writable: bool = False,
                  locator_fd: int = -1, place: namespace.Place | None = None) -> None:
@@ -44,6 +44,7 @@ class Found:
         self.writable = writable
         self.locator_fd = locator_fd
         self.place = place
+        self.hints: list[tuple[int, int]] = []  #: that the locator had
 
     def handle_descriptor(self, *, writable: bool) -> int:
         """A locked description for a new handle: this very one where its mode fits."""
@@ -187,7 +188,10 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
             return None
         if not _locked(body, sys_.LOCK_SH) or not sys_.fstat(locator_fd).st_nlink:
             return None
+        if source is not None and source not in locator.hints:
+            namespace.write_hint(locator_fd, 0, source)  # a search had to find it: the next one is spared that
         found = Found(body, source=source, owned=True, writable=_is_writable(body), locator_fd=locator_fd, place=place)
+        found.hints = locator.hints
         body = locator_fd = -1
         return found
     finally:

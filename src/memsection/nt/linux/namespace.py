@@ -209,7 +209,11 @@ def read_locator(fd: int, size: int) -> Locator | None:
     return found
 
 
-def write_hint(fd: int, pid: int, handle_fd: int) -> None:
-    """Say that this process has the object open under this descriptor.  Hints need no lock: each is verified."""
-    slot = pid % HINTS
-    sys_.pwrite(fd, _HINT.pack(pid, handle_fd), _HINTS_AT + slot * _HINT.size)
+def hint_slot(pid: int) -> int:
+    """Where a process that opened the object says so; slot 0 is the creator's, or of who was found in its stead."""
+    return 1 + pid % (HINTS - 1)
+
+
+def write_hint(fd: int, slot: int, hint: tuple[int, int]) -> None:
+    """Say which process has the object open under which descriptor.  Hints need no lock: each is verified."""
+    sys_.pwrite(fd, _HINT.pack(*hint), _HINTS_AT + slot * _HINT.size)

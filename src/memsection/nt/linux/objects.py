@@ -561,8 +561,9 @@ def _attach(fd: int, kind: ObjectType, granted: int, data_fd: int, flags: int, o
             obj.place_key = (place.directory, place.leaf, os.geteuid())
             if obj.locator_fd < 0:
                 obj.locator_fd = found.keep_locator()
-            if obj.locator_fd >= 0:
-                namespace.write_hint(obj.locator_fd, os.getpid(), fd)
+            hint = os.getpid(), fd
+            if obj.locator_fd >= 0 and hint not in found.hints:
+                namespace.write_hint(obj.locator_fd, namespace.hint_slot(hint[0]), hint)
     handle = register(fd, kind, granted, obj, data_fd=data_fd, inherit=bool(flags & s.OBJ_INHERIT))
     if obj.place_key is not None:
         _by_place[obj.place_key] = obj

@@ -89,9 +89,18 @@ def test_no_limit_is_no_limit(files: dict[str, str]) -> None:
     commit.check(400 * MIB)
 
 
-def test_a_small_size_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commit, "read", lambda path: pytest.fail(f"{path} was read"))
-    commit.check(commit.SMALL - 1)
+def test_small_sizes_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    monkeypatch.setattr(commit, "_unchecked", 0)
+    monkeypatch.setattr(commit, "read", looked.append)
+    for _ in range(commit.TOGETHER // MIB - 1):
+        commit.check(MIB)
+    assert not looked
+    commit.check(MIB)
+    assert looked
+    looked.clear()
+    commit.check(MIB)
+    assert not looked
 
 
 @pytest.mark.parametrize("text", ["", "garbage", "MemTotal:\n:\nx: y z\n".replace("y", "1")])
