@@ -1,0 +1,294 @@
+# SPDX-License-Identifier: MIT
+"""NumPy arrays in sections: another process needs only the name.
+
+An array here is an ``ndarray`` over a view of a section, with its dtype, shape and order written down in the section
+(``schema``).  It is valid as long as anybody uses it or a part of it, whatever else was closed; the name lives as long
+as some process has the array, or another handle to its section.  Types that are not NumPy's are ``records``'.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Sequence
+from math import prod
+from multiprocessing.reduction import ForkingPickler
+from typing import TYPE_CHECKING, Any, Literal, SupportsIndex
+
+try:
+    import numpy as np
+except ImportError as failure:  # pragma: no cover - seen by a test in a process without NumPy
+    raise ImportError("memsection.arrays needs NumPy: pip install 'memsection[numpy]'") from failure
+
+from memsection import schema
+from memsection.api.section import Section
+from memsection.api.security import Security
+from memsection.api.view import View
+from memsection.schema import Field, Repeat, Scalar, Struct, Type
+from memsection.vocabulary.errors import ArgumentError, CorruptError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, DTypeLike
+
+Order = Literal["C", "F"]
+
+#: The section of each view that an array lies over.  An entry goes with the view, and the handle with it.
+_sections: weakref.WeakKeyDictionary[View, Section] = weakref.WeakKeyDictionary()
+
+# ---------------------------------------------------------------------- types
+
+
+def type_of(dtype: np.dtype[Any]) -> Type:
+    """A dtype as a description has it.
+
+    Raises:
+        ArgumentError: Its values are pointers (objects), or it is nothing that NumPy alone can rebuild.
+    """
+    if dtype.subdtype is not None:
+        base, shape = dtype.subdtype
+        return Repeat(type_of(base), tuple(shape))
+    if dtype.names is not None and dtype.fields is not None:
+        fields = tuple(Field(name, type_of(dtype.fields[name][0]), int(dtype.fields[name][1])) for name in dtype.names)
+        return Struct(fields, dtype.itemsize)
+    if dtype.hasobject or dtype.itemsize == 0:
+        raise ArgumentError(f"dtype {dtype}: values of it are not bytes that another process could read")
+    if np.dtype(dtype.str) != dtype:
+        raise ArgumentError(f"dtype {dtype}: NumPy alone could not rebuild it: share a view of its bytes")
+    return Scalar(dtype.str)
+
+
+def dtype_of(kind: Type) -> np.dtype[Any]:
+    """The dtype that a description means."""
+    if isinstance(kind, Scalar):
+        return np.dtype(kind.code)
+    if isinstance(kind, Repeat):
+        return np.dtype((dtype_of(kind.of), kind.shape))
+    return np.dtype({"names": [field.name for field in kind.fields],
+                     "formats": [dtype_of(field.type) for field in kind.fields],
+                     "offsets": [field.offset for field in kind.fields], "itemsize": kind.size})
+
+
+# ---------------------------------------------------------------------- the array
+
+
+class Array(np.ndarray[Any, Any]):
+    """An ``ndarray`` in a section.
+
+    Parts of it are arrays in the section too; what is computed from it is an ordinary ``ndarray``.  Passed to a
+    process of multiprocessing it arrives as the same memory; pickled otherwise it is copied.  The handle is closed
+    with the last part of the array.
+    """
+
+    @property
+    def section(self) -> Section | None:
+        """The section it is in; None for a copy, which is in none.
+
+        Rights:
+            None.
+        """
+        view = _view_under(self)
+        return None if view is None else _sections.get(view)
+
+    def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
+        if array is self:
+            return array
+        return array[()] if return_scalar else array.view(np.ndarray)
+
+
+def _view_under(array: np.ndarray[Any, Any]) -> View | None:
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    owner = base.obj if isinstance(base, memoryview) else None
+    return owner if isinstance(owner, View) else None
+
+
+def _over(section: Section, view: View, dtype: np.dtype[Any], shape: tuple[int, ...], order: Order = "C",
+          offset: int = 0, strides: tuple[int, ...] | None = None) -> Array:
+    """The array over a part of the view, which it keeps; the section's handle is closed with the view."""
+    # frombuffer holds the memoryview, and so the memory; ndarray(buffer=view) alone would let go of it.
+    memory = np.frombuffer(memoryview(view), np.uint8)
+    _sections[view] = section
+    weakref.finalize(view, section.close)
+    return np.ndarray.__new__(Array, shape, dtype, memory, offset, strides, order)
+
+
+def _facts(dtype: np.dtype[Any], shape: tuple[int, ...], order: Order, version: int) -> schema.Facts:
+    return {"kind": "array", "dtype": schema.to_json(type_of(dtype)), "shape": list(shape), "order": order,
+            "version": version}
+
+
+def _understood(facts: schema.Facts, size: int) -> dict[str, Any]:
+    """What a description says, checked: it may have been written by anybody."""
+    shape, order = facts.get("shape"), facts.get("order")
+    if not schema.is_shape(shape) or order not in ("C", "F") or type(facts.get("version")) is not int:
+        raise CorruptError(f"description: shape {str(shape)[:80]}, order {str(order)[:20]}: no array")
+    try:
+        dtype = dtype_of(schema.from_json(facts.get("dtype")))
+    except (ValueError, TypeError, MemoryError) as failure:
+        raise CorruptError(f"description: NumPy knows no such dtype: {failure}") from None
+    assert shape is not None
+    if dtype.itemsize == 0 or prod(shape) * dtype.itemsize != size:
+        raise CorruptError(f"description: shape {tuple(shape)} of {dtype} in {size} bytes")
+    return {"dtype": dtype, "shape": tuple(shape), "order": order, "version": facts["version"]}
+
+
+def _shape(shape: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
+    whole = tuple(int(one) for one in shape) if isinstance(shape, Sequence) else (int(shape),)
+    if any(one < 0 for one in whole):
+        raise ArgumentError(f"shape {whole}: a length is negative")
+    return whole
+
+
+# ---------------------------------------------------------------------- making and opening
+
+
+def create(name: str | None, shape: SupportsIndex | Sequence[SupportsIndex], dtype: DTypeLike = float, *,
+           order: Order = "C", version: int = 0, exist_ok: bool = False, inheritable: bool = False,
+           security: Security | str | bytes | None = None) -> Array:
+    """Make an array of zeros.
+
+    Args:
+        name: What other processes open it by; None for an array that is only passed on.
+        shape: As for ``numpy.zeros``.
+        dtype: Any without pointers; structured ones too.
+        order: Row-major ``"C"`` or column-major ``"F"``.
+        version: A number of the program's own, for layouts that change while dtype and shape do not.
+        exist_ok: Whether an array that has the name already is opened instead, if it is such an array.
+        inheritable: Whether child processes get the handle.
+        security: Who may open it by name; this user alone when omitted.
+
+    Rights:
+        As for ``Section.create``.
+
+    Raises:
+        ExistsError: The name is taken (FileExistsError).
+        ArgumentError: No such array can be; or the one that exists differs, and the error shows both (ValueError).
+        CommitError: More memory than there is (MemoryError).
+    """
+    kind, lengths = np.dtype(dtype), _shape(shape)
+    if kind.subdtype is not None:
+        lengths, kind = lengths + kind.shape, kind.base
+    facts = _facts(kind, lengths, order, version)
+    section, view = schema.make(name, prod(lengths) * kind.itemsize, facts, exist_ok=exist_ok, inheritable=inheritable,
+                                security=security)
+    if section.created:
+        return _over(section, view, kind, lengths, order)
+    return of(section, shape=lengths, dtype=kind, order=order, version=version)
+
+
+def put(name: str | None, array: ArrayLike, *, version: int = 0, exist_ok: bool = False, inheritable: bool = False,
+        security: Security | str | bytes | None = None) -> Array:
+    """Copy an array into a section of its own, complete before anybody can open it.
+
+    Args:
+        name: What other processes open it by; None for an array that is only passed on.
+        array: Anything that NumPy makes an array of.
+        version: A number of the program's own.
+        exist_ok: Whether the values of such an array that has the name already are replaced.
+        inheritable: Whether child processes get the handle.
+        security: Who may open it by name; this user alone when omitted.
+
+    Rights:
+        As for ``Section.create``.
+
+    Raises:
+        ExistsError: The name is taken (FileExistsError).
+        ArgumentError: Its dtype has pointers; or an array that exists differs, and the error shows both (ValueError).
+        CommitError: More memory than there is (MemoryError).
+    """
+    source = np.asarray(array)
+    order: Order = "F" if source.flags.f_contiguous and not source.flags.c_contiguous else "C"
+
+    facts = _facts(source.dtype, source.shape, order, version)
+    whole = np.asarray(source, order=order)  # a copy only of what has gaps
+    flat = whole.reshape(-1, order=order).view(np.uint8) if whole.size else np.empty(0, np.uint8)
+    section, view = schema.make(name, source.nbytes, facts, exist_ok=exist_ok, inheritable=inheritable,
+                                security=security, content=[(0, memoryview(flat))])  # type: ignore[arg-type]
+    if section.created:
+        return _over(section, view, source.dtype, source.shape, order)
+    found = of(section, shape=source.shape, dtype=source.dtype, version=version)
+    found[...] = source
+    return found
+
+
+def open(name: str, *, access: str = "rw", shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
+         dtype: DTypeLike | None = None, order: Order | None = None, version: int | None = None) -> Array:
+    """Open an array by its name.
+
+    Args:
+        name: As given to ``create`` or ``put``.
+        access: ``"r"``, ``"rw"`` or ``"c"``: copy-on-write, where what is written stays in this process.
+        shape: What it should be; not looked at when omitted.
+        dtype: What it should be.
+        order: What it should be.
+        version: What it should be.
+
+    Rights:
+        As for ``Section.open`` with this access.
+
+    Raises:
+        NotFoundError: Nothing has this name (FileNotFoundError).
+        AccessError: It does not grant the access (PermissionError).
+        ArgumentError: It is not as it should be, and the error shows both; or it is no array (ValueError).
+        CorruptError: Its description makes no sense.
+    """
+    return of(Section.open(name, access=access), shape=shape, dtype=dtype, order=order, version=version)
+
+
+def of(section: Section, *, access: str | None = None, shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
+       dtype: DTypeLike | None = None, order: Order | None = None, version: int | None = None) -> Array:
+    """The array in a section that came by any other way; the section becomes the array's.
+
+    Args:
+        section: Closed with the array, and at once if this fails.
+        access: As for ``open``; as much as the handle permits when omitted.
+        shape: What it should be, as the rest.
+        dtype: What it should be.
+        order: What it should be.
+        version: What it should be.
+
+    Rights:
+        ``SECTION_QUERY`` and what the access means, as for ``Section.map``.
+
+    Raises:
+        ArgumentError: It is not as it should be, and the error shows both; or it is no array (ValueError).
+        CorruptError: Its description makes no sense.
+    """
+    try:
+        view, facts, size = schema.attach(section, "array", access=access)
+        found = _understood(facts, size)
+        schema.compare(section, {"dtype": None if dtype is None else np.dtype(dtype),
+                                 "shape": None if shape is None else _shape(shape), "order": order,
+                                 "version": version}, found)
+    except BaseException:
+        section.close()
+        raise
+    return _over(section, view, found["dtype"], found["shape"], found["order"])
+
+
+# ---------------------------------------------------------------------- to other processes of multiprocessing
+
+
+def _reduce(array: Array) -> Any:
+    """For multiprocessing: the section itself, and where in it the array lies; a copy in no section is copied."""
+    view, section = _view_under(array), array.section
+    if view is None or section is None or section.closed or array.dtype.hasobject:
+        return array.__reduce_ex__(5)
+    offset = array.__array_interface__["data"][0] - view.address
+    return _again, (section, schema.to_json(type_of(array.dtype)), array.shape, array.strides, offset,
+                    array.flags.writeable)
+
+
+def _again(section: Section, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int,
+           writeable: bool) -> Array:
+    try:
+        view = section.map()
+    except BaseException:
+        section.close()
+        raise
+    array = _over(section, view, dtype_of(schema.from_json(dtype)), shape, offset=offset, strides=strides)
+    array.flags.writeable = writeable and array.flags.writeable
+    return array
+
+
+ForkingPickler.register(Array, _reduce)

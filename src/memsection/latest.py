@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: MIT
+"""The latest value: one process writes, any number read, nobody waits for anybody and no value is ever torn.
+
+For what is only interesting while it is new: telemetry, a camera's frame.  A writer that dies leaves its last complete
+value.  Who writes is not arranged here: there should be one writer at a time (a ``Mutex`` can see to that).  How the
+memory is used is ``_native.seqlock``'s business, and what the bytes of a record mean is ``layouts``'.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from memsection import schema
+from memsection._native import seqlock
+from memsection.api.section import Section
+from memsection.api.security import Security
+from memsection.layouts import Layout, Shown, layout, layout_in
+from memsection.vocabulary.errors import ArgumentError, CorruptError, Error, WaitTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Self
+
+    from memsection.api.view import View
+    from memsection.layouts import Spec
+
+
+class _End:
+    """What both ends have."""
+
+    def __init__(self, section: Section, view: View, lock: seqlock.Latest, kind: Layout | None) -> None:
+        self.section = section  #: whose name and rights it has
+        self.layout = kind  #: of the value; None for bytes
+        self._view, self._lock = view, lock
+
+    @property
+    def capacity(self) -> int:
+        """Bytes that a value may have."""
+        return self._lock.capacity
+
+    @property
+    def sequence(self) -> int:
+        """The number of the newest complete value, from 1; 0 while there is none.
+
+        Rights:
+            None.
+
+        Raises:
+            ArgumentError: It is closed (ValueError).
+        """
+        return int(self._do(lambda: self._lock.sequence))
+
+    def read(self, timeout: float = 1.0) -> Any:
+        """The newest complete value, None when none was written yet: a record, or bytes when there is no layout.
+
+        It does not wait for the writer; the timeout is for a writer that overtakes every attempt to copy.
+
+        Rights:
+            None.
+
+        Raises:
+            WaitTimeoutError: The writer was always faster, or somebody else scribbled on the memory (TimeoutError).
+            ArgumentError: It is closed (ValueError).
+        """
+        found = self.read_numbered(timeout)
+        return None if found is None else found[1]
+
+    def read_numbered(self, timeout: float = 1.0) -> tuple[int, Any] | None:
+        """As ``read``, with the value's number: a reader sees whether it is new, and how many it missed.
+
+        Rights:
+            None.
+
+        Raises:
+            WaitTimeoutError: As ``read``.
+            ArgumentError: As ``read``.
+        """
+        found = self._do(lambda: self._lock.read(timeout))
+        if found is None or self.layout is None:
+            return found  # type: ignore[no-any-return]
+        number, raw = found
+        if len(raw) != self.layout.size:
+            raise CorruptError(f"latest value: {len(raw)} bytes, a record has {self.layout.size}")
+        return number, self.layout.unpack_from(raw)
+
+    def read_into(self, target: Any, timeout: float = 1.0) -> tuple[int, int] | None:
+        """As ``read``, as bytes into a buffer of the caller's: the value's number and length.
+
+        Rights:
+            None.
+
+        Raises:
+            WaitTimeoutError: As ``read``.
+            ArgumentError: As ``read``; or the value is longer than the buffer.
+        """
+        return self._do(lambda: self._lock.read_into(target, timeout))  # type: ignore[no-any-return]
+
+    def _do(self, act: Any) -> Any:
+        try:
+            return act()
+        except Error:
+            raise
+        except TimeoutError as failure:
+            raise WaitTimeoutError(str(failure)) from None
+        except ValueError as failure:
+            raise ArgumentError(str(failure)) from None
+
+    def close(self) -> None:
+        """Close the handle and the view; again is harmless.
+
+        Rights:
+            None.
+        """
+        self._lock.close()
+        self._view.close()
+        self.section.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+
+class Reader(_End):
+    """One of many ends that read; made by ``open``."""
+
+
+class Writer(_End):
+    """The end that writes, and can read too; made by ``create``, or by ``open`` for one that takes over."""
+
+    def write(self, value: Any) -> None:
+        """Publish a value: a record, or bytes when there is no layout.  Never waits for readers.
+
+        Rights:
+            None: what the handle permitted when it was opened.
+
+        Raises:
+            ArgumentError: It does not fit, or this end is closed (ValueError).
+        """
+        if self.layout is not None:
+            raw = bytearray(self.layout.size)
+            self.layout.pack_into(raw, 0, value)
+            value = raw
+        self._do(lambda: self._lock.write(value))
+
+    @contextmanager
+    def writing(self, length: int | None = None) -> Iterator[memoryview]:
+        """Make the next value in place: ``with latest.writing() as memory: camera.readinto(memory)``.
+
+        It is published at the end of the block, and not at all if the block ends with an exception.
+
+        Args:
+            length: Bytes of the value; the whole capacity when omitted.
+
+        Rights:
+            None: what the handle permitted when it was opened.
+
+        Raises:
+            ArgumentError: It is longer than the capacity, or this end is closed (ValueError).
+        """
+        size = self.capacity if length is None else length
+        if not 0 <= size <= self.capacity:
+            raise ArgumentError(f"latest value: asked for {size} bytes, at most {self.capacity} fit")
+        at = self._do(self._lock.begin)
+        with memoryview(self._view) as whole, whole[at:at + size] as part:
+            yield part
+        self._do(lambda: self._lock.commit(size))
+
+
+def _spec(spec: Spec | int) -> tuple[Layout | None, int]:
+    if isinstance(spec, int):
+        if spec < 1:
+            raise ArgumentError(f"latest value: asked for {spec} bytes, it has at least one")
+        return None, spec
+    kind = layout(spec)
+    return kind, kind.size
+
+
+def create(name: str | None, spec: Spec | int, *, slots: int = seqlock.SLOTS, version: int = 0,
+           inheritable: bool = False, security: Security | str | bytes | None = None) -> Writer:
+    """Make a latest value, of which there is none yet; the caller is its writer.
+
+    Args:
+        name: What readers open it by; None for one that is only passed on.
+        spec: Its layout (see ``records.layout``), or how many bytes it has at most.
+        slots: How many values the writer goes round over.  A reader has the time of ``slots - 1`` writes for one copy.
+        version: A number of the program's own.
+        inheritable: Whether child processes get the handle.
+        security: Who may open it by name; this user alone when omitted.
+
+    Rights:
+        As for ``Section.create``.
+
+    Raises:
+        ExistsError: The name is taken (FileExistsError).
+        ArgumentError: No such layout or number of slots can be (ValueError).
+        CommitError: More memory than there is (MemoryError).
+    """
+    kind, capacity = _spec(spec)
+    facts: schema.Facts = {"kind": "latest", "capacity": capacity, "slots": slots, "version": version}
+    if kind is not None:
+        facts |= {"name": kind.name, "type": schema.to_json(kind.struct), "fingerprint": kind.fingerprint}
+    try:
+        size = seqlock.size(capacity, slots)
+    except (ValueError, OverflowError) as failure:
+        raise ArgumentError(str(failure)) from None
+
+    def fill(data: memoryview) -> None:
+        seqlock.Latest(data, writable=True, capacity=capacity, slots=slots).close()
+
+    section, view = schema.make(name, size, facts, inheritable=inheritable, security=security, fill=fill)
+    return Writer(section, view, seqlock.Latest(view, writable=True), kind)
+
+
+def open(name: str, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None) -> Any:
+    """Open a latest value by its name.
+
+    Args:
+        name: As given to ``create``.
+        spec: The layout or the capacity that it should have; what it has when omitted.
+        write: Whether to be the writer from now on, after the one before has ended.
+        version: What it should be.
+
+    Returns:
+        A ``Reader``, or a ``Writer``.
+
+    Rights:
+        As for ``Section.open`` with access ``"r"``, or ``"rw"`` to write.
+
+    Raises:
+        NotFoundError: Nothing has this name (FileNotFoundError).
+        AccessError: It does not grant the access (PermissionError).
+        ArgumentError: It is not as it should be, and the error shows both; or it is no latest value (ValueError).
+        CorruptError: The description makes no sense.
+    """
+    return of(Section.open(name, access="rw" if write else "r"), spec, write=write, version=version)
+
+
+def of(section: Section, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None) -> Any:
+    """The latest value in a section that came by any other way; closing it closes the section.
+
+    Args:
+        section: Closed at once if this fails.
+        spec: The layout or the capacity that it should have; what it has when omitted.
+        write: Whether to be the writer from now on.
+        version: What it should be.
+
+    Rights:
+        ``SECTION_QUERY`` and ``SECTION_MAP_READ``, and ``SECTION_MAP_WRITE`` to write.
+
+    Raises:
+        ArgumentError: It is not as it should be, and the error shows both; or it is no latest value (ValueError).
+        CorruptError: The description makes no sense.
+    """
+    try:
+        view, facts, _ = schema.attach(section, "latest", access="rw" if write else "r")
+        found = layout_in(facts) if "type" in facts else None
+        asked, capacity = (None, None) if spec is None else _spec(spec)
+        try:
+            lock = seqlock.Latest(view, writable=write)
+        except ValueError as failure:
+            raise CorruptError(f"open {section.name!r}: {failure}") from None
+        if found is not None and found.size > lock.capacity:
+            raise CorruptError(f"open {section.name!r}: records of {found.size} bytes, {lock.capacity} fit")
+        schema.compare(section, {"layout": None if asked is None else Shown(asked), "capacity": capacity,
+                                 "version": version},
+                       {"layout": "none" if found is None else Shown(found), "capacity": lock.capacity,
+                        "version": facts.get("version")})
+    except BaseException:
+        section.close()
+        raise
+    return (Writer if write else Reader)(section, view, lock, asked or found)

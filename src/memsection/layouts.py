@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: MIT
+"""Layouts of records: from a dataclass, a ctypes structure or a NumPy dtype, and values to bytes and back.
+
+A layout has a fingerprint and prints itself as C and C# declarations (``declarations``).  Where records lie is the
+business of ``records`` and ``latest``.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import struct
+import sys
+import typing
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
+from math import prod
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+from memsection import schema
+from memsection.declarations import c_declaration, csharp_declaration
+from memsection.schema import Field, Repeat, Scalar, Struct, Type
+from memsection.vocabulary.errors import ArgumentError, CorruptError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    #: What can be a layout: a dataclass, a subclass of ctypes.Structure, a structured dtype, or a Layout.
+    Spec: TypeAlias = "type[Any] | np.dtype[Any] | Layout"
+
+#: Field types for dataclasses, where ``int`` (int64), ``float`` (float64) and ``bool`` are not what is wanted.
+#: Bytes and text have their length beside them: ``Annotated[bytes, 16]``, ``Annotated[str, 16]`` (UTF-8); arrays their
+#: shape: ``Annotated[list[float], "f4", 3]``, ``Annotated[list[Point], 10]``.
+int8, int16, int32, int64 = (Annotated[int, f"i{size}"] for size in (1, 2, 4, 8))
+uint8, uint16, uint32, uint64 = (Annotated[int, f"u{size}"] for size in (1, 2, 4, 8))
+float16, float32, float64 = (Annotated[float, f"f{size}"] for size in (2, 4, 8))
+
+_ENDIAN = "<" if sys.byteorder == "little" else ">"
+_FORMATS = {"b1": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q",
+            "f2": "e", "f4": "f", "f8": "d"}
+_PLAIN = {int: "i8", float: "f8", bool: "b1"}
+
+
+def _scalar(code: str) -> Scalar:
+    return Scalar(("|" if code[1:] == "1" or code[0] in "SV" else _ENDIAN) + code)
+
+
+# ---------------------------------------------------------------------- where layouts come from
+
+
+def _refuse(what: object, why: str) -> ArgumentError:
+    return ArgumentError(f"layout: {what}: {why}")
+
+
+def alignment(kind: Type) -> int:
+    """What C would align such a value to."""
+    if isinstance(kind, Scalar):
+        if kind.code[1] in "SV":
+            return 1
+        return 4 if kind.code[1] == "U" else kind.size // 2 if kind.code[1] == "c" else kind.size
+    if isinstance(kind, Repeat):
+        return alignment(kind.of)
+    return max((alignment(field.type) for field in kind.fields), default=1)
+
+
+def _laid_out(members: Sequence[tuple[str, Type]]) -> Struct:
+    """Offsets as C gives them."""
+    fields, at = [], 0
+    for name, kind in members:
+        at = -(-at // alignment(kind)) * alignment(kind)
+        fields.append(Field(name, kind, at))
+        at += kind.size
+    whole = Struct(tuple(fields), at)
+    return Struct(whole.fields, -(-at // alignment(whole)) * alignment(whole))
+
+
+def _of_dataclass(kind: type[Any]) -> Struct:
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return _laid_out([(field.name, _of_annotation(f"{kind.__name__}.{field.name}", hints[field.name]))
+                      for field in dataclasses.fields(kind)])
+
+
+def _of_annotation(where: str, hint: Any) -> Type:
+    extras: tuple[Any, ...] = ()
+    if typing.get_origin(hint) is Annotated:
+        hint, *rest = typing.get_args(hint)
+        extras = tuple(rest)
+    lengths = tuple(extra for extra in extras if type(extra) is int and extra > 0)
+    code = next((extra for extra in extras if isinstance(extra, str)), None)
+    if code is not None and code not in _FORMATS:
+        raise _refuse(where, f"{code!r} is none of {', '.join(_FORMATS)}")
+    if hint in (bytes, str):
+        if len(lengths) != 1:
+            raise _refuse(where, f"how many bytes? Annotated[{hint.__name__}, 16]")
+        return _scalar(f"{'S' if hint is str else 'V'}{lengths[0]}")
+    if typing.get_origin(hint) in (list, tuple):
+        inner = _of_annotation(where, typing.get_args(hint)[0])
+        if not lengths:
+            raise _refuse(where, "how many of them? Annotated[list[...], 3]")
+        return Repeat(inner if code is None else _scalar(code), lengths)
+    if hint in _PLAIN:
+        return _scalar(code or _PLAIN[hint])
+    if isinstance(hint, type) and dataclasses.is_dataclass(hint):
+        return _of_dataclass(hint)
+    raise _refuse(where, f"{hint!r} has no fixed size that could be told")
+
+
+def _of_ctypes(where: str, kind: Any) -> Type:
+    if issubclass(kind, ctypes.Structure):
+        fields = []
+        for name, member, *bits in kind._fields_:
+            if bits:
+                raise _refuse(f"{where}.{name}", "C leaves the place of a bit field to the compiler")
+            fields.append(Field(name, _of_ctypes(f"{where}.{name}", member), getattr(kind, name).offset))
+        return Struct(tuple(fields), ctypes.sizeof(kind))
+    if issubclass(kind, ctypes.Array):
+        if kind._type_ is ctypes.c_char:
+            return _scalar(f"S{kind._length_}")
+        return Repeat(_of_ctypes(where, kind._type_), (kind._length_,))
+    letter = getattr(kind, "_type_", None)
+    size = ctypes.sizeof(kind)
+    if letter == "c":
+        return _scalar("S1")
+    for group, letters in (("b", "?"), ("i", "bhilq"), ("u", "BHILQ"), ("f", "fd")):
+        if isinstance(letter, str) and letter in letters:
+            return _scalar(f"{group}{size}")
+    raise _refuse(where, f"{kind.__name__} is nothing that another process could read")
+
+
+def _of_dtype(dtype: Any) -> Struct:
+    from memsection import arrays
+
+    kind = arrays.type_of(dtype)
+    if not isinstance(kind, Struct):
+        raise _refuse(dtype, "a record has named fields; arrays of plain numbers are memsection.arrays'")
+    return kind
+
+
+# ---------------------------------------------------------------------- a layout
+
+
+class Layout:
+    """What the bytes of one record mean.
+
+    Attributes:
+        name: The name that declarations give it.
+        struct: Fields, types, offsets and size.
+        fingerprint: Equal exactly for equal layouts, whatever they were made from.
+    """
+
+    def __init__(self, name: str, whole: Struct, spec: Any = None) -> None:
+        if whole.size == 0:
+            raise _refuse(name, "it has no bytes")
+        self.name = name
+        self.struct = whole
+        self.fingerprint = schema.fingerprint(whole)
+        self._spec = spec
+
+    @cached_property
+    def _codec(self) -> _Codec:
+        spec = self._spec
+        return _Codec(self.struct, spec if isinstance(spec, type) and dataclasses.is_dataclass(spec) else None)
+
+    @property
+    def size(self) -> int:
+        """Bytes of one record."""
+        return self.struct.size
+
+    def c(self) -> str:
+        """The declaration for C (C11), with assertions for the compiler to check."""
+        return c_declaration(self.name, self.struct, self.fingerprint)
+
+    def csharp(self) -> str:
+        """The declaration for C#, with explicit offsets."""
+        return csharp_declaration(self.name, self.struct, self.fingerprint)
+
+    def dtype(self) -> np.dtype[Any]:
+        """The layout as a structured dtype; needs NumPy."""
+        from memsection import arrays
+
+        return arrays.dtype_of(self.struct)
+
+    def pack_into(self, buffer: Any, offset: int, value: Any) -> None:
+        """Write a record: an instance of what the layout was made from, or a mapping of its fields.
+
+        Raises:
+            ArgumentError: A value does not fit its field.
+        """
+        if isinstance(value, ctypes.Structure) or hasattr(value, "dtype"):
+            raw = bytes(value) if isinstance(value, ctypes.Structure) else value.astype(self.dtype()).tobytes()
+            if len(raw) != self.size:
+                raise ArgumentError(f"record {self.name}: {len(raw)} bytes, {self.size} are needed")
+            memoryview(buffer)[offset:offset + self.size] = raw
+        else:
+            self._codec.pack_into(buffer, offset, value)
+
+    def unpack_from(self, buffer: Any, offset: int = 0) -> Any:
+        """Read a record: a copy, as an instance of what the layout was made from, else a dict."""
+        if isinstance(self._spec, type) and issubclass(self._spec, ctypes.Structure):
+            return self._spec.from_buffer_copy(buffer, offset)
+        if self._spec is not None and not isinstance(self._spec, type):
+            import numpy as np
+
+            return np.frombuffer(buffer, self._spec, 1, offset)[0].copy()
+        return self._codec.unpack_from(buffer, offset)
+
+    def __repr__(self) -> str:
+        return f"<memsection.records.Layout {self.name} {self.size} bytes {self.fingerprint}>"
+
+
+class _Codec:
+    """One ``struct`` format for the whole record, and what turns its flat values into nested ones."""
+
+    def __init__(self, whole: Struct, spec: type[Any] | None) -> None:
+        self._whole, self._spec = whole, spec
+        parts: list[str] = []
+        _formats(whole, parts)
+        self._format = struct.Struct("=" + "".join(parts)) if parts else None
+        if any(scalar.code[0] not in ("|", _ENDIAN) or scalar.code[1:] not in _FORMATS and scalar.code[1] not in "SV"
+               for scalar in _scalars(whole)) or self._overlap(whole):
+            self._format = None  # only NumPy can read such a record
+
+    @staticmethod
+    def _overlap(whole: Struct) -> bool:
+        at = 0
+        for field in whole.fields:
+            if field.offset < at:
+                return True
+            at = field.offset + field.type.size
+        return False
+
+    def pack_into(self, buffer: Any, offset: int, value: Any) -> None:
+        flat: list[Any] = []
+        if self._format is None:
+            raise ArgumentError("record: only NumPy can write this layout: assign to .array")
+        _flatten(self._whole, value, "record", flat)
+        try:
+            self._format.pack_into(buffer, offset, *flat)
+        except struct.error as failure:
+            raise ArgumentError(f"record: {failure}") from None
+
+    def unpack_from(self, buffer: Any, offset: int) -> Any:
+        if self._format is None:
+            raise ArgumentError("record: only NumPy can read this layout: use .array")
+        return _nest(self._whole, iter(self._format.unpack_from(buffer, offset)), self._spec)
+
+
+def _formats(kind: Type, parts: list[str]) -> None:
+    if isinstance(kind, Scalar):
+        parts.append(_FORMATS.get(kind.code[1:], f"{kind.size}s"))
+    elif isinstance(kind, Repeat):
+        if isinstance(kind.of, Scalar) and kind.of.code[1:] in _FORMATS:
+            parts.append(f"{prod(kind.shape)}{_FORMATS[kind.of.code[1:]]}")
+        else:
+            for _ in range(prod(kind.shape)):
+                _formats(kind.of, parts)
+    else:
+        at = 0
+        for field in kind.fields:
+            parts.append("x" * max(0, field.offset - at))
+            _formats(field.type, parts)
+            at = field.offset + field.type.size
+        parts.append("x" * max(0, kind.size - at))
+
+
+def _scalars(kind: Type) -> Iterator[Scalar]:
+    if isinstance(kind, Scalar):
+        yield kind
+    elif isinstance(kind, Repeat):
+        yield from _scalars(kind.of)
+    else:
+        for field in kind.fields:
+            yield from _scalars(field.type)
+
+
+def _flatten(kind: Type, value: Any, where: str, flat: list[Any]) -> None:
+    if isinstance(kind, Scalar):
+        if kind.code[1] in "SV":
+            text = kind.code[1] == "S"
+            value = value.encode() if isinstance(value, str) else bytes(value)
+            if len(value) > kind.size or (len(value) < kind.size and not text):
+                raise ArgumentError(f"{where}: {len(value)} bytes, the field has {kind.size}")
+            if text and value.endswith(b"\0"):
+                raise ArgumentError(f"{where}: text ends at a 0, so it cannot end with one")
+        flat.append(value)
+    elif isinstance(kind, Repeat):
+        if len(value) != kind.shape[0]:
+            raise ArgumentError(f"{where}: {len(value)} values, the field has {kind.shape[0]}")
+        inner = Repeat(kind.of, kind.shape[1:]) if len(kind.shape) > 1 else kind.of
+        for number, one in enumerate(value):
+            _flatten(inner, one, f"{where}[{number}]", flat)
+    else:
+        if isinstance(value, typing.Mapping) and value.keys() != {field.name for field in kind.fields}:
+            raise ArgumentError(f"{where}: fields {sorted(value)}, the layout has "
+                                f"{sorted(field.name for field in kind.fields)}")
+        for field in kind.fields:
+            one = value[field.name] if isinstance(value, typing.Mapping) else getattr(value, field.name)
+            _flatten(field.type, one, f"{where}.{field.name}", flat)
+
+
+def _nest(kind: Type, values: Iterator[Any], spec: Any) -> Any:
+    """The flat values again as the annotation ``spec`` has them; as dicts, lists and bytes where that is None."""
+    if typing.get_origin(spec) is Annotated:
+        spec = typing.get_args(spec)[0]
+    if isinstance(kind, Scalar):
+        value = next(values)
+        if kind.code[1] == "S":
+            value = value.rstrip(b"\0")
+            return value.decode(errors="replace") if spec is str else value
+        return value
+    if isinstance(kind, Repeat):
+        inner = Repeat(kind.of, kind.shape[1:]) if len(kind.shape) > 1 else kind.of
+        of = spec if len(kind.shape) > 1 else (typing.get_args(spec) or (None,))[0]
+        items = [_nest(inner, values, of) for _ in range(kind.shape[0])]
+        return tuple(items) if typing.get_origin(spec) is tuple else items
+    hints = _hints(spec) if spec is not None else {}
+    fields = {field.name: _nest(field.type, values, hints.get(field.name)) for field in kind.fields}
+    return fields if spec is None else spec(**fields)
+
+
+@lru_cache(maxsize=256)
+def _hints(spec: type[Any]) -> dict[str, Any]:
+    return typing.get_type_hints(spec, include_extras=True)
+
+
+def layout(spec: Spec) -> Layout:
+    """The layout that a dataclass, a ctypes structure or a structured dtype means.
+
+    A dataclass is laid out as C would do it; the others say themselves where their fields are.
+
+    Rights:
+        None.
+
+    Raises:
+        ArgumentError: It has a field without a fixed size, or one that means nothing to another process (ValueError).
+    """
+    if isinstance(spec, Layout):
+        return spec
+    if isinstance(spec, type) and dataclasses.is_dataclass(spec):
+        return Layout(spec.__name__, _of_dataclass(spec), spec)
+    if isinstance(spec, type) and issubclass(spec, ctypes.Structure):
+        whole = _of_ctypes(spec.__name__, spec)
+        assert isinstance(whole, Struct)
+        return Layout(spec.__name__, whole, spec)
+    if hasattr(spec, "names") and hasattr(spec, "itemsize"):
+        return Layout("Record", _of_dtype(spec), spec)
+    raise _refuse(spec, "neither a dataclass, nor a ctypes structure, nor a structured dtype")
+
+
+# ---------------------------------------------------------------------- in descriptions and messages
+
+
+def layout_in(facts: schema.Facts) -> Layout:
+    """The layout that a description means.
+
+    Raises:
+        CorruptError: None.
+    """
+    whole = schema.from_json(facts.get("type"))
+    if not isinstance(whole, Struct) or whole.size == 0:
+        raise CorruptError("description: its type is no record")
+    return Layout(str(facts.get("name"))[:100], whole)
+
+
+class Shown:
+    """A layout in a comparison: equal by fingerprint, and told field by field."""
+
+    def __init__(self, kind: Layout) -> None:
+        self._kind = kind
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shown) and self._kind.fingerprint == other._kind.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self._kind.fingerprint)
+
+    def __str__(self) -> str:
+        fields = ", ".join(f"{one.name}: {_short(one.type)} at {one.offset}" for one in self._kind.struct.fields)
+        return f"{self._kind.fingerprint} ({fields}; {self._kind.size} bytes)"
+
+
+def _short(kind: Type) -> str:
+    if isinstance(kind, Scalar):
+        return kind.code.lstrip(_ENDIAN + "|")
+    if isinstance(kind, Repeat):
+        return _short(kind.of) + "".join(f"[{length}]" for length in kind.shape)
+    return "{" + ", ".join(_short(field.type) for field in kind.fields) + "}"

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""Typed records in sections: a dataclass, a ctypes structure or a NumPy dtype as the layout of the bytes.
+
+A layout has a fingerprint, which is compared when a section is opened, and prints itself as C and C# declarations for
+programs on the other side (``layouts``).  Records lie at offset 0, one after the other.  Changing a record is not
+atomic: a value that one writes while others read is ``latest``'s.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING, Any
+
+from memsection import schema
+from memsection.api.section import Section
+from memsection.api.security import Security
+from memsection.api.view import View
+from memsection.layouts import (
+    Layout,
+    Shown,
+    float16,
+    float32,
+    float64,
+    int8,
+    int16,
+    int32,
+    int64,
+    layout,
+    layout_in,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+from memsection.vocabulary.errors import ArgumentError, CorruptError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    import numpy as np
+
+    from memsection.layouts import Spec
+
+__all__ = ["Layout", "Records", "create", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "layout",
+           "of", "open", "uint8", "uint16", "uint32", "uint64"]
+
+
+class Records:
+    """Records in a section: a sequence of a fixed length.
+
+    Reading gives a copy in the layout's own form (an instance of the dataclass or structure, a NumPy scalar, or a dict
+    when the section was opened without a layout), assigning writes one.
+    """
+
+    def __init__(self, section: Section, view: View, kind: Layout, count: int, version: int) -> None:
+        self.section = section  #: whose name and rights they have
+        self.view = view  #: their bytes
+        self.layout = kind
+        self.version = version
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def _at(self, index: int) -> int:
+        at = index + self._count if index < 0 else index
+        if not 0 <= at < self._count:
+            raise IndexError(f"record {index} of {self._count}")
+        return at * self.layout.size
+
+    def __getitem__(self, index: int) -> Any:
+        return self.layout.unpack_from(self.view, self._at(index))
+
+    def __setitem__(self, index: int, value: Any) -> None:
+        self.layout.pack_into(self.view, self._at(index), value)
+
+    @property
+    def value(self) -> Any:
+        """The first record."""
+        return self[0]
+
+    @value.setter
+    def value(self, value: Any) -> None:
+        self[0] = value
+
+    @property
+    def array(self) -> np.ndarray[Any, Any]:
+        """All of them as a structured array over the same memory; valid after ``close`` too.  Needs NumPy."""
+        import numpy as np
+
+        return np.frombuffer(memoryview(self.view), self.layout.dtype(), self._count)
+
+    def live(self, index: int = 0) -> Any:
+        """One record in place, for a layout that is a ctypes structure: its fields are the memory.
+
+        Raises:
+            ArgumentError: The layout was made from something else.
+            TypeError: The handle only reads.
+        """
+        spec = self.layout._spec
+        if not (isinstance(spec, type) and issubclass(spec, ctypes.Structure)):
+            raise ArgumentError(f"record {self.layout.name}: only a ctypes structure can lie in foreign memory")
+        return spec.from_buffer(self.view, self._at(index))
+
+    def close(self) -> None:
+        """Close the handle and the view; arrays and live records stay valid."""
+        self.view.close()
+        self.section.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+
+def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, exist_ok: bool = False,
+           inheritable: bool = False, security: Security | str | bytes | None = None) -> Records:
+    """Make records of zeros.
+
+    Args:
+        name: What other processes open them by; None for a section that is only passed on.
+        spec: The layout: a dataclass, a ctypes structure, a structured dtype.
+        count: How many.
+        version: A number of the program's own, for meanings that change while the layout does not.
+        exist_ok: Whether records that have the name already are opened instead, if they are as asked for.
+        inheritable: Whether child processes get the handle.
+        security: Who may open them by name; this user alone when omitted.
+
+    Rights:
+        As for ``Section.create``.
+
+    Raises:
+        ExistsError: The name is taken (FileExistsError).
+        ArgumentError: No such layout can be; or what exists differs, and the error shows both (ValueError).
+        CommitError: More memory than there is (MemoryError).
+    """
+    kind = layout(spec)
+    if count < 1:
+        raise ArgumentError(f"create {name!r}: asked for {count} records, there is at least one")
+    facts = {"kind": "record", "name": kind.name, "type": schema.to_json(kind.struct), "count": count,
+             "fingerprint": kind.fingerprint, "version": version}
+    section, view = schema.make(name, kind.size * count, facts, exist_ok=exist_ok, inheritable=inheritable,
+                                security=security)
+    if section.created:
+        return Records(section, view, kind, count, version)
+    return of(section, kind, count=count, version=version)
+
+
+def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
+         version: int | None = None) -> Records:
+    """Open records by their name.
+
+    Args:
+        name: As given to ``create``.
+        spec: The layout that they should have; the one they have when omitted.
+        access: ``"r"``, ``"rw"`` or ``"c"``: copy-on-write.
+        count: How many they should be.
+        version: What it should be.
+
+    Rights:
+        As for ``Section.open`` with this access.
+
+    Raises:
+        NotFoundError: Nothing has this name (FileNotFoundError).
+        AccessError: It does not grant the access (PermissionError).
+        ArgumentError: They are not as they should be, and the error shows both; or there are none (ValueError).
+        CorruptError: The description makes no sense.
+    """
+    return of(Section.open(name, access=access), spec, count=count, version=version)
+
+
+def of(section: Section, spec: Spec | None = None, *, count: int | None = None, version: int | None = None) -> Records:
+    """The records in a section that came by any other way; closing them closes it.
+
+    Args:
+        section: Closed at once if this fails.
+        spec: The layout that they should have; the one they have when omitted.
+        count: How many they should be.
+        version: What it should be.
+
+    Rights:
+        ``SECTION_QUERY`` and what the handle's access means, as for ``Section.map``.
+
+    Raises:
+        ArgumentError: They are not as they should be, and the error shows both; or there are none (ValueError).
+        CorruptError: The description makes no sense.
+    """
+    try:
+        view, facts, size = schema.attach(section, "record")
+        found = layout_in(facts)
+        number, its_version = facts.get("count"), facts.get("version")
+        if type(number) is not int or type(its_version) is not int or number < 1 or number * found.size != size:
+            raise CorruptError(f"open {section.name!r}: {str(number)[:20]} records of {found.size} bytes in {size}")
+        asked = None if spec is None else layout(spec)
+        schema.compare(section, {"layout": None if asked is None else Shown(asked), "count": count,
+                                 "version": version},
+                       {"layout": Shown(found), "count": number, "version": its_version})
+    except BaseException:
+        section.close()
+        raise
+    return Records(section, view, asked or found, number, its_version)

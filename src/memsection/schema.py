@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: MIT
+"""What the bytes of a section mean, written down in the section itself.
+
+The last pages of a section made by ``arrays``, ``records``, ``latest``, ``arrow`` or ``pickling`` hold its description:
+a JSON text and, at the very end, a footer of 64 bytes.  The data itself begins at offset 0, so a program that knows
+nothing of this can map it.  This file owns the description and the description of types; what is done with the data is
+the business of those modules.
+
+A description can have been written by anybody: it is data, checked here, and never code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import struct
+import time
+import zlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+from memsection.api.section import Section
+from memsection.api.security import Security
+from memsection.api.view import View
+from memsection.vocabulary.errors import ArgumentError, CorruptError, Error
+from memsection.vocabulary.protection import PAGE_SIZE
+
+MAGIC = b"MSschema"
+BEING_MADE = b"MSmaking"  #: in the place of MAGIC until the data is complete
+FOOTER = struct.Struct("<8sIIQQ32x")  #: magic, version, crc32 of the text, its length, bytes of data
+VERSION = 1
+LONGEST_TEXT = 1 << 20
+LARGE = 1 << 16  #: bytes from which on a way round page faults pays
+PATIENCE = 10.0  #: seconds for which an opener waits for the one who makes the object
+
+Facts = dict[str, Any]
+
+# ---------------------------------------------------------------------- types
+
+_SCALAR = re.compile(r"[<>|](b1|[iu](1|2|4|8)|f(2|4|8|12|16)|c(8|16|24|32)|[SV][1-9]\d{0,9}|U[1-9]\d{0,8}|"
+                     r"[mM]8(\[\d{0,9}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """One value, in the array interface's spelling: ``<f8``, ``|S16``."""
+
+    code: str
+
+    @property
+    def size(self) -> int:
+        digits = re.match(r"\d+", self.code[2:])
+        count = int(digits[0]) if digits else 0
+        return 4 * count if self.code[1] == "U" else count
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A fixed number of values, last index fastest."""
+
+    of: Type
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return self.of.size * prod(self.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A named value at an offset."""
+
+    name: str
+    type: Type
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """Named values at offsets."""
+
+    fields: tuple[Field, ...]
+    size: int
+
+
+Type = Scalar | Repeat | Struct
+
+
+def to_json(kind: Type) -> Any:
+    """A type as JSON has it."""
+    if isinstance(kind, Scalar):
+        return kind.code
+    if isinstance(kind, Repeat):
+        return {"of": to_json(kind.of), "shape": list(kind.shape)}
+    return {"fields": [[field.name, to_json(field.type), field.offset] for field in kind.fields], "size": kind.size}
+
+
+def from_json(value: Any, depth: int = 0) -> Type:
+    """The type that JSON describes; CorruptError if that is none."""
+    if isinstance(value, str) and _SCALAR.match(value):
+        return Scalar(value)
+    if isinstance(value, dict) and depth < 16:
+        if value.keys() == {"of", "shape"} and is_shape(value["shape"]):
+            return Repeat(from_json(value["of"], depth + 1), tuple(value["shape"]))
+        if value.keys() == {"fields", "size"} and _is_count(value["size"]) and value["size"] and isinstance(
+                value["fields"], list):
+            return Struct(tuple(_field(one, value["size"], depth) for one in value["fields"]), value["size"])
+    raise CorruptError(f"description: {str(value)[:80]!r} is not a type")
+
+
+def _field(value: Any, size: int, depth: int) -> Field:
+    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) and _is_count(value[2]):
+        kind = from_json(value[1], depth + 1)
+        if value[2] + kind.size <= size:
+            return Field(value[0], kind, value[2])
+    raise CorruptError(f"description: {str(value)[:80]!r} is not a field of a record of {size} bytes")
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 1 << 62
+
+
+def is_shape(value: Any) -> bool:
+    """Whether JSON gave the shape of an array."""
+    return isinstance(value, list) and len(value) <= 32 and all(map(_is_count, value)) and prod(value) < 1 << 62
+
+
+def fingerprint(kind: Type) -> str:
+    """Sixteen hexadecimal digits that are equal for equal layouts: names, types, offsets, size."""
+    return hashlib.sha256(text_of(to_json(kind))).hexdigest()[:16]
+
+
+# ---------------------------------------------------------------------- the description in a section
+
+
+def text_of(facts: Any) -> bytes:
+    """JSON in the one spelling that is used here."""
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _room(text: bytes) -> int:
+    """Bytes of whole pages for the description."""
+    return -(-(len(text) + FOOTER.size) // PAGE_SIZE) * PAGE_SIZE
+
+
+def make(name: str | None, size: int, facts: Facts, *, exist_ok: bool = False, inheritable: bool = False,
+         security: Security | str | bytes | None = None,
+         content: Iterable[tuple[int, memoryview]] = (), fill: Callable[[memoryview], object] | None = None,
+         ) -> tuple[Section, View]:
+    """A new section with ``size`` bytes of data and a description, and its view.
+
+    Nobody who looks at the description sees the data before it is complete: bytes at offsets, or whatever ``fill``
+    does.  With ``exist_ok`` the section may be an old one (``section.created``): then nothing is written, and comparing
+    the facts is the caller's business.
+    """
+    text = text_of(facts)
+    if len(text) > LONGEST_TEXT:
+        raise ArgumentError(f"create {name!r}: a description of {len(text)} bytes, at most {LONGEST_TEXT} are possible")
+    section = Section.create(name, max(size, 1) + _room(text), exist_ok=exist_ok, inheritable=inheritable,
+                             security=security)
+    try:
+        view = section.map()
+        if section.created:
+            with memoryview(view) as whole:
+                end = len(whole)
+                FOOTER.pack_into(whole, end - FOOTER.size, BEING_MADE, VERSION, 0, 0, 0)
+                for offset, data in content:
+                    _write(section, whole, offset, data)
+                if fill is not None:
+                    with whole[:size] as data:
+                        fill(data)
+                whole[end - FOOTER.size - len(text):end - FOOTER.size] = text
+                # The rest of the footer first: the magic says that all of it is there.
+                rest = FOOTER.pack(MAGIC, VERSION, zlib.crc32(text), len(text), size)
+                whole[end - FOOTER.size + 8:end] = rest[8:]
+                whole[end - FOOTER.size:end - FOOTER.size + 8] = MAGIC
+    except BaseException:
+        section.close()
+        raise
+    return section, view
+
+
+def _write(section: Section, whole: memoryview, offset: int, data: memoryview) -> None:
+    """Put bytes into fresh memory."""
+    done = 0
+    if len(data) >= LARGE:
+        # Through the descriptor, where there is one: the system fills a page it has just made without clearing it
+        # first and without a fault for each, in less than half the time.
+        try:
+            fd = section.fileno()
+        except Error:
+            pass
+        else:
+            while done < len(data):
+                done += os.pwrite(fd, data[done:], offset + done)
+    whole[offset + done:offset + len(data)] = data[done:]
+
+
+def read(whole: memoryview) -> tuple[Facts, int] | None:
+    """The description at the end of a section, and how many bytes of data there are; None while there is none yet.
+
+    Raises:
+        CorruptError: What is there is no description.
+    """
+    end = len(whole) - FOOTER.size
+    if end < 0:
+        raise CorruptError("description: the section is too small for one")
+    magic, version, checksum, length, size = FOOTER.unpack_from(whole, end)
+    if magic in (bytes(8), BEING_MADE):
+        return None
+    if magic != MAGIC or version != VERSION:
+        raise CorruptError(f"description: there is none that this version knows (magic {magic!r}, version {version})")
+    if length > min(end, LONGEST_TEXT) or size > end - length:
+        raise CorruptError(f"description: {length} bytes of text and {size} of data in a section of {len(whole)}")
+    text = bytes(whole[end - length:end])
+    try:
+        facts = json.loads(text) if zlib.crc32(text) == checksum else None
+    except (ValueError, RecursionError):
+        facts = None
+    if not isinstance(facts, dict):
+        raise CorruptError("description: its text is damaged")
+    return facts, size
+
+
+def attach(section: Section, kind: str, *, access: str | None = None) -> tuple[View, Facts, int]:
+    """Map a section that should hold a ``kind``: the view, its facts, and how many bytes of data it has.
+
+    Waits for the one who is just making it.
+
+    Raises:
+        CorruptError: There is no description, or no valid one.
+        ArgumentError: It describes something else.
+    """
+    view = section.map(access=access)
+    deadline = time.monotonic() + PATIENCE
+    with memoryview(view) as whole:
+        while (found := read(whole)) is None:
+            marked = bytes(whole[-FOOTER.size:][:8]) == BEING_MADE
+            # Without a mark it may be that its maker has not begun; more probably it is some other section.
+            if time.monotonic() > deadline - (0 if marked else PATIENCE - 1):
+                raise CorruptError(f"open {section.name!r}: " + (
+                    f"it is not complete after {PATIENCE:g} s: whoever was making it has ended" if marked
+                    else f"asked for a section with {kind}, it has no description of what is in it"))
+            time.sleep(0.0005)
+    facts, size = found
+    if facts.get("kind") != kind:
+        raise ArgumentError(f"open {section.name!r}: asked for {kind}, found {str(facts.get('kind'))[:40]}")
+    return view, facts, size
+
+
+def describe(section: Section) -> Facts | None:
+    """What a section says of its content, or None: for tools that show any section.
+
+    Rights:
+        ``SECTION_QUERY`` and ``SECTION_MAP_READ``.
+
+    Raises:
+        AccessError: The handle lacks them.
+    """
+    try:
+        with section.map(access="r") as view, memoryview(view) as whole:
+            found = read(whole)
+    except CorruptError:
+        return None
+    return None if found is None else {**found[0], "size": found[1]}
+
+
+def compare(section: Section, asked: Mapping[str, object], found: Mapping[str, object]) -> None:
+    """ArgumentError that shows both sides, unless everything asked for (not None) was found."""
+    wrong = [key for key, value in asked.items() if value is not None and value != found[key]]
+    if wrong:
+        raise ArgumentError(f"open {section.name!r}: asked for " + ", ".join(f"{key} {asked[key]}" for key in wrong)
+                            + "; found " + ", ".join(f"{key} {found[key]}" for key in wrong))
