@@ -64,6 +64,32 @@ def escape(leaf: str) -> str:
     return "%%" + hashlib.sha256(raw).hexdigest()  # nothing escaped has two in a row
 
 
+def regardless_of_case(place: Place) -> Place:
+    """The place of an object whose name differs from this one in case only, if there is one (OBJ_CASE_INSENSITIVE)."""
+    prefix = place.file[:len(place.file) - len(escape(place.leaf))]
+    for file in sys_.listdir(place.dirfd):
+        leaf = _unescaped(file[len(prefix):]) if file.startswith(prefix) else None
+        if leaf and _upper(leaf) == _upper(place.leaf):
+            return Place(place.directory, leaf)
+    return place
+
+
+def _unescaped(file: str) -> str | None:
+    """The name that a file name stands for; None for a digest, and for what is no name."""
+    plain, *escaped = file.split("%")
+    try:
+        raw = plain.encode() + b"".join(bytes.fromhex(part[:2]) + part[2:].encode() for part in escaped)
+        leaf = raw.decode("utf-8", "surrogatepass")
+    except ValueError:
+        return None
+    return leaf if leaf and escape(leaf) == file else None
+
+
+def _upper(text: str) -> str:
+    """Character by character, as the system's table does it: nothing becomes longer."""
+    return "".join(character.upper() if len(character.upper()) == 1 else character for character in text)
+
+
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 _PLAIN = {ord(letter): "a" for letter in "-_."}
 

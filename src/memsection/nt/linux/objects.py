@@ -303,7 +303,10 @@ def place_of(attributes: Any) -> namespace.Place | None:
         return None if root else _directory_itself(name)
     if "\0" in leaf:
         raise NtError(st.OBJECT_NAME_INVALID, name=leaf.replace("\0", "\\0"), detail="a name cannot contain NUL")
-    return namespace.Place(directory, leaf)
+    place = namespace.Place(directory, leaf)
+    if attributes.Attributes & s.OBJ_CASE_INSENSITIVE and not _exists(place):
+        return namespace.regardless_of_case(place)
+    return place
 
 
 def _directory_itself(name: str) -> namespace.Place:
