@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _getframe = sys._getframe
 
+#: Duplicates on their way to other processes (``passing``): closing anything is an occasion to look which have arrived.
+in_transit: dict[int, int] = {}
+
 
 class Handle:
     """One handle of this process to one object.
@@ -293,6 +296,10 @@ class Handle:
                 if failure.status == st.HANDLE_NOT_CLOSABLE:
                     self._handle = handle
                 raise public(failure) from None
+            if in_transit:
+                from memsection.api.passing import settle
+
+                settle()
 
     def detach(self) -> int:
         """Give up ownership: the value of the handle, which stays open; this object is closed.

@@ -7,8 +7,8 @@ background process and no thread:
 * To a process that multiprocessing is just starting, a handle is handed over with the start itself.
 * In a queue, a pipe, a pool or an executor travels the process id and the value of a duplicate, which the receiver
   duplicates.  The duplicate is held *in transit* until the receiver has noted in a section of the sender's that it
-  took it.  A sender that lives on looks at the notes whenever it sends again; a child of multiprocessing that ends
-  waits for them for two seconds.
+  took it.  A sender that lives on looks at the notes whenever it sends or closes something; a child of
+  multiprocessing that ends waits for them for two seconds.
 * Through a socket the descriptors themselves travel, and the kernel keeps what is on its way.
 
 A forked child has all handles anyway, under the same values.
@@ -22,7 +22,9 @@ import sys
 import threading
 import time
 
+from memsection.api.handle import in_transit
 from memsection.nt import kernel
+from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
@@ -41,6 +43,7 @@ _NOTES_SIZE = 1 << 16
 _SECRET = 16  # bytes at the start of the notes: whose they are
 _SLOTS = (_NOTES_SIZE - _SECRET) // 8
 _WAIT_AT_EXIT = 2.0  # seconds
+_TAKEN_AWAY = os.name == "posix"  # elsewhere the value would be another handle's by the time that the sender looks
 _PASSED = {kind.number for kind in (object_types.SECTION, object_types.MUTANT, object_types.EVENT,
                                     object_types.SEMAPHORE)}
 
@@ -87,11 +90,34 @@ def _from_descriptors(kind: type[H], fds: list[int]) -> H:
         mine = kernel.handle_from_descriptors(fds)
     except NtError as failure:
         raise public(failure) from None
+    return _owned(kind, mine)
+
+
+def _owned(kind: type[H], handle: int) -> H:
     try:
-        return kind.from_handle(mine)
+        return kind.from_handle(handle)
     except BaseException:
-        kernel.close(mine)
+        kernel.close(handle)
         raise
+
+
+def _take_away(pid: int, handle: int) -> int:
+    """Duplicate a handle that is in transit in some process; that process lets go of it as soon as it can."""
+    try:
+        process = kernel.open_process(a.PROCESS_DUP_HANDLE, 0, pid)
+        try:
+            if _TAKEN_AWAY and pid != os.getpid():
+                try:
+                    return kernel.duplicate_object(process, handle, s.CURRENT_PROCESS, 0, 0,
+                                                   s.DUPLICATE_SAME_ACCESS | s.DUPLICATE_CLOSE_SOURCE)
+                except NtError as failure:
+                    if failure.status != st.ACCESS_DENIED:  # the kernel may allow looking and no more
+                        raise
+            return kernel.duplicate_object(process, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS)
+        finally:
+            kernel.close(process)
+    except NtError as failure:
+        raise public(failure) from None
 
 
 def _take(kind: type[H], pid: int, handle: int, notes_handle: int, secret: bytes, slot: int, token: int,
@@ -104,9 +130,9 @@ def _take(kind: type[H], pid: int, handle: int, notes_handle: int, secret: bytes
             notes = memoryview(view)
             at = _SECRET + 8 * slot
             if notes[:_SECRET] == secret and struct.unpack_from("=Q", notes, at)[0] == token:
-                mine = kind.from_process(pid, handle)
+                mine = _take_away(pid, handle)
                 struct.pack_into("=Q", notes, at, 0)
-                return mine
+                return _owned(kind, mine)
     except (HandleError, ArgumentError):
         pass  # no such process, or it has no such notes any more
     if name is not None:
@@ -125,7 +151,7 @@ class _Transit:
         self._notes = memoryview(b"")
         self._secret = b""
         self._token = 0
-        self._sent: dict[int, int] = {}  # slot to handle
+        self._sent = in_transit  # slot to handle
         self._pid = 0
 
     def put(self, handle: int) -> tuple[int, int, int, bytes, int, int]:
@@ -169,7 +195,18 @@ class _Transit:
         """Close what was taken."""
         for slot in list(self._sent):
             if not struct.unpack_from("=Q", self._notes, _SECRET + 8 * slot)[0]:
-                kernel.close(self._sent.pop(slot))
+                try:
+                    kernel.close(self._sent.pop(slot))
+                except NtError:
+                    pass  # the receiver closed it already
+
+    def settle(self) -> None:
+        """Close what was taken, unless somebody is just doing it."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._sweep()
+            finally:
+                self._lock.release()
 
     def _wait(self) -> None:
         deadline = time.monotonic() + _WAIT_AT_EXIT
@@ -197,6 +234,7 @@ class _Transit:
 
 
 _transit = _Transit()
+settle = _transit.settle
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_transit.forget)
 

@@ -13,7 +13,7 @@ import stat as stat_
 
 from memsection.nt.linux import control_page, filelocks, lifetime, objects
 from memsection.nt.linux import syscalls as sys_
-from memsection.nt.linux.handles import Handle, decode
+from memsection.nt.linux.handles import decode
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
@@ -31,7 +31,7 @@ def descriptors(value: int) -> tuple[int, ...]:
     return (handle.fd,) if handle.data_fd < 0 else (handle.fd, handle.data_fd)
 
 
-def accept(fds: Sequence[int]) -> Handle:
+def accept(fds: Sequence[int]) -> int:
     """A handle of what another process passed.  Each descriptor is closed, or the handle's, when this returns."""
     own: list[int] = []
     try:
@@ -53,7 +53,7 @@ def accept(fds: Sequence[int]) -> Handle:
         raise
     for fd in {*fds} - {*own}:
         sys_.close(fd)
-    return handle
+    return handle.value
 
 
 def _examine(fds: Sequence[int]) -> tuple[int, control_page.Facts, os.stat_result]:
