@@ -209,8 +209,8 @@ def create(name: str | None, spec: Spec | int, *, slots: int = seqlock.SLOTS, ve
     except (ValueError, OverflowError) as failure:
         raise ArgumentError(str(failure)) from None
 
-    def fill(data: memoryview) -> None:
-        seqlock.Latest(data, writable=True, capacity=capacity, slots=slots).close()
+    def fill(fresh: schema.Fresh) -> None:
+        seqlock.Latest(fresh.memory, writable=True, capacity=capacity, slots=slots).close()
 
     section, view = schema.make(name, size, facts, inheritable=inheritable, security=security, fill=fill)
     return Writer(section, view, seqlock.Latest(view, writable=True), kind)

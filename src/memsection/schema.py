@@ -147,9 +147,30 @@ def _room(text: bytes) -> int:
     return -(-(len(text) + FOOTER.size) // PAGE_SIZE) * PAGE_SIZE
 
 
+class Fresh:
+    """Memory of a new section that nobody has used yet."""
+
+    def __init__(self, section: Section, memory: memoryview) -> None:
+        self.memory = memory
+        try:
+            self._fd = section.fileno()
+        except Error:
+            self._fd = -1  # a system without descriptors
+
+    def write(self, offset: int, data: memoryview) -> None:
+        """Put bytes there."""
+        done = 0
+        if len(data) >= LARGE and self._fd >= 0:
+            # Through the descriptor: the system fills a page it has just made without clearing it first and without
+            # a fault for each, in less than half the time.
+            while done < len(data):
+                done += os.pwrite(self._fd, data[done:], offset + done)
+        self.memory[offset + done:offset + len(data)] = data[done:]
+
+
 def make(name: str | None, size: int, facts: Facts, *, exist_ok: bool = False, inheritable: bool = False,
          security: Security | str | bytes | None = None,
-         content: Iterable[tuple[int, memoryview]] = (), fill: Callable[[memoryview], object] | None = None,
+         content: Iterable[tuple[int, memoryview]] = (), fill: Callable[[Fresh], object] | None = None,
          ) -> tuple[Section, View]:
     """A new section with ``size`` bytes of data and a description, and its view.
 
@@ -168,11 +189,12 @@ def make(name: str | None, size: int, facts: Facts, *, exist_ok: bool = False, i
             with memoryview(view) as whole:
                 end = len(whole)
                 FOOTER.pack_into(whole, end - FOOTER.size, BEING_MADE, VERSION, 0, 0, 0)
-                for offset, data in content:
-                    _write(section, whole, offset, data)
-                if fill is not None:
-                    with whole[:size] as data:
-                        fill(data)
+                with whole[:size] as memory:
+                    fresh = Fresh(section, memory)
+                    for offset, data in content:
+                        fresh.write(offset, data)
+                    if fill is not None:
+                        fill(fresh)
                 whole[end - FOOTER.size - len(text):end - FOOTER.size] = text
                 # The rest of the footer first: the magic says that all of it is there.
                 rest = FOOTER.pack(MAGIC, VERSION, zlib.crc32(text), len(text), size)
@@ -182,22 +204,6 @@ def make(name: str | None, size: int, facts: Facts, *, exist_ok: bool = False, i
         section.close()
         raise
     return section, view
-
-
-def _write(section: Section, whole: memoryview, offset: int, data: memoryview) -> None:
-    """Put bytes into fresh memory."""
-    done = 0
-    if len(data) >= LARGE:
-        # Through the descriptor, where there is one: the system fills a page it has just made without clearing it
-        # first and without a fault for each, in less than half the time.
-        try:
-            fd = section.fileno()
-        except Error:
-            pass
-        else:
-            while done < len(data):
-                done += os.pwrite(fd, data[done:], offset + done)
-    whole[offset + done:offset + len(data)] = data[done:]
 
 
 def read(whole: memoryview) -> tuple[Facts, int] | None:

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""Arrow tables and record batches in sections, read in other processes without a copy.
+
+The bytes at offset 0 are an Arrow IPC file: any Arrow implementation can read them.  Tables lie over the section's
+memory, which stays as long as anything made from them does; the handle is closed with the memory.  What pandas or
+polars make of a table is their business; both can without copying for most types.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Any
+
+try:
+    import pyarrow as pa
+    import pyarrow.ipc
+except ImportError as failure:  # pragma: no cover - seen by a test in a process without pyarrow
+    raise ImportError("memsection.arrow needs pyarrow: pip install 'memsection[arrow]'") from failure
+
+from memsection import schema
+from memsection.api.section import Section
+from memsection.api.security import Security
+from memsection.vocabulary.errors import ArgumentError, CorruptError
+
+if TYPE_CHECKING:
+    from memsection.api.view import View
+
+
+class Shared:
+    """A table in a section.
+
+    What strangers put there is checked as far as reading needs it; ``table.validate(full=True)`` looks at every value.
+
+    Attributes:
+        table: A ``pyarrow.Table`` over the section's memory.
+        section: The section, whose name lives as long as the table's memory is used, or until it is closed.
+    """
+
+    def __init__(self, section: Section, view: View, size: int) -> None:
+        self.section = section
+        try:
+            with pa.ipc.open_file(pa.BufferReader(pa.py_buffer(memoryview(view)[:size]))) as reader:
+                self.table = reader.read_all()
+            self.table.validate()
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OSError, IndexError) as failure:
+            section.close()
+            raise CorruptError(f"open {section.name!r}: what is in it is no Arrow table: {failure}") from None
+        weakref.finalize(view, section.close)
+
+
+def put(name: str | None, table: Any, *, version: int = 0, inheritable: bool = False,
+        security: Security | str | bytes | None = None) -> Shared:
+    """Copy a table into a section of its own, complete before anybody can open it.
+
+    Args:
+        name: What other processes open it by; None for one that is only passed on.
+        table: A ``pyarrow.Table`` or ``RecordBatch``, a sequence of batches, or anything with the Arrow C stream
+            interface: a polars or pandas frame.
+        version: A number of the program's own.
+        inheritable: Whether child processes get the handle.
+        security: Who may open it by name; this user alone when omitted.
+
+    Rights:
+        As for ``Section.create``.
+
+    Raises:
+        ExistsError: The name is taken (FileExistsError).
+        ArgumentError: It is no table (ValueError).
+        CommitError: More memory than there is (MemoryError).
+    """
+    whole = _table(table)
+    counter = pa.MockOutputStream()
+    _write(counter, whole)
+    size = counter.size()
+
+    def fill(fresh: schema.Fresh) -> None:
+        _write(_Sink(fresh), whole)
+
+    facts: schema.Facts = {"kind": "arrow", "rows": whole.num_rows, "version": version,
+                           "columns": [[field.name[:200], str(field.type)[:200]] for field in whole.schema][:1000]}
+    section, view = schema.make(name, size, facts, inheritable=inheritable, security=security, fill=fill)
+    return Shared(section, view, size)
+
+
+def _table(table: Any) -> Any:
+    if isinstance(table, pa.Table):
+        return table
+    if isinstance(table, pa.RecordBatch):
+        return pa.Table.from_batches([table])
+    try:
+        if hasattr(table, "__arrow_c_stream__"):
+            return pa.table(table)
+        return pa.Table.from_batches(table)
+    except (TypeError, ValueError) as failure:
+        raise ArgumentError(f"put: {type(table).__name__} is no table: {failure}") from None
+
+
+class _Sink:
+    """The file that Arrow writes to."""
+
+    closed = False
+
+    def __init__(self, fresh: schema.Fresh) -> None:
+        self._fresh, self._at = fresh, 0
+
+    def write(self, data: Any) -> int:
+        part = memoryview(data).cast("B")
+        self._fresh.write(self._at, part)
+        self._at += len(part)
+        return len(part)
+
+    def tell(self) -> int:
+        return self._at
+
+    def flush(self) -> None:
+        pass  # it is where it belongs
+
+
+def _write(sink: Any, table: Any) -> None:
+    with pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
+
+
+def open(name: str, *, version: int | None = None) -> Shared:
+    """Open a table by its name, to read.
+
+    Args:
+        name: As given to ``put``.
+        version: What it should be; not looked at when omitted.
+
+    Rights:
+        As for ``Section.open`` with access ``"r"``.
+
+    Raises:
+        NotFoundError: Nothing has this name (FileNotFoundError).
+        AccessError: It does not grant the access (PermissionError).
+        ArgumentError: It is no table, or its version differs, and the error shows both (ValueError).
+        CorruptError: What is in it makes no sense.
+    """
+    return of(Section.open(name, access="r"), version=version)
+
+
+def of(section: Section, *, version: int | None = None) -> Shared:
+    """The table in a section that came by any other way; the section becomes the table's.
+
+    Args:
+        section: Closed with the table's memory, and at once if this fails.
+        version: What it should be; not looked at when omitted.
+
+    Rights:
+        ``SECTION_QUERY`` and ``SECTION_MAP_READ``.
+
+    Raises:
+        ArgumentError: It is no table, or its version differs, and the error shows both (ValueError).
+        CorruptError: What is in it makes no sense.
+    """
+    try:
+        view, facts, size = schema.attach(section, "arrow", access="r")
+        schema.compare(section, {"version": version}, {"version": facts.get("version")})
+    except BaseException:
+        section.close()
+        raise
+    return Shared(section, view, size)
