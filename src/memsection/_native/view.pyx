@@ -8,6 +8,7 @@ mapped and unmapped is the caller's business (``release``), and so is whether it
 
 cimport cython
 from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport uint64_t, uintptr_t
 
 import sys
@@ -61,6 +62,7 @@ cdef class View:
     cdef uint64_t _state
     cdef bint _readonly
     cdef object _release
+    cdef PyObject *_kept    #: _release once more, where the collector does not see it: see __del__
     cdef object _check
     cdef object __weakref__
 
@@ -100,6 +102,9 @@ cdef class View:
     cdef void _unmap(self) noexcept:
         # Only the one caller that ms_view names comes here.
         release, self._release, self._check = self._release, None, None
+        if self._kept != NULL:
+            self._kept = NULL
+            Py_DECREF(release)
         if release is not None:
             _call(release)
 
@@ -142,6 +147,12 @@ cdef class View:
     def __del__(self):
         if ms_view_close(&self._state) == 1:
             self._unmap()
+        elif self._release is not None and self._kept == NULL:
+            # Garbage together with a buffer over it: the collector takes such things apart in any order, and the
+            # release, to be called when the buffer goes, must be whole then.  A reference that the collector cannot
+            # account for makes it leave the release alone.
+            Py_INCREF(self._release)
+            self._kept = <PyObject *>self._release
 
     def __dealloc__(self):
         # For a subclass whose __del__ does not call this one's; otherwise it was closed just before.

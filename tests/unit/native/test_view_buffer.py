@@ -302,3 +302,20 @@ def test_a_forked_child_closes_its_own_copy(memory: Memory) -> None:
     lent.release()
     view.close()
     assert memory.released == 1
+
+
+def test_a_view_and_its_buffer_in_one_cycle_are_released_once_by_the_collector() -> None:
+    released: list[int] = []
+
+    class Knot:
+        pass
+
+    for number in range(20):
+        memory = ctypes.create_string_buffer(64)
+        knot = Knot()
+        view = View(ctypes.addressof(memory), 64, readonly=False,
+                    release=lambda number=number, memory=memory: released.append(number))
+        knot.parts = [knot, memoryview(view), view]  # type: ignore[attr-defined]
+        del knot, view
+        gc.collect()
+    assert released == list(range(20))
