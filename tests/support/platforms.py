@@ -16,6 +16,7 @@ TESTS = Path(__file__).resolve().parent.parent
 
 #: Path below tests/ (a directory ends with a slash): why it cannot run on Windows.
 LINUX_ONLY = {
+    "compat/test_cpython_suite.py": "runs CPython's own tests, which Windows distributions of Python leave out",
     "crash/": "kills a process before and after each Linux system call, through the table of nt.linux.syscalls",
     "interop/": "drives a Windows program in Wine from a Linux process",
     "native/": "compiles and runs the C of the futex, mutex and fault guard cores, which exist on Linux only",
