@@ -84,7 +84,7 @@ def test_kill_9_at_random_moments_leaves_no_name_without_an_object_and_no_two_cr
     names = [unique_name(prefix) for _ in range(NAMES)]
     board = Board()
     chance = random.Random(20261120)
-    pids = [fork(lambda n=n: work(board, names, n, n)) for n in range(WORKERS)]  # type: ignore[misc]
+    pids = {n: fork(lambda n=n: work(board, names, n, n)) for n in range(WORKERS)}  # type: ignore[misc]
     try:
         for round_ in range(ROUNDS):
             deadline = time.monotonic() + chance.random() * 0.01
@@ -93,7 +93,7 @@ def test_kill_9_at_random_moments_leaves_no_name_without_an_object_and_no_two_cr
                     assert (found := two_at_once(board, index)) is None, f"two objects under one name: {found}"
             victim = chance.randrange(WORKERS)
             os.kill(pids[victim], signal.SIGKILL)
-            status = os.waitstatus_to_exitcode(os.waitpid(pids[victim], 0)[1])
+            status = os.waitstatus_to_exitcode(os.waitpid(pids.pop(victim), 0)[1])
             assert status == -signal.SIGKILL, "a worker ended by itself"
             for index in range(NAMES):
                 board.write(victim, index, 0, 0, 0)
@@ -103,9 +103,9 @@ def test_kill_9_at_random_moments_leaves_no_name_without_an_object_and_no_two_cr
             until(lambda w=worker: sum(board.slot(w, i)[1] for i in range(NAMES)) > before[w],  # type: ignore[misc]
                   f"worker {worker} goes on")
     finally:
-        for pid in pids:
+        for pid in pids.values():
             os.kill(pid, signal.SIGKILL)
-        ended = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
+        ended = [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids.values()]
     assert ended == [-signal.SIGKILL] * WORKERS
     for name in names:
         with pytest.raises(FileNotFoundError):

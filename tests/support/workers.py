@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -39,6 +41,7 @@ def fork(body: Callable[[], None]) -> int:
         return pid
     status = 1
     try:
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no child outlives a test that was killed
         body()
         status = 0
     except BaseException as problem:  # a child must not come back into the test

@@ -233,8 +233,10 @@ def _open_body(source: tuple[int, int], identity: tuple[int, int], writable: boo
             fd = _open_as_owner(path, sys_.O_RDWR if writable else sys_.O_RDONLY)
         except PermissionError:
             fd = _open_as_owner(path, sys_.O_RDONLY)
-    except (FileNotFoundError, ProcessLookupError, PermissionError, NotADirectoryError):
-        return -1
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise
+        return -1  # gone, forbidden, or by now something else that cannot even be opened so (EISDIR, ENXIO)
     status = sys_.fstat(fd)
     if (status.st_dev, status.st_ino) != identity:
         sys_.close(fd)
@@ -362,6 +364,27 @@ def remove_name_if_last(probe: int, obj: LocalObject) -> None:
         pass  # another user's Global\ body in the sticky directory: whoever may removes what nobody has any more
     finally:
         sys_.flock(probe, sys_.LOCK_UN)
+
+
+def sweep() -> None:
+    """Remove the Global bodies that crashed processes of this user left: files whose lock is free (L6)."""
+    dirfd, uid = namespace.global_directory(), os.geteuid()
+    for file in sys_.listdir(dirfd):
+        if not file.startswith(namespace.GLOBAL_PREFIX):
+            continue
+        try:
+            fd = sys_.open(file, sys_.O_RDWR | _FLAGS | sys_.O_NOFOLLOW, dir_fd=dirfd)
+        except OSError:
+            continue
+        try:
+            found = sys_.fstat(fd)
+            if (stat_.S_ISREG(found.st_mode) and found.st_uid == uid and _locked(fd, sys_.LOCK_EX)
+                    and not _is_permanent(fd, found.st_size) and sys_.fstat(fd).st_nlink):
+                sys_.unlink(file, dir_fd=dirfd)
+        except OSError:
+            continue
+        finally:
+            sys_.close(fd)
 
 
 def place_of_name(full: str) -> namespace.Place | None:

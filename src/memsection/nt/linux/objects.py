@@ -75,6 +75,42 @@ def _after_fork_in_child() -> None:
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
 
+_cleans_up = -1  #: the process that closes its named handles at exit: a forked child registers anew
+_swept = False
+
+
+def _first_name(directory: str) -> None:
+    """With a process's first named object: names go at its ordinary end too, as they do on Windows.
+
+    A killed process leaves an empty locator to whoever meets it; with a Global name it leaves a body with memory, so
+    this user's dead bodies are swept here, not only when the same name comes again.
+    """
+    global _cleans_up, _swept
+    if _cleans_up != os.getpid():
+        import atexit
+
+        atexit.unregister(_at_exit)
+        atexit.register(_at_exit)
+        _cleans_up = os.getpid()
+    if directory == "global" and not _swept:
+        _swept = True
+        lifetime.sweep()
+
+
+def _at_exit() -> None:
+    """Close every handle to a named object: nobody else can take its name away."""
+    if _cleans_up != os.getpid():
+        return
+    for handle in all_handles():
+        if handle.obj.name and handle.kind.number <= 4:
+            try:
+                with lock:
+                    _close(handle)
+            except (OSError, NtError):
+                continue  # it is gone already; the kernel closes what is left
+
+
+
 # ---------------------------------------------------------------------- handles
 
 
@@ -228,8 +264,10 @@ def _close_last_of_process(handle: Handle, obj: LocalObject) -> None:
         if not borrowed:
             try:
                 probe = lifetime.reopen(handle.fd, sys_.O_RDONLY)
-            except PermissionError:
-                pass  # another user's object, no longer open to this one: who may removes what is left of it
+            except OSError:
+                # No descriptor left, or another user's object that is no longer open to this one.  Closing must not
+                # fail for that: a name whose object is gone is swept by whoever meets it.
+                pass
     sys_.close(handle.fd)
     if probe >= 0:
         try:
@@ -468,6 +506,8 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
             fd, stronger = weaker, fd
             sys_.close(stronger)
         sys_.lseek(fd, position(access, data_fd), 0)
+        if place is not None:
+            _first_name(place.directory)
         with lock:
             if place is not None:
                 locator = _publish(fd, kind, identity, place)
@@ -560,6 +600,7 @@ def _attach(fd: int, kind: ObjectType, granted: int, data_fd: int, flags: int, o
         if obj is None:
             obj = LocalObject(kind, identity, facts)
         if place is not None:
+            _first_name(place.directory)
             obj.name, obj.directory = place.full, place.directory
             obj.place_key = (place.directory, place.leaf, os.geteuid())
             if obj.locator_fd < 0:
