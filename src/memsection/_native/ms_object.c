@@ -22,6 +22,7 @@
 
 #ifdef MS_TEST_STEPS
 void (*ms_step_hook)(const char *name);
+uint32_t ms_step_first_slot;
 #endif
 
 /* One lock for the records, the threads and the slots' file locks (threads share a description, so between them the
@@ -347,13 +348,22 @@ static int set_right(ms_object *object, uint32_t slot)
     }
 }
 
+static uint32_t first_slot(void) /* spread, so that neighbours seldom try the same */
+{
+#ifdef MS_TEST_STEPS
+    if (ms_step_first_slot)
+        return ms_step_first_slot;
+#endif
+    return process_id() * 40503u % MS_SLOT_MOST + 1;
+}
+
 int ms_claim(ms_object *object, int fd)
 {
     if (ms_load_u64(&object->me))
         return 0;
     pthread_mutex_lock(&lock);
     int result = describe(object, fd);
-    uint32_t slot = process_id() * 40503u % MS_SLOT_MOST; /* spread, so that neighbours seldom try the same */
+    uint32_t slot = first_slot() - 1;
     for (uint32_t tries = 0; !result && !object->me; tries++) {
         slot = slot % MS_SLOT_MOST + 1;
         result = slot_lock(object, slot, F_WRLCK);

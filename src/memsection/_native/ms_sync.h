@@ -102,6 +102,7 @@ typedef struct ms_thread {
 /* Named steps, for tests that stop or kill a process between two instructions; nothing in the product. */
 #ifdef MS_TEST_STEPS
 extern void (*ms_step_hook)(const char *name);
+extern uint32_t ms_step_first_slot; /* the slot that ms_claim tries first, if not 0 */
 #define MS_STEP(name) \
     do { \
         if (ms_step_hook) \

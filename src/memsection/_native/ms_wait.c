@@ -28,10 +28,16 @@
 
 #include "ms_atomic.h"
 
+#ifdef MS_TEST_STEPS
+int64_t ms_step_slice = 50000000, ms_step_first_slice = 10000000; /* long ones show that a wake-up was needed, and came */
+#define SLICE ms_step_slice
+#define FIRST_SLICE ms_step_first_slice
+#else
 #define SLICE 50000000ll
 /* Before the first look whether an owner lives.  Not shorter: a timer that is the processor's next one costs as much to set
  * as the rest of the sleep, in a virtual machine (bench/event_ping_pong.py). */
 #define FIRST_SLICE 10000000ll
+#endif
 #define LOCKED_LOOK 100000000ll  /* for an object held still by somebody who was stopped, when there is no time to wait */
 #define UNHELPED_SLICE 5000000ll /* for processes among other objects, when no thread can be had */
 #define MOST_PENALTY 127u
@@ -301,6 +307,7 @@ static int take_all(ms_wait *wait)
     }
     MS_STEP("all: everything held");
     int abandoned = 0, damaged = 0;
+    wait->index = 0;
     for (n = 0; n < wait->count; n++) {
         result = take_held(wait, order[n], held[n]);
         if (result == MS_WAS_ABANDONED && (!abandoned || order[n] < wait->index))
@@ -442,8 +449,21 @@ static int sleep_on_processes(const ms_wait *wait, int64_t until)
     return ppoll(list, n, &time, NULL) < 0 ? -errno : 0;
 }
 
+/* Whoever was woken and does not take the object wakes somebody else who could. */
+static void pass_on(const ms_item *item)
+{
+    ms_object *object = item->object;
+    if (!object || object->flags & MS_MANUAL) /* everybody was woken */
+        return;
+    uint64_t word = ms_load_u64(&object->state->word);
+    if (ms_sane(object, word) && available(object, word, MS_HIGH(word) - 1))
+        ms_futex_wake(&object->state->sequence, 1);
+}
+
 static int sleep_for_all(ms_wait *wait, int64_t until)
 {
+    if (wait->missing < wait->count && wait->missing != wait->index)
+        pass_on(&wait->items[wait->missing]);
     ms_item *item = &wait->items[wait->missing = wait->index];
     uint32_t sequence;
     if (!item->object)
@@ -616,14 +636,8 @@ void ms_wait_end(ms_wait *wait)
         stop_helper(wait);
     if (!wait->slept)
         return;
-    for (uint32_t i = 0; i < wait->count; i++) {
-        ms_object *object = wait->items[i].object;
-        if (!object || object->flags & MS_MANUAL) /* everybody was woken */
-            continue;
-        uint64_t word = ms_load_u64(&object->state->word);
-        if (ms_sane(object, word) && available(object, word, MS_HIGH(word) - 1))
-            ms_futex_wake(&object->state->sequence, 1);
-    }
+    for (uint32_t i = 0; i < wait->count; i++)
+        pass_on(&wait->items[i]);
 }
 
 /* ------------------------------------------------------------------ many waits, one sleeper */
