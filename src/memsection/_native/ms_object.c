@@ -211,13 +211,31 @@ static int same_state(const ms_object *object)
            && state->kind == object->kind;
 }
 
+/* A description of our own of what a handle's descriptor means; -1 where the file does not let us.  The owner may
+ * always: where the security descriptor gives even its owner less, the owner's bits are widened for that moment. */
+static int open_again(int fd)
+{
+    char path[40];
+    struct stat file;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    int own = open(path, O_RDWR | O_CLOEXEC);
+    if (own >= 0 || errno != EACCES || fstat(fd, &file) || file.st_uid != geteuid())
+        return own;
+    if (fchmod(fd, (file.st_mode & 07777) | S_IRUSR | S_IWUSR))
+        return -1;
+    own = open(path, O_RDWR | O_CLOEXEC);
+    int problem = errno;
+    if (fchmod(fd, file.st_mode & 07777) && own < 0)
+        problem = errno;
+    errno = problem;
+    return own;
+}
+
 /* A mapping pins the description it is made through, and a handle's carries the lock that keeps the object's name:
  * so it is made through one of its own, where the file lets us open it again. */
 static int map_state(ms_object *object, int fd, int64_t page, uint32_t kind)
 {
-    char path[40];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int own = open(path, O_RDWR | O_CLOEXEC);
+    int own = open_again(fd);
     void *at = mmap(NULL, MS_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, own >= 0 ? own : fd, page);
     int problem = errno;
     if (own >= 0)
@@ -307,12 +325,10 @@ static int slot_lock(const ms_object *object, uint32_t slot, short type)
 /* A description of our own, which no handle and no child shares. */
 static int describe(ms_object *object, int fd)
 {
-    char path[40];
     struct stat file;
     if (object->lock_fd >= 0)
         return 0;
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int own = open(path, O_RDWR | O_CLOEXEC);
+    int own = open_again(fd);
     if (own < 0)
         return -errno;
     /* The handle may have been closed meanwhile and its number used again. */
