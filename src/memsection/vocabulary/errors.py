@@ -65,7 +65,7 @@ class Error(OSError):
         self._winerror = row.winerror
 
     @property
-    def winerror(self) -> int:  # type: ignore[override]  # a plain attribute on Windows only
+    def winerror(self) -> int:
         return self._winerror
 
     def __str__(self) -> str:

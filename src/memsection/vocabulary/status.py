@@ -108,6 +108,8 @@ DISK_FULL = _s(0xC000007F, "STATUS_DISK_FULL", 112, _errno.ENOSPC, "the disk is 
 SECTION_NOT_EXTENDED = _s(0xC0000087, "STATUS_SECTION_NOT_EXTENDED", 14, _errno.EINVAL,
                           "the section cannot be extended")
 FILE_INVALID = _s(0xC0000098, "STATUS_FILE_INVALID", 1006, _errno.EINVAL, "the file was changed from outside")
+FREE_VM_NOT_AT_BASE = _s(0xC000009F, "STATUS_FREE_VM_NOT_AT_BASE", 487, _errno.EINVAL,
+                         "not the beginning of an allocation")
 INSUFFICIENT_RESOURCES = _s(0xC000009A, "STATUS_INSUFFICIENT_RESOURCES", 1450, _errno.EAGAIN,
                             "the system has no more of a resource")
 FILE_IS_A_DIRECTORY = _s(0xC00000BA, "STATUS_FILE_IS_A_DIRECTORY", 5, _errno.EISDIR, "it is a directory")
@@ -190,6 +192,6 @@ _BY_ERRNO = {
 }
 
 
-def from_errno(number: int) -> int:
+def from_errno(number: int | None) -> int:
     """The status of a system call's errno; the one place where errno becomes NTSTATUS."""
-    return _BY_ERRNO.get(number, UNSUCCESSFUL)
+    return UNSUCCESSFUL if number is None else _BY_ERRNO.get(number, UNSUCCESSFUL)
