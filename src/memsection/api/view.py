@@ -10,7 +10,7 @@ from __future__ import annotations
 from memsection.nt import ViewBuffer, kernel
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.errors import ArgumentError, InPageError, NtError, public
+from memsection.vocabulary.errors import ArgumentError, NtError, public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,9 +93,7 @@ class View(ViewBuffer):
             ArgumentError: The view is closed.
             InPageError: Pages were found missing; the message names the first.
         """
-        lost = self._call(kernel.view_fault, self.address)
-        if lost is not None:
-            raise InPageError(f"view at {self.address:#x}: the page at offset {lost:#x} is gone: its file was cut")
+        memoryview(self).release()  # whoever asks for the buffer is told
 
     def _range(self, operation: str, offset: int, length: int | None) -> tuple[int, int]:
         whole = len(self)

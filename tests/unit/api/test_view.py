@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: MIT
+"""Views through the Pythonic face: a buffer, its operations, its end."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+
+import pytest
+
+from memsection import Section, View, errors
+from memsection.nt import kernel
+from memsection.vocabulary import structs as s
+
+
+def test_a_view_is_a_buffer() -> None:
+    with Section.create(size=4096) as section, section.map() as view:
+        struct.pack_into("<I", view, 8, 0xDEADBEEF)
+        assert struct.unpack_from("<I", view, 8) == (0xDEADBEEF,)
+        with memoryview(view) as whole:
+            assert (whole.nbytes, whole.format, whole.readonly) == (4096, "B", False)
+            assert whole.cast("I")[2] == 0xDEADBEEF
+        assert bytes(view[8:12]) == b"\xef\xbe\xad\xde"
+        assert view[8] == 0xEF
+        assert isinstance(view, View) and view.address % 65536 == 0
+
+
+def test_a_closed_view_is_an_error_and_closing_again_is_not() -> None:
+    with Section.create(size=4096) as section:
+        view = section.map()
+        view.close()
+        view.close()
+        assert view.closed and repr(view) == "<memsection.View closed>"
+        for use in (lambda: view[0], lambda: len(view), lambda: view.address, view.flush, view.check, view.commit,
+                    lambda: memoryview(view), view.__enter__):
+            with pytest.raises(ValueError, match="closed"):
+                use()
+
+
+@pytest.mark.invariant("L2")
+def test_closing_while_it_is_used_neither_fails_nor_unmaps() -> None:
+    with Section.create(size=4096) as section:
+        view = section.map()
+        address = view.address
+        part = view[:4]
+        view.close()
+        part[:] = b"used"
+        assert bytes(part) == b"used"
+        part.release()
+        with pytest.raises(errors.NtError):
+            kernel.unmap_view(s.CURRENT_PROCESS, address)
+
+
+def test_a_view_left_to_the_collector_is_unmapped_without_a_word() -> None:
+    with Section.create(size=4096) as section:
+        view = section.map()
+        address = view.address
+        del view
+        with pytest.raises(errors.NtError):
+            kernel.unmap_view(s.CURRENT_PROCESS, address)
+
+
+@pytest.mark.parametrize(("offset", "length"), [(-1, None), (0, 4097), (4096, 1), (0, -1), (5000, None)])
+def test_a_range_that_leaves_the_view_is_refused(offset: int, length: int | None) -> None:
+    with Section.create(size=4096) as section, section.map() as view:
+        for operation in (view.flush, view.commit):
+            with pytest.raises(ValueError, match="the view has 4096"):
+                operation(offset, length)
+
+
+def test_flushing_memory_without_a_file_does_nothing() -> None:
+    with Section.create(size=4096) as section, section.map() as view:
+        view.flush()
+        view.flush(100, 0)
+        view.flush(0, 10)
+
+
+def test_committing_twice_is_harmless() -> None:
+    with Section.create(size=1 << 20, commit=False) as section, section.map() as one, section.map() as other:
+        one.commit(4096, 10)
+        one[4096:4100] = b"kept"
+        one.commit()
+        assert bytes(other[4096:4100]) == b"kept"
+
+
+@pytest.mark.linux_only("Windows refuses to cut a file that is mapped")
+def test_a_file_that_is_cut_short_is_an_error_and_not_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(range(256)) * 64)
+    with Section.from_file(path, access="rw") as section, section.map() as view:
+        view.check()
+        os.truncate(path, 4096)
+        with pytest.raises(errors.InPageError) as caught:
+            view[8192]
+        assert caught.value.winerror == 999
+        with pytest.raises(BufferError):
+            view.flush()
+
+
+def test_a_class_makes_nothing_by_itself() -> None:
+    with pytest.raises(TypeError, match=r"section\.map"):
+        View()
