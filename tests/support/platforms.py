@@ -21,6 +21,7 @@ LINUX_ONLY = {
     "interop/": "drives a Windows program in Wine from a Linux process",
     "native/": "compiles and runs the C of the futex, mutex and fault guard cores, which exist on Linux only",
     "security/": "changes user ids, POSIX ACLs and capabilities",
+    "stateful/": "audits the Linux namespace directory after each step",
     "unit/nt/linux/": "the parts of the Linux object manager",
 }
 

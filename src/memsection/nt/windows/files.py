@@ -16,7 +16,9 @@ from memsection.vocabulary import access as a
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.object_types import FILE
 
+_CONTENT = a.FILE_READ_DATA | a.FILE_WRITE_DATA | a.FILE_EXECUTE  #: the rights that a section looks at
 _ATTRIBUTE_NORMAL = 0x80
 _SYNCHRONOUS_IO_NONALERT = 0x20
 _NON_DIRECTORY_FILE = 0x40
@@ -55,9 +57,11 @@ class Files:
             handle = msvcrt.get_osfhandle(fd)
         except OSError as error:
             raise NtError(st.INVALID_HANDLE, "file", f"descriptor {fd}", str(error)) from None
-        if objects.basic(handle).GrantedAccess & access != access:
-            raise NtError(st.ACCESS_DENIED, "file", f"descriptor {fd}", f"asked for {a.names(access, _RIGHTS)}, the "
-                          f"descriptor has {a.names(objects.basic(handle).GrantedAccess, _RIGHTS)}")
+        needed = FILE.specific(access) & _CONTENT
+        granted = objects.basic(handle).GrantedAccess
+        if granted & needed != needed:
+            raise NtError(st.ACCESS_DENIED, "file", f"descriptor {fd}", f"asked for {FILE.words(needed)}, the "
+                          f"descriptor has {FILE.words(granted & _CONTENT)}")
         return objects.duplicate(s.CURRENT_PROCESS, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS)
 
     def read_file(self, file: int, count: int, offset: int | None = None) -> bytes:
@@ -97,6 +101,3 @@ class Files:
         value, io = n.LARGE(number), n.IoStatusBlock()
         ntdll.call("NtSetInformationFile", file, ctypes.byref(io), ctypes.byref(value), ctypes.sizeof(value),
                    information)
-
-
-_RIGHTS = {"FILE_READ_DATA": a.FILE_READ_DATA, "FILE_WRITE_DATA": a.FILE_WRITE_DATA, "FILE_EXECUTE": a.FILE_EXECUTE}

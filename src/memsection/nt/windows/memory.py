@@ -13,12 +13,14 @@ from ctypes import wintypes as w
 from typing import Any
 
 from memsection._native.view import View
-from memsection.nt.windows import arguments, ntdll
+from memsection.nt.windows import arguments, ntdll, objects
 from memsection.nt.windows import structs as n
 from memsection.vocabulary import access as a
+from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.object_types import SECTION
 
 _VM_PREFETCH = 0  #: VIRTUAL_MEMORY_INFORMATION_CLASS
 _PARAMETER_NUMA_NODE = 3  #: MemSectionExtendedParameterNumaNode
@@ -55,9 +57,11 @@ class Memory:
                  numa_node: int | None = None) -> tuple[int, int, int]:
         # A view's own node is a preference as well, which NtMapViewOfSection has no parameter for.
         address, start, size = n.ADDRESS(base), n.LARGE(offset), n.SIZE(view_size)
-        status = ntdll.call("NtMapViewOfSection", section, process, ctypes.byref(address), zero_bits, commit_size,
-                            ctypes.byref(start), ctypes.byref(size), inherit, allocation_type, protection,
-                            detail=f"{view_size:#x} bytes at offset {offset:#x} with protection {protection:#x}")
+        status = ntdll.status_of("NtMapViewOfSection", section, process, ctypes.byref(address), zero_bits, commit_size,
+                                 ctypes.byref(start), ctypes.byref(size), inherit, allocation_type, protection)
+        if status & 0x80000000:
+            raise objects.failure(status, "NtMapViewOfSection", section, SECTION, p.needed_access(protection),
+                                  f"{view_size:#x} bytes at offset {offset:#x} as {p.words(protection)}")
         return status, address.value, size.value
 
     def unmap_view(self, process: int, address: int) -> None:
@@ -70,7 +74,9 @@ class Memory:
 
     def query_section(self, section: int) -> s.SectionBasicInformation:
         info = n.SectionBasicInformation()
-        ntdll.call("NtQuerySection", section, 0, ctypes.byref(info), ctypes.sizeof(info), None)
+        status = ntdll.status_of("NtQuerySection", section, 0, ctypes.byref(info), ctypes.sizeof(info), None)
+        if status & 0x80000000:
+            raise objects.failure(status, "NtQuerySection", section, SECTION, a.SECTION_QUERY)
         return s.SectionBasicInformation(info.BaseAddress, info.Attributes, info.Size)
 
     def query_virtual_memory(self, process: int, address: int) -> s.MemoryBasicInformation:
@@ -124,6 +130,10 @@ class Memory:
                     kind: type[Any] | None = None) -> Any:
         return (kind or View)(address, length, readonly=readonly, release=release)
 
+    def mapped_buffer(self, section: int, offset: int, view_size: int, protection: int, kind: type[Any]) -> Any:
+        """Never simple: the two services do it."""
+        return None
+
     def view_fault(self, address: int) -> int | None:
         """Never: Windows refuses to cut a mapped file, so no page of a view goes missing."""
         return None
@@ -146,3 +156,6 @@ class Memory:
 
     def waiting_threads(self, pid: int, identity: tuple[int, ...]) -> list[int]:
         raise NtError(st.NOT_ON_THIS_SYSTEM, "threads that wait", None, "Windows does not tell who waits")
+
+    def file_descriptor(self, handle: int) -> int:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, "descriptor", None, "a handle of Windows has no file descriptor")

@@ -87,6 +87,7 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "NtTerminateProcess": (_H, _D),
     "NtQueryInformationProcess": (_H, _D, _P, _D, _P),
     "NtOpenProcessToken": (_H, _D, _P),
+    "NtQueryInformationToken": (_H, _D, _P, _D, _P),
     "NtAdjustPrivilegesToken": (_H, _B, _P, _D, _P, _P),
 }
 
@@ -137,13 +138,16 @@ ProcessIdToSessionId = _outside(_kernel32, "ProcessIdToSessionId", w.BOOL, w.DWO
 # A process that the console and the loader know of is made by kernel32 alone.
 CreateProcess = _outside(_kernel32, "CreateProcessW", w.BOOL, w.LPCWSTR, _P, _P, _P, w.BOOL, w.DWORD, _P, w.LPCWSTR,
                          ctypes.POINTER(n.StartupInfo), ctypes.POINTER(n.ProcessInformation))
-# Names of privileges are kept by the local security authority, not by the kernel.
+# Names of accounts and privileges are kept by the local security authority, not by the kernel.
+LookupAccountName = _outside(_advapi32, "LookupAccountNameW", w.BOOL, w.LPCWSTR, w.LPCWSTR, _P, _P, _P, _P, _P)
+LookupAccountSid = _outside(_advapi32, "LookupAccountSidW", w.BOOL, w.LPCWSTR, _P, _P, _P, _P, _P, _P)
 LookupPrivilegeValue = _outside(_advapi32, "LookupPrivilegeValueW", w.BOOL, w.LPCWSTR, w.LPCWSTR, _P)
 
 #: Win32 errors that the functions above give, back to statuses (the inverse of RtlNtStatusToDosError where it matters).
 _STATUSES = {2: st.OBJECT_NAME_NOT_FOUND, 3: st.OBJECT_PATH_NOT_FOUND, 5: st.ACCESS_DENIED, 6: st.INVALID_HANDLE,
              8: st.NO_MEMORY, 87: st.INVALID_PARAMETER, 123: st.OBJECT_NAME_INVALID, 193: st.INVALID_IMAGE_FORMAT,
-             206: st.NAME_TOO_LONG, 267: st.NOT_A_DIRECTORY, 1313: st.NO_SUCH_PRIVILEGE, 1455: st.COMMITMENT_LIMIT}
+             206: st.NAME_TOO_LONG, 267: st.NOT_A_DIRECTORY, 1313: st.NO_SUCH_PRIVILEGE, 1332: st.NONE_MAPPED,
+             1455: st.COMMITMENT_LIMIT}
 
 
 def last_error(operation: str, name: str | None = None) -> NtError:

@@ -11,7 +11,6 @@ import ctypes
 import os
 from collections.abc import Iterator
 from ctypes import wintypes as w
-from typing import Any
 
 from memsection.nt.windows import arguments, ntdll
 from memsection.nt.windows import structs as n
@@ -20,8 +19,9 @@ from memsection.vocabulary import names
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.object_types import ObjectType
 
-_BASIC, _NAME, _TYPE, _HANDLE_FLAGS = 0, 1, 2, 4  #: OBJECT_INFORMATION_CLASS
+_BASIC, NAME, TYPE, _HANDLE_FLAGS = 0, 1, 2, 4  #: OBJECT_INFORMATION_CLASS
 _EXTENDED_HANDLES = 64  #: SystemExtendedHandleInformation
 _NO_MORE_ENTRIES = 0x8000001A
 #: What is listed and found.  The names of files and pipes are never asked for: that can wait for ever.
@@ -62,6 +62,21 @@ def basic(handle: int) -> n.ObjectBasicInformation:
     info = n.ObjectBasicInformation()
     ntdll.call("NtQueryObject", handle, _BASIC, ctypes.byref(info), ctypes.sizeof(info), None)
     return info
+
+
+def failure(status: int, operation: str, handle: int, kind: ObjectType, needed: int, asked: str = "") -> NtError:
+    """A failed service of one handle, in words: what was asked for, and, when that is why, what the handle grants."""
+    detail = asked and f"{asked}: {st.row(status).text}"
+    name = None
+    try:
+        granted = basic(handle).GrantedAccess
+        name = names.win32_name(text_of(handle, NAME)) or None
+    except NtError:
+        pass  # no handle: the status says so
+    else:
+        if status == st.ACCESS_DENIED and granted & needed != needed:
+            detail = f"{asked and asked + ': '}asked for {kind.words(needed)}, the handle grants {kind.words(granted)}"
+    return NtError(status, operation, name, detail)
 
 
 def handle_flags(handle: int) -> n.HandleFlagInformation:
@@ -113,10 +128,10 @@ def _found(process: int, entry: n.HandleTableEntry) -> s.HandleEntry | None:
     except NtError:
         return None
     try:
-        kind = text_of(copy, _TYPE)
+        kind = text_of(copy, TYPE)
         size, name = 0, ""
         if kind in _OURS:
-            name = text_of(copy, _NAME)
+            name = text_of(copy, NAME)
             if kind == "Section":
                 size = section_size(copy)
         return s.HandleEntry(pid=pid, handle=value, type_name=kind, granted_access=entry.GrantedAccess,
@@ -184,10 +199,10 @@ class Objects:
         return info.Attributes, info.GrantedAccess
 
     def query_object_name(self, handle: int) -> str:
-        return text_of(handle, _NAME)
+        return text_of(handle, NAME)
 
     def query_object_type(self, handle: int) -> str:
-        return text_of(handle, _TYPE)
+        return text_of(handle, TYPE)
 
     def set_handle_flags(self, handle: int, *, inherit: bool | None = None, protect: bool | None = None) -> None:
         info = handle_flags(handle)
@@ -234,10 +249,6 @@ class Objects:
             except NtError:
                 Objects._directory = open_directory(names.GLOBAL_DIRECTORY)
         return Objects._directory
-
-    def native_state(self, handle: int) -> Any:
-        """The state words of a synchronisation object in this process's memory: never, on Windows."""
-        return None
 
     def process_handles(self, pid: int) -> list[s.HandleEntry]:
         return _entries(_handle_table(), pid)

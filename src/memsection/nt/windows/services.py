@@ -7,6 +7,7 @@ import sys
 
 assert sys.platform == "win32"
 
+from memsection.nt.windows.accounts import Accounts
 from memsection.nt.windows.files import Files
 from memsection.nt.windows.memory import Memory
 from memsection.nt.windows.objects import Objects
@@ -14,5 +15,5 @@ from memsection.nt.windows.processes import Processes
 from memsection.nt.windows.synchronisation import Synchronisation
 
 
-class WindowsKernel(Objects, Memory, Files, Synchronisation, Processes):
+class WindowsKernel(Objects, Memory, Files, Synchronisation, Processes, Accounts):
     """``nt.interface.Kernel`` over ntdll."""

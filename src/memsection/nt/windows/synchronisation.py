@@ -5,6 +5,10 @@ Ctrl-C interrupts every wait.  It is the main thread that Python tells of it, th
 a wait of that thread for any of several objects has the event as one more object, so it stays one wait of the kernel.
 Where there is no room for it (64 handles, all of several, a pseudo handle, signal-and-wait's second half) the wait is
 made in slices.  Waits of other threads are the kernel's own, untouched.
+
+The kernel has no careful wait: it gives an abandoned mutant to whoever waits, once.  So a careful wait looks first, and
+a mutant abandoned while it waits is given back by ``abandon_mutant``, to a thread that takes it and ends.  Between
+these two another waiter can get it without being told.
 """
 
 from __future__ import annotations
@@ -16,14 +20,17 @@ assert sys.platform == "win32"
 import ctypes
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ctypes import wintypes as w
 from typing import Any
 
-from memsection.nt.windows import arguments, ntdll
+from memsection.nt.interface import Watch
+from memsection.nt.windows import arguments, ntdll, objects
 from memsection.nt.windows import structs as n
+from memsection.vocabulary import names
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import AbandonedNtError, NtError
 
 _SLICE = 500_000  #: 50 ms in units of 100 ns
 _MOST = 64  #: MAXIMUM_WAIT_OBJECTS
@@ -79,6 +86,18 @@ def _wait_any(handles: Sequence[int], timeout: int | None, event: int) -> int:
         time.sleep(0.001)
 
 
+def _abandoned(handle: int) -> bool:
+    """Whether a handle is that of a mutant whose owner ended; False too where it may not be asked."""
+    info = n.MutantBasicInformation()
+    status = ntdll.status_of("NtQueryMutant", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None)
+    return status == st.SUCCESS and bool(info.AbandonedState)
+
+
+def _told(handle: int, index: int = 0) -> AbandonedNtError:
+    name = names.win32_name(objects.text_of(handle, objects.NAME)) or None
+    return AbandonedNtError(name, owner_pid=0, index=index)  # Windows does not say who it was
+
+
 def _interruptible(timeout: int | None) -> bool:
     """Whether this wait can be long, and Python would have to be told of Ctrl-C meanwhile."""
     return timeout != 0 and threading.current_thread() is threading.main_thread()
@@ -95,6 +114,26 @@ class Synchronisation:
 
     def release_mutant(self, handle: int) -> int:
         return self._changed("NtReleaseMutant", handle)
+
+    def abandon_mutant(self, handle: int) -> None:
+        owned = self.query_mutant(handle)
+        if not owned.OwnedByCaller:
+            raise NtError(st.MUTANT_NOT_OWNED, "abandon")
+        ready = threading.Event()
+
+        def take_and_end() -> None:
+            ready.set()
+            ntdll.status_of("NtWaitForSingleObject", handle, False, None)
+
+        taker = threading.Thread(target=take_and_end, daemon=True)
+        taker.start()
+        ready.wait()
+        time.sleep(0.002)  # waiters are served in turn: the sooner it waits, the fewer are before it
+        for _ in range(1 - owned.CurrentCount):
+            self.release_mutant(handle)
+        taker.join()
+        while not (state := self.query_mutant(handle)).AbandonedState and state.CurrentCount < 1:
+            time.sleep(0.001)  # Python has seen the thread's end, the system not yet; or somebody was faster
 
     def query_mutant(self, handle: int) -> s.MutantBasicInformation:
         info = n.MutantBasicInformation()
@@ -141,18 +180,29 @@ class Synchronisation:
         ntdll.call("NtQuerySemaphore", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None)
         return s.SemaphoreBasicInformation(info.CurrentCount, info.MaximumCount)
 
-    def wait_for_single_object(self, handle: int, timeout: int | None) -> int:
+    def wait_for_single_object(self, handle: int, timeout: int | None, *, careful: bool = False) -> int:
         def wait(time_left: Any) -> int:
             return ntdll.call("NtWaitForSingleObject", handle, False, time_left)
 
-        if not _interruptible(timeout):
-            return wait(arguments.large(timeout))
+        if careful and _abandoned(handle):
+            raise _told(handle)
         event = _interrupt_event()
-        if event and handle >= 0:
-            return _wait_any([handle], timeout, event)
-        return _sliced(wait, timeout)
+        if not _interruptible(timeout):
+            status = wait(arguments.large(timeout))
+        elif event and handle >= 0:
+            status = _wait_any([handle], timeout, event)
+        else:
+            status = _sliced(wait, timeout)
+        if careful and status == st.ABANDONED_WAIT_0:
+            self.abandon_mutant(handle)
+            raise _told(handle)
+        return status
 
-    def wait_for_multiple_objects(self, handles: Sequence[int], wait_type: int, timeout: int | None) -> int:
+    def wait_for_multiple_objects(self, handles: Sequence[int], wait_type: int, timeout: int | None, *,
+                                  careful: bool = False) -> int:
+        if careful:
+            return self._wait_carefully(handles, wait_type, timeout)
+
         def wait(time_left: Any) -> int:
             return ntdll.call("NtWaitForMultipleObjects", len(handles), (n.HANDLE * len(handles))(*handles), wait_type,
                               False, time_left)
@@ -163,6 +213,50 @@ class Synchronisation:
         if event and wait_type == s.WAIT_ANY and 0 < len(handles) < _MOST:
             return _wait_any(handles, timeout, event)
         return _sliced(wait, timeout)
+
+    def _wait_carefully(self, handles: Sequence[int], wait_type: int, timeout: int | None) -> int:
+        marked = [index for index, handle in enumerate(handles) if _abandoned(handle)]
+        if marked and wait_type == s.WAIT_ALL:
+            raise _told(handles[marked[0]], marked[0])
+        if marked:
+            before = list(handles[:marked[0]])
+            status = self.wait_for_multiple_objects(before, wait_type, 0) if before else st.TIMEOUT
+            if status == st.TIMEOUT:
+                raise _told(handles[marked[0]], marked[0])
+            return status
+        status = self.wait_for_multiple_objects(handles, wait_type, timeout)
+        if not st.ABANDONED_WAIT_0 <= status < st.ABANDONED_WAIT_0 + _MOST:
+            return status
+        index = status - st.ABANDONED_WAIT_0
+        if wait_type == s.WAIT_ALL:
+            index = self._give_all_back(handles)
+        else:
+            self.abandon_mutant(handles[index])
+        raise _told(handles[index], index)
+
+    def _give_all_back(self, handles: Sequence[int]) -> int:
+        """Undo a wait for all; the index of the abandoned mutant, which the kernel does not tell: the first of them."""
+        first = -1
+        for index, handle in enumerate(handles):
+            kind = objects.text_of(handle, objects.TYPE)
+            if kind == "Mutant" and first < 0:
+                first = index
+                self.abandon_mutant(handle)
+            elif kind == "Mutant":
+                self.release_mutant(handle)
+            elif kind == "Semaphore":
+                self.release_semaphore(handle, 1)
+            elif kind == "Event" and self.query_event(handle).EventType == s.SYNCHRONIZATION_EVENT:
+                self.set_event(handle)
+        return first
+
+    def short_way(self, handle: int, failed: Callable[[NtError], Any]) -> Any:
+        """None: every operation is a system call on Windows, and its cost is not Python's."""
+        return None
+
+    def watch(self, handle: int, ready: Callable[[], None]) -> Watch | None:
+        """None: event loops look now and then."""
+        return None
 
     def signal_and_wait(self, signal: int, wait: int, timeout: int | None) -> int:
         if not _interruptible(timeout):
