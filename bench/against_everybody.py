@@ -10,6 +10,7 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -147,6 +148,8 @@ def talking(conversations: dict[str, Conversation]) -> Iterator[Cases]:
                     os.write(is_ready, b"x")
                     while True:
                         conversation.answer()
+                except BaseException:
+                    traceback.print_exc()
                 finally:
                     os._exit(1)
             children.append(pid)

@@ -78,7 +78,7 @@ class frames(signals):  # noqa: N801
     def answer(self) -> None:
         self.listener.blocking_wait()
         sample = self.subscriber.receive()
-        memory = sample.payload().as_memory_view()
+        memory = sample.payload().as_memory_view().cast("B")
         memory[0], memory[-1]
         memory.release()
         sample.delete()

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from typing import Any
 
@@ -63,7 +62,7 @@ class frames(signals):  # noqa: N801
     def __init__(self, size: int) -> None:
         super().__init__()
         self.section = Section.create(size=size)
-        self.view = memoryview(self.section.map())
+        self.view = memoryview(self.section.map())[:size]
         self.view[:] = bytes(size)
         self.frame = os.urandom(size)
 
@@ -81,27 +80,63 @@ class frames(signals):  # noqa: N801
         self.section.close()
 
 
-if importlib.util.find_spec("memsection.arrays") is not None:
-    class arrays(signals):  # noqa: N801
-        def __init__(self, shape: tuple[int, ...]) -> None:
-            import numpy as np
+class arrays(signals):  # noqa: N801
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        import numpy as np
 
-            super().__init__()
-            self.name = f"bench-array-{os.getpid()}"
-            self.source = np.ones(shape)
+        super().__init__()
+        self.name = f"bench-array-{os.getpid()}"
+        self.source = np.ones(shape)
 
-        def ask(self) -> None:
-            from memsection import arrays as ms
+    def ask(self) -> None:
+        from memsection import arrays as ms
 
-            array = ms.put(self.name, self.source)
-            super().ask()
-            del array
+        array = ms.put(self.name, self.source)
+        super().ask()
+        del array
 
-        def answer(self) -> None:
-            from memsection import arrays as ms
+    def answer(self) -> None:
+        from memsection import arrays as ms
 
-            self.there.wait()
-            array = ms.open(self.name)
-            array[0, 0], array[-1, -1]
-            del array
-            self.back.set()
+        self.there.wait()
+        array = ms.open(self.name)
+        array[0, 0], array[-1, -1]
+        del array
+        self.back.set()
+
+
+class tables(signals):  # noqa: N801
+    def __init__(self, table: Any) -> None:
+        super().__init__()
+        self.name = f"bench-table-{os.getpid()}"
+        self.table = table
+
+    def ask(self) -> None:
+        from memsection import arrow
+
+        shared = arrow.put(self.name, self.table)
+        super().ask()
+        shared.section.close()
+
+    def answer(self) -> None:
+        from memsection import arrow
+
+        self.there.wait()
+        shared = arrow.open(self.name)
+        shared.table.column(0)[0], shared.table.column(0)[-1]
+        shared.section.close()
+        self.back.set()
+
+
+class latest:  # noqa: N801
+    def __init__(self, size: int) -> None:
+        from memsection import latest as ms
+
+        self.writer = ms.create(None, size)
+        self.writer.write(os.urandom(size))
+        self.reader = ms.of(self.writer.section.duplicate("r"), size)
+        self.read = self.reader.read
+
+    def close(self) -> None:
+        self.reader.close()
+        self.writer.close()
