@@ -251,18 +251,19 @@ static int take_held(ms_wait *wait, uint32_t i, uint64_t held)
         return ms_mutex_again(object);
     }
     uint64_t free_word = held & ~(uint64_t)(MS_LOCKED | MS_SLOT_MOST);
+    uint64_t mark = wait->slept ? MS_CONTENDED : 0; /* others may sleep too */
     if (object->kind == MS_MUTEX) {
-        result = let_go(object, held, object->me);
+        result = let_go(object, held, object->me | mark);
         if (!result) {
             ms_mutex_owned(object, ms_self());
             result = held & MS_ABANDONED ? MS_WAS_ABANDONED : 0;
         }
     } else if (object->kind == MS_SEMAPHORE)
-        result = let_go(object, held, free_word - MS_WORD(1, 0));
+        result = let_go(object, held, (free_word - MS_WORD(1, 0)) | mark);
     else if (object->flags & MS_MANUAL)
         result = let_go(object, held, free_word);
     else
-        result = let_go(object, held, free_word & ~(held & MS_SIGNALED ? MS_SIGNALED : MS_TOKEN));
+        result = let_go(object, held, (free_word & ~(held & MS_SIGNALED ? MS_SIGNALED : MS_TOKEN)) | mark);
     not_held(object);
     return result;
 }

@@ -1,0 +1,303 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""A model of the mutex's lock word, explored exhaustively: every order of steps, every death, every slot.
+
+The steps are those of ``_native/ms_object.c``, ``ms_robust.c`` and ``ms_wait.c``: what happens between two of them is
+one atomic operation on the word, on the sequence, or on a slot's file lock.  Checked in every state that can be
+reached: no two owners, an abandonment is told exactly once and to the next owner, nobody's hold destroys another's;
+without deaths nobody sleeps for ever even if sleepers never look by themselves; with deaths, and looks, everybody
+can always come to an end.  ``FAULTS`` are the protocol with one rule left out: each must be found out.
+
+    python tools/lock_model.py            explores and prints how many states there were
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+DEAD, DONE = "dead", "done"
+#: Rules of the protocol, for leaving one out.
+FAULTS = {
+    "judge without the slot's lock": "a thief only asks whether the lock is free, and swaps later",
+    "claim without setting right": "a newcomer uses a dead owner's slot as it is",
+    "no mark after sleeping": "a sleeper that takes the mutex leaves no mark for the others",
+    "no pass-on": "whoever is woken and gives up wakes nobody else",
+    "sequence read late": "a sleeper reads the sequence after it looked at the word",
+    "release forgets the mark": "a release does not wake",
+    "hold forgets the abandonment": "a hold that is let go clears the mark of a dead owner",
+}
+
+
+class Word(NamedTuple):
+    slot: int = 0
+    contended: bool = False
+    locked: bool = False
+    abandoned: bool = False
+
+
+class Process(NamedTuple):
+    role: str  #: "lock": takes and gives back; "all": a wait for all, which holds it still first; "hasty": may give up
+    at: str = "claim"
+    slot: int = 0
+    judged: int = 0  #: the slot whose owner it judges
+    seen: Word = Word()
+    stale: bool = True  #: whether the sequence has changed since it was read
+    slept: bool = False
+
+
+class State(NamedTuple):
+    word: Word
+    locks: tuple[int, ...]  #: for each slot: the process that has its file lock, plus one; 0 for nobody
+    owed: bool  #: a death of an owner that nobody was told of yet
+    deaths: int
+    processes: tuple[Process, ...]
+
+
+class Violation(Exception):
+    """An invariant does not hold."""
+
+
+class Model:
+    """The protocol for some processes, slots, deaths and looks."""
+
+    def __init__(self, roles: tuple[str, ...], *, slots: int, deaths: int, looks: bool, fault: str = "") -> None:
+        assert not fault or fault in FAULTS, fault
+        self.slots, self.looks, self.fault = slots, looks, fault
+        self.start = State(Word(), (0,) * (slots + 1), False, deaths, tuple(Process(role) for role in roles))
+
+    # ------------------------------------------------------------------ what can happen next
+
+    def next(self, state: State) -> Iterator[State]:
+        """Every state that one step leads to."""
+        for number, process in enumerate(state.processes):
+            if process.at in (DEAD, DONE):
+                continue
+            yield from getattr(self, "_" + process.at)(state, number, process)
+            if state.deaths:
+                yield self._dies(state, number, process)
+
+    def _dies(self, state: State, number: int, process: Process) -> State:
+        owner = process.slot and state.word.slot == process.slot and not state.word.locked
+        return state._replace(
+            owed=state.owed or bool(owner), deaths=state.deaths - 1,
+            locks=tuple(0 if holder == number + 1 else holder for holder in state.locks),
+            processes=_with(state, number, Process(process.role, DEAD)))
+
+    def _claim(self, state: State, number: int, process: Process) -> Iterator[State]:
+        for slot in range(1, self.slots + 1):
+            if not state.locks[slot]:
+                yield _go(state, number, "claimed", slot=slot)._replace(locks=_lock(state, slot, number))
+
+    def _claimed(self, state: State, number: int, process: Process) -> Iterator[State]:
+        if state.word.slot == process.slot and self.fault != "claim without setting right":
+            yield from self._set_right(state, number, process, "attempt")
+        else:
+            yield _go(state, number, "attempt")
+
+    def _set_right(self, state: State, number: int, process: Process, then: str) -> Iterator[State]:
+        word = state.word
+        right = Word(abandoned=word.abandoned if word.locked else True)
+        changed = _go(state._replace(word=right), number, then, judged=0)
+        yield from _woken(changed, everybody=word.locked) if word.contended else [changed]
+
+    def _attempt(self, state: State, number: int, process: Process) -> Iterator[State]:
+        word = state.word
+        if word.slot:
+            yield _go(state, number, "look" if self.fault == "sequence read late" else "read")
+        elif process.role == "all":
+            yield _go(state._replace(word=word._replace(slot=process.slot, locked=True)), number, "holding", seen=word)
+        else:
+            mark = word.contended or self._marks(process)
+            yield _go(self._told(state)._replace(word=Word(process.slot, mark)), number, "owning")
+
+    def _marks(self, process: Process) -> bool:
+        return process.slept and self.fault != "no mark after sleeping"
+
+    def _told(self, state: State) -> State:
+        if state.word.abandoned != state.owed:
+            raise Violation("an abandonment was lost" if state.owed else "somebody was told of a death for nothing")
+        return state._replace(owed=False)
+
+    def _read(self, state: State, number: int, process: Process) -> Iterator[State]:
+        yield _go(state, number, "look", stale=False)
+
+    def _look(self, state: State, number: int, process: Process) -> Iterator[State]:
+        late = self.fault == "sequence read late"
+        if not state.word.slot:
+            yield _go(state, number, "attempt")
+        else:
+            yield _go(state._replace(word=state.word._replace(contended=True)), number, "late" if late else "sleep")
+
+    def _late(self, state: State, number: int, process: Process) -> Iterator[State]:
+        yield _go(state, number, "sleep", stale=False)
+
+    def _sleep(self, state: State, number: int, process: Process) -> Iterator[State]:
+        yield _go(state, number, "attempt" if process.stale else "asleep", slept=True)
+
+    def _asleep(self, state: State, number: int, process: Process) -> Iterator[State]:
+        if self.looks:
+            yield _go(state, number, "judge")
+        if process.role == "hasty":  # its time is up: once more, then it goes
+            yield _go(state, number, "last")
+
+    def _last(self, state: State, number: int, process: Process) -> Iterator[State]:
+        if not state.word.slot:
+            yield from self._attempt(state, number, process)
+        else:
+            yield _go(state, number, "give_up")
+
+    def _give_up(self, state: State, number: int, process: Process) -> Iterator[State]:
+        gone = _go(state, number, DONE)
+        if not state.word.slot and self.fault != "no pass-on":
+            yield from _woken(gone, everybody=False, changed=False)
+        else:
+            yield gone
+
+    def _judge(self, state: State, number: int, process: Process) -> Iterator[State]:
+        slot = state.word.slot
+        if not slot or state.locks[slot] or slot == process.slot:
+            yield _go(state, number, "attempt")
+        elif self.fault == "judge without the slot's lock":
+            yield _go(state, number, "judging", judged=slot)
+        else:
+            yield _go(state, number, "judging", judged=slot)._replace(locks=_lock(state, slot, number))
+
+    def _judging(self, state: State, number: int, process: Process) -> Iterator[State]:
+        after = state
+        if self.fault != "judge without the slot's lock":
+            after = state._replace(locks=_lock(state, process.judged, -1))
+        if state.word.slot == process.judged:
+            # The swap comes before the lock is given back; nobody can see the moment between.
+            yield from self._set_right(after, number, process, "attempt")
+        else:
+            yield _go(after, number, "attempt", judged=0)
+
+    def _owning(self, state: State, number: int, process: Process) -> Iterator[State]:
+        word = state.word
+        free = _go(state._replace(word=Word()), number, "wake" if word.contended else DONE)
+        yield free
+
+    def _wake(self, state: State, number: int, process: Process) -> Iterator[State]:
+        gone = _go(state, number, DONE)
+        yield from [gone] if self.fault == "release forgets the mark" else _woken(gone, everybody=False)
+
+    def _holding(self, state: State, number: int, process: Process) -> Iterator[State]:
+        kept = process.seen.abandoned and self.fault != "hold forgets the abandonment"
+        taken = _go(self._told(state)._replace(word=Word(process.slot, self._marks(process))), number, "owning")
+        let_go = _go(state._replace(word=Word(abandoned=kept)), number, "give_up" if process.slept else DONE)
+        for after in (taken, let_go):  # either it has everything it waits for, or something else is missing
+            yield from _woken(after, everybody=True) if state.word.contended else [after]
+
+    # ------------------------------------------------------------------ what must hold
+
+    def check(self, state: State) -> None:
+        """Raise Violation if this state must not be."""
+        at_work = [process for process in state.processes if process.at in ("owning", "holding")]
+        if len(at_work) > 1:
+            raise Violation("two have it at once")
+        for process in at_work:
+            if state.word.slot != process.slot or state.word.locked != (process.at == "holding"):
+                raise Violation("the word no longer names its owner")
+
+    def explore(self) -> int:
+        """Visit every state; how many there are.  Violation when one must not be, or leads nowhere."""
+        before: dict[State, list[State]] = {self.start: []}
+        todo, ends = [self.start], []
+        while todo:
+            state = todo.pop()
+            self.check(state)
+            following = list(self.next(state))
+            if all(process.at in (DEAD, DONE) for process in state.processes):
+                ends.append(state)
+            elif not following:
+                raise Violation("somebody sleeps for ever")
+            for other in following:
+                if other not in before:
+                    before[other] = []
+                    todo.append(other)
+                before[other].append(state)
+        finishing = set(ends)
+        while ends:
+            for state in before[ends.pop()]:
+                if state not in finishing:
+                    finishing.add(state)
+                    ends.append(state)
+        if len(finishing) < len(before):
+            raise Violation("somebody can no longer come to an end")
+        return len(before)
+
+
+def _with(state: State, number: int, process: Process) -> tuple[Process, ...]:
+    return state.processes[:number] + (process,) + state.processes[number + 1:]
+
+
+def _go(state: State, number: int, at: str, **changes: object) -> State:
+    process = state.processes[number]._replace(at=at, **changes)
+    if at == DONE:  # nothing of it matters any more but its slot, which it keeps until its process ends
+        process = Process(process.role, DONE, process.slot)
+    return state._replace(processes=_with(state, number, process))
+
+
+def _lock(state: State, slot: int, number: int) -> tuple[int, ...]:
+    return state.locks[:slot] + (number + 1,) + state.locks[slot + 1:]
+
+
+def _woken(state: State, *, everybody: bool, changed: bool = True) -> Iterator[State]:
+    """The sequence changes, then one sleeper (or all) wakes; which one is up to the kernel."""
+    if changed:
+        state = state._replace(processes=tuple(process._replace(stale=True) for process in state.processes))
+    asleep = [number for number, process in enumerate(state.processes) if process.at == "asleep"]
+    if everybody or not asleep:
+        for number in asleep:
+            state = _go(state, number, "attempt")
+        yield state
+        return
+    for number in asleep:
+        yield _go(state, number, "attempt")
+
+
+#: What is explored: who is there, how many slots, how many deaths, whether sleepers look by themselves.
+CONFIGURATIONS: dict[str, Model] = {
+    "nobody dies and nobody looks": Model(("lock", "lock", "lock"), slots=3, deaths=0, looks=False),
+    "one gives up, nobody looks": Model(("lock", "lock", "hasty"), slots=3, deaths=0, looks=False),
+    "one waits for all, nobody looks": Model(("lock", "all", "lock"), slots=3, deaths=0, looks=False),
+    "one dies": Model(("lock", "lock", "lock"), slots=3, deaths=1, looks=True),
+    "two die": Model(("lock", "lock", "lock"), slots=3, deaths=2, looks=True),
+    "two die, and one waits for all": Model(("lock", "lock", "all"), slots=2, deaths=2, looks=True),
+}
+#: Where each fault shows.
+FAULTY: dict[str, Model] = {
+    "judge without the slot's lock": Model(("lock", "lock", "lock", "lock"), slots=3, deaths=1, looks=True,
+                                           fault="judge without the slot's lock"),
+    "claim without setting right": Model(("lock", "lock", "lock"), slots=2, deaths=1, looks=True,
+                                         fault="claim without setting right"),
+    "no mark after sleeping": Model(("lock", "lock", "lock"), slots=3, deaths=0, looks=False,
+                                    fault="no mark after sleeping"),
+    "no pass-on": Model(("lock", "all", "lock"), slots=3, deaths=0, looks=False, fault="no pass-on"),
+    "sequence read late": Model(("lock", "lock", "lock"), slots=3, deaths=0, looks=False, fault="sequence read late"),
+    "release forgets the mark": Model(("lock", "lock"), slots=2, deaths=0, looks=False,
+                                      fault="release forgets the mark"),
+    "hold forgets the abandonment": Model(("lock", "lock", "all"), slots=3, deaths=1, looks=True,
+                                          fault="hold forgets the abandonment"),
+}
+
+
+def main() -> int:
+    for name, model in CONFIGURATIONS.items():
+        print(f"{name}: {model.explore()} states, all as they must be")
+    missed = 0
+    for name, model in FAULTY.items():
+        try:
+            model.explore()
+        except Violation as violation:
+            print(f"without its rule ({FAULTS[name]}): {violation}")
+        else:
+            missed += 1
+            print(f"NOT FOUND OUT: {name}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
