@@ -43,14 +43,14 @@ def type_of(dtype: np.dtype[Any]) -> Type:
     Raises:
         ArgumentError: Its values are pointers (objects), or it is nothing that NumPy alone can rebuild.
     """
+    if dtype.hasobject or dtype.itemsize == 0:
+        raise ArgumentError(f"dtype {dtype}: values of it are not bytes that another process could read")
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         return Repeat(type_of(base), tuple(shape))
     if dtype.names is not None and dtype.fields is not None:
         fields = tuple(Field(name, type_of(dtype.fields[name][0]), int(dtype.fields[name][1])) for name in dtype.names)
         return Struct(fields, dtype.itemsize)
-    if dtype.hasobject or dtype.itemsize == 0:
-        raise ArgumentError(f"dtype {dtype}: values of it are not bytes that another process could read")
     if np.dtype(dtype.str) != dtype:
         raise ArgumentError(f"dtype {dtype}: NumPy alone could not rebuild it: share a view of its bytes")
     return Scalar(dtype.str)

@@ -33,18 +33,20 @@ class Shared:
 
     Attributes:
         table: A ``pyarrow.Table`` over the section's memory.
-        section: The section, whose name lives as long as the table's memory is used, or until it is closed.
+        section: The section, whose name lives as long as this object or the table's memory, or until it is closed.
     """
 
     def __init__(self, section: Section, view: View, size: int) -> None:
         self.section = section
+        self._view = view  # a table without rows would not keep it
         try:
             with pa.ipc.open_file(pa.BufferReader(pa.py_buffer(memoryview(view)[:size]))) as reader:
                 self.table = reader.read_all()
             self.table.validate()
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OSError, IndexError) as failure:
+            problem = CorruptError(f"open {section.name!r}: what is in it is no Arrow table: {failure}")
             section.close()
-            raise CorruptError(f"open {section.name!r}: what is in it is no Arrow table: {failure}") from None
+            raise problem from None
         weakref.finalize(view, section.close)
 
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from math import prod
 
 from memsection.schema import Repeat, Scalar, Struct, Type
+from memsection.vocabulary.errors import ArgumentError
 
 _C = {"b1": "bool", "i1": "int8_t", "i2": "int16_t", "i4": "int32_t", "i8": "int64_t", "u1": "uint8_t",
       "u2": "uint16_t", "u4": "uint32_t", "u8": "uint64_t", "f4": "float", "f8": "double", "c8": "float _Complex",
@@ -46,6 +48,8 @@ def _note(kind: Scalar, table: dict[str, str]) -> str:
         return "UTF-32"
     if key[0] in "mM":
         return f"time: {kind.code[1:]}"
+    if kind.code[0] != "|" and kind.code[0] != ("<" if sys.byteorder == "little" else ">"):
+        return "bytes in the other order"
     return "" if key in table else f"{kind.code}, {kind.size} bytes"
 
 
@@ -89,7 +93,17 @@ def c_declaration(name: str, whole: Struct, fingerprint: str) -> str:
     return "\n".join(out) + "\n"
 
 
+def _in_order(name: str, whole: Struct) -> Struct:
+    """The fields as they lie in memory."""
+    fields = tuple(sorted(whole.fields, key=lambda field: field.offset))
+    for one, following in zip(fields, fields[1:], strict=False):
+        if one.offset + one.type.size > following.offset:
+            raise ArgumentError(f"layout {name}: fields {one.name!r} and {following.name!r} overlap: no declaration")
+    return Struct(fields, whole.size)
+
+
 def _c_struct(name: str, whole: Struct, out: list[str]) -> None:
+    whole = _in_order(name, whole)
     natural, at, lines, pads = _is_natural(whole), 0, [], 0
     for field in whole.fields:
         inner, lengths = _shape(field.type)
@@ -128,7 +142,7 @@ def csharp_declaration(name: str, whole: Struct, fingerprint: str) -> str:
 
 
 def _csharp_struct(name: str, whole: Struct, out: list[str]) -> None:
-    lines = []
+    whole, lines = _in_order(name, whole), []
     for field in whole.fields:
         inner, lengths = _shape(field.type)
         label, at, count = _name(field.name), f"    [FieldOffset({field.offset})] public ", prod(lengths)

@@ -235,9 +235,10 @@ class _Codec:
             raise ArgumentError("record: only NumPy can write this layout: assign to .array")
         _flatten(self._whole, value, "record", flat)
         try:
-            self._format.pack_into(buffer, offset, *flat)
+            raw = self._format.pack(*flat)  # all of it or nothing goes to the memory
         except struct.error as failure:
             raise ArgumentError(f"record: {failure}") from None
+        memoryview(buffer)[offset:offset + len(raw)] = raw
 
     def unpack_from(self, buffer: Any, offset: int) -> Any:
         if self._format is None:

@@ -13,7 +13,7 @@ import textwrap
 
 import pytest
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="faults become errors by signals on Linux only")
+pytestmark = pytest.mark.linux_only("faults become errors by signals")
 
 PRELUDE = """
 import ctypes, faulthandler, gc, mmap, os, resource, signal, sys, tempfile, threading

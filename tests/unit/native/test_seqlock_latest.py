@@ -17,7 +17,7 @@ import pytest
 
 from memsection._native import seqlock
 
-linux = pytest.mark.skipif(not hasattr(os, "fork"), reason="the other process is made by fork")
+linux = pytest.mark.linux_only("the other process is made by fork")
 LATEST = 24  # offset of the newest value's number in the header
 LINE = 64
 

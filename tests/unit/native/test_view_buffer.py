@@ -287,7 +287,7 @@ def test_close_racing_with_users_releases_exactly_once_and_after_the_last() -> N
         sys.setswitchinterval(interval)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on this system")
+@pytest.mark.linux_only("fork")
 def test_a_forked_child_closes_its_own_copy(memory: Memory) -> None:
     view = memory.view()
     lent = memoryview(view)
