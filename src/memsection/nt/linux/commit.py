@@ -2,11 +2,16 @@
 """The commit check: whether the memory of a new section can be had, before any of it is asked for.
 
 A memfd has no size limit of its own: without this check the answer to too much is the OOM killer, later and to
-somebody else.  What was found is not remembered between calls, since limits, usage and the caller's cgroup change; only
-how much small sizes, which are not looked at one by one, came to.  Reserving the pages afterwards (``fallocate``) is the caller's; so is an error of that call, when somebody else was faster.
+somebody else.  Limits, usage and the caller's cgroup change, so every size of weight is checked anew; small ones are not
+looked at one by one as long as together they are a small part of what the last look found to be free.  Reserving the
+pages afterwards (``fallocate``) is the caller's; so is an error of that call, when somebody else was faster.
 """
 
 from __future__ import annotations
+
+import sys
+
+assert sys.platform == "linux"
 
 from memsection.nt.linux import syscalls as sys_
 from memsection.vocabulary import status as st
@@ -18,9 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SMALL = 4 << 20  #: from here on each size is checked; below it the check costs more than reserving the memory
-TOGETHER = 32 << 20  #: so much in small sizes is checked again
+TOGETHER = 32 << 20  #: so much in small sizes is checked again, and less where less is free
+_SHARE = 16  # of what was free, small sizes may take this part before the next look
 _MARGIN = 1 << 20  # page tables and the kernel's own records of the pages come on top of a size
-_unchecked = 0
+_unchecked = _allowance = 0
 MEMORY = "memory"
 _UNLIMITED = 1 << 60  # version 1 of cgroups writes "no limit" as the largest multiple of the page size
 
@@ -46,23 +52,25 @@ def check(size: int, where: str = MEMORY) -> None:
     Raises:
         NtError: COMMITMENT_LIMIT, with what was asked, which limit stands against it, and the remedy.
     """
-    global _unchecked
-    if size < SMALL:
+    global _unchecked, _allowance
+    if size < SMALL and _unchecked + size <= _allowance:
         _unchecked += size
-        if _unchecked < TOGETHER:
-            return
-    require(size, where)
+        return
+    _allowance = min(TOGETHER, require(size, where) // _SHARE)
     _unchecked = 0
 
 
-def require(size: int, where: str = MEMORY) -> None:
-    """The check itself, for any size."""
+def require(size: int, where: str = MEMORY) -> int:
+    """The check itself, for any size; what is free besides."""
     needed = size + size // 128 + _MARGIN
+    left = _UNLIMITED
     for limit in limits(where):
+        left = min(left, limit.available - needed)
         if needed > limit.available:
             raise NtError(st.COMMITMENT_LIMIT, "commit", None, (
                 f"asked for {amount(size)}; {limit.what} allows {amount(limit.total)}, of which "
                 f"{amount(max(limit.available, 0))} can be had now; {limit.remedy}"))
+    return left
 
 
 def limits(where: str = MEMORY) -> Iterator[Limit]:
