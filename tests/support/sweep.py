@@ -107,3 +107,123 @@ def _wait(child: int) -> int | None:
     os.waitpid(child, 0)
     print(f"child {child} hung", file=sys.stderr)
     return None
+
+
+#: What each call answers when the machine has no more of what it takes: descriptors, memory, disk, processes.
+EXHAUSTED = {
+    "open": "EMFILE", "memfd_create": "ENFILE", "dup": "EMFILE", "pidfd_open": "EMFILE", "pidfd_getfd": "EMFILE",
+    "listdir": "EMFILE", "fcntl": "EMFILE", "mmap": "ENOMEM", "mprotect": "ENOMEM", "madvise": "ENOMEM",
+    "mbind": "ENOMEM", "ftruncate": "ENOSPC", "fallocate": "ENOSPC", "pwrite": "ENOSPC", "write": "ENOSPC",
+    "setxattr": "ENOSPC", "link": "ENOSPC", "mkdir": "ENOSPC", "fsync": "EDQUOT", "flock": "ENOLCK",
+    "fork_exec": "EAGAIN",
+}
+_DUPLICATIONS = (0, 1030)  # F_DUPFD, F_DUPFD_CLOEXEC: the only commands of fcntl(2) that take a descriptor
+_LOCK_EX_NB = 6  # asking whether one is the last takes a lock only to give it back
+
+
+def fail_at(number: int) -> Callable[[], str | None]:
+    """From now on the n-th call that takes something finds nothing left; gives what tells which call that was."""
+    import errno
+
+    count, failed = 0, None
+
+    def around(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        if name not in EXHAUSTED:
+            return call
+
+        def counted(*arguments: Any, **options: Any) -> Any:
+            nonlocal count, failed
+            if (name == "fcntl" and arguments[1] not in _DUPLICATIONS) or (
+                    name == "flock" and (arguments[1] == _LOCK_EX_NB or arguments[1] & 8)):
+                return call(*arguments, **options)
+            count += 1
+            if count == number:
+                code = getattr(errno, EXHAUSTED[name])
+                failed = f"{name}: {EXHAUSTED[name]}"
+                raise OSError(code, os.strerror(code))
+            return call(*arguments, **options)
+        return counted
+
+    wrap(around)
+    return lambda: failed
+
+
+def attempt_without(space: dict[str, Any], prepare: str, operation: str, number: int) -> str:
+    """Run an operation in a child where the n-th call that takes something finds nothing left.
+
+    Returns:
+        "refused: CALL: ERRNO" when the operation raised this library's error and took nothing; "managed: ..." when it
+        succeeded nonetheless; "ended" when it has fewer such calls; or what went wrong.
+    """
+    import json
+
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.close(reader)
+            answer = _without(space, prepare, operation, number)
+        except BaseException:
+            answer = traceback.format_exc()[-3000:]
+        os.write(writer, json.dumps(answer).encode())
+        os._exit(0)
+    os.close(writer)
+    try:
+        status = _wait(child)
+        return str(json.loads(os.read(reader, 1 << 16))) if status == 0 else f"status {status}"
+    finally:
+        os.close(reader)
+
+
+def _without(space: dict[str, Any], prepare: str, operation: str, number: int) -> str:
+    import memsection
+
+    exec("from memsection.nt.linux import namespace as _n; _n.local_directory(); _n.global_directory()", space)
+    exec(prepare, space)
+    before, names = holdings(), set(space)
+    tell = fail_at(number)
+    try:
+        exec(operation, space)
+        problem = None
+    except memsection.Error as refused:
+        problem = repr(refused)  # the exception itself keeps what its frames have
+    which = tell()
+    fail_at(0)
+    if which is None:
+        return "ended" if problem is None else f"raised without a failure: {problem}"
+    if problem is None:
+        return f"managed: {which}"
+    _forget(space, names)
+    if (left := holdings()) != before:
+        return f"after {which} and {problem} there is left {sorted(set(left) ^ set(before))}: {left} / {before}"
+    exec(operation, space)  # everything as before: it can be done again
+    return f"refused: {which}"
+
+
+def _forget(space: dict[str, Any], names: set[str]) -> None:
+    import gc
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in set(space) - names:
+            del space[name]
+        gc.collect()
+
+
+def holdings() -> dict[str, int]:
+    """What this process has: descriptors and shared mappings by what they lead to, and how many."""
+    found: dict[str, int] = {}
+    for fd in os.listdir("/proc/self/fd"):
+        try:
+            where = os.readlink(f"/proc/self/fd/{fd}")
+        except FileNotFoundError:
+            continue  # the one that was listing
+        if "pipe:" not in where:
+            found[where.split(":[")[0]] = found.get(where.split(":[")[0], 0) + 1
+    with open("/proc/self/maps") as maps:
+        for line in maps:
+            fields = line.split(maxsplit=5)
+            if "s" in fields[1]:
+                found["mapped " + fields[5].strip()] = found.get("mapped " + fields[5].strip(), 0) + 1
+    return found
