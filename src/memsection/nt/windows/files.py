@@ -29,7 +29,7 @@ def _native_path(path: str) -> str:
     """The object name of a path as Windows programs write it."""
     string = n.UnicodeString()
     if not ntdll.RtlDosPathNameToNtPathName(path, ctypes.byref(string), None, None):
-        raise NtError(st.OBJECT_PATH_NOT_FOUND, "NtCreateFile", path)
+        raise NtError(st.OBJECT_PATH_NOT_FOUND, "open file", path)
     try:
         return string.text()
     finally:
@@ -71,7 +71,7 @@ class Files:
         if status == st.END_OF_FILE:
             return b""
         if status & 0x80000000:
-            raise NtError(status, "NtReadFile")
+            raise NtError(status, ntdll.operation("NtReadFile"))
         return buffer.raw[:io.Information]
 
     def write_file(self, file: int, data: bytes, offset: int | None = None) -> int:

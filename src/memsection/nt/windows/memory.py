@@ -20,7 +20,6 @@ from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
-from memsection.vocabulary.object_types import SECTION
 
 _VM_PREFETCH = 0  #: VIRTUAL_MEMORY_INFORMATION_CLASS
 _PARAMETER_NUMA_NODE = 3  #: MemSectionExtendedParameterNumaNode
@@ -39,7 +38,7 @@ class Memory:
                                      file, ctypes.byref(parameter), 1)
             if status != st.NOT_IMPLEMENTED:
                 if status & 0x80000000:
-                    raise NtError(status, "NtCreateSectionEx", arguments.name_of(attributes))
+                    raise NtError(status, ntdll.operation("NtCreateSectionEx"), arguments.name_of(attributes))
                 return status, handle.value
             # The node is a preference: a Windows before 10, which cannot be told it, makes the section without.
         status = ntdll.call("NtCreateSection", ctypes.byref(handle), access, native, size, protection, kind, file,
@@ -60,7 +59,7 @@ class Memory:
         status = ntdll.status_of("NtMapViewOfSection", section, process, ctypes.byref(address), zero_bits, commit_size,
                                  ctypes.byref(start), ctypes.byref(size), inherit, allocation_type, protection)
         if status & 0x80000000:
-            raise objects.failure(status, "NtMapViewOfSection", section, SECTION, p.needed_access(protection),
+            raise objects.failure(status, "NtMapViewOfSection", section, p.needed_access(protection),
                                   f"{view_size:#x} bytes at offset {offset:#x} as {p.words(protection)}")
         return status, address.value, size.value
 
@@ -76,7 +75,7 @@ class Memory:
         info = n.SectionBasicInformation()
         status = ntdll.status_of("NtQuerySection", section, 0, ctypes.byref(info), ctypes.sizeof(info), None)
         if status & 0x80000000:
-            raise objects.failure(status, "NtQuerySection", section, SECTION, a.SECTION_QUERY)
+            raise objects.failure(status, "NtQuerySection", section, a.SECTION_QUERY)
         return s.SectionBasicInformation(info.BaseAddress, info.Attributes, info.Size)
 
     def query_virtual_memory(self, process: int, address: int) -> s.MemoryBasicInformation:

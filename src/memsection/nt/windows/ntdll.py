@@ -12,6 +12,7 @@ import sys
 assert sys.platform == "win32"
 
 import ctypes
+import re
 from collections.abc import Callable
 from ctypes import wintypes as w
 from typing import Any
@@ -105,6 +106,30 @@ def _load(name: str, parameters: tuple[Any, ...]) -> Callable[..., int]:
 _functions = {name: _load(name, parameters) for name, parameters in _PROTOTYPES.items()}
 
 
+#: What an operation is called in messages, where that is not its function's name in words.
+_WORDS = {
+    "NtMapViewOfSection": "map", "NtUnmapViewOfSection": "unmap", "NtDuplicateObject": "duplicate",
+    "NtCompareObjects": "compare objects", "NtMakeTemporaryObject": "make temporary",
+    "NtMakePermanentObject": "make permanent", "NtSetInformationObject": "set handle flags",
+    "NtQuerySecurityObject": "query security", "NtSetSecurityObject": "set security", "NtCreateFile": "open file",
+    "NtQueryInformationFile": "query file", "NtSetInformationFile": "set file", "NtFlushBuffersFile": "flush file",
+    "NtQueryVirtualMemory": "query memory", "NtProtectVirtualMemory": "protect memory",
+    "NtAllocateVirtualMemory": "allocate memory", "NtFreeVirtualMemory": "free memory",
+    "NtFlushVirtualMemory": "flush", "NtSetInformationVirtualMemory": "prefetch",
+    "NtReadVirtualMemory": "read memory", "NtWriteVirtualMemory": "write memory",
+    "NtQueryInformationProcess": "query process", "NtOpenProcessToken": "open token",
+    "NtAdjustPrivilegesToken": "adjust privileges", "NtWaitForSingleObject": "wait",
+    "NtWaitForMultipleObjects": "wait", "NtSignalAndWaitForSingleObject": "signal and wait",
+    "LookupPrivilegeValue": "look up privilege", "LookupAccountName": "look up account",
+}
+
+
+def operation(function: str) -> str:
+    """What a function does, in words: "open section" for NtOpenSection, the same as on Linux."""
+    words = _WORDS.get(function)
+    return words or re.sub(r"(?<!^)([A-Z])", r" \1", function.removeprefix("Nt")).lower().replace("mutant", "mutex")
+
+
 def status_of(function: str, *arguments: Any) -> int:
     """Call a service and give its status, whatever it is."""
     return _functions[function](*arguments)
@@ -114,11 +139,12 @@ def call(function: str, *arguments: Any, name: str | None = None, detail: str = 
     """Call a service; its status, unless that is a failure.
 
     Raises:
-        NtError: With the status; ``name`` and ``detail`` tell which object and what was asked.
+        NtError: With the status; ``name`` tells which object, ``detail`` what was asked, when it was denied.
     """
     status = _functions[function](*arguments)
     if status & 0x80000000:
-        raise NtError(status, function, name, detail and f"{detail}: {st.row(status).text}")
+        told = detail if status == st.ACCESS_DENIED else ""
+        raise NtError(status, operation(function), name, told and f"{told}: {st.row(status).text}")
     return status
 
 
@@ -150,8 +176,8 @@ _STATUSES = {2: st.OBJECT_NAME_NOT_FOUND, 3: st.OBJECT_PATH_NOT_FOUND, 5: st.ACC
              1455: st.COMMITMENT_LIMIT}
 
 
-def last_error(operation: str, name: str | None = None) -> NtError:
+def last_error(function: str, name: str | None = None) -> NtError:
     """The failure of a function that tells it by GetLastError."""
     code = ctypes.get_last_error()
-    return NtError(_STATUSES.get(code, st.UNSUCCESSFUL), operation, name,
+    return NtError(_STATUSES.get(code, st.UNSUCCESSFUL), operation(function), name,
                    "" if code in _STATUSES else f"Windows error {code}")

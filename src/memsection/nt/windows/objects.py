@@ -19,7 +19,7 @@ from memsection.vocabulary import names
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
-from memsection.vocabulary.object_types import ObjectType
+from memsection.vocabulary.object_types import BY_NAME
 
 _BASIC, NAME, TYPE, _HANDLE_FLAGS = 0, 1, 2, 4  #: OBJECT_INFORMATION_CLASS
 _EXTENDED_HANDLES = 64  #: SystemExtendedHandleInformation
@@ -64,19 +64,20 @@ def basic(handle: int) -> n.ObjectBasicInformation:
     return info
 
 
-def failure(status: int, operation: str, handle: int, kind: ObjectType, needed: int, asked: str = "") -> NtError:
+def failure(status: int, function: str, handle: int, needed: int, asked: str = "") -> NtError:
     """A failed service of one handle, in words: what was asked for, and, when that is why, what the handle grants."""
     detail = asked and f"{asked}: {st.row(status).text}"
     name = None
     try:
-        granted = basic(handle).GrantedAccess
-        name = names.win32_name(text_of(handle, NAME)) or None
+        granted, kind = basic(handle).GrantedAccess, BY_NAME.get(text_of(handle, TYPE))
+        if kind is not None and kind.name in _OURS:
+            name = names.win32_name(text_of(handle, NAME)) or None
     except NtError:
         pass  # no handle: the status says so
     else:
-        if status == st.ACCESS_DENIED and granted & needed != needed:
+        if status == st.ACCESS_DENIED and kind is not None and granted & needed != needed:
             detail = f"{asked and asked + ': '}asked for {kind.words(needed)}, the handle grants {kind.words(granted)}"
-    return NtError(status, operation, name, detail)
+    return NtError(status, ntdll.operation(function), name, detail)
 
 
 def handle_flags(handle: int) -> n.HandleFlagInformation:
@@ -113,7 +114,7 @@ def _handle_table() -> list[n.HandleTableEntry]:
             break
         size *= 2
     if status & 0x80000000:
-        raise NtError(status, "NtQuerySystemInformation")
+        raise NtError(status, ntdll.operation("NtQuerySystemInformation"))
     count = ctypes.c_size_t.from_buffer(buffer).value
     return list((n.HandleTableEntry * count).from_buffer(buffer, 2 * ctypes.sizeof(ctypes.c_size_t)))
 
@@ -217,7 +218,7 @@ class Objects:
         if status == st.NOT_SAME_OBJECT:
             return False
         if status & 0x80000000:
-            raise NtError(status, "NtCompareObjects")
+            raise NtError(status, ntdll.operation("NtCompareObjects"))
         return True
 
     def make_temporary_object(self, handle: int) -> None:
@@ -235,7 +236,7 @@ class Objects:
             if status != st.BUFFER_TOO_SMALL:
                 break
         if status & 0x80000000:
-            raise NtError(status, "NtQuerySecurityObject")
+            raise NtError(status, ntdll.operation("NtQuerySecurityObject"))
         return buffer.raw[:size.value]
 
     def set_security_object(self, handle: int, information: int, descriptor: bytes) -> None:

@@ -101,7 +101,7 @@ class Processes:
             before.Count = 0
             status = ntdll.status_of("NtAdjustPrivilegesToken", token, disable_all, ctypes.byref(wanted), 0, None, None)
         if status & 0x80000000:
-            raise NtError(status, "NtAdjustPrivilegesToken")
+            raise NtError(status, ntdll.operation("NtAdjustPrivilegesToken"))
         return status, [(entry.Luid, entry.Attributes) for entry in before.Privileges[:before.Count]]
 
 

@@ -27,6 +27,7 @@ from typing import Any
 from memsection.nt.interface import Watch
 from memsection.nt.windows import arguments, ntdll, objects
 from memsection.nt.windows import structs as n
+from memsection.vocabulary import access as a
 from memsection.vocabulary import names
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
@@ -61,6 +62,17 @@ def _remaining(deadline: int | None) -> int | None:
     return None if deadline is None else min(0, time.monotonic_ns() // 100 - deadline)
 
 
+def _succeeded(status: int, handles: Sequence[int]) -> int:
+    """The status of a wait, unless it failed; the message names the first handle that does not permit it."""
+    if status & 0x80000000:
+        for handle in handles:
+            problem = objects.failure(status, "NtWaitForSingleObject", handle, a.SYNCHRONIZE)
+            if problem.detail:
+                raise problem
+        raise NtError(status, "wait")
+    return status
+
+
 def _sliced(wait: Any, timeout: int | None) -> int:
     """A wait in slices short enough for Ctrl-C, which Python sees between them."""
     deadline = _deadline(timeout)
@@ -78,8 +90,8 @@ def _wait_any(handles: Sequence[int], timeout: int | None, event: int) -> int:
     deadline = _deadline(timeout)
     while True:
         ntdll.call("NtResetEvent", event, None)
-        status = ntdll.call("NtWaitForMultipleObjects", len(array), array, s.WAIT_ANY, False,
-                            arguments.large(_remaining(deadline)))
+        status = _succeeded(ntdll.status_of("NtWaitForMultipleObjects", len(array), array, s.WAIT_ANY, False,
+                                            arguments.large(_remaining(deadline))), handles)
         if status != st.WAIT_0 + len(handles):
             return status
         # Python raises KeyboardInterrupt somewhere below; the event can come a moment before its flag.
@@ -182,7 +194,7 @@ class Synchronisation:
 
     def wait_for_single_object(self, handle: int, timeout: int | None, *, careful: bool = False) -> int:
         def wait(time_left: Any) -> int:
-            return ntdll.call("NtWaitForSingleObject", handle, False, time_left)
+            return _succeeded(ntdll.status_of("NtWaitForSingleObject", handle, False, time_left), [handle])
 
         if careful and _abandoned(handle):
             raise _told(handle)
@@ -204,8 +216,9 @@ class Synchronisation:
             return self._wait_carefully(handles, wait_type, timeout)
 
         def wait(time_left: Any) -> int:
-            return ntdll.call("NtWaitForMultipleObjects", len(handles), (n.HANDLE * len(handles))(*handles), wait_type,
-                              False, time_left)
+            array = (n.HANDLE * len(handles))(*handles)
+            return _succeeded(ntdll.status_of("NtWaitForMultipleObjects", len(array), array, wait_type, False, time_left),
+                              handles)
 
         if not _interruptible(timeout):
             return wait(arguments.large(timeout))
@@ -288,5 +301,7 @@ class Synchronisation:
     @staticmethod
     def _changed(function: str, handle: int) -> int:
         before = w.LONG()
-        ntdll.call(function, handle, ctypes.byref(before))
+        status = ntdll.status_of(function, handle, ctypes.byref(before))
+        if status & 0x80000000:
+            raise objects.failure(status, function, handle, a.EVENT_MODIFY_STATE)
         return before.value
