@@ -402,6 +402,7 @@ def test_a_managers_blocks_go_with_it_and_stay_without_their_maker() -> None:
         blocks._sweep()
 
 
+@pytest.mark.linux_only("a resource tracker is what forking systems have")
 def test_a_manager_starts_no_resource_tracker_and_says_nothing() -> None:
     done = python("import multiprocessing\nfrom multiprocessing import resource_tracker\n"
                   "from memsection.compat import SharedMemoryManager\n"

@@ -20,9 +20,13 @@ def unique_name(prefix: str = "") -> str:
 
 
 def handles() -> set[tuple[str, int]]:
-    """The objects that this process has handles to, by type and value."""
+    """The objects that this process has handles to, by type and value.
+
+    On Windows the interpreter's own locks are unnamed semaphores and events, which come and go with its threads.
+    """
     return {(entry.type_name, entry.handle) for entry in kernel.process_handles(os.getpid())
-            if entry.type_name in ("Section", "Mutant", "Event", "Semaphore")}
+            if entry.type_name in ("Section", "Mutant", "Event", "Semaphore")
+            and (sys.platform != "win32" or entry.name or entry.type_name in ("Section", "Mutant"))}
 
 
 def descriptors() -> int:

@@ -42,8 +42,10 @@ def test_the_sections_of_another_process_are_found(child: tuple[subprocess.Popen
         found = {held.name: held for held in process.sections()}
     assert found[None].handle == handle
     assert (found[None].size, found[None].access, found[None].pid) == (8192, "rw", popen.pid)
-    assert (found[name].size, found[name].access, found[name].creator_pid) == (4096, "rwx", popen.pid)
-    assert found[None].identity != found[name].identity
+    assert (found[name].size, found[name].access) == (4096, "rwx")
+    if sys.platform == "linux":  # Windows keeps no record of who made an object, and may not tell which it is
+        assert found[name].creator_pid == popen.pid
+        assert found[None].identity != found[name].identity
 
 
 def test_a_handle_of_another_process_is_taken_over(child: tuple[subprocess.Popen[str], int]) -> None:

@@ -102,7 +102,10 @@ class Processes:
             status = ntdll.status_of("NtAdjustPrivilegesToken", token, disable_all, ctypes.byref(wanted), 0, None, None)
         if status & 0x80000000:
             raise NtError(status, ntdll.operation("NtAdjustPrivilegesToken"))
-        return status, [(entry.Luid, entry.Attributes) for entry in before.Privileges[:before.Count]]
+        asked = dict(privileges)
+        # Wine tells the state of all before, Windows of those that changed.
+        return status, [(entry.Luid, entry.Attributes) for entry in before.Privileges[:before.Count]
+                        if (entry.Attributes ^ (0 if disable_all else asked[entry.Luid])) & s.SE_PRIVILEGE_ENABLED]
 
 
 def _token_privileges(count: int):  # type: ignore[no-untyped-def]  # a structure made for its length
