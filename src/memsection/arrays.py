@@ -98,7 +98,7 @@ def _view_under(array: np.ndarray[Any, Any]) -> View | None:
     base: Any = array
     while isinstance(base, np.ndarray):
         base = base.base
-    owner = base.obj if isinstance(base, memoryview) else None
+    owner = getattr(base.obj, "view", None) if isinstance(base, memoryview) else None
     return owner if isinstance(owner, View) else None
 
 

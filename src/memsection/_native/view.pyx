@@ -7,7 +7,7 @@ mapped and unmapped is the caller's business (``release``), and so is whether it
 """
 
 cimport cython
-from cpython.buffer cimport PyBuffer_FillInfo
+from cpython.buffer cimport PyBUF_FULL_RO, PyBuffer_FillInfo
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport uint64_t, uintptr_t
 
@@ -40,6 +40,25 @@ cdef void _call(release) noexcept:
             raise
 
 
+@cython.no_gc_clear     # the collector must not take the view away before it was left
+cdef class Lease:
+    """What a buffer over a view belongs to: the view's memory stays as long as this lives.
+
+    NumPy, given a memoryview as the ``buffer`` of an array, keeps what the memoryview's buffer belongs to, and not the
+    buffer.  Were that the view, closing the view would take the memory from under the array.
+    """
+
+    cdef readonly View view
+
+    def __cinit__(self, View view not None):
+        view._enter()
+        self.view = view
+
+    def __dealloc__(self):
+        if self.view is not None:
+            self.view._leave()
+
+
 @cython.no_gc_clear     # the collector must not take _release away before it was called
 cdef class View:
     """A mapped range of memory as a buffer of bytes.
@@ -61,6 +80,7 @@ cdef class View:
     cdef Py_ssize_t _length
     cdef uint64_t _state
     cdef bint _readonly
+    cdef bint _lent         #: the view itself counts as a user, until nobody has a reference to it: see __getbuffer__
     cdef object _release
     cdef PyObject *_kept    #: _release once more, where the collector does not see it: see __del__
     cdef object _check
@@ -109,15 +129,13 @@ cdef class View:
             _call(release)
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
-        self._enter()
-        try:
-            PyBuffer_FillInfo(buffer, self, self._start, self._length, self._readonly, flags)
-        except BaseException:
-            self._leave()
-            raise
-
-    def __releasebuffer__(self, Py_buffer *buffer):
-        self._leave()
+        lease = Lease(self)
+        if flags != PyBUF_FULL_RO and not self._lent:
+            # No memoryview asks.  It may be numpy.ndarray(buffer=view), which gives the buffer back at once and goes
+            # on using the memory as long as it holds the view.
+            self._enter()
+            self._lent = True
+        PyBuffer_FillInfo(buffer, lease, self._start, self._length, self._readonly, flags)
 
     def __len__(self):
         if ms_load_u64(&self._state) & MS_VIEW_CLOSED:
@@ -144,10 +162,17 @@ cdef class View:
     def __exit__(self, *exception):
         self.close()
 
-    def __del__(self):
+    cdef void _drop(self) noexcept:
+        # Nobody has a reference any more, so nobody uses the view without a buffer either.
         if ms_view_close(&self._state) == 1:
             self._unmap()
-        elif self._release is not None and self._kept == NULL:
+        if self._lent:
+            self._lent = False
+            self._leave()
+
+    def __del__(self):
+        self._drop()
+        if self._release is not None and self._kept == NULL:
             # Garbage together with a buffer over it: the collector takes such things apart in any order, and the
             # release, to be called when the buffer goes, must be whole then.  A reference that the collector cannot
             # account for makes it leave the release alone.
@@ -155,9 +180,8 @@ cdef class View:
             self._kept = <PyObject *>self._release
 
     def __dealloc__(self):
-        # For a subclass whose __del__ does not call this one's; otherwise it was closed just before.
-        if ms_view_close(&self._state) == 1:
-            self._unmap()
+        # For a subclass whose __del__ does not call this one's; otherwise it was dropped just before.
+        self._drop()
 
     @property
     def address(self):
@@ -179,4 +203,4 @@ cdef class View:
     @property
     def exports(self):
         """How many buffers over it are in use."""
-        return ms_load_u64(&self._state) & ~MS_VIEW_CLOSED
+        return (ms_load_u64(&self._state) & ~MS_VIEW_CLOSED) - self._lent

@@ -319,3 +319,16 @@ def test_a_view_and_its_buffer_in_one_cycle_are_released_once_by_the_collector()
         del knot, view
         gc.collect()
     assert released == list(range(20))
+
+
+@pytest.mark.parametrize("lend", [lambda view: view, memoryview, lambda view: memoryview(view)[8:]])
+def test_an_array_that_holds_no_buffer_keeps_the_memory(memory: Memory, lend: Any) -> None:
+    view = memory.view()
+    array = np.ndarray((5,), dtype=np.uint8, buffer=lend(view))
+    view.close()
+    del view
+    gc.collect()
+    assert memory.released == 0
+    array[:] = 1
+    del array
+    assert memory.released == 1
