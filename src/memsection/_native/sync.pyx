@@ -8,7 +8,7 @@ a negative errno, which the callers put into their own words.  What the calls me
 """
 
 from cpython.exc cimport PyErr_CheckSignals
-from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, ENOLCK, ENOMEM, ETIMEDOUT
+from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, EINVAL, EOVERFLOW, ETIMEDOUT
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
@@ -356,14 +356,15 @@ cdef class ShortSemaphore(_Short):
 
     def release(self, n=1):
         cdef uint32_t before = 0
-        cdef int result = -EBADF
-        cdef int64_t units = n
-        if not self._closed and 0 < units <= MS_COUNT_MOST:
-            while True:
+        cdef int result = -EBADF if self._closed else -EINVAL
+        cdef int64_t units = min(n, MS_COUNT_MOST + 1)
+        while not self._closed and units > 0:
+            result = -EOVERFLOW
+            if units <= MS_COUNT_MOST:
                 result = ms_semaphore_release(self._object, self._fd, <uint32_t>units, &before)
-                if result != -EINTR:
-                    break
-                PyErr_CheckSignals()
+            if result != -EINTR:
+                break
+            PyErr_CheckSignals()
         if result:
             return self._failed(result, 0)
         return before

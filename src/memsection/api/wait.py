@@ -78,6 +78,7 @@ class Waitable(Handle):
     def _unbind(self) -> None:
         if self._short is not None and not self._handle:
             self._short.close()  # for whoever kept a bound method
+            self._short = None
             for name in self._shadowed:
                 self.__dict__.pop(name, None)
 
