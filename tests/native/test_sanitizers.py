@@ -56,3 +56,8 @@ def test_the_core_is_clean_under(program: str, sanitizer: str, tmp_path: Path) -
                           capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr and "ERROR" not in done.stderr
+
+
+def test_every_c_file_of_the_core_has_a_program() -> None:
+    tested = {file for files in PROGRAMS.values() for file in files}
+    assert {path.name for path in CORE.glob("ms_*.c")} == tested
