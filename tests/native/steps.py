@@ -207,6 +207,9 @@ class _Child:
         for name in ("ms_step_slice", "ms_step_first_slice"):
             ctypes.c_int64.in_dll(self.core, name).value = 10**15
 
+    def patience(self, ns: int) -> None:
+        ctypes.c_int64.in_dll(self.core, "ms_step_patience").value = ns
+
     def without_waitv(self) -> None:
         self.core.ms_futex_without_waitv(1)
 

@@ -490,3 +490,17 @@ def test_a_word_that_names_this_process_for_no_reason_is_an_error_and_no_endless
     assert me.do("take", mutex) == -errno.EBADMSG
     steps.scribble(mutex, 5 | 1 << 17)
     assert me.do("take", mutex) == -errno.EBADMSG
+
+
+def test_an_object_that_somebody_holds_still_and_does_not_go_on_is_an_error_or_the_end_of_the_time(make: Make,
+                                                                                                 enter: Enter) -> None:
+    event, other = make(EVENT, signaled=True), make(EVENT, signaled=True)
+    holder, peer = enter(**knows(EVENT, event, other)), enter(**knows(EVENT, event, other))
+    peer.do("patience", 20_000_000)
+    holder.start("wait", [event, other], 0, True, True, stops=["all: everything held"]).reaches("all: everything held")
+    assert peer.do("change", event, SET) == -errno.EDEADLK
+    assert peer.do("take", event, 20) == BUSY
+    assert peer.do("wait", [event, other], 0, True, True)[0] == BUSY
+    holder.go(stops=[])
+    assert holder.result()[0] == 0
+    assert peer.do("change", event, SET) == 0

@@ -13,7 +13,13 @@
 #include "ms_atomic.h"
 #include "ms_futex.h"
 
-#define PATIENCE 5000000000ll /* with a process that holds an object still: microseconds, unless it was stopped */
+/* With a process that holds an object still: that takes microseconds, unless it was stopped. */
+#ifdef MS_TEST_STEPS
+int64_t ms_step_patience = 5000000000;
+#define PATIENCE ms_step_patience
+#else
+#define PATIENCE 5000000000ll
+#endif
 #define FIRST_LOOK 1000000ll
 #define LOOK 50000000ll
 #define SPINS 200
