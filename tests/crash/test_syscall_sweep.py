@@ -72,17 +72,18 @@ OPERATIONS = {
     "make a section of a file": Operation("s = Section.from_file(path, name='own', access='rw', size=20000)"),
     "write a file's view to disk": Operation("v[:3] = b'abc'; v.flush(); v.close(); s.close()",
                                              "s = Section.from_file(path, name='own', access='rw'); v = s.map()"),
-    "extend": Operation("nt.NtExtendSection(s.handle, 40000)",
-                        "s = Section.from_file(path, name='own', access='rw', size=20000)"),
+    "extend": Operation("must(nt.NtExtendSection(s, 40000)[0])",
+                        "k = win32.CreateFile(path, 0xC0000000, 3, None, 3, 0x80, 0)\n"
+                        "s = nt.NtCreateSection(0xF001F, None, 20000, 4, 0x8000000, k)[1]"),
     "make a section of a descriptor": Operation("s = Section.from_fd(fd)",
                                                 "fd = os.memfd_create('x'); os.ftruncate(fd, 8192)"),
     "seal": Operation("s.seal()", OWN),
     "look at the security": Operation("text = s.security.sddl", HANDLE),
     "loosen the security": Operation("s.security = 'D:(A;;GA;;;WD)'", GLOBAL),
     "tighten the security": Operation("s.security = 'D:'", GLOBAL),
-    "make permanent": Operation("nt.NtMakePermanentObject(s.handle); s.close()",
+    "make permanent": Operation("must(nt.NtMakePermanentObject(s.handle)); s.close()",
                                 "s = Section.create('Global\\\\own', 8192)", TEMPORARY),
-    "make temporary": Operation("nt.NtMakeTemporaryObject(s.handle); s.close()",
+    "make temporary": Operation("must(nt.NtMakeTemporaryObject(s.handle)); s.close()",
                                 "s = Section.create('Global\\\\own', 8192); nt.NtMakePermanentObject(s.handle)", TEMPORARY),
     "send and receive": Operation("s.send(a); t = Section.recv(b); t.close()",
                                   f"import socket; a, b = socket.socketpair(); {OWN}"),
@@ -133,7 +134,7 @@ def test_death_at_any_system_call_leaves_nothing_behind(name: str, root: str, st
     path = f"{tmp_path}/file"
     with open(path, "wb") as file:
         file.write(b"z" * 20000)
-    sweeper = start()
+    sweeper = start(fast=False)  # the way whose every system call goes through the table
     sweeper.run("from support import sweep", neighbour=neighbour.pid, handle=neighbour.value("shared.handle"), path=path)
     kept = files(root)
     calls = 0

@@ -43,10 +43,12 @@ def start(root: str, pool: dict[object, users.Program]) -> Iterator[Callable[...
     """
     lent: list[object] = []
 
-    def begin(uid: int = 0, groups: tuple[int, ...] = (), capabilities: int | None = None) -> users.Program:
-        key: object = (uid, groups, capabilities, len([other for other in lent if other[0] == uid]))  # type: ignore
+    def begin(uid: int = 0, groups: tuple[int, ...] = (), capabilities: int | None = None,
+              fast: bool = True) -> users.Program:
+        key: object = (uid, groups, capabilities, fast, len([other for other in lent if other[0] == uid]))  # type: ignore
         if key not in pool:
-            pool[key] = users.start(uid, groups=groups, capabilities=capabilities)
+            pool[key] = users.start(uid, groups=groups, capabilities=capabilities,
+                                    variables={} if fast else {"MEMSECTION_FAST": "0"})
         lent.append(key)
         pool[key].enter(root)
         return pool[key]

@@ -71,6 +71,7 @@ def attempt(space: dict[str, Any], prepare: str, operation: str, number: int, wh
         code = 1
         try:
             os.close(reader)
+            space["must"] = must
             exec(prepare, space)
             die_at(number, when)
             exec(operation, space)
@@ -179,6 +180,7 @@ def _without(space: dict[str, Any], prepare: str, operation: str, number: int) -
     import memsection
 
     exec("from memsection.nt.linux import namespace as _n; _n.local_directory(); _n.global_directory()", space)
+    space["must"] = must
     exec(prepare, space)
     before, names = holdings(), set(space)
     tell = fail_at(number)
@@ -200,6 +202,14 @@ def _without(space: dict[str, Any], prepare: str, operation: str, number: int) -
     return f"refused: {which}"
 
 
+def must(status: int) -> None:
+    """Raise for an NTSTATUS that is a failure."""
+    import memsection
+
+    if status >> 31:
+        raise memsection.Error(ntstatus=status)
+
+
 def _forget(space: dict[str, Any], names: set[str]) -> None:
     import gc
     import warnings
@@ -219,7 +229,7 @@ def holdings() -> dict[str, int]:
             where = os.readlink(f"/proc/self/fd/{fd}")
         except FileNotFoundError:
             continue  # the one that was listing
-        if "pipe:" not in where:
+        if "pipe:" not in where and "userfaultfd" not in where:  # the latter is the process's own, made when needed
             found[where.split(":[")[0]] = found.get(where.split(":[")[0], 0) + 1
     with open("/proc/self/maps") as maps:
         for line in maps:

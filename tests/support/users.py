@@ -106,7 +106,8 @@ class Program:
 
 
 def start(uid: int = 0, gid: int | None = None, groups: tuple[int, ...] = (), capabilities: int | None = None,
-          root: str | None = None, before: str = "", prefix: tuple[str, ...] = ()) -> Program:
+          root: str | None = None, before: str = "", prefix: tuple[str, ...] = (),
+          variables: dict[str, str] | None = None) -> Program:
     """Start a program as a user.
 
     Args:
@@ -118,12 +119,14 @@ def start(uid: int = 0, gid: int | None = None, groups: tuple[int, ...] = (), ca
         root: MEMSECTION_ROOT for it.
         before: Statements to run as root, before it becomes the user.
         prefix: A command to start it through (``unshare ...``).
+        variables: More environment variables.
     """
     if os.geteuid() != 0:
         pytest.skip("needs root to become other users")
     environment = {**os.environ, "PYTHONPATH": f"{SOURCE}:{TESTS}"}
     if root is not None:
         environment["MEMSECTION_ROOT"] = root
+    environment |= variables or {}
     process = subprocess.Popen([*prefix, sys.executable, "-c", "from support.users import serve; serve()"],
                                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd="/")
     program = Program(process)

@@ -2,8 +2,8 @@
 """The commit check: whether the memory of a new section can be had, before any of it is asked for.
 
 A memfd has no size limit of its own: without this check the answer to too much is the OOM killer, later and to
-somebody else.  Limits, usage and the caller's cgroup change, so every size of weight is checked anew; small ones are not
-looked at one by one as long as together they are a small part of what the last look found to be free.  Reserving the
+somebody else.  Limits, usage and the caller's cgroup change, so every size of weight is checked anew; small ones are
+not looked at one by one as long as together they are a small part of what the last look found to be free.  Reserving the
 pages afterwards (``fallocate``) is the caller's; so is an error of that call, when somebody else was faster.
 """
 

@@ -162,3 +162,45 @@ def test_accounts_have_names_and_numbers() -> None:
     with pytest.raises(NtError, match="there is no user 'nobody knows'") as caught:
         acl.account_sid("nobody knows")
     assert caught.value.status == st.NONE_MAPPED
+
+
+def _body(floor: acl.Floor) -> int:
+    fd = os.memfd_create("changing")
+    acl.apply(fd, floor, fresh=True)
+    return fd
+
+
+TEXTS = some.lists(ENTRY, max_size=4).map(lambda entries: "D:" + "".join(
+    f"({ace};;{rights};;;{who})" for ace, rights, who in entries))
+
+
+@pytest.mark.invariant("S1")
+@settings(max_examples=300)
+@given(TEXTS, TEXTS)
+def test_between_two_descriptors_nobody_has_more_than_either_gives(old: str, new: str) -> None:
+    floors = []
+    for text in (old, new):
+        try:
+            floors.append(acl.floor(described(text), types.SECTION, OWN_GROUP))
+        except NtError:
+            return
+    between = acl._common(*floors)
+    for groups in GROUP_SETS:
+        for uid in (0, ALICE, BOB, OWNER):
+            assert posix(between, uid, groups) <= min(posix(floor, uid, groups) for floor in floors), (uid, groups)
+
+
+def test_a_descriptor_that_cannot_be_written_leaves_the_floor_as_it_was() -> None:
+    before = acl.floor(security.assigned(sddl.parse("D:(A;;GR;;;WD)"), acl.current_token(), types.SECTION), types.SECTION)
+    fd = _body(before)
+
+    def write() -> None:
+        assert acl.read_back(fd).mode == 0o400  # what both give
+        raise NtError(st.DISK_FULL)
+
+    try:
+        with pytest.raises(NtError):
+            acl.change(fd, acl.Floor(os.geteuid(), os.getegid(), 0o600), write)
+        assert acl.read_back(fd) == before
+    finally:
+        os.close(fd)

@@ -89,18 +89,19 @@ def test_no_limit_is_no_limit(files: dict[str, str]) -> None:
     commit.check(400 * MIB)
 
 
-def test_small_sizes_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[str] = []
-    monkeypatch.setattr(commit, "_unchecked", 0)
-    monkeypatch.setattr(commit, "read", looked.append)
-    for _ in range(commit.TOGETHER // MIB - 1):
+def test_small_sizes_are_looked_at_again_when_together_they_come_to_something(files: dict[str, str]) -> None:
+    commit.check(100 * MIB)  # 512 MiB are free: small sizes may take a sixteenth of what is left
+    files["/proc/meminfo"] = MEMINFO.replace("524288", "2048")
+    for _ in range(25):
         commit.check(MIB)
-    assert not looked
-    commit.check(MIB)
-    assert looked
-    looked.clear()
-    commit.check(MIB)
-    assert not looked
+    assert "can be had now" in refused(2 * MIB)
+
+
+def test_where_little_is_free_each_small_size_is_looked_at(files: dict[str, str]) -> None:
+    files["/proc/meminfo"] = MEMINFO.replace("524288", "8192")
+    commit.check(5 * MIB)
+    files["/proc/meminfo"] = MEMINFO.replace("524288", "2048")
+    assert "can be had now" in refused(2 * MIB)
 
 
 @pytest.mark.parametrize("text", ["", "garbage", "MemTotal:\n:\nx: y z\n".replace("y", "1")])
