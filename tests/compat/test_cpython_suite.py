@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+import memsection
+
 HERE = Path(__file__).resolve().parent
 
 #: Tests that expect the resource tracker to remove a block and to complain: the defect itself.  Each fails at the
@@ -31,6 +33,7 @@ THE_TRACKERS_SENTENCE = "shared_memory objects to clean up at shutdown"
 
 SUITES = ["cpython_3_13", *(["test._test_multiprocessing"] if find_spec("test._test_multiprocessing") else [])]
 PYTHONS = [sys.executable, *filter(None, os.environ.get("MEMSECTION_PYTHONS", "").split(os.pathsep))]
+ENVIRONMENT = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 WHERE = "import memsection, sys; print(sys._base_executable); print(memsection.__file__)"
 
 
@@ -38,8 +41,10 @@ WHERE = "import memsection, sys; print(sys._base_executable); print(memsection._
 def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An environment of this interpreter in which every process has memsection's classes."""
     place = tmp_path_factory.mktemp("python")
-    base, package = subprocess.run([request.param, "-c", WHERE], check=True, capture_output=True,
-                                   text=True).stdout.splitlines()
+    base, package = sys._base_executable, memsection.__file__  # type: ignore[attr-defined]
+    if request.param != sys.executable:
+        base, package = subprocess.run([request.param, "-c", WHERE], check=True, capture_output=True, text=True,
+                                       env=ENVIRONMENT).stdout.splitlines()
     subprocess.run([base, "-m", "venv", "--without-pip", str(place)], check=True)
     found = next(place.rglob("site-packages"))
     (found / "memsection_in_place.pth").write_text(
@@ -51,7 +56,7 @@ def python(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 @pytest.mark.parametrize("suite", SUITES)
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"] if sys.platform != "win32" else ["spawn"])
 def test_cpythons_own_tests_pass(python: str, method: str, suite: str, tmp_path: Path) -> None:
-    environment = {**os.environ, "MEMSECTION_ROOT": str(tmp_path)}
+    environment = {**ENVIRONMENT, "MEMSECTION_ROOT": str(tmp_path)}
     done = subprocess.run([python, str(HERE / "run_cpython_tests.py"), suite, method], capture_output=True, text=True,
                           timeout=280, env=environment)
     assert done.returncode == 0, done.stderr
