@@ -9,6 +9,10 @@ the descriptor about reading and writing, there is no floor and the descriptor i
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import errno
 import struct
 from functools import lru_cache
@@ -27,7 +31,7 @@ from memsection.vocabulary.sid import Sid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 ROOT = 0
 _CAP_CHOWN = 1 << 0  # capabilities(7): may give files away, which is what SeRestorePrivilege means for owners
@@ -313,10 +317,13 @@ def apply(fd: int, wanted: Floor, *, fresh: bool = False) -> None:
         else:
             _set_entries(fd, wanted)
         found = sys_.fstat(fd)
-        if (found.st_uid, found.st_gid) != (wanted.uid, wanted.gid):
-            sys_.fchown(fd, wanted.uid, wanted.gid)
     except OSError as failure:
-        raise _refusal(failure, wanted) from failure
+        raise _refusal(failure) from failure
+    if (found.st_uid, found.st_gid) != (wanted.uid, wanted.gid):
+        try:
+            sys_.fchown(fd, wanted.uid, wanted.gid)
+        except OSError as failure:
+            raise _not_given(failure, found.st_uid, wanted) from failure
 
 
 def _set_entries(fd: int, wanted: Floor) -> None:
@@ -331,20 +338,71 @@ def _set_entries(fd: int, wanted: Floor) -> None:
         sys_.fchmod(fd, wanted.mode)
 
 
-def _refusal(failure: OSError, wanted: Floor) -> NtError:
+def _refusal(failure: OSError) -> NtError:
     if failure.errno == errno.EOPNOTSUPP:
         return NtError(st.NO_KERNEL_FLOOR, detail="the file system of this object keeps no access lists: only the "
                                                   "owner, one group and everybody can be told apart")
     if failure.errno == errno.EINVAL:
         return NtError(st.NO_KERNEL_FLOOR, detail="the descriptor names a user or group that this user namespace has "
                                                   "no number for")
-    if failure.errno == errno.EPERM and wanted.uid == sys_.geteuid() and wanted.gid != sys_.getegid():
+    return NtError(st.from_errno(failure.errno or errno.EPERM),
+                   detail=f"setting mode and access list: {failure.strerror} (only the owner of its file may)")
+
+
+def _not_given(failure: OSError, owner: int, wanted: Floor) -> NtError:
+    if failure.errno == errno.EPERM and wanted.uid == owner:
         return NtError(st.NO_KERNEL_FLOOR, detail=(
             f"group {wanted.gid} is denied what everybody is allowed; the kernel can be told so by giving the file to "
             "that group, which its members may do, and who has CAP_CHOWN"))
-    if failure.errno == errno.EPERM and wanted.uid != sys_.geteuid():
+    if failure.errno == errno.EPERM:
         return NtError(st.INVALID_OWNER, detail=f"giving the object to user {wanted.uid} needs CAP_CHOWN")
-    return NtError(st.from_errno(failure.errno or errno.EPERM), detail=f"setting owner and mode: {failure.strerror}")
+    return NtError(st.from_errno(failure.errno or errno.EPERM), detail=f"setting owner and group: {failure.strerror}")
+
+
+def change(fd: int, wanted: Floor, write: Callable[[], None]) -> None:
+    """Give a body another floor and, by ``write``, the descriptor that it is the floor of.
+
+    At no moment, not even for those who die in the middle, does the kernel give more than the descriptor that stands:
+    what both floors give comes first, then the descriptor, then the new floor.
+
+    Raises:
+        NtError: As ``apply``, and what ``write`` raises; then everything is as before.
+    """
+    before = read_back(fd)
+    if before == wanted:
+        write()
+        return
+    try:
+        apply(fd, _common(before, wanted))
+        write()
+    except BaseException:
+        try:
+            apply(fd, before)
+        except NtError:
+            pass  # nothing was changed either: the file is somebody else's
+        raise
+    apply(fd, wanted)
+
+
+def _common(one: Floor, other: Floor) -> Floor:
+    """A floor, with the second's owner and group, that gives nobody more than either."""
+    first, second = ({(tag, number): bits for tag, bits, number in each.entries() if tag != _MASK}
+                     for each in (_masked(one), _masked(other)))
+    both = {key: min(first.get(key, _NONE), second.get(key, _NONE)) for key in first.keys() | second.keys()}
+    if one.gid != other.gid:  # who was of the file's group is one of the others then
+        both[_GROUP_OBJ, _NO_ID] = both[_OTHER, _NO_ID] = _NONE
+    mask = max(bits for (tag, _), bits in both.items() if tag in (_USER, _GROUP_OBJ, _GROUP))
+    entries = sorted((tag, bits, number) for (tag, number), bits in (both | {(_MASK, _NO_ID): mask}).items())
+    return Floor(other.uid, other.gid, both[_USER_OBJ, _NO_ID] << 6 | mask << 3 | both[_OTHER, _NO_ID],
+                 tuple(entries) if len(entries) > 4 else None)
+
+
+def _masked(floor: Floor) -> Floor:
+    """With the mask taken into the entries that it bounds."""
+    mask = next((bits for tag, bits, _ in floor.entries() if tag == _MASK), 7)
+    return Floor(floor.uid, floor.gid, floor.mode, tuple(
+        (tag, bits & mask if tag in (_USER, _GROUP_OBJ, _GROUP) else bits, number)
+        for tag, bits, number in floor.entries()))
 
 
 def read_back(fd: int) -> Floor:
