@@ -508,6 +508,20 @@ static int sleep_for_any(ms_wait *wait, int64_t until)
 
 /* ------------------------------------------------------------------ the wait */
 
+/* The first object in order is to be taken: before a later one is, a mutex whose owner is dead must be seen to be free. */
+static int owner_has_ended(const ms_wait *wait, uint32_t i)
+{
+    ms_object *object = wait->items[i].object;
+    if (!object || object->kind != MS_MUTEX)
+        return 0;
+    for (uint32_t later = i + 1; later < wait->count; later++) {
+        const ms_item *item = &wait->items[later];
+        if (!item->object || available(item->object, ms_load_u64(&item->object->state->word), item->pulses))
+            return ms_judge(object, wait->items[i].fd, ms_load_u64(&object->state->word)) > 0;
+    }
+    return 0;
+}
+
 int ms_wait_attempt(ms_wait *wait)
 {
     int result = -EBUSY;
@@ -515,6 +529,8 @@ int ms_wait_attempt(ms_wait *wait)
         return take_all(wait);
     for (uint32_t i = 0; i < wait->count; i++) {
         int one = take(wait, &wait->items[i]);
+        if (one == -EBUSY && owner_has_ended(wait, i))
+            one = take(wait, &wait->items[i]);
         if (!open_question(one)) {
             wait->index = i;
             return one;
