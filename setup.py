@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Builds the compiled core.  Everything else about the package is in pyproject.toml.
 
-``EXTENSIONS`` is the whole list: each module of ``memsection._native`` with the plain C files it is a door to, and the
-systems it exists on.  Generated C goes to ``build/``, never beside the sources, and is not shipped: the sdist holds
+``EXTENSIONS`` is the whole list: each compiled module with the plain C files it is a door to, and whether it is for
+Linux only.  Generated C goes to ``build/``, never beside the sources, and is not shipped: the sdist holds
 the ``.pyx`` files.
 """
 
@@ -14,13 +14,14 @@ from setuptools import Extension, setup
 
 CORE = "src/memsection/_native"
 
-#: module: (its C files, whether it is for Linux only)
+#: module, of memsection._native where nothing else is said: (its C files, whether it is for Linux only)
 EXTENSIONS: dict[str, tuple[list[str], bool]] = {
     "view": (["ms_view.c"], False),
     "sync": (["ms_futex.c", "ms_object.c", "ms_robust.c", "ms_event.c", "ms_wait.c"], True),
     "seqlock": (["ms_seqlock.c", "ms_view.c"], False),
     "guard": (["ms_guard.c"], True),
     "system": ([], True),
+    "memsection.nt.linux._fast": ([], True),
 }
 
 if sys.platform == "win32":
@@ -32,7 +33,9 @@ else:
 def extensions() -> list[Extension]:
     """The extensions of this system."""
     return [
-        Extension(f"memsection._native.{name}", [f"{CORE}/{name}.pyx", *(f"{CORE}/{file}" for file in files)],
+        Extension(name if "." in name else f"memsection._native.{name}",
+                  [f"src/{name.replace('.', '/')}.pyx" if "." in name else f"{CORE}/{name}.pyx",
+                   *(f"{CORE}/{file}" for file in files)],
                   depends=[*glob.glob(f"{CORE}/*.h"), f"{CORE}/include/ms_atomic.h"],
                   include_dirs=[CORE, f"{CORE}/include"], extra_compile_args=COMPILE)
         for name, (files, linux_only) in EXTENSIONS.items()

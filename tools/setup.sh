@@ -45,7 +45,7 @@ fi
 
 # What the installation was made from; the same again means there is nothing to do.
 stamp=.venv/.made-from
-wanted="$extra $("$python" -V) $(cat pyproject.toml setup.py src/memsection/_native/*.pyx src/memsection/_native/*.[ch] \
+wanted="$extra $("$python" -V) $(cat pyproject.toml setup.py src/memsection/_native/*.pyx src/memsection/nt/linux/*.pyx src/memsection/_native/*.[ch] \
     src/memsection/_native/include/* | cksum)"
 if [ -x .venv/bin/python ] && .venv/bin/python -c 'import memsection' 2>/dev/null &&
     grep -qxF "$wanted" "$stamp" 2>/dev/null; then

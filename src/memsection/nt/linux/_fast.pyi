@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+from typing import Any
+
+from memsection.nt.linux.control_page import Facts
+from memsection.nt.linux.handles import Handle
+from memsection.nt.linux.objects import LocalObject
+from memsection.vocabulary.object_types import ObjectType
+
+class HandleRecord:
+    value: int
+    kind: ObjectType
+    obj: LocalObject
+    fd: int
+    data_fd: int
+    access: int
+    protected: bool
+
+class ObjectRecord:
+    directory: str | None
+    facts: Facts | None
+    identity: tuple[int, ...]
+    kind: ObjectType
+    name: str
+    place: PlaceRecord | None
+    place_key: tuple[str, str, int] | None
+    state: Any
+    handles: set[Handle]
+    locator_fd: int
+    view_ro: int
+    view_rw: int
+    views: int
+    fresh: bool
+
+class PlaceRecord:
+    directory: str
+    file: str
+    full: str
+    leaf: str
+    dirfd: int
+    gone: bool
+    key: tuple[str, str, int]
+    uid: int
+    checksum: int
+    path: bytes
+    name: bytes
+    generation: int
+
+class FactsRecord:
+    type: int
+    flags: int
+    protection: int
+    attributes: int
+    creator_pid: int
+    creator_uid: int
+    area_pages: int
+    bitmap_pages: int
+    size: int
+    created_ns: int
+    body_size: int
+    file_identity: tuple[int, int] | None
+    name_at: tuple[int, int]
+    path_at: tuple[int, int]
+    descriptor: bytes
+    page: bytes | None
+
+class RegionRecord:
+    base: int
+    size: int
+    offset: int
+    bitmap: int
+    bitmap_size: int
+    protection: int
+    modifiers: int
+    writable: bool
+    shared: bool
+    obj: LocalObject | None
+    changed: list[tuple[int, int]] | None
+    guard: Any
+    def __call__(self) -> None: ...
+
+def connect(lent: dict[str, Any]) -> None: ...
+def use_lock(lock: Any) -> None: ...
+def switch(on: bool) -> bool: ...
+def forget_places() -> None: ...
+def generation() -> int: ...
+def open_(kind: ObjectType, access: int, attributes: Any) -> Handle | None: ...
+def open_section(access: int, attributes: Any) -> int: ...
+def create_section(access: int, attributes: Any, maximum_size: int | None, protection: int, kind: int, file: int, *,
+                   numa_node: int | None = None) -> tuple[int, int]: ...
+def close(handle: int) -> None: ...
+def map_view(section_handle: int, process_handle: int, base: int, zero_bits: int, commit_size: int, offset: int,
+             view_size: int, inherit: int, allocation_type: int, protection: int, *,
+             numa_node: int | None = None) -> tuple[int, int, int]: ...
+def mapped_buffer(section_handle: int, offset: int, view_size: int, protection: int, kind: type[Any]) -> Any: ...
+def unmap_view(process_handle: int, address: int) -> None: ...
+def next_address(size: int) -> int: ...
+def free_address(address: int, size: int) -> None: ...

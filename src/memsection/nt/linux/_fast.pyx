@@ -1,0 +1,993 @@
+# SPDX-License-Identifier: MIT
+# cython: auto_pickle=False
+"""The short way: opening, creating, mapping, unmapping and closing when nothing about it is unusual.
+
+It does what ``objects``, ``lifetime``, ``section`` and ``memory`` do, system call for system call, in one step of native
+code; they are the reference.  It decides nothing: at the first thing that is not as expected it undoes what it did and
+leaves the whole operation to them (a function then gives None, a service calls the slow one), so every error, every
+repair and every wait is theirs.  It also holds the records that both ways share.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.errno cimport EAGAIN, errno
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdio cimport snprintf
+from libc.string cimport memcmp, memcpy, memset
+
+from bisect import bisect_left, insort
+
+cdef extern from * nogil:
+    """
+    #ifndef _GNU_SOURCE
+    #define _GNU_SOURCE
+    #endif
+    #include <fcntl.h>
+    #include <sys/file.h>
+    #include <sys/mman.h>
+    #include <sys/stat.h>
+    #include <sys/types.h>
+    #include <time.h>
+    #include <unistd.h>
+    #ifndef MADV_POPULATE_WRITE
+    #define MADV_POPULATE_WRITE 23
+    #endif
+    #define MS_FLAGS (O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+
+    typedef struct { uint64_t device, inode, size, links; uint32_t uid, gid; int regular; } ms_file;
+
+    static void ms_file_of(const struct stat *st, ms_file *out) {
+        out->device = st->st_dev; out->inode = st->st_ino; out->size = (uint64_t)st->st_size;
+        out->links = st->st_nlink; out->uid = st->st_uid; out->gid = st->st_gid; out->regular = S_ISREG(st->st_mode);
+    }
+    static int ms_fstat(int fd, ms_file *out) {
+        struct stat st;
+        if (fstat(fd, &st)) return -1;
+        ms_file_of(&st, out);
+        return 0;
+    }
+    static int ms_stat(const char *path, ms_file *out) {
+        struct stat st;
+        if (stat(path, &st)) return -1;
+        ms_file_of(&st, out);
+        return 0;
+    }
+    static int ms_reopen(int fd, int mode) {
+        char path[40];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        return open(path, mode | MS_FLAGS);
+    }
+    /* Gives an unnamed file its name.  By the descriptor itself where the kernel lets its owner do that (from 6.10 on, or
+     * with CAP_DAC_READ_SEARCH), else by the way that needs no right (open(2), O_TMPFILE). */
+    static int ms_link(int fd, int directory, const char *name) {
+        static int by_path;
+        if (!__atomic_load_n(&by_path, __ATOMIC_RELAXED)) {
+            if (linkat(fd, "", directory, name, AT_EMPTY_PATH) == 0) return 0;
+            if (errno != ENOENT && errno != EPERM) return -1;
+        }
+        char path[40];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        if (linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW)) return -1;
+        __atomic_store_n(&by_path, 1, __ATOMIC_RELAXED);
+        return 0;
+    }
+    static int ms_exists(int directory, const char *name) {
+        struct stat st;
+        return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    }
+    static uint64_t ms_now(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    }
+    """
+    ctypedef struct ms_file:
+        uint64_t device, inode, size, links
+        uint32_t uid, gid
+        int regular
+    int ms_fstat(int, ms_file *)
+    int ms_stat(const char *, ms_file *)
+    int ms_reopen(int, int)
+    int ms_link(int, int, const char *)
+    int ms_exists(int, const char *)
+    uint64_t ms_now()
+    int c_open "open"(const char *, int, ...)
+    int c_openat "openat"(int, const char *, int, ...)
+    int c_close "close"(int)
+    int c_fcntl "fcntl"(int, int, ...)
+    int c_flock "flock"(int, int)
+    int c_fchmod "fchmod"(int, unsigned int)
+    int c_ftruncate "ftruncate"(int, int64_t)
+    int c_fallocate "fallocate"(int, int, int64_t, int64_t)
+    int c_memfd "memfd_create"(const char *, unsigned int)
+    int c_unlinkat "unlinkat"(int, const char *, int)
+    int c_madvise "madvise"(void *, size_t, int)
+    int c_munmap "munmap"(void *, size_t)
+    void *c_mmap "mmap"(void *, size_t, int, int, int, int64_t)
+    int64_t c_lseek "lseek"(int, int64_t, int)
+    Py_ssize_t c_pread "pread"(int, void *, size_t, int64_t)
+    Py_ssize_t c_pwrite "pwrite"(int, const void *, size_t, int64_t)
+    int c_getpid "getpid"()
+    uint32_t c_geteuid "geteuid"()
+    uint32_t c_getegid "getegid"()
+    int c_getgroups "getgroups"(int, uint32_t *)
+    enum:
+        O_RDONLY, O_RDWR, O_CLOEXEC, O_NOFOLLOW, O_TMPFILE, MS_FLAGS, F_SETFD, F_ADD_SEALS, F_SEAL_GROW, F_SEAL_SHRINK
+        LOCK_SH, LOCK_EX, LOCK_UN, LOCK_NB, MFD_CLOEXEC, MFD_ALLOW_SEALING, SEEK_SET, SEEK_CUR
+        MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MADV_POPULATE_WRITE
+
+
+# ---------------------------------------------------------------------- records, shared with the Python code
+
+cdef class HandleRecord:
+    """The fields of ``handles.Handle``."""
+
+    cdef public object value, kind, obj
+    cdef public int fd, data_fd
+    cdef public uint64_t access
+    cdef public bint protected
+
+
+cdef class ObjectRecord:
+    """The fields of ``objects.LocalObject``."""
+
+    cdef public object directory, facts, identity, kind, name, place, place_key, state
+    cdef public set handles
+    cdef public int locator_fd, view_ro, view_rw, views
+    cdef public bint fresh
+
+
+cdef class PlaceRecord:
+    """The fields of ``namespace.Place``."""
+
+    cdef public object directory, file, full, leaf
+    cdef public int dirfd
+    cdef public bint gone
+    cdef public tuple key
+    cdef public uint32_t uid, checksum
+    cdef public bytes path, name
+    cdef public uint64_t generation
+
+
+cdef class FactsRecord:
+    """The fields of ``control_page.Facts``."""
+
+    cdef public uint32_t type, flags, protection, attributes, creator_pid, creator_uid, area_pages, bitmap_pages
+    cdef public uint64_t size, created_ns, body_size
+    cdef public object file_identity, name_at, path_at
+    cdef public bytes descriptor, page
+
+
+cdef class RegionRecord:
+    """The fields of ``memory.Region``.  Calling one unmaps it."""
+
+    cdef public uint64_t base, size, offset, bitmap, bitmap_size
+    cdef public uint32_t protection, modifiers
+    cdef public bint writable, shared
+    cdef public object obj, changed, guard
+
+    def __call__(self):
+        if not _unmap(self):
+            _remove(self)
+
+
+# ---------------------------------------------------------------------- what the Python modules lend
+
+cdef dict _table, _by_identity, _by_place, _regions
+cdef list _bases
+cdef object _acquire, _release, _place_of, _grant, _remove, _remove_name, _give_up, _read_facts, _pid_namespace
+cdef object _template, _check_commit, _section_kind, _view_base, _first_name
+cdef int _named_process = 0     # the process whose first named object was announced
+cdef type _Handle, _Object, _Facts, _Region
+cdef object _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap
+cdef bint _on = False
+cdef long long _root = -1
+
+cdef dict _places = {}          # name as given, relative to the directory of names: PlaceRecord
+cdef dict _verdicts = {}        # (descriptor, desired access, type): granted access
+cdef dict _bodies = {}          # identity: FactsRecord, of bodies of other processes; compared with the page at each use
+cdef dict _templates = {}       # protection: (facts, image of the control page, mode, uid, gid)
+cdef dict _spare = {}           # size: addresses where views of that size were
+cdef uint64_t _generation = 1   # of the namespace's directories
+cdef uint64_t _next_address = 0
+cdef uint64_t _namespace_of_pids = 0
+cdef uint32_t _uid = 0, _gid = 0
+cdef int _group_count = -1      # -1: nobody was looked at yet
+cdef uint32_t[64] _groups
+
+cdef enum:
+    PAGE = 4096
+    GRANULARITY = 65536
+    MOST_REMEMBERED = 256
+    LOCATOR_NAME = 192          # the layout of locators (namespace) and of control pages (control_page); checked by connect
+    LOCATOR_HINTS = 64
+    HINTS = 16
+    IMAGE_DESCRIPTOR = 256
+    IMAGE_NAME = 1536
+    LONGEST_NAME = 256
+    SEC_COMMIT = 0x08000000
+    LARGEST = 4 << 20           # of what is created here: larger ones are not worth it, and are checked one by one
+    POPULATE_FROM = 65536
+    OBJ_INHERIT = 0x02
+    OBJ_OPENIF = 0x80
+
+cdef uint64_t TAG = <uint64_t>1 << 62
+cdef uint64_t REVOKED = <uint64_t>1 << 61
+cdef uint64_t UNUSUAL_ACCESS = 0xF2000000   # generic rights, MAXIMUM_ALLOWED
+cdef uint64_t SYNCHRONIZE = 0x00100000
+cdef uint64_t UNUSUAL_KIND = 0xD1800000     # SEC_NOCACHE, SEC_WRITECOMBINE, SEC_LARGE_PAGES, SEC_IMAGE, SEC_FILE
+
+# By page protection: the rights that a view needs, mmap's protection, and whether it writes or copies; 0xFF for no protection.
+cdef unsigned char[256] _needs, _prot, _writes, _copies, _executes
+
+
+def connect(dict lent):
+    """Take the tables and functions of the Python modules; from here on the short way is open, unless it is switched off."""
+    global _table, _by_identity, _by_place, _regions, _bases, _acquire, _release, _place_of, _grant, _remove, _remove_name
+    global _give_up, _read_facts, _pid_namespace, _template, _check_commit, _section_kind, _view_base, _first_name
+    global _Handle, _Object, _Facts, _Region, _on, _root
+    global _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap
+    _table, _by_identity, _by_place = lent["table"], lent["by_identity"], lent["by_place"]
+    _regions, _bases = lent["regions"], lent["bases"]
+    _place_of, _grant, _remove, _remove_name = lent["place_of"], lent["grant"], lent["remove"], lent["remove_name"]
+    _give_up, _read_facts, _pid_namespace = lent["give_up"], lent["read_facts"], lent["pid_namespace"]
+    _template, _check_commit, _first_name = lent["template"], lent["check_commit"], lent["first_name"]
+    _section_kind, _view_base, _root = lent["section"], lent["view"], lent["root"]
+    _Handle, _Object, _Facts, _Region = lent["Handle"], lent["LocalObject"], lent["Facts"], lent["Region"]
+    _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap = lent["slow"]
+    memset(_needs, 0xFF, 256)
+    for protection, needed, prot, writes, copies, executes in lent["protections"]:
+        _needs[protection], _prot[protection] = needed, prot
+        _writes[protection], _copies[protection], _executes[protection] = writes, copies, executes
+    if lent["layout"] != (LOCATOR_HINTS, HINTS, LOCATOR_NAME, IMAGE_DESCRIPTOR, IMAGE_NAME, PAGE, GRANULARITY):
+        raise AssertionError("the layouts of namespace and control_page changed")
+    use_lock(lent["lock"])
+    _on = lent["on"]
+
+
+def use_lock(lock):
+    """The lock of the object tables: again after a fork, when it is a new one."""
+    global _acquire, _release, _namespace_of_pids
+    _acquire, _release = lock.acquire, lock.release
+    _namespace_of_pids = 0
+
+
+def switch(bint on):
+    """Open or close the short way (tests run the same histories both ways); how it was."""
+    global _on
+    before = _on
+    _on = on
+    return before
+
+
+def forget_places():
+    """The directories of names are looked for again: what was remembered of them is of no use."""
+    global _generation
+    _generation += 1
+    _places.clear()
+
+
+def generation():
+    """Of the directories that places are in now."""
+    return _generation
+
+
+cdef bint _known_caller() except -1:
+    """Whether what is remembered is about this caller; if ids changed it is forgotten.  The kernel is asked each time."""
+    global _uid, _gid, _group_count
+    cdef uint32_t[64] groups
+    cdef uint32_t uid = c_geteuid(), gid = c_getegid()
+    cdef int count = c_getgroups(64, groups)
+    if count < 0:
+        return False
+    if uid == _uid and gid == _gid and count == _group_count and memcmp(groups, _groups, count * sizeof(uint32_t)) == 0:
+        return True
+    _places.clear()
+    _verdicts.clear()
+    _templates.clear()
+    _uid, _gid, _group_count = uid, gid, count
+    memcpy(_groups, groups, sizeof(groups))
+    return True
+
+
+cdef PlaceRecord _place(attributes):
+    """Where a plain name leads; None for every other, and for one with something wrong."""
+    cdef PlaceRecord place
+    name = attributes.ObjectName
+    if type(name) is not str or attributes.RootDirectory != _root:
+        return None
+    place = _places.get(name)
+    if place is None:
+        try:
+            place = _place_of(attributes)
+        except Exception:
+            return None
+        if place is None or place.uid != _uid or place.generation != _generation:
+            return None
+        if len(_places) >= MOST_REMEMBERED:
+            _places.clear()
+        _places[name] = place
+    return place
+
+
+cdef int64_t _verdict(bytes descriptor, uint64_t access, kind) except -2:
+    """What ``objects.grant`` says (R1); -1 when it refuses."""
+    key = (descriptor, access, kind)
+    granted = _verdicts.get(key)
+    if granted is None:
+        try:
+            granted = _grant(descriptor, access, kind)
+        except Exception:
+            return -1
+        if len(_verdicts) >= MOST_REMEMBERED:
+            _verdicts.clear()
+        _verdicts[key] = granted
+    return granted
+
+
+cdef inline bint _live(int fd) noexcept:
+    """Whether the descriptor still is a handle (H2)."""
+    cdef int64_t where = c_lseek(fd, 0, SEEK_CUR)
+    return where >= 0 and (<uint64_t>where & (TAG | REVOKED)) == TAG
+
+
+cdef inline bint _writes_body(kind, uint64_t access):
+    """``objects.needs_write`` (R2)."""
+    return access & 2 != 0 if kind is _section_kind else access & (SYNCHRONIZE | 2) != 0
+
+
+cdef bint _same_page(int fd, FactsRecord facts) noexcept:
+    """Whether the control page says what it said when the facts were read: the descriptor too (R1)."""
+    cdef char[PAGE] buffer
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(facts.page)
+    return c_pread(fd, buffer, size, facts.body_size - PAGE) == size and memcmp(
+        buffer, PyBytes_AS_STRING(facts.page), size) == 0
+
+
+cdef HandleRecord _register(int fd, kind, uint64_t access, ObjectRecord obj):
+    """``objects.register``, of a descriptor that carries its tag already.  The lock is held."""
+    cdef HandleRecord handle = _Handle.__new__(_Handle)
+    cdef HandleRecord stale
+    handle.fd, handle.data_fd, handle.value = fd, -1, fd * 4
+    handle.kind, handle.access, handle.obj = kind, access, obj
+    stale = _table.get(handle.value)
+    if stale is not None:
+        (<ObjectRecord>stale.obj).handles.discard(stale)
+    _table[handle.value] = handle
+    obj.handles.add(handle)
+    _by_identity[obj.identity] = obj
+    return handle
+
+
+cdef ObjectRecord _new_object(kind, identity, FactsRecord facts, PlaceRecord place):
+    cdef ObjectRecord obj = _Object.__new__(_Object)
+    obj.kind, obj.identity, obj.facts = kind, identity, facts
+    obj.handles = set()
+    obj.name = ""
+    obj.locator_fd = obj.view_ro = obj.view_rw = -1
+    if place is not None:
+        _name_object(obj, place)
+    return obj
+
+
+cdef int _announce_name() except -1:
+    """With a process's first named object ``objects`` arranges for its end."""
+    global _named_process
+    if _named_process != c_getpid():
+        _first_name("local")
+        _named_process = c_getpid()
+    return 0
+
+
+cdef void _name_object(ObjectRecord obj, PlaceRecord place):
+    obj.name, obj.directory, obj.place_key, obj.place = place.full, place.directory, place.key, place
+
+
+# ---------------------------------------------------------------------- open
+
+def open_(kind, access, attributes):
+    """``objects.open_`` where it is simple; None where it is not."""
+    if not _on or attributes is None or not _acquire(False):
+        return None
+    try:
+        return _open(kind, access, attributes)
+    finally:
+        _release()
+
+
+def open_section(access, attributes):
+    """NtOpenSection."""
+    cdef HandleRecord handle = open_(_section_kind, access, attributes)
+    return _slow_open(access, attributes) if handle is None else handle.value
+
+
+cdef HandleRecord _open(kind, access, attributes):
+    cdef PlaceRecord place
+    cdef ObjectRecord obj
+    cdef uint64_t desired
+    if not _known_caller():
+        return None
+    place = _place(attributes)
+    if place is None or type(access) is not int or not 0 < access <= 0xFFFFFFFF:
+        return None
+    desired = access
+    obj = _by_place.get(place.key)
+    if obj is not None:
+        return _open_mine(kind, desired, obj, attributes.Attributes)
+    if place.directory != "local" or desired & UNUSUAL_ACCESS:
+        return None
+    return _open_found(kind, desired, place, attributes.Attributes)
+
+
+cdef HandleRecord _open_mine(kind, uint64_t desired, ObjectRecord obj, long long flags):
+    """Another handle to an object that a handle of this process keeps alive, with its name (L1)."""
+    cdef FactsRecord facts = obj.facts
+    cdef HandleRecord mine = None
+    cdef ms_file file
+    cdef int64_t granted
+    cdef int fd
+    if obj.kind is not kind or facts is None or facts.page is None or facts.file_identity is not None:
+        return None
+    for mine in obj.handles:
+        break
+    if mine is None or not _live(mine.fd):
+        return None
+    if obj.directory != "local" and (ms_fstat(mine.fd, &file) or file.size != facts.body_size):
+        return None  # only a memfd is sealed
+    if not _same_page(mine.fd, facts):
+        return None
+    granted = _verdict(facts.descriptor, desired, kind)
+    if granted < 0:
+        return None
+    fd = ms_reopen(mine.fd, O_RDWR if _writes_body(kind, granted) else O_RDONLY)
+    if fd < 0:
+        return None
+    if (c_flock(fd, LOCK_SH | LOCK_NB) or c_lseek(fd, TAG | <uint64_t>granted, SEEK_SET) < 0
+            or flags & OBJ_INHERIT and c_fcntl(fd, F_SETFD, 0)):
+        c_close(fd)
+        return None
+    return _register(fd, kind, granted, obj)
+
+
+cdef int _open_locator(PlaceRecord place, char *text):
+    """The locator of a name, read, checked and locked; -1 unless everything is as it should be."""
+    cdef ms_file file
+    cdef Py_ssize_t name = PyBytes_GET_SIZE(place.name)
+    cdef Py_ssize_t size = LOCATOR_NAME + name
+    cdef int fd
+    if name > LONGEST_NAME:
+        return -1
+    fd = c_openat(place.dirfd, place.path, O_RDWR | MS_FLAGS | O_NOFOLLOW)
+    if fd < 0:
+        return -1
+    if (ms_fstat(fd, &file) == 0 and file.regular and file.uid == _uid and file.links > 0 and <Py_ssize_t>file.size == size
+            and c_flock(fd, LOCK_SH | LOCK_NB) == 0 and c_pread(fd, text, size, 0) == size
+            and memcmp(text, b"MSLOCAT\0\x01\0\0\0", 12) == 0 and (<uint32_t *>text)[10] == <uint32_t>name
+            and (<uint32_t *>text)[11] == place.checksum and (<uint64_t *>text)[4] == _namespace_of_pids
+            and (<uint64_t *>text)[3] != 0 and memcmp(text + LOCATOR_NAME, PyBytes_AS_STRING(place.name), name) == 0):
+        return fd
+    c_close(fd)
+    return -1
+
+
+cdef int _open_body(const char *text, int mode, ms_file *file) noexcept:
+    """The body through one of the locator's hints; -1 when none is right.  Hints may lie: it is that very file."""
+    cdef const uint32_t *hints = <const uint32_t *>(text + LOCATOR_HINTS)
+    cdef uint64_t device = (<const uint64_t *>text)[2]
+    cdef uint64_t inode = (<const uint64_t *>text)[3]
+    cdef char[48] path
+    cdef int slot, fd
+    for slot in range(HINTS):
+        if hints[2 * slot] == 0:
+            continue
+        snprintf(path, sizeof(path), "/proc/%u/fd/%u", hints[2 * slot], hints[2 * slot + 1])
+        # Looked at before it is opened: opening a stranger's device could do something.
+        if ms_stat(path, file) or file.device != device or file.inode != inode or not file.regular:
+            continue
+        fd = c_open(path, mode | MS_FLAGS)
+        if fd < 0:
+            return -1
+        if ms_fstat(fd, file) == 0 and file.device == device and file.inode == inode:
+            return fd
+        c_close(fd)
+    return -1
+
+
+cdef FactsRecord _facts_of(int fd, tuple identity, uint64_t size):
+    """The facts of a body: those remembered, if its page still says the same."""
+    cdef FactsRecord facts = _bodies.get(identity)
+    if facts is not None and facts.body_size == size and _same_page(fd, facts):
+        return facts
+    try:
+        facts = _read_facts(fd, size)
+    except Exception:
+        return None
+    if len(_bodies) >= MOST_REMEMBERED:
+        _bodies.clear()
+    if facts.page is not None:
+        _bodies[identity] = facts
+    return facts
+
+
+cdef HandleRecord _open_found(kind, uint64_t desired, PlaceRecord place, long long flags):
+    """A handle to an object that another process has (``lifetime._find_local``)."""
+    global _namespace_of_pids
+    cdef char[LOCATOR_NAME + LONGEST_NAME] text
+    cdef int locator = -1, body = -1
+    cdef HandleRecord handle = None
+    if _namespace_of_pids == 0:
+        _namespace_of_pids = _pid_namespace()
+    locator = _open_locator(place, text)
+    if locator < 0:
+        return None
+    try:
+        handle = _enter_found(kind, desired, place, flags, text, &locator, &body)
+    finally:
+        if body >= 0:
+            c_close(body)
+        if locator >= 0:
+            c_close(locator)
+    return handle
+
+
+cdef HandleRecord _enter_found(kind, uint64_t desired, PlaceRecord place, long long flags, char *text, int *locator,
+                               int *body):
+    cdef ms_file file, link
+    cdef FactsRecord facts
+    cdef ObjectRecord obj
+    cdef HandleRecord handle
+    cdef int64_t granted
+    cdef bint writes = _writes_body(kind, desired)
+    body[0] = _open_body(text, O_RDWR if writes else O_RDONLY, &file)
+    if body[0] < 0:
+        return None
+    # A free lock means that there is no handle anywhere: what was found is a view's, or on its way out (L4).
+    if c_flock(body[0], LOCK_EX | LOCK_NB) == 0 or errno != EAGAIN:
+        return None
+    identity = (file.device, file.inode)
+    facts = _facts_of(body[0], identity, file.size)
+    if facts is None or facts.file_identity is not None or facts.type != kind.number:
+        return None
+    granted = _verdict(facts.descriptor, desired, kind)
+    if granted < 0 or _writes_body(kind, granted) != writes:
+        return None
+    obj = _by_identity.get(identity)
+    if obj is not None and obj.kind is not kind:
+        return None
+    if obj is None:
+        obj = _new_object(kind, identity, facts, None)
+    _announce_name()
+    # From the shared lock on there is no way back but through give_up: this may be the last handle by now (L3).
+    if c_flock(body[0], LOCK_SH | LOCK_NB) or ms_fstat(locator[0], &link) or link.links == 0:
+        return None
+    try:
+        if (c_lseek(body[0], TAG | <uint64_t>granted, SEEK_SET) < 0
+                or flags & OBJ_INHERIT and c_fcntl(body[0], F_SETFD, 0)):
+            raise OSError(errno, "lseek, fcntl")
+        handle = _register(body[0], kind, granted, obj)
+    except BaseException:
+        fd, body[0] = body[0], -1
+        _give_up(fd, place)
+        raise
+    _name_object(obj, place)
+    if obj.locator_fd < 0:
+        obj.locator_fd = locator[0]
+        locator[0] = -1
+    _leave_hint(text, obj.locator_fd, body[0])
+    body[0] = -1
+    _by_place[place.key] = obj
+    return handle
+
+
+cdef void _leave_hint(const char *text, int locator, int fd) noexcept:
+    """Say where this process has the body, unless the locator says so already."""
+    cdef const uint32_t *hints = <const uint32_t *>(text + LOCATOR_HINTS)
+    cdef uint32_t[2] mine
+    cdef int slot
+    mine[0], mine[1] = c_getpid(), fd
+    for slot in range(HINTS):
+        if hints[2 * slot] == mine[0] and hints[2 * slot + 1] == mine[1]:
+            return
+    c_pwrite(locator, mine, sizeof(mine), LOCATOR_HINTS + sizeof(mine) * (1 + mine[0] % (HINTS - 1)))
+
+
+# ---------------------------------------------------------------------- create
+
+def create_section(access, attributes, maximum_size, protection, kind, file, *, numa_node=None):
+    """NtCreateSection."""
+    cdef HandleRecord handle = None
+    if (_on and kind == SEC_COMMIT and file == 0 and numa_node is None and type(maximum_size) is int
+            and 0 < maximum_size < LARGEST and type(access) is int and 0 <= access <= 0xFFFFFFFF
+            and type(protection) is int and 0 <= protection < 256 and _acquire(False)):
+        try:
+            handle = _create(access, attributes, maximum_size, protection)
+        finally:
+            _release()
+    if handle is None:
+        return _slow_create(access, attributes, maximum_size, protection, kind, file, numa_node=numa_node)
+    return 0, handle.value
+
+
+cdef HandleRecord _create(uint64_t access, attributes, uint64_t size, uint32_t protection):
+    cdef PlaceRecord place = None
+    cdef ms_file file
+    cdef long long flags = 0
+    cdef int fd = -1, locator = -1
+    cdef bint done = False
+    cdef tuple template
+    cdef ObjectRecord obj
+    cdef HandleRecord handle
+    cdef char[PAGE] image
+    # What a creator asks for it gets; but a read-only handle needs a descriptor of its own (R2).
+    if access & ~<uint64_t>_section_kind.valid or not access & 2 or _needs[protection] == 0xFF or not _known_caller():
+        return None
+    if attributes is not None:
+        if attributes.SecurityDescriptor is not None:
+            return None
+        flags = attributes.Attributes
+        if attributes.ObjectName is not None:
+            place = _place(attributes)
+            if (place is None or place.directory != "local" or place.key in _by_place
+                    or PyBytes_GET_SIZE(place.name) > LONGEST_NAME
+                    or flags & OBJ_OPENIF and ms_exists(place.dirfd, place.path)):
+                return None
+    size = (size + PAGE - 1) // PAGE * PAGE
+    template = _templates.get(protection)
+    if template is None:
+        try:
+            template = _templates[protection] = _template(protection)
+        except Exception:
+            return None
+    if template[0] is None:
+        return None
+    try:
+        _check_commit(size)
+    except Exception:
+        return None
+    facts = _new_facts(template, size, place, image)
+    try:
+        fd = _new_body(template, size, facts, image, place)
+        if fd < 0 or ms_fstat(fd, &file) or file.uid != template[3] or file.gid != template[4]:
+            return None
+        obj = _new_object(_section_kind, (file.device, file.inode), facts, place)
+        obj.fresh = True
+        if c_lseek(fd, TAG | access, SEEK_SET) < 0 or flags & OBJ_INHERIT and c_fcntl(fd, F_SETFD, 0):
+            return None
+        if place is not None:
+            _announce_name()
+            locator = _publish(fd, obj.identity, place)
+            if locator < 0:
+                return None
+            obj.locator_fd = locator
+        # The name is there: from here on nothing is undone.
+        done = True
+        handle = _register(fd, _section_kind, access, obj)
+        if place is not None:
+            _by_place[place.key] = obj
+        return handle
+    finally:
+        if not done and fd >= 0:
+            c_close(fd)
+
+
+cdef FactsRecord _new_facts(tuple template, uint64_t size, PlaceRecord place, char *image):
+    """The facts of a new section, and the control page that says them (``control_page.Draft.write``)."""
+    cdef FactsRecord model = template[0]
+    cdef FactsRecord facts = _Facts.__new__(_Facts)
+    cdef bytes head = template[1]
+    cdef Py_ssize_t length = PyBytes_GET_SIZE(head)
+    cdef uint32_t name = 0
+    facts.type, facts.flags, facts.protection, facts.attributes = model.type, 0, model.protection, model.attributes
+    facts.area_pages, facts.bitmap_pages, facts.descriptor, facts.file_identity = 1, 0, model.descriptor, None
+    facts.size, facts.body_size, facts.created_ns = size, size + PAGE, ms_now()
+    facts.creator_pid, facts.creator_uid = c_getpid(), _uid
+    memset(image, 0, IMAGE_NAME)
+    memcpy(image, PyBytes_AS_STRING(head), length)
+    if place is not None:
+        name = PyBytes_GET_SIZE(place.name)
+        memcpy(image + IMAGE_NAME, PyBytes_AS_STRING(place.name), name)
+    (<uint32_t *>image)[7] = facts.creator_pid
+    (<uint64_t *>image)[4] = size
+    (<uint64_t *>image)[5] = facts.created_ns
+    (<uint32_t *>image)[16] = _uid
+    (<uint32_t *>image)[24] = name
+    (<uint32_t *>image)[25] = IMAGE_NAME + name
+    facts.name_at, facts.path_at = (IMAGE_NAME, name), (IMAGE_NAME + name, 0)
+    facts.page = PyBytes_FromStringAndSize(image, length)
+    return facts
+
+
+cdef int _new_body(tuple template, uint64_t size, FactsRecord facts, const char *image, PlaceRecord place) except -2:
+    """A body with its pages, its control page, its mode, its seals and its lock (N2, C1, S1); -1 if it cannot be had."""
+    cdef size_t length = PyBytes_GET_SIZE(facts.page) if place is None else IMAGE_NAME + PyBytes_GET_SIZE(place.name)
+    cdef unsigned int mode = template[2]
+    cdef int fd = c_memfd("memsection", MFD_CLOEXEC | MFD_ALLOW_SEALING)
+    cdef int failed
+    if fd < 0:
+        return -1
+    failed = c_ftruncate(fd, size + PAGE)
+    if not failed:
+        with nogil:
+            failed = c_fallocate(fd, 0, 0, size)
+    if (failed or c_pwrite(fd, image, length, size) != <Py_ssize_t>length or c_fchmod(fd, mode)
+            or c_fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) or c_flock(fd, LOCK_SH | LOCK_NB)):
+        c_close(fd)
+        return -1
+    return fd
+
+
+cdef int _publish(int fd, tuple identity, PlaceRecord place) except -2:
+    """Give a complete body its name (``objects._publish``, N2): the locator's descriptor, -1 if the name is taken."""
+    global _namespace_of_pids
+    cdef char[LOCATOR_NAME + LONGEST_NAME] text
+    cdef Py_ssize_t name = PyBytes_GET_SIZE(place.name)
+    cdef int locator
+    if _namespace_of_pids == 0:
+        _namespace_of_pids = _pid_namespace()
+    memset(text, 0, LOCATOR_NAME)
+    memcpy(text, b"MSLOCAT\0\x01\0\0\0\x01\0\0\0", 16)
+    (<uint64_t *>text)[2], (<uint64_t *>text)[3], (<uint64_t *>text)[4] = identity[0], identity[1], _namespace_of_pids
+    (<uint32_t *>text)[10], (<uint32_t *>text)[11] = name, place.checksum
+    (<uint32_t *>text)[16], (<uint32_t *>text)[17] = c_getpid(), fd
+    memcpy(text + LOCATOR_NAME, PyBytes_AS_STRING(place.name), name)
+    locator = c_openat(place.dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0o600)
+    if locator < 0:
+        return -1
+    if (c_pwrite(locator, text, LOCATOR_NAME + name, 0) != LOCATOR_NAME + name or c_flock(locator, LOCK_SH | LOCK_NB)
+            or ms_link(locator, place.dirfd, place.path)):
+        c_close(locator)
+        return -1
+    return locator
+
+
+# ---------------------------------------------------------------------- close
+
+def close(handle):
+    """NtClose."""
+    cdef bint done = False
+    if _on and type(handle) is int and _acquire(False):
+        try:
+            done = _close(_table.get(handle & ~3))
+        finally:
+            _release()
+    if not done:
+        _slow_close(handle)
+
+
+cdef bint _close(HandleRecord handle) except -1:
+    cdef ObjectRecord obj
+    cdef PlaceRecord place
+    cdef int probe = -1
+    cdef bint borrowed = True
+    if handle is None or handle.protected or handle.data_fd >= 0 or handle.kind.number > 4 or not _live(handle.fd):
+        return False
+    obj = handle.obj
+    if len(obj.handles) > 1:
+        _table.pop(handle.value, None)
+        obj.handles.discard(handle)
+        c_close(handle.fd)
+        return True
+    place = obj.place
+    if obj.state is not None:
+        return False
+    if obj.name:
+        if place is None or place.generation != _generation or place.uid != c_geteuid():
+            return False
+        # A description of its own asks "was I last?" after the handle is closed (L3).
+        probe = obj.view_ro if obj.view_ro >= 0 else obj.view_rw
+        borrowed = probe >= 0
+        if not borrowed:
+            probe = ms_reopen(handle.fd, O_RDONLY)
+            if probe < 0:
+                return False
+    _table.pop(handle.value, None)
+    obj.handles.discard(handle)
+    if obj.place_key is not None:
+        _by_place.pop(obj.place_key, None)
+        obj.place_key = None
+    c_close(handle.fd)
+    if probe >= 0:
+        _remove_name_if_last(probe, obj, place)
+        if not borrowed:
+            c_close(probe)
+    if obj.locator_fd >= 0:
+        c_close(obj.locator_fd)
+        obj.locator_fd = -1
+    if obj.views == 0:
+        _forget_object(obj)
+    return True
+
+
+cdef int _remove_name_if_last(int probe, ObjectRecord obj, PlaceRecord place) except -1:
+    """``lifetime.remove_name_if_last`` (L1, L3, L6)."""
+    cdef ms_file link
+    if c_flock(probe, LOCK_EX | LOCK_NB):
+        return 0
+    if obj.directory != "local" or obj.locator_fd < 0:
+        _remove_name(probe, obj)
+        return 0
+    if ms_fstat(obj.locator_fd, &link) == 0 and link.links > 0:
+        c_unlinkat(place.dirfd, place.path, 0)
+    c_flock(probe, LOCK_UN)
+    return 0
+
+
+cdef void _forget_object(ObjectRecord obj):
+    _by_identity.pop(obj.identity, None)
+    if obj.view_ro >= 0:
+        c_close(obj.view_ro)
+        obj.view_ro = -1
+    if obj.view_rw >= 0:
+        c_close(obj.view_rw)
+        obj.view_rw = -1
+
+
+# ---------------------------------------------------------------------- map and unmap
+
+def map_view(section_handle, process_handle, base, zero_bits, commit_size, offset, view_size, inherit, allocation_type,
+             protection, *, numa_node=None):
+    """NtMapViewOfSection."""
+    cdef RegionRecord region = None
+    if (process_handle == -1 and base == 0 and zero_bits == 0 and commit_size == 0 and numa_node is None
+            and (inherit == 1 or inherit == 2)):
+        region = _map(section_handle, offset, view_size, protection)
+    if region is None:
+        return _slow_map(section_handle, process_handle, base, zero_bits, commit_size, offset, view_size, inherit,
+                         allocation_type, protection, numa_node=numa_node)
+    return 0, region.base, region.size
+
+
+def mapped_buffer(section_handle, offset, view_size, protection, kind):
+    """A view and the buffer over it in one step; None where that is not simple."""
+    cdef RegionRecord region = _map(section_handle, offset, view_size, protection)
+    if region is None:
+        return None
+    try:
+        buffer = kind.__new__(kind)
+        _view_base.__init__(buffer, region.base, view_size or region.size,
+                            readonly=not (_writes[region.protection] or _copies[region.protection]), release=region)
+        return buffer
+    except BaseException:
+        region()
+        raise
+
+
+cdef RegionRecord _map(section_handle, offset, view_size, protection):
+    if (not _on or type(section_handle) is not int or type(offset) is not int or type(view_size) is not int
+            or type(protection) is not int or not 0 <= protection < 256 or not 0 <= offset < 1 << 62
+            or not 0 <= view_size < 1 << 62 or not _acquire(False)):
+        return None
+    try:
+        return _map_locked(_table.get(section_handle & ~3), offset, view_size, protection)
+    finally:
+        _release()
+
+
+cdef RegionRecord _map_locked(HandleRecord handle, uint64_t offset, uint64_t size, uint32_t protection):
+    cdef ObjectRecord obj
+    cdef FactsRecord facts
+    cdef RegionRecord region
+    cdef uint64_t address
+    cdef int fd, failed
+    if handle is None or handle.kind is not _section_kind or handle.data_fd >= 0 or _needs[protection] & ~handle.access:
+        return None
+    obj = handle.obj
+    facts = obj.facts
+    if (facts is None or facts.file_identity is not None or facts.bitmap_pages or facts.attributes & UNUSUAL_KIND
+            or obj.directory == "global" or not _live(handle.fd)):
+        return None
+    if (_writes[protection] and not _writes[facts.protection & 0xFF]
+            or _executes[protection] and not _executes[facts.protection & 0xFF]):
+        return None
+    if offset % GRANULARITY or offset >= facts.size or size > facts.size - offset:
+        return None
+    size = ((size or facts.size - offset) + PAGE - 1) // PAGE * PAGE
+    fd = _view_descriptor(handle, obj, _writes[protection])
+    if fd < 0:
+        return None
+    address = _mmap(size, _prot[protection], MAP_PRIVATE if _copies[protection] else MAP_SHARED, fd, offset)
+    if address == 0:
+        return None
+    if obj.fresh:
+        obj.fresh = False
+        if _writes[protection] and POPULATE_FROM <= size <= LARGEST:
+            # Its pages are about to be written for the first time: one call instead of a fault for each.
+            with nogil:
+                c_madvise(<void *><uintptr_t>address, size, MADV_POPULATE_WRITE)
+    region = _Region.__new__(_Region)
+    region.base, region.size, region.protection, region.obj, region.offset = address, size, protection, obj, offset
+    region.writable, region.shared = _writes[protection], not _copies[protection]
+    insort(_bases, address)
+    _regions[address] = region
+    obj.views += 1
+    return region
+
+
+cdef int _view_descriptor(HandleRecord handle, ObjectRecord obj, bint writes) noexcept:
+    """``objects.view_descriptor``: a description without a lock (L5)."""
+    if writes:
+        if obj.view_rw < 0:
+            obj.view_rw = ms_reopen(handle.fd, O_RDWR)
+        return obj.view_rw
+    if obj.view_ro < 0:
+        obj.view_ro = ms_reopen(handle.fd, O_RDONLY)
+    return obj.view_ro
+
+
+cdef uint64_t _mmap(uint64_t size, int prot, int flags, int fd, uint64_t offset):
+    """``memory.place`` as long as the kernel takes the hint; else 0."""
+    cdef uint64_t hint = next_address(size)
+    cdef void *found
+    found = c_mmap(<void *><uintptr_t>hint, size, prot, flags, fd, offset)
+    if found == <void *>-1:
+        return 0
+    if <uintptr_t>found % GRANULARITY:
+        c_munmap(found, size)
+        return 0
+    return <uintptr_t>found
+
+
+cpdef uint64_t next_address(uint64_t size):
+    """Where the next view of this size should be; 0 when there is no idea.  The lock is held."""
+    global _next_address
+    cdef uint64_t rounded = (size + GRANULARITY - 1) // GRANULARITY * GRANULARITY
+    cdef void *probe
+    cdef list spare = _spare.get(rounded)
+    if spare:
+        return spare.pop()
+    if _next_address == 0:
+        probe = c_mmap(NULL, GRANULARITY, 0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
+        if probe == <void *>-1:
+            return 0
+        c_munmap(probe, GRANULARITY)
+        # Below where the kernel puts libraries by itself, but near enough to share the upper levels of their page
+        # tables: farther off each first view costs twice as much.  From there downwards.
+        _next_address = (<uintptr_t>probe - (<uint64_t>1 << 36)) // GRANULARITY * GRANULARITY
+    if _next_address < rounded + (<uint64_t>1 << 40):
+        return 0
+    _next_address -= rounded
+    return _next_address
+
+
+cpdef free_address(uint64_t address, uint64_t size):
+    """A view of this size is gone.  The lock is held."""
+    cdef uint64_t rounded = (size + GRANULARITY - 1) // GRANULARITY * GRANULARITY
+    cdef list spare = _spare.get(rounded)
+    if spare is None:
+        if len(_spare) >= MOST_REMEMBERED:
+            _spare.clear()
+        spare = _spare[rounded] = []
+    if len(spare) < 64:
+        spare.append(address)
+
+
+def unmap_view(process_handle, address):
+    """NtUnmapViewOfSection."""
+    cdef RegionRecord region = _regions.get(address) if process_handle == -1 else None
+    if region is None or not _unmap(region):
+        _slow_unmap(process_handle, address)
+
+
+cdef bint _unmap(RegionRecord region) except -1:
+    """``memory.remove`` of a plain view; False when it is not one."""
+    cdef ObjectRecord obj = region.obj
+    cdef size_t size = region.size
+    cdef void *base = <void *><uintptr_t>region.base
+    if not _on or region.guard is not None or region.bitmap or obj is None or not _acquire(False):
+        return False
+    try:
+        if _regions.get(region.base) is not region:
+            return False
+        del _regions[region.base]
+        _bases.pop(bisect_left(_bases, region.base))
+        if size <= LARGEST:
+            c_munmap(base, size)
+        else:
+            with nogil:
+                c_munmap(base, size)
+        free_address(region.base, size)
+        obj.views -= 1
+        if obj.views == 0 and not obj.handles:
+            _forget_object(obj)
+        return True
+    finally:
+        _release()

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""The door to the short way (``_fast``): what it borrows from the other modules, and whether it is open.
+
+``MEMSECTION_FAST=0`` in the environment closes it: then the Python modules, which are the reference, do everything.
+"""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "linux"
+
+import os
+
+from memsection._native.view import View
+from memsection.nt.linux import _fast, acl, commit, control_page, lifetime, memory, namespace, objects
+from memsection.nt.linux.handles import Handle
+from memsection.vocabulary import protection as p
+from memsection.vocabulary import security
+from memsection.vocabulary.object_types import SECTION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+VARIABLE = "MEMSECTION_FAST"
+
+mapped_buffer = _fast.mapped_buffer
+switch = _fast.switch
+
+
+def services(kernel: Any, root_directory: int) -> dict[str, Callable[..., Any]]:
+    """Connect the short way, and give the services that go it."""
+    _fast.connect({
+        "on": os.environ.get(VARIABLE) != "0",
+        "root": root_directory,
+        "slow": (kernel.close, kernel.open_section, kernel.create_section, kernel.map_view, kernel.unmap_view),
+        "lock": objects.lock, "table": objects._table, "by_identity": objects._by_identity,
+        "by_place": objects._by_place, "regions": memory._regions, "bases": memory._bases,
+        "place_of": objects.place_of, "grant": objects.grant, "remove": memory.remove,
+        "remove_name": lifetime.remove_name_if_last, "give_up": lifetime.give_up, "read_facts": control_page.read,
+        "pid_namespace": namespace.pid_namespace, "first_name": objects._first_name, "template": _template,
+        "check_commit": commit.check, "section": SECTION, "view": View, "Handle": Handle, "LocalObject": objects.LocalObject,
+        "Facts": control_page.Facts, "Region": memory.Region,
+        "layout": (*namespace.LAYOUT, *control_page.LAYOUT, p.ALLOCATION_GRANULARITY),
+        "protections": [(each, p.needed_access(each), memory.prot_of(each), p.writable(each), p.copies(each),
+                         p.executable(each)) for each in p.PAGE_PROTECTIONS],
+    })
+    return {name: getattr(_fast, name) for name in ("close", "open_section", "create_section", "map_view", "unmap_view")}
+
+
+def _template(protection: int) -> tuple[control_page.Facts | None, bytes, int, int, int]:
+    """What all new sections of memory of this protection have in common, for this caller and without a descriptor given.
+
+    Facts, the beginning of the control page, mode, user and group; no facts where a section of this kind is not simple.
+    """
+    descriptor = security.creation_descriptor(None, acl.current_token(), SECTION)
+    floor = acl.floor(descriptor, SECTION)
+    head = control_page.Draft("", "", descriptor).head(SECTION.number, protection, p.SEC_COMMIT)
+    if head is None or floor.acl_entries is not None or protection not in p.SECTION_PROTECTIONS:
+        return None, b"", 0, 0, 0
+    facts = control_page.Facts()
+    facts.type, facts.protection, facts.attributes, facts.descriptor = SECTION.number, protection, p.SEC_COMMIT, descriptor
+    return facts, head, floor.mode, floor.uid, floor.gid
