@@ -9,6 +9,10 @@ import pytest
 from support import platforms
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--soak", type=float, default=15.0, metavar="SECONDS", help="how long crash/test_soak.py runs")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "linux_only(reason): this test is about something that only Linux has")
 
