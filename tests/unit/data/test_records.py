@@ -123,12 +123,12 @@ def test_a_ctypes_structure_lies_in_the_memory(name: str) -> None:
 
 def test_a_dtype_works_with_and_without_pythons_own_types(name: str) -> None:
     with records.create(name, ODD, 2) as table:
-        value = np.zeros((), ODD)
-        value["late"], value["early"], value["class"] = 1, 2 + 3j, "abc"
-        table[1] = value[()]
-        assert table[1] == value and table.array[1] == value
+        # From bytes, and compared as bytes: Wine's C library knows no complex numbers.
+        value = np.frombuffer(bytes([0, *b"complex!", *bytes(11), 0, 0, 0, 1, *bytes(26)]), ODD)[0]
+        table[1] = value
+        assert table[1].tobytes() == value.tobytes() == table.array[1].tobytes()
         with records.open(name) as found:
-            assert found.array[1] == value
+            assert found.array[1].tobytes() == value.tobytes() and found.array["late"].tolist() == [0, 1]
             with pytest.raises(ArgumentError, match="NumPy"):
                 found[0]
 
