@@ -14,6 +14,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "sentence(number): the sentence of SECURITY.md that this test shows")
     config.addinivalue_line("markers", "linux_only(reason): this test is about something that only Linux has")
 
 

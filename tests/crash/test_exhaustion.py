@@ -25,6 +25,7 @@ SWEPT = [name for name, operation in OPERATIONS.items() if "crash" not in name a
          and name != "make temporary"]
 
 
+@pytest.mark.sentence(24)
 @pytest.mark.parametrize("name", SWEPT)
 def test_running_out_in_any_call_is_an_error_and_changes_nothing(name: str, root: str, start: Start,
                                                                  tmp_path: object) -> None:
@@ -197,6 +198,7 @@ def confined(root: str) -> Iterator[tuple[Program, str]]:
             assert program.end() == 0, "the program did not survive"
 
 
+@pytest.mark.sentence(23)
 def test_more_than_the_cgroup_allows_is_refused_before_anybody_is_killed(confined: tuple[Program, str]) -> None:
     program, directory = confined
     refused = program.refusal("Section.create('big', 512 << 20)")
@@ -207,6 +209,7 @@ def test_more_than_the_cgroup_allows_is_refused_before_anybody_is_killed(confine
     program.run("s = Section.create('big', 16 << 20); v = s.map(); v[:] = b'x' * len(v); v.close(); s.close()")
 
 
+@pytest.mark.sentence(23)
 def test_many_small_sections_end_in_an_error_and_not_in_a_kill(confined: tuple[Program, str]) -> None:
     program, _ = confined
     refused = program.refusal("kept = []\nwhile len(kept) < 200: kept.append(Section.create(size=(1 << 20) - 4096))")
@@ -238,6 +241,7 @@ def small_mount() -> Iterator[str]:
         os.rmdir(directory)
 
 
+@pytest.mark.sentence(23)
 def test_more_than_a_small_mount_holds_is_refused(small_mount: str) -> None:
     with users.programs() as start:
         program = start(0, root=small_mount)

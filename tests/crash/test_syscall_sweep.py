@@ -126,6 +126,7 @@ def neighbour(start: Start) -> Program:
     return program
 
 
+@pytest.mark.sentence(25)
 @pytest.mark.invariant("L1")
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_death_at_any_system_call_leaves_nothing_behind(name: str, root: str, start: Start, neighbour: Program,

@@ -66,6 +66,7 @@ LIES = ["pipe", "socket", "directory", "null device", "zero device", "terminal",
         "path only", "empty file", "kernel file", "closed"]
 
 
+@pytest.mark.sentence(19)
 @pytest.mark.parametrize("kind", LIES)
 def test_a_descriptor_of_something_else_is_an_error(kind: str, root: str) -> None:
     with descriptor(kind, root) as fd:
@@ -76,6 +77,7 @@ def test_a_descriptor_of_something_else_is_an_error(kind: str, root: str) -> Non
         assert sorted(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.sentence(15)
 def test_a_file_that_shrinks_costs_an_error_and_not_the_process(root: str) -> None:
     path = f"{root}/shrinks"
     with open(path, "wb") as file:
@@ -106,6 +108,7 @@ def test_a_memfd_that_shrinks_between_the_look_and_the_map_is_an_in_page_error()
         os.close(fd)
 
 
+@pytest.mark.sentence(19)
 def test_a_descriptor_that_says_it_is_a_handle_of_this_library_is_checked_before_it_is_one() -> None:
     """The file position carries what a handle is; a liar can write one that names any descriptor of the receiver's."""
     precious = os.memfd_create("precious")
@@ -123,6 +126,7 @@ def test_a_descriptor_that_says_it_is_a_handle_of_this_library_is_checked_before
         os.close(precious)
 
 
+@pytest.mark.sentence(19)
 def test_a_true_body_with_a_lying_position_gives_no_descriptor_of_the_receiver_away() -> None:
     precious = os.memfd_create("precious")
     os.ftruncate(precious, 4096)
@@ -162,7 +166,8 @@ WRITABLE = [
 ]
 
 
-@pytest.mark.invariant("S4")
+@pytest.mark.sentence(18)
+@pytest.mark.invariant("R3")
 @pytest.mark.parametrize("who", [0, 12345])
 @pytest.mark.parametrize(("way", "code"), WRITABLE, ids=[way for way, _ in WRITABLE])
 def test_after_seal_nobody_gets_a_writable_view(start: Start, who: int, way: str, code: str) -> None:

@@ -87,6 +87,8 @@ OBJECTS = {
 SETTINGS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.sentence(12)
+@pytest.mark.sentence(13)
 @pytest.mark.invariant("M1")
 @pytest.mark.parametrize("kind", OBJECTS)
 def test_a_scribbled_control_page_gives_errors_and_opens_nothing_to_strangers(
@@ -115,6 +117,7 @@ def test_a_scribbled_control_page_gives_errors_and_opens_nothing_to_strangers(
     scribbled()
 
 
+@pytest.mark.sentence(14)
 def test_a_descriptor_that_a_peer_wrote_into_the_page_opens_nothing(root: str, start: Start) -> None:
     """The peer, who may write, replaces the descriptor by one that lets everybody in, with its checksum and all."""
     owner, peer, stranger = start(OWNER), start(PEER), start(STRANGER)
@@ -180,6 +183,7 @@ def test_hints_that_lie_lead_nowhere_else(root: str, start: Start) -> None:
     owner.run("os.close(r); os.close(w); decoy.close(); view.close(); made.close()")
 
 
+@pytest.mark.sentence(13)
 def test_scribbling_while_others_work_ends_nobody(root: str, start: Start, pytestconfig: pytest.Config) -> None:
     """One scribbles without a pause on the pages of living objects; three work with them, and live."""
     owner = start(OWNER)

@@ -21,6 +21,7 @@ def refusal(program: Program, code: str) -> str:
     return refused.text
 
 
+@pytest.mark.sentence(5)
 @pytest.mark.invariant("N1")
 def test_a_directory_that_is_a_link_is_refused(root: str, start: Start) -> None:
     os.mkdir(f"{root}/elsewhere", 0o777)
@@ -30,6 +31,7 @@ def test_a_directory_that_is_a_link_is_refused(root: str, start: Start) -> None:
     os.unlink(f"{root}/memsection-{VICTIM}")
 
 
+@pytest.mark.sentence(5)
 @pytest.mark.invariant("N1")
 def test_a_directory_of_somebody_else_is_refused(root: str, start: Start) -> None:
     start(MALLORY).run(f"os.mkdir('{root}/memsection-{VICTIM}', 0o777); os.chmod('{root}/memsection-{VICTIM}', 0o777)")
@@ -37,6 +39,7 @@ def test_a_directory_of_somebody_else_is_refused(root: str, start: Start) -> Non
     assert os.listdir(f"{root}/memsection-{VICTIM}") == []
 
 
+@pytest.mark.sentence(5)
 @pytest.mark.invariant("N1")
 @pytest.mark.parametrize("mode", [0o777, 0o750, 0o701])
 def test_a_directory_that_is_open_to_others_is_refused(root: str, start: Start, mode: int) -> None:
@@ -75,6 +78,7 @@ PLANTS = [
 ]
 
 
+@pytest.mark.sentence(6)
 @pytest.mark.parametrize(("plant", "said"), [row[1:] for row in PLANTS], ids=[row[0] for row in PLANTS])
 @pytest.mark.parametrize("verb", ["open", "create"])
 def test_what_another_user_planted_under_a_global_name_is_refused_and_left_alone(
@@ -94,6 +98,8 @@ def test_what_another_user_planted_under_a_global_name_is_refused_and_left_alone
     os.rmdir(file) if os.path.isdir(file) else os.unlink(file)
 
 
+@pytest.mark.sentence(6)
+@pytest.mark.invariant("N3")
 def test_a_body_whose_descriptor_names_another_owner_than_its_file_is_refused(root: str, start: Start) -> None:
     """A copy of a real body, with everything in it as it should be; only the file is mallory's."""
     victim, mallory = start(VICTIM), start(MALLORY)
@@ -129,6 +135,7 @@ def test_a_locator_that_was_copied_to_another_name_leads_nowhere(root: str, star
     victim.run("s.close()")
 
 
+@pytest.mark.sentence(8)
 @pytest.mark.parametrize("name", ["../escaped", "a/../../escaped", "/tmp/escaped", "..", ".", ".hidden", "a/b",
                                   "%2e%2e", "~", "-rf", "x" * 300, "ü/…", "new\nline", "Global\\../escaped", "Global\\.."])
 def test_no_name_leaves_the_directory(root: str, start: Start, name: str) -> None:

@@ -106,7 +106,10 @@ def outcome(program: Program, code: str) -> int:
     return OK
 
 
-@pytest.mark.invariant("S2")
+@pytest.mark.sentence(2)
+@pytest.mark.sentence(4)
+@pytest.mark.sentence(20)
+@pytest.mark.invariant("R1")
 @pytest.mark.parametrize("kind", ["section", "event"])
 @pytest.mark.parametrize(("descriptor", "who", "tries", "expects"), WHO_MAY_OPEN)
 def test_who_may_open(people: dict[str, Program], kind: str, descriptor: str, who: str, tries: str,
@@ -159,6 +162,7 @@ REGAINS = [
 ]
 
 
+@pytest.mark.sentence(9)
 @pytest.mark.invariant("S1")
 @pytest.mark.parametrize(("what", "code"), REGAINS, ids=[what for what, _ in REGAINS])
 def test_who_holds_a_read_only_handle_cannot_write(people: dict[str, Program], shared_root: str, what: str,
@@ -191,6 +195,7 @@ def test_the_same_tries_succeed_for_the_owner(people: dict[str, Program], shared
               "os.fchmod(s.fileno(), 0o600); os.unlink(file); s.close()")
 
 
+@pytest.mark.sentence(1)
 def test_local_names_of_another_user_do_not_exist(people: dict[str, Program]) -> None:
     people["owner"].run("made = Section.create('only mine', 4096, security='D:NO_ACCESS_CONTROL')")
     try:
@@ -200,6 +205,7 @@ def test_local_names_of_another_user_do_not_exist(people: dict[str, Program]) ->
         people["owner"].run("made.close()")
 
 
+@pytest.mark.sentence(1)
 def test_another_users_objects_are_not_reached_by_handle_value_or_search(people: dict[str, Program]) -> None:
     owner, stranger = people["owner"], people["stranger"]
     owner.run("made = Section.create(size=4096)")
@@ -213,6 +219,7 @@ def test_another_users_objects_are_not_reached_by_handle_value_or_search(people:
         owner.run("made.close()")
 
 
+@pytest.mark.sentence(21)
 def test_the_debug_privilege_reaches_them_while_it_is_on(people: dict[str, Program]) -> None:
     owner, debugger = people["owner"], people["debugger"]
     owner.run("made = Section.create(size=4096); view = made.map(); view[:2] = b'hi'")
@@ -229,12 +236,14 @@ def test_the_debug_privilege_reaches_them_while_it_is_on(people: dict[str, Progr
         owner.run("view.close(); made.close()")
 
 
+@pytest.mark.sentence(21)
 @pytest.mark.parametrize("who", ["stranger", "root without capabilities"])
 def test_the_debug_privilege_is_refused_to_who_does_not_have_it(people: dict[str, Program], who: str) -> None:
     refused = people[who].refusal("with debug_privilege(): pass")
     assert refused.winerror == 1314  # ERROR_PRIVILEGE_NOT_HELD
 
 
+@pytest.mark.sentence(10)
 def test_a_descriptor_received_from_another_user_cannot_be_opened_for_writing(people: dict[str, Program],
                                                                              shared_root: str) -> None:
     owner, friend = people["owner"], people["friend"]
@@ -283,6 +292,7 @@ def test_only_the_owner_or_who_was_granted_it_changes_the_security(people: dict[
         owner.run("made.close()")
 
 
+@pytest.mark.sentence(22)
 def test_nobody_gives_an_object_to_another_owner_without_the_privilege(people: dict[str, Program]) -> None:
     assert outcome(people["stranger"], f"Section.create(size=4096, security='O:S-1-22-1-{OWNER}')") == 1307
     people["root"].run(f"made = Section.create('Global\\\\gift', 4096, security='O:S-1-22-1-{OWNER}D:(A;;GA;;;OW)')")

@@ -54,6 +54,7 @@ ENTRY = some.tuples(some.sampled_from("AAD"), some.sampled_from(["GA", "GR", "GW
                                        f"S-1-22-2-{VIDEO}", f"S-1-22-2-{STAFF}", f"S-1-22-2-{OWN_GROUP}"]))
 
 
+@pytest.mark.sentence(3)
 @pytest.mark.invariant("S1")
 @settings(max_examples=600)
 @given(some.lists(ENTRY, max_size=5), some.sampled_from([types.SECTION, types.MUTANT, types.EVENT, types.SEMAPHORE]))
@@ -95,6 +96,7 @@ def test_waiting_and_signalling_both_write_the_state(text: str, mode: int) -> No
     assert acl.floor(described(text, types.EVENT), types.EVENT, OWN_GROUP).mode == mode
 
 
+@pytest.mark.sentence(3)
 @pytest.mark.parametrize(("text", "said"), [
     (f"D:(D;;GA;;;S-1-22-2-{VIDEO})(A;;GR;;;S-1-22-2-{STAFF})", "a member of group 44 and 50 is denied"),
     (f"D:(A;;GR;;;S-1-22-1-{ALICE})(A;;GA;;;S-1-22-2-{VIDEO})", "user 1001 may do depends on membership in group 44"),

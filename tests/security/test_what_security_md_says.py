@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""SECURITY.md: each of its sentences has a test; those that no other test is about have theirs here."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+from collections.abc import Callable
+
+import pytest
+from support.users import TESTS, Program
+
+Start = Callable[..., Program]
+OWNER, OTHER = 12345, 12346
+
+
+def test_each_sentence_has_a_test_and_each_mark_a_sentence() -> None:
+    text = (TESTS.parent / "SECURITY.md").read_text()
+    sentences = [int(number) for number in re.findall(r"^\*\*(\d+)\.\*\*", text, re.MULTILINE)]
+    assert sentences == list(range(1, len(sentences) + 1)), "the sentences are numbered one after the other"
+    marked = set()
+    for file in TESTS.rglob("test_*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "sentence"
+                    and isinstance(node.args[0], ast.Constant)):
+                marked.add(node.args[0].value)
+    assert marked == set(sentences)
+
+
+@pytest.mark.sentence(7)
+def test_a_global_name_can_be_occupied_and_its_owner_asked_for(start: Start) -> None:
+    mallory, victim = start(OTHER), start(OWNER)
+    mallory.run("made = Section.create('Global\\\\wanted', 4096, security='D:NO_ACCESS_CONTROL')")
+    assert victim.refusal("Section.create('Global\\\\wanted', 4096)").winerror == 183
+    victim.run("found = Section.create('Global\\\\wanted', 4096, exist_ok=True)")
+    assert victim.value("found.created, found.security.owner") == (False, str(OTHER))
+    victim.run("found.close()")
+    mallory.run("made.close()")
+
+
+@pytest.mark.sentence(11)
+def test_a_reader_keeps_a_name_by_its_handle(root: str, start: Start) -> None:
+    owner, reader = start(OWNER), start(OTHER)
+    owner.run("made = Section.create('Global\\\\kept', 4096, security=Security(everyone='r'))")
+    reader.run("s = Section.open('Global\\\\kept', access='r')")
+    owner.run("made.close()")
+    assert owner.refusal("Section.create('Global\\\\kept', 4096)").winerror == 183
+    reader.run("s.close()")
+    owner.run("made = Section.create('Global\\\\kept', 8192); made.close()")
+
+
+@pytest.mark.sentence(16)
+def test_who_may_wait_could_signal_by_going_round_the_library(root: str, start: Start) -> None:
+    owner, waiter = start(OWNER), start(OTHER)
+    owner.run("made = Event.create('Global\\\\bell', security='D:(A;;GA;;;OW)(A;;0x100000;;;WD)')")
+    waiter.run("h = win32.OpenEvent(0x100000, False, 'Global\\\\bell')")
+    assert waiter.refusal("win32.SetEvent(h)").winerror == 5  # the library keeps the rights apart
+    waiter.run("os.close(os.open(path, os.O_RDWR)); win32.CloseHandle(h)", path=f"{root}/memsection.bell")
+    owner.run("made.close()")
+
+
+@pytest.mark.sentence(17)
+def test_processes_of_one_user_reach_each_others_objects(start: Start) -> None:
+    one, other = start(OWNER), start(OWNER)
+    one.run("made = Section.create(size=4096, security='D:'); view = made.map()")
+    other.run("",
+              pid=one.pid, handle=one.value("made.handle"))
+    other.run("os.chmod(f'/proc/{pid}/fd/{handle // 4}', 0o600); fd = os.open(f'/proc/{pid}/fd/{handle // 4}', os.O_RDWR)\n"
+              "os.pwrite(fd, b'reached', 0); os.close(fd)")
+    assert one.value("bytes(view[:7])") == b"reached"
+    one.run("view.close(); made.close()")
+
+
+@pytest.mark.sentence(20)
+def test_root_is_refused_by_the_library_and_not_by_the_kernel(root: str, start: Start) -> None:
+    owner, administrator, bare = start(OWNER), start(0), start(0, capabilities=0)
+    owner.run("made = Section.create('Global\\\\mine', 4096)")
+    file = f"{root}/memsection.mine"
+    for program in (administrator, bare):
+        assert program.refusal("Section.open('Global\\\\mine', access='r')").winerror == 5
+    administrator.run("os.close(os.open(file, os.O_RDWR))", file=file)
+    assert bare.refusal("os.open(file, os.O_RDONLY)", file=file).errno == 13
+    owner.run("made.close()")
+    assert not os.path.exists(file)
