@@ -42,12 +42,13 @@ INFINITE = 0xFFFFFFFF
 
 def _unsigned(bits: int) -> Callable[[Any], int]:
     mask = (1 << bits) - 1
-    return lambda value: index(value) & mask
+    return lambda value: value if type(value) is int and 0 <= value <= mask else index(value) & mask
 
 
 def _signed(bits: int) -> Callable[[Any], int]:
     mask, sign = (1 << bits) - 1, 1 << bits - 1
-    return lambda value: ((index(value) & mask) ^ sign) - sign
+    return lambda value: (value if type(value) is int and -sign <= value < sign
+                          else ((index(value) & mask) ^ sign) - sign)
 
 
 _pointer_sized = _signed(64)
@@ -55,7 +56,7 @@ _address = _unsigned(64)
 
 
 def _handle(value: Any) -> int:
-    return 0 if value is None else _pointer_sized(value)
+    return value if type(value) is int and -9 < value < 1 << 63 else 0 if value is None else _pointer_sized(value)
 
 
 def _text(value: Any) -> str | None:
@@ -118,42 +119,41 @@ def failed(status: int, operation: str, detail: str, name: str | None = None) ->
 
 
 def windows(function: Callable[P, R]) -> Callable[P, R]:
-    """A documented function: arguments are converted by their annotations, a failed service raises ``OSError``."""
-    count = function.__code__.co_argcount
-    names = function.__code__.co_varnames[:count]
+    """A documented function: arguments are converted by their annotations, a failed service raises ``OSError``.
+
+    The way in is written out for each function, because going through the arguments in a loop costs more than most
+    services take.
+    """
+    names = function.__code__.co_varnames[:function.__code__.co_argcount]
     kinds = {name: str(function.__annotations__.get(name)) for name in names}
     table = {name: _CONVERT[kind] for name, kind in kinds.items() if kind in _CONVERT}
-    positional = tuple(table.get(name) for name in names)
+    defaults = dict(zip(reversed(names), reversed(function.__defaults__ or ()), strict=False))
 
-    def explain(values: tuple[Any, ...], keywords: dict[str, Any]) -> None:
-        for name, value in [*zip(names, values, strict=False), *keywords.items()]:
-            if name in table:
-                try:
-                    table[name](value)
-                except TypeError:
-                    wanted = _WANTED.get(kinds[name], "int")
-                    raise TypeError(f"{function.__name__}: {name} must be {wanted}, "
-                                    f"not {type(value).__name__}") from None
+    def explain(values: dict[str, Any]) -> None:
+        for name, convert in table.items():
+            try:
+                convert(values[name])
+            except TypeError:
+                wanted = _WANTED.get(kinds[name], "int")
+                raise TypeError(f"{function.__name__}: {name} must be {wanted}, "
+                                f"not {type(values[name]).__name__}") from None
 
-    @wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            plain: Any = [convert(value) if convert else value
-                          for convert, value in zip(positional, args, strict=False)]
-            if len(args) > count:
-                plain = args  # let Python say what is wrong
-            named: Any = {name: table[name](value) if name in table else value for name, value in kwargs.items()}
-        except TypeError:
-            explain(args, kwargs)
-            raise
-        try:
-            return function(*plain, **named)
-        except NtError as failure:
-            error = public(failure)
-            _thread.last_error = error.winerror
-            raise error from None
+    head = ", ".join(f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names)
+    steps = "".join(f"        {name} = _to_{name}({name})\n" for name in table) or "        pass\n"
+    space: dict[str, Any] = {"_defaults": defaults, "_explain": explain, "_function": function, "_remembered": _remembered,
+             "NtError": NtError, **{f"_to_{name}": convert for name, convert in table.items()}}
+    exec(f"def call({head}):\n    try:\n{steps}    except TypeError:\n        _explain(locals())\n        raise\n"
+         f"    try:\n        return _function({', '.join(names)})\n"
+         "    except NtError as failure:\n        raise _remembered(failure) from None\n", space)
+    call: Callable[P, R] = space["call"]
+    return wraps(function)(call)
 
-    return call
+
+def _remembered(failure: NtError) -> OSError:
+    """The exception for a failed service, whose code is now the thread's last error."""
+    error = public(failure)
+    _thread.last_error = error.winerror
+    return error
 
 
 # ------------------------------------------------------------------ what several headers need

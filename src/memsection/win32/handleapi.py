@@ -36,7 +36,7 @@ def GetHandleInformation(hObject: HANDLE) -> int:
     Raises:
         OSError: 6: it is no handle.
     """
-    attributes = kernel.query_object(hObject).Attributes
+    attributes, _ = kernel.query_handle(hObject)
     return ((HANDLE_FLAG_INHERIT if attributes & s.OBJ_INHERIT else 0)
             | (HANDLE_FLAG_PROTECT_FROM_CLOSE if attributes & s.OBJ_PROTECT_CLOSE else 0))
 

@@ -309,6 +309,8 @@ def VirtualAlloc(lpAddress: LPVOID, dwSize: SIZE_T, flAllocationType: DWORD, flP
         OSError: 5: the pages of a file need no commit; 87: bad flags; 487: the range is not free, or not reserved;
             1455: more memory than can be had.
     """
+    if 0 < lpAddress < p.ALLOCATION_GRANULARITY:  # nobody's, by definition
+        failed(st.INVALID_PARAMETER, "VirtualAlloc", f"{lpAddress:#x} is below the first address that can be allocated")
     return kernel.allocate_virtual_memory(s.CURRENT_PROCESS, lpAddress, 0, dwSize, flAllocationType, flProtect)[0]
 
 
