@@ -47,6 +47,7 @@ class Terminal:
         self.label = label
         self.said = ""
         self._shown = 0
+        self._ended = False
         self._more = threading.Condition()
         self.process = subprocess.Popen([sys.executable, "-u", str(program)], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
@@ -62,6 +63,9 @@ class Terminal:
             with self._more:
                 self.said = data.decode("utf-8", "replace").replace("\r\n", "\n")
                 self._more.notify_all()
+        with self._more:
+            self._ended = True
+            self._more.notify_all()
 
     def show(self, text: str, style: str = "") -> None:
         out.print(Text.assemble((f"  {self.label} │ ", _STYLES[self.label]), (text, style)))
@@ -69,7 +73,7 @@ class Terminal:
     def expect(self, pattern: str) -> re.Match[str]:
         """Wait until it says this, and show everything up to there."""
         with self._more:
-            self._more.wait_for(lambda: re.search(pattern, self.said[self._shown:]) or not self._reader.is_alive(),
+            self._more.wait_for(lambda: re.search(pattern, self.said[self._shown:]) or self._ended,
                                 PATIENCE_SECONDS)
             found = re.search(pattern, self.said[self._shown:])
         if found is None:

@@ -6,7 +6,6 @@ The checks are the kernel interface's (``diagnose``); this file shows them.
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -45,7 +44,7 @@ def doctor(
     """
     checks = run()
     if json:
-        print_json([asdict(check) for check in checks])
+        print_json([{field: getattr(check, field) for field in check.__slots__} for check in checks])
     else:
         out.print(render(checks), end="")
         problems = sum(check.state == "problem" for check in checks)

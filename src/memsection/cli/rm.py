@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Annotated
 
 import psutil
@@ -52,7 +53,7 @@ def rm(
             err.print(f"process {pid}: {command_of(pid)}")
         if not yes and not typer.confirm(f"Ask {'it' if len(pids) == 1 else 'them'} to end?", err=True):
             raise typer.Exit(1)
-        _stop(pids)
+        _stop(pids, name)
     if find(name) is not None:
         held = "\n".join(f"  process {pid}: {command_of(pid) or 'unknown command'}" for pid in pids)
         raise errors.Error(f"rm '{name}': it is held and goes with its last handle\n{held or '  ' + found.problem}\n"
@@ -60,14 +61,14 @@ def rm(
     err.print(f"'{name}': gone")
 
 
-def _stop(pids: list[int]) -> None:
-    processes = []
+def _stop(pids: list[int], name: str) -> None:
     for pid in pids:
         try:
-            processes.append(psutil.Process(pid))
-            processes[-1].terminate()
+            psutil.Process(pid).terminate()
         except psutil.NoSuchProcess:
             continue
         except psutil.AccessDenied:
             raise errors.AccessError(f"rm: process {pid} belongs to somebody else") from None
-    psutil.wait_procs(processes, timeout=STOP_SECONDS)
+    deadline = time.monotonic() + STOP_SECONDS
+    while find(name) is not None and time.monotonic() < deadline:
+        time.sleep(0.02)

@@ -22,7 +22,8 @@ def local_directory(session: int) -> str:
 
 def utf16_length(text: str) -> int:
     """Characters as Windows counts them."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    # Not by encoding: a handle may be closed when the interpreter has already taken its codecs apart.
+    return len(text) if text.isascii() else len(text) + sum(character > "\uffff" for character in text)
 
 
 def win32_name(full: str) -> str:
@@ -62,6 +63,8 @@ def split(path: str, session: int, *, rooted: bool) -> tuple[str, str]:
             return _below(directory, path[len(prefix) + 1:], empty_is_invalid=True)
     if "\\\\" in path:
         raise NtError(st.OBJECT_NAME_INVALID, detail="the path has an empty component")
+    if "\\" not in path[1:]:
+        raise NtError(st.OBJECT_NAME_NOT_FOUND, detail="there is no such object in the root directory")
     raise NtError(st.OBJECT_PATH_NOT_FOUND, detail="there is no such object directory")
 
 
