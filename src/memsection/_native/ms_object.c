@@ -36,11 +36,7 @@ static ms_object *records[BUCKETS];
 static ms_thread *threads;
 static uint64_t last_thread_id;
 
-#ifdef __GLIBC__ /* a dozen bytes fit into what glibc keeps free for this model, which needs no call */
-static __thread ms_thread *self __attribute__((tls_model("initial-exec")));
-#else
-static __thread ms_thread *self;
-#endif
+__thread ms_thread *ms_thread_here;
 
 static uint32_t process_id(void)
 {
@@ -89,7 +85,7 @@ static void abandon_all(ms_thread *thread)
 static void thread_ends(void *record)
 {
     ms_thread *thread = record;
-    self = NULL;
+    ms_thread_here = NULL;
     abandon_all(thread);
     pthread_mutex_lock(&lock);
     *thread->link = thread->next;
@@ -127,13 +123,13 @@ static void after_fork_in_child(void)
         }
     }
     threads = NULL;
-    if (self) {
-        self->held = NULL;
-        self->pending = 0;
-        self->tid = (uint32_t)syscall(SYS_gettid);
-        self->next = NULL;
-        self->link = &threads;
-        threads = self;
+    if (ms_thread_here) {
+        ms_thread_here->held = NULL;
+        ms_thread_here->pending = 0;
+        ms_thread_here->tid = (uint32_t)syscall(SYS_gettid);
+        ms_thread_here->next = NULL;
+        ms_thread_here->link = &threads;
+        threads = ms_thread_here;
     }
     pthread_mutex_init(&lock, NULL);
 }
@@ -144,7 +140,7 @@ static void set_up(void)
     pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
 }
 
-static ms_thread *new_thread(void)
+ms_thread *ms_new_thread(void)
 {
     ms_thread *thread = calloc(1, sizeof *thread);
     if (!thread)
@@ -163,13 +159,8 @@ static ms_thread *new_thread(void)
         threads->link = &thread->next;
     threads = thread;
     pthread_mutex_unlock(&lock);
-    self = thread;
+    ms_thread_here = thread;
     return thread;
-}
-
-ms_thread *ms_self(void)
-{
-    return self ? self : new_thread();
 }
 
 /* ------------------------------------------------------------------ records */

@@ -66,7 +66,7 @@ int ms_mutex_try(ms_object *object, int knowing, int contended, uint32_t *dead)
     ms_thread *thread = ms_self();
     if (!thread)
         return -ENOMEM;
-    if (ms_peek_u64(&object->owner) == thread->id)
+    if (__builtin_expect(ms_peek_u64(&object->owner) == thread->id, 0))
         return ms_mutex_again(object);
     uint64_t me = ms_load_u64(&object->me);
     if (!me)
@@ -78,7 +78,7 @@ int ms_mutex_try(ms_object *object, int knowing, int contended, uint32_t *dead)
         MS_STEP("acquire: before the swap");
         /* SYNC(mutex): acquire; pairs with the release in give_back, abandon_all and set_right */
         uint64_t seen = ms_cas_u64(&object->state->word, word, me | mark | (word & MS_CONTENDED));
-        if (seen == word)
+        if (__builtin_expect(seen == word, 1))
             break;
         word = seen;
         result = obstacle(object, word, knowing, dead);
@@ -102,7 +102,7 @@ static int give_back(ms_object *object, ms_thread *thread, uint64_t left)
     not_owned(object, thread);
     MS_STEP("release: before the swap");
     seen = ms_cas_u64(&object->state->word, me, left); /* SYNC(mutex): release; pairs with ms_mutex_try */
-    if (seen == (me | MS_CONTENDED)) {
+    if (__builtin_expect(seen == (me | MS_CONTENDED), 0)) {
         MS_STEP("release: contended");
         seen = ms_cas_u64(&object->state->word, seen, left); /* SYNC(mutex): release; nobody else changes it */
         if (seen == (me | MS_CONTENDED)) {

@@ -6,6 +6,10 @@ Their operations are in the modules of their types, waiting in ``wait``; how sta
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import errno
 import os
 import struct
@@ -35,6 +39,19 @@ _FAILURES = {
     errno.EUSERS: (st.INSUFFICIENT_RESOURCES, "more processes use the object than it has slots for"),
     errno.EBADF: (st.INVALID_HANDLE, ""),
 }
+
+
+#: How long a wait spins before it sleeps, in microseconds; 0 for never.  Longer than a millisecond is not spinning.
+SPIN_VARIABLE, _LONGEST_SPIN = "MEMSECTION_SPIN_US", 1000
+
+
+def set_spin(value: str | None) -> None:
+    """Have waits spin as the environment says; what is no number there leaves them as they are."""
+    if value is not None and value.isascii() and value.isdigit():
+        sync.set_spin(min(int(value), _LONGEST_SPIN) * 1000)
+
+
+set_spin(os.environ.get(SPIN_VARIABLE))
 
 
 def failure(result: int, kind: ObjectType, name: str | None = None, operation: str = "") -> NtError:
