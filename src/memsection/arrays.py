@@ -48,8 +48,9 @@ def type_of(dtype: np.dtype[Any]) -> Type:
     if dtype.subdtype is not None:
         base, shape = dtype.subdtype
         return Repeat(type_of(base), tuple(shape))
-    if dtype.names is not None and dtype.fields is not None:
-        fields = tuple(Field(name, type_of(dtype.fields[name][0]), int(dtype.fields[name][1])) for name in dtype.names)
+    if dtype.names is not None:
+        parts: Any = dtype.fields
+        fields = tuple(Field(name, type_of(parts[name][0]), int(parts[name][1])) for name in dtype.names)
         return Struct(fields, dtype.itemsize)
     if np.dtype(dtype.str) != dtype:
         raise ArgumentError(f"dtype {dtype}: NumPy alone could not rebuild it: share a view of its bytes")

@@ -23,6 +23,9 @@ from memsection.api.security import Security
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
 if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
     from memsection.api.view import View
 
 
@@ -48,6 +51,22 @@ class Shared:
             section.close()
             raise problem from None
         weakref.finalize(view, section.close)
+
+    def close(self) -> None:
+        """Close the handle, and so perhaps the name; the table stays valid.  Again is harmless.
+
+        Rights:
+            None.
+        """
+        self._view.close()
+        self.section.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
 
 
 def put(name: str | None, table: Any, *, version: int = 0, inheritable: bool = False,

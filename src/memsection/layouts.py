@@ -114,9 +114,10 @@ def _of_ctypes(where: str, kind: Any) -> Type:
             fields.append(Field(name, _of_ctypes(f"{where}.{name}", member), getattr(kind, name).offset))
         return Struct(tuple(fields), ctypes.sizeof(kind))
     if issubclass(kind, ctypes.Array):
-        if kind._type_ is ctypes.c_char:
-            return _scalar(f"S{kind._length_}")
-        return Repeat(_of_ctypes(where, kind._type_), (kind._length_,))
+        array: Any = kind
+        if array._type_ is ctypes.c_char:
+            return _scalar(f"S{array._length_}")
+        return Repeat(_of_ctypes(where, array._type_), (array._length_,))
     letter = getattr(kind, "_type_", None)
     size = ctypes.sizeof(kind)
     if letter == "c":
@@ -274,6 +275,10 @@ def _scalars(kind: Type) -> Iterator[Scalar]:
             yield from _scalars(field.type)
 
 
+def _inner(kind: Repeat) -> Type:
+    return Repeat(kind.of, kind.shape[1:]) if len(kind.shape) > 1 else kind.of
+
+
 def _flatten(kind: Type, value: Any, where: str, flat: list[Any]) -> None:
     if isinstance(kind, Scalar):
         if kind.code[1] in "SV":
@@ -287,7 +292,7 @@ def _flatten(kind: Type, value: Any, where: str, flat: list[Any]) -> None:
     elif isinstance(kind, Repeat):
         if len(value) != kind.shape[0]:
             raise ArgumentError(f"{where}: {len(value)} values, the field has {kind.shape[0]}")
-        inner = Repeat(kind.of, kind.shape[1:]) if len(kind.shape) > 1 else kind.of
+        inner = _inner(kind)
         for number, one in enumerate(value):
             _flatten(inner, one, f"{where}[{number}]", flat)
     else:
@@ -310,8 +315,9 @@ def _nest(kind: Type, values: Iterator[Any], spec: Any) -> Any:
             return value.decode(errors="replace") if spec is str else value
         return value
     if isinstance(kind, Repeat):
-        inner = Repeat(kind.of, kind.shape[1:]) if len(kind.shape) > 1 else kind.of
-        of = spec if len(kind.shape) > 1 else (typing.get_args(spec) or (None,))[0]
+        inner, of = _inner(kind), spec
+        if len(kind.shape) == 1:
+            of = next(iter(typing.get_args(spec)), None)
         items = [_nest(inner, values, of) for _ in range(kind.shape[0])]
         return tuple(items) if typing.get_origin(spec) is tuple else items
     hints = _hints(spec) if spec is not None else {}

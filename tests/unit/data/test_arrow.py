@@ -54,8 +54,9 @@ def test_columns_lie_in_the_section_and_keep_it(name: str) -> None:
 
 
 def test_a_closed_section_leaves_the_table(name: str) -> None:
-    shared = arrow.put(name, table(10))
-    shared.section.close()
+    with arrow.put(name, table(10)) as shared:
+        assert arrow.open(name).table.num_rows == 10
+    shared.close()
     with pytest.raises(NotFoundError):
         arrow.open(name)
     assert shared.table.num_rows == 10 and shared.table["number"].to_pylist() == list(range(10))
