@@ -83,6 +83,8 @@ class Array(np.ndarray[Any, Any]):
     def section(self) -> Section | None:
         """The section it is in; None for a copy, which is in none.
 
+        Closing it takes the name, if no other handle keeps it, and leaves the values.
+
         Rights:
             None.
         """

@@ -57,6 +57,9 @@ class Shared:
 
         Rights:
             None.
+
+        Raises:
+            AccessError: The handle is protected from close; it stays open.
         """
         self._view.close()
         self.section.close()

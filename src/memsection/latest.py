@@ -112,6 +112,9 @@ class _End:
 
         Rights:
             None.
+
+        Raises:
+            AccessError: The handle is protected from close; it stays open.
         """
         self._lock.close()
         self._view.close()

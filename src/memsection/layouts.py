@@ -168,15 +168,36 @@ class Layout:
         return self.struct.size
 
     def c(self) -> str:
-        """The declaration for C (C11), with assertions for the compiler to check."""
+        """The declaration for C (C11), with assertions for the compiler to check.
+
+        Rights:
+            None.
+
+        Raises:
+            ArgumentError: Fields overlap, which C could only say with a union (ValueError).
+        """
         return c_declaration(self.name, self.struct, self.fingerprint)
 
     def csharp(self) -> str:
-        """The declaration for C#, with explicit offsets."""
+        """The declaration for C#, with explicit offsets.
+
+        Rights:
+            None.
+
+        Raises:
+            ArgumentError: Fields overlap (ValueError).
+        """
         return csharp_declaration(self.name, self.struct, self.fingerprint)
 
     def dtype(self) -> np.dtype[Any]:
-        """The layout as a structured dtype; needs NumPy."""
+        """The layout as a structured dtype; needs NumPy.
+
+        Rights:
+            None.
+
+        Raises:
+            ImportError: NumPy is not installed.
+        """
         from memsection import arrays
 
         return arrays.dtype_of(self.struct)
@@ -184,8 +205,14 @@ class Layout:
     def pack_into(self, buffer: Any, offset: int, value: Any) -> None:
         """Write a record: an instance of what the layout was made from, or a mapping of its fields.
 
+        All of it is written, or nothing.
+
+        Rights:
+            None.
+
         Raises:
-            ArgumentError: A value does not fit its field.
+            ArgumentError: A value does not fit its field (ValueError).
+            TypeError: The buffer is read-only.
         """
         if isinstance(value, ctypes.Structure) or hasattr(value, "dtype"):
             raw = bytes(value) if isinstance(value, ctypes.Structure) else value.astype(self.dtype()).tobytes()
@@ -196,7 +223,14 @@ class Layout:
             self._codec.pack_into(buffer, offset, value)
 
     def unpack_from(self, buffer: Any, offset: int = 0) -> Any:
-        """Read a record: a copy, as an instance of what the layout was made from, else a dict."""
+        """Read a record: a copy, as an instance of what the layout was made from, else a dict.
+
+        Rights:
+            None.
+
+        Raises:
+            ArgumentError: Only NumPy can read this layout (ValueError).
+        """
         if isinstance(self._spec, type) and issubclass(self._spec, ctypes.Structure):
             return self._spec.from_buffer_copy(buffer, offset)
         if self._spec is not None and not isinstance(self._spec, type):

@@ -77,7 +77,15 @@ class Records:
 
     @property
     def value(self) -> Any:
-        """The first record."""
+        """The first record.
+
+        Rights:
+            None: what the handle permitted when it was opened.
+
+        Raises:
+            ArgumentError: They are closed; or the value set does not fit (ValueError).
+            TypeError: A value is set, and the handle only reads.
+        """
         return self[0]
 
     @value.setter
@@ -86,7 +94,15 @@ class Records:
 
     @property
     def array(self) -> np.ndarray[Any, Any]:
-        """All of them as a structured array over the same memory; valid after ``close`` too.  Needs NumPy."""
+        """All of them as a structured array over the same memory; valid after ``close`` too.  Needs NumPy.
+
+        Rights:
+            None: it is read-only where the handle is.
+
+        Raises:
+            ArgumentError: They are closed (ValueError).
+            ImportError: NumPy is not installed.
+        """
         import numpy as np
 
         return np.frombuffer(memoryview(self.view), self.layout.dtype(), self._count)
@@ -94,8 +110,11 @@ class Records:
     def live(self, index: int = 0) -> Any:
         """One record in place, for a layout that is a ctypes structure: its fields are the memory.
 
+        Rights:
+            None: what the handle permitted when it was opened.
+
         Raises:
-            ArgumentError: The layout was made from something else.
+            ArgumentError: The layout was made from something else; they are closed (ValueError).
             TypeError: The handle only reads.
         """
         spec = self.layout._spec
@@ -104,7 +123,14 @@ class Records:
         return spec.from_buffer(self.view, self._at(index))
 
     def close(self) -> None:
-        """Close the handle and the view; arrays and live records stay valid."""
+        """Close the handle and the view; arrays and live records stay valid.  Again is harmless.
+
+        Rights:
+            None.
+
+        Raises:
+            AccessError: The handle is protected from close; it stays open.
+        """
         self.view.close()
         self.section.close()
 
