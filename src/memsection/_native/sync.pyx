@@ -170,6 +170,14 @@ cdef class State:
     def close(self):
         """Nothing yet: waits and doors may still use the words.  They go with the last of them."""
 
+    def claim(self, int fd):
+        """Have a slot in the object now, and not only when one is needed; what is wrong is an OSError."""
+        cdef int result
+        with nogil:
+            result = ms_claim(self._object, fd)
+        if result:
+            raise OSError(-result, "a slot in a synchronisation object")
+
     @property
     def address(self):
         """Of the page that the words are in."""

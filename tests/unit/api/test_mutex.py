@@ -352,5 +352,27 @@ def test_thousands_of_mutexes_can_be_owned_at_once() -> None:
         one.close()
 
 
+@pytest.mark.linux_only("Windows has no limit of descriptors")
+def test_a_soft_limit_of_descriptors_is_not_felt() -> None:
+    with worker() as other:
+        other.run("""
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+many = [Mutex.create() for _ in range(300)]
+assert all(one.acquire(0) for one in many)
+for one in many:
+    one.release()
+    one.close()
+""")
+        other.run("""
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+many = [win32.CreateMutex(None, False, None) for _ in range(300)]
+assert all(win32.WaitForSingleObject(one, 0) == 0 for one in many)
+for one in many:
+    win32.ReleaseMutex(one)
+    win32.CloseHandle(one)
+""")
+
+
 def test_the_names_of_the_package_are_these() -> None:
     assert memsection.Mutex is Mutex and memsection.AbandonedMutexError is errors.AbandonedMutexError

@@ -6,6 +6,10 @@ It turns handles into what the native core waits for, and its results into statu
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import errno
 import os
 import select
@@ -52,7 +56,7 @@ def _waitable(value: int) -> Handle:
 
 
 def _item(handle: Handle) -> Item:
-    if handle.kind is object_types.PROCESS:
+    if handle.kind in (object_types.PROCESS, object_types.FILE):  # a file is signaled when no transfer is under way
         return None, handle.fd
     return waitable.state_of(handle), handle.fd
 
@@ -65,6 +69,8 @@ def _status(handles: Sequence[Handle], result: tuple[int, int, int], wait_all: b
         return st.ABANDONED_WAIT_0 + (0 if wait_all else index)
     if code == -errno.ETIMEDOUT:
         return st.TIMEOUT
+    if code == -errno.EMFILE:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))  # the service raises the limit and tries again
     handle = handles[index]
     if code == -errno.EOWNERDEAD:
         raise AbandonedNtError(handle.obj.display_name(), owner_pid=dead, index=index)
@@ -145,7 +151,10 @@ def short_way(value: int, failed: Callable[[NtError], Any]) -> Any:
             return failed(AbandonedNtError(name, owner_pid=dead))
         return failed(waitable.failure(result, handle.kind, name))
 
-    return kind(waitable.state_of(handle), handle.fd, translate)
+    state = waitable.state_of(handle)
+    if handle.kind is object_types.MUTANT:
+        state.claim(handle.fd)  # it takes a descriptor, and only here somebody sees to it when there are no more
+    return kind(state, handle.fd, translate)
 
 
 # ---------------------------------------------------------------------- waits that nobody sleeps in
