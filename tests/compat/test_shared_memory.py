@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import pickle
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from memsection import Section
-from memsection.compat import ShareableList, SharedMemory, SharedMemoryManager, blocks
+from memsection.compat import ShareableList, SharedMemory, SharedMemoryManager, blocks, heritage
 
 linux_only = pytest.mark.linux_only("POSIX shared memory objects, and names that live until unlink()")
 
@@ -200,6 +201,69 @@ def test_two_creators_never_both_succeed(name: str) -> None:
     block.close()
     if blocks.POSIX:
         block.unlink()
+
+
+# ---------------------------------------------------------------------- children of multiprocessing
+
+
+def make_and_end(name: str, depth: int) -> None:
+    if depth:
+        child = multiprocessing.get_context("fork").Process(target=make_and_end, args=(name, depth - 1))
+        child.start()
+        child.join()
+    else:
+        block = SharedMemory(name, create=True, size=10)
+        block.buf[:4] = b"left"
+        block.close()
+
+
+def make_and_die(name: str) -> None:
+    SharedMemory(name, create=True, size=10)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@linux_only
+@pytest.mark.parametrize(("method", "depth"), [("fork", 0), ("fork", 2), ("forkserver", 0), ("spawn", 0)])
+def test_a_child_leaves_its_blocks_to_its_parent(name: str, method: str, depth: int) -> None:
+    child = multiprocessing.get_context(method).Process(target=make_and_end, args=(name, depth))
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+    block = SharedMemory(name)
+    assert bytes(block.buf[:4]) == b"left"
+    block.close()
+    done = python("import sys; from memsection.compat import SharedMemory\nSharedMemory(sys.argv[1]).unlink()", name)
+    assert (done.returncode, done.stderr) == (0, "")
+    with pytest.raises(FileNotFoundError):
+        SharedMemory(name)
+    blocks._sweep()
+
+
+@linux_only
+def test_a_killed_child_leaves_nothing(name: str) -> None:
+    child = multiprocessing.get_context("fork").Process(target=make_and_die, args=(name,))
+    child.start()
+    child.join()
+    with pytest.raises(FileNotFoundError):
+        SharedMemory(name)
+
+
+@linux_only
+def test_what_strangers_leave_is_no_block() -> None:
+    before = set(blocks._handles)
+    with open("/dev/null") as null, Section.create(size=4096) as section:
+        section.map().close()
+        with pytest.raises(FileNotFoundError):
+            SharedMemory("nobody-has-this")
+        open_before = len(os.listdir("/proc/self/fd"))
+        for message, fds in [(b"x" * 5, []), (b"x", [null.fileno()] * 3), (b"x", [section.fileno()])]:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
+                stranger.connect(heritage._address(os.getpid()))
+                socket.send_fds(stranger, [message], fds)
+        with pytest.raises(FileNotFoundError):
+            SharedMemory("nobody-has-this")
+        assert len(os.listdir("/proc/self/fd")) == open_before
+    assert set(blocks._handles) == before
 
 
 # ---------------------------------------------------------------------- the object

@@ -73,7 +73,7 @@ def reduce(owner: Handle) -> tuple[Any, ...]:
             if failure.status != st.NOT_ON_THIS_SYSTEM:
                 raise
             return type(owner).from_handle, (start.duplicate_for_child(handle),)
-        from multiprocessing.reduction import DupFd
+        from multiprocessing.reduction import DupFd  # type: ignore[attr-defined, unused-ignore]  # not on Windows
 
         return _started_with, (type(owner), *(DupFd(fd) for fd in fds))
     except NtError as failure:
@@ -253,7 +253,7 @@ def send(owner: Handle, sock: socket.socket) -> None:
     except NtError as failure:
         raise public(failure) from None
     header = _HEADER.pack(_MAGIC, type(owner)._type.number, len(fds))
-    sent = socket_module.send_fds(sock, [header], fds)
+    sent = socket_module.send_fds(sock, [header], fds)  # type: ignore[attr-defined, unused-ignore]
     if sent < len(header):
         sock.sendall(header[sent:])
 
@@ -262,7 +262,10 @@ def receive(kind: type[H], sock: socket.socket) -> H:
     """The handle that the other side of a Unix socket sends next."""
     import socket as socket_module
 
-    data, fds, _, _ = socket_module.recv_fds(sock, _HEADER.size, 2)
+    try:
+        data, fds, _, _ = socket_module.recv_fds(sock, _HEADER.size, 2)  # type: ignore[attr-defined, unused-ignore]
+    except AttributeError:
+        raise Error("receive a handle: this system's sockets pass none", ntstatus=st.NOT_ON_THIS_SYSTEM) from None
     try:
         while data and len(data) < _HEADER.size:
             more = sock.recv(_HEADER.size - len(data))

@@ -4,9 +4,9 @@
 A block of ``multiprocessing.shared_memory`` has its name until somebody calls ``unlink()``; a section has its name as
 long as somebody has a handle.  What is here brings the two together, and leaves nothing behind after a crash:
 
-* The process that creates a block keeps a handle to it until the block is unlinked or the process ends; its forked
-  children have that handle too.  Whoever attaches has a handle until it closes.  So a name outlives ``close()``, and an
-  attacher that ends takes nothing with it.
+* The process that creates a block keeps a handle to it until the block is unlinked or the process ends; a child of
+  multiprocessing leaves it to its parent then (``heritage``).  Whoever attaches has a handle until it closes.  So a
+  name outlives ``close()``, and an attacher that ends takes nothing with it.
 * ``unlink()`` marks the block and closes the handles of the calling process.  A marked block is found by nobody; views
   of it stay as they are.  As long as other processes still have handles to it, its successor under the same name is
   a section of another *generation*, and whoever made the successor keeps those before it from going first.
@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memsection import Section
+from memsection.compat import heritage
 
 if TYPE_CHECKING:
     from memsection import View
@@ -49,6 +50,7 @@ _MAGIC = 0x4B434F4C424D534D  # written last: a record without it is still in the
 _UNLINKED = _RECORD.size - 24  # where the flag is, counted from the end
 
 _handles: dict[bytes, list[int]] = {}  # by identity: this process's handles to blocks that are sections
+_kept: dict[bytes, int] = {}  # of these, the one that is kept for a block made here, or left by a child
 _left: dict[bytes, int] = {}  # blocks made and closed here, not known to be unlinked: identity to section size
 _predecessors: dict[bytes, list[int]] = {}  # identity of a block made here to handles to the generations before it
 
@@ -96,9 +98,10 @@ def create(name: str, size: int, *, persistent: bool = False) -> Block:
         OSError: There is no room for a persistent one.
     """
     _check(name)
-    _sweep()
     if not POSIX:
         return _create_section(name, size)
+    _take_heritage()
+    _sweep()
     if os.path.lexists(_path(name)):
         raise _taken(name)
     if not persistent:
@@ -121,6 +124,8 @@ def attach(name: str) -> Block:
         PermissionError: It may not be read and written.
     """
     _check(name)
+    if POSIX:
+        _take_heritage()
     try:
         return _open_section(name)
     except FileNotFoundError:
@@ -181,7 +186,11 @@ def _create_section(name: str, size: int) -> Block:
     _handles[identity] = [handle]
     if before:
         _predecessors[identity] = before
-    return Block(name, size, identity, view, 0 if POSIX else handle)
+    if not POSIX:
+        return Block(name, size, identity, view, handle)
+    _kept[identity] = handle
+    heritage.leave_at_end(_to_leave)
+    return Block(name, size, identity, view)
 
 
 def _new(name: str, generation: int, size: int, before: list[int]) -> Section | None:
@@ -255,6 +264,7 @@ def _generation(name: str, generation: int) -> str:
 def _let_go(identity: bytes) -> None:
     """Close every handle of this process to a block that is unlinked."""
     _left.pop(identity, None)
+    _kept.pop(identity, None)
     for handle in [*_handles.pop(identity, []), *_predecessors.pop(identity, [])]:
         _close(handle)
 
@@ -285,9 +295,50 @@ def _close(handle: int) -> None:
     Section.from_handle(handle).close()
 
 
+def _take_heritage() -> None:
+    """Keep what ended children have left, as if it had been made here."""
+    for handle in heritage.taken():
+        section = Section.from_handle(handle)
+        try:
+            with section.map() as view:
+                size, identity, unlinked = _record(view)
+                length = len(view)
+        except OSError:
+            section.close()
+            continue
+        if not identity or unlinked or identity in _kept:
+            section.close()
+            continue
+        handle = section.detach()
+        _handles.setdefault(identity, []).append(handle)
+        _kept[identity] = handle
+        _left[identity] = length
+        heritage.leave_at_end(_to_leave)
+
+
+def _to_leave() -> list[int]:
+    """The handles that go to the parent when this process, its child, ends."""
+    _take_heritage()
+    return list(_kept.values())
+
+
+def _after_fork_in_child() -> None:
+    """What was made by the parent is not this process's to leave to anybody."""
+    _kept.clear()
+    _left.clear()
+    heritage.listen()
+
+
+if POSIX:
+    heritage.listen()
+    heritage.leave_at_end_of_children(_to_leave)
+    os.register_at_fork(after_in_child=_after_fork_in_child)  # type: ignore[attr-defined, unused-ignore]
+
+
 @atexit.register
 def _close_all() -> None:
     """The process ends in order: names that nobody else has go now, not when somebody meets what is left of them."""
+    heritage.stop()
     for identity in list(_handles):
         with contextlib.suppress(OSError):
             _let_go(identity)

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""What a child process of multiprocessing leaves to its parent: the blocks that it made and nobody has unlinked.
+
+With the standard library a block lives until the whole tree of processes has ended; programs make blocks in a child,
+end it, and open them in the parent.  Here the handle has to be somewhere meanwhile.  A process that uses blocks has a
+Unix socket, on which nobody waits: a child that ends connects to its parent's and sends its handles, and the kernel keeps
+them in the queue until the parent takes them, which it does whenever it looks for a block, or ends.  There is no thread
+and no process for this.  What a handle is when it travels is ``nt``'s business, and what a block is, ``blocks``'.
+
+The socket has an abstract name (unix(7)), which anybody could take: both sides look who is on the other (SO_PEERCRED).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from multiprocessing import process, util
+from types import SimpleNamespace
+from typing import Any
+
+from memsection.nt import kernel
+from memsection.vocabulary.errors import NtError
+
+#: What of these modules exists on POSIX systems only, where alone this is used; type checkers for others need not know.
+posix: Any = SimpleNamespace(**{name: getattr(module, name) for module, names in (
+    (os, ("geteuid",)), (socket, ("AF_UNIX", "SOCK_SEQPACKET", "SOL_SOCKET", "SO_PEERCRED", "recv_fds", "send_fds")),
+) for name in names if hasattr(module, name)})
+_PENDING = 1024  # children that may end before the parent looks
+_AT_ONCE = 32  # blocks in one message
+
+_listener: socket.socket | None = None
+_arranged_in = 0  # the process whose end is arranged for
+
+
+def listen() -> None:
+    """Let children of this process leave something.  Where that cannot be, they leave nothing."""
+    global _listener
+    stop()
+    listener = socket.socket(posix.AF_UNIX, posix.SOCK_SEQPACKET)
+    try:
+        listener.bind(_address(os.getpid()))
+        listener.listen(_PENDING)
+        listener.setblocking(False)
+    except OSError:  # the name is taken (by another PID namespace's process, say), or there is no such kind of name
+        listener.close()
+        return
+    _listener = listener
+
+
+def stop() -> None:
+    """Close the socket: in a forked child, whose parent's it is, and at the end."""
+    global _listener
+    listener, _listener = _listener, None
+    if listener is not None:
+        listener.close()
+
+
+def taken() -> Iterator[int]:
+    """The handles that ended children have left."""
+    while _listener is not None:
+        try:
+            connection, _ = _listener.accept()
+        except OSError:  # none is left, mostly
+            return
+        with connection:
+            connection.setblocking(False)
+            if _peer(connection)[1] != posix.geteuid():
+                continue
+            yield from _received(connection)
+
+
+def _received(connection: socket.socket) -> Iterator[int]:
+    while True:
+        try:
+            data, fds, _, _ = posix.recv_fds(connection, 1, _AT_ONCE)
+        except OSError:
+            return
+        if not data:
+            return
+        for fd in fds:
+            try:
+                yield kernel.handle_from_descriptors([fd])
+            except NtError:
+                pass  # no handle of this library: it is closed, and that is all
+
+
+def leave_at_end(handles: Callable[[], list[int]]) -> None:
+    """Arrange for these handles to go to the parent when this process ends, if it is a child of multiprocessing."""
+    global _arranged_in
+    parent = process.parent_process()
+    if parent is None or parent.pid is None or _arranged_in == os.getpid():
+        return
+    _arranged_in = os.getpid()
+    # After queues are flushed (-5) and objects in transit have arrived (-20).
+    util.Finalize(None, _leave, (parent.pid, handles), exitpriority=-30)
+
+
+def leave_at_end_of_children(handles: Callable[[], list[int]]) -> None:
+    """The same for every child that will be forked.  One that is spawned has to see to it itself."""
+    util.register_after_fork(leave_at_end, lambda _: leave_at_end(handles))
+
+
+def _leave(parent: int, ask: Callable[[], list[int]]) -> None:
+    handles = ask()
+    if not handles:
+        return
+    with socket.socket(posix.AF_UNIX, posix.SOCK_SEQPACKET) as connection:
+        connection.setblocking(False)
+        try:
+            connection.connect(_address(parent))
+            if _peer(connection) != (parent, posix.geteuid()):
+                return
+            for start in range(0, len(handles), _AT_ONCE):
+                fds = [fd for handle in handles[start:start + _AT_ONCE] for fd in kernel.handle_descriptors(handle)]
+                posix.send_fds(connection, [b"."], fds)
+        except (OSError, NtError):
+            pass  # the parent uses no blocks, or has ended: they end with this process
+
+
+def _peer(connection: socket.socket) -> tuple[int, int]:
+    """Process and user on the other side: who called connect, or listen."""
+    pid, uid, _ = struct.unpack("=3i", connection.getsockopt(posix.SOL_SOCKET, posix.SO_PEERCRED, 12))
+    return pid, uid
+
+
+def _address(pid: int) -> str:
+    return f"\0memsection-blocks-{posix.geteuid()}-{pid}"
