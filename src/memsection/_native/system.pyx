@@ -14,8 +14,11 @@ cdef extern from * nogil:
     #define _GNU_SOURCE
     #endif
     #include <errno.h>
+    #include <fcntl.h>
     #include <linux/capability.h>
     #include <linux/mempolicy.h>
+    #include <linux/userfaultfd.h>
+    #include <sys/ioctl.h>
     #include <string.h>
     #include <sys/mman.h>
     #include <sys/syscall.h>
@@ -45,6 +48,22 @@ cdef extern from * nogil:
     static long ms_copy(int pid, void *local, void *remote, size_t length, int write) {
         struct iovec here = {local, length}, there = {remote, length};
         return syscall(write ? SYS_process_vm_writev : SYS_process_vm_readv, pid, &here, 1UL, &there, 1UL, 0UL);
+    }
+
+    /* Makes pages that a mapped memfd has not (userfaultfd(2), UFFD_FEATURE_SIGBUS) faults: a signal in user mode, EFAULT
+       for the kernel.  A page that any process allocates in the file is there in every mapping at once. */
+    static int ms_userfault(void *address, size_t length) {
+        int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+        if (fd < 0) return -1;
+        struct uffdio_api api = {.api = UFFD_API, .features = UFFD_FEATURE_SIGBUS | UFFD_FEATURE_MISSING_SHMEM};
+        struct uffdio_register range = {.range = {(uintptr_t)address, length}, .mode = UFFDIO_REGISTER_MODE_MISSING};
+        if (ioctl(fd, UFFDIO_API, &api) || ioctl(fd, UFFDIO_REGISTER, &range)) {
+            int saved = errno;
+            close(fd);
+            errno = saved;
+            return -1;
+        }
+        return fd;
     }
 
     /* Bitmaps in shared memory: setting is atomic, so that two processes never lose each other's bits. */
@@ -98,6 +117,7 @@ cdef extern from * nogil:
     long ms_bind(void *, size_t, unsigned int)
     long ms_copy(int, void *, void *, size_t, int)
     long ms_capabilities(unsigned long long *, int)
+    int ms_userfault(void *, size_t)
     void ms_set_bits(unsigned char *, size_t, size_t)
     int ms_bit(const unsigned char *, size_t)
     size_t ms_run(const unsigned char *, size_t, size_t)
@@ -236,3 +256,11 @@ def bit_run(uintptr_t bitmap, size_t first, size_t limit):
     with nogil:
         count = ms_run(<const unsigned char *>bitmap, first, limit)
     return bool(ms_bit(<const unsigned char *>bitmap, first)), count
+
+
+def userfault(uintptr_t address, size_t length):
+    """A descriptor that, while open, makes touching pages a fault that the mapped memfd does not have."""
+    cdef int fd = ms_userfault(<void *>address, length)
+    if fd < 0:
+        PyErr_SetFromErrno(OSError)
+    return fd

@@ -9,6 +9,16 @@ repair and every wait is theirs.  It also holds the records that both ways share
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.pythread cimport (
+    NOWAIT_LOCK,
+    PyThread_acquire_lock,
+    PyThread_allocate_lock,
+    PyThread_free_lock,
+    PyThread_get_thread_ident,
+    PyThread_release_lock,
+    PyThread_type_lock,
+    WAIT_LOCK,
+)
 from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdio cimport snprintf
@@ -74,6 +84,10 @@ cdef extern from * nogil:
         struct stat st;
         return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
     }
+    static unsigned long ms_owner_load(const unsigned long *owner) { return __atomic_load_n(owner, __ATOMIC_RELAXED); }
+    static void ms_owner_store(unsigned long *owner, unsigned long thread) {
+        __atomic_store_n(owner, thread, __ATOMIC_RELAXED);
+    }
     static uint64_t ms_now(void) {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
@@ -89,6 +103,8 @@ cdef extern from * nogil:
     int ms_reopen(int, int)
     int ms_link(int, int, const char *)
     int ms_exists(int, const char *)
+    unsigned long ms_owner_load(const unsigned long *)
+    void ms_owner_store(unsigned long *, unsigned long)
     uint64_t ms_now()
     int c_open "open"(const char *, int, ...)
     int c_openat "openat"(int, const char *, int, ...)
@@ -134,6 +150,8 @@ cdef class ObjectRecord:
     cdef public set handles
     cdef public int locator_fd, view_ro, view_rw, views
     cdef public bint fresh
+    cdef uint64_t asked, granted, asked_by      # the last verdict, and for which caller and descriptor
+    cdef object asked_of
 
 
 cdef class PlaceRecord:
@@ -170,11 +188,58 @@ cdef class RegionRecord:
             _remove(self)
 
 
+cdef class Lock:
+    """The lock of the object tables: as ``threading.RLock``, without the way through the interpreter for native code."""
+
+    cdef PyThread_type_lock _lock
+    cdef unsigned long _owner
+    cdef int _depth
+
+    def __cinit__(self):
+        self._lock = PyThread_allocate_lock()
+        if self._lock == NULL:
+            raise MemoryError("no lock")
+
+    def __dealloc__(self):
+        if self._lock != NULL:
+            PyThread_free_lock(self._lock)
+
+    cdef bint enter(self) noexcept:
+        """Take it if it is free, or this thread's already."""
+        cdef unsigned long me = PyThread_get_thread_ident()
+        # Only this thread ever writes its own number there: if it reads it, it is the owner.
+        if ms_owner_load(&self._owner) == me:
+            self._depth += 1
+            return True
+        if not PyThread_acquire_lock(self._lock, NOWAIT_LOCK):
+            return False
+        ms_owner_store(&self._owner, me)
+        self._depth = 1
+        return True
+
+    cdef void leave(self) noexcept:
+        self._depth -= 1
+        if self._depth == 0:
+            ms_owner_store(&self._owner, 0)
+            PyThread_release_lock(self._lock)
+
+    def __enter__(self):
+        if not self.enter():
+            with nogil:
+                PyThread_acquire_lock(self._lock, WAIT_LOCK)
+            ms_owner_store(&self._owner, PyThread_get_thread_ident())
+            self._depth = 1
+
+    def __exit__(self, *_):
+        self.leave()
+
+
 # ---------------------------------------------------------------------- what the Python modules lend
 
 cdef dict _table, _by_identity, _by_place, _regions
 cdef list _bases
-cdef object _acquire, _release, _place_of, _grant, _remove, _remove_name, _give_up, _read_facts, _pid_namespace
+cdef Lock _lock = Lock()
+cdef object _place_of, _grant, _remove, _remove_name, _give_up, _read_facts, _pid_namespace
 cdef object _template, _check_commit, _section_kind, _view_base, _first_name
 cdef int _named_process = 0     # the process whose first named object was announced
 cdef type _Handle, _Object, _Facts, _Region
@@ -193,6 +258,7 @@ cdef uint64_t _namespace_of_pids = 0
 cdef uint32_t _uid = 0, _gid = 0
 cdef int _group_count = -1      # -1: nobody was looked at yet
 cdef uint32_t[64] _groups
+cdef uint64_t _caller = 0       # counts the changes of all these
 
 cdef enum:
     PAGE = 4096
@@ -222,7 +288,7 @@ cdef unsigned char[256] _needs, _prot, _writes, _copies, _executes
 
 def connect(dict lent):
     """Take the tables and functions of the Python modules; from here on the short way is open, unless it is switched off."""
-    global _table, _by_identity, _by_place, _regions, _bases, _acquire, _release, _place_of, _grant, _remove, _remove_name
+    global _table, _by_identity, _by_place, _regions, _bases, _place_of, _grant, _remove, _remove_name
     global _give_up, _read_facts, _pid_namespace, _template, _check_commit, _section_kind, _view_base, _first_name
     global _Handle, _Object, _Facts, _Region, _on, _root
     global _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap
@@ -244,10 +310,10 @@ def connect(dict lent):
     _on = lent["on"]
 
 
-def use_lock(lock):
+def use_lock(Lock lock not None):
     """The lock of the object tables: again after a fork, when it is a new one."""
-    global _acquire, _release, _namespace_of_pids
-    _acquire, _release = lock.acquire, lock.release
+    global _lock, _namespace_of_pids
+    _lock = lock
     _namespace_of_pids = 0
 
 
@@ -273,7 +339,7 @@ def generation():
 
 cdef bint _known_caller() except -1:
     """Whether what is remembered is about this caller; if ids changed it is forgotten.  The kernel is asked each time."""
-    global _uid, _gid, _group_count
+    global _uid, _gid, _group_count, _caller
     cdef uint32_t[64] groups
     cdef uint32_t uid = c_geteuid(), gid = c_getegid()
     cdef int count = c_getgroups(64, groups)
@@ -285,6 +351,7 @@ cdef bint _known_caller() except -1:
     _verdicts.clear()
     _templates.clear()
     _uid, _gid, _group_count = uid, gid, count
+    _caller += 1
     memcpy(_groups, groups, sizeof(groups))
     return True
 
@@ -369,12 +436,12 @@ cdef ObjectRecord _new_object(kind, identity, FactsRecord facts, PlaceRecord pla
     return obj
 
 
-cdef int _announce_name() except -1:
+cdef int _announce_name(int pid) except -1:
     """With a process's first named object ``objects`` arranges for its end."""
     global _named_process
-    if _named_process != c_getpid():
+    if _named_process != pid:
         _first_name("local")
-        _named_process = c_getpid()
+        _named_process = pid
     return 0
 
 
@@ -386,12 +453,12 @@ cdef void _name_object(ObjectRecord obj, PlaceRecord place):
 
 def open_(kind, access, attributes):
     """``objects.open_`` where it is simple; None where it is not."""
-    if not _on or attributes is None or not _acquire(False):
+    if not _on or attributes is None or not _lock.enter():
         return None
     try:
         return _open(kind, access, attributes)
     finally:
-        _release()
+        _lock.leave()
 
 
 def open_section(access, attributes):
@@ -435,9 +502,13 @@ cdef HandleRecord _open_mine(kind, uint64_t desired, ObjectRecord obj, long long
         return None  # only a memfd is sealed
     if not _same_page(mine.fd, facts):
         return None
-    granted = _verdict(facts.descriptor, desired, kind)
-    if granted < 0:
-        return None
+    if obj.asked == desired and obj.asked_by == _caller and obj.asked_of is facts:
+        granted = obj.granted
+    else:
+        granted = _verdict(facts.descriptor, desired, kind)
+        if granted < 0:
+            return None
+        obj.asked, obj.asked_by, obj.asked_of, obj.granted = desired, _caller, facts, granted
     fd = ms_reopen(mine.fd, O_RDWR if _writes_body(kind, granted) else O_RDONLY)
     if fd < 0:
         return None
@@ -555,7 +626,7 @@ cdef HandleRecord _enter_found(kind, uint64_t desired, PlaceRecord place, long l
         return None
     if obj is None:
         obj = _new_object(kind, identity, facts, None)
-    _announce_name()
+    _announce_name(c_getpid())
     # From the shared lock on there is no way back but through give_up: this may be the last handle by now (L3).
     if c_flock(body[0], LOCK_SH | LOCK_NB) or ms_fstat(locator[0], &link) or link.links == 0:
         return None
@@ -597,11 +668,11 @@ def create_section(access, attributes, maximum_size, protection, kind, file, *, 
     cdef HandleRecord handle = None
     if (_on and kind == SEC_COMMIT and file == 0 and numa_node is None and type(maximum_size) is int
             and 0 < maximum_size < LARGEST and type(access) is int and 0 <= access <= 0xFFFFFFFF
-            and type(protection) is int and 0 <= protection < 256 and _acquire(False)):
+            and type(protection) is int and 0 <= protection < 256 and _lock.enter()):
         try:
             handle = _create(access, attributes, maximum_size, protection)
         finally:
-            _release()
+            _lock.leave()
     if handle is None:
         return _slow_create(access, attributes, maximum_size, protection, kind, file, numa_node=numa_node)
     return 0, handle.value
@@ -653,8 +724,8 @@ cdef HandleRecord _create(uint64_t access, attributes, uint64_t size, uint32_t p
         if c_lseek(fd, TAG | access, SEEK_SET) < 0 or flags & OBJ_INHERIT and c_fcntl(fd, F_SETFD, 0):
             return None
         if place is not None:
-            _announce_name()
-            locator = _publish(fd, obj.identity, place)
+            _announce_name(facts.creator_pid)
+            locator = _publish(fd, facts.creator_pid, file.device, file.inode, place)
             if locator < 0:
                 return None
             obj.locator_fd = locator
@@ -715,7 +786,7 @@ cdef int _new_body(tuple template, uint64_t size, FactsRecord facts, const char 
     return fd
 
 
-cdef int _publish(int fd, tuple identity, PlaceRecord place) except -2:
+cdef int _publish(int fd, uint32_t pid, uint64_t device, uint64_t inode, PlaceRecord place) except -2:
     """Give a complete body its name (``objects._publish``, N2): the locator's descriptor, -1 if the name is taken."""
     global _namespace_of_pids
     cdef char[LOCATOR_NAME + LONGEST_NAME] text
@@ -725,9 +796,9 @@ cdef int _publish(int fd, tuple identity, PlaceRecord place) except -2:
         _namespace_of_pids = _pid_namespace()
     memset(text, 0, LOCATOR_NAME)
     memcpy(text, b"MSLOCAT\0\x01\0\0\0\x01\0\0\0", 16)
-    (<uint64_t *>text)[2], (<uint64_t *>text)[3], (<uint64_t *>text)[4] = identity[0], identity[1], _namespace_of_pids
+    (<uint64_t *>text)[2], (<uint64_t *>text)[3], (<uint64_t *>text)[4] = device, inode, _namespace_of_pids
     (<uint32_t *>text)[10], (<uint32_t *>text)[11] = name, place.checksum
-    (<uint32_t *>text)[16], (<uint32_t *>text)[17] = c_getpid(), fd
+    (<uint32_t *>text)[16], (<uint32_t *>text)[17] = pid, fd
     memcpy(text + LOCATOR_NAME, PyBytes_AS_STRING(place.name), name)
     locator = c_openat(place.dirfd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0o600)
     if locator < 0:
@@ -744,11 +815,11 @@ cdef int _publish(int fd, tuple identity, PlaceRecord place) except -2:
 def close(handle):
     """NtClose."""
     cdef bint done = False
-    if _on and type(handle) is int and _acquire(False):
+    if _on and type(handle) is int and _lock.enter():
         try:
             done = _close(_table.get(handle & ~3))
         finally:
-            _release()
+            _lock.leave()
     if not done:
         _slow_close(handle)
 
@@ -807,7 +878,8 @@ cdef int _remove_name_if_last(int probe, ObjectRecord obj, PlaceRecord place) ex
         return 0
     if ms_fstat(obj.locator_fd, &link) == 0 and link.links > 0:
         c_unlinkat(place.dirfd, place.path, 0)
-    c_flock(probe, LOCK_UN)
+    if obj.views:  # else the probe is closed next, and its lock goes with it
+        c_flock(probe, LOCK_UN)
     return 0
 
 
@@ -854,12 +926,12 @@ def mapped_buffer(section_handle, offset, view_size, protection, kind):
 cdef RegionRecord _map(section_handle, offset, view_size, protection):
     if (not _on or type(section_handle) is not int or type(offset) is not int or type(view_size) is not int
             or type(protection) is not int or not 0 <= protection < 256 or not 0 <= offset < 1 << 62
-            or not 0 <= view_size < 1 << 62 or not _acquire(False)):
+            or not 0 <= view_size < 1 << 62 or not _lock.enter()):
         return None
     try:
         return _map_locked(_table.get(section_handle & ~3), offset, view_size, protection)
     finally:
-        _release()
+        _lock.leave()
 
 
 cdef RegionRecord _map_locked(HandleRecord handle, uint64_t offset, uint64_t size, uint32_t protection):
@@ -972,7 +1044,7 @@ cdef bint _unmap(RegionRecord region) except -1:
     cdef ObjectRecord obj = region.obj
     cdef size_t size = region.size
     cdef void *base = <void *><uintptr_t>region.base
-    if not _on or region.guard is not None or region.bitmap or obj is None or not _acquire(False):
+    if not _on or region.guard is not None or region.bitmap or obj is None or not _lock.enter():
         return False
     try:
         if _regions.get(region.base) is not region:
@@ -990,4 +1062,4 @@ cdef bint _unmap(RegionRecord region) except -1:
             _forget_object(obj)
         return True
     finally:
-        _release()
+        _lock.leave()

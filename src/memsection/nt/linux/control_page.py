@@ -11,11 +11,16 @@ believed before it was compared with the body's true size (invariant M1).
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import struct
 import time
 import zlib
 
 from memsection.nt.linux import syscalls as sys_
+from memsection.nt.linux._fast import FactsRecord
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.protection import PAGE_SIZE
@@ -36,31 +41,18 @@ assert HEADER.size <= _DESCRIPTOR_AT
 _HEAD_READ = _TEXT_AT
 _FLAGS_AT = 8 + 2 * 4
 _SIZE_AT = 8 + 6 * 4
+LAYOUT = _DESCRIPTOR_AT, _TEXT_AT, PAGE_SIZE
 _DESCRIPTOR_FIELDS = struct.Struct("<4I")
 _DESCRIPTOR_FIELDS_AT = 8 + 6 * 4 + 4 * 8 + 3 * 4
 
 
-class Facts:
-    """What a control page says of its object, checked."""
+class Facts(FactsRecord):
+    """What a control page says of its object, checked.
 
-    __slots__ = ("area_pages", "attributes", "bitmap_pages", "body_size", "created_ns", "creator_pid", "creator_uid",
-                 "descriptor", "file_identity", "flags", "name_at", "path_at", "protection", "size", "type")
+    ``page`` is what its beginning, with the descriptor, was when it was read; None where the descriptor is elsewhere.
+    """
 
-    type: int
-    flags: int
-    protection: int
-    attributes: int
-    creator_pid: int
-    size: int
-    created_ns: int
-    file_identity: tuple[int, int] | None
-    creator_uid: int
-    area_pages: int
-    bitmap_pages: int
-    body_size: int
-    descriptor: bytes
-    name_at: tuple[int, int]
-    path_at: tuple[int, int]
+    __slots__ = ()
 
     @property
     def data_size(self) -> int:
@@ -88,8 +80,8 @@ class Draft:
             self.room = _DESCRIPTOR_ROOM
             self.spill_pages = 0
         else:
-            self.room = max(2048, 2 * len(descriptor))
-            self.spill_pages = -(-(text + self.room) // PAGE_SIZE)
+            self.room = max(2048, 2 * len(descriptor))  # and as much again, see write_descriptor
+            self.spill_pages = -(-(text + 2 * self.room) // PAGE_SIZE)
         self.area_pages = bitmap_pages + self.spill_pages + 1
 
     def write(self, fd: int, data_size: int, kind: int, flags: int, protection: int, attributes: int, size: int,
@@ -98,15 +90,11 @@ class Draft:
         last = data_size + (self.area_pages - 1) * PAGE_SIZE
         if self.spill_pages:
             base = last - self.spill_pages * PAGE_SIZE
-            at = (0, self.room, self.room + len(self.name))
+            at = (0, 2 * self.room, 2 * self.room + len(self.name))
         else:
             base = last
             at = (_DESCRIPTOR_AT, _TEXT_AT, _TEXT_AT + len(self.name))
-        header = HEADER.pack(
-            MAGIC, VERSION, kind, flags, protection, attributes, creator[0], size, time.time_ns(), *file_identity,
-            creator[1], self.area_pages, self.bitmap_pages,
-            at[0], len(self.descriptor), self.room, zlib.crc32(self.descriptor),
-            at[1], len(self.name), at[2], len(self.path))
+        header = self._header(kind, flags, protection, attributes, size, file_identity, creator, at)
         if self.spill_pages or self.path or len(self.name) > 256:
             sys_.pwrite(fd, self.descriptor, base + at[0])
             sys_.pwrite(fd, self.name + self.path, base + at[1])
@@ -116,6 +104,22 @@ class Draft:
                         + self.name, last)
         if state:
             sys_.pwrite(fd, state, last + STATE_OFFSET)
+
+    def _header(self, kind: int, flags: int, protection: int, attributes: int, size: int,
+                file_identity: tuple[int, int], creator: tuple[int, int], at: tuple[int, int, int]) -> bytes:
+        return HEADER.pack(
+            MAGIC, VERSION, kind, flags, protection, attributes, creator[0], size, time.time_ns(), *file_identity,
+            creator[1], self.area_pages, self.bitmap_pages,
+            at[0], len(self.descriptor), self.room, zlib.crc32(self.descriptor),
+            at[1], len(self.name), at[2], len(self.path))
+
+    def head(self, kind: int, protection: int, attributes: int) -> bytes | None:
+        """The beginning of a plain object's control page, up to the end of the descriptor; None if it is not plain."""
+        if self.area_pages > 1 or self.path:
+            return None
+        at = _DESCRIPTOR_AT, _TEXT_AT, _TEXT_AT + len(self.name)
+        header = self._header(kind, 0, protection, attributes, 0, (0, 0), (0, 0), at)
+        return header.ljust(_DESCRIPTOR_AT, b"\0") + self.descriptor
 
 
 def corrupt(what: str) -> NtError:
@@ -161,6 +165,7 @@ def read(fd: int, body_size: int) -> Facts:
         facts.name_at, facts.path_at = (name_at, name_length), (path_at, path_length)
         facts.descriptor = page[at:at + length] if not spill and at + length <= len(page) else _text(fd, facts, at, length)
         if zlib.crc32(facts.descriptor) == checksum:
+            facts.page = page[:at + length] if at == _DESCRIPTOR_AT and not spill else None
             return facts
         if attempt:
             time.sleep(0.001)  # somebody is just replacing it
@@ -187,15 +192,26 @@ def path(fd: int, facts: Facts) -> str:
 
 
 def write_descriptor(fd: int, facts: Facts, descriptor: bytes) -> None:
-    """Replace the security descriptor; a reader sees the old one or the new one, or waits a moment (checksum)."""
+    """Replace the security descriptor, so that death at any moment leaves the old one or the new one, whole.
+
+    In the control page itself one write does it; in pages of its own the other half is written first, and then led to.
+    """
     last = facts.body_size - PAGE_SIZE
     spill = facts.area_pages - facts.bitmap_pages - 1
-    at, _, room, _ = _DESCRIPTOR_FIELDS.unpack(sys_.pread(fd, _DESCRIPTOR_FIELDS.size, last + _DESCRIPTOR_FIELDS_AT))
+    head = sys_.pread(fd, _DESCRIPTOR_AT - _DESCRIPTOR_FIELDS_AT, last + _DESCRIPTOR_FIELDS_AT)
+    at, _, room, _ = _DESCRIPTOR_FIELDS.unpack_from(head)
+    if spill:
+        at = 0 if at else room
     if len(descriptor) > room or at + room > (spill * PAGE_SIZE if spill else STATE_OFFSET):
         raise NtError(st.BUFFER_TOO_SMALL, detail=f"the descriptor has {len(descriptor)} bytes, the object keeps {room}")
-    sys_.pwrite(fd, descriptor, last - spill * PAGE_SIZE + at)
-    sys_.pwrite(fd, _DESCRIPTOR_FIELDS.pack(at, len(descriptor), room, zlib.crc32(descriptor)),
-                last + _DESCRIPTOR_FIELDS_AT)
+    fields = _DESCRIPTOR_FIELDS.pack(at, len(descriptor), room, zlib.crc32(descriptor))
+    if spill:
+        sys_.pwrite(fd, descriptor, last - spill * PAGE_SIZE + at)
+        sys_.pwrite(fd, fields, last + _DESCRIPTOR_FIELDS_AT)
+    elif at != _DESCRIPTOR_AT:
+        raise corrupt(f"its descriptor is at {at}")
+    else:
+        sys_.pwrite(fd, fields + head[len(fields):] + descriptor, last + _DESCRIPTOR_FIELDS_AT)
 
 
 def write_flags(fd: int, facts: Facts, flags: int) -> None:

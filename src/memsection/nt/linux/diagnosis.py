@@ -7,6 +7,10 @@ shown is the command line's.
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import os
 import resource
 from collections.abc import Callable, Iterator

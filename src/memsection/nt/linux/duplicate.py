@@ -8,6 +8,10 @@ first time; the value says where: giver's process id and descriptor.
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import os
 import stat as stat_
 

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 from typing import Any
 
 from memsection._native import sync

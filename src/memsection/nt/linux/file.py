@@ -6,6 +6,10 @@ What handles tell each other about a file is ``filelocks``'s.
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import errno
 import os
 import stat as stat_

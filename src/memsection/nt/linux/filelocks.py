@@ -8,6 +8,10 @@ this library only: share modes, and "a section of this file is in use" (STATUS_U
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import struct
 import time
 

@@ -8,7 +8,12 @@ position, which nothing else uses (the granted access and the rest).  When an ob
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 from memsection.nt.linux import syscalls as sys_
+from memsection.nt.linux._fast import HandleRecord
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import ObjectType
@@ -29,10 +34,10 @@ _ACCESS_MASK = (1 << 32) - 1
 CURRENT_PROCESS, CURRENT_THREAD = -1, -2
 
 
-class Handle:
+class Handle(HandleRecord):
     """One handle of this process."""
 
-    __slots__ = ("access", "data_fd", "fd", "kind", "obj", "protected", "value")
+    __slots__ = ()
 
     def __init__(self, fd: int, kind: ObjectType, access: int, obj: LocalObject, data_fd: int = -1,
                  value: int = 0) -> None:

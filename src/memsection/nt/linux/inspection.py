@@ -6,6 +6,10 @@ For people who look (``memsection show``), not for the object manager's own work
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import ctypes
 import os
 import platform

@@ -8,6 +8,10 @@ exclusive lock on the body, or on the locator of a body that is gone (L6).
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import errno
 import os
 import stat as stat_
@@ -286,7 +290,7 @@ def _find_global(place: namespace.Place, writable: bool) -> Found | None:
 
 
 def _verify_foreign(place: namespace.Place, fd: int, status: os.stat_result) -> None:
-    """Refuse what another user put under a name: a file that is no body, or a body that claims another owner (S3)."""
+    """Refuse what another user put under a name: a file that is no body, or a body that claims another owner (N3)."""
     try:
         descriptor = SecurityDescriptor.from_bytes(control_page.read(fd, status.st_size).descriptor)
         owner = acl.owner_uid(descriptor)
@@ -360,8 +364,8 @@ def remove_name_if_last(probe: int, obj: LocalObject) -> None:
             _unlink_if(place, probe)
     except FileNotFoundError:
         pass  # somebody removed it by hand
-    except PermissionError:
-        pass  # another user's Global\ body in the sticky directory: whoever may removes what nobody has any more
+    except OSError:
+        pass  # another user's body in the sticky directory, or no descriptor left: whoever meets the name sweeps it
     finally:
         sys_.flock(probe, sys_.LOCK_UN)
 

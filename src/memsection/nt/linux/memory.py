@@ -6,6 +6,10 @@ It owns the table of regions.  Where a view's bytes come from is decided in ``se
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import bisect
 import errno
 import os
@@ -13,7 +17,7 @@ from typing import Any
 
 from memsection._native import guard as guard_
 from memsection._native import system
-from memsection.nt.linux import commit, objects
+from memsection.nt.linux import _fast, commit, objects
 from memsection.nt.linux import syscalls as sys_
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
@@ -22,13 +26,13 @@ from memsection.vocabulary.structs import MemoryBasicInformation
 
 PAGE, GRANULARITY = p.PAGE_SIZE, p.ALLOCATION_GRANULARITY
 _MODIFIERS = p.PAGE_NOCACHE | p.PAGE_WRITECOMBINE
+HIGHEST = 0x7FFF_FFFE_FFFF  #: the last address that a process can use on Windows (MM_HIGHEST_USER_ADDRESS)
 
 
-class Region:
+class Region(_fast.RegionRecord):
     """One view, or one private allocation."""
 
-    __slots__ = ("base", "bitmap", "bitmap_size", "changed", "guard", "modifiers", "obj", "offset", "protection",
-                 "shared", "size", "writable")
+    __slots__ = ()
 
     def __init__(self, base: int, size: int, protection: int, obj: objects.LocalObject | None, offset: int) -> None:
         self.base = base
@@ -61,6 +65,11 @@ class Region:
             position += 1
         return self.changed[position][0] if position < len(self.changed) else last
 
+    def any_reserved(self, first: int, count: int) -> bool:
+        """Whether some of these pages of private memory are reserved only."""
+        return self.changed is not None and (self.page_protection(first) == 0 or any(
+            protection == 0 for page, protection in self.changed if first < page < first + count))
+
     def change(self, first: int, count: int, protection: int) -> None:
         """Note a new protection for some pages."""
         runs = self.changed or [(0, self.protection)]
@@ -75,8 +84,6 @@ class Region:
 
 _bases: list[int] = []
 _regions: dict[int, Region] = {}
-_free: dict[int, list[int]] = {}
-_cursor = 0
 
 
 def add(region: Region) -> None:
@@ -111,9 +118,7 @@ def remove(region: Region) -> None:
         sys_.munmap(region.base, region.size)
         if region.bitmap:
             sys_.munmap(region.bitmap, region.bitmap_size)
-        spare = _free.setdefault(_rounded(region.size), [])
-        if len(spare) < 64:
-            spare.append(region.base)
+        _fast.free_address(region.base, region.size)
     if region.obj is not None:
         objects.view_gone(region.obj)
 
@@ -127,20 +132,8 @@ def place(size: int, prot: int, flags: int, fd: int, offset: int) -> int:
 
     A hint that worked before costs one call; where the kernel will not have it, room is made and trimmed.
     """
-    global _cursor
     with objects.lock:
-        spare = _free.get(_rounded(size))
-        if spare:
-            hint = spare.pop()
-        else:
-            if not _cursor:
-                probe = sys_.mmap(0, GRANULARITY, 0, system.MAP_PRIVATE | system.MAP_ANONYMOUS, -1, 0)
-                sys_.munmap(probe, GRANULARITY)
-                # Far below where the kernel puts libraries and heaps by itself, and above the program.
-                _cursor = max(_rounded(probe - (1 << 44)), GRANULARITY)
-            hint = _cursor
-            _cursor += _rounded(size)
-        address = sys_.mmap(hint, size, prot, flags, fd, offset)
+        address = sys_.mmap(_fast.next_address(size), size, prot, flags, fd, offset)
         if address % GRANULARITY == 0:
             return address
         sys_.munmap(address, size)
@@ -284,6 +277,10 @@ def valid_protection(protection: int) -> int:
     base = protection & p.PAGE_BASE_MASK
     if base not in p.PAGE_PROTECTIONS or protection & ~(p.PAGE_BASE_MASK | p.PAGE_GUARD | _MODIFIERS):
         raise NtError(st.INVALID_PAGE_PROTECTION, detail=f"{p.words(protection)} is no page protection")
+    if protection & p.PAGE_GUARD:
+        if base == p.PAGE_NOACCESS:
+            raise NtError(st.INVALID_PAGE_PROTECTION, detail="PAGE_GUARD does not go with PAGE_NOACCESS")
+        raise NtError(st.NOT_ON_THIS_SYSTEM, detail="PAGE_GUARD: there are no pages here that tell of their first touch")
     return base
 
 
@@ -299,7 +296,7 @@ def protect(address: int, size: int, protection: int) -> tuple[int, int, int]:
                                                 or base == p.PAGE_NOACCESS)):
             raise NtError(st.SECTION_PROTECTION, detail=f"{p.words(base)} is more than the view's {p.words(region.protection)}")
         committed, end = _committed_run(region, first)
-        if not committed or end < first + count:
+        if not committed or end < first + count or region.any_reserved(first, count):
             raise NtError(st.NOT_COMMITTED)
         old = query(region.base + first * PAGE).Protect
         _apply(region, first, count, base)
@@ -351,8 +348,10 @@ def _view_fd(region: Region) -> int:
 def allocate(address: int, size: int, kind: int, protection: int) -> tuple[int, int]:
     """NtAllocateVirtualMemory: private memory, or pages of a reserved section for everybody."""
     base = valid_protection(protection)
-    if size <= 0 or not kind & (p.MEM_COMMIT | p.MEM_RESERVE):
-        raise NtError(st.INVALID_PARAMETER_5 if size > 0 else st.INVALID_PARAMETER_4)
+    if not 0 < size <= HIGHEST:
+        raise NtError(st.INVALID_PARAMETER_4, detail=f"{size} bytes cannot be allocated")
+    if not kind & (p.MEM_COMMIT | p.MEM_RESERVE):
+        raise NtError(st.INVALID_PARAMETER_5, detail=f"allocation type {kind:#x}")
     if p.copies(base):
         raise NtError(st.INVALID_PAGE_PROTECTION, detail="private memory cannot be copy-on-write")
     if address == 0 or kind & p.MEM_RESERVE:
@@ -362,12 +361,13 @@ def allocate(address: int, size: int, kind: int, protection: int) -> tuple[int, 
         start = region.base + first * PAGE
         if region.obj is None:
             _commit_private(region, first, count, base)
-        elif not region.bitmap:
-            raise NtError(st.ALREADY_COMMITTED, detail="only pages of a SEC_RESERVE section are committed later")
+        elif region.obj.facts is None or region.obj.facts.file_identity is not None:
+            raise NtError(st.ALREADY_COMMITTED, detail="pages of a file need no commit")
         else:
             if not p.allows(region.protection, base):
                 raise NtError(st.SECTION_PROTECTION)
-            _commit_section(region, first, count)
+            if region.bitmap:
+                _commit_section(region, first, count)
             if base != region.protection & p.PAGE_BASE_MASK:
                 _apply(region, first, count, base)
                 region.change(first, count, base)
@@ -463,8 +463,10 @@ def free(address: int, size: int, kind: int) -> tuple[int, int]:
     if region.obj is not None:
         raise NtError(st.UNABLE_TO_DELETE_SECTION if kind == p.MEM_RELEASE else st.UNABLE_TO_FREE_VM)
     if kind == p.MEM_RELEASE:
-        if size or address // PAGE * PAGE != region.base:
-            raise NtError(st.INVALID_PARAMETER, detail="MEM_RELEASE takes the base of an allocation, and size 0")
+        if address // PAGE * PAGE != region.base:
+            raise NtError(st.FREE_VM_NOT_AT_BASE, detail=f"{address:#x} is inside the allocation at {region.base:#x}")
+        if size:
+            raise NtError(st.INVALID_PARAMETER, detail="MEM_RELEASE frees a whole allocation, with size 0")
         remove(region)
         return region.base, region.size
     with objects.lock:
@@ -528,6 +530,46 @@ def _sync(pid: int, address: int) -> None:
         region = find(address)
         if region is not None and region.bitmap and region.guard is not None:
             region.guard.sync()
+
+
+class Absent:
+    """Reserved pages that are not there until somebody commits them, as the kernel itself sees it (C2).
+
+    A page that any process committed is then there in every view at once, for system calls too.
+    """
+
+    __slots__ = ("_fd", "_length", "_start")
+
+    fault = None
+
+    def __init__(self, start: int, length: int) -> None:
+        self._start, self._length = start, length
+        self._fd = sys_.userfault(start, length)
+
+    def sync(self) -> None:
+        """Nothing has to be brought up to date."""
+
+    def check(self) -> None:
+        """Nothing can be cut: the body is sealed."""
+
+    def remove(self) -> None:
+        """Before the view is unmapped."""
+        sys_.close(self._fd)
+
+    def renew(self) -> None:
+        """In a forked child, whose copies of the mappings the parent's descriptor does not watch."""
+        old, self._fd = self._fd, -1
+        sys_.close(old)
+        self._fd = sys_.userfault(self._start, self._length)
+
+
+def _after_fork_in_child() -> None:
+    for region in _regions.values():
+        if isinstance(region.guard, Absent):
+            region.guard.renew()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def guard_fault(address: int) -> int | None:

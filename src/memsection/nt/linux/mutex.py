@@ -6,6 +6,10 @@ Taking one is waiting for it (``wait``).
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import errno
 from typing import Any
 
@@ -72,6 +76,8 @@ def abandon(value: int) -> None:
 def query(value: int) -> s.MutantBasicInformation:
     """NtQueryMutant; the owner as far as it says so itself."""
     handle = objects.lookup(value, MUTANT, a.MUTANT_QUERY_STATE)
+    if objects.needs_write(MUTANT, handle.access):
+        waitable.state_of(handle).settle(handle.fd)
     word, tid, depth, owned, _, _ = waitable.look(handle)
     if not word & _SLOT or word & _LOCKED:
         return s.MutantBasicInformation(1, False, bool(word & _ABANDONED))

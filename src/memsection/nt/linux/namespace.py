@@ -8,10 +8,16 @@ shared one.  A name never leaves its directory: all that is not plain is escaped
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
+import errno
 import os
 import stat as stat_
 import struct
 
+from memsection.nt.linux import _fast
 from memsection.nt.linux import syscalls as sys_
 from memsection.vocabulary import names
 from memsection.vocabulary import status as st
@@ -29,25 +35,34 @@ _HINT = struct.Struct("<II")
 _HINTS_AT, HINTS = 64, 16
 _NAME_AT = _HINTS_AT + HINTS * _HINT.size
 _LARGEST = _NAME_AT + 4 * names.MAXIMUM_CHARACTERS
+LAYOUT = _HINTS_AT, HINTS, _NAME_AT
 
 
-class Place:
+class Place(_fast.PlaceRecord):
     """Where one name is kept."""
 
-    __slots__ = ("directory", "dirfd", "file", "full", "gone", "leaf")
+    __slots__ = ()
 
     def __init__(self, directory: str, leaf: str) -> None:
+        import zlib
+
         self.directory = directory
         self.gone = False  #: the directory was removed under us: look for the name again, in a new one
         self.leaf = leaf
+        self.uid = os.geteuid()
+        self.key = directory, leaf, self.uid
         if directory == "local":
             self.dirfd = local_directory()
             self.file = escape(leaf)
-            self.full = f"\\Sessions\\{os.geteuid()}\\BaseNamedObjects\\{leaf}"
+            self.full = f"\\Sessions\\{self.uid}\\BaseNamedObjects\\{leaf}"
         else:
             self.dirfd = global_directory()
             self.file = GLOBAL_PREFIX + escape(leaf)
             self.full = f"{names.GLOBAL_DIRECTORY}\\{leaf}"
+        self.generation = _fast.generation()
+        self.path = self.file.encode()
+        self.name = self.full.encode("utf-8", "surrogatepass")
+        self.checksum = zlib.crc32(self.name)
 
 
 def escape(leaf: str) -> str:
@@ -98,6 +113,7 @@ _directories: dict[tuple[str, int], tuple[int, str]] = {}  # (which, effective u
 
 def reset() -> None:
     """Forget the directories; the next name looks for them again (``MEMSECTION_ROOT`` may have changed)."""
+    _fast.forget_places()
     while _directories:
         sys_.close(_directories.popitem()[1][0])
 
@@ -155,12 +171,25 @@ def global_directory() -> int:
     try:
         fd = sys_.open(path, sys_.O_RDONLY | sys_.O_DIRECTORY | sys_.O_CLOEXEC)
     except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+            raise
         raise NtError(st.NAMESPACE_REFUSED, detail=f"Global names need the directory {path}: {error}") from None
     found = sys_.fstat(fd)
     if found.st_uid not in (0, uid) or found.st_mode & 0o022 and not found.st_mode & stat_.S_ISVTX:
         sys_.close(fd)
         raise _refused(path, f"belongs to user {found.st_uid} with mode {stat_.S_IMODE(found.st_mode):04o}: not root's, "
                              "or open to others without the sticky bit")
+    try:  # a body is made here without a name first, and its position carries the granted access (H1)
+        probe = sys_.open(".", sys_.O_TMPFILE | sys_.O_RDWR | sys_.O_CLOEXEC, 0o600, dir_fd=fd)
+        try:
+            sys_.lseek(probe, 1 << 62, 0)
+        finally:
+            sys_.close(probe)
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.EOPNOTSUPP, errno.EISDIR):
+            sys_.close(fd)
+            raise _refused(path, "is not on a tmpfs, which Global objects need") from None
+        # No room, or not writable for this user: what is there can still be opened.
     _directories["global", uid] = fd, path
     return fd
 
@@ -242,4 +271,7 @@ def hint_slot(pid: int) -> int:
 
 def write_hint(fd: int, slot: int, hint: tuple[int, int]) -> None:
     """Say which process has the object open under which descriptor.  Hints need no lock: each is verified."""
-    sys_.pwrite(fd, _HINT.pack(*hint), _HINTS_AT + slot * _HINT.size)
+    try:
+        sys_.pwrite(fd, _HINT.pack(*hint), _HINTS_AT + slot * _HINT.size)
+    except OSError:
+        pass  # no room on the mount: whoever looks for the object searches

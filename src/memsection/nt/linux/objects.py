@@ -8,16 +8,19 @@ last" are ``lifetime``'s, what an object of a type contains is its own module's.
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import os
 import stat as stat_
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from memsection.nt.linux import acl, control_page, lifetime, namespace
+from memsection.nt.linux import _fast, acl, control_page, lifetime, namespace
 from memsection.nt.linux import syscalls as sys_
-from memsection.nt.linux.handles import GIFT, Handle, decode, invalid, mismatch, position
+from memsection.nt.linux.handles import CURRENT_PROCESS, GIFT, Handle, decode, invalid, mismatch, position
 from memsection.vocabulary import access as a
 from memsection.vocabulary import names, object_types, security
 from memsection.vocabulary import status as st
@@ -28,11 +31,10 @@ from memsection.vocabulary.object_types import ObjectType
 PATIENCE_SECONDS = 2.0  #: how long an open waits for somebody who is just closing or sweeping
 
 
-class LocalObject:
+class LocalObject(_fast.ObjectRecord):
     """What this process knows of one object it has handles to, or views of."""
 
-    __slots__ = ("directory", "facts", "handles", "identity", "kind", "locator_fd", "name", "place_key", "state",
-                 "view_ro", "view_rw", "views")
+    __slots__ = ()
 
     def __init__(self, kind: ObjectType, identity: tuple[int, ...], facts: control_page.Facts | None = None) -> None:
         self.kind = kind
@@ -42,11 +44,13 @@ class LocalObject:
         self.views = 0
         self.name = ""  #: full name; "" for none
         self.directory: str | None = None
+        self.place: namespace.Place | None = None
         self.place_key: tuple[str, str, int] | None = None
         self.locator_fd = -1
         self.view_ro = -1  #: descriptions without a lock, which views are mapped through (L5)
         self.view_rw = -1
         self.state: Any = None  #: a synchronisation object's mapped state words
+        self.fresh = False  #: made here, and no page of it was touched yet
 
     def display_name(self) -> str | None:
         """The name for messages."""
@@ -56,7 +60,7 @@ class LocalObject:
         """What a type without a name does when this process has no handle to the object any more."""
 
 
-lock = threading.RLock()
+lock = _fast.Lock()
 _table: dict[int, Handle] = {}
 _by_identity: dict[tuple[int, ...], LocalObject] = {}
 _by_place: dict[tuple[str, str, int], LocalObject] = {}
@@ -68,7 +72,8 @@ _caches_token: security.Token | None = None  # whom the two tables above are abo
 def _after_fork_in_child() -> None:
     """The child has every handle too, and counts of its own; view descriptions it must not share (their locks probe)."""
     global lock
-    lock = threading.RLock()
+    lock = _fast.Lock()
+    _fast.use_lock(lock)
     for obj in _by_identity.values():
         _drop_view_descriptors(obj)
 
@@ -147,6 +152,8 @@ def lookup(value: int, kind: ObjectType | None = None, access: int = 0) -> Handl
     """
     handle = _table.get(value & ~3)
     if handle is None:
+        if value == CURRENT_PROCESS and kind is not None:
+            raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"the pseudo handle of the process is no {kind.name}")
         handle = _adopt(value)
     elif handle.kind.number <= 4 and not _still(handle):
         raise invalid(value)
@@ -444,6 +451,9 @@ def create(kind: ObjectType, access: int, attributes: Any, build: Build) -> tupl
 
 def open_(kind: ObjectType, access: int, attributes: Any) -> Handle:
     """Open an existing object by name (NtOpen*)."""
+    simple = _fast.open_(kind, access, attributes)
+    if simple is not None:
+        return simple
     if attributes is None:
         raise NtError(st.INVALID_PARAMETER, detail="opening needs a name")
     if attributes.ObjectName is None or not attributes.ObjectName and not attributes.RootDirectory:
@@ -514,7 +524,7 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
             obj = LocalObject(kind, identity, facts)
             if place is not None:
                 obj.name, obj.directory, obj.locator_fd = place.full, place.directory, locator
-                obj.place_key = (place.directory, place.leaf, os.geteuid())
+                obj.place, obj.place_key = place, place.key
                 _by_place[obj.place_key] = obj
             return register(fd, kind, access, obj, data_fd=data_fd, inherit=bool(flags & s.OBJ_INHERIT), tag=False)
     except BaseException:
@@ -545,12 +555,11 @@ def _publish(fd: int, kind: ObjectType, identity: tuple[int, int], place: namesp
 def _open_named(kind: ObjectType, access: int | None, place: namespace.Place, flags: int) -> Handle | None:
     """Open what the name leads to; with access None only find out that it lives, and give None."""
     deadline = 0.0
-    key = (place.directory, place.leaf, os.geteuid())
     while True:
         with lock:
-            obj = _by_place.get(key)
-            if obj is not None:  # a handle of our own keeps the name and the object alive (L1)
-                return _open_body(kind, access, obj, lifetime.Found(next(iter(obj.handles)).fd), flags)
+            mine = _own_handle(place)
+            if mine is not None:  # a handle of our own keeps the name and the object alive (L1)
+                return _open_body(kind, access, mine.obj, lifetime.Found(mine.fd), flags)
         found = lifetime.find(place, writable=access is not None and needs_write(kind, kind.specific(access)))
         if found is not None:
             try:
@@ -561,6 +570,17 @@ def _open_named(kind: ObjectType, access: int | None, place: namespace.Place, fl
         if place.gone:
             place = namespace.Place(place.directory, place.leaf)
         deadline = _patience(deadline, place)
+
+
+def _own_handle(place: namespace.Place) -> Handle | None:
+    """A handle of this process to what has the name; one that another process took away keeps nothing alive (H2)."""
+    obj = _by_place.get(place.key)
+    while obj is not None and obj.handles:
+        handle = next(iter(obj.handles))
+        if _still(handle):
+            return handle
+        obj = _by_place.get(place.key)
+    return None
 
 
 def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, found: lifetime.Found, flags: int,
@@ -578,6 +598,8 @@ def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, fo
     if access == 0:
         raise NtError(st.ACCESS_DENIED, detail="an existing object cannot be opened with no access at all")
     granted = grant(facts.descriptor, access, kind)
+    if obj is not None:
+        obj.facts = facts
     writable = needs_write(kind, granted)
     data_fd = lifetime.open_data(found, facts, writable=writable) if facts.file_identity is not None else -1
     fd = -1
@@ -602,7 +624,7 @@ def _attach(fd: int, kind: ObjectType, granted: int, data_fd: int, flags: int, o
         if place is not None:
             _first_name(place.directory)
             obj.name, obj.directory = place.full, place.directory
-            obj.place_key = (place.directory, place.leaf, os.geteuid())
+            obj.place, obj.place_key = place, place.key
             if obj.locator_fd < 0:
                 obj.locator_fd = found.keep_locator()
             hint = os.getpid(), fd

@@ -8,6 +8,10 @@ user open one.  Who sends, and over what, is ``api.passing``'s business; duplica
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import os
 import stat as stat_
 

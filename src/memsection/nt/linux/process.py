@@ -7,6 +7,10 @@ go from one process to another are ``duplicate``'s.
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import errno
 import os
 import signal
@@ -77,7 +81,7 @@ def start_time(pid: int) -> int:
         finally:
             sys_.close(fd)
         return int(text[text.rindex(b")") + 2:].split()[19])
-    except (OSError, ValueError, IndexError):
+    except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
         raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process") from None
 
 
@@ -90,7 +94,7 @@ def open_(access: int, attributes: int, pid: int) -> int:
         raise NtError(st.INVALID_CID, name=f"process {pid}", detail="no process has this id")
     try:
         fd = sys_.pidfd_open(pid)
-    except (OSError, OverflowError):
+    except (ProcessLookupError, OverflowError):
         raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process") from None
     try:
         if not _may(pid, granted):
@@ -254,11 +258,26 @@ def create(start: s.ProcessStart) -> s.StartedProcess:
         raise NtError(st.from_errno(error.errno or errno.EIO), name=name, detail=str(error.strerror)) from None
     pid = child.pid
     child.returncode = 0  # from here on the process handle is who waits
-    process = _registered(sys_.pidfd_open(pid), pid, PROCESS.valid, start.process_inheritable)
+    handles: list[Handle] = []
+    try:
+        # The first thread of a process has its id and its end here, so its handle is one to the process.
+        for inheritable in (start.process_inheritable, start.thread_inheritable):
+            fd = sys_.pidfd_open(pid)
+            try:
+                handles.append(_registered(fd, pid, PROCESS.valid, inheritable))
+            except BaseException:
+                sys_.close(fd)
+                raise
+    except BaseException:
+        # The caller is told that there is no process: then none may run.
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        for handle in handles:
+            objects.close(handle.value)
+        raise
+    process, thread = handles
     assert isinstance(process.obj, Process)
     process.obj.reaps = True
-    # The first thread of a process has its id and its end here, so its handle is one to the process.
-    thread = _registered(sys_.pidfd_open(pid), pid, PROCESS.valid, start.thread_inheritable)
     return s.StartedProcess(process.value, thread.value, pid, pid)
 
 

@@ -6,6 +6,10 @@ What the first article calls searching the handle table by brute force; on Linux
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import os
 import stat as stat_
 
@@ -29,7 +33,7 @@ def process_handles(pid: int) -> list[s.HandleEntry]:
         raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
                       detail="the kernel does not let this process look into its descriptors (another user's? "
                              "The debug privilege, CAP_SYS_PTRACE, lifts that)") from None
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
         raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process") from None
     return [entry for entry in (_entry(pid, fd) for fd in descriptors) if entry is not None]
 

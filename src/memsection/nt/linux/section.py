@@ -6,6 +6,10 @@ Names, handles and lifetime are ``objects``'s; the table of views is ``memory``'
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import errno
 import os
 import stat as stat_
@@ -79,8 +83,10 @@ def make_body(place: namespace.Place | None, size: int, draft: control_page.Draf
         fd = sys_.memfd_create("memsection", _MEMFD)
     try:
         sys_.ftruncate(fd, total)
-    except BaseException:
+    except BaseException as problem:
         sys_.close(fd)
+        if isinstance(problem, OSError) and problem.errno == errno.EFBIG:
+            commit.require(total)  # which limit that was (RLIMIT_FSIZE), and what to do
         raise
     return fd
 
@@ -270,11 +276,17 @@ def _image_refused(source: Handle) -> NtError:
 # ---------------------------------------------------------------------- mapping
 
 
-def map_view(section: int, base: int, commit_size: int, offset: int, view_size: int, inherit: int,
+def map_view(section: int, base: int, zero_bits: int, commit_size: int, offset: int, view_size: int, inherit: int,
              allocation_type: int, protection: int, numa_node: int | None) -> tuple[int, int, int]:
     """NtMapViewOfSection into this process."""
     handle = objects.lookup(section, SECTION)
+    if protection & ~p.PAGE_BASE_MASK:
+        raise NtError(st.INVALID_PAGE_PROTECTION, detail="a view's modifiers are those of its section")
     kind = memory.valid_protection(protection)
+    if base > memory.HIGHEST:
+        raise NtError(st.INVALID_PARAMETER_3, detail=f"{base:#x} is no user address")
+    if 21 < zero_bits < 32:
+        raise NtError(st.INVALID_PARAMETER_4, detail=f"{zero_bits} zero bits: a number up to 21, or a mask")
     if inherit not in (p.VIEW_SHARE, p.VIEW_UNMAP):
         raise NtError(st.INVALID_PARAMETER_8)
     needed = p.needed_access(kind)
@@ -295,7 +307,10 @@ def map_view(section: int, base: int, commit_size: int, offset: int, view_size: 
         raise NtError(st.INVALID_VIEW_SIZE, name=handle.obj.display_name(),
                       detail=f"asked for {view_size} bytes at {offset}, the section has {facts.size}")
     size = p.page_up(view_size or facts.size - offset)
-    region = _map(handle, facts, base, offset, size, kind)
+    if zero_bits and not base:
+        region = _map_below(zero_bits, handle, facts, offset, size, kind)
+    else:
+        region = _map(handle, facts, base, offset, size, kind)
     region.modifiers = _modifiers(facts.attributes)
     try:
         if numa_node is not None:
@@ -353,6 +368,21 @@ def _map(handle: Handle, facts: control_page.Facts, base: int, offset: int, size
     return region
 
 
+def _map_below(zero_bits: int, handle: Handle, facts: control_page.Facts, offset: int, size: int,
+               protection: int) -> memory.Region:
+    """Map where the upper bits of the address are zero: so many of the lowest 32, or all outside of a mask."""
+    limit = 1 << 32 - zero_bits if zero_bits <= 21 else 1 << zero_bits.bit_length()
+    start = (min(limit, memory.HIGHEST) - size) // p.ALLOCATION_GRANULARITY * p.ALLOCATION_GRANULARITY
+    while start > 0:
+        try:
+            return _map(handle, facts, start, offset, size, protection)
+        except NtError as failure:
+            if failure.status != st.CONFLICTING_ADDRESSES:
+                raise
+        start -= p.ALLOCATION_GRANULARITY
+    raise NtError(st.NO_MEMORY, name=handle.obj.display_name(), detail=f"no room for {size} bytes below {limit:#x}")
+
+
 def _map_refused(error: OSError, handle: Handle, writable: bool, size: int) -> NtError:
     name = handle.obj.display_name()
     if error.errno == errno.EPERM and writable and _sealed(handle.fd):
@@ -372,8 +402,13 @@ def _guard_reserved(region: memory.Region, handle: Handle, facts: control_page.F
     region.bitmap_size = facts.bitmap_pages * p.PAGE_SIZE
     body = objects.view_descriptor(handle, writable=False)
     region.bitmap = sys_.mmap(0, region.bitmap_size, system.PROT_READ, system.MAP_SHARED, body, facts.bitmap_offset)
-    region.guard = guard.add_reserved(region.base, region.size, prot, region.bitmap, region.offset // p.PAGE_SIZE)
-    region.guard.sync()
+    try:
+        region.guard = memory.Absent(region.base, region.size)
+    except OSError:  # a read-only view, or a system without userfaultfd(2) for everybody: first touches are served
+        region.guard = guard.add_reserved(region.base, region.size, prot, region.bitmap, region.offset // p.PAGE_SIZE)
+        region.guard.sync()
+    else:
+        sys_.mprotect(region.base, region.size, prot)
 
 
 def _bind_view(address: int, size: int, node: int) -> None:

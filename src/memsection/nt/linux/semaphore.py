@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import errno
 from typing import Any
 

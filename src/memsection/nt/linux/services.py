@@ -7,6 +7,10 @@ into its soft limit of descriptors gets the hard one.  What a service does stand
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import errno
 import os
 from collections.abc import Callable, Sequence
@@ -23,6 +27,7 @@ from memsection.nt.linux import (
     mutex,
     objects,
     process,
+    quick,
     section,
     semaphore,
     wait,
@@ -77,6 +82,10 @@ def _raise_descriptor_limit() -> bool:
 class LinuxKernel:
     """The object manager of this process; all of its state is in ``objects`` and ``memory``."""
 
+    def __init__(self) -> None:
+        # What is called most has a short way in native code, which calls the service here for all that is unusual.
+        vars(self).update(quick.services(self, _ROOT_DIRECTORY))
+
     # ------------------------------------------------------------------ any object
 
     @_service("close")
@@ -116,7 +125,7 @@ class LinuxKernel:
     @_service("query object name")
     def query_object_name(self, handle: int) -> str:
         """NtQueryObject, ObjectNameInformation."""
-        return objects.lookup(handle).obj.name
+        return "" if handle == CURRENT_PROCESS else objects.lookup(handle).obj.name
 
     @_service("query object type")
     def query_object_type(self, handle: int) -> str:
@@ -190,11 +199,10 @@ class LinuxKernel:
         facts = self._facts(found)
         merged = security.merged(SecurityDescriptor.from_bytes(facts.descriptor), descriptor, information,
                                  acl.current_token(), found.kind)
-        floor = acl.floor(merged, found.kind)
         body = lifetime.reopen(found.fd, sys_.O_RDWR)
         try:
-            control_page.write_descriptor(body, facts, merged.to_bytes())
-            acl.apply(body, floor)
+            floor = acl.floor(merged, found.kind, sys_.fstat(body).st_gid)
+            acl.change(body, floor, lambda: control_page.write_descriptor(body, facts, merged.to_bytes()))
         finally:
             sys_.close(body)
 
@@ -266,7 +274,7 @@ class LinuxKernel:
         """NtMapViewOfSection."""
         if process_handle != CURRENT_PROCESS:
             process.own(process_handle, a.PROCESS_VM_OPERATION, "mapping a view")
-        return section.map_view(section_handle, base, commit_size, offset, view_size, inherit, allocation_type,
+        return section.map_view(section_handle, base, zero_bits, commit_size, offset, view_size, inherit, allocation_type,
                                 protection, numa_node)
 
     @_service("unmap")
@@ -343,6 +351,10 @@ class LinuxKernel:
         guard = region.guard if region is not None else None
         return (kind or View)(address, length, readonly=readonly, release=release,
                               check=guard.check if guard is not None else None)
+
+    def mapped_buffer(self, section_handle: int, offset: int, view_size: int, protection: int, kind: type[Any]) -> Any:
+        """A view and the buffer over it in one step, where that is simple."""
+        return quick.mapped_buffer(section_handle, offset, view_size, protection, kind)
 
     def view_fault(self, address: int) -> int | None:
         """The first missing page of a view."""

@@ -7,6 +7,10 @@ put a failure or a death before or after any of them.  Nothing is decided here; 
 
 from __future__ import annotations
 
+import sys
+
+assert sys.platform == "linux"
+
 import fcntl as _fcntl
 import os as _os
 import select as _select
@@ -72,6 +76,7 @@ msync = _system.msync
 madvise = _system.madvise
 mbind = _system.mbind
 pidfd_getfd = _system.pidfd_getfd
+userfault = _system.userfault
 copy_from = _system.copy_from
 copy_to = _system.copy_to
 capabilities = _system.capabilities

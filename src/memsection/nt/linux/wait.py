@@ -123,9 +123,8 @@ def signal_and(signal: int, value: int, timeout: int | None) -> int:
     if act is None:
         raise NtError(st.OBJECT_TYPE_MISMATCH, name=other.obj.display_name(),
                       detail=f"a {other.kind.name} cannot be signaled")
-    item = _item(handle)
-    act()
-    result = sync.wait([item], all=False, knowing=True, deadline=deadline_of(timeout))
+    # The wait begins before the signal: whoever answers it with a pulse is heard.
+    result = sync.wait([_item(handle)], all=False, knowing=True, deadline=deadline_of(timeout), act=act)
     return _status((handle,), result, False)
 
 
