@@ -43,6 +43,7 @@ cdef extern from "ms_sync.h" nogil:
     int ms_object_get(int fd, int64_t page, uint32_t kind, ms_object **)
     void ms_object_put(ms_object *)
     int ms_claim(ms_object *, int fd)
+    int ms_judge(ms_object *, int fd, uint64_t word)
     ms_thread *ms_self()
     int ms_mutex_try(ms_object *, int knowing, int contended, uint32_t *dead)
     int ms_mutex_release(ms_object *, uint32_t *before)
@@ -118,12 +119,18 @@ cdef int64_t deadline_of(object timeout) except? -1:
     return ms_now() + <int64_t>(seconds * 1e9)
 
 
-cdef int run(ms_wait *wait) except? -1000:
-    """Begin, run and end a wait.  A signal handler that raises ends it with nothing taken."""
+cdef int run(ms_wait *wait, object act=None) except? -1000:
+    """Begin, run and end a wait.  A signal handler that raises ends it with nothing taken, and so does ``act``."""
     cdef int result
     result = ms_wait_begin(wait)
     if result:
         return result
+    if act is not None:
+        try:
+            act()
+        except:
+            ms_wait_end(wait)
+            raise
     result = ms_wait_attempt(wait)
     if result != -EBUSY and result != -EAGAIN:
         ms_wait_end(wait)
@@ -205,6 +212,12 @@ cdef class State:
         notes = ms_load_u64(&self._object.state.owner_notes)
         return ms_load_u64(&self._object.state.word), <uint32_t>notes, <uint32_t>(notes >> 32), count
 
+    def settle(self, int fd):
+        """If the process that the word names is dead, have the word say so."""
+        cdef uint64_t word = ms_load_u64(&self._object.state.word)
+        with nogil:
+            ms_judge(self._object, fd, word)
+
     def release_mutex(self):
         """How often this thread owned it before, or a negative errno."""
         cdef uint32_t before = 0
@@ -238,8 +251,11 @@ cdef class State:
             PyErr_CheckSignals()
 
 
-def wait(list items, *, bint all, bint knowing, int64_t deadline):
-    """Wait for (state, descriptor) pairs, or (None, pidfd) for a process: (result, index, pid of a dead owner)."""
+def wait(list items, *, bint all, bint knowing, int64_t deadline, act=None):
+    """Wait for (state, descriptor) pairs, or (None, pidfd) for a process: (result, index, pid of a dead owner).
+
+    ``act`` is called when the wait has begun: what it causes is not missed.
+    """
     cdef ms_item list_[MS_WAIT_MOST]
     cdef ms_wait wait
     cdef uint32_t n = 0
@@ -258,7 +274,7 @@ def wait(list items, *, bint all, bint knowing, int64_t deadline):
     wait.all = all
     wait.knowing = knowing
     wait.deadline = deadline
-    result = run(&wait)
+    result = run(&wait, act)
     return result, wait.index, wait.dead
 
 

@@ -175,6 +175,7 @@ def test_a_process_that_was_killed_as_owner_is_named(name: str) -> None:
         assert mutex.acquire(0) is False
         pid = other.pid
         other.kill()
+    assert mutex.abandoned and mutex.owner is None, "without waiting for it"
     with pytest.raises(errors.AbandonedMutexError) as caught:
         mutex.acquire(20)
     assert caught.value.owner_pid == pid

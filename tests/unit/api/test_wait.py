@@ -293,3 +293,17 @@ def test_threads_that_wait_for_all_of_three_share_them_without_a_deadlock() -> N
     assert forks[2].value == 1 and forks[1].is_set() and forks[0].owner is None
     for one in forks:
         one.close()
+
+
+def test_a_pulse_that_answers_the_signal_is_heard_by_signal_and_wait() -> None:
+    with Event.create(manual_reset=False) as question, Event.create() as answer:
+        def pulse() -> None:
+            for _ in range(50):
+                assert question.wait(20)
+                answer.pulse()
+
+        thread = threading.Thread(target=pulse)
+        thread.start()
+        for _ in range(50):
+            assert kernel.signal_and_wait(question.handle, answer.handle, -20 * 10**7) == st.WAIT_0
+        thread.join()
