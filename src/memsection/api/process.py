@@ -136,6 +136,25 @@ class Process(Handle):
         span = None if timeout is None else -max(0, int(timeout * 10_000_000))
         return bool(self._ask(kernel.wait_for_single_object, span) == st.WAIT_0)
 
+    async def wait_async(self, timeout: float | None = None) -> bool:
+        """Wait until it has ended, without blocking the event loop.
+
+        Args:
+            timeout: Seconds; for ever when omitted.
+
+        Returns:
+            Whether it ended in time.
+
+        Rights:
+            ``SYNCHRONIZE``.
+
+        Raises:
+            HandleError: The handle is closed.
+        """
+        from memsection.api.wait import wait_async
+
+        return await wait_async(self, timeout)
+
     def handles(self) -> list[HeldHandle]:
         """Every handle to an object of this library, or to a file, that the process has.
 

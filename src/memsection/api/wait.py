@@ -151,57 +151,63 @@ class Waitable(Handle):
             CorruptError: Somebody spoiled the object.
             HandleError: The handle is closed.
         """
-        import asyncio
+        return await wait_async(self, timeout, abandoned_ok)
 
-        loop = asyncio.get_running_loop()
-        end = None if timeout is None else loop.time() + timeout
-        turn: asyncio.Future[None] | None = None
 
-        def wake() -> None:
-            if turn is not None and not turn.done():
-                turn.set_result(None)
+async def wait_async(one: Handle, timeout: float | None = None, abandoned_ok: bool = False) -> bool:
+    """What ``Waitable.wait_async`` says, for a handle to anything that can be waited for."""
+    import asyncio
 
-        def ready() -> None:
-            try:
-                loop.call_soon_threadsafe(wake)
-            except RuntimeError:
-                pass  # the loop was closed meanwhile, and nobody waits any more
+    loop = asyncio.get_running_loop()
+    end = None if timeout is None else loop.time() + timeout
+    turn: asyncio.Future[None] | None = None
 
-        watch = self._ask(kernel.watch, ready)
-        if watch is None:
-            return await self._look_now_and_then(end, abandoned_ok)
+    def wake() -> None:
+        if turn is not None and not turn.done():
+            turn.set_result(None)
+
+    def ready() -> None:
         try:
-            while True:
-                try:
-                    if watch.attempt(careful=not abandoned_ok) != st.TIMEOUT:
-                        return True
-                except NtError as failure:
-                    raise public(failure) from None
-                if end is not None and loop.time() >= end:
-                    return False
-                turn = loop.create_future()
-                timer = None if end is None else loop.call_at(end, wake)
-                try:
-                    watch.arm()
-                    await turn
-                finally:
-                    if timer is not None:
-                        timer.cancel()
-        finally:
-            watch.end()
+            loop.call_soon_threadsafe(wake)
+        except RuntimeError:
+            pass  # the loop was closed meanwhile, and nobody waits any more
 
-    async def _look_now_and_then(self, end: float | None, abandoned_ok: bool) -> bool:
-        import asyncio
-
-        loop = asyncio.get_running_loop()
-        pause = _FIRST_LOOK
-        while not self._take(0, abandoned_ok):
-            left = pause if end is None else min(pause, end - loop.time())
-            if left <= 0:
+    watch = one._ask(kernel.watch, ready)
+    if watch is None:
+        return await _look_now_and_then(one, end, abandoned_ok)
+    try:
+        while True:
+            try:
+                if watch.attempt(careful=not abandoned_ok) != st.TIMEOUT:
+                    return True
+            except NtError as failure:
+                raise public(failure) from None
+            if end is not None and loop.time() >= end:
                 return False
-            await asyncio.sleep(left)
-            pause = min(pause * 1.5, _LAST_LOOK)
-        return True
+            turn = loop.create_future()
+            timer = None if end is None else loop.call_at(end, wake)
+            try:
+                watch.arm()
+                await turn
+            finally:
+                if timer is not None:
+                    timer.cancel()
+    finally:
+        watch.end()
+
+
+async def _look_now_and_then(one: Handle, end: float | None, abandoned_ok: bool) -> bool:
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    pause = _FIRST_LOOK
+    while one._ask(kernel.wait_for_single_object, 0, careful=not abandoned_ok) == st.TIMEOUT:
+        left = pause if end is None else min(pause, end - loop.time())
+        if left <= 0:
+            return False
+        await asyncio.sleep(left)
+        pause = min(pause * 1.5, _LAST_LOOK)
+    return True
 
 
 def wait_any(objects: Iterable[H], timeout: float | None = None, *, abandoned_ok: bool = False) -> H | None:

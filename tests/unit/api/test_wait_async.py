@@ -241,24 +241,29 @@ def test_a_repair_function_works_here_too() -> None:
     run(main())
 
 
-def test_a_process_can_be_awaited_through_the_kernel() -> None:
-    from memsection.nt import kernel
-    from memsection.vocabulary import status as st
+def test_processes_can_be_awaited_together_with_other_things() -> None:
+    async def main() -> None:
+        children = [subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+                    for _ in range(2)]
+        with Event.create() as event:
+            processes = [Process(child.pid) for child in children]
+            assert await processes[0].wait_async(0.02) is False
+            waits = [asyncio.create_task(process.wait_async()) for process in processes]
+            both = asyncio.create_task(event.wait_async())
+            await asyncio.sleep(0.02)
+            os.kill(children[1].pid, signal.SIGTERM)
+            assert await waits[1] is True
+            event.set()
+            assert await both is True
+            waits[0].cancel()
+            await asyncio.gather(waits[0], return_exceptions=True)
+            assert processes[1].alive is False and processes[0].alive is True
+        for process, child in zip(processes, children, strict=True):
+            process.close()
+            child.kill()
+            child.communicate()
 
-    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
-    with Process(child.pid) as process:
-        ended = threading.Event()
-        watch = kernel.watch(process.handle, ended.set)
-        if watch is not None:
-            assert watch.attempt(careful=True) == st.TIMEOUT
-            watch.arm()
-            assert not ended.wait(0.02)
-            os.kill(child.pid, signal.SIGTERM)
-            assert ended.wait(20)
-            assert watch.attempt(careful=True) == st.WAIT_0
-            watch.end()
-    child.kill()
-    child.communicate()
+    run(main())
 
 
 def test_a_closed_object_cannot_be_awaited() -> None:
