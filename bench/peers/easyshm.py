@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import os
+import weakref
 
 from easyshm import EasySHM
 from easyshm.platform import Mutex
@@ -41,7 +42,14 @@ def attach(name: str, size: int) -> _Block:
 
 
 def lock() -> Mutex:
-    return Mutex(f"bench-{os.getpid()}")
+    mutex = Mutex(f"bench-{os.getpid()}")
+    weakref.finalize(mutex, _remove, mutex._path)
+    return mutex
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 class signals(Talk):  # noqa: N801

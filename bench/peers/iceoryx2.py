@@ -50,6 +50,10 @@ class signals(Talk):  # noqa: N801
         self.listener.blocking_wait()
         self.notifier.notify()
 
+    def close(self) -> None:
+        self.node.try_cleanup_dead_nodes()  # the other process was killed, and its files are still there
+        vars(self).clear()
+
 
 class frames(signals):  # noqa: N801
     def __init__(self, size: int) -> None:
