@@ -165,3 +165,33 @@ def test_death_at_any_system_call_leaves_nothing_behind(name: str, root: str, st
 def files(root: str) -> set[str]:
     """Every file of the namespace."""
     return {f"{directory}/{file}" for directory, _, found in os.walk(root) for file in found}
+
+
+SHORT = ["create", "create global", "open", "open global", "map, write, unmap", "close the last handle",
+         "close the last global handle", "use an event", "release a semaphore and close it"]
+
+
+@pytest.mark.invariant("L1")
+@pytest.mark.sentence(25)
+@pytest.mark.parametrize("name", SHORT)
+def test_death_at_any_system_call_of_native_code_leaves_nothing_behind(name: str, root: str, start: Start,
+                                                                       neighbour: Program) -> None:
+    """The same for what native code does without the table: the kernel stops the child at each call (ptrace)."""
+    operation = OPERATIONS[name]
+    sweeper = start()
+    sweeper.run(f"{operation.prepare}\n{operation.run}")  # so that what is done at first use only does not come between
+    sweeper.leave()
+    sweeper.enter(root)
+    sweeper.run("from support import tracing")
+    assert sweeper.value("tracing.available()")
+    kept = files(root)
+    number, outcome = 0, ""
+    while outcome != "ended":
+        number += 1
+        outcome = sweeper.value("tracing.attempt(globals(), prepare, run, number)", prepare=operation.prepare,
+                                run=operation.run, number=number)
+        assert outcome in ("killed", "ended"), f"stop {number}: {outcome}"
+        neighbour.run("audit()")
+        assert files(root) == kept, f"after death at stop {number}"
+        assert number < 2000, "it does not end"
+    assert number > 4, "no system call was met"
