@@ -30,4 +30,10 @@ class Deviation:
 
 
 #: By the id of the scenario that shows it.
-DEVIATIONS: dict[str, Deviation] = {}
+DEVIATIONS: dict[str, Deviation] = {
+    "more_guard_pages.told_once": Deviation(
+        "VirtualProtect, VirtualAlloc with PAGE_GUARD", "the first access to such a page raises an exception, once",
+        "refused", "50 ERROR_NOT_SUPPORTED",
+        "an access that the system makes for the program (a read into the page) is refused without a signal, so that "
+        "nobody could tell that the first touch has happened"),
+}
