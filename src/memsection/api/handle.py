@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import lru_cache
 
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
@@ -22,13 +23,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
-    from types import CodeType
+    from types import CodeType, FrameType
     from typing import Any, ClassVar, Self
 
     from memsection.api.security import Security
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _getframe = sys._getframe
+_new = object.__new__
 
 #: Duplicates on their way to other processes (``passing``): closing anything is an occasion to look which have arrived.
 in_transit: dict[int, int] = {}
@@ -58,14 +60,19 @@ class Handle:
     @classmethod
     def _adopt(cls, handle: int) -> Self:
         """An object that owns this handle from now on, and knows which line of the user's made it."""
-        self = object.__new__(cls)
+        self = _new(cls)
         self._handle = handle
-        frame = _getframe(1)
-        while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-            frame = frame.f_back
-        self._code = frame.f_code  # not the frame: it would keep the caller's variables alive
-        self._instruction = frame.f_lasti
+        self._made_by(_getframe(2))
         return self
+
+    def _made_by(self, frame: FrameType) -> None:
+        """Remember which line of the user's made this: this frame's, or the first one further out of this package's."""
+        code = frame.f_code
+        while code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
+            frame = frame.f_back
+            code = frame.f_code
+        self._code = code  # not the frame: it would keep the caller's variables alive
+        self._instruction = frame.f_lasti
 
     @classmethod
     def _mask(cls, access: str | int) -> int:
@@ -414,8 +421,16 @@ def object_attributes(kind: ObjectType, name: str | None, *, inheritable: bool =
         raise ArgumentError("name '': a name has at least one character; None makes an unnamed object",
                             ntstatus=st.OBJECT_NAME_INVALID)
     flags = (s.OBJ_INHERIT if inheritable else 0) | (s.OBJ_OPENIF if exist_ok else 0)
-    descriptor = None if security is None else descriptor_bytes(security, kind)
-    return s.ObjectAttributes(name, 0 if name is None else kernel.named_objects_directory(), flags, descriptor)
+    if security is None:
+        return plain_attributes(name, flags)
+    return s.ObjectAttributes(name, 0 if name is None else kernel.named_objects_directory(), flags,
+                              descriptor_bytes(security, kind))
+
+
+@lru_cache(maxsize=64)
+def plain_attributes(name: str | None, flags: int) -> s.ObjectAttributes:
+    """OBJECT_ATTRIBUTES without a descriptor; the same record for the same name, which nobody changes."""
+    return s.ObjectAttributes(name, 0 if name is None else kernel.named_objects_directory(), flags, None)
 
 
 def descriptor_bytes(security: Security | str | bytes, kind: ObjectType) -> bytes:

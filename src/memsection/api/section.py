@@ -8,8 +8,9 @@ It owns the words of access and what they mean for pages and rights.  Everything
 from __future__ import annotations
 
 import os
+import sys
 
-from memsection.api.handle import Handle, object_attributes
+from memsection.api.handle import Handle, object_attributes, plain_attributes
 from memsection.api.view import View
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
@@ -36,6 +37,8 @@ PROTECTIONS = {"r": p.PAGE_READONLY, "rw": p.PAGE_READWRITE, "c": p.PAGE_WRITECO
 #: And what has to be asked of a file: a section that may be written through needs a file that may.
 _FILE_RIGHTS = {word: a.GENERIC_READ | (a.GENERIC_WRITE if "w" in word else 0)
                 | (a.GENERIC_EXECUTE if "x" in word else 0) for word in RIGHTS}
+_create_section, _open_section, _mapped_buffer = kernel.create_section, kernel.open_section, kernel.mapped_buffer
+_new, _getframe = object.__new__, sys._getframe
 _SHARE_ALL = s.FILE_SHARE_READ | s.FILE_SHARE_WRITE | s.FILE_SHARE_DELETE
 
 
@@ -65,8 +68,14 @@ class Section(Handle):
 
     @classmethod
     def _adopt(cls, handle: int) -> Self:
-        self = super()._adopt(handle)
-        self._access, self._size, self.created = "", -1, False
+        return cls._made(handle, "", False)
+
+    @classmethod
+    def _made(cls, handle: int, access: str, created: bool) -> Self:
+        """One that owns a handle; called by a method that the user called, or that one of this package's called."""
+        self = _new(cls)
+        self._handle, self._access, self._size, self.created = handle, access, -1, created
+        self._made_by(_getframe(2))
         return self
 
     # ------------------------------------------------------------------ making and opening
@@ -119,8 +128,8 @@ class Section(Handle):
                                        security=security)
         while True:
             try:
-                status, handle = kernel.create_section(a.STANDARD_RIGHTS_REQUIRED | mask, attributes, size,
-                                                       PROTECTIONS[access], kind, file, numa_node=numa_node)
+                status, handle = _create_section(a.STANDARD_RIGHTS_REQUIRED | mask, attributes, size,
+                                                 PROTECTIONS[access], kind, file, numa_node=numa_node)
                 break
             except NtError as failure:
                 if failure.status != st.ACCESS_DENIED or not exist_ok or name is None:
@@ -134,10 +143,7 @@ class Section(Handle):
                 if failure.status != st.OBJECT_NAME_NOT_FOUND:
                     raise public(denied) from None
                 # It went between the two calls: the name is free again.
-        section = cls._adopt(handle)
-        section.created = status != st.OBJECT_NAME_EXISTS
-        section._access = access
-        return section
+        return cls._made(handle, access, status != st.OBJECT_NAME_EXISTS)
 
     @classmethod
     def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False) -> Self:
@@ -160,14 +166,16 @@ class Section(Handle):
         """
         if type(name) is not str:
             raise TypeError(f"name: a str is needed, not {type(name).__name__}")
+        words = access if type(access) is str else ""
         try:
-            handle = kernel.open_section(RIGHTS[access] if access in RIGHTS else cls._mask(access),
-                                         object_attributes(object_types.SECTION, name, inheritable=inheritable))
+            handle = _open_section(RIGHTS[words] if words in RIGHTS else cls._mask(access),
+                                   plain_attributes(name, 0) if name and not inheritable else
+                                   object_attributes(object_types.SECTION, name, inheritable=inheritable))
         except NtError as failure:
             raise public(failure) from None
-        section = cls._adopt(handle)
-        if access in RIGHTS:
-            section._access = str(access)
+        section = _new(cls)
+        section._handle, section._access, section._size, section.created = handle, words, -1, False
+        section._made_by(_getframe(1))
         return section
 
     @classmethod
@@ -344,6 +352,11 @@ class Section(Handle):
                                 ntstatus=st.INVALID_VIEW_SIZE)
         if offset < 0:
             raise ArgumentError(f"map: asked for offset {offset}", ntstatus=st.INVALID_VIEW_SIZE)
+        if numa_node is None:
+            view: View | None = _mapped_buffer(handle, offset, size, protection, View)
+            if view is not None:
+                view._committed_as = protection
+                return view
         try:
             _, address, pages = kernel.map_view(handle, s.CURRENT_PROCESS, 0, 0, 0, offset, size, p.VIEW_UNMAP, 0,
                                                 protection, numa_node=numa_node)
@@ -352,13 +365,13 @@ class Section(Handle):
         try:
             if not size:
                 size = self._rest(offset, pages)
-            view: View = kernel.view_buffer(address, size, readonly=words in ("r", "rx"),
+            made: View = kernel.view_buffer(address, size, readonly=words in ("r", "rx"),
                                             release=lambda: kernel.unmap_view(s.CURRENT_PROCESS, address), kind=View)
         except BaseException:
             kernel.unmap_view(s.CURRENT_PROCESS, address)
             raise
-        view._committed_as = protection
-        return view
+        made._committed_as = protection
+        return made
 
     def _rest(self, offset: int, pages: int) -> int:
         """Bytes of the section from an offset on, where ``pages`` were mapped."""

@@ -198,6 +198,13 @@ class Kernel(Protocol):
         when it is closed and the last memoryview or array over it is gone."""
         ...
 
+    def mapped_buffer(self, section: int, offset: int, view_size: int, protection: int, kind: type[Any]) -> Any:
+        """``map_view`` and ``view_buffer`` in one step: a ``kind`` over the section from ``offset`` on, to its end with size 0.
+
+        None where that is not simple; then the two services serve, and say what is wrong.  Rights: as ``map_view``.
+        """
+        ...
+
     def view_fault(self, address: int) -> int | None:
         """The offset of the first page of this view that was found missing (its file was cut), else None."""
         ...
