@@ -67,12 +67,10 @@ def attaching(peers: Peers, size: int) -> Iterator[Cases]:
             stack.callback(module.create(block, size).close)
             cases[name] = lambda module=module, block=block: module.attach(block, size).close()  # type: ignore[misc]
         for name, module in _having(peers, "attach_whole"):
-            import posix_ipc
-
             block = f"bench-attach-{os.getpid()}-floor"
-            memory = posix_ipc.SharedMemory(f"/{block}", posix_ipc.O_CREX, size=size)
-            memory.close_fd()
-            stack.callback(memory.unlink)
+            path = Path("/dev/shm", block)
+            path.write_bytes(bytes(size))
+            stack.callback(path.unlink)
             cases[name] = partial(module.attach_whole, block, size)
         yield cases
 
