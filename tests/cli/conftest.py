@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -52,7 +52,7 @@ class CommandLine:
     def json(self, *words: str) -> Any:
         return json.loads(self.output(*words, "--json"))
 
-    def start(self, *words: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    def start(self, *words: str, stdin: int | IO[bytes] = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
         """Start it, and do not wait."""
         self.started.append(subprocess.Popen([sys.executable, "-m", "memsection", *words], env=self.environment,
                                              stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import closing
 from typing import Annotated
 
 import typer
@@ -33,7 +34,7 @@ def cat(
         view = section.map(access="r")
         with view:
             found = content.find(view, name)
-            if found is not None and found.state in (content.STREAM, content.ENDED):
+            if found is not None and found.state >= content.STREAM:
                 found.release()
                 _stream(name)
                 return
@@ -95,8 +96,8 @@ def _all(part: memoryview) -> None:
 def _stream(name: str) -> None:
     came, went = content.event_names(name)
     with (Section.open(name) as section, Event.open(came) as came_event, Event.open(went) as went_event,
-          Mutex.create(f"{name}.reader", exist_ok=True) as reader, section.map() as view):
-        if not reader.acquire(timeout=0, abandoned_ok=True):
+          closing(Mutex.create(f"{name}.reader", exist_ok=True)) as reader, section.map() as view):
+        if not reader.acquire(timeout=content.POLL_SECONDS, abandoned_ok=True):
             raise errors.Error(f"cat '{name}': another process reads this stream already",
                                ntstatus=st.SHARING_VIOLATION)
         found = content.Content.read(view, name)

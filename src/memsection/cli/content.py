@@ -21,7 +21,7 @@ _LAYOUT = struct.Struct("<16sIIQQQQQ")  # magic, version, state, length, written
 SIZE = _LAYOUT.size
 assert SIZE == 64
 VERSION = 1
-FILLING, WHOLE, STREAM, ENDED = 1, 2, 3, 4
+FILLING, WHOLE, STREAM, ENDED, TAKEN = 1, 2, 3, 4, 5
 _STATE, _LENGTH, _WRITTEN, _TAKEN, _PID = 5, 3, 4, 5, 6  # indices: the state in 32-bit, the others in 64-bit units
 POLL_SECONDS = 0.2  #: how often a waiting side looks whether the other one is still alive
 
@@ -51,7 +51,7 @@ class Content:
         if len(view) < SIZE or bytes(memoryview(view)[-SIZE:][:16]) != MAGIC:
             return None
         content = cls(view)
-        if content._words[4] != VERSION or content.state not in (FILLING, WHOLE, STREAM, ENDED):
+        if content._words[4] != VERSION or not FILLING <= content.state <= TAKEN:
             raise errors.CorruptError(f"cat '{name}': a trailer of version {content._words[4]}, state {content.state}")
         if content.length > content.room:
             raise errors.CorruptError(f"cat '{name}': a trailer that tells of {content.length} bytes, where at most "
@@ -142,7 +142,9 @@ class Ring:
             Error: The producer ended without saying so.
         """
         while (count := self.filled()) == 0:
-            if self.content.state == ENDED:
+            if self.content.state in (ENDED, TAKEN):
+                self.content.state = TAKEN
+                self.went.set()
                 return 0
             lives = producer_lives()
             if not self.came.wait(POLL_SECONDS) and not lives and not self.filled() and self.content.state != ENDED:
@@ -156,14 +158,10 @@ class Ring:
         self.went.set()
         return size
 
-    def drained(self, timeout: float | None = None) -> bool:
-        """Wait until everything was taken."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while self.filled():
-            if deadline is not None and time.monotonic() >= deadline:
-                return False
+    def wait_until_taken(self) -> None:
+        """Wait until a reader has come to the end."""
+        while self.content.state != TAKEN:
             self.went.wait(POLL_SECONDS)
-        return True
 
 
 def announcement(name: str) -> Event:

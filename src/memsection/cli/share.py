@@ -130,6 +130,6 @@ def _stream(source: IO[bytes], name: str, security: str | None, capacity: int) -
         while ring.put(_reader(source)):
             pass
         ring.end()
-        ring.drained()
+        ring.wait_until_taken()
         err.print(f"'{name}': {trailer.written} bytes passed on")
         trailer.release()
