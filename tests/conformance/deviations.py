@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Where the library knowingly differs from Windows on Linux: one row for each scenario that shows it.
+"""Where the library knowingly differs from Windows on Linux, and what shows it.
 
-A row makes its scenario a strict expected failure, and a row of docs/reference/deviations.md, which
-tools/deviations.py writes from this table.
+A row of ``DEVIATIONS`` makes its scenario a strict expected failure; a row of ``OTHERS`` names the test that shows a
+difference that no scenario can.  Both are rows of docs/reference/deviations.md, which tools/deviations.py writes.
 """
 
 from __future__ import annotations
@@ -36,4 +36,27 @@ DEVIATIONS: dict[str, Deviation] = {
         "refused", "50 ERROR_NOT_SUPPORTED",
         "an access that the system makes for the program (a read into the page) is refused without a signal, so that "
         "nobody could tell that the first touch has happened"),
+}
+
+#: By the name of the test in tests/unit/win32/test_win32_deviations.py that shows it.
+OTHERS: dict[str, Deviation] = {
+    "test_file_templates_are_refused": Deviation(
+        "CreateFile with hTemplateFile", "copies attributes of the template", "refused, on every system",
+        "50 ERROR_NOT_SUPPORTED", "files have no such attributes on Linux"),
+    "test_overlapped_transfers_are_done_when_the_call_returns": Deviation(
+        "ReadFile, WriteFile with OVERLAPPED", "may go on after the call has returned",
+        "done when the call returns, on every system; the offset counts", "",
+        "what a transfer writes into would have to outlive a Python call"),
+    "test_share_modes_do_not_bind_other_programs": Deviation(
+        "CreateFile with a share mode", "holds against every program", "holds among users of this library", "",
+        "locks of Linux are advisory; the kernel drops them when a process dies"),
+    "test_a_process_cannot_be_started_suspended": Deviation(
+        "CreateProcess with CREATE_SUSPENDED", "the process does not run until it is resumed", "refused",
+        "50 ERROR_NOT_SUPPORTED", "a program runs when it is loaded, and there are no thread handles to resume it by"),
+    "test_a_view_cannot_be_mapped_into_another_process": Deviation(
+        "NtMapViewOfSection, NtUnmapViewOfSection on another process", "maps there", "refused",
+        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM", "no system call maps into another process"),
+    "test_a_native_name_cannot_contain_a_zero": Deviation(
+        "NtCreateSection and its kin with a zero inside the name", "an ordinary character", "refused",
+        "STATUS_OBJECT_NAME_INVALID", "a name is kept as a file name"),
 }

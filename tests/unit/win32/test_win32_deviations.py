@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""Where this library differs from Windows and no conformance scenario can show it: each difference is as documented."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memsection import nt, win32
+from memsection.vocabulary import status
+from memsection.vocabulary.structs import ObjectAttributes
+
+ROOT = Path(__file__).resolve().parents[3]
+BOTH = win32.GENERIC_READ | win32.GENERIC_WRITE
+
+
+def _code(caught: pytest.ExceptionInfo[OSError]) -> int:
+    return int(caught.value.winerror)
+
+
+def test_file_templates_are_refused(tmp_path: Path) -> None:
+    file = win32.CreateFile(tmp_path / "template", BOTH, 0, None, win32.CREATE_NEW)
+    with pytest.raises(OSError) as caught:
+        win32.CreateFile(tmp_path / "copy", BOTH, 0, None, win32.CREATE_NEW, 0, file)
+    assert _code(caught) == win32.ERROR_NOT_SUPPORTED
+    assert not (tmp_path / "copy").exists()
+    win32.CloseHandle(file)
+
+
+def test_overlapped_transfers_are_done_when_the_call_returns(tmp_path: Path) -> None:
+    file = win32.CreateFile(tmp_path / "overlapped", BOTH, 0, None, win32.CREATE_NEW, win32.FILE_FLAG_OVERLAPPED)
+    assert win32.WriteFile(file, b"0123456789", win32.OVERLAPPED(Offset=5)) == 10
+    assert win32.ReadFile(file, 3, win32.OVERLAPPED(Offset=7)) == b"234"
+    win32.CloseHandle(file)
+
+
+@pytest.mark.linux_only("Windows keeps share modes against everybody")
+def test_share_modes_do_not_bind_other_programs(tmp_path: Path) -> None:
+    path = tmp_path / "mine"
+    file = win32.CreateFile(path, BOTH, 0, None, win32.CREATE_NEW)
+    with pytest.raises(OSError) as caught:
+        win32.CreateFile(path, win32.GENERIC_READ, win32.FILE_SHARE_READ | win32.FILE_SHARE_WRITE)
+    assert _code(caught) == win32.ERROR_SHARING_VIOLATION
+    path.write_bytes(b"by open()")
+    assert win32.ReadFile(file, 9) == b"by open()"
+    win32.CloseHandle(file)
+
+
+@pytest.mark.linux_only("Windows starts a process without letting it run")
+def test_a_process_cannot_be_started_suspended() -> None:
+    with pytest.raises(OSError) as caught:
+        win32.CreateProcess(sys.executable, None, dwCreationFlags=win32.CREATE_SUSPENDED)
+    assert _code(caught) == win32.ERROR_NOT_SUPPORTED
+
+
+@pytest.mark.linux_only("Windows maps into other processes")
+def test_a_view_cannot_be_mapped_into_another_process() -> None:
+    section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, None)
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        process = win32.OpenProcess(win32.PROCESS_VM_OPERATION, False, child.pid)
+        assert nt.NtMapViewOfSection(section, process)[0] == status.NOT_ON_THIS_SYSTEM
+        assert nt.NtUnmapViewOfSection(process, 0x10000) == status.NOT_ON_THIS_SYSTEM
+        win32.CloseHandle(process)
+        assert child.stdin is not None
+        child.stdin.write(b"\n")
+    win32.CloseHandle(section)
+
+
+@pytest.mark.linux_only("names are counted strings in the kernel of Windows")
+def test_a_native_name_cannot_contain_a_zero() -> None:
+    name = ObjectAttributes("one\0two", nt.kernel.named_objects_directory())
+    assert nt.NtCreateSection(nt.SECTION_ALL_ACCESS, name, 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT)[0] == \
+        nt.STATUS_OBJECT_NAME_INVALID
+
+
+def test_the_page_of_deviations_is_what_the_tables_say() -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "tools" / "deviations.py"), "--check"], check=False)
+    assert done.returncode == 0, "run tools/deviations.py"
+
+
+def test_every_deviation_names_a_test_that_shows_it() -> None:
+    sys.path.insert(0, str(ROOT / "tests" / "conformance"))
+    try:
+        from deviations import OTHERS
+    finally:
+        sys.path.remove(str(ROOT / "tests" / "conformance"))
+    shown = {name for name in globals() if name.startswith("test_")}
+    assert set(OTHERS) <= shown
+    assert shown - set(OTHERS) == {"test_the_page_of_deviations_is_what_the_tables_say",
+                                   "test_every_deviation_names_a_test_that_shows_it"}
