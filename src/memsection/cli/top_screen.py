@@ -96,7 +96,7 @@ class Top(App[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        self.query_one(DataTable).add_columns("NAME", "TYPE", "SIZE", "OWNER", "HOLDERS", "COMMANDS")
+        self.screen_stack[0].query_one(DataTable).add_columns("NAME", "TYPE", "SIZE", "OWNER", "HOLDERS", "COMMANDS")
         self.look()
         self.set_interval(self.interval, self.look)
 
@@ -108,7 +108,7 @@ class Top(App[None]):
         if self.wanted:
             rows = [pair for pair in rows if any(self.wanted in str(cell).lower() for cell in pair[1])]
         rows.sort(key=self._key)
-        table = self.query_one(DataTable)
+        table = self.screen_stack[0].query_one(DataTable)  # also while another screen is before it
         at = self.shown[table.cursor_row] if 0 <= table.cursor_row < len(self.shown) else None
         self.shown = [found for found, _ in rows]
         table.clear()
@@ -142,22 +142,22 @@ class Top(App[None]):
         self.look()
 
     def action_filter(self) -> None:
-        box = self.query_one("#filter", Input)
+        box = self.screen_stack[0].query_one("#filter", Input)
         box.add_class("shown")
         box.focus()
 
     def action_clear(self) -> None:
-        box = self.query_one("#filter", Input)
+        box = self.screen_stack[0].query_one("#filter", Input)
         box.value = ""
         box.remove_class("shown")
-        self.query_one(DataTable).focus()
+        self.screen_stack[0].query_one(DataTable).focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self.wanted = event.value.lower()
         self.look()
 
     def on_input_submitted(self) -> None:
-        self.query_one(DataTable).focus()
+        self.screen_stack[0].query_one(DataTable).focus()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         if 0 <= event.cursor_row < len(self.shown):
