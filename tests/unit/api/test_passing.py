@@ -21,7 +21,9 @@ import pytest
 from memsection import Event, Mutex, Section, Semaphore
 from memsection.api import passing
 from memsection.api.handle import Handle, in_transit
-from memsection.vocabulary.errors import HandleError
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import HandleError, NtError
 
 METHODS = ["spawn"] if sys.platform == "win32" else ["fork", "forkserver", "spawn"]
 posix_only = pytest.mark.linux_only("descriptors and Unix sockets")
@@ -290,6 +292,35 @@ def test_what_was_taken_is_let_go_when_the_next_one_is_sent() -> None:
         for _ in range(20):
             pickle.loads(pickle.dumps(section)).close()
             assert len(in_transit) <= 1
+
+
+@posix_only
+@pytest.mark.parametrize("permitted", [True, False])
+def test_a_sender_lets_go_whether_or_not_the_receiver_may_take_handles_away(
+        permitted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = "import pickle, sys\nfrom memsection import Section\nfrom memsection.api import passing\n" \
+              "with Section.create(size=4096) as section:\n" \
+              "    print(pickle.dumps(section).hex(), len(passing.in_transit), flush=True)\n" \
+              "    input()\n" \
+              "    passing.settle()\n" \
+              "    print(len(passing.in_transit), section.granted_access)\n"
+    sender = subprocess.Popen([sys.executable, "-X", "dev", "-c", program], stdin=subprocess.PIPE, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert sender.stdout is not None
+    text, waiting = sender.stdout.readline().split()
+    assert waiting == "1"
+    duplicate = passing.kernel.duplicate_object
+
+    def refuses(*arguments: int) -> int:
+        if arguments[-1] & s.DUPLICATE_CLOSE_SOURCE:
+            raise NtError(st.ACCESS_DENIED)  # what Yama makes of it (ptrace(2), PTRACE_MODE_ATTACH)
+        return duplicate(*arguments)
+
+    if not permitted:
+        monkeypatch.setattr(passing.kernel, "duplicate_object", refuses)
+    with pickle.loads(bytes.fromhex(text)) as section:
+        output, errors = sender.communicate("\n", timeout=30)
+        assert (output.split(), errors) == (["0", str(section.granted_access)], "")
 
 
 def test_a_closed_object_and_a_process_cannot_be_pickled() -> None:
