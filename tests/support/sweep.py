@@ -25,9 +25,13 @@ def callables() -> list[str]:
 
 
 def wrap(around: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Callable[[], None]:
-    """Put a function around every call of the table; gives the function that takes it off again."""
-    from memsection.nt.linux import syscalls
+    """Put a function around every call of the table; gives the function that takes it off again.
 
+    The short way in native code does not use the table: it is closed meanwhile.
+    """
+    from memsection.nt.linux import quick, syscalls
+
+    was_open = quick.switch(False)
     before = {name: getattr(syscalls, name) for name in callables()}
     for name, call in before.items():
         setattr(syscalls, name, around(name, call))
@@ -35,6 +39,7 @@ def wrap(around: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Cal
     def restore() -> None:
         for name, call in before.items():
             setattr(syscalls, name, call)
+        quick.switch(was_open)
 
     return restore
 
