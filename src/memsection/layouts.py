@@ -75,7 +75,10 @@ def _laid_out(members: Sequence[tuple[str, Type]]) -> Struct:
 
 
 def _of_dataclass(kind: type[Any]) -> Struct:
-    hints = typing.get_type_hints(kind, include_extras=True)
+    try:
+        hints = _hints(kind)
+    except NameError as failure:
+        raise _refuse(kind.__name__, f"a type that is written as text cannot be found: {failure}") from None
     return _laid_out([(field.name, _of_annotation(f"{kind.__name__}.{field.name}", hints[field.name]))
                       for field in dataclasses.fields(kind)])
 

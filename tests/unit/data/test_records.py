@@ -199,7 +199,7 @@ class HasUnion(ctypes.Structure):
 
 @pytest.mark.parametrize("spec", [
     *map(_dataclass, (str, bytes, list[int], object, dict, int | None, Annotated[int, "x4"], Annotated[str, 0],
-                      Annotated[bytes, 2, 3], complex)),
+                      Annotated[bytes, 2, 3], complex, "Unheard")),
     dataclasses.make_dataclass("Empty", []), Bits, Pointer, Text, HasUnion, np.dtype("f8"), np.dtype([("a", "O")]), int, 5,
     "x"], ids=str)
 def test_what_has_no_fixed_layout_is_refused(spec: Any) -> None:
