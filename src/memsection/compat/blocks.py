@@ -170,11 +170,7 @@ def unlink(name: str, identity: bytes = b"") -> None:
 def _create_section(name: str, size: int) -> Block:
     before: list[int] = []
     try:
-        for generation in count():
-            section = _new(name, generation, size, before)
-            if section is not None:
-                handle, view = _map(section)
-                break
+        handle, view = _map(_new(name, size, before))
     except BaseException:
         for old in before:
             _close(old)
@@ -193,10 +189,10 @@ def _create_section(name: str, size: int) -> Block:
     return Block(name, size, identity, view)
 
 
-def _new(name: str, generation: int, size: int, before: list[int]) -> Section | None:
-    """A section of this generation; or None, and one more handle in ``before``, when an unlinked one is in the way."""
-    full = _generation(name, generation)
+def _new(name: str, size: int, before: list[int]) -> Section:
+    """A section of the first generation that is free; ``before`` gets handles to those that unlinked blocks still have."""
     while True:
+        full = _generation(name, len(before))
         try:
             return Section.create(full, -(-(size + _RECORD.size) // _PAGE) * _PAGE)
         except FileExistsError:
@@ -215,7 +211,6 @@ def _new(name: str, generation: int, size: int, before: list[int]) -> Section | 
             _let_go(identity)
             continue
         before.append(handle)
-        return None
 
 
 def _open_section(name: str) -> Block:
@@ -247,6 +242,8 @@ def _map(section: Section) -> tuple[int, View]:
 def _record(view: View) -> tuple[int, bytes, int]:
     """Size, identity and whether it is unlinked; a section without a record is one block as a whole."""
     buffer = memoryview(view)
+    size = unlinked = magic = 0
+    identity = b""
     for _ in range(20):
         size, identity, unlinked, magic = _RECORD.unpack_from(buffer, len(buffer) - _RECORD.size)
         if magic or size:
@@ -297,8 +294,7 @@ def _close(handle: int) -> None:
 
 def _take_heritage() -> None:
     """Keep what ended children have left, as if it had been made here."""
-    for handle in heritage.taken():
-        section = Section.from_handle(handle)
+    for section in heritage.taken():
         try:
             with section.map() as view:
                 size, identity, unlinked = _record(view)

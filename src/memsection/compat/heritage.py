@@ -5,7 +5,7 @@ With the standard library a block lives until the whole tree of processes has en
 end it, and open them in the parent.  Here the handle has to be somewhere meanwhile.  A process that uses blocks has a
 Unix socket, on which nobody waits: a child that ends connects to its parent's and sends its handles, and the kernel keeps
 them in the queue until the parent takes them, which it does whenever it looks for a block, or ends.  There is no thread
-and no process for this.  What a handle is when it travels is ``nt``'s business, and what a block is, ``blocks``'.
+and no process for this.  How a handle travels is ``api.passing``'s business, and what a block is, ``blocks``'.
 
 The socket has an abstract name (unix(7)), which anybody could take: both sides look who is on the other (SO_PEERCRED).
 """
@@ -20,15 +20,14 @@ from multiprocessing import process, util
 from types import SimpleNamespace
 from typing import Any
 
-from memsection.nt import kernel
-from memsection.vocabulary.errors import NtError
+from memsection import Section
+from memsection.vocabulary.errors import HandleError
 
 #: What of these modules exists on POSIX systems only, where alone this is used; type checkers for others need not know.
 posix: Any = SimpleNamespace(**{name: getattr(module, name) for module, names in (
-    (os, ("geteuid",)), (socket, ("AF_UNIX", "SOCK_SEQPACKET", "SOL_SOCKET", "SO_PEERCRED", "recv_fds", "send_fds")),
+    (os, ("geteuid",)), (socket, ("AF_UNIX", "SOCK_SEQPACKET", "SOL_SOCKET", "SO_PEERCRED")),
 ) for name in names if hasattr(module, name)})
 _PENDING = 1024  # children that may end before the parent looks
-_AT_ONCE = 32  # blocks in one message
 
 _listener: socket.socket | None = None
 _arranged_in = 0  # the process whose end is arranged for
@@ -57,8 +56,8 @@ def stop() -> None:
         listener.close()
 
 
-def taken() -> Iterator[int]:
-    """The handles that ended children have left."""
+def taken() -> Iterator[Section]:
+    """The sections that ended children have left."""
     while _listener is not None:
         try:
             connection, _ = _listener.accept()
@@ -66,24 +65,18 @@ def taken() -> Iterator[int]:
             return
         with connection:
             connection.setblocking(False)
-            if _peer(connection)[1] != posix.geteuid():
-                continue
-            yield from _received(connection)
+            if _peer(connection)[1] == posix.geteuid():
+                yield from _received(connection)
 
 
-def _received(connection: socket.socket) -> Iterator[int]:
+def _received(connection: socket.socket) -> Iterator[Section]:
     while True:
         try:
-            data, fds, _, _ = posix.recv_fds(connection, 1, _AT_ONCE)
-        except OSError:
+            yield Section.recv(connection)
+        except HandleError:
+            continue  # somebody else's idea of a message
+        except (EOFError, OSError):
             return
-        if not data:
-            return
-        for fd in fds:
-            try:
-                yield kernel.handle_from_descriptors([fd])
-            except NtError:
-                pass  # no handle of this library: it is closed, and that is all
 
 
 def leave_at_end(handles: Callable[[], list[int]]) -> None:
@@ -112,10 +105,13 @@ def _leave(parent: int, ask: Callable[[], list[int]]) -> None:
             connection.connect(_address(parent))
             if _peer(connection) != (parent, posix.geteuid()):
                 return
-            for start in range(0, len(handles), _AT_ONCE):
-                fds = [fd for handle in handles[start:start + _AT_ONCE] for fd in kernel.handle_descriptors(handle)]
-                posix.send_fds(connection, [b"."], fds)
-        except (OSError, NtError):
+            for handle in handles:
+                section = Section.from_handle(handle)
+                try:
+                    section.send(connection)
+                finally:
+                    section.detach()
+        except OSError:
             pass  # the parent uses no blocks, or has ended: they end with this process
 
 
