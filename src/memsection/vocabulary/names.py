@@ -53,14 +53,14 @@ def split(path: str, session: int, *, rooted: bool) -> tuple[str, str]:
     if rooted:
         if path.startswith("\\"):
             raise NtError(st.OBJECT_PATH_SYNTAX_BAD, detail="a name may not begin with a backslash")
-        return _below("local", path)
+        return _below("local", path, session)
     if not path.startswith("\\"):
         raise NtError(st.OBJECT_PATH_SYNTAX_BAD, detail="a full object path begins with a backslash")
     for directory, prefix in (("global", GLOBAL_DIRECTORY), ("local", local_directory(session))):
         if path in (prefix, "\\"):  # the root itself is a directory, too
             return directory, ""
         if path.startswith(prefix + "\\"):
-            return _below(directory, path[len(prefix) + 1:], empty_is_invalid=True)
+            return _below(directory, path[len(prefix) + 1:], session, empty_is_invalid=True)
     if "\\\\" in path:
         raise NtError(st.OBJECT_NAME_INVALID, detail="the path has an empty component")
     if "\\" not in path[1:]:
@@ -68,16 +68,21 @@ def split(path: str, session: int, *, rooted: bool) -> tuple[str, str]:
     raise NtError(st.OBJECT_PATH_NOT_FOUND, detail="there is no such object directory")
 
 
-def _below(directory: str, rest: str, *, empty_is_invalid: bool = False) -> tuple[str, str]:
+def _below(directory: str, rest: str, session: int, *, empty_is_invalid: bool = False) -> tuple[str, str]:
     head, separator, tail = rest.partition("\\")
     if not separator:
         if not rest and empty_is_invalid:
             raise NtError(st.OBJECT_NAME_INVALID, detail="the name ends with a backslash")
         return directory, rest
-    if head in ("Global", "Local"):
+    if head in LINKS:
         if not tail:
             raise NtError(st.OBJECT_NAME_INVALID, detail=f"nothing follows the prefix {head}\\")
-        return _below("global" if head == "Global" else "local", tail, empty_is_invalid=True)
+        if head != "Session":
+            return _below("global" if head == "Global" else "local", tail, session, empty_is_invalid=True)
+        number, separator, tail = tail.partition("\\")
+        if separator and number == str(session):
+            return _below("local", tail, session, empty_is_invalid=True)
+        raise NtError(st.OBJECT_PATH_NOT_FOUND, detail=f"the session of this process is {session}, not '{number}'")
     if not head or tail.startswith("\\"):
         raise NtError(st.OBJECT_NAME_INVALID, detail="the path has an empty component")
     raise NtError(st.OBJECT_PATH_NOT_FOUND,

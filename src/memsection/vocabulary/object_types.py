@@ -63,7 +63,7 @@ PROCESS = ObjectType("Process", 5, a.PROCESS_ALL_ACCESS, _R | a.PROCESS_QUERY_IN
                      _R | a.SYNCHRONIZE | a.PROCESS_QUERY_LIMITED_INFORMATION | a.PROCESS_TERMINATE,
                      a.PROCESS_ALL_ACCESS, True, _rights("PROCESS_"))
 FILE = ObjectType("File", 6, a.FILE_ALL_ACCESS, a.FILE_GENERIC_READ, a.FILE_GENERIC_WRITE, a.FILE_GENERIC_EXECUTE,
-                  a.FILE_ALL_ACCESS, False, _rights("FILE_"))
+                  a.FILE_ALL_ACCESS, True, _rights("FILE_"))
 TOKEN = ObjectType("Token", 7, a.TOKEN_ALL_ACCESS, _R | a.TOKEN_QUERY | a.TOKEN_DUPLICATE,
                    _R | a.TOKEN_ADJUST_PRIVILEGES, _R, a.TOKEN_ALL_ACCESS, False, _rights("TOKEN_"))
 DIRECTORY = ObjectType("Directory", 8, a.DIRECTORY_ALL_ACCESS, _R | a.DIRECTORY_QUERY | a.DIRECTORY_TRAVERSE,

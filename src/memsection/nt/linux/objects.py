@@ -337,12 +337,14 @@ def place_of(attributes: Any) -> namespace.Place | None:
     """Where the name in OBJECT_ATTRIBUTES leads; None for none, a Place with an empty leaf for the directory."""
     name = attributes.ObjectName
     root = attributes.RootDirectory
+    if name is None and root:
+        raise NtError(st.OBJECT_NAME_INVALID, detail="a directory is given, but no name in it")
     if name is None or not name and not root:
         return None
     if root:
         lookup(root, object_types.DIRECTORY)
     directory, leaf = names.split(name, os.geteuid(), rooted=bool(root))
-    if directory == "local" and leaf in names.LINKS:
+    if leaf in names.LINKS:
         raise NtError(st.OBJECT_TYPE_MISMATCH, name=leaf, detail="the name is taken by a prefix, which is a link")
     if not leaf:
         return None if root else _directory_itself(name)
@@ -456,7 +458,7 @@ def open_(kind: ObjectType, access: int, attributes: Any) -> Handle:
         return simple
     if attributes is None:
         raise NtError(st.INVALID_PARAMETER, detail="opening needs a name")
-    if attributes.ObjectName is None or not attributes.ObjectName and not attributes.RootDirectory:
+    if not attributes.ObjectName and not attributes.RootDirectory:
         raise NtError(st.OBJECT_PATH_SYNTAX_BAD, detail="opening needs a name")
     place = place_of(attributes)
     if place is None:
