@@ -183,7 +183,10 @@ def _text(fd: int, facts: Facts, at: int, length: int) -> bytes:
 
 def name(fd: int, facts: Facts) -> str:
     """The object's full name, "" when it has none."""
-    return _text(fd, facts, *facts.name_at).decode("utf-8", "surrogatepass") if facts.name_at[1] else ""
+    try:
+        return _text(fd, facts, *facts.name_at).decode("utf-8", "surrogatepass") if facts.name_at[1] else ""
+    except UnicodeDecodeError:
+        raise corrupt("the name is no text") from None
 
 
 def path(fd: int, facts: Facts) -> str:
