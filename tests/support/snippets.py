@@ -17,7 +17,6 @@ program it takes a page and works in the current directory.
 from __future__ import annotations
 
 import doctest
-import os
 import re
 import subprocess
 import sys
@@ -90,7 +89,7 @@ def run_page(path: Path) -> int:
 
 def _python(block: Block, place: str, namespace: dict[str, object]) -> None:
     if not block.text.lstrip().startswith(">>>"):
-        exec(compile("\n" * (block.line - 1) + block.text, place, "exec"), namespace)
+        exec(compile("\n" * (block.line - 1) + block.text, place, "exec", dont_inherit=True), namespace)
         return
     test = doctest.DocTestParser().get_doctest(block.text, namespace, place, place, block.line - 1)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
@@ -123,5 +122,4 @@ def _console(text: str, place: str) -> None:
 
 
 if __name__ == "__main__":
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     print(run_page(Path(sys.argv[1]).resolve()))

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,19 @@ SETUP, TEST = "sh tools/setup.sh && .venv/bin/memsection demo", "sh tools/test.s
 
 
 def _run(page: Path, directory: Path) -> subprocess.CompletedProcess[str]:
-    root = directory / "namespace"
-    work = directory / "work"
-    root.mkdir(mode=0o700)
+    work, tools = directory / "work", directory / "bin"
     work.mkdir()
+    tools.mkdir()
+    for name, command in (("python", ""), ("memsection", "-m memsection ")):  # as an installed environment has them
+        (tools / name).write_text(f'#!/bin/sh\nexec {sys.executable} {command}"$@"\n')
+        (tools / name).chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="memsection-docs-", dir="/dev/shm") as root:
+        return _run_in(page, work, tools, Path(root))
+
+
+def _run_in(page: Path, work: Path, tools: Path, root: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "MEMSECTION_ROOT": str(root), "COLUMNS": "120",
+                   "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
                    "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))}
     done = subprocess.run([sys.executable, "-W", "error", snippets.__file__, str(page)], cwd=work, env=environment,
                           capture_output=True, text=True, timeout=110, check=False)
