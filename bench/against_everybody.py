@@ -17,7 +17,17 @@ from functools import partial
 from pathlib import Path
 from types import ModuleType
 
-from measure import Samples, heading, interleaved, median, percentile, ratio, span, table
+from measure import (
+    Samples,
+    heading,
+    interleaved,
+    median,
+    percentile,
+    ratio,
+    span,
+    start_resource_tracker,
+    table,
+)
 from peers import Conversation, available
 from picture import dots
 
@@ -246,6 +256,7 @@ def main() -> None:
     for name, why in missing.items():
         print(f"without {name}: {why}", file=sys.stderr)
     versions = ", ".join(f"{module.NAME} {module.version()}" for module in peers.values())
+    start_resource_tracker()
     rows = measure(peers, options.scale)
     text = report(rows, versions)
     print(text)

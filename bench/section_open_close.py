@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from multiprocessing.shared_memory import SharedMemory
 
-from measure import arguments, compare, interleaved
+from measure import arguments, compare, interleaved, start_resource_tracker
 
 from memsection import Section
 
@@ -56,6 +56,7 @@ def create_shared_memory(name: str, size: int, use: Callable[[object], None] | N
 def main() -> None:
     rounds = arguments(__doc__, 300).rounds
     name = f"bench-{os.getpid()}"
+    start_resource_tracker()
     for size, label in ((PAGE, "4 KiB"), (MIB, "1 MiB")):
         with Section.create(name, size):
             block = SharedMemory(name, create=True, size=size)
