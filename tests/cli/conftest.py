@@ -40,7 +40,7 @@ class CommandLine:
         """What it prints, where it has to succeed and complain of nothing."""
         done = self.run(*words)
         assert (done.returncode, done.stderr) == (0, b""), done.stderr.decode()
-        return done.stdout.decode()
+        return done.stdout.decode().replace("\r\n", "\n")
 
     def fails(self, *words: str, status: int = 1) -> str:
         """What it complains of, where it has to fail."""

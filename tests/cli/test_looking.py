@@ -29,6 +29,7 @@ sys.stdin.read()
 """
 
 
+@pytest.mark.linux_only("Windows has names of its own in the same directories")
 def test_ls_lists_what_exists_and_who_holds_it(cli) -> None:  # type: ignore[no-untyped-def]
     process = cli.python(OBJECTS)
     rows = {row["name"]: row for row in cli.json("ls")}
@@ -43,6 +44,7 @@ def test_ls_lists_what_exists_and_who_holds_it(cli) -> None:  # type: ignore[no-
     assert any(row["name"] is None and row["size"] == 16384 for row in cli.json("ls", "--unnamed"))
 
 
+@pytest.mark.linux_only("Windows has names of its own in the same directories")
 def test_ls_of_nothing_says_what_to_do(cli) -> None:  # type: ignore[no-untyped-def]
     assert cli.json("ls") == []
     done = cli.run("ls")
@@ -50,6 +52,7 @@ def test_ls_of_nothing_says_what_to_do(cli) -> None:  # type: ignore[no-untyped-
     assert b"memsection share" in done.stderr
 
 
+@pytest.mark.linux_only("Windows tells neither which pages are in memory nor who has views")
 def test_show_tells_all_about_a_section(cli) -> None:  # type: ignore[no-untyped-def]
     process = cli.python(OBJECTS)
     facts = cli.json("show", "frames [1]")
@@ -62,6 +65,7 @@ def test_show_tells_all_about_a_section(cli) -> None:  # type: ignore[no-untyped
     assert "Section 'frames [1]'" in text and "1 of 5 resident" in text and "▕█    ▏" in text
 
 
+@pytest.mark.linux_only("Windows tells who owns a mutex from version 10 on, Wine does not")
 def test_show_tells_the_state_of_the_others(cli) -> None:  # type: ignore[no-untyped-def]
     process = cli.python(OBJECTS)
     assert cli.json("show", "lock")["owner_pid"] == process.pid
@@ -101,6 +105,7 @@ def test_the_picture_of_pages_has_a_character_for_as_many_as_fit(pages: bytes, p
     assert show.picture(pages) == picture
 
 
+@pytest.mark.linux_only("the interpreter itself has unnamed objects on Windows")
 def test_handles_finds_what_has_no_name(cli) -> None:  # type: ignore[no-untyped-def]
     process = cli.python(OBJECTS)
     found = cli.json("handles", str(process.pid))
@@ -131,6 +136,7 @@ def test_run_gives_a_command_a_section(cli, tmp_path: Path) -> None:  # type: ig
     assert "WinError 2" in cli.fails("run", "--name", "none", "--", "true")
 
 
+@pytest.mark.linux_only("a process ends itself at a signal on Linux only")
 def test_rm_explains_what_it_cannot_do_and_does_what_it_is_told(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "file").write_bytes(b"abc")
     process = cli.share(tmp_path / "file", "N")

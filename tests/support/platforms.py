@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Which tests are for Linux alone, and why: the one place where the Windows leg leaves something out.
+"""Which tests are for one system alone, and why: the one place where the Windows leg leaves something out.
 
-A whole file or directory stands in the table; a single test carries ``@pytest.mark.linux_only("reason")``.  On
-Windows neither is collected, so nothing is counted as run that did not run.
+A whole file or directory stands in the table; a single test carries ``@pytest.mark.linux_only("reason")``.  On the
+other system neither is collected, so nothing is counted as run that did not run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ TESTS = Path(__file__).resolve().parent.parent
 
 #: Path below tests/ (a directory ends with a slash): why it cannot run on Windows.
 LINUX_ONLY = {
+    "cli/test_share_and_cat.py": "stops what it started by signals; unit/nt/windows has a round of share and cat",
+    "cli/test_top.py": "a terminal, driven by signals",
     "compat/test_cpython_suite.py": "runs CPython's own tests, which Windows distributions of Python leave out",
     "crash/": "kills a process before and after each Linux system call, through the table of nt.linux.syscalls",
     "interop/": "drives a Windows program in Wine from a Linux process",
@@ -25,16 +27,20 @@ LINUX_ONLY = {
     "unit/nt/linux/": "the parts of the Linux object manager",
 }
 
+#: The same for Linux.
+WINDOWS_ONLY = {
+    "unit/nt/windows/": "the services over ntdll",
+}
+
 
 def excluded(path: Path) -> bool:
     """Whether a file or directory of the tests is not for the system that runs them."""
-    if sys.platform != "win32":
-        return False
+    table = LINUX_ONLY if sys.platform == "win32" else WINDOWS_ONLY
     try:
         relative = path.resolve().relative_to(TESTS).as_posix()
     except ValueError:
         return False
-    return any(f"{relative}/".startswith(entry) if entry.endswith("/") else relative == entry for entry in LINUX_ONLY)
+    return any(f"{relative}/".startswith(entry) if entry.endswith("/") else relative == entry for entry in table)
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
