@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from memsection.layouts import Spec
 
 
+def _public(failure: ValueError | TimeoutError) -> Error:
+    """The library's own exception for what the core raised."""
+    return (WaitTimeoutError if isinstance(failure, TimeoutError) else ArgumentError)(str(failure))
+
+
 class _End:
     """What both ends have."""
 
@@ -50,7 +55,10 @@ class _End:
         Raises:
             ArgumentError: It is closed (ValueError).
         """
-        return int(self._do(lambda: self._lock.sequence))
+        try:
+            return self._lock.sequence
+        except ValueError as failure:
+            raise _public(failure) from None
 
     def read(self, timeout: float = 1.0) -> Any:
         """The newest complete value, None when none was written yet: a record, or bytes when there is no layout.
@@ -64,8 +72,11 @@ class _End:
             WaitTimeoutError: The writer was always faster, or somebody else scribbled on the memory (TimeoutError).
             ArgumentError: It is closed (ValueError).
         """
-        found = self.read_numbered(timeout)
-        return None if found is None else found[1]
+        try:
+            found = self._lock.read(timeout)
+        except (ValueError, TimeoutError) as failure:
+            raise _public(failure) from None
+        return None if found is None else found[1] if self.layout is None else self._unpacked(found[1])
 
     def read_numbered(self, timeout: float = 1.0) -> tuple[int, Any] | None:
         """As ``read``, with the value's number: a reader sees whether it is new, and how many it missed.
@@ -77,13 +88,17 @@ class _End:
             WaitTimeoutError: As ``read``.
             ArgumentError: As ``read``.
         """
-        found = self._do(lambda: self._lock.read(timeout))
-        if found is None or self.layout is None:
-            return found  # type: ignore[no-any-return]
-        number, raw = found
+        try:
+            found = self._lock.read(timeout)
+        except (ValueError, TimeoutError) as failure:
+            raise _public(failure) from None
+        return found if found is None or self.layout is None else (found[0], self._unpacked(found[1]))
+
+    def _unpacked(self, raw: bytes) -> Any:
+        assert self.layout is not None
         if len(raw) != self.layout.size:
             raise CorruptError(f"latest value: {len(raw)} bytes, a record has {self.layout.size}")
-        return number, self.layout.unpack_from(raw)
+        return self.layout.unpack_from(raw)
 
     def read_into(self, target: Any, timeout: float = 1.0) -> tuple[int, int] | None:
         """As ``read``, as bytes into a buffer of the caller's: the value's number and length.
@@ -95,17 +110,10 @@ class _End:
             WaitTimeoutError: As ``read``.
             ArgumentError: As ``read``; or the value is longer than the buffer.
         """
-        return self._do(lambda: self._lock.read_into(target, timeout))  # type: ignore[no-any-return]
-
-    def _do(self, act: Any) -> Any:
         try:
-            return act()
-        except Error:
-            raise
-        except TimeoutError as failure:
-            raise WaitTimeoutError(str(failure)) from None
-        except ValueError as failure:
-            raise ArgumentError(str(failure)) from None
+            return self._lock.read_into(target, timeout)
+        except (ValueError, TimeoutError) as failure:
+            raise _public(failure) from None
 
     def close(self) -> None:
         """Close the handle and the view; again is harmless.
@@ -148,7 +156,10 @@ class Writer(_End):
             raw = bytearray(self.layout.size)
             self.layout.pack_into(raw, 0, value)
             value = raw
-        self._do(lambda: self._lock.write(value))
+        try:
+            self._lock.write(value)
+        except ValueError as failure:
+            raise _public(failure) from None
 
     @contextmanager
     def writing(self, length: int | None = None) -> Iterator[memoryview]:
@@ -168,10 +179,16 @@ class Writer(_End):
         size = self.capacity if length is None else length
         if not 0 <= size <= self.capacity:
             raise ArgumentError(f"latest value: asked for {size} bytes, at most {self.capacity} fit")
-        at = self._do(self._lock.begin)
+        try:
+            at = self._lock.begin()
+        except ValueError as failure:
+            raise _public(failure) from None
         with memoryview(self._view) as whole, whole[at:at + size] as part:
             yield part
-        self._do(lambda: self._lock.commit(size))
+        try:
+            self._lock.commit(size)
+        except ValueError as failure:
+            raise _public(failure) from None
 
 
 def _spec(spec: Spec | int) -> tuple[Layout | None, int]:

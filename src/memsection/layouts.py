@@ -76,7 +76,7 @@ def _laid_out(members: Sequence[tuple[str, Type]]) -> Struct:
 
 def _of_dataclass(kind: type[Any]) -> Struct:
     try:
-        hints = _hints(kind)
+        hints = _hints(typing.cast(Any, kind))
     except NameError as failure:
         raise _refuse(kind.__name__, f"a type that is written as text cannot be found: {failure}") from None
     return _laid_out([(field.name, _of_annotation(f"{kind.__name__}.{field.name}", hints[field.name]))
@@ -363,7 +363,7 @@ def _nest(kind: Type, values: Iterator[Any], spec: Any) -> Any:
 
 
 @lru_cache(maxsize=256)
-def _hints(spec: type[Any]) -> dict[str, Any]:
+def _hints(spec: Any) -> dict[str, Any]:
     return typing.get_type_hints(spec, include_extras=True)
 
 
