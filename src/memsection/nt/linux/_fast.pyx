@@ -275,6 +275,7 @@ cdef enum:
     POPULATE_FROM = 65536
     OBJ_INHERIT = 0x02
     OBJ_OPENIF = 0x80
+    OBJ_CASE_INSENSITIVE = 0x40
 
 cdef uint64_t TAG = <uint64_t>1 << 62
 cdef uint64_t REVOKED = <uint64_t>1 << 61
@@ -360,7 +361,7 @@ cdef PlaceRecord _place(attributes):
     """Where a plain name leads; None for every other, and for one with something wrong."""
     cdef PlaceRecord place
     name = attributes.ObjectName
-    if type(name) is not str or attributes.RootDirectory != _root:
+    if type(name) is not str or attributes.RootDirectory != _root or attributes.Attributes & OBJ_CASE_INSENSITIVE:
         return None
     place = _places.get(name)
     if place is None:
@@ -701,6 +702,8 @@ cdef HandleRecord _create(uint64_t access, attributes, uint64_t size, uint32_t p
                     or PyBytes_GET_SIZE(place.name) > LONGEST_NAME
                     or flags & OBJ_OPENIF and ms_exists(place.dirfd, place.path)):
                 return None
+        elif attributes.RootDirectory:
+            return None
     size = (size + PAGE - 1) // PAGE * PAGE
     template = _templates.get(protection)
     if template is None:
