@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: MIT
 """A Windows Python in Wine: sets it up from nothing, builds the compiled core for it, and runs things in it.
 
+    tools/wine.py programs                     # wine and the compiler alone, from the system's packages
     tools/wine.py setup                        # once, and after a change in src/memsection/_native
     tools/wine.py python -c 'import memsection'
     tools/wine.py pytest tests/unit
     tools/wine.py conformance                  # compare.py over memsection.win32 and memsection.nt
+    tools/wine.py alone pytest tests/unit      # the same, after everything else in its prefix was ended
     tools/wine.py leg                          # the whole Windows leg of the continuous integration
 
 Everything in Wine is a question to its server, and waking another processor for each is most of the time that takes:
@@ -48,6 +50,7 @@ WHEELS = ("pytest==8.4.2", "pytest-timeout==2.4.0", "hypothesis==6.140.3", "colo
 PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64-win32")
 #: What the leg runs at the same time.
 PARTS = (("tests/conformance",), ("tests", "--ignore=tests/conformance"))
+LEG_SECONDS = 1200  #: a leg that takes longer hangs
 COMPILER = "x86_64-w64-mingw32-gcc"
 
 
@@ -174,6 +177,11 @@ def session() -> Iterator[None]:
         idle.communicate()
 
 
+def end_all() -> None:
+    """End everything that runs in this processor's prefix, such as what a test has lost; names there would live on."""
+    subprocess.run(["wineserver", "-k"], env=environment(), check=False)
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run Windows Python with these arguments; its exit status.
 
@@ -218,7 +226,7 @@ def leg(arguments: Sequence[str]) -> int:
     for number, paths in enumerate(PARTS):
         report, output = CACHE / f"wine-report-{number}.xml", CACHE / f"wine-output-{number}.txt"
         report.unlink(missing_ok=True)
-        command = [sys.executable, __file__, "pytest", "-q", f"--junitxml={windows_path(report)}", *paths, *arguments]
+        command = [sys.executable, __file__, "alone", "pytest", "-q", f"--junitxml={windows_path(report)}", *paths, *arguments]
         with output.open("wb") as stream:
             processor = processors[number % len(processors)]
             started.append((report, output, subprocess.Popen(
@@ -226,7 +234,11 @@ def leg(arguments: Sequence[str]) -> int:
                 stderr=subprocess.STDOUT)))
     ran = failed = 0
     for report, output, process in started:
-        status = process.wait()
+        try:
+            status = process.wait(LEG_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            status = process.wait()
         print(output.read_text("utf-8", "replace"), end="", flush=True)
         failed += status != 0 or not report.exists()
         ran += _count(report) if report.exists() else 0
@@ -241,12 +253,18 @@ def leg(arguments: Sequence[str]) -> int:
 def main(words: Sequence[str]) -> int:
     """The command line of the docstring above."""
     commands = {"python": run, "pytest": pytest, "conformance": conformance}
-    if not words or words[0] not in ("setup", "leg", *commands):
+    if not words or words[0] not in ("programs", "setup", "leg", "alone", *commands):
         print(__doc__)
         return 2
+    if words[0] == "programs":
+        _need_programs()
+        return 0
     setup()
     if words[0] == "setup":
         return 0
+    if words[0] == "alone":
+        end_all()
+        words = words[1:]
     if words[0] == "leg":
         return leg(words[1:])
     with session():
