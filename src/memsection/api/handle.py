@@ -32,7 +32,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _getframe = sys._getframe
 _new = object.__new__
 
-#: Duplicates on their way to other processes (``passing``): closing anything is an occasion to look which have arrived.
+#: Duplicates on their way to other processes (``transit``): closing anything is an occasion to look which have arrived.
 in_transit: dict[int, int] = {}
 
 
@@ -304,7 +304,7 @@ class Handle:
                     self._handle = handle
                 raise public(failure) from None
             if in_transit:
-                from memsection.api.passing import settle
+                from memsection.api.transit import settle
 
                 settle()
 

@@ -5,10 +5,7 @@ The other process gets a handle of its own with the access of the one that was s
 background process and no thread:
 
 * To a process that multiprocessing is just starting, a handle is handed over with the start itself.
-* In a queue, a pipe, a pool or an executor travels the process id and the value of a duplicate, which the receiver
-  duplicates.  The duplicate is held *in transit* until the receiver has noted in a section of the sender's that it
-  took it.  A sender that lives on looks at the notes whenever it sends or closes something; a child of
-  multiprocessing that ends waits for them for two seconds.
+* In a queue, a pipe, a pool or an executor travels where the receiver finds it (``transit``).
 * Through a socket the descriptors themselves travel, and the kernel keeps what is on its way.
 
 A forked child has all handles anyway, under the same values.
@@ -19,16 +16,12 @@ from __future__ import annotations
 import os
 import struct
 import sys
-import threading
-import time
 
-from memsection.api.handle import in_transit
+from memsection.api import transit
 from memsection.nt import kernel
-from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
-from memsection.vocabulary import structs as s
-from memsection.vocabulary.errors import ArgumentError, Error, HandleError, NtError, public
+from memsection.vocabulary.errors import Error, HandleError, NtError, public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,11 +32,6 @@ if TYPE_CHECKING:
 
     H = TypeVar("H", bound=Handle)
 
-_NOTES_SIZE = 1 << 16
-_SECRET = 16  # bytes at the start of the notes: whose they are
-_SLOTS = (_NOTES_SIZE - _SECRET) // 8
-_WAIT_AT_EXIT = 2.0  # seconds
-_TAKEN_AWAY = os.name == "posix"  # elsewhere the value would be another handle's by the time that the sender looks
 _PASSED = {kind.number for kind in (object_types.SECTION, object_types.MUTANT, object_types.EVENT,
                                     object_types.SEMAPHORE)}
 
@@ -66,7 +54,7 @@ def reduce(owner: Handle) -> tuple[Any, ...]:
     start = context.get_spawning_popen() if context is not None else None
     try:
         if start is None:
-            return _take, (type(owner), *_transit.put(handle), owner.name, owner.granted_access)
+            return _take, (type(owner), *transit.put(handle), owner.name, owner.granted_access)
         try:
             fds = kernel.handle_descriptors(handle)
         except NtError as failure:
@@ -101,142 +89,18 @@ def _owned(kind: type[H], handle: int) -> H:
         raise
 
 
-def _take_away(pid: int, handle: int) -> int:
-    """Duplicate a handle that is in transit in some process; that process lets go of it as soon as it can."""
-    try:
-        process = kernel.open_process(a.PROCESS_DUP_HANDLE, 0, pid)
-        try:
-            if _TAKEN_AWAY and pid != os.getpid():
-                try:
-                    return kernel.duplicate_object(process, handle, s.CURRENT_PROCESS, 0, 0,
-                                                   s.DUPLICATE_SAME_ACCESS | s.DUPLICATE_CLOSE_SOURCE)
-                except NtError as failure:
-                    if failure.status != st.ACCESS_DENIED:  # the kernel may allow looking and no more
-                        raise
-            return kernel.duplicate_object(process, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS)
-        finally:
-            kernel.close(process)
-    except NtError as failure:
-        raise public(failure) from None
-
-
 def _take(kind: type[H], pid: int, handle: int, notes_handle: int, secret: bytes, slot: int, token: int,
           name: str | None, access: int) -> H:
-    """Unpickle elsewhere: duplicate what is in transit, and note that it was taken."""
-    from memsection.api.section import Section
-
-    try:
-        with Section.from_process(pid, notes_handle, access="rw") as section, section.map(length=_NOTES_SIZE) as view:
-            notes = memoryview(view)
-            at = _SECRET + 8 * slot
-            if notes[:_SECRET] == secret and struct.unpack_from("=Q", notes, at)[0] == token:
-                mine = _take_away(pid, handle)
-                struct.pack_into("=Q", notes, at, 0)
-                return _owned(kind, mine)
-    except (HandleError, ArgumentError):
-        pass  # no such process, or it has no such notes any more
+    """Unpickle elsewhere: take what is in transit."""
+    mine = transit.take(pid, handle, notes_handle, secret, slot, token)
+    if mine:
+        return _owned(kind, mine)
     if name is not None:
         # Taken before (a pickle may be loaded more than once), or the sender has gone: a name can still be opened.
         return kind.open(name, access=access)  # type: ignore[attr-defined, no-any-return]
     raise HandleError(f"unpickle an unnamed {kind.__name__}: process {pid} does not hold it any more: it has ended, or"
                       " this pickle was loaded before")
 
-
-class _Transit:
-    """The duplicates of this process that are on their way, and the notes of receivers on what they took."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._notes_handle = 0  # a handle, so that nothing is left to the collector
-        self._notes = memoryview(b"")
-        self._secret = b""
-        self._token = 0
-        self._sent = in_transit  # slot to handle
-        self._pid = 0
-
-    def put(self, handle: int) -> tuple[int, int, int, bytes, int, int]:
-        """Duplicate a handle for whoever takes it: process id, duplicate, notes, secret, slot, token."""
-        with self._lock:
-            self._make_notes()
-            self._sweep()
-            if len(self._sent) == _SLOTS:
-                raise Error(f"pickle: {_SLOTS} objects are in transit and none of them is being unpickled",
-                            ntstatus=st.INSUFFICIENT_RESOURCES)
-            duplicate = kernel.duplicate_object(s.CURRENT_PROCESS, handle, s.CURRENT_PROCESS, 0, 0,
-                                                s.DUPLICATE_SAME_ACCESS)
-            self._token += 1
-            slot = self._token % _SLOTS
-            while slot in self._sent:
-                slot = (slot + 1) % _SLOTS
-            struct.pack_into("=Q", self._notes, _SECRET + 8 * slot, self._token)
-            self._sent[slot] = duplicate
-            return self._pid, duplicate, self._notes_handle, self._secret, slot, self._token
-
-    def _make_notes(self) -> None:
-        if self._notes_handle:
-            return
-        from memsection.api.section import Section
-
-        section = Section.create(size=_NOTES_SIZE)
-        self._notes = memoryview(section.map())
-        self._notes_handle = section.detach()
-        self._secret = os.urandom(_SECRET)
-        self._notes[:_SECRET] = self._secret
-        self._token = int.from_bytes(os.urandom(6), "little")
-        self._pid = os.getpid()
-        process = sys.modules.get("multiprocessing.process")
-        if process is not None and process.parent_process() is not None:
-            # A child: what it puts into a queue last should arrive.  Queues are flushed at priority -5.
-            from multiprocessing.util import Finalize
-
-            Finalize(None, self._wait, exitpriority=-20)
-
-    def _sweep(self) -> None:
-        """Close what was taken."""
-        for slot in list(self._sent):
-            if not struct.unpack_from("=Q", self._notes, _SECRET + 8 * slot)[0]:
-                try:
-                    kernel.close(self._sent.pop(slot))
-                except NtError:
-                    pass  # the receiver closed it already
-
-    def settle(self) -> None:
-        """Close what was taken, unless somebody is just doing it."""
-        if self._lock.acquire(blocking=False):
-            try:
-                self._sweep()
-            finally:
-                self._lock.release()
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + _WAIT_AT_EXIT
-        pause = 0.0005
-        while True:
-            with self._lock:
-                self._sweep()
-            if not self._sent or time.monotonic() > deadline:
-                return
-            time.sleep(pause)
-            pause = min(2 * pause, 0.02)
-
-    def forget(self) -> None:
-        """In a forked child: what is in transit is the parent's."""
-        self._lock = threading.Lock()
-        handles = [*self._sent.values(), *([self._notes_handle] if self._notes_handle else [])]
-        self._sent.clear()
-        self._notes_handle = 0
-        self._notes = memoryview(b"")
-        for handle in handles:
-            try:
-                kernel.close(handle)
-            except NtError:
-                pass  # nobody can be told in the middle of a fork
-
-
-_transit = _Transit()
-settle = _transit.settle
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_transit.forget)
 
 # ---------------------------------------------------------------------- sockets
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from memsection import Event, Mutex, Section, Semaphore
-from memsection.api import passing
+from memsection.api import passing, transit
 from memsection.api.handle import Handle, in_transit
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
@@ -37,7 +37,7 @@ def context(request: pytest.FixtureRequest) -> BaseContext:
 @pytest.fixture(autouse=True, scope="module")
 def notes() -> None:
     """What the module keeps for itself is there before anything is counted."""
-    passing._transit._make_notes()
+    transit._own.make_notes()
     for method in METHODS:
         multiprocessing.get_context(method).Process(target=int).start()  # helpers of multiprocessing's own
 
@@ -46,7 +46,7 @@ def notes() -> None:
 def nothing_left(leaves_nothing: None) -> Iterator[None]:
     """No duplicate stays in transit; handles and descriptors are looked after by ``leaves_nothing``."""
     yield
-    passing._transit.settle()
+    transit.settle()
     assert in_transit == {}
 
 
@@ -298,12 +298,12 @@ def test_what_was_taken_is_let_go_when_the_next_one_is_sent() -> None:
 @pytest.mark.parametrize("permitted", [True, False])
 def test_a_sender_lets_go_whether_or_not_the_receiver_may_take_handles_away(
         permitted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = "import pickle, sys\nfrom memsection import Section\nfrom memsection.api import passing\n" \
+    program = "import pickle, sys\nfrom memsection import Section\nfrom memsection.api import transit\n" \
               "with Section.create(size=4096) as section:\n" \
-              "    print(pickle.dumps(section).hex(), len(passing.in_transit), flush=True)\n" \
+              "    print(pickle.dumps(section).hex(), len(transit.in_transit), flush=True)\n" \
               "    input()\n" \
-              "    passing.settle()\n" \
-              "    print(len(passing.in_transit), section.granted_access)\n"
+              "    transit.settle()\n" \
+              "    print(len(transit.in_transit), section.granted_access)\n"
     sender = subprocess.Popen([sys.executable, "-X", "dev", "-c", program], stdin=subprocess.PIPE, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert sender.stdout is not None

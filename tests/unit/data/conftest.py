@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from support import objects
 
-from memsection.api import passing
+from memsection.api import transit
 
 Other = Callable[..., str]
 
@@ -20,7 +20,7 @@ Other = Callable[..., str]
 @pytest.fixture(scope="module")
 def helpers() -> None:
     """What the library and multiprocessing keep for themselves is there before anything is counted."""
-    passing._transit._make_notes()
+    transit._own.make_notes()
     for method in multiprocessing.get_all_start_methods():
         multiprocessing.get_context(method).Process(target=int).start()
 

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""Handles in transit: held by their sender until the receiver of a pickle has taken them.
+
+What travels is the process id, the value of a duplicate, and where the receiver notes that it has one of its own: a slot
+in a section of the sender's, with a number that is drawn for this once.  A sender that lives on looks at the notes
+whenever it sends or closes something; a child of multiprocessing that ends waits for them for two seconds.  What is
+pickled, and as what, is ``passing``'s business (docs/decisions/0041).
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+import threading
+import time
+
+from memsection.api.handle import in_transit
+from memsection.nt import kernel
+from memsection.vocabulary import access as a
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import ArgumentError, Error, HandleError, NtError, public
+
+_NOTES_SIZE = 1 << 16
+_SECRET = 16  # bytes at the start of the notes: whose they are
+_SLOTS = (_NOTES_SIZE - _SECRET) // 8
+_WAIT_AT_EXIT = 2.0  # seconds
+_TAKES_AWAY = os.name == "posix"  # elsewhere the value would be another handle's by the time that the sender looks
+
+
+def take(pid: int, handle: int, notes_handle: int, secret: bytes, slot: int, token: int) -> int:
+    """A handle of this process for one in transit, which is noted; 0 when it is not in transit there (any more).
+
+    Rights:
+        ``PROCESS_DUP_HANDLE`` on the sender.
+
+    Raises:
+        AccessError: This process may not look into the sender's handles.
+    """
+    from memsection.api.section import Section
+
+    try:
+        with Section.from_process(pid, notes_handle, access="rw") as section, section.map(length=_NOTES_SIZE) as view:
+            notes = memoryview(view)
+            at = _SECRET + 8 * slot
+            if notes[:_SECRET] == secret and struct.unpack_from("=Q", notes, at)[0] == token:
+                mine = _take_away(pid, handle)
+                struct.pack_into("=Q", notes, at, 0)
+                return mine
+    except (HandleError, ArgumentError):
+        pass  # no such process, or it has no such notes any more
+    return 0
+
+
+def _take_away(pid: int, handle: int) -> int:
+    """Duplicate a handle that is in transit in some process; that process lets go of it as soon as it can."""
+    try:
+        process = kernel.open_process(a.PROCESS_DUP_HANDLE, 0, pid)
+        try:
+            if _TAKES_AWAY and pid != os.getpid():
+                try:
+                    return kernel.duplicate_object(process, handle, s.CURRENT_PROCESS, 0, 0,
+                                                   s.DUPLICATE_SAME_ACCESS | s.DUPLICATE_CLOSE_SOURCE)
+                except NtError as failure:
+                    if failure.status != st.ACCESS_DENIED:  # the kernel may allow looking and no more
+                        raise
+            return kernel.duplicate_object(process, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS)
+        finally:
+            kernel.close(process)
+    except NtError as failure:
+        raise public(failure) from None
+
+
+class Transit:
+    """The duplicates of this process that are on their way, and the notes of receivers on what they took."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._notes_handle = 0  # a handle, so that nothing is left to the collector
+        self._notes = memoryview(b"")
+        self._secret = b""
+        self._token = 0
+        self._sent = in_transit  # slot to handle
+        self._pid = 0
+
+    def put(self, handle: int) -> tuple[int, int, int, bytes, int, int]:
+        """Duplicate a handle for whoever takes it: process id, duplicate, notes, secret, slot, token."""
+        with self._lock:
+            self.make_notes()
+            self._sweep()
+            if len(self._sent) == _SLOTS:
+                raise Error(f"pickle: {_SLOTS} objects are in transit and none of them is being unpickled",
+                            ntstatus=st.INSUFFICIENT_RESOURCES)
+            duplicate = kernel.duplicate_object(s.CURRENT_PROCESS, handle, s.CURRENT_PROCESS, 0, 0,
+                                                s.DUPLICATE_SAME_ACCESS)
+            self._token += 1
+            slot = self._token % _SLOTS
+            while slot in self._sent:
+                slot = (slot + 1) % _SLOTS
+            struct.pack_into("=Q", self._notes, _SECRET + 8 * slot, self._token)
+            self._sent[slot] = duplicate
+            return self._pid, duplicate, self._notes_handle, self._secret, slot, self._token
+
+    def make_notes(self) -> None:
+        if self._notes_handle:
+            return
+        from memsection.api.section import Section
+
+        section = Section.create(size=_NOTES_SIZE)
+        self._notes = memoryview(section.map())
+        self._notes_handle = section.detach()
+        self._secret = os.urandom(_SECRET)
+        self._notes[:_SECRET] = self._secret
+        self._token = int.from_bytes(os.urandom(6), "little")
+        self._pid = os.getpid()
+        process = sys.modules.get("multiprocessing.process")
+        if process is not None and process.parent_process() is not None:
+            # A child: what it puts into a queue last should arrive.  Queues are flushed at priority -5.
+            from multiprocessing.util import Finalize
+
+            Finalize(None, self._wait, exitpriority=-20)
+
+    def _sweep(self) -> None:
+        """Close what was taken."""
+        for slot in list(self._sent):
+            if not struct.unpack_from("=Q", self._notes, _SECRET + 8 * slot)[0]:
+                try:
+                    kernel.close(self._sent.pop(slot))
+                except NtError:
+                    pass  # the receiver closed it already
+
+    def settle(self) -> None:
+        """Close what was taken, unless somebody is just doing it."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._sweep()
+            finally:
+                self._lock.release()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _WAIT_AT_EXIT
+        pause = 0.0005
+        while True:
+            with self._lock:
+                self._sweep()
+            if not self._sent or time.monotonic() > deadline:
+                return
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
+
+    def forget(self) -> None:
+        """In a forked child: what is in transit is the parent's."""
+        self._lock = threading.Lock()
+        handles = [*self._sent.values(), *([self._notes_handle] if self._notes_handle else [])]
+        self._sent.clear()
+        self._notes_handle = 0
+        self._notes = memoryview(b"")
+        for handle in handles:
+            try:
+                kernel.close(handle)
+            except NtError:
+                pass  # nobody can be told in the middle of a fork
+
+
+_own = Transit()
+put, settle = _own.put, _own.settle
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_own.forget)
