@@ -44,27 +44,23 @@ def wrap(around: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Cal
     return restore
 
 
-def die_at(number: int, when: str) -> None:
-    """From now on: end this process as kill -9 does, before or after its n-th system call."""
+def die_at(number: int) -> None:
+    """From now on: end this process as kill -9 does, before its n-th system call."""
     count = 0
 
     def around(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
         def counted(*arguments: Any, **options: Any) -> Any:
             nonlocal count
             count += 1
-            if count == number and when == "before":
+            if count == number:
                 os.kill(os.getpid(), signal.SIGKILL)
-            try:
-                return call(*arguments, **options)
-            finally:
-                if count == number and when == "after":
-                    os.kill(os.getpid(), signal.SIGKILL)
+            return call(*arguments, **options)
         return counted
 
     wrap(around)
 
 
-def attempt(space: dict[str, Any], prepare: str, operation: str, number: int, when: str) -> str:
+def attempt(space: dict[str, Any], prepare: str, operation: str, number: int) -> str:
     """Run an operation in a child that dies at its n-th system call.
 
     Returns:
@@ -78,7 +74,7 @@ def attempt(space: dict[str, Any], prepare: str, operation: str, number: int, wh
             os.close(reader)
             space["must"] = must
             exec(prepare, space)
-            die_at(number, when)
+            die_at(number)
             exec(operation, space)
             code = 0
         except BaseException:
