@@ -171,7 +171,10 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
         status = sys_.fstat(locator_fd)
         if not stat_.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
             raise _planted(place, f"is no regular file of yours (owner {status.st_uid})")
-        if not _locked(locator_fd, sys_.LOCK_SH) or not status.st_nlink:
+        # Whoever gets the exclusive lock looks alone, and the others wait.  With shared locks, several that look for
+        # what a crash left would keep each other from ever sweeping it.
+        exclusive = _locked(locator_fd, sys_.LOCK_EX)
+        if not (exclusive or _locked(locator_fd, sys_.LOCK_SH)) or not sys_.fstat(locator_fd).st_nlink:
             return None
         locator = namespace.read_locator(locator_fd, status.st_size)
         if locator is None or locator.name != place.full:
@@ -190,7 +193,8 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
             if sys_.fstat(locator_fd).st_nlink:
                 sys_.unlink(place.file, dir_fd=place.dirfd)
             return None
-        if not _locked(body, sys_.LOCK_SH) or not sys_.fstat(locator_fd).st_nlink:
+        if (not _locked(body, sys_.LOCK_SH) or exclusive and not _locked(locator_fd, sys_.LOCK_SH)
+                or not sys_.fstat(locator_fd).st_nlink):
             return None
         if source is not None and source not in locator.hints:
             namespace.write_hint(locator_fd, 0, source)  # a search had to find it: the next one is spared that
