@@ -9,13 +9,15 @@ mapped and unmapped is the caller's business (``release``), and so is whether it
 cimport cython
 from cpython.buffer cimport PyBUF_FULL_RO, PyBuffer_FillInfo
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
-from libc.stdint cimport uint64_t, uintptr_t
+from libc.stdint cimport uint32_t, uint64_t, uintptr_t
 
 import sys
 
 cdef extern from "ms_atomic.h" nogil:
     uint64_t ms_load_u64(const uint64_t *)
     void ms_store_u64(uint64_t *, uint64_t)
+    uint32_t ms_load_u32(const uint32_t *)
+    uint32_t ms_swap_u32(uint32_t *, uint32_t)
 
 cdef extern from "ms_view.h" nogil:
     uint64_t MS_VIEW_CLOSED
@@ -80,7 +82,7 @@ cdef class View:
     cdef Py_ssize_t _length
     cdef uint64_t _state
     cdef bint _readonly
-    cdef bint _lent         #: the view itself counts as a user, until nobody has a reference to it: see __getbuffer__
+    cdef uint32_t _lent     #: the view itself counts as a user, until nobody has a reference to it: see __getbuffer__
     cdef object _release
     cdef PyObject *_kept    #: _release once more, where the collector does not see it: see __del__
     cdef object _check
@@ -130,11 +132,12 @@ cdef class View:
 
     def __getbuffer__(self, Py_buffer *buffer, int flags):
         lease = Lease(self)
-        if flags != PyBUF_FULL_RO and not self._lent:
+        if flags != PyBUF_FULL_RO and ms_swap_u32(&self._lent, 1) == 0:
             # No memoryview asks.  It may be numpy.ndarray(buffer=view), which gives the buffer back at once and goes
             # on using the memory as long as it holds the view.
-            self._enter()
-            self._lent = True
+            if ms_view_acquire(&self._state) != 0:
+                ms_swap_u32(&self._lent, 0)     # closed meanwhile
+                raise _closed_error()
         PyBuffer_FillInfo(buffer, lease, self._start, self._length, self._readonly, flags)
 
     def __len__(self):
@@ -166,8 +169,7 @@ cdef class View:
         # Nobody has a reference any more, so nobody uses the view without a buffer either.
         if ms_view_close(&self._state) == 1:
             self._unmap()
-        if self._lent:
-            self._lent = False
+        if ms_swap_u32(&self._lent, 0):
             self._leave()
 
     def __del__(self):
@@ -203,4 +205,4 @@ cdef class View:
     @property
     def exports(self):
         """How many buffers over it are in use."""
-        return (ms_load_u64(&self._state) & ~MS_VIEW_CLOSED) - self._lent
+        return (ms_load_u64(&self._state) & ~MS_VIEW_CLOSED) - ms_load_u32(&self._lent)
