@@ -185,6 +185,6 @@ class Histories(RuleBasedStateMachine):
             one.close()
 
 
-Histories.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None,
+Histories.TestCase.settings = settings(max_examples=40, stateful_step_count=35, deadline=None,
                                        suppress_health_check=[HealthCheck.too_slow])
 TestHistories = Histories.TestCase

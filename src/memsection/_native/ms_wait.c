@@ -516,7 +516,7 @@ static int owner_has_ended(const ms_wait *wait, uint32_t i)
         return 0;
     for (uint32_t later = i + 1; later < wait->count; later++) {
         const ms_item *item = &wait->items[later];
-        if (!item->object || available(item->object, ms_load_u64(&item->object->state->word), item->pulses))
+        if (!item->object || mine(item->object) || available(item->object, ms_load_u64(&item->object->state->word), item->pulses))
             return ms_judge(object, wait->items[i].fd, ms_load_u64(&object->state->word)) > 0;
     }
     return 0;

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from support.workers import worker
 
 from memsection import Event, Mutex, Process, Section, Semaphore, errors, wait_all, wait_any
 from memsection.nt import kernel
@@ -307,3 +308,21 @@ def test_a_pulse_that_answers_the_signal_is_heard_by_signal_and_wait() -> None:
         for _ in range(50):
             assert kernel.signal_and_wait(question.handle, answer.handle, -20 * 10**7) == st.WAIT_0
         thread.join()
+
+
+@pytest.mark.parametrize("owned", [False, True])
+def test_any_is_told_of_a_dead_owner_before_it_takes_a_later_object(name: str, owned: bool) -> None:
+    first, second = Mutex.create(name), Mutex.create(initial_owner=owned)
+    with worker() as other:
+        other.run("m = Mutex.open(name); m.acquire()", name=name)
+        assert wait_any([first, second], 0) is second
+        second.release()
+        other.kill()
+    with pytest.raises(errors.AbandonedMutexError):
+        wait_any([first, second], 0)
+    assert wait_any([first, second], 0, abandoned_ok=True) is first
+    first.release()
+    if owned:
+        second.release()
+    first.close()
+    second.close()
