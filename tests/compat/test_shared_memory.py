@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from memsection import Section
-from memsection.compat import ShareableList, SharedMemory, SharedMemoryManager, blocks, heritage
+from memsection.compat import ShareableList, SharedMemory, SharedMemoryManager, blocks, genuine, heritage, record
 
 linux_only = pytest.mark.linux_only("POSIX shared memory objects, and names that live until unlink()")
 
@@ -32,12 +32,12 @@ def name() -> str:
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     """No test leaves a handle of a block, or a genuine block."""
-    files = set(os.listdir(blocks.DIRECTORY)) if blocks.POSIX else set()
+    files = set(os.listdir(genuine.DIRECTORY)) if blocks.POSIX else set()
     before = set(blocks._handles)
     yield
     assert set(blocks._handles) == before
     if blocks.POSIX:
-        assert {file for file in os.listdir(blocks.DIRECTORY) if file.startswith(("compat-", "psm_"))} <= files
+        assert {file for file in os.listdir(genuine.DIRECTORY) if file.startswith(("compat-", "psm_"))} <= files
 
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -354,11 +354,11 @@ def test_any_section_can_be_attached_to_by_its_name(name: str) -> None:
 def test_a_scribbled_record_gives_no_more_than_the_section(name: str) -> None:
     block = SharedMemory(name, create=True, size=100)
     with Section.open(name) as section, section.map() as view:
-        struct.pack_into("<Q", memoryview(view), len(view) - blocks._RECORD.size, 1 << 40)
+        struct.pack_into("<Q", memoryview(view), len(view) - record.SIZE, 1 << 40)
         other = SharedMemory(name)
         assert other.size == len(view)
         other.close()
-        struct.pack_into("<Q", memoryview(view), len(view) - blocks._RECORD.size, 100)
+        struct.pack_into("<Q", memoryview(view), len(view) - record.SIZE, 100)
     block.close()
     if blocks.POSIX:
         block.unlink()
@@ -394,7 +394,7 @@ def test_an_untracked_block_stays_until_it_is_unlinked_and_is_a_genuine_one(name
            "SharedMemory(sys.argv[1], create=True, size=5000, track=False).buf[:4] = b'stay'"
     done = python(code, name)
     assert (done.returncode, done.stderr) == (0, "")
-    path = Path(blocks.DIRECTORY, name)
+    path = Path(genuine.DIRECTORY, name)
     assert (path.stat().st_size, path.stat().st_mode & 0o777) == (5000, 0o600)
     block = SharedMemory(name)
     assert bytes(block.buf[:4]) == b"stay"
@@ -409,7 +409,7 @@ def test_an_untracked_block_stays_until_it_is_unlinked_and_is_a_genuine_one(name
 def test_a_link_in_the_directory_is_not_followed(name: str, tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_bytes(bytes(4096))
-    link = Path(blocks.DIRECTORY, name)
+    link = Path(genuine.DIRECTORY, name)
     link.symlink_to(target)
     try:
         with pytest.raises(PermissionError):

@@ -16,38 +16,26 @@ long as somebody has a handle.  What is here brings the two together, and leaves
 
 On Windows the standard library's blocks live as sections do, and so do these: unlinking has no effect.
 
-A record behind the data says what the section cannot: the exact size, an identity, and whether it is unlinked.  It is
-in shared memory, so it is checked on each use; the worst it can do to a reader is a wrong size within the section.
+What a section cannot say of itself stands in its ``record``; genuine objects are ``genuine``'s.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import errno
 import os
 import secrets
-import stat
-import struct
-import time
 from itertools import count, islice
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memsection import Section
-from memsection.compat import heritage
+from memsection.compat import genuine, heritage, record
 
 if TYPE_CHECKING:
     from memsection import View
 
 POSIX = os.name == "posix"  #: whether names live until unlink(); the standard library makes the same distinction
-DIRECTORY = "/dev/shm"  #: where the C library has POSIX shared memory objects
-
-_PAGE = 4096
 _WINDOW = 1 << 16  # the offset of a view is a multiple of this
-_RECORD = struct.Struct("<Q16sI28xQ")  # size, identity, unlinked, magic: the last bytes of the section
-_MAGIC = 0x4B434F4C424D534D  # written last: a record without it is still in the making
-_UNLINKED = _RECORD.size - 24  # where the flag is, counted from the end
 
 _handles: dict[bytes, list[int]] = {}  # by identity: this process's handles to blocks that are sections
 _kept: dict[bytes, int] = {}  # of these, the one that is kept for a block made here, or left by a child
@@ -102,15 +90,16 @@ def create(name: str, size: int, *, persistent: bool = False) -> Block:
         return _create_section(name, size)
     _take_heritage()
     _sweep()
-    if os.path.lexists(_path(name)):
-        raise _taken(name)
+    if genuine.exists(name):
+        raise genuine.taken(name)
     if not persistent:
         return _create_section(name, size)
     try:
         _open_section(name).close()
     except FileNotFoundError:
-        return _create_persistent(name, size)
-    raise _taken(name)
+        view, identity = genuine.create(name, size)
+        return Block(name, size, identity, view)
+    raise genuine.taken(name)
 
 
 def attach(name: str) -> Block:
@@ -131,7 +120,8 @@ def attach(name: str) -> Block:
     except FileNotFoundError:
         if not POSIX:
             raise
-    return _open_persistent(name)
+    view, identity = genuine.open_(name)
+    return Block(name, len(view), identity, view)
 
 
 def unlink(name: str, identity: bytes = b"") -> None:
@@ -152,12 +142,11 @@ def unlink(name: str, identity: bytes = b"") -> None:
     block = attach(name)
     try:
         if identity not in (b"", block.identity):
-            raise _missing(name)
+            raise genuine.missing(name)
         if not block._handle:
-            os.unlink(_path(name))
+            genuine.remove(name)
         elif block.identity:
-            buffer = memoryview(block._view)
-            struct.pack_into("<I", buffer, len(buffer) - _UNLINKED, 1)
+            record.mark_unlinked(memoryview(block._view))
     finally:
         block.close()
     if block.identity:
@@ -176,9 +165,7 @@ def _create_section(name: str, size: int) -> Block:
             _close(old)
         raise
     identity = secrets.token_bytes(16)
-    buffer = memoryview(view)
-    _RECORD.pack_into(buffer, len(buffer) - _RECORD.size, size, identity, 0, 0)
-    struct.pack_into("<Q", buffer, len(buffer) - 8, _MAGIC)
+    record.write(memoryview(view), size, identity)
     _handles[identity] = [handle]
     if before:
         _predecessors[identity] = before
@@ -194,7 +181,7 @@ def _new(name: str, size: int, before: list[int]) -> Section:
     while True:
         full = _generation(name, len(before))
         try:
-            return Section.create(full, -(-(size + _RECORD.size) // _PAGE) * _PAGE)
+            return Section.create(full, record.section_size(size))
         except FileExistsError:
             pass
         try:
@@ -202,10 +189,10 @@ def _new(name: str, size: int, before: list[int]) -> Section:
         except FileNotFoundError:
             continue  # it has gone in between
         with view:
-            _, identity, unlinked = _record(view)
+            _, identity, unlinked = record.read(memoryview(view))
         if not unlinked:
             _close(handle)
-            raise _taken(name)
+            raise genuine.taken(name)
         if identity in _handles:  # another process unlinked what was made here: that was not noticed yet
             _close(handle)
             _let_go(identity)
@@ -220,13 +207,13 @@ def _open_section(name: str) -> Block:
         except FileNotFoundError:
             break
         handle, view = _map(section)
-        size, identity, unlinked = _record(view)
+        size, identity, unlinked = record.read(memoryview(view))
         if not unlinked:
             _handles.setdefault(identity, []).append(handle)
             return Block(name, size, identity, view, handle)
         view.close()
         _close(handle)
-    raise _missing(name)
+    raise genuine.missing(name)
 
 
 def _map(section: Section) -> tuple[int, View]:
@@ -239,19 +226,11 @@ def _map(section: Section) -> tuple[int, View]:
     return section.detach(), view
 
 
-def _record(view: View) -> tuple[int, bytes, int]:
-    """Size, identity and whether it is unlinked; a section without a record is one block as a whole."""
-    buffer = memoryview(view)
-    size = unlinked = magic = 0
-    identity = b""
-    for _ in range(20):
-        size, identity, unlinked, magic = _RECORD.unpack_from(buffer, len(buffer) - _RECORD.size)
-        if magic or size:
-            break
-        time.sleep(0.0001)  # it may be in the making; a section that is no block costs these 2 ms
-    if magic != _MAGIC or not 0 < size <= len(buffer) - _RECORD.size < size + _PAGE:
-        return len(buffer), b"", 0
-    return size, identity, unlinked
+def _check(name: str) -> None:
+    if "\0" in name:
+        raise ValueError("embedded null character")
+    if POSIX:
+        genuine.check(name)
 
 
 def _generation(name: str, generation: int) -> str:
@@ -277,11 +256,11 @@ def _sweep() -> None:
         if not size or not handles:
             continue
         _left[identity] = size  # behind the others, which have their turn next
-        offset = (size - _RECORD.size) // _WINDOW * _WINDOW
+        offset = (size - record.SIZE) // _WINDOW * _WINDOW
         section = Section.from_handle(handles[0])
         try:
             with section.map(offset, size - offset, access="r") as view:
-                unlinked = view[len(view) - _UNLINKED]
+                unlinked = record.is_unlinked(memoryview(view))
         finally:
             section.detach()
         if unlinked:
@@ -297,7 +276,7 @@ def _take_heritage() -> None:
     for section in heritage.taken():
         try:
             with section.map() as view:
-                size, identity, unlinked = _record(view)
+                _, identity, unlinked = record.read(memoryview(view))
                 length = len(view)
         except OSError:
             section.close()
@@ -338,59 +317,3 @@ def _close_all() -> None:
     for identity in list(_handles):
         with contextlib.suppress(OSError):
             _let_go(identity)
-
-
-# ---------------------------------------------------------------------- POSIX shared memory objects
-
-
-def _create_persistent(name: str, size: int) -> Block:
-    path = Path(_path(name))
-    path.touch(0o600, exist_ok=False)
-    try:
-        with path.open("r+b", buffering=0) as file:
-            # Room is made now: on a full file system a write to a hole would be a fatal signal later.
-            os.posix_fallocate(file.fileno(), 0, size)  # type: ignore[attr-defined, unused-ignore]  # POSIX only
-        return _open_persistent(name)
-    except BaseException:
-        path.unlink()
-        raise
-
-
-def _open_persistent(name: str) -> Block:
-    path = _path(name)
-    try:
-        found = os.lstat(path)
-    except FileNotFoundError:
-        raise _missing(name) from None
-    if not stat.S_ISREG(found.st_mode):
-        raise PermissionError(errno.EACCES, "not a shared memory object", name)
-    with open(path, "r+b", buffering=0) as file:
-        opened = os.fstat(file.fileno())
-        if (opened.st_dev, opened.st_ino) != (found.st_dev, found.st_ino):
-            raise _missing(name)  # replaced in between, perhaps by a link to somewhere else
-        with Section.from_file(file, access="rw") as section:
-            view = section.map()
-    return Block(name, len(view), struct.pack("=QQ", opened.st_dev, opened.st_ino), view)
-
-
-def _path(name: str) -> str:
-    return f"{DIRECTORY}/{name}"
-
-
-# ---------------------------------------------------------------------- names
-
-
-def _check(name: str) -> None:
-    """Refuse what shm_open refuses (shm_open(3)), and what would lead out of the directory."""
-    if "\0" in name:
-        raise ValueError("embedded null character")
-    if POSIX and (name in ("", ".", "..") or "/" in name):
-        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), name)
-
-
-def _missing(name: str) -> FileNotFoundError:
-    return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
-
-
-def _taken(name: str) -> FileExistsError:
-    return FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
