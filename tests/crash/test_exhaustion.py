@@ -178,7 +178,7 @@ def cgroup(limit: int) -> Iterator[str]:
     try:
         os.mkdir(directory)
     except OSError as failure:
-        pytest.skip(f"no cgroup can be made here: {failure}")
+        users.lacking("cgroup", f"no cgroup can be made here: {failure}")
     try:
         with open(f"{directory}/{name}", "w") as file:
             file.write(str(limit))
@@ -233,7 +233,7 @@ def small_mount() -> Iterator[str]:
     os.mkdir(directory)
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=1777", "tmpfs", directory]).returncode:
         os.rmdir(directory)
-        pytest.skip("no mount can be made here")
+        users.lacking("mount", "no mount can be made here")
     try:
         yield directory
     finally:
@@ -241,6 +241,7 @@ def small_mount() -> Iterator[str]:
         os.rmdir(directory)
 
 
+@pytest.mark.invariant("C1")
 @pytest.mark.sentence(23)
 def test_more_than_a_small_mount_holds_is_refused(small_mount: str) -> None:
     with users.programs() as start:
@@ -259,6 +260,7 @@ def test_more_than_a_small_mount_holds_is_refused(small_mount: str) -> None:
         assert not [file for file in os.listdir(small_mount) if file.startswith("memsection.")]
 
 
+@pytest.mark.invariant("F1")
 def test_a_full_disk_leaves_the_file_as_it_was(small_mount: str) -> None:
     with users.programs() as start:
         program = start(0)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -105,6 +105,13 @@ class Program:
         return self.process.stdout.readline()
 
 
+def lacking(what: str, why: str) -> NoReturn:
+    """Skip a test for the want of something; a failure where ``MEMSECTION_REQUIRE`` says that it must be there."""
+    if what in os.environ.get("MEMSECTION_REQUIRE", "").split(","):
+        pytest.fail(f"{why} (MEMSECTION_REQUIRE)")
+    pytest.skip(why)
+
+
 def start(uid: int = 0, gid: int | None = None, groups: tuple[int, ...] = (), capabilities: int | None = None,
           root: str | None = None, before: str = "", prefix: tuple[str, ...] = (),
           variables: dict[str, str] | None = None) -> Program:
@@ -122,7 +129,7 @@ def start(uid: int = 0, gid: int | None = None, groups: tuple[int, ...] = (), ca
         variables: More environment variables.
     """
     if os.geteuid() != 0:
-        pytest.skip("needs root to become other users")
+        lacking("root", "needs root to become other users")
     environment = {**os.environ, "PYTHONPATH": f"{SOURCE}:{TESTS}"}
     if root is not None:
         environment["MEMSECTION_ROOT"] = root
