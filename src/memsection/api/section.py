@@ -124,8 +124,11 @@ class Section(Handle):
     def _create(cls, name: str | None, size: int | None, access: str, exist_ok: bool, inheritable: bool,
                 security: Security | str | bytes | None, kind: int, file: int, numa_node: int | None) -> Self:
         mask = cls._mask(access)
-        attributes = object_attributes(object_types.SECTION, name, inheritable=inheritable, exist_ok=exist_ok,
-                                       security=security)
+        if name and not inheritable and not exist_ok and security is None:
+            attributes: s.ObjectAttributes | None = plain_attributes(name, 0)
+        else:
+            attributes = object_attributes(object_types.SECTION, name, inheritable=inheritable, exist_ok=exist_ok,
+                                           security=security)
         while True:
             try:
                 status, handle = _create_section(a.STANDARD_RIGHTS_REQUIRED | mask, attributes, size,

@@ -132,6 +132,14 @@ cdef extern from * nogil:
         MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MADV_POPULATE_WRITE
 
 
+cdef extern from *:
+    """
+    /* A new object of a type, without the look-up of __new__ and without __init__. */
+    static PyObject *ms_new(PyTypeObject *type, PyObject *nothing) { return type->tp_new(type, nothing, NULL); }
+    """
+    object ms_new(type, tuple)
+
+
 # ---------------------------------------------------------------------- records, shared with the Python code
 
 cdef class HandleRecord:
@@ -413,7 +421,7 @@ cdef bint _same_page(int fd, FactsRecord facts) noexcept:
 
 cdef HandleRecord _register(int fd, kind, uint64_t access, ObjectRecord obj):
     """``objects.register``, of a descriptor that carries its tag already.  The lock is held."""
-    cdef HandleRecord handle = _Handle.__new__(_Handle)
+    cdef HandleRecord handle = ms_new(_Handle, ())
     cdef HandleRecord stale
     handle.fd, handle.data_fd, handle.value = fd, -1, fd * 4
     handle.kind, handle.access, handle.obj = kind, access, obj
@@ -427,7 +435,7 @@ cdef HandleRecord _register(int fd, kind, uint64_t access, ObjectRecord obj):
 
 
 cdef ObjectRecord _new_object(kind, identity, FactsRecord facts, PlaceRecord place):
-    cdef ObjectRecord obj = _Object.__new__(_Object)
+    cdef ObjectRecord obj = ms_new(_Object, ())
     obj.kind, obj.identity, obj.facts = kind, identity, facts
     obj.handles = set()
     obj.name = ""
@@ -746,7 +754,7 @@ cdef HandleRecord _create(uint64_t access, attributes, uint64_t size, uint32_t p
 cdef FactsRecord _new_facts(tuple template, uint64_t size, PlaceRecord place, char *image):
     """The facts of a new section, and the control page that says them (``control_page.Draft.write``)."""
     cdef FactsRecord model = template[0]
-    cdef FactsRecord facts = _Facts.__new__(_Facts)
+    cdef FactsRecord facts = ms_new(_Facts, ())
     cdef bytes head = template[1]
     cdef Py_ssize_t length = PyBytes_GET_SIZE(head)
     cdef uint32_t name = 0
@@ -911,13 +919,13 @@ def map_view(section_handle, process_handle, base, zero_bits, commit_size, offse
     return 0, region.base, region.size
 
 
-def mapped_buffer(section_handle, offset, view_size, protection, kind):
+def mapped_buffer(section_handle, offset, view_size, protection, type kind not None):
     """A view and the buffer over it in one step; None where that is not simple."""
     cdef RegionRecord region = _map(section_handle, offset, view_size, protection)
     if region is None:
         return None
     try:
-        buffer = kind.__new__(kind)
+        buffer = ms_new(kind, ())
         _view_base.__init__(buffer, region.base, view_size or region.size,
                             readonly=not (_writes[region.protection] or _copies[region.protection]), release=region)
         return buffer
@@ -968,7 +976,7 @@ cdef RegionRecord _map_locked(HandleRecord handle, uint64_t offset, uint64_t siz
             # Its pages are about to be written for the first time: one call instead of a fault for each.
             with nogil:
                 c_madvise(<void *><uintptr_t>address, size, MADV_POPULATE_WRITE)
-    region = _Region.__new__(_Region)
+    region = ms_new(_Region, ())
     region.base, region.size, region.protection, region.obj, region.offset = address, size, protection, obj, offset
     region.writable, region.shared = _writes[protection], not _copies[protection]
     insort(_bases, address)
@@ -1005,6 +1013,7 @@ cpdef uint64_t next_address(uint64_t size):
     """Where the next view of this size should be; 0 when there is no idea.  The lock is held."""
     global _next_address
     cdef uint64_t rounded = (size + GRANULARITY - 1) // GRANULARITY * GRANULARITY
+    cdef uint64_t room
     cdef void *probe
     cdef list spare = _spare.get(rounded)
     if spare:
@@ -1014,9 +1023,11 @@ cpdef uint64_t next_address(uint64_t size):
         if probe == <void *>-1:
             return 0
         c_munmap(probe, GRANULARITY)
-        # Below where the kernel puts libraries by itself, but near enough to share the upper levels of their page
-        # tables: farther off each first view costs twice as much.  From there downwards.
-        _next_address = (<uintptr_t>probe - (<uint64_t>1 << 36)) // GRANULARITY * GRANULARITY
+        # Below where the kernel puts libraries by itself, but under the same entry of the highest page table (512 GiB):
+        # elsewhere each mapping and unmapping costs up to 8 us more.  From there downwards.
+        room = <uintptr_t>probe & ((<uint64_t>1 << 39) - 1)
+        room = <uint64_t>1 << 36 if room > <uint64_t>1 << 37 or room < <uint64_t>1 << 33 else room // 2
+        _next_address = (<uintptr_t>probe - room) // GRANULARITY * GRANULARITY
     if _next_address < rounded + (<uint64_t>1 << 40):
         return 0
     _next_address -= rounded
