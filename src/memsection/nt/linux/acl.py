@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Security descriptors and the Linux kernel: the caller's token, accounts as SIDs, and a descriptor's kernel floor.
+"""Security descriptors and the Linux kernel: a descriptor's kernel floor, and telling it.
 
 The floor is owner, mode and POSIX ACL of a body: what the kernel enforces even against programs that go round this
 library.  It gives nobody more than the descriptor does (invariant S1), and where mode and ACL cannot say the same as
@@ -19,6 +19,7 @@ from functools import lru_cache
 from itertools import combinations
 
 from memsection.nt.linux import syscalls as sys_
+from memsection.nt.linux.accounts import ROOT
 from memsection.vocabulary import access as a
 from memsection.vocabulary import sid as wellknown
 from memsection.vocabulary import status as st
@@ -26,15 +27,13 @@ from memsection.vocabulary.descriptor import ACCESS_DENIED, INHERIT_ONLY_ACE, Se
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import BY_NUMBER, SECTION, ObjectType
 from memsection.vocabulary.records import record
-from memsection.vocabulary.security import EVERYBODY, SE_RESTORE_PRIVILEGE, Token, maximum_access
+from memsection.vocabulary.security import EVERYBODY, maximum_access
 from memsection.vocabulary.sid import Sid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-ROOT = 0
-_CAP_CHOWN = 1 << 0  # capabilities(7): may give files away, which is what SeRestorePrivilege means for owners
 _XATTR = "system.posix_acl_access"
 _VERSION, _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 2, 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 _NO_ID = 0xFFFFFFFF
@@ -42,66 +41,6 @@ _NONE, _READ, _READ_WRITE = 0, 4, 6  #: what a principal gets, as permission bit
 _QUERY_STATE = a.EVENT_QUERY_STATE | a.MUTANT_QUERY_STATE | a.SEMAPHORE_QUERY_STATE
 _ENTRY = struct.Struct("<HHI")
 _MOST_DECIDING_GROUPS = 24  # their triples are tried one by one
-
-
-# ------------------------------------------------------------------ who asks
-
-_token_key: tuple[int, int, tuple[int, ...]] | None = None
-_token: Token | None = None
-
-
-def current_token() -> Token:
-    """The caller's token, made of the ids that the kernel itself checks files with."""
-    global _token, _token_key
-    key = (sys_.geteuid(), sys_.getegid(), tuple(sys_.getgroups()))
-    if _token is None or key != _token_key:
-        _token, _token_key = token_of(*key), key
-    return _token
-
-
-def token_of(uid: int, gid: int, groups: tuple[int, ...]) -> Token:
-    """The token of a process with these effective ids.  Root is an administrator, and checked like everybody."""
-    sids = EVERYBODY | {Sid.unix_group(number) for number in (gid, *groups)}
-    if uid == ROOT:
-        sids |= {wellknown.ADMINISTRATORS}
-    return Token(Sid.unix_user(uid), frozenset(sids), Sid.unix_group(gid), _privileged)
-
-
-def _privileged(name: str) -> bool:
-    return name == SE_RESTORE_PRIVILEGE and bool(sys_.capabilities()[0] & _CAP_CHOWN)
-
-
-def account_sid(name: str, *, group: bool = False) -> Sid:
-    """The SID of a Unix user or group by its name or number.
-
-    Raises:
-        NtError: NONE_MAPPED.
-    """
-    import grp
-    import pwd
-
-    try:
-        if name.isascii() and name.isdigit():
-            return Sid.unix_group(int(name)) if group else Sid.unix_user(int(name))
-        return Sid.unix_group(grp.getgrnam(name).gr_gid) if group else Sid.unix_user(pwd.getpwnam(name).pw_uid)
-    except KeyError:
-        raise NtError(st.NONE_MAPPED, "account_sid", name,
-                      f"there is no {'group' if group else 'user'} '{name}' on this system") from None
-
-
-def account_name(sid: Sid) -> str:
-    """What the system calls an account: its name, its number where it has none, else the SID's text."""
-    import grp
-    import pwd
-
-    try:
-        if sid.uid is not None:
-            return pwd.getpwuid(sid.uid).pw_name
-        if sid.gid is not None:
-            return grp.getgrgid(sid.gid).gr_name
-    except (KeyError, OverflowError):
-        return str(sid.subs[1])
-    return str(sid)
 
 
 # ------------------------------------------------------------------ what the kernel is told

@@ -14,7 +14,7 @@ import errno
 import os
 import stat as stat_
 
-from memsection.nt.linux import acl, filelocks, objects
+from memsection.nt.linux import accounts, acl, filelocks, objects
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import Handle, invalid
 from memsection.vocabulary import access as a
@@ -65,7 +65,7 @@ def create(access: int, path: str, attributes: int, share: int, disposition: int
         raise _refused(error, path) from None
     try:
         if descriptor is not None and done == s.FILE_CREATED:
-            full = security.assigned(descriptor, acl.current_token(), FILE)
+            full = security.assigned(descriptor, accounts.current_token(), FILE)
             acl.apply(fd, acl.floor(full, FILE))
         _check_and_cut(fd, granted, path, share, done)
         obj = File(os.path.abspath(path))

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from memsection.nt.linux import _fast, acl, control_page, lifetime, namespace
+from memsection.nt.linux import _fast, accounts, acl, control_page, lifetime, namespace
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import CURRENT_PROCESS, GIFT, Handle, decode, invalid, mismatch, position
 from memsection.vocabulary import access as a
@@ -376,7 +376,7 @@ def grant(descriptor: bytes, desired: int, kind: ObjectType) -> int:
 def _token() -> security.Token:
     """The caller's token; answers remembered for another one are forgotten."""
     global _caches_token
-    token = acl.current_token()
+    token = accounts.current_token()
     if token is not _caches_token:
         _granted.clear()
         _assigned.clear()
@@ -498,7 +498,7 @@ def _patience(deadline: float, place: namespace.Place) -> float:
 def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: int, given: bytes | None,
           build: Build) -> Handle:
     """A new object under a free name, complete before anybody can see it.  FileExistsError if the name is taken."""
-    token = acl.current_token()
+    token = accounts.current_token()
     descriptor = security.creation_descriptor(given, token, kind)
     floor = acl.floor(descriptor, kind)
     access = kind.specific(access)

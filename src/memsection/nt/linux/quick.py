@@ -13,7 +13,7 @@ assert sys.platform == "linux"
 import os
 
 from memsection._native.view import View
-from memsection.nt.linux import _fast, acl, commit, control_page, lifetime, memory, namespace, objects
+from memsection.nt.linux import _fast, accounts, acl, commit, control_page, lifetime, memory, namespace, objects
 from memsection.nt.linux.handles import Handle
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import security
@@ -55,7 +55,7 @@ def _template(protection: int) -> tuple[control_page.Facts | None, bytes, int, i
 
     Facts, the beginning of the control page, mode, user and group; no facts where a section of this kind is not simple.
     """
-    descriptor = security.creation_descriptor(None, acl.current_token(), SECTION)
+    descriptor = security.creation_descriptor(None, accounts.current_token(), SECTION)
     floor = acl.floor(descriptor, SECTION)
     head = control_page.Draft("", "", descriptor).head(SECTION.number, protection, p.SEC_COMMIT)
     if head is None or floor.acl_entries is not None or protection not in p.SECTION_PROTECTIONS:

@@ -18,6 +18,7 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from memsection.nt.linux import (
+    accounts,
     acl,
     control_page,
     duplicate,
@@ -198,7 +199,7 @@ class LinuxKernel:
         found = objects.lookup(handle, None, needed)
         facts = self._facts(found)
         merged = security.merged(SecurityDescriptor.from_bytes(facts.descriptor), descriptor, information,
-                                 acl.current_token(), found.kind)
+                                 accounts.current_token(), found.kind)
         body = lifetime.reopen(found.fd, sys_.O_RDWR)
         try:
             floor = acl.floor(merged, found.kind, sys_.fstat(body).st_gid)
@@ -580,16 +581,16 @@ class LinuxKernel:
 
     def current_user(self) -> Sid:
         """The SID of this process's user."""
-        return acl.current_token().user
+        return accounts.current_token().user
 
     @_service("look up account")
     def account_sid(self, name: str, *, group: bool = False) -> Sid:
         """The SID of a Unix user or group."""
-        return acl.account_sid(name, group=group)
+        return accounts.account_sid(name, group=group)
 
     def account_name(self, sid: Sid) -> str:
         """What the system calls an account."""
-        return acl.account_name(sid)
+        return accounts.account_name(sid)
 
     def diagnose(self) -> list[s.Check]:
         """What this machine allows."""

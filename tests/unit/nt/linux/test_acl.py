@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from memsection.nt.linux import acl
+from memsection.nt.linux import accounts, acl
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types as types
 from memsection.vocabulary import sddl, security
@@ -20,7 +20,7 @@ from memsection.vocabulary.errors import NtError
 
 OWNER, ALICE, BOB = 1000, 1001, 1002
 OWN_GROUP, VIDEO, STAFF = 100, 44, 50
-CREATOR = acl.token_of(OWNER, OWN_GROUP, ())
+CREATOR = accounts.token_of(OWNER, OWN_GROUP, ())
 GROUP_SETS = [frozenset(some_) for count in range(4) for some_ in combinations((OWN_GROUP, VIDEO, STAFF), count)]
 
 
@@ -43,7 +43,7 @@ def posix(floor: acl.Floor, uid: int, groups: frozenset[int]) -> int:
 
 def by_descriptor(descriptor: SecurityDescriptor, kind: types.ObjectType, uid: int, groups: frozenset[int]) -> int:
     """What the descriptor lets a process do to the bytes: 0, 4 to read, 6 to write."""
-    found = security.maximum_access(descriptor, acl.token_of(uid, next(iter(groups), 9999), tuple(groups)).sids, kind)
+    found = security.maximum_access(descriptor, accounts.token_of(uid, next(iter(groups), 9999), tuple(groups)).sids, kind)
     if kind is types.SECTION:
         return 6 if found & a.SECTION_MAP_WRITE else 4 if found & (a.SECTION_MAP_READ | a.SECTION_MAP_EXECUTE) else 0
     return 6 if found & (a.SYNCHRONIZE | a.EVENT_MODIFY_STATE) else 4 if found & a.EVENT_QUERY_STATE else 0
@@ -124,7 +124,7 @@ def test_a_denied_group_owns_the_file_where_everybody_else_may() -> None:
 @pytest.mark.parametrize("text", ["", "D:", "D:(A;;GR;;;WD)", "D:NO_ACCESS_CONTROL", "D:(A;;GR;;;S-1-22-1-1001)",
                                   "D:(A;;GA;;;OW)(A;;GR;;;S-1-22-1-1001)(A;;GR;;;S-1-22-2-44)"])
 def test_what_is_applied_to_a_memfd_is_what_is_read_back(text: str) -> None:
-    token = acl.current_token()
+    token = accounts.current_token()
     descriptor = security.assigned(sddl.parse(text), token, types.SECTION)
     fd = os.memfd_create("floor")
     try:
@@ -150,19 +150,19 @@ def test_a_file_system_without_access_lists_is_no_floor_for_named_users() -> Non
 
 
 def test_the_token_has_the_ids_that_the_kernel_checks_files_with() -> None:
-    token = acl.current_token()
-    assert token.user.uid == os.geteuid() and token is acl.current_token()
+    token = accounts.current_token()
+    assert token.user.uid == os.geteuid() and token is accounts.current_token()
     assert {os.getegid(), *os.getgroups()} == {account.gid for account in token.groups if account.gid is not None}
 
 
 def test_accounts_have_names_and_numbers() -> None:
-    assert acl.account_sid("root").uid == 0 and acl.account_sid("root", group=True).gid == 0
-    assert acl.account_sid("12345").uid == 12345
-    assert acl.account_name(acl.account_sid("root")) == "root"
-    assert acl.account_name(acl.account_sid("54321", group=True)) == "54321"
-    assert acl.account_name(sddl.parse("O:SY").owner or pytest.fail()) == "S-1-5-18"
+    assert accounts.account_sid("root").uid == 0 and accounts.account_sid("root", group=True).gid == 0
+    assert accounts.account_sid("12345").uid == 12345
+    assert accounts.account_name(accounts.account_sid("root")) == "root"
+    assert accounts.account_name(accounts.account_sid("54321", group=True)) == "54321"
+    assert accounts.account_name(sddl.parse("O:SY").owner or pytest.fail()) == "S-1-5-18"
     with pytest.raises(NtError, match="there is no user 'nobody knows'") as caught:
-        acl.account_sid("nobody knows")
+        accounts.account_sid("nobody knows")
     assert caught.value.status == st.NONE_MAPPED
 
 
@@ -193,7 +193,7 @@ def test_between_two_descriptors_nobody_has_more_than_either_gives(old: str, new
 
 
 def test_a_descriptor_that_cannot_be_written_leaves_the_floor_as_it_was() -> None:
-    before = acl.floor(security.assigned(sddl.parse("D:(A;;GR;;;WD)"), acl.current_token(), types.SECTION), types.SECTION)
+    before = acl.floor(security.assigned(sddl.parse("D:(A;;GR;;;WD)"), accounts.current_token(), types.SECTION), types.SECTION)
     fd = _body(before)
 
     def write() -> None:
