@@ -258,7 +258,7 @@ def test_when_the_time_is_up_a_mutex_given_back_at_that_moment_is_taken(make: Ma
     mutex = make(MUTEX)
     owner, waiter = enter(mutex), enter(mutex)
     assert owner.do("take", mutex) == 0
-    waiter.start("take", mutex, 30, stops=["sleep: before sleeping"]).reaches("sleep: before sleeping")
+    waiter.start("take", mutex, 500, stops=["sleep: before sleeping"]).reaches("sleep: before sleeping")
     assert owner.do("release", mutex) == 0
     waiter.go(stops=[])
     assert waiter.result() == 0
@@ -270,7 +270,7 @@ def test_a_waiter_whose_time_is_up_leaves_the_next_one_its_turn(make: Make, ente
     owner, hasty, patient = enter(mutex), enter(mutex), enter(mutex)
     patient.do("sleep_on")
     assert owner.do("take", mutex) == 0
-    hasty.start("take", mutex, 30).sleeps()
+    hasty.start("take", mutex, 500).sleeps()
     patient.start("take", mutex).sleeps()
     first = hasty.result()
     assert first == BUSY
@@ -282,7 +282,8 @@ def test_an_owner_killed_at_the_moment_the_time_is_up_is_noticed(make: Make, ent
     mutex = make(MUTEX)
     owner, waiter = enter(mutex), enter(mutex)
     assert owner.do("take", mutex) == 0
-    waiter.start("take", mutex, 1, stops=["sleep: before sleeping"]).reaches("sleep: before sleeping")
+    waiter.do("sleep_on")
+    waiter.start("take", mutex, 500, stops=["sleep: before sleeping"]).reaches("sleep: before sleeping")
     owner.kill()
     waiter.go(stops=[])
     assert waiter.result() == WAS_ABANDONED
@@ -334,7 +335,7 @@ def test_a_pulse_lets_those_through_who_had_begun_to_wait_and_nobody_after(make:
     for flags in (0, MANUAL):
         event = make(EVENT, flags=flags)
         pulser = enter(**knows(EVENT, event))
-        early = [enter(**knows(EVENT, event)).start("take", event, 300, stops=["sleep: before sleeping"])
+        early = [enter(**knows(EVENT, event)).start("take", event, 1000, stops=["sleep: before sleeping"])
                  .reaches("sleep: before sleeping") for _ in range(2)]
         assert pulser.do("change", event, PULSE) == 0
         assert pulser.do("take", event, 0) == BUSY

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a process keeps about its synchronisation objects: one record and one mapping for each, its slot, its threads;
- * and what becomes of all that in a forked child and at the end of a thread.  The slots' protocol is in ms_sync.h.
+ * What a process keeps about its synchronisation objects: one record and one mapping for each, and its threads; and what
+ * becomes of all that in a forked child and at the end of a thread.  Slots are in ms_slot.c.
  */
 #define _GNU_SOURCE
 #include "ms_sync.h"
@@ -22,12 +22,11 @@
 
 #ifdef MS_TEST_STEPS
 void (*ms_step_hook)(const char *name);
-uint32_t ms_step_first_slot;
 #endif
 
 /* One lock for the records, the threads and the slots' file locks (threads share a description, so between them the
  * kernel's lock excludes nobody).  Nothing is waited for under it, and fork() happens outside of it. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+pthread_mutex_t ms_records = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t at_thread_end;
 
@@ -37,11 +36,6 @@ static ms_thread *threads;
 static uint64_t last_thread_id;
 
 __thread ms_thread *ms_thread_here;
-
-static uint32_t process_id(void)
-{
-    return (uint32_t)getpid();
-}
 
 static ms_object **bucket(uint64_t device, uint64_t inode)
 {
@@ -64,7 +58,7 @@ static void drop(ms_object *object) /* under the lock */
 
 static void abandon_all(ms_thread *thread)
 {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&ms_records);
     for (ms_object *object = thread->held, *next; object; object = next) {
         next = object->held_next;
         object->held_next = NULL;
@@ -79,7 +73,7 @@ static void abandon_all(ms_thread *thread)
             drop(object);
     }
     thread->held = NULL;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&ms_records);
 }
 
 static void thread_ends(void *record)
@@ -87,22 +81,22 @@ static void thread_ends(void *record)
     ms_thread *thread = record;
     ms_thread_here = NULL;
     abandon_all(thread);
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&ms_records);
     *thread->link = thread->next;
     if (thread->next)
         thread->next->link = thread->link;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&ms_records);
     free(thread);
 }
 
 static void before_fork(void)
 {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&ms_records);
 }
 
 static void after_fork_in_parent(void)
 {
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&ms_records);
 }
 
 /* The child owns nothing and has no slot: the descriptions it got are its parent's, and would keep the parent's slots
@@ -131,7 +125,7 @@ static void after_fork_in_child(void)
         ms_thread_here->link = &threads;
         threads = ms_thread_here;
     }
-    pthread_mutex_init(&lock, NULL);
+    pthread_mutex_init(&ms_records, NULL);
 }
 
 static void set_up(void)
@@ -151,16 +145,26 @@ ms_thread *ms_new_thread(void)
         return NULL;
     }
     thread->tid = (uint32_t)syscall(SYS_gettid);
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&ms_records);
     thread->id = ++last_thread_id;
     thread->next = threads;
     thread->link = &threads;
     if (threads)
         threads->link = &thread->next;
     threads = thread;
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&ms_records);
     ms_thread_here = thread;
     return thread;
+}
+
+int ms_at_work_here(const ms_object *object)
+{
+    if (ms_load_u64(&object->owner) || ms_load_u64(&object->lockers))
+        return 1;
+    for (const ms_thread *thread = threads; thread; thread = thread->next)
+        if (ms_load_u64(&thread->pending) == (uintptr_t)object)
+            return 1;
+    return 0;
 }
 
 /* ------------------------------------------------------------------ records */
@@ -195,16 +199,14 @@ int ms_sane(const ms_object *object, uint64_t word)
     return 1;
 }
 
-static int same_state(const ms_object *object)
+int ms_same_state(const ms_object *object)
 {
     const ms_state *state = object->state;
     return ms_peek_u32(&state->magic) == MS_STATE_MAGIC && state->version == MS_STATE_VERSION
            && state->kind == object->kind;
 }
 
-/* A description of our own of what a handle's descriptor means; -1 where the file does not let us.  The owner may
- * always: where the security descriptor gives even its owner less, the owner's bits are widened for that moment. */
-static int open_again(int fd)
+int ms_open_again(int fd)
 {
     char path[40];
     struct stat file;
@@ -226,7 +228,7 @@ static int open_again(int fd)
  * so it is made through one of its own, where the file lets us open it again. */
 static int map_state(ms_object *object, int fd, int64_t page, uint32_t kind)
 {
-    int own = open_again(fd);
+    int own = ms_open_again(fd);
     void *at = mmap(NULL, MS_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, own >= 0 ? own : fd, page);
     int problem = errno;
     if (own >= 0)
@@ -238,7 +240,7 @@ static int map_state(ms_object *object, int fd, int64_t page, uint32_t kind)
     /* Read once: what a peer writes there later changes nothing here. */
     object->flags = object->state->flags;
     object->maximum = ms_peek_u32(&object->state->maximum);
-    if (!same_state(object)
+    if (!ms_same_state(object)
         || (kind == MS_SEMAPHORE && (object->maximum == 0 || object->maximum > MS_COUNT_MOST))) {
         munmap(at, MS_PAGE);
         return -EBADMSG;
@@ -277,7 +279,7 @@ int ms_object_get(int fd, int64_t page, uint32_t kind, ms_object **out)
     if (page < 0 || page % MS_PAGE || page > file.st_size - MS_PAGE)
         return -EBADMSG;
     pthread_once(&once, set_up);
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&ms_records);
     ms_object *object = *bucket(file.st_dev, file.st_ino);
     while (object && (object->device != file.st_dev || object->inode != file.st_ino))
         object = object->next;
@@ -289,152 +291,15 @@ int ms_object_get(int fd, int64_t page, uint32_t kind, ms_object **out)
         object->uses++;
         *out = object;
     }
-    pthread_mutex_unlock(&lock);
+    pthread_mutex_unlock(&ms_records);
     return result;
 }
 
 void ms_object_put(ms_object *object)
 {
-    pthread_mutex_lock(&lock);
+    pthread_mutex_lock(&ms_records);
     /* A mutex that a thread here still owns stays until that thread ends: it has to be abandoned then. */
     if (--object->uses == 0 && !ms_load_u64(&object->owner))
         drop(object);
-    pthread_mutex_unlock(&lock);
-}
-
-/* ------------------------------------------------------------------ slots */
-
-static int slot_lock(const ms_object *object, uint32_t slot, short type)
-{
-    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = MS_SLOT_BASE + slot, .l_len = 1};
-    while (fcntl(object->lock_fd, F_OFD_SETLK, &range))
-        if (errno != EINTR)
-            return errno == EACCES ? -EAGAIN : -errno;
-    return 0;
-}
-
-/* A description of our own, which no handle and no child shares. */
-static int describe(ms_object *object, int fd)
-{
-    struct stat file;
-    if (object->lock_fd >= 0)
-        return 0;
-    int own = open_again(fd);
-    if (own < 0)
-        return -errno;
-    /* The handle may have been closed meanwhile and its number used again. */
-    if (fstat(own, &file) || file.st_dev != object->device || file.st_ino != object->inode) {
-        close(own);
-        return -EBADF;
-    }
-    object->lock_fd = own;
-    return 0;
-}
-
-/* What the word becomes when the process of its slot is gone. */
-static uint64_t without_slot(uint64_t word)
-{
-    if (word & MS_LOCKED) /* nothing had been decided, or not for this object */
-        return word & ~(uint64_t)(MS_SLOT_MOST | MS_LOCKED | MS_CONTENDED);
-    return MS_WORD(MS_HIGH(word), MS_ABANDONED);
-}
-
-/* With the lock of the slot held by this process and by nobody who lives: set the word right.  1 if it was changed. */
-static int set_right(ms_object *object, uint32_t slot)
-{
-    for (;;) {
-        uint64_t word = ms_load_u64(&object->state->word);
-        if (MS_SLOT(word) != slot || !ms_sane(object, word))
-            return 0;
-        MS_STEP("judge: before setting right");
-        if (ms_cas_u64(&object->state->word, word, without_slot(word)) == word) {
-            if (word & MS_CONTENDED)
-                ms_wake(object, word & MS_LOCKED ? INT32_MAX : 1);
-            return 1;
-        }
-    }
-}
-
-static uint32_t first_slot(void) /* spread, so that neighbours seldom try the same */
-{
-#ifdef MS_TEST_STEPS
-    if (ms_step_first_slot)
-        return ms_step_first_slot;
-#endif
-    return process_id() * 40503u % MS_SLOT_MOST + 1;
-}
-
-int ms_claim(ms_object *object, int fd)
-{
-    if (ms_load_u64(&object->me))
-        return 0;
-    pthread_mutex_lock(&lock);
-    int result = describe(object, fd);
-    uint32_t slot = first_slot() - 1;
-    for (uint32_t tries = 0; !result && !object->me; tries++) {
-        slot = slot % MS_SLOT_MOST + 1;
-        result = slot_lock(object, slot, F_WRLCK);
-        if (!result) {
-            MS_STEP("claim: slot locked");
-            set_right(object, slot); /* of its last owner, who is dead */
-            ms_store_u64(&object->me, MS_WORD(process_id(), slot));
-        } else if (result == -EAGAIN && tries < MS_SLOT_MOST)
-            result = 0;
-    }
-    pthread_mutex_unlock(&lock);
-    return result == -EAGAIN ? -EUSERS : result;
-}
-
-static int at_work_here(const ms_object *object)
-{
-    if (ms_load_u64(&object->owner) || ms_load_u64(&object->lockers))
-        return 1;
-    for (const ms_thread *thread = threads; thread; thread = thread->next)
-        if (ms_load_u64(&thread->pending) == (uintptr_t)object)
-            return 1;
-    return 0;
-}
-
-/* The word names this process: whether any thread of it knows.  A thread says so in `pending` or `lockers` before it
- * changes the word and until it noted the change, and counts in `counts` what it noted.  So when nobody is at work before
- * and after the word was read, and nothing was noted in between, then nobody here wrote that word. */
-static int known_here(const ms_object *object, uint64_t word)
-{
-    uint64_t counts = ms_load_u64(&object->counts);
-    return at_work_here(object)
-           || ((ms_load_u64(&object->state->word) ^ word) & ~MS_CONTENDED)
-           || at_work_here(object)
-           || ms_load_u64(&object->counts) != counts;
-}
-
-int ms_judge(ms_object *object, int fd, uint64_t word)
-{
-    uint32_t slot = MS_SLOT(word);
-    if (!slot || !ms_sane(object, word))
-        return 1;
-    if (!same_state(object))
-        return -EBADMSG;
-    pthread_mutex_lock(&lock);
-    int result = describe(object, fd);
-    if (!result && slot == MS_SLOT(object->me)) {
-        result = known_here(object, word) ? 0 : -EBADMSG;
-    } else if (!result) {
-        result = slot_lock(object, slot, F_WRLCK);
-        if (result == 0) {
-            MS_STEP("judge: slot locked");
-            set_right(object, slot);
-            slot_lock(object, slot, F_UNLCK);
-            result = 1;
-        } else if (result == -EAGAIN)
-            result = 0;
-    }
-    pthread_mutex_unlock(&lock);
-    return result;
-}
-
-void ms_wake(ms_object *object, int n)
-{
-    MS_STEP("wake: before");
-    ms_add_u32(&object->state->sequence, 1); /* SYNC(sequence): release; pairs with the load before a sleep in ms_wait.c */
-    ms_futex_wake(&object->state->sequence, n);
+    pthread_mutex_unlock(&ms_records);
 }

@@ -26,6 +26,7 @@
 #ifndef MS_SYNC_H
 #define MS_SYNC_H
 
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -112,7 +113,7 @@ extern uint32_t ms_step_first_slot; /* the slot that ms_claim tries first, if no
 #define MS_STEP(name) ((void)0)
 #endif
 
-/* ---- ms_object.c: records, slots, threads, fork ---- */
+/* ---- ms_object.c: records, threads, fork ---- */
 
 /* The first bytes of a new object's state.  high: pulses, or units. */
 void ms_state_make(ms_state *state, uint32_t kind, uint32_t flags, uint32_t maximum, uint64_t word);
@@ -124,16 +125,6 @@ void ms_object_put(ms_object *object);
 
 /* Whether a word can be one of this object. */
 int ms_sane(const ms_object *object, uint64_t word);
-
-/* A slot for this process, if it has none; fd is any descriptor of the object (read-write). */
-int ms_claim(ms_object *object, int fd);
-
-/* Look after the process that the word names.  1: the word has been set right or has changed, look again; 0: it lives;
- * -EBADMSG: this process is named and knows nothing of it. */
-int ms_judge(ms_object *object, int fd, uint64_t word);
-
-/* The word names nobody: wake n of those who sleep (all: INT32_MAX). */
-void ms_wake(ms_object *object, int n);
 
 /* This thread's record; NULL without memory. */
 #ifdef __GLIBC__ /* a pointer fits into what glibc keeps free for this model, which needs no call */
@@ -148,6 +139,29 @@ static inline ms_thread *ms_self(void)
     ms_thread *here = ms_thread_here;
     return __builtin_expect(here != NULL, 1) ? here : ms_new_thread();
 }
+
+/* The lock of all records of this process; and what it protects. */
+extern pthread_mutex_t ms_records __attribute__((visibility("hidden")));
+/* Whether any thread here owns the object, holds it still, or is about to. */
+int ms_at_work_here(const ms_object *object);
+/* Whether the page still says what the record does. */
+int ms_same_state(const ms_object *object);
+
+/* A description of our own of what a handle's descriptor means; -1 where the file does not let us.  The owner may
+ * always: where the security descriptor gives even its owner less, the owner's bits are widened for that moment. */
+int ms_open_again(int fd);
+
+/* ---- ms_slot.c: slots, the dead, waking ---- */
+
+/* A slot for this process, if it has none; fd is any descriptor of the object (read-write). */
+int ms_claim(ms_object *object, int fd);
+
+/* Look after the process that the word names.  1: the word has been set right or has changed, look again; 0: it lives;
+ * -EBADMSG: this process is named and knows nothing of it. */
+int ms_judge(ms_object *object, int fd, uint64_t word);
+
+/* The word names nobody: wake n of those who sleep (all: INT32_MAX). */
+void ms_wake(ms_object *object, int n);
 
 /* ---- ms_robust.c: the mutex ---- */
 

@@ -8,13 +8,9 @@
  * others may sleep too.  Whoever was woken and takes nothing wakes somebody else if there is something to take.
  * The only wake-up that can be lost is that of a process killed between waking and taking: so nobody sleeps for longer than
  * SLICE without looking.
- *
- * A wait for all first holds still (LOCKED) each object, in one order for everybody, as long as each is available; has it
- * all of them, it takes them, otherwise it lets go of those it has.  Nobody sleeps while holding.  While it waits it
- * sleeps on one object that is missing: without that one, the others do not matter.
  */
 #define _GNU_SOURCE
-#include "ms_wait.h"
+#include "ms_take.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -54,271 +50,6 @@ static int open_question(int result) /* neither taken nor failed */
     return result == -EBUSY || result == -EAGAIN;
 }
 
-/* ------------------------------------------------------------------ one object */
-
-static int process_ended(int pidfd)
-{
-    struct pollfd look = {.fd = pidfd, .events = POLLIN};
-    int n = poll(&look, 1, 0);
-    if (n > 0)
-        return look.revents & POLLNVAL ? -EBADF : 0;
-    return n == 0 || errno == EINTR ? -EBUSY : -errno;
-}
-
-static int take_event(ms_object *object, uint32_t pulses, int slept)
-{
-    uint64_t word = ms_load_u64(&object->state->word);
-    for (;;) {
-        int pulsed = MS_HIGH(word) != pulses;
-        uint64_t now;
-        if (!ms_sane(object, word))
-            return -EBADMSG;
-        if (object->flags & MS_MANUAL)
-            return word & MS_SIGNALED || pulsed ? 0 : -EBUSY;
-        if (word & MS_LOCKED)
-            return -EAGAIN;
-        if (word & MS_SIGNALED)
-            now = word & ~MS_SIGNALED;
-        else if (word & MS_TOKEN && pulsed)
-            now = word & ~MS_TOKEN;
-        else
-            return -EBUSY;
-        MS_STEP("wait: before taking the event");
-        /* SYNC(event): acquire; pairs with ms_event_change */
-        uint64_t seen = ms_cas_u64(&object->state->word, word, slept ? now | MS_CONTENDED : now);
-        if (seen == word)
-            return 0;
-        word = seen;
-    }
-}
-
-static int take_semaphore(ms_object *object, int slept)
-{
-    uint64_t word = ms_load_u64(&object->state->word);
-    for (;;) {
-        if (!ms_sane(object, word))
-            return -EBADMSG;
-        if (word & MS_LOCKED)
-            return -EAGAIN;
-        if (!MS_HIGH(word))
-            return -EBUSY;
-        uint64_t now = word - MS_WORD(1, 0);
-        MS_STEP("wait: before taking the unit");
-        /* SYNC(semaphore): acquire; pairs with ms_semaphore_release */
-        uint64_t seen = ms_cas_u64(&object->state->word, word, slept ? now | MS_CONTENDED : now);
-        if (seen == word)
-            return 0;
-        word = seen;
-    }
-}
-
-static int take(ms_wait *wait, const ms_item *item)
-{
-    ms_object *object = item->object;
-    if (!object)
-        return process_ended(item->fd);
-    if (object->kind == MS_MUTEX)
-        return ms_mutex_try(object, wait->knowing, wait->slept, &wait->dead);
-    if (object->kind == MS_EVENT)
-        return take_event(object, item->pulses, wait->slept);
-    return take_semaphore(object, wait->slept);
-}
-
-static int mine(const ms_object *object)
-{
-    const ms_thread *thread = ms_self();
-    return thread && ms_peek_u64(&object->owner) == thread->id;
-}
-
-/* Whether an object with this word could be taken (or its damage be told); LOCKED counts as not. */
-static int available(const ms_object *object, uint64_t word, uint32_t pulses)
-{
-    if (!ms_sane(object, word))
-        return 1;
-    if (object->kind == MS_MUTEX)
-        return !MS_SLOT(word);
-    if (object->kind == MS_EVENT && object->flags & MS_MANUAL)
-        return word & MS_SIGNALED || MS_HIGH(word) != pulses;
-    if (word & MS_LOCKED)
-        return 0;
-    if (object->kind == MS_SEMAPHORE)
-        return MS_HIGH(word) != 0;
-    return word & MS_SIGNALED || (word & MS_TOKEN && MS_HIGH(word) != pulses);
-}
-
-/* ------------------------------------------------------------------ all at once */
-
-/* Whether item i permits a wait for all, by this word: 0, -EBUSY, -EAGAIN, -EBADMSG, -EOWNERDEAD.  A pulse counts only on the
- * object slept on: the others may have been pulsed while this one was missing. */
-static int permits(ms_wait *wait, uint32_t i, uint64_t word)
-{
-    ms_object *object = wait->items[i].object;
-    uint32_t pulses = wait->slept && i == wait->missing ? wait->items[i].pulses : MS_HIGH(word);
-    if (!ms_sane(object, word))
-        return -EBADMSG;
-    if (word & MS_LOCKED)
-        return -EAGAIN;
-    if (!available(object, word, pulses))
-        return -EBUSY;
-    if (word & MS_ABANDONED) {
-        wait->dead = MS_HIGH(word);
-        if (!wait->knowing)
-            return -EOWNERDEAD;
-    }
-    return 0;
-}
-
-static int glance(ms_wait *wait, uint32_t i)
-{
-    ms_object *object = wait->items[i].object;
-    if (!object)
-        return process_ended(wait->items[i].fd);
-    if (object->kind == MS_MUTEX && mine(object))
-        return MS_COUNT(object) == MS_COUNT_MOST ? -EOVERFLOW : 0;
-    return permits(wait, i, ms_load_u64(&object->state->word));
-}
-
-static int hold(ms_wait *wait, uint32_t i, uint64_t *held)
-{
-    ms_object *object = wait->items[i].object;
-    *held = 0;
-    if (!object || (object->kind == MS_MUTEX && mine(object)))
-        return glance(wait, i);
-    ms_add_u64(&object->lockers, 1);
-    for (;;) {
-        uint64_t word = ms_load_u64(&object->state->word);
-        int result = permits(wait, i, word);
-        if (result) {
-            ms_add_u64(&object->lockers, (uint64_t)-1);
-            return result;
-        }
-        MS_STEP("all: before holding");
-        uint64_t locked = word | MS_LOCKED | MS_SLOT(object->me);
-        /* SYNC(hold): acquire; pairs with let_go */
-        if (ms_cas_u64(&object->state->word, word, locked) == word) {
-            *held = locked & ~MS_CONTENDED;
-            MS_STEP("all: held");
-            return 0;
-        }
-    }
-}
-
-/* Give a held object its new word; whoever sleeps looks again. */
-static int let_go(ms_object *object, uint64_t held, uint64_t now)
-{
-    int result = 0;
-    for (;;) {
-        uint64_t word = ms_load_u64(&object->state->word);
-        if ((word & ~MS_CONTENDED) != held) {
-            result = -EBADMSG; /* nobody else may change it */
-            break;
-        }
-        MS_STEP("all: before letting go");
-        /* SYNC(hold): release; pairs with hold, SYNC(mutex), SYNC(event), SYNC(semaphore) */
-        if (ms_cas_u64(&object->state->word, word, now) == word) {
-            if (word & MS_CONTENDED)
-                ms_wake(object, INT32_MAX);
-            break;
-        }
-    }
-    return result;
-}
-
-static void not_held(ms_object *object)
-{
-    ms_add_u64(&object->counts, MS_WORD(1, 0));
-    ms_add_u64(&object->lockers, (uint64_t)-1);
-}
-
-static void hold_none(ms_wait *wait, const uint32_t *order, const uint64_t *held, uint32_t n)
-{
-    while (n--) {
-        ms_object *object = wait->items[order[n]].object;
-        if (held[n]) {
-            let_go(object, held[n], held[n] & ~(uint64_t)(MS_LOCKED | MS_SLOT_MOST));
-            not_held(object);
-        }
-    }
-}
-
-static int take_held(ms_wait *wait, uint32_t i, uint64_t held)
-{
-    ms_object *object = wait->items[i].object;
-    int result = 0;
-    if (!object)
-        return 0;
-    if (!held) { /* a mutex that this thread owns already */
-        return ms_mutex_again(object);
-    }
-    uint64_t free_word = held & ~(uint64_t)(MS_LOCKED | MS_SLOT_MOST);
-    uint64_t mark = wait->slept ? MS_CONTENDED : 0; /* others may sleep too */
-    if (object->kind == MS_MUTEX) {
-        result = let_go(object, held, object->me | mark);
-        if (!result) {
-            ms_mutex_owned(object, ms_self());
-            result = held & MS_ABANDONED ? MS_WAS_ABANDONED : 0;
-        }
-    } else if (object->kind == MS_SEMAPHORE)
-        result = let_go(object, held, (free_word - MS_WORD(1, 0)) | mark);
-    else if (object->flags & MS_MANUAL)
-        result = let_go(object, held, free_word);
-    else
-        result = let_go(object, held, (free_word & ~(held & MS_SIGNALED ? MS_SIGNALED : MS_TOKEN)) | mark);
-    not_held(object);
-    return result;
-}
-
-/* One order for everybody, so that two waits for the same objects do not hinder each other again and again. */
-static void sort(const ms_wait *wait, uint32_t *order)
-{
-    for (uint32_t n = 0; n < wait->count; n++) {
-        const ms_object *object = wait->items[n].object;
-        uint32_t at = n;
-        for (; at; at--) {
-            const ms_object *other = wait->items[order[at - 1]].object;
-            if (!object || (other && (other->device < object->device
-                                      || (other->device == object->device && other->inode <= object->inode))))
-                break;
-            order[at] = order[at - 1];
-        }
-        order[at] = n;
-    }
-}
-
-static int take_all(ms_wait *wait)
-{
-    uint32_t order[MS_WAIT_MOST], n;
-    uint64_t held[MS_WAIT_MOST];
-    int result;
-    for (n = 0; n < wait->count; n++) { /* without a swap, as long as it would be in vain */
-        result = glance(wait, n);
-        if (result && result != -EOWNERDEAD) {
-            wait->index = n;
-            return result;
-        }
-    }
-    sort(wait, order);
-    for (n = 0; n < wait->count; n++) {
-        result = hold(wait, order[n], &held[n]);
-        if (result) {
-            wait->index = order[n];
-            hold_none(wait, order, held, n);
-            return result;
-        }
-    }
-    MS_STEP("all: everything held");
-    int abandoned = 0, damaged = 0;
-    wait->index = 0;
-    for (n = 0; n < wait->count; n++) {
-        result = take_held(wait, order[n], held[n]);
-        if (result == MS_WAS_ABANDONED && (!abandoned || order[n] < wait->index))
-            wait->index = order[n];
-        abandoned |= result == MS_WAS_ABANDONED;
-        damaged |= result < 0;
-    }
-    return damaged ? -EBADMSG : abandoned ? MS_WAS_ABANDONED : 0;
-}
-
 /* ------------------------------------------------------------------ spinning */
 
 static int one_processor(void)
@@ -331,7 +62,7 @@ static int looks_available(const ms_wait *wait)
 {
     for (uint32_t i = 0; i < wait->count; i++) {
         const ms_item *item = &wait->items[i];
-        int yes = item->object && available(item->object, ms_load_u64(&item->object->state->word), item->pulses);
+        int yes = item->object && ms_available(item->object, ms_load_u64(&item->object->state->word), item->pulses);
         if (yes != wait->all)
             return yes;
     }
@@ -428,7 +159,7 @@ static int mark(ms_object *object, uint32_t pulses, uint32_t *sequence)
     *sequence = ms_load_u32(&object->state->sequence); /* SYNC(sequence): acquire, before the word; pairs with ms_wake */
     for (;;) {
         uint64_t word = ms_load_u64(&object->state->word);
-        if (available(object, word, pulses))
+        if (ms_available(object, word, pulses))
             return 1;
         MS_STEP("sleep: before marking");
         if (word & MS_CONTENDED || ms_cas_u64(&object->state->word, word, word | MS_CONTENDED) == word)
@@ -457,10 +188,11 @@ static void pass_on(const ms_item *item)
     if (!object || object->flags & MS_MANUAL) /* everybody was woken */
         return;
     uint64_t word = ms_load_u64(&object->state->word);
-    if (ms_sane(object, word) && available(object, word, MS_HIGH(word) - 1))
+    if (ms_sane(object, word) && ms_available(object, word, MS_HIGH(word) - 1))
         ms_futex_wake(&object->state->sequence, 1);
 }
 
+/* Without the one that is missing the others do not matter. */
 static int sleep_for_all(ms_wait *wait, int64_t until)
 {
     if (wait->missing < wait->count && wait->missing != wait->index)
@@ -516,7 +248,7 @@ static int owner_has_ended(const ms_wait *wait, uint32_t i)
         return 0;
     for (uint32_t later = i + 1; later < wait->count; later++) {
         const ms_item *item = &wait->items[later];
-        if (!item->object || mine(item->object) || available(item->object, ms_load_u64(&item->object->state->word), item->pulses))
+        if (!item->object || ms_mine(item->object) || ms_available(item->object, ms_load_u64(&item->object->state->word), item->pulses))
             return ms_judge(object, wait->items[i].fd, ms_load_u64(&object->state->word)) > 0;
     }
     return 0;
@@ -526,11 +258,11 @@ int ms_wait_attempt(ms_wait *wait)
 {
     int result = -EBUSY;
     if (wait->all)
-        return take_all(wait);
+        return ms_take_all(wait);
     for (uint32_t i = 0; i < wait->count; i++) {
-        int one = take(wait, &wait->items[i]);
+        int one = ms_take(wait, &wait->items[i]);
         if (one == -EBUSY && owner_has_ended(wait, i))
-            one = take(wait, &wait->items[i]);
+            one = ms_take(wait, &wait->items[i]);
         if (!open_question(one)) {
             wait->index = i;
             return one;
@@ -547,7 +279,7 @@ static int judge(ms_wait *wait, int64_t locked_until)
     int changed = 0;
     for (uint32_t i = 0; i < wait->count; i++) {
         ms_object *object = wait->items[i].object;
-        if (!object || (object->kind == MS_MUTEX && mine(object)))
+        if (!object || (object->kind == MS_MUTEX && ms_mine(object)))
             continue;
         uint64_t word = ms_load_u64(&object->state->word);
         int result = 0;

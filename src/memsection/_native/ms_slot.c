@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Slots: how a process gets one, and how it is found out that the process of one is dead.  The protocol is in ms_sync.h.
+ */
+#define _GNU_SOURCE
+#include "ms_sync.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ms_atomic.h"
+#include "ms_futex.h"
+
+#ifdef MS_TEST_STEPS
+uint32_t ms_step_first_slot;
+#endif
+
+static int slot_lock(const ms_object *object, uint32_t slot, short type)
+{
+    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = MS_SLOT_BASE + slot, .l_len = 1};
+    while (fcntl(object->lock_fd, F_OFD_SETLK, &range))
+        if (errno != EINTR)
+            return errno == EACCES ? -EAGAIN : -errno;
+    return 0;
+}
+
+/* A description of our own, which no handle and no child shares. */
+static int describe(ms_object *object, int fd)
+{
+    struct stat file;
+    if (object->lock_fd >= 0)
+        return 0;
+    int own = ms_open_again(fd);
+    if (own < 0)
+        return -errno;
+    /* The handle may have been closed meanwhile and its number used again. */
+    if (fstat(own, &file) || file.st_dev != object->device || file.st_ino != object->inode) {
+        close(own);
+        return -EBADF;
+    }
+    object->lock_fd = own;
+    return 0;
+}
+
+/* What the word becomes when the process of its slot is gone. */
+static uint64_t without_slot(uint64_t word)
+{
+    if (word & MS_LOCKED) /* nothing had been decided, or not for this object */
+        return word & ~(uint64_t)(MS_SLOT_MOST | MS_LOCKED | MS_CONTENDED);
+    return MS_WORD(MS_HIGH(word), MS_ABANDONED);
+}
+
+/* With the lock of the slot held by this process and by nobody who lives: set the word right.  1 if it was changed. */
+static int set_right(ms_object *object, uint32_t slot)
+{
+    for (;;) {
+        uint64_t word = ms_load_u64(&object->state->word);
+        if (MS_SLOT(word) != slot || !ms_sane(object, word))
+            return 0;
+        MS_STEP("judge: before setting right");
+        if (ms_cas_u64(&object->state->word, word, without_slot(word)) == word) {
+            if (word & MS_CONTENDED)
+                ms_wake(object, word & MS_LOCKED ? INT32_MAX : 1);
+            return 1;
+        }
+    }
+}
+
+static uint32_t first_slot(void) /* spread, so that neighbours seldom try the same */
+{
+#ifdef MS_TEST_STEPS
+    if (ms_step_first_slot)
+        return ms_step_first_slot;
+#endif
+    return (uint32_t)getpid() * 40503u % MS_SLOT_MOST + 1;
+}
+
+int ms_claim(ms_object *object, int fd)
+{
+    if (ms_load_u64(&object->me))
+        return 0;
+    pthread_mutex_lock(&ms_records);
+    int result = describe(object, fd);
+    uint32_t slot = first_slot() - 1;
+    for (uint32_t tries = 0; !result && !object->me; tries++) {
+        slot = slot % MS_SLOT_MOST + 1;
+        result = slot_lock(object, slot, F_WRLCK);
+        if (!result) {
+            MS_STEP("claim: slot locked");
+            set_right(object, slot); /* of its last owner, who is dead */
+            ms_store_u64(&object->me, MS_WORD((uint32_t)getpid(), slot));
+        } else if (result == -EAGAIN && tries < MS_SLOT_MOST)
+            result = 0;
+    }
+    pthread_mutex_unlock(&ms_records);
+    return result == -EAGAIN ? -EUSERS : result;
+}
+
+/* The word names this process: whether any thread of it knows.  A thread says so in `pending` or `lockers` before it
+ * changes the word and until it noted the change, and counts in `counts` what it noted.  So when nobody is at work before
+ * and after the word was read, and nothing was noted in between, then nobody here wrote that word. */
+static int known_here(const ms_object *object, uint64_t word)
+{
+    uint64_t counts = ms_load_u64(&object->counts);
+    return ms_at_work_here(object)
+           || ((ms_load_u64(&object->state->word) ^ word) & ~MS_CONTENDED)
+           || ms_at_work_here(object)
+           || ms_load_u64(&object->counts) != counts;
+}
+
+int ms_judge(ms_object *object, int fd, uint64_t word)
+{
+    uint32_t slot = MS_SLOT(word);
+    if (!slot || !ms_sane(object, word))
+        return 1;
+    if (!ms_same_state(object))
+        return -EBADMSG;
+    pthread_mutex_lock(&ms_records);
+    int result = describe(object, fd);
+    if (!result && slot == MS_SLOT(object->me)) {
+        result = known_here(object, word) ? 0 : -EBADMSG;
+    } else if (!result) {
+        result = slot_lock(object, slot, F_WRLCK);
+        if (result == 0) {
+            MS_STEP("judge: slot locked");
+            set_right(object, slot);
+            slot_lock(object, slot, F_UNLCK);
+            result = 1;
+        } else if (result == -EAGAIN)
+            result = 0;
+    }
+    pthread_mutex_unlock(&ms_records);
+    return result;
+}
+
+void ms_wake(ms_object *object, int n)
+{
+    MS_STEP("wake: before");
+    ms_add_u32(&object->state->sequence, 1); /* SYNC(sequence): release; pairs with the load before a sleep in ms_wait.c */
+    ms_futex_wake(&object->state->sequence, n);
+}
