@@ -142,6 +142,37 @@ def test_a_program_that_is_not_there_is_not_found(tmp_path: Path) -> None:
         win32.CreateProcess(None, f'"{tmp_path / "no such program"}" with arguments')
 
 
+def test_a_process_cannot_begin_where_there_is_no_directory(tmp_path: Path) -> None:
+    with pytest.raises(OSError) as caught:
+        win32.CreateProcess(sys.executable, None, lpCurrentDirectory=str(tmp_path / "nowhere"))
+    assert caught.value.winerror == win32.ERROR_DIRECTORY
+
+
+def _ended() -> win32.PROCESS_INFORMATION:
+    made = win32.CreateProcess(sys.executable, subprocess.list2cmdline([sys.executable, "-c", "pass"]))
+    assert win32.WaitForMultipleObjects([made.hProcess, made.hThread], True, 60_000) == win32.WAIT_OBJECT_0
+    return made
+
+
+def test_a_process_and_its_thread_are_two_objects_and_end_together() -> None:
+    made = _ended()
+    assert not win32.CompareObjectHandles(made.hProcess, made.hThread)
+    assert win32.GetExitCodeProcess(made.hProcess) == 0
+    win32.CloseHandle(made.hProcess)
+    assert win32.WaitForSingleObject(made.hThread, 0) == win32.WAIT_OBJECT_0
+    win32.CloseHandle(made.hThread)
+
+
+@pytest.mark.linux_only("Wine ends what has ended")
+def test_a_process_that_has_ended_cannot_be_ended_again() -> None:
+    made = _ended()
+    with pytest.raises(PermissionError):
+        win32.TerminateProcess(made.hProcess, 1)
+    assert win32.GetExitCodeProcess(made.hProcess) == 0
+    win32.CloseHandle(made.hProcess)
+    win32.CloseHandle(made.hThread)
+
+
 def test_standard_handles_are_made_once_and_can_be_replaced() -> None:
     with pytest.raises(OSError) as caught:
         win32.GetStdHandle(0)

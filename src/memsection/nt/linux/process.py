@@ -107,8 +107,8 @@ def open_(access: int, attributes: int, pid: int) -> int:
         raise
 
 
-def _registered(fd: int, pid: int, granted: int, inherit: bool) -> Handle:
-    identity = (-2, pid, start_time(pid))
+def _registered(fd: int, pid: int, granted: int, inherit: bool, what: int = -2) -> Handle:
+    identity = (what, pid, start_time(pid))
     obj = objects.find_identity(identity) or Process(pid, identity)
     return objects.register(fd, PROCESS, granted, obj, inherit=inherit, tag=False)
 
@@ -253,6 +253,8 @@ def create(start: s.ProcessStart) -> s.StartedProcess:
                                  process_group=0 if start.creation_flags & 0x200 else None)
     except OSError as error:
         name = start.application or arguments[0]
+        if start.directory is not None and error.filename == start.directory:  # subprocess says which of them it was
+            raise NtError(st.NOT_A_DIRECTORY, name=start.directory, detail=str(error.strerror)) from None
         if error.errno == errno.ENOEXEC:
             raise NtError(st.INVALID_IMAGE_FORMAT, name=name) from None
         raise NtError(st.from_errno(error.errno or errno.EIO), name=name, detail=str(error.strerror)) from None
@@ -260,11 +262,11 @@ def create(start: s.ProcessStart) -> s.StartedProcess:
     child.returncode = 0  # from here on the process handle is who waits
     handles: list[Handle] = []
     try:
-        # The first thread of a process has its id and its end here, so its handle is one to the process.
-        for inheritable in (start.process_inheritable, start.thread_inheritable):
+        # The first thread has its process's id and end here: its handle is like one to that, yet to another object.
+        for what, inheritable in ((-2, start.process_inheritable), (-4, start.thread_inheritable)):
             fd = sys_.pidfd_open(pid)
             try:
-                handles.append(_registered(fd, pid, PROCESS.valid, inheritable))
+                handles.append(_registered(fd, pid, PROCESS.valid, inheritable, what))
             except BaseException:
                 sys_.close(fd)
                 raise
