@@ -166,8 +166,9 @@ def test_a_process_and_its_thread_are_two_objects_and_end_together() -> None:
 @pytest.mark.linux_only("Wine ends what has ended")
 def test_a_process_that_has_ended_cannot_be_ended_again() -> None:
     made = _ended()
-    with pytest.raises(PermissionError):
+    with pytest.raises(OSError) as caught:
         win32.TerminateProcess(made.hProcess, 1)
+    assert caught.value.winerror == win32.ERROR_ACCESS_DENIED
     assert win32.GetExitCodeProcess(made.hProcess) == 0
     win32.CloseHandle(made.hProcess)
     win32.CloseHandle(made.hThread)
