@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 POSIX = os.name == "posix"  #: whether names live until unlink(); the standard library makes the same distinction
 _WINDOW = 1 << 16  # the offset of a view is a multiple of this
 
-_handles: dict[bytes, list[int]] = {}  # by identity: this process's handles to blocks that are sections
-_kept: dict[bytes, int] = {}  # of these, the one that is kept for a block made here, or left by a child
-_left: dict[bytes, int] = {}  # blocks made and closed here, not known to be unlinked: identity to section size
-_predecessors: dict[bytes, list[int]] = {}  # identity of a block made here to handles to the generations before it
+_handles: dict[bytes, list[Section]] = {}  # by identity: this process's handles to blocks that are sections
+_kept: dict[bytes, Section] = {}  # of these, the one that is kept for a block made here, or left by a child
+_left: dict[bytes, None] = {}  # blocks made and closed here, or left by a child, not known to be unlinked; in order
+_predecessors: dict[bytes, list[Section]] = {}  # identity of a block made here to handles to the generations before it
 
 
 class Block:
@@ -48,12 +48,12 @@ class Block:
 
     __slots__ = ("_handle", "_view", "identity", "name", "size")
 
-    def __init__(self, name: str, size: int, identity: bytes, view: View, handle: int = 0) -> None:
+    def __init__(self, name: str, size: int, identity: bytes, view: View, handle: Section | None = None) -> None:
         self.name = name
         self.size = size
         self.identity = identity
         self._view = view
-        self._handle = handle  # 0: a creator's, which stays when the attachment goes, or none at all
+        self._handle = handle  # None: a creator's, which stays when the attachment goes, or none at all
 
     @property
     def buffer(self) -> memoryview:
@@ -62,16 +62,17 @@ class Block:
 
     def close(self) -> None:
         """Let go of the view, and of the handle if this attachment has one of its own.  Once."""
-        if not self._handle and self.identity in _handles:
-            _left[self.identity] = len(self._view)
+        handle = self._handle
+        if handle is None and self.identity in _handles:
+            _left[self.identity] = None
         # Not closed but dropped: an array over a memoryview may hold on to the view itself and to no buffer of it.
         del self._view
         mine = _handles.get(self.identity, [])
-        if self._handle in mine:  # otherwise the block was unlinked here, and the handle closed
-            mine.remove(self._handle)
+        if handle is not None and handle in mine:  # otherwise the block was unlinked here, and the handle closed
+            mine.remove(handle)
             if not mine:
                 _handles.pop(self.identity, None)
-            _close(self._handle)
+            handle.close()
 
 
 def create(name: str, size: int, *, persistent: bool = False) -> Block:
@@ -139,11 +140,18 @@ def unlink(name: str, identity: bytes = b"") -> None:
     Raises:
         FileNotFoundError: There is no such block (any more).
     """
+    if identity in _kept:
+        _check(name)
+        if not _mark_unlinked(_kept[identity]):
+            _let_go(identity)
+            raise genuine.missing(name)  # another process has unlinked what was made here
+        _let_go(identity)
+        return
     block = attach(name)
     try:
         if identity not in (b"", block.identity):
             raise genuine.missing(name)
-        if not block._handle:
+        if block._handle is None:
             genuine.remove(name)
         elif block.identity:
             record.mark_unlinked(memoryview(block._view))
@@ -157,26 +165,27 @@ def unlink(name: str, identity: bytes = b"") -> None:
 
 
 def _create_section(name: str, size: int) -> Block:
-    before: list[int] = []
+    before: list[Section] = []
     try:
-        handle, view = _map(_new(name, size, before))
+        section = _new(name, size, before)
+        view = _map(section)
     except BaseException:
         for old in before:
-            _close(old)
+            old.close()
         raise
     identity = secrets.token_bytes(16)
     record.write(memoryview(view), size, identity)
-    _handles[identity] = [handle]
+    _handles[identity] = [section]
     if before:
         _predecessors[identity] = before
     if not POSIX:
-        return Block(name, size, identity, view, handle)
-    _kept[identity] = handle
+        return Block(name, size, identity, view, section)
+    _kept[identity] = section
     heritage.leave_at_end(_to_leave)
     return Block(name, size, identity, view)
 
 
-def _new(name: str, size: int, before: list[int]) -> Section:
+def _new(name: str, size: int, before: list[Section]) -> Section:
     """A section of the first generation that is free; ``before`` gets handles to those that unlinked blocks still have."""
     while True:
         full = _generation(name, len(before))
@@ -185,19 +194,19 @@ def _new(name: str, size: int, before: list[int]) -> Section:
         except FileExistsError:
             pass
         try:
-            handle, view = _map(Section.open(full))
+            section = Section.open(full)
         except FileNotFoundError:
             continue  # it has gone in between
-        with view:
+        with _map(section) as view:
             _, identity, unlinked = record.read(memoryview(view))
         if not unlinked:
-            _close(handle)
+            section.close()
             raise genuine.taken(name)
         if identity in _handles:  # another process unlinked what was made here: that was not noticed yet
-            _close(handle)
+            section.close()
             _let_go(identity)
             continue
-        before.append(handle)
+        before.append(section)
 
 
 def _open_section(name: str) -> Block:
@@ -206,24 +215,23 @@ def _open_section(name: str) -> Block:
             section = Section.open(_generation(name, generation))
         except FileNotFoundError:
             break
-        handle, view = _map(section)
+        view = _map(section)
         size, identity, unlinked = record.read(memoryview(view))
         if not unlinked:
-            _handles.setdefault(identity, []).append(handle)
-            return Block(name, size, identity, view, handle)
+            _handles.setdefault(identity, []).append(section)
+            return Block(name, size, identity, view, section)
         view.close()
-        _close(handle)
+        section.close()
     raise genuine.missing(name)
 
 
-def _map(section: Section) -> tuple[int, View]:
-    """The handle, which is the caller's from now on, and a view of the whole section."""
+def _map(section: Section) -> View:
+    """A view of the whole section, which is closed if there can be none."""
     try:
-        view = section.map()
+        return section.map()
     except BaseException:
         section.close()
         raise
-    return section.detach(), view
 
 
 def _check(name: str) -> None:
@@ -241,8 +249,8 @@ def _let_go(identity: bytes) -> None:
     """Close every handle of this process to a block that is unlinked."""
     _left.pop(identity, None)
     _kept.pop(identity, None)
-    for handle in [*_handles.pop(identity, []), *_predecessors.pop(identity, [])]:
-        _close(handle)
+    for section in [*_handles.pop(identity, []), *_predecessors.pop(identity, [])]:
+        section.close()
 
 
 def _sweep() -> None:
@@ -252,23 +260,30 @@ def _sweep() -> None:
     would keep the memory of all of them.
     """
     for identity in list(islice(_left, 2)):
-        size, handles = _left.pop(identity, 0), _handles.get(identity)
-        if not size or not handles:
+        handles = _handles.get(identity)
+        del _left[identity]
+        if not handles:
             continue
-        _left[identity] = size  # behind the others, which have their turn next
-        offset = (size - record.SIZE) // _WINDOW * _WINDOW
-        section = Section.from_handle(handles[0])
-        try:
-            with section.map(offset, size - offset, access="r") as view:
-                unlinked = record.is_unlinked(memoryview(view))
-        finally:
-            section.detach()
+        _left[identity] = None  # behind the others, which have their turn next
+        with _record_of(handles[0]) as view:
+            unlinked = record.is_unlinked(memoryview(view))
         if unlinked:
             _let_go(identity)
 
 
-def _close(handle: int) -> None:
-    Section.from_handle(handle).close()
+def _mark_unlinked(section: Section) -> bool:
+    """Mark a block; whether it was not marked before."""
+    with _record_of(section) as view:
+        buffer = memoryview(view)
+        if record.is_unlinked(buffer):
+            return False
+        record.mark_unlinked(buffer)
+        return True
+
+
+def _record_of(section: Section) -> View:
+    """A view of the end of a section, where the record is."""
+    return section.map((section.size - record.SIZE) // _WINDOW * _WINDOW)
 
 
 def _take_heritage() -> None:
@@ -277,21 +292,19 @@ def _take_heritage() -> None:
         try:
             with section.map() as view:
                 _, identity, unlinked = record.read(memoryview(view))
-                length = len(view)
         except OSError:
             section.close()
             continue
         if not identity or unlinked or identity in _kept:
             section.close()
             continue
-        handle = section.detach()
-        _handles.setdefault(identity, []).append(handle)
-        _kept[identity] = handle
-        _left[identity] = length
+        _handles.setdefault(identity, []).append(section)
+        _kept[identity] = section
+        _left[identity] = None
         heritage.leave_at_end(_to_leave)
 
 
-def _to_leave() -> list[int]:
+def _to_leave() -> list[Section]:
     """The handles that go to the parent when this process, its child, ends."""
     _take_heritage()
     return list(_kept.values())

@@ -79,25 +79,25 @@ def _received(connection: socket.socket) -> Iterator[Section]:
             return
 
 
-def leave_at_end(handles: Callable[[], list[int]]) -> None:
-    """Arrange for these handles to go to the parent when this process ends, if it is a child of multiprocessing."""
+def leave_at_end(sections: Callable[[], list[Section]]) -> None:
+    """Arrange for these sections to go to the parent when this process ends, if it is a child of multiprocessing."""
     global _arranged_in
     parent = process.parent_process()
     if parent is None or parent.pid is None or _arranged_in == os.getpid():
         return
     _arranged_in = os.getpid()
     # After queues are flushed (-5) and objects in transit have arrived (-20).
-    util.Finalize(None, _leave, (parent.pid, handles), exitpriority=-30)
+    util.Finalize(None, _leave, (parent.pid, sections), exitpriority=-30)
 
 
-def leave_at_end_of_children(handles: Callable[[], list[int]]) -> None:
+def leave_at_end_of_children(sections: Callable[[], list[Section]]) -> None:
     """The same for every child that will be forked.  One that is spawned has to see to it itself."""
-    util.register_after_fork(leave_at_end, lambda _: leave_at_end(handles))
+    util.register_after_fork(leave_at_end, lambda _: leave_at_end(sections))
 
 
-def _leave(parent: int, ask: Callable[[], list[int]]) -> None:
-    handles = ask()
-    if not handles:
+def _leave(parent: int, ask: Callable[[], list[Section]]) -> None:
+    sections = ask()
+    if not sections:
         return
     with socket.socket(posix.AF_UNIX, posix.SOCK_SEQPACKET) as connection:
         connection.setblocking(False)
@@ -105,12 +105,8 @@ def _leave(parent: int, ask: Callable[[], list[int]]) -> None:
             connection.connect(_address(parent))
             if _peer(connection) != (parent, posix.geteuid()):
                 return
-            for handle in handles:
-                section = Section.from_handle(handle)
-                try:
-                    section.send(connection)
-                finally:
-                    section.detach()
+            for section in sections:
+                section.send(connection)
         except OSError:
             pass  # the parent uses no blocks, or has ended: they end with this process
 
