@@ -56,6 +56,9 @@ OTHERS: dict[str, Deviation] = {
     "test_a_view_cannot_be_mapped_into_another_process": Deviation(
         "NtMapViewOfSection, NtUnmapViewOfSection on another process", "maps there", "refused",
         "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM", "no system call maps into another process"),
+    "test_an_object_of_a_user_cannot_be_made_permanent": Deviation(
+        "NtMakePermanentObject on an object whose name is not Global\\", "outlives its handles", "refused; Global\\ works",
+        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM", "its memory has no name in the system, and is gone with the last process"),
     "test_a_native_name_cannot_contain_a_zero": Deviation(
         "NtCreateSection and its kin with a zero inside the name", "an ordinary character", "refused",
         "STATUS_OBJECT_NAME_INVALID", "a name is kept as a file name"),

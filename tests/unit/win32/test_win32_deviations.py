@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,23 @@ def test_a_view_cannot_be_mapped_into_another_process() -> None:
         assert child.stdin is not None
         child.stdin.write(b"\n")
     win32.CloseHandle(section)
+
+
+@pytest.mark.linux_only("Windows has permanent objects everywhere, for who may make them")
+def test_an_object_of_a_user_cannot_be_made_permanent() -> None:
+    for prefix, expected in (("", status.NOT_ON_THIS_SYSTEM), ("Global\\", status.SUCCESS)):
+        name = f"{prefix}permanent {uuid.uuid4()}"
+        made = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, name)
+        section = win32.OpenFileMapping(win32.FILE_MAP_ALL_ACCESS, False, name)
+        assert nt.NtMakePermanentObject(section) == expected
+        win32.CloseHandle(section)
+        win32.CloseHandle(made)
+        if expected == status.SUCCESS:
+            again = win32.OpenFileMapping(win32.FILE_MAP_ALL_ACCESS, False, name)
+            assert nt.NtMakeTemporaryObject(again) == status.SUCCESS
+            win32.CloseHandle(again)
+        with pytest.raises(FileNotFoundError):
+            win32.OpenFileMapping(win32.FILE_MAP_READ, False, name)
 
 
 @pytest.mark.linux_only("names are counted strings in the kernel of Windows")
