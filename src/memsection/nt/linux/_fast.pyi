@@ -1,4 +1,8 @@
 # SPDX-License-Identifier: MIT
+import sys
+
+assert sys.platform == "linux"
+
 from typing import Any
 
 from memsection.nt.linux.control_page import Facts

@@ -271,6 +271,7 @@ cdef uint64_t _caller = 0       # counts the changes of all these
 cdef enum:
     PAGE = 4096
     GRANULARITY = 65536
+    HUGE_PAGE = 2 << 20
     MOST_REMEMBERED = 256
     LOCATOR_NAME = 192          # the layout of locators (namespace) and of control pages (control_page); checked by connect
     LOCATOR_HINTS = 64
@@ -1031,6 +1032,8 @@ cpdef uint64_t next_address(uint64_t size):
     if _next_address < rounded + (<uint64_t>1 << 40):
         return 0
     _next_address -= rounded
+    if rounded >= HUGE_PAGE:
+        _next_address -= _next_address % HUGE_PAGE      # so that huge pages can be mapped as such
     return _next_address
 
 

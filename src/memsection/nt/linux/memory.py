@@ -13,6 +13,7 @@ assert sys.platform == "linux"
 import bisect
 import errno
 import os
+import time
 from typing import Any
 
 from memsection._native import guard as guard_
@@ -25,6 +26,8 @@ from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.structs import MemoryBasicInformation
 
 PAGE, GRANULARITY = p.PAGE_SIZE, p.ALLOCATION_GRANULARITY
+HUGE_PAGE = 2 << 20  #: what transparent huge pages have on x86-64, and on arm64 with pages of 4 KiB
+_AT_ONCE = 32 * HUGE_PAGE  # each such call waits for all processors once
 _MODIFIERS = p.PAGE_NOCACHE | p.PAGE_WRITECOMBINE
 HIGHEST = 0x7FFF_FFFE_FFFF  #: the last address that a process can use on Windows (MM_HIGHEST_USER_ADDRESS)
 
@@ -407,13 +410,17 @@ def _commit_section(region: Region, first: int, count: int) -> None:
             other.guard.sync()
 
 
-def reserve(fd: int, offset: int, size: int, where: str = commit.MEMORY) -> None:
+def reserve(fd: int, offset: int, size: int, where: str = commit.MEMORY, *, whole: bool = False) -> None:
     """Charge memory for a part of a body now, so that touching it later cannot fail (C1).
+
+    For the whole of a body that is made here and now, huge pages are taken where the kernel has them at hand.
 
     Raises:
         NtError: COMMITMENT_LIMIT, naming what was asked, the limit and the remedy.
     """
     commit.check(size, where)
+    if whole and size >= commit.SMALL and where == commit.MEMORY:
+        _take_huge_pages(fd, size)
     try:
         sys_.fallocate(fd, offset, size)
     except OSError as error:
@@ -422,6 +429,34 @@ def reserve(fd: int, offset: int, size: int, where: str = commit.MEMORY) -> None
         commit.require(size, where)
         raise NtError(st.COMMITMENT_LIMIT, detail=f"asked for {commit.amount(size)}, which could not be had from {where} "
                                                   "although it seemed to be free: somebody else was faster") from None
+
+
+def _take_huge_pages(fd: int, size: int) -> None:
+    """Have an empty body in huge pages as far as that goes at once: they are reserved faster, and read and written faster.
+
+    By MADV_COLLAPSE, which needs one page there to begin with, and takes the mount's word against huge pages for
+    advice only (madvise(2)).  Where the kernel would have to make room first, ordinary pages do.
+    """
+    size = size // HUGE_PAGE * HUGE_PAGE
+    with objects.lock:
+        address = place(size, system.PROT_READ | system.PROT_WRITE, system.MAP_SHARED, fd, 0)
+    try:
+        if address % HUGE_PAGE:
+            return
+        began = time.thread_time()
+        for offset in range(0, size, _AT_ONCE):
+            part = min(size - offset, _AT_ONCE)
+            for first in range(offset, offset + part, HUGE_PAGE):
+                sys_.fallocate(fd, first, PAGE)
+            sys_.madvise(address + offset, part, sys_.MADV_COLLAPSE)
+            if time.thread_time() - began > 0.05 + offset / HUGE_PAGE * 0.003:  # clearing one takes a tenth of that
+                return
+    except OSError:
+        pass  # no such advice, no huge page left, no memory: what the caller does next tells which
+    finally:
+        sys_.munmap(address, size)
+        with objects.lock:
+            _fast.free_address(address, size)
 
 
 def _allocate_private(address: int, size: int, kind: int, protection: int) -> tuple[int, int]:

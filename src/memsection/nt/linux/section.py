@@ -121,7 +121,7 @@ def _memory_builder(size: int, protection: int, kind: int, numa_node: int | None
             if numa_node is not None:
                 _bind(fd, size, numa_node)
             if not reserved:
-                memory.reserve(fd, 0, size, _where(place))
+                memory.reserve(fd, 0, size, _where(place), whole=numa_node is None)
             draft.write(fd, size, SECTION.number, 0, protection, kind, size, (0, 0), (os.getpid(), os.geteuid()), b"")
             finish_body(fd, place, floor)
             return fd, facts_of(fd), -1
