@@ -41,7 +41,7 @@ class Kernel(Protocol):
 
     # ------------------------------------------------------------------ any object
 
-    def close(self, handle: int) -> None:
+    def close(self, handle: int, /) -> None:
         """NtClose.  INVALID_HANDLE; HANDLE_NOT_CLOSABLE for a protected handle."""
         ...
 
@@ -54,23 +54,23 @@ class Kernel(Protocol):
         """
         ...
 
-    def query_object(self, handle: int) -> s.ObjectBasicInformation:
+    def query_object(self, handle: int, /) -> s.ObjectBasicInformation:
         """NtQueryObject, ObjectBasicInformation.  Needs no right.  Attributes: OBJ_INHERIT, OBJ_PROTECT_CLOSE..."""
         ...
 
-    def query_handle(self, handle: int) -> tuple[int, int]:
+    def query_handle(self, handle: int, /) -> tuple[int, int]:
         """(attributes, granted access): what of ``query_object`` belongs to the handle alone, without counting."""
         ...
 
-    def query_object_name(self, handle: int) -> str:
+    def query_object_name(self, handle: int, /) -> str:
         """NtQueryObject, ObjectNameInformation: the full name, "" if there is none.  Needs no right."""
         ...
 
-    def query_object_type(self, handle: int) -> str:
+    def query_object_type(self, handle: int, /) -> str:
         """NtQueryObject, ObjectTypeInformation: "Section", "Mutant", "Event", "Semaphore", "Process", "File", ..."""
         ...
 
-    def set_handle_flags(self, handle: int, *, inherit: bool | None = None, protect: bool | None = None) -> None:
+    def set_handle_flags(self, handle: int, /, *, inherit: bool | None = None, protect: bool | None = None) -> None:
         """NtSetInformationObject, ObjectHandleFlagInformation; None leaves a flag as it is.  Needs no right."""
         ...
 
@@ -78,19 +78,19 @@ class Kernel(Protocol):
         """NtCompareObjects.  INVALID_HANDLE if either is none."""
         ...
 
-    def make_temporary_object(self, handle: int) -> None:
+    def make_temporary_object(self, handle: int, /) -> None:
         """NtMakeTemporaryObject.  Rights: DELETE."""
         ...
 
-    def make_permanent_object(self, handle: int) -> None:
+    def make_permanent_object(self, handle: int, /) -> None:
         """NtMakePermanentObject: the object outlives its handles until made temporary, or the machine restarts."""
         ...
 
-    def query_security_object(self, handle: int, information: int) -> bytes:
+    def query_security_object(self, handle: int, information: int, /) -> bytes:
         """NtQuerySecurityObject: a self-relative descriptor with the parts asked for.  Rights: READ_CONTROL."""
         ...
 
-    def set_security_object(self, handle: int, information: int, descriptor: bytes) -> None:
+    def set_security_object(self, handle: int, information: int, descriptor: bytes, /) -> None:
         """NtSetSecurityObject.  Rights: WRITE_DAC for the DACL, WRITE_OWNER for owner and group."""
         ...
 
@@ -129,7 +129,7 @@ class Kernel(Protocol):
     # ------------------------------------------------------------------ sections and memory
 
     def create_section(self, access: int, attributes: Attributes, maximum_size: int | None, protection: int,
-                       kind: int, file: int, *, numa_node: int | None = None) -> tuple[int, int]:
+                       kind: int, file: int, /, *, numa_node: int | None = None) -> tuple[int, int]:
         """NtCreateSection; (SUCCESS or OBJECT_NAME_EXISTS, handle).  ``kind`` are SEC_* flags.
 
         A new object grants ``access`` whole (generic rights mapped; the descriptor does not limit its creator).
@@ -142,53 +142,53 @@ class Kernel(Protocol):
         ...
 
     def map_view(self, section: int, process: int, base: int, zero_bits: int, commit_size: int, offset: int,
-                 view_size: int, inherit: int, allocation_type: int, protection: int, *,
+                 view_size: int, inherit: int, allocation_type: int, protection: int, /, *,
                  numa_node: int | None = None) -> tuple[int, int, int]:
         """NtMapViewOfSection; (status, address, size in whole pages).  Rights: see protection.needed_access."""
         ...
 
-    def unmap_view(self, process: int, address: int) -> None:
+    def unmap_view(self, process: int, address: int, /) -> None:
         """NtUnmapViewOfSection: the whole view that contains the address.  NOT_MAPPED_VIEW."""
         ...
 
-    def extend_section(self, section: int, size: int) -> int:
+    def extend_section(self, section: int, size: int, /) -> int:
         """NtExtendSection; the new size.  Rights: SECTION_EXTEND_SIZE.  SECTION_NOT_EXTENDED without a file."""
         ...
 
-    def query_section(self, section: int) -> s.SectionBasicInformation:
+    def query_section(self, section: int, /) -> s.SectionBasicInformation:
         """NtQuerySection, SectionBasicInformation.  Rights: SECTION_QUERY."""
         ...
 
-    def query_virtual_memory(self, process: int, address: int) -> s.MemoryBasicInformation:
+    def query_virtual_memory(self, process: int, address: int, /) -> s.MemoryBasicInformation:
         """NtQueryVirtualMemory, MemoryBasicInformation."""
         ...
 
-    def protect_virtual_memory(self, process: int, address: int, size: int, protection: int) -> tuple[int, int, int]:
+    def protect_virtual_memory(self, process: int, address: int, size: int, protection: int, /) -> tuple[int, int, int]:
         """NtProtectVirtualMemory; (base, size, old protection of the first page)."""
         ...
 
     def allocate_virtual_memory(self, process: int, address: int, zero_bits: int, size: int, allocation_type: int,
-                                protection: int) -> tuple[int, int]:
+                                protection: int, /) -> tuple[int, int]:
         """NtAllocateVirtualMemory; (base, size).  In a view of a SEC_RESERVE section it commits pages for everybody."""
         ...
 
-    def free_virtual_memory(self, process: int, address: int, size: int, free_type: int) -> tuple[int, int]:
+    def free_virtual_memory(self, process: int, address: int, size: int, free_type: int, /) -> tuple[int, int]:
         """NtFreeVirtualMemory; (base, size)."""
         ...
 
-    def flush_virtual_memory(self, process: int, address: int, size: int) -> None:
+    def flush_virtual_memory(self, process: int, address: int, size: int, /) -> None:
         """NtFlushVirtualMemory: written pages of a file view are on disk when it returns; size 0 is to the view's end."""
         ...
 
-    def prefetch_virtual_memory(self, process: int, ranges: Sequence[tuple[int, int]]) -> None:
+    def prefetch_virtual_memory(self, process: int, ranges: Sequence[tuple[int, int]], /) -> None:
         """NtSetInformationVirtualMemory, VmPrefetchInformation: (address, size) pairs; advice only."""
         ...
 
-    def read_virtual_memory(self, process: int, address: int, size: int) -> bytes:
+    def read_virtual_memory(self, process: int, address: int, size: int, /) -> bytes:
         """NtReadVirtualMemory; PARTIAL_COPY / ACCESS_VIOLATION where the memory cannot be read."""
         ...
 
-    def write_virtual_memory(self, process: int, address: int, data: bytes) -> int:
+    def write_virtual_memory(self, process: int, address: int, data: bytes, /) -> int:
         """NtWriteVirtualMemory; the bytes written."""
         ...
 
@@ -198,7 +198,7 @@ class Kernel(Protocol):
         when it is closed and the last memoryview or array over it is gone."""
         ...
 
-    def mapped_buffer(self, section: int, offset: int, view_size: int, protection: int, kind: type[Any]) -> Any:
+    def mapped_buffer(self, section: int, offset: int, view_size: int, protection: int, kind: type[Any], /) -> Any:
         """``map_view`` and ``view_buffer`` in one step: a ``kind`` over the section from ``offset`` on, to its end with size 0.
 
         None where that is not simple; then the two services serve, and say what is wrong.  Rights: as ``map_view``.
@@ -209,11 +209,11 @@ class Kernel(Protocol):
         """The offset of the first page of this view that was found missing (its file was cut), else None."""
         ...
 
-    def seal_section(self, section: int) -> None:
+    def seal_section(self, section: int, /) -> None:
         """After it nobody gets a new writable view; existing ones keep writing.  NOT_ON_THIS_SYSTEM on Windows."""
         ...
 
-    def handle_descriptors(self, handle: int) -> tuple[int, ...]:
+    def handle_descriptors(self, handle: int, /) -> tuple[int, ...]:
         """All descriptors that together are a handle, to be passed to another process; they stay the handle's.
         NOT_ON_THIS_SYSTEM on Windows."""
         ...
@@ -253,27 +253,27 @@ class Kernel(Protocol):
         """A file handle over a descriptor of the C runtime that the caller has open; the descriptor stays the caller's."""
         ...
 
-    def read_file(self, file: int, count: int, offset: int | None = None) -> bytes:
+    def read_file(self, file: int, count: int, offset: int | None = None, /) -> bytes:
         """NtReadFile; END_OF_FILE is b"".  Rights: FILE_READ_DATA."""
         ...
 
-    def write_file(self, file: int, data: bytes, offset: int | None = None) -> int:
+    def write_file(self, file: int, data: bytes, offset: int | None = None, /) -> int:
         """NtWriteFile.  Rights: FILE_WRITE_DATA."""
         ...
 
-    def query_file(self, file: int) -> tuple[int, int]:
+    def query_file(self, file: int, /) -> tuple[int, int]:
         """(size, current position)."""
         ...
 
-    def set_file_position(self, file: int, position: int) -> None:
+    def set_file_position(self, file: int, position: int, /) -> None:
         """NtSetInformationFile, FilePositionInformation."""
         ...
 
-    def set_end_of_file(self, file: int, size: int) -> None:
+    def set_end_of_file(self, file: int, size: int, /) -> None:
         """NtSetInformationFile, FileEndOfFileInformation; USER_MAPPED_FILE for cutting a file that has a section."""
         ...
 
-    def flush_file(self, file: int) -> None:
+    def flush_file(self, file: int, /) -> None:
         """NtFlushBuffersFile."""
         ...
 
@@ -287,18 +287,18 @@ class Kernel(Protocol):
         """NtOpenMutant."""
         ...
 
-    def release_mutant(self, handle: int) -> int:
+    def release_mutant(self, handle: int, /) -> int:
         """NtReleaseMutant; the count before.  Needs ownership, not a right.  MUTANT_NOT_OWNED."""
         ...
 
-    def abandon_mutant(self, handle: int) -> None:
+    def abandon_mutant(self, handle: int, /) -> None:
         """Give a mutant back as if its owner had ended: whoever takes it next is told.  MUTANT_NOT_OWNED.
 
         Not a service of Windows, where a thread that takes it and ends does the same.
         """
         ...
 
-    def query_mutant(self, handle: int) -> s.MutantBasicInformation:
+    def query_mutant(self, handle: int, /) -> s.MutantBasicInformation:
         """NtQueryMutant.  Rights: MUTANT_QUERY_STATE."""
         ...
 
@@ -310,19 +310,19 @@ class Kernel(Protocol):
         """NtOpenEvent."""
         ...
 
-    def set_event(self, handle: int) -> int:
+    def set_event(self, handle: int, /) -> int:
         """NtSetEvent; the state before.  Rights: EVENT_MODIFY_STATE."""
         ...
 
-    def reset_event(self, handle: int) -> int:
+    def reset_event(self, handle: int, /) -> int:
         """NtResetEvent; the state before.  Rights: EVENT_MODIFY_STATE."""
         ...
 
-    def pulse_event(self, handle: int) -> int:
+    def pulse_event(self, handle: int, /) -> int:
         """NtPulseEvent; the state before.  Rights: EVENT_MODIFY_STATE."""
         ...
 
-    def query_event(self, handle: int) -> s.EventBasicInformation:
+    def query_event(self, handle: int, /) -> s.EventBasicInformation:
         """NtQueryEvent.  Rights: EVENT_QUERY_STATE."""
         ...
 
@@ -334,15 +334,15 @@ class Kernel(Protocol):
         """NtOpenSemaphore."""
         ...
 
-    def release_semaphore(self, handle: int, count: int) -> int:
+    def release_semaphore(self, handle: int, count: int, /) -> int:
         """NtReleaseSemaphore; the count before.  Rights: SEMAPHORE_MODIFY_STATE.  SEMAPHORE_LIMIT_EXCEEDED."""
         ...
 
-    def query_semaphore(self, handle: int) -> s.SemaphoreBasicInformation:
+    def query_semaphore(self, handle: int, /) -> s.SemaphoreBasicInformation:
         """NtQuerySemaphore.  Rights: SEMAPHORE_QUERY_STATE."""
         ...
 
-    def wait_for_single_object(self, handle: int, timeout: int | None, *, careful: bool = False) -> int:
+    def wait_for_single_object(self, handle: int, timeout: int | None, /, *, careful: bool = False) -> int:
         """NtWaitForSingleObject: WAIT_0, ABANDONED_WAIT_0 or TIMEOUT.  Rights: SYNCHRONIZE.  Ctrl-C raises as usual.
 
         ``careful``: an abandoned mutant is not taken and stays abandoned; AbandonedNtError tells of it.
@@ -357,11 +357,11 @@ class Kernel(Protocol):
         """
         ...
 
-    def signal_and_wait(self, signal: int, wait: int, timeout: int | None) -> int:
+    def signal_and_wait(self, signal: int, waited: int, timeout: int | None) -> int:
         """NtSignalAndWaitForSingleObject."""
         ...
 
-    def short_way(self, handle: int, failed: Callable[[NtError], Any]) -> Any:
+    def short_way(self, handle: int, failed: Callable[[NtError], Any], /) -> Any:
         """An object whose methods (acquire and release; set, clear, is_set and wait) are native code for this one handle.
 
         ``failed`` is called for everything but success and the end of the time, and what it raises or gives is the
@@ -370,7 +370,7 @@ class Kernel(Protocol):
         """
         ...
 
-    def watch(self, handle: int, ready: Callable[[], None]) -> Watch | None:
+    def watch(self, handle: int, ready: Callable[[], None], /) -> Watch | None:
         """A wait that nobody sleeps in, for event loops; None on a system without: then the caller looks now and then.
 
         Rights: SYNCHRONIZE.
@@ -387,19 +387,19 @@ class Kernel(Protocol):
         """NtOpenProcess; ``attributes`` is OBJ_INHERIT or 0.  INVALID_CID for no such process."""
         ...
 
-    def query_process(self, process: int) -> s.ProcessBasicInformation:
+    def query_process(self, process: int, /) -> s.ProcessBasicInformation:
         """NtQueryInformationProcess.  Rights: PROCESS_QUERY_LIMITED_INFORMATION."""
         ...
 
-    def terminate_process(self, process: int, exit_status: int) -> None:
+    def terminate_process(self, process: int, exit_status: int, /) -> None:
         """NtTerminateProcess.  Rights: PROCESS_TERMINATE."""
         ...
 
-    def create_process(self, start: s.ProcessStart) -> s.StartedProcess:
+    def create_process(self, start: s.ProcessStart, /) -> s.StartedProcess:
         """What CreateProcess needs of the kernel: a new process, inheriting inheritable handles if told to."""
         ...
 
-    def open_process_token(self, process: int, access: int) -> int:
+    def open_process_token(self, process: int, access: int, /) -> int:
         """NtOpenProcessToken.  Rights: PROCESS_QUERY_LIMITED_INFORMATION."""
         ...
 
@@ -408,7 +408,7 @@ class Kernel(Protocol):
         ...
 
     def adjust_privileges(self, token: int, privileges: Sequence[tuple[int, int]],
-                          disable_all: bool = False) -> tuple[int, list[tuple[int, int]]]:
+                          disable_all: bool = False, /) -> tuple[int, list[tuple[int, int]]]:
         """NtAdjustPrivilegesToken with (luid, attributes) pairs; (SUCCESS or NOT_ALL_ASSIGNED, the previous state of
         those that changed).  Rights: TOKEN_ADJUST_PRIVILEGES."""
         ...

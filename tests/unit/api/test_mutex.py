@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.workers import fork, reap, worker
+from support.workers import fork, reap, until, worker
 
 import memsection
 from memsection import Mutex, Semaphore, errors, wait_all, wait_any
@@ -312,6 +313,37 @@ def test_a_forked_child_does_not_keep_its_dead_parents_ownership_alive(name: str
     for end in (ready, told, stay, leave):
         os.close(end)
     mutex.close()
+
+
+@pytest.mark.linux_only("a process cannot become another program on Windows")
+def test_a_process_that_becomes_another_program_has_abandoned_its_mutexes(name: str) -> None:
+    mutex = Mutex.create(name)
+    child = fork(lambda: (mutex.acquire(), os.execv("/bin/sleep", ["sleep", "60"])))  # type: ignore[func-returns-value]
+    until(lambda: mutex.abandoned, "the mutex is abandoned")
+    assert os.waitpid(child, os.WNOHANG) == (0, 0), "the process lives"
+    with pytest.raises(errors.AbandonedMutexError) as caught:
+        mutex.acquire(20)
+    assert caught.value.owner_pid == child
+    os.kill(child, signal.SIGKILL)
+    reap(child)
+    mutex.acquire(abandoned_ok=True)
+    mutex.release()
+    mutex.close()
+
+
+def test_a_mutex_that_was_left_to_the_collector_while_it_was_owned_is_abandoned_at_the_end(name: str) -> None:
+    keeper = Mutex.create(name)
+
+    def take_and_lose() -> None:
+        with pytest.warns(ResourceWarning):
+            lost = Mutex.open(name)
+            lost.acquire()
+            del lost
+
+    in_thread(take_and_lose)
+    assert keeper.acquire(20, abandoned_ok=True)
+    keeper.release()
+    keeper.close()
 
 
 def test_a_closed_mutex_is_an_error_also_for_whoever_kept_its_methods(mutex: Mutex) -> None:
