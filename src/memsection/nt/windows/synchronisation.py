@@ -271,18 +271,18 @@ class Synchronisation:
         """None: event loops look now and then."""
         return None
 
-    def signal_and_wait(self, signal: int, wait: int, timeout: int | None) -> int:
+    def signal_and_wait(self, signal: int, waited: int, timeout: int | None) -> int:
         if not _interruptible(timeout):
-            return ntdll.call("NtSignalAndWaitForSingleObject", signal, wait, False, arguments.large(timeout))
+            return ntdll.call("NtSignalAndWaitForSingleObject", signal, waited, False, arguments.large(timeout))
         deadline = _deadline(timeout)
         left = _remaining(deadline)
         last = left is not None and left > -_SLICE
-        status = ntdll.call("NtSignalAndWaitForSingleObject", signal, wait, False,
+        status = ntdll.call("NtSignalAndWaitForSingleObject", signal, waited, False,
                             arguments.large(left if last else -_SLICE))
         if status != st.TIMEOUT or last:
             return status
         # Signalled; what is left is an ordinary wait.
-        return self.wait_for_single_object(wait, _remaining(deadline))
+        return self.wait_for_single_object(waited, _remaining(deadline))
 
     @staticmethod
     def _create(function: str, access: int, attributes: Any, *rest: Any) -> tuple[int, int]:
