@@ -16,6 +16,7 @@ from memsection.nt.linux import syscalls as sys_
 
 _left = pytest.fixture(autouse=True)(leaves_nothing)
 PAGE = 4096
+COMMIT = f"win32.VirtualAlloc(window.address + {8 * PAGE}, {PAGE}, 0x1000, 4); window[{8 * PAGE}:{8 * PAGE} + 5] = b'there'"
 
 
 @pytest.fixture(params=["kernel", "signal"])
@@ -42,7 +43,7 @@ def test_pages_that_another_process_commits_are_there_at_the_first_touch(way: st
     name = unique_name()
     with Section.create(name, size=64 * PAGE, commit=False) as section, section.map() as view, worker() as other:
         other.run("theirs = Section.open(name); window = theirs.map()", name=name)
-        other.run(f"win32.VirtualAlloc(window.address + {8 * PAGE}, {PAGE}, 0x1000, 4); window[{8 * PAGE}:{8 * PAGE} + 5] = b'there'")
+        other.run(COMMIT)
         assert bytes(view[8 * PAGE:8 * PAGE + 5]) == b"there"
         other.run("window.close(); theirs.close()")
 
@@ -55,7 +56,7 @@ def test_where_the_kernel_knows_a_system_call_finds_what_another_process_committ
             pytest.skip("this system refuses userfaultfd, as doctor says")
         assert copied_by_the_system(view.address + 8 * PAGE) is None
         other.run("theirs = Section.open(name); window = theirs.map()", name=name)
-        other.run(f"win32.VirtualAlloc(window.address + {8 * PAGE}, {PAGE}, 0x1000, 4); window[{8 * PAGE}:{8 * PAGE} + 5] = b'there'")
+        other.run(COMMIT)
         assert copied_by_the_system(view.address + 8 * PAGE) == b"there"
         assert copied_by_the_system(view.address + 9 * PAGE) is None
         other.run("window.close(); theirs.close()")
