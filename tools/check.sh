@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # What has to be clean before a commit: lint, import contracts, types on both systems, invariants, unit tests.
-# With PYTHON set its environment is used, otherwise .venv is made.
+# With PYTHON set its environment is used, otherwise .venv is made; with CHECK_ONLY set no tests are run.
 set -eu
 cd "$(dirname "$0")/.."
 if [ -z "${PYTHON:-}" ]; then
@@ -19,4 +19,6 @@ step "$PYTHON" -m mypy --platform linux
 step "$PYTHON" -m mypy --platform win32
 step "$PYTHON" -m pyright
 step "$PYTHON" tools/check_invariants.py
-step "$PYTHON" -m pytest -q tests/unit tests/cli
+[ ! -e tools/check_sync_tags.py ] || step "$PYTHON" tools/check_sync_tags.py
+step env NO_MKDOCS_2_WARNING=1 "$bin/mkdocs" build --quiet --strict
+[ -n "${CHECK_ONLY:-}" ] || step "$PYTHON" -m pytest -q tests/unit tests/cli

@@ -164,7 +164,8 @@ class Fresh:
             # Through the descriptor: the system fills a page it has just made without clearing it first and without
             # a fault for each, in less than half the time.
             while done < len(data):
-                done += os.pwrite(self._fd, data[done:], offset + done)
+                done += os.pwrite(  # type: ignore[attr-defined, unused-ignore]  # where there is a descriptor
+                    self._fd, data[done:], offset + done)
         self.memory[offset + done:offset + len(data)] = data[done:]
 
 

@@ -65,7 +65,7 @@ class Error(OSError):
         self._winerror = row.winerror
 
     @property
-    def winerror(self) -> int:
+    def winerror(self) -> int:  # type: ignore[override, unused-ignore]  # a plain attribute on Windows
         return self._winerror
 
     def __str__(self) -> str:

@@ -44,7 +44,7 @@ class LocalObject(_fast.ObjectRecord):
         self.views = 0
         self.name = ""  #: full name; "" for none
         self.directory: str | None = None
-        self.place: namespace.Place | None = None
+        self.place: namespace.Place | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
         self.place_key: tuple[str, str, int] | None = None
         self.locator_fd = -1
         self.view_ro = -1  #: descriptions without a lock, which views are mapped through (L5)
@@ -263,7 +263,7 @@ def _close_last_of_process(handle: Handle, obj: LocalObject) -> None:
     if obj.place_key is not None:
         _by_place.pop(obj.place_key, None)
         obj.place_key = None
-    probe = -1
+    probe, borrowed = -1, False
     if obj.name:
         # A description of its own asks "was I last?" after the handle is closed (L3).
         probe = obj.view_ro if obj.view_ro >= 0 else obj.view_rw
