@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Where the library knowingly differs from Windows on Linux, and what shows it.
 
-A row of ``DEVIATIONS`` makes its scenario a strict expected failure; a row of ``OTHERS`` names the test that shows a
-difference that no scenario can.  Both are rows of docs/reference/deviations.md, which tools/deviations.py writes.
+A row of ``DEVIATIONS`` makes its scenario a strict expected failure; a row of ``OTHERS`` or ``BETWEEN_USERS`` names the
+test that shows a difference that no scenario can.  All are rows of docs/reference/deviations.md, which
+tools/deviations.py writes.
 """
 
 from __future__ import annotations
@@ -62,4 +63,20 @@ OTHERS: dict[str, Deviation] = {
     "test_a_native_name_cannot_contain_a_zero": Deviation(
         "NtCreateSection and its kin with a zero inside the name", "an ordinary character", "refused",
         "STATUS_OBJECT_NAME_INVALID", "a name is kept as a file name"),
+}
+
+#: By the name of the test in tests/security/test_deviations_between_users.py that shows it.
+BETWEEN_USERS: dict[str, Deviation] = {
+    "test_rights_that_are_not_about_data_are_of_use_to_the_owner_alone": Deviation(
+        "opening another user's object with rights like SECTION_QUERY or READ_CONTROL and none to its data",
+        "granted where the descriptor says so", "refused", "5 ERROR_ACCESS_DENIED",
+        "the facts of an object stand in the same file as its data, which the kernel gives whole or not at all"),
+    "test_a_descriptor_that_the_kernel_cannot_enforce_is_refused": Deviation(
+        "a security descriptor in which rights of a named user depend on groups, or a member of two groups is denied "
+        "what one of them is allowed", "accepted", "refused when it is set", "1338 ERROR_INVALID_SECURITY_DESCR",
+        "the kernel looks at a named user's entry alone, and allows a member of several groups what any is allowed"),
+    "test_a_name_that_another_user_left_is_free_for_who_may_remove_it": Deviation(
+        "creating a Global\\ object under a name whose last holder was another user than its owner, or was killed",
+        "creates", "creates for the owner and root; for others it cannot be found, and creating it is refused",
+        "5, STATUS_MEMSECTION_HOLDER_OUT_OF_REACH", "a sticky directory lets only the owner remove a file"),
 }
