@@ -7,10 +7,12 @@ the ``.pyx`` files.
 """
 
 import glob
+import os
 import sys
 
 from Cython.Build import cythonize
 from setuptools import Extension, setup
+from setuptools.command.build_py import build_py
 
 CORE = "src/memsection/_native"
 
@@ -44,7 +46,19 @@ def extensions() -> list[Extension]:
     ]
 
 
-setup(ext_modules=cythonize(
+class build_py_with_examples(build_py):
+    """Puts the example programs into the package, where ``memsection demo`` looks for them."""
+
+    def run(self) -> None:
+        super().run()
+        if not self.editable_mode:
+            for program in sorted(glob.glob("examples/*/*.py")):
+                target = os.path.join(self.build_lib, "memsection", program)
+                self.mkpath(os.path.dirname(target))
+                self.copy_file(program, target)
+
+
+setup(cmdclass={"build_py": build_py_with_examples}, ext_modules=cythonize(
     extensions(), include_path=["src"], build_dir="build/cython", nthreads=0,
     compiler_directives={"language_level": 3, "freethreading_compatible": True, "embedsignature": True,
                          "boundscheck": False, "wraparound": False},
