@@ -28,6 +28,8 @@ from memsection.vocabulary.object_types import FILE, PROCESS, ObjectType
 _PID_SHIFT, _FD_MASK, _INHERIT = 24, (1 << 24) - 4, 1 << 47
 _CLOEXEC_FLAG = 0o2000000  # O_CLOEXEC in fdinfo's flags
 _given: list[tuple[int, int, int, str]] = []  # (pidfd of the receiver, descriptor, data descriptor, full name)
+_gifts: dict[int, tuple[int, ...]] = {}  # the objects behind the values that this process gave, the latest ones
+_MOST_GIFTS = 4096
 
 
 def duplicate(source_process: int, source: int, target_process: int, access: int, attributes: int,
@@ -159,7 +161,8 @@ def set_protected(handle: Handle, protect: bool) -> None:
 
 def _take(pid: int, value: int, access: int, attributes: int, options: int) -> Handle:
     """A handle of another process, into this one."""
-    fd = (value & ~3) // 4
+    value &= ~3
+    pid, fd = (pid, value // 4) if value < GIFT else _whereabouts(pid, value)
     try:
         found, info = _look(pid, fd, value)
     except NtError as failure:
@@ -188,6 +191,34 @@ def _take(pid: int, value: int, access: int, attributes: int, options: int) -> H
             objects.close(handle.value)
             raise
     return handle
+
+
+def _whereabouts(pid: int, value: int) -> tuple[int, int]:
+    """Where the description of a handle is that a process was given: (process, descriptor).
+
+    Until it is fetched it is the giver's.  Then it is the receiver's, under a descriptor that only the receiver knows:
+    the giver finds it by the object that it gave.
+    """
+    giver, fd = (value & ~(GIFT | _INHERIT)) >> _PID_SHIFT, (value & _FD_MASK) // 4
+    if _is_live(giver, fd, GIVEN):
+        return giver, fd
+    identity = _gifts.get(value)
+    for other in lifetime.descriptors(pid) if identity is not None else ():
+        try:
+            found = sys_.stat(f"/proc/{pid}/fd/{other}")
+        except OSError:
+            continue
+        if (found.st_dev, found.st_ino) == identity and _is_live(pid, other, 0):
+            return pid, other
+    raise _gone(pid, value)
+
+
+def _is_live(pid: int, fd: int, given: int) -> bool:
+    try:
+        info = descriptor_info(pid, fd)
+    except OSError:
+        return False
+    return info is not None and decode(info[0]) is not None and info[0] & GIVEN == given
 
 
 def _take_borrowed(pid: int, fd: int, access: int, attributes: int, options: int, refusal: NtError) -> Handle:
@@ -355,7 +386,11 @@ def _give(handle: Handle, receiver: Handle | None, access: int, attributes: int,
         copy.publish()
         sys_.lseek(copy.fd, sys_.lseek(copy.fd, 0, 1) | GIVEN, 0)
         _given.append((pidfd, copy.fd, copy.data_fd, handle.obj.name))
-    return GIFT | (_INHERIT if inherit else 0) | os.getpid() << _PID_SHIFT | copy.fd * 4
+    value = GIFT | (_INHERIT if inherit else 0) | os.getpid() << _PID_SHIFT | copy.fd * 4
+    if len(_gifts) >= _MOST_GIFTS:
+        _gifts.pop(next(iter(_gifts)))
+    _gifts[value] = handle.obj.identity
+    return value
 
 
 def accept(value: int) -> Handle:
@@ -411,6 +446,7 @@ def _forget_given() -> None:
             if fd >= 0:
                 sys_.close(fd)
     _given.clear()
+    _gifts.clear()
 
 
 os.register_at_fork(after_in_child=_forget_given)
