@@ -57,6 +57,11 @@ OTHERS: dict[str, Deviation] = {
     "test_a_view_cannot_be_mapped_into_another_process": Deviation(
         "NtMapViewOfSection, NtUnmapViewOfSection on another process", "maps there", "refused",
         "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM", "no system call maps into another process"),
+    "test_files_and_processes_cannot_be_given_to_another_process": Deviation(
+        "DuplicateHandle of a file or process into another process", "the other process has the handle",
+        "refused; inherited and taken handles work", "50 ERROR_NOT_SUPPORTED",
+        "nothing can be put into another process here; an object waits with its giver until it is fetched, and an "
+        "ordinary descriptor cannot say that it waits"),
     "test_an_object_of_a_user_cannot_be_made_permanent": Deviation(
         "NtMakePermanentObject on an object whose name is not Global\\", "outlives its handles", "refused; Global\\ works",
         "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM", "its memory has no name in the system, and is gone with the last process"),

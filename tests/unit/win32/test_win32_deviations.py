@@ -70,6 +70,25 @@ def test_a_view_cannot_be_mapped_into_another_process() -> None:
     win32.CloseHandle(section)
 
 
+@pytest.mark.linux_only("Windows puts any handle into another process")
+def test_files_and_processes_cannot_be_given_to_another_process(tmp_path: Path) -> None:
+    file = win32.CreateFile(tmp_path / "file", BOTH, 0, None, win32.CREATE_NEW)
+    section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, None)
+    me = win32.GetCurrentProcess()
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        process = win32.OpenProcess(win32.PROCESS_DUP_HANDLE, False, child.pid)
+        assert win32.DuplicateHandle(me, section, process) > 0
+        for handle in (file, me):
+            with pytest.raises(OSError) as caught:
+                win32.DuplicateHandle(me, handle, process)
+            assert _code(caught) == win32.ERROR_NOT_SUPPORTED
+        win32.CloseHandle(process)
+        assert child.stdin is not None
+        child.stdin.write(b"\n")
+    win32.CloseHandle(section)
+    win32.CloseHandle(file)
+
+
 @pytest.mark.linux_only("Windows has permanent objects everywhere, for who may make them")
 def test_an_object_of_a_user_cannot_be_made_permanent() -> None:
     for prefix, expected in (("", status.NOT_ON_THIS_SYSTEM), ("Global\\", status.SUCCESS)):

@@ -191,6 +191,49 @@ def test_standard_handles_are_made_once_and_can_be_replaced() -> None:
     win32.CloseHandle(event)
 
 
+WAITING = """\
+import sys
+from memsection import win32
+print("ready", flush=True)
+for line in sys.stdin:
+    value = int(line)
+    view = win32.MapViewOfFile(value, win32.FILE_MAP_READ)
+    print(win32.ReadProcessMemory(win32.GetCurrentProcess(), view, 5), flush=True)
+"""
+
+
+@pytest.mark.parametrize("fetched", [False, True])
+def test_a_handle_that_was_given_can_be_passed_on_and_taken_back(fetched: bool) -> None:
+    me = win32.GetCurrentProcess()
+    section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, None)
+    view = win32.MapViewOfFile(section, win32.FILE_MAP_WRITE)
+    win32.WriteProcessMemory(me, view, b"given")
+    with subprocess.Popen([sys.executable, "-c", WAITING], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as child:
+        assert child.stdin is not None and child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        process = win32.OpenProcess(win32.PROCESS_DUP_HANDLE, False, child.pid)
+        given = win32.DuplicateHandle(me, section, process)
+        win32.CloseHandle(section)
+        if fetched:
+            child.stdin.write(f"{given}\n")
+            child.stdin.flush()
+            assert child.stdout.readline() == "b'given'\n"
+        back = win32.DuplicateHandle(process, given, me)
+        again = win32.DuplicateHandle(process, given, me, 0, False,
+                                      win32.DUPLICATE_SAME_ACCESS | win32.DUPLICATE_CLOSE_SOURCE)
+        assert win32.CompareObjectHandles(back, again)
+        with pytest.raises(OSError) as caught:
+            win32.DuplicateHandle(process, given, me)
+        assert caught.value.winerror == win32.ERROR_INVALID_HANDLE
+        own = win32.MapViewOfFile(back, win32.FILE_MAP_READ)
+        assert win32.ReadProcessMemory(me, own, 5) == b"given"
+        for address in (own, view):
+            win32.UnmapViewOfFile(address)
+        for handle in (back, again, process):
+            win32.CloseHandle(handle)
+
+
 def _token(access: int) -> int:
     return win32.OpenProcessToken(win32.GetCurrentProcess(), access)
 
