@@ -33,11 +33,21 @@ struct waited {
 
 static uint32_t no_waitv;
 
-int64_t ms_now(void)
+static int64_t now_by(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+int64_t ms_now(void)
+{
+    return now_by(CLOCK_MONOTONIC);
+}
+
+int64_t ms_now_roughly(void)
+{
+    return now_by(CLOCK_MONOTONIC_COARSE);
 }
 
 static struct timespec *when(int64_t deadline, struct timespec *out)

@@ -11,8 +11,9 @@
 #define MS_FOREVER INT64_MAX
 #define MS_FUTEX_MOST 128 /* words that one wait can watch (FUTEX_WAITV_MAX) */
 
-/* Nanoseconds of CLOCK_MONOTONIC. */
+/* Nanoseconds of CLOCK_MONOTONIC; and as of the last tick, which is some milliseconds ago and costs a fifth. */
 int64_t ms_now(void);
+int64_t ms_now_roughly(void);
 
 /* Sleep while the word holds this value.  0 when woken or when it holds another; -ETIMEDOUT, -EINTR. */
 int ms_futex_wait(uint32_t *word, uint32_t value, int64_t deadline);

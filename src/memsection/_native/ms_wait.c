@@ -326,9 +326,10 @@ int ms_wait_run(ms_wait *wait)
 {
     int64_t looked = 0;
     for (;;) {
-        int result = ms_wait_attempt(wait);
+        int result = wait->tried ? -EBUSY : ms_wait_attempt(wait);
         if (!open_question(result))
             return result;
+        wait->tried = 0;
         if (!wait->deadline)
             return out_of_time(wait);
         if (!wait->spun) {
@@ -337,7 +338,8 @@ int ms_wait_run(ms_wait *wait)
             if (!open_question(result))
                 return result;
         }
-        int64_t now = ms_now();
+        /* Before the first sleep of a wait for ever the exact time does not matter, and costs. */
+        int64_t now = wait->slept || wait->deadline != MS_FOREVER ? ms_now() : ms_now_roughly();
         if (now >= wait->deadline)
             return out_of_time(wait);
         if (!looked)
@@ -360,7 +362,7 @@ int ms_wait_run(ms_wait *wait)
 
 int ms_wait_begin(ms_wait *wait)
 {
-    wait->slept = wait->spun = wait->helped = 0;
+    wait->slept = wait->spun = wait->helped = wait->tried = 0;
     wait->ended = 0;
     wait->index = wait->dead = 0;
     if (wait->count < 1 || wait->count > MS_WAIT_MOST)

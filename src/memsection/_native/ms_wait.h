@@ -31,6 +31,7 @@ typedef struct {
     uint32_t dead;    /* result: the pid of an abandoned mutex's last owner */
     /* the wait's own */
     int slept, spun, helped;
+    int tried; /* may be set by whoever has just made an attempt, in vain */
     uint32_t missing; /* for all: the item it sleeps on */
     uint32_t ended;   /* a word: one of the processes has ended */
     int64_t judged;   /* when to look next whether owners live */

@@ -65,6 +65,7 @@ cdef extern from "ms_wait.h" nogil:
         uint32_t index
         uint32_t dead
         int slept
+        int tried
     int ms_wait_begin(ms_wait *)
     int ms_wait_attempt(ms_wait *)
     int ms_wait_run(ms_wait *)
@@ -135,6 +136,7 @@ cdef int run(ms_wait *wait, object act=None) except? -1000:
     if result != -EBUSY and result != -EAGAIN:
         ms_wait_end(wait)
         return result
+    wait.tried = 1
     while True:
         with nogil:
             result = ms_wait_run(wait)
