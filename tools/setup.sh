@@ -45,8 +45,9 @@ fi
 
 # What the installation was made from; the same again means there is nothing to do.
 stamp=.venv/.made-from
-wanted="$extra $("$python" -V) $(cat pyproject.toml setup.py src/memsection/_native/*.pyx src/memsection/nt/linux/*.pyx src/memsection/_native/*.[ch] \
-    src/memsection/_native/include/* | cksum)"
+sources=$(find pyproject.toml setup.py src/memsection \( -name '*.toml' -o -name setup.py -o -name '*.pyx' -o -name '*.pxd' \
+    -o -name '*.[ch]' \) | LC_ALL=C sort | xargs cat | cksum)
+wanted="$extra $("$python" -V) $sources"
 if [ -x .venv/bin/python ] && .venv/bin/python -c 'import memsection' 2>/dev/null &&
     grep -qxF "$wanted" "$stamp" 2>/dev/null; then
     exit 0
@@ -54,4 +55,5 @@ fi
 [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv
 echo "setup: building and installing memsection[$extra] into .venv" >&2
 .venv/bin/python -m pip install -q -e ".[$extra]"
-grep -qxF "$wanted" "$stamp" 2>/dev/null || echo "$wanted" >> "$stamp"
+grep -qF "$sources" "$stamp" 2>/dev/null || : > "$stamp"
+echo "$wanted" >> "$stamp"

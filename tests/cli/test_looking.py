@@ -207,3 +207,32 @@ def test_completion_is_there_for_the_usual_shells(cli, shell: str) -> None:  # t
 
 def test_the_environment_of_a_test_is_its_own(cli) -> None:  # type: ignore[no-untyped-def]
     assert cli.environment["MEMSECTION_ROOT"] != os.environ.get("MEMSECTION_ROOT")
+
+
+TYPED = """
+import sys
+from dataclasses import dataclass
+import numpy as np
+from memsection import arrays, latest, records
+@dataclass
+class Status:
+    counter: records.int32
+    voltage: records.float64
+shared = records.create("status", Status, count=2); shared[1] = Status(7, 3.5)
+array = arrays.put("numbers", np.arange(6, dtype=np.int16).reshape(2, 3))
+value = latest.create("newest", Status); value.write(Status(1, 2.5))
+print(1, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_peek_shows_values_where_the_section_tells_their_types(cli) -> None:  # type: ignore[no-untyped-def]
+    cli.python(TYPED)
+    records = cli.output("peek", "status").splitlines()
+    assert records[0].startswith("record: name Status, count 2")
+    assert records[1:] == ["[0] counter = 0", "[0] voltage = 0.0", "[1] counter = 7", "[1] voltage = 3.5"]
+    assert cli.output("peek", "numbers").splitlines()[1:] == ["[[0 1 2]", " [3 4 5]]"]
+    assert cli.output("peek", "newest").splitlines()[1:] == ["number 1", "counter = 1", "voltage = 2.5"]
+    assert cli.output("peek", "numbers", "--hex", "--length", "4") == (
+        "00000000  00 00 01 00" + " " * 39 + "│····│\n")
+    assert cli.run("cat", "numbers").stdout == b"".join(number.to_bytes(2, "little") for number in range(6))

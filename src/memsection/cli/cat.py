@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from memsection import Event, Mutex, Process, Section, View, errors
+from memsection import Event, Mutex, Process, Section, View, errors, schema
 from memsection.cli import content
 from memsection.cli.output import progress
 from memsection.vocabulary import status as st
@@ -38,7 +38,7 @@ def cat(
                 found.release()
                 _stream(name)
                 return
-            end = len(view) if found is None else _settled(name, found)
+            end = _described(section, len(view)) if found is None else _settled(name, found)
             start = min(offset, end)
             if length is not None:
                 end = min(end, start + length)
@@ -65,6 +65,12 @@ def _settled(name: str, found: content.Content) -> int:
             raise errors.Error(f"cat '{name}': the process {found.producer} that filled it ended in the middle")
         time.sleep(content.POLL_SECONDS / 4)
     return found.length
+
+
+def _described(section: Section, whole: int) -> int:
+    """The length of the data of an array or a table, which says it itself; all pages of anything else."""
+    facts = schema.describe(section)
+    return whole if facts is None else int(facts["size"])
 
 
 def _lives(pid: int) -> bool:

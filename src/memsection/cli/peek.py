@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: MIT
-"""``memsection peek NAME``: the bytes of a section as hexadecimal numbers and text."""
+"""``memsection peek NAME``: what a section contains: values where it tells their types, otherwise numbers and text."""
 
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 import typer
 from rich.live import Live
 from rich.text import Text
 
-from memsection import Section, errors
+from memsection import Section, errors, schema
+from memsection.cli import typed
 from memsection.cli.output import out
 
 _ROW = 16
@@ -21,26 +23,55 @@ def peek(
     offset: Annotated[int, typer.Option(help="The first byte to show.", min=0)] = 0,
     length: Annotated[int, typer.Option(help="How many bytes to show.", min=1)] = 256,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on, and mark what changes, until Ctrl-C.")] = False,
+    raw: Annotated[bool, typer.Option("--hex", help="Bytes, also where the section says what they mean.")] = False,
     interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.02)] = 0.5,
 ) -> None:
-    """Look at the bytes of a section, once or as they change."""
-    with Section.open(name, access="r") as section, section.map() as view:
-        if offset >= len(view):
-            raise errors.ArgumentError(f"peek '{name}': asked for offset {offset}, the section has {len(view)} bytes")
-        end = min(offset + length, len(view))
-        before = bytes(view[offset:end])
-        if not watch:
-            out.print(dump(before, offset))
+    """Look at the content of a section, once or as it changes.
+
+    Arrays, records and latest values of this library are shown as what they are, everything else as bytes.
+    """
+    with Section.open(name, access="r") as section:
+        facts = None if raw else schema.describe(section)
+        if facts is not None and typed.lines(section, facts) is not None:
+            _show(lambda before: _typed(section, facts, before), watch, interval)
             return
-        try:
-            with Live(dump(before, offset), console=out, auto_refresh=False) as live:
-                while True:
-                    time.sleep(interval)
-                    now = bytes(view[offset:end])
-                    live.update(dump(now, offset, before), refresh=True)
-                    before = now
-        except KeyboardInterrupt:
-            return
+        with section.map() as view:
+            if offset >= len(view):
+                raise errors.ArgumentError(f"peek '{name}': asked for offset {offset}, "
+                                           f"the section has {len(view)} bytes")
+            end = min(offset + length, len(view))
+
+            def bytes_now(before: Any) -> tuple[Text, Any]:
+                now = bytes(view[offset:end])
+                return dump(now, offset, before), now
+
+            _show(bytes_now, watch, interval)
+
+
+def _show(look: Callable[[Any], tuple[Text, Any]], watch: bool, interval: float) -> None:
+    """Show what ``look`` gives, again and again if asked; it is told what it saw before."""
+    text, before = look(None)
+    if not watch:
+        out.print(text)
+        return
+    try:
+        with Live(text, console=out, auto_refresh=False) as live:
+            while True:
+                time.sleep(interval)
+                text, before = look(before)
+                live.update(text, refresh=True)
+    except KeyboardInterrupt:
+        return
+
+
+def _typed(section: Section, facts: schema.Facts, before: list[str] | None) -> tuple[Text, list[str]]:
+    now = typed.lines(section, facts) or []
+    text = Text(typed.heading(facts), "cyan")
+    for index, line in enumerate(now):
+        changed = before is not None and (index >= len(before) or before[index] != line)
+        text.append("\n")
+        text.append(line, "bold black on yellow" if changed else "default")
+    return text, now
 
 
 def dump(data: bytes, offset: int = 0, before: bytes | None = None) -> Text:
