@@ -28,6 +28,12 @@ LINUX_ONLY = {
     "unit/nt/linux/": "the parts of the Linux object manager",
 }
 
+#: A test that uses one of these helpers is for Linux as well.
+LINUX_HELPERS = {
+    "worker": "its other process (support.workers) is driven through pipes with select(2)",
+    "fork": "Windows has no fork",
+}
+
 #: The same for Linux.
 WINDOWS_ONLY = {
     "unit/nt/windows/": "the services over ntdll",
@@ -52,7 +58,18 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
                 raise pytest.UsageError(f"{item.nodeid}: linux_only takes its reason, and nothing else")
     if sys.platform != "win32":
         return
-    out = [item for item in items if item.get_closest_marker("linux_only")]
+    out = [item for item in items if item.get_closest_marker("linux_only") or _uses_linux_helpers(item)]
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
+
+
+def _uses_linux_helpers(item: pytest.Item) -> bool:
+    """Whether a test function calls one of the helpers that only Linux has."""
+    waiting = [item.function.__code__] if isinstance(item, pytest.Function) else []
+    while waiting:
+        code = waiting.pop()
+        if not LINUX_HELPERS.keys().isdisjoint(code.co_names):
+            return True
+        waiting += [constant for constant in code.co_consts if isinstance(constant, type(code))]
+    return False

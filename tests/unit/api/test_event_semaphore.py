@@ -144,6 +144,7 @@ def test_units_and_rights_of_a_semaphore(name: str) -> None:
         one.close()
 
 
+@pytest.mark.linux_only("natively Windows says that a name is taken, whatever by")
 def test_all_types_share_one_namespace(name: str) -> None:
     makers = {Section: lambda: Section.create(name, 4096), Mutex: lambda: Mutex.create(name),
               Event: lambda: Event.create(name), Semaphore: lambda: Semaphore.create(name)}

@@ -183,6 +183,8 @@ class Synchronisation:
         return self._open("NtOpenSemaphore", access, attributes)
 
     def release_semaphore(self, handle: int, count: int) -> int:
+        if not 0 < count < 1 << 31:  # said here, because a LONG would be another number, and Wine takes 0
+            raise NtError(st.INVALID_PARAMETER, "release semaphore", None, f"{count} units cannot be released")
         before = w.ULONG()
         ntdll.call("NtReleaseSemaphore", handle, count, ctypes.byref(before), detail=f"asked for {count} more")
         return before.value
