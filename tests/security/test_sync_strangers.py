@@ -130,8 +130,7 @@ def test_a_global_body_that_is_cut_kills_nobody(root: str) -> None:
 import os
 from memsection import *
 from memsection.nt.linux import objects
-mutex, event = Mutex.create({name!r}), Event.create({name + "e"!r})
-mutex.acquire()
+mutex, event = Mutex.create({name!r}, initial_owner=True), Event.create({name + "e"!r})
 event.set()
 for one in (mutex, event):
     os.ftruncate(objects.lookup(one.handle).fd, 0)

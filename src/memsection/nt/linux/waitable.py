@@ -90,6 +90,8 @@ def create(kind: ObjectType, access: int, attributes: Any, state: bytes,
     status, handle = objects.create(kind, access, attributes, build)
     if status == st.SUCCESS and prepared:
         handle.obj.state = prepared[0]
+        assert handle.obj.facts is not None
+        _guard(prepared[0], handle, handle.obj.facts)
     return status, handle
 
 
