@@ -57,6 +57,13 @@ def text_of(handle: int, information: int) -> str:
     return n.UnicodeString.from_buffer(buffer).text()
 
 
+def object_name(handle: int) -> str:
+    """The full name of an object, "" for none."""
+    name = text_of(handle, NAME)
+    # Wine calls a section of a file by the file's name, where Windows has no name for it.
+    return "" if name.startswith("\\??\\") and text_of(handle, TYPE) == "Section" else name
+
+
 def basic(handle: int) -> n.ObjectBasicInformation:
     """ObjectBasicInformation."""
     info = n.ObjectBasicInformation()
@@ -71,7 +78,7 @@ def failure(status: int, function: str, handle: int, needed: int, asked: str = "
     try:
         granted, kind = basic(handle).GrantedAccess, BY_NAME.get(text_of(handle, TYPE))
         if kind is not None and kind.name in _OURS:
-            name = names.win32_name(text_of(handle, NAME)) or None
+            name = names.win32_name(object_name(handle)) or None
     except NtError:
         pass  # no handle: the status says so
     else:
@@ -132,7 +139,7 @@ def _found(process: int, entry: n.HandleTableEntry) -> s.HandleEntry | None:
         kind = text_of(copy, TYPE)
         size, name = 0, ""
         if kind in _OURS:
-            name = text_of(copy, NAME)
+            name = object_name(copy)
             if kind == "Section":
                 size = section_size(copy)
         return s.HandleEntry(pid=pid, handle=value, type_name=kind, granted_access=entry.GrantedAccess,
@@ -200,7 +207,7 @@ class Objects:
         return info.Attributes, info.GrantedAccess
 
     def query_object_name(self, handle: int) -> str:
-        return text_of(handle, NAME)
+        return object_name(handle)
 
     def query_object_type(self, handle: int) -> str:
         return text_of(handle, TYPE)

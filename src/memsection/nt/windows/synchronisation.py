@@ -106,7 +106,7 @@ def _abandoned(handle: int) -> bool:
 
 
 def _told(handle: int, index: int = 0) -> AbandonedNtError:
-    name = names.win32_name(objects.text_of(handle, objects.NAME)) or None
+    name = names.win32_name(objects.object_name(handle)) or None
     return AbandonedNtError(name, owner_pid=0, index=index)  # Windows does not say who it was
 
 
