@@ -239,6 +239,35 @@ def test_a_child_leaves_its_blocks_to_its_parent(name: str, method: str, depth: 
     blocks._sweep()
 
 
+PROGRAM = """
+import multiprocessing
+import sys
+from multiprocessing import util
+from memsection import Section
+from memsection.compat import SharedMemory
+
+def child(connection, block, section):
+    connection.recv()
+    SharedMemory(block).close()
+    Section.open(section).close()
+    print("found", flush=True)
+
+if __name__ == "__main__":
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    block = SharedMemory(create=True, size=10)
+    section = Section.create(block.name + "-section", 4096)
+    context.Process(target=child, args=(there, block.name, block.name + "-section")).start()
+    util.Finalize(None, here.send, ("the program is at its end",), exitpriority=5)
+"""
+
+
+def test_a_programs_names_stay_until_its_children_have_ended(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(PROGRAM)
+    done = subprocess.run([sys.executable, str(tmp_path / "program.py")], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("found\n", "")
+
+
 @linux_only
 def test_a_killed_child_leaves_nothing(name: str) -> None:
     child = multiprocessing.get_context("fork").Process(target=make_and_die, args=(name,))

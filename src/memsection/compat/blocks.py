@@ -21,7 +21,6 @@ What a section cannot say of itself stands in its ``record``; genuine objects ar
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import os
 import secrets
@@ -317,16 +316,16 @@ def _after_fork_in_child() -> None:
     heritage.listen()
 
 
-if POSIX:
-    heritage.listen()
-    heritage.leave_at_end_of_children(_to_leave)
-    os.register_at_fork(after_in_child=_after_fork_in_child)  # type: ignore[attr-defined, unused-ignore]
-
-
-@atexit.register
 def _close_all() -> None:
-    """The process ends in order: names that nobody else has go now, not when somebody meets what is left of them."""
+    """The process ends in order, and its children have: names that nobody else has go now."""
     heritage.stop()
     for identity in list(_handles):
         with contextlib.suppress(OSError):
             _let_go(identity)
+
+
+if POSIX:
+    heritage.listen()
+    heritage.leave_at_end_of_children(_to_leave)
+    os.register_at_fork(after_in_child=_after_fork_in_child)  # type: ignore[attr-defined, unused-ignore]
+heritage.at_end(_close_all)

@@ -90,6 +90,11 @@ def leave_at_end(sections: Callable[[], list[Section]]) -> None:
     util.Finalize(None, _leave, (parent.pid, sections), exitpriority=-30)
 
 
+def at_end(close: Callable[[], None]) -> None:
+    """Arrange for what is to be done last when this process ends: after its children have, and left what they leave."""
+    util.Finalize(None, close, exitpriority=-40)
+
+
 def leave_at_end_of_children(sections: Callable[[], list[Section]]) -> None:
     """The same for every child that will be forked.  One that is spawned has to see to it itself."""
     util.register_after_fork(leave_at_end, lambda _: leave_at_end(sections))
