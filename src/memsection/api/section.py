@@ -115,6 +115,17 @@ class Section(Handle):
             ...     bytes(view[:5])
             b'hello'
         """
+        if name and size > 0 and access in RIGHTS and commit and security is None and not (
+                exist_ok or inheritable or large_pages or numa_node is not None):
+            try:  # what is asked for most, without detours
+                _, handle = _create_section(a.STANDARD_RIGHTS_REQUIRED | RIGHTS[access], plain_attributes(name, 0), size,
+                                            PROTECTIONS[access], p.SEC_COMMIT, 0)
+            except NtError as failure:
+                raise public(failure) from None
+            section = _new(cls)
+            section._handle, section._access, section._size, section.created = handle, access, -1, True
+            section._made_by(_getframe(1))
+            return section
         kind = (p.SEC_COMMIT if commit else p.SEC_RESERVE) | (p.SEC_LARGE_PAGES if large_pages else 0)
         if size <= 0:
             raise ArgumentError(f"create {name or 'a section'!r}: asked for {size} bytes, a section has at least one")
@@ -124,11 +135,8 @@ class Section(Handle):
     def _create(cls, name: str | None, size: int | None, access: str, exist_ok: bool, inheritable: bool,
                 security: Security | str | bytes | None, kind: int, file: int, numa_node: int | None) -> Self:
         mask = cls._mask(access)
-        if name and not inheritable and not exist_ok and security is None:
-            attributes: s.ObjectAttributes | None = plain_attributes(name, 0)
-        else:
-            attributes = object_attributes(object_types.SECTION, name, inheritable=inheritable, exist_ok=exist_ok,
-                                           security=security)
+        attributes = object_attributes(object_types.SECTION, name, inheritable=inheritable, exist_ok=exist_ok,
+                                       security=security)
         while True:
             try:
                 status, handle = _create_section(a.STANDARD_RIGHTS_REQUIRED | mask, attributes, size,

@@ -26,7 +26,7 @@ class ObjectRecord:
     kind: ObjectType
     name: str
     place: PlaceRecord | None
-    place_key: tuple[str, str, int] | None
+    place_key: str | None
     state: Any
     handles: set[Handle]
     locator_fd: int
@@ -42,7 +42,7 @@ class PlaceRecord:
     leaf: str
     dirfd: int
     gone: bool
-    key: tuple[str, str, int]
+    key: str
     uid: int
     checksum: int
     path: bytes

@@ -168,7 +168,7 @@ cdef class PlaceRecord:
     cdef public object directory, file, full, leaf
     cdef public int dirfd
     cdef public bint gone
-    cdef public tuple key
+    cdef public str key
     cdef public uint32_t uid, checksum
     cdef public bytes path, name
     cdef public uint64_t generation
@@ -263,6 +263,7 @@ cdef dict _spare = {}           # size: addresses where views of that size were
 cdef uint64_t _generation = 1   # of the namespace's directories
 cdef uint64_t _next_address = 0
 cdef uint64_t _namespace_of_pids = 0
+cdef uint64_t _unchecked = 0    # bytes created that ``commit`` was not told of yet
 cdef uint32_t _uid = 0, _gid = 0
 cdef int _group_count = -1      # -1: nobody was looked at yet
 cdef uint32_t[64] _groups
@@ -282,6 +283,7 @@ cdef enum:
     SEC_COMMIT = 0x08000000
     LARGEST = 4 << 20           # of what is created here: larger ones are not worth it, and are checked one by one
     POPULATE_FROM = 65536
+    CHECKED_TOGETHER = 1 << 20
     OBJ_INHERIT = 0x02
     OBJ_OPENIF = 0x80
     OBJ_CASE_INSENSITIVE = 0x40
@@ -689,6 +691,7 @@ def create_section(access, attributes, maximum_size, protection, kind, file, *, 
 
 
 cdef HandleRecord _create(uint64_t access, attributes, uint64_t size, uint32_t protection):
+    global _unchecked
     cdef PlaceRecord place = None
     cdef ms_file file
     cdef long long flags = 0
@@ -722,10 +725,13 @@ cdef HandleRecord _create(uint64_t access, attributes, uint64_t size, uint32_t p
             return None
     if template[0] is None:
         return None
-    try:
-        _check_commit(size)
-    except Exception:
-        return None
+    _unchecked += size
+    if _unchecked >= CHECKED_TOGETHER:
+        try:
+            _check_commit(_unchecked)
+        except Exception:
+            return None
+        _unchecked = 0
     facts = _new_facts(template, size, place, image)
     try:
         fd = _new_body(template, size, facts, image, place)

@@ -50,7 +50,7 @@ class Place(_fast.PlaceRecord):
         self.gone = False  #: the directory was removed under us: look for the name again, in a new one
         self.leaf = leaf
         self.uid = os.geteuid()
-        self.key = directory, leaf, self.uid
+        self.key = f"{self.uid} {directory} {leaf}"
         if directory == "local":
             self.dirfd = local_directory()
             self.file = escape(leaf)

@@ -45,7 +45,7 @@ class LocalObject(_fast.ObjectRecord):
         self.name = ""  #: full name; "" for none
         self.directory: str | None = None
         self.place: namespace.Place | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
-        self.place_key: tuple[str, str, int] | None = None
+        self.place_key: str | None = None
         self.locator_fd = -1
         self.view_ro = -1  #: descriptions without a lock, which views are mapped through (L5)
         self.view_rw = -1
@@ -63,7 +63,7 @@ class LocalObject(_fast.ObjectRecord):
 lock = _fast.Lock()
 _table: dict[int, Handle] = {}
 _by_identity: dict[tuple[int, ...], LocalObject] = {}
-_by_place: dict[tuple[str, str, int], LocalObject] = {}
+_by_place: dict[str, LocalObject] = {}
 _granted: dict[tuple[bytes, int, int], int] = {}
 _assigned: dict[tuple[bytes | None, int], tuple[bytes, acl.Floor]] = {}
 _caches_token: security.Token | None = None  # whom the two tables above are about
