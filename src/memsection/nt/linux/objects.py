@@ -106,6 +106,11 @@ def _at_exit() -> None:
     """Close every handle to a named object: nobody else can take its name away."""
     if _cleans_up != os.getpid():
         return
+    util = sys.modules.get("multiprocessing.util")
+    if util is not None:
+        # Its children, which may still want the names, are joined first, and its queues, which may still pickle a
+        # handle, flushed.  It does so only once, and in a child of Python 3.13 after this otherwise.
+        util._exit_function()
     for handle in all_handles():
         if handle.obj.name and handle.kind.number <= 4:
             try:
