@@ -235,7 +235,7 @@ def _latest(peers: Peers, row: Callable[..., None]) -> None:
 
 def report(rows: dict[str, Samples], versions: str) -> str:
     """The Markdown page."""
-    parts = [f"<!-- Written by bench/against_everybody.py -->\n\n{heading()}; {versions}.\n",
+    parts = [f"<!-- Written by bench/against_everybody.py -->\n\n# All figures\n\n{heading()}; {versions}.\n",
              "Times for one operation: median (99th percentile), and how many times as long as memsection takes.\n"]
     for title, samples in rows.items():
         lines = []
@@ -243,7 +243,7 @@ def report(rows: dict[str, Samples], versions: str) -> str:
             times_as_long = f"{ratio(samples, name, OURS):.2f}" if OURS in samples else ""
             lines.append([f"**{name}**" if name == OURS else name, span(median(times)), span(percentile(times, 0.99)),
                           times_as_long])
-        parts.append(f"### {title}\n\n{table(['', 'median', '99th percentile', 'times memsection'], lines)}\n")
+        parts.append(f"## {title}\n\n{table(['', 'median', '99th percentile', 'times memsection'], lines)}\n")
     return "\n".join(parts)
 
 
