@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -240,7 +241,7 @@ def test_a_repair_function_sees_to_it_and_then_it_is_taken_as_usual(name: str) -
     mutex = Mutex.create(name, repair=seen.append)
     abandon(mutex)
     assert mutex.acquire(1) is True
-    assert [error.owner_pid for error in seen] == [os.getpid()]
+    assert [error.owner_pid for error in seen] == [os.getpid() if sys.platform == "linux" else 0]  # untold on Windows
     mutex.release()
     assert mutex.acquire(0) and len(seen) == 1
     mutex.release()
