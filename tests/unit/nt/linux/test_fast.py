@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
 import random
 import re
@@ -17,7 +19,7 @@ from support.workers import fork, reap, worker
 
 from memsection import Event, Section, Security, View
 from memsection.nt import kernel
-from memsection.nt.linux import control_page, lifetime, memory, namespace, objects, quick, section
+from memsection.nt.linux import _fast, control_page, lifetime, memory, namespace, objects, quick, section
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import structs as s
 
@@ -362,3 +364,19 @@ def test_a_fresh_view_is_there_before_it_is_touched() -> None:
         assert bytes(view) == bytes(len(view))
 
 
+
+
+def test_the_stub_says_what_is_there() -> None:
+    stub = ast.parse(Path(_fast.__file__).with_name("_fast.pyi").read_text())
+    declared = {node.name: node for node in stub.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
+    there = {name for name, value in vars(_fast).items()
+             if not name.startswith("_") and getattr(value, "__module__", None) == _fast.__name__}
+    assert there == set(declared)
+    for name, node in declared.items():
+        if isinstance(node, ast.ClassDef):
+            fields = {line.target.id for line in node.body if isinstance(line, ast.AnnAssign)
+                      and isinstance(line.target, ast.Name)}
+            assert fields == {field for field in vars(getattr(_fast, name)) if not field.startswith("_")}, name
+        else:
+            arguments = [one.arg for one in node.args.args + node.args.kwonlyargs]
+            assert arguments == list(inspect.signature(getattr(_fast, name)).parameters), name
