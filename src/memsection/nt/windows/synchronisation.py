@@ -49,17 +49,18 @@ def _interrupt_event() -> int:
 
 
 def _deadline(timeout: int | None) -> int | None:
-    """When a timeout is over, in the monotonic clock's 100 ns units; an absolute time becomes a span first."""
+    """When a timeout is over, in 100 ns units of the one clock that does not tick in steps of 16 ms here; an absolute
+    time becomes a span first."""
     if timeout is None:
         return None
     if timeout > 0:  # 100 ns units since 1601
         timeout = min(0, int((time.time() + 11_644_473_600) * 10_000_000) - timeout)
-    return time.monotonic_ns() // 100 - timeout
+    return time.perf_counter_ns() // 100 - timeout
 
 
 def _remaining(deadline: int | None) -> int | None:
     """What is left of it, as a timeout."""
-    return None if deadline is None else min(0, time.monotonic_ns() // 100 - deadline)
+    return None if deadline is None else min(0, time.perf_counter_ns() // 100 - deadline)
 
 
 def _succeeded(status: int, handles: Sequence[int]) -> int:
