@@ -17,6 +17,7 @@ step "$PYTHON" -m ruff check src tests tools
 step env PYTHONPATH=src "$bin/lint-imports" --no-cache
 step "$PYTHON" -m mypy --platform linux
 step "$PYTHON" -m mypy --platform win32
+step "$PYTHON" -m mypy --strict tests/typing/must_check.py tests/typing/must_not_check.py
 step "$PYTHON" -m pyright
 step "$PYTHON" tools/check_invariants.py
 [ ! -e tools/check_sync_tags.py ] || step "$PYTHON" tools/check_sync_tags.py
