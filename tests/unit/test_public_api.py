@@ -103,6 +103,7 @@ def test_importing_the_package_imports_nothing_else() -> None:
     assert done.stdout.strip() == "['__future__']"
 
 
+@pytest.mark.linux_only("on Windows the services are called through ctypes")
 def test_what_is_expensive_to_import_is_not_needed_for_a_section() -> None:
     program = ("import sys; from memsection import Section; print([name for name in ('dataclasses', 'inspect', "
                "'asyncio', 'ctypes', 'multiprocessing', 'socket', 'pickle') if name in sys.modules])")
