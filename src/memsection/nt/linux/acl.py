@@ -85,6 +85,16 @@ def floor(descriptor: SecurityDescriptor | bytes, kind: ObjectType, gid: int | N
     return _floor(data, kind.number, sys_.getegid() if gid is None else gid)
 
 
+def record_floor(floor: Floor) -> Floor:
+    """The floor of a body that only says which file the data is: its owner alone writes it (S2)."""
+    def readable(bits: int) -> int:
+        return bits & _READ
+
+    entries = None if floor.acl_entries is None else tuple(
+        (tag, bits if tag == _USER_OBJ else readable(bits), number) for tag, bits, number in floor.acl_entries)
+    return Floor(floor.uid, floor.gid, floor.mode & ~0o022, entries)
+
+
 def enforce(fd: int, descriptor: SecurityDescriptor | bytes, kind: ObjectType, *, fresh: bool = False) -> None:
     """Give a body the floor of its descriptor; ``fresh`` when this process just made it.
 

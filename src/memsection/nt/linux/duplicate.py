@@ -15,7 +15,7 @@ assert sys.platform == "linux"
 import os
 import stat as stat_
 
-from memsection.nt.linux import control_page, lifetime, objects, process
+from memsection.nt.linux import _fast, control_page, lifetime, objects, process
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import GIFT, GIVEN, PROTECTED, REVOKED, Handle, decode, descriptor_info, invalid
 from memsection.vocabulary import access as a
@@ -27,7 +27,8 @@ from memsection.vocabulary.object_types import FILE, PROCESS, ObjectType
 
 _PID_SHIFT, _FD_MASK, _INHERIT = 24, (1 << 24) - 4, 1 << 47
 _CLOEXEC_FLAG = 0o2000000  # O_CLOEXEC in fdinfo's flags
-_given: list[tuple[int, int, int, str]] = []  # (pidfd of the receiver, descriptor, data descriptor, full name)
+_given = objects.waiting  # (pidfd of the receiver, descriptor, data descriptor, full name)
+_short_way = False  # whether opens went the short way, which does not look at what waits, before something waited
 _gifts: dict[int, tuple[int, ...]] = {}  # the objects behind the values that this process gave, the latest ones
 _MOST_GIFTS = 4096
 
@@ -121,7 +122,7 @@ def _copy(handle: Handle, access: int, inherit: bool) -> Handle:
             sys_.close(fd)
             raise
     writable = objects.needs_write(kind, access)
-    fd = lifetime.reopen(handle.fd, sys_.O_RDWR if writable else sys_.O_RDONLY)
+    fd = lifetime.reopen(handle.fd, sys_.O_RDWR if objects.needs_write(kind, access, handle.obj.facts) else sys_.O_RDONLY)
     try:
         sys_.flock(fd, sys_.LOCK_SH)
         if handle.data_fd >= 0:
@@ -280,7 +281,7 @@ def _taken(body: int, source: tuple[int, int], found: os.stat_result, carried: t
     if kind is None or kind.number > 4:
         raise control_page.corrupt(f"object type {facts.type}")
     has = carried[0] & kind.valid
-    if objects.needs_write(kind, has) and open_flags & os.O_ACCMODE == os.O_RDONLY:
+    if objects.needs_write(kind, has, facts) and open_flags & os.O_ACCMODE == os.O_RDONLY:
         has &= ~_writing(kind)  # a read-only descriptor carries no such right, whatever its holder wrote there
     if options & s.DUPLICATE_SAME_ACCESS:
         wanted = has
@@ -292,7 +293,8 @@ def _taken(body: int, source: tuple[int, int], found: os.stat_result, carried: t
     if options & s.DUPLICATE_SAME_ATTRIBUTES:
         inherit = not open_flags & _CLOEXEC_FLAG
     writable = objects.needs_write(kind, wanted)
-    fd, data_fd = lifetime.reopen(body, sys_.O_RDWR if writable else sys_.O_RDONLY), -1
+    fd = lifetime.reopen(body, sys_.O_RDWR if objects.needs_write(kind, wanted, facts) else sys_.O_RDONLY)
+    data_fd = -1
     try:
         sys_.flock(fd, sys_.LOCK_SH)
         if facts.file_identity is not None:
@@ -366,6 +368,7 @@ def _revoke(pid: int, fd: int) -> None:
 
 def _give(handle: Handle, receiver: Handle | None, access: int, attributes: int, options: int) -> int:
     """Make a handle for another process; it fetches it when it first uses the value."""
+    global _short_way
     assert receiver is not None and isinstance(receiver.obj, process.Process)
     if handle.kind.number > 4:
         raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name(),
@@ -385,6 +388,8 @@ def _give(handle: Handle, receiver: Handle | None, access: int, attributes: int,
         objects.discard(copy, close=False)
         copy.publish()
         sys_.lseek(copy.fd, sys_.lseek(copy.fd, 0, 1) | GIVEN, 0)
+        if not _given:
+            _short_way = _fast.switch(False)
         _given.append((pidfd, copy.fd, copy.data_fd, handle.obj.name))
     value = GIFT | (_INHERIT if inherit else 0) | os.getpid() << _PID_SHIFT | copy.fd * 4
     if len(_gifts) >= _MOST_GIFTS:
@@ -433,6 +438,8 @@ def settle() -> None:
                 if entry not in _given:
                     continue
                 _given.remove(entry)
+                if not _given:
+                    _fast.switch(_short_way)
             lifetime.give_up(fd, lifetime.place_of_name(name) if name else None)
             sys_.close(pidfd)
             if data_fd >= 0:
@@ -441,6 +448,8 @@ def settle() -> None:
 
 def _forget_given() -> None:
     """A forked child has copies of what waits for others: not its to give."""
+    if _given:
+        _fast.switch(_short_way)
     for entry in _given:
         for fd in entry[:3]:
             if fd >= 0:

@@ -485,12 +485,14 @@ def open_data(found: Found, facts: control_page.Facts, *, writable: bool) -> int
 
     assert facts.file_identity is not None
     mode = sys_.O_RDWR if writable else sys_.O_RDONLY
+    owner = sys_.fstat(found.fd).st_uid
     problem: OSError | None = None
     for path in _data_paths(found, facts):
         try:
             status = sys_.stat(path)
-            if (status.st_dev, status.st_ino) != facts.file_identity:
+            if (status.st_dev, status.st_ino) != facts.file_identity or not stat_.S_ISREG(status.st_mode):
                 continue
+            _require_honest(status, owner, path, writable=writable)
             fd = sys_.open(path, mode | _FLAGS)
         except OSError as error:
             problem = problem or error
@@ -507,6 +509,18 @@ def open_data(found: Found, facts: control_page.Facts, *, writable: bool) -> int
         return fd
     raise NtError(st.ACCESS_DENIED if isinstance(problem, PermissionError) else st.FILE_INVALID,
                   detail=f"the file behind the section cannot be opened: {problem or 'it was replaced'}")
+
+
+def _require_honest(file: os.stat_result, owner: int, path: str, *, writable: bool) -> None:
+    """Refuse a file that another user's section leads to, and that this user may not have: we open it by our rights (S2).
+
+    What everybody may do, the section's owner may; what is the owner's, too.  Memberships of the owner cannot be known.
+    """
+    wanted = 0o006 if writable else 0o004
+    if owner not in (os.geteuid(), 0, file.st_uid) and file.st_mode & wanted != wanted:
+        raise NtError(st.ACCESS_DENIED, detail=(
+            f"the section belongs to user {owner}; the file that it leads to, {path}, belongs to user {file.st_uid} and is "
+            "not open to everybody: the one may have no right to it"))
 
 
 def _data_paths(found: Found, facts: control_page.Facts) -> Iterator[str]:

@@ -194,7 +194,7 @@ def _body_beside(data: int, place: namespace.Place | None, floor: acl.Floor, des
     try:
         draft.write(fd, 0, SECTION.number, 0, protection, kind, size, (found.st_dev, found.st_ino),
                     (os.getpid(), os.geteuid()), b"")
-        finish_body(fd, place, floor)
+        finish_body(fd, place, acl.record_floor(floor))
         return fd, facts_of(fd), data
     except BaseException:
         sys_.close(fd)

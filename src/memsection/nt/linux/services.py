@@ -203,6 +203,8 @@ class LinuxKernel:
         body = lifetime.reopen(found.fd, sys_.O_RDWR)
         try:
             floor = acl.floor(merged, found.kind, sys_.fstat(body).st_gid)
+            if facts.file_identity is not None:
+                floor = acl.record_floor(floor)
             acl.change(body, floor, lambda: control_page.write_descriptor(body, facts, merged.to_bytes()))
         finally:
             sys_.close(body)
