@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -232,6 +233,21 @@ def test_a_handle_that_was_given_can_be_passed_on_and_taken_back(fetched: bool) 
             win32.UnmapViewOfFile(address)
         for handle in (back, again, process):
             win32.CloseHandle(handle)
+
+
+def test_a_handle_given_to_a_process_keeps_the_name_until_that_process_ends() -> None:
+    name = f"given {uuid.uuid4()}"
+    section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, name)
+    with subprocess.Popen([sys.executable, "-c", WAITING], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        process = win32.OpenProcess(win32.PROCESS_DUP_HANDLE | win32.SYNCHRONIZE, False, child.pid)
+        win32.DuplicateHandle(win32.GetCurrentProcess(), section, process)
+        win32.CloseHandle(section)
+        win32.CloseHandle(win32.OpenFileMapping(win32.FILE_MAP_READ, False, name))
+        child.kill()
+        win32.WaitForSingleObject(process, win32.INFINITE)
+        with pytest.raises(FileNotFoundError):
+            win32.OpenFileMapping(win32.FILE_MAP_READ, False, name)
+        win32.CloseHandle(process)
 
 
 def _token(access: int) -> int:
