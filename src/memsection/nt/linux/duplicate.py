@@ -122,7 +122,7 @@ def _copy(handle: Handle, access: int, inherit: bool) -> Handle:
             sys_.close(fd)
             raise
     writable = objects.needs_write(kind, access)
-    fd = lifetime.reopen(handle.fd, sys_.O_RDWR if writable else sys_.O_RDONLY)
+    fd = lifetime.reopen(handle.fd, sys_.O_RDWR if objects.needs_write(kind, access, handle.obj.facts) else sys_.O_RDONLY)
     try:
         sys_.flock(fd, sys_.LOCK_SH)
         if handle.data_fd >= 0:
@@ -281,7 +281,7 @@ def _taken(body: int, source: tuple[int, int], found: os.stat_result, carried: t
     if kind is None or kind.number > 4:
         raise control_page.corrupt(f"object type {facts.type}")
     has = carried[0] & kind.valid
-    if objects.needs_write(kind, has) and open_flags & os.O_ACCMODE == os.O_RDONLY:
+    if objects.needs_write(kind, has, facts) and open_flags & os.O_ACCMODE == os.O_RDONLY:
         has &= ~_writing(kind)  # a read-only descriptor carries no such right, whatever its holder wrote there
     if options & s.DUPLICATE_SAME_ACCESS:
         wanted = has
@@ -293,7 +293,8 @@ def _taken(body: int, source: tuple[int, int], found: os.stat_result, carried: t
     if options & s.DUPLICATE_SAME_ATTRIBUTES:
         inherit = not open_flags & _CLOEXEC_FLAG
     writable = objects.needs_write(kind, wanted)
-    fd, data_fd = lifetime.reopen(body, sys_.O_RDWR if writable else sys_.O_RDONLY), -1
+    fd = lifetime.reopen(body, sys_.O_RDWR if objects.needs_write(kind, wanted, facts) else sys_.O_RDONLY)
+    data_fd = -1
     try:
         sys_.flock(fd, sys_.LOCK_SH)
         if facts.file_identity is not None:

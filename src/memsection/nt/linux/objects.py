@@ -402,8 +402,14 @@ def _new_descriptor(given: bytes | None, kind: ObjectType) -> tuple[bytes, acl.F
     return found
 
 
-def needs_write(kind: ObjectType, access: int) -> bool:
-    """Whether a handle with this access must be able to write the body."""
+def needs_write(kind: ObjectType, access: int, facts: control_page.Facts | None = None) -> bool:
+    """Whether a handle with this access must be able to write the body.
+
+    The body of a section whose data is another file is only the record of which file that is: who may write the data
+    must not be able to write another file's name there (S2).
+    """
+    if facts is not None and facts.file_identity is not None:
+        return False
     if kind is object_types.SECTION:
         return access & a.SECTION_MAP_WRITE != 0
     return access & (a.SYNCHRONIZE | 0x2) != 0
@@ -517,7 +523,7 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
         sys_.flock(fd, sys_.LOCK_SH)
         found = sys_.fstat(fd)
         identity = (found.st_dev, found.st_ino)
-        if not needs_write(kind, access):  # the creator's own rights are the kernel's business too (R2)
+        if not needs_write(kind, access, facts):  # the creator's own rights are the kernel's business too (R2)
             weaker = lifetime.reopen(fd, sys_.O_RDONLY)
             sys_.flock(weaker, sys_.LOCK_SH)
             fd, stronger = weaker, fd
@@ -618,7 +624,7 @@ def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, fo
     data_fd = lifetime.open_data(found, facts, writable=writable) if facts.file_identity is not None else -1
     fd = -1
     try:
-        fd = found.handle_descriptor(writable=writable)
+        fd = found.handle_descriptor(writable=needs_write(kind, granted, facts))
         return _attach(fd, kind, granted, data_fd, flags, obj, found, facts, place, (body.st_dev, body.st_ino))
     except BaseException:
         if data_fd >= 0:
