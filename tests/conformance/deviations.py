@@ -80,6 +80,12 @@ BETWEEN_USERS: dict[str, Deviation] = {
         "a security descriptor in which rights of a named user depend on groups, or a member of two groups is denied "
         "what one of them is allowed", "accepted", "refused when it is set", "1338 ERROR_INVALID_SECURITY_DESCR",
         "the kernel looks at a named user's entry alone, and allows a member of several groups what any is allowed"),
+    "test_a_file_of_a_third_user_is_not_opened_for_another_users_section": Deviation(
+        "opening a named section of a file that belongs neither to the section's owner nor to everybody",
+        "gives the file that the section's creator opened", "refused, where section and opener have different users",
+        "5 ERROR_ACCESS_DENIED",
+        "the opener opens the file by its own rights, and must not be led to one that the creator could not use; in which "
+        "groups the creator was cannot be known"),
     "test_a_name_that_another_user_left_is_free_for_who_may_remove_it": Deviation(
         "creating a Global\\ object under a name whose last holder was another user than its owner, or was killed",
         "creates", "creates for the owner and root; for others it cannot be found, and creating it is refused",

@@ -58,3 +58,19 @@ def test_a_name_that_another_user_left_is_free_for_who_may_remove_it(root: str, 
     assert (refused.winerror, refused.ntstatus) == (5, 0xE0530001) and "crashed process of another user" in refused.text
     owner.run("made = Section.create('Global\\\\left', 8192); assert made.created; made.close()")
     third.run("Section.create('Global\\\\left', 4096).close()")
+
+
+def test_a_file_of_a_third_user_is_not_opened_for_another_users_section(root: str, start: Start) -> None:
+    team = 12400
+    path = f"{root}/of the team"
+    with open(path, "wb") as file:
+        file.write(bytes(4096))
+    os.chmod(path, 0o660)
+    os.chown(path, THIRD, team)
+    owner, other = start(OWNER, groups=(team,)), start(OTHER, groups=(team,))
+    owner.run("made = Section.from_file(path, name='Global\\\\team', access='r', security=Security(everyone='r'))", path=path)
+    refused = other.refusal("Section.open('Global\\\\team', access='r')")
+    assert refused.winerror == 5 and f"belongs to user {THIRD}" in refused.text, refused
+    other.run("Section.from_file(path, access='r').close()", path=path)  # by its own name it is theirs
+    owner.run("made.close()")
+    os.unlink(path)
