@@ -112,7 +112,6 @@ cdef extern from * nogil:
     int c_fcntl "fcntl"(int, int, ...)
     int c_flock "flock"(int, int)
     int c_fchmod "fchmod"(int, unsigned int)
-    int c_ftruncate "ftruncate"(int, int64_t)
     int c_fallocate "fallocate"(int, int, int64_t, int64_t)
     int c_memfd "memfd_create"(const char *, unsigned int)
     int c_unlinkat "unlinkat"(int, const char *, int)
@@ -292,6 +291,7 @@ cdef uint64_t TAG = <uint64_t>1 << 62
 cdef uint64_t REVOKED = <uint64_t>1 << 61
 cdef uint64_t UNUSUAL_ACCESS = 0xF2000000   # generic rights, MAXIMUM_ALLOWED
 cdef uint64_t SYNCHRONIZE = 0x00100000
+cdef uint64_t _section_rights = 0
 cdef uint64_t UNUSUAL_KIND = 0xD1800000     # SEC_NOCACHE, SEC_WRITECOMBINE, SEC_LARGE_PAGES, SEC_IMAGE, SEC_FILE
 
 # By page protection: the rights that a view needs, mmap's protection, and whether it writes or copies; 0xFF for no protection.
@@ -302,7 +302,7 @@ def connect(dict lent):
     """Take the tables and functions of the Python modules; from here on the short way is open, unless it is switched off."""
     global _table, _by_identity, _by_place, _regions, _bases, _place_of, _grant, _remove, _remove_name
     global _give_up, _read_facts, _pid_namespace, _template, _check_commit, _section_kind, _view_base, _first_name
-    global _Handle, _Object, _Facts, _Region, _on, _root
+    global _Handle, _Object, _Facts, _Region, _on, _root, _section_rights
     global _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap
     _table, _by_identity, _by_place = lent["table"], lent["by_identity"], lent["by_place"]
     _regions, _bases = lent["regions"], lent["bases"]
@@ -310,6 +310,7 @@ def connect(dict lent):
     _give_up, _read_facts, _pid_namespace = lent["give_up"], lent["read_facts"], lent["pid_namespace"]
     _template, _check_commit, _first_name = lent["template"], lent["check_commit"], lent["first_name"]
     _section_kind, _view_base, _root = lent["section"], lent["view"], lent["root"]
+    _section_rights = _section_kind.valid
     _Handle, _Object, _Facts, _Region = lent["Handle"], lent["LocalObject"], lent["Facts"], lent["Region"]
     _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap = lent["slow"]
     memset(_needs, 0xFF, 256)
@@ -702,7 +703,7 @@ cdef HandleRecord _create(uint64_t access, attributes, uint64_t size, uint32_t p
     cdef HandleRecord handle
     cdef char[PAGE] image
     # What a creator asks for it gets; but a read-only handle needs a descriptor of its own (R2).
-    if access & ~<uint64_t>_section_kind.valid or not access & 2 or _needs[protection] == 0xFF or not _known_caller():
+    if access & ~_section_rights or not access & 2 or _needs[protection] == 0xFF or not _known_caller():
         return None
     if attributes is not None:
         if attributes.SecurityDescriptor is not None:
@@ -793,10 +794,8 @@ cdef int _new_body(tuple template, uint64_t size, FactsRecord facts, const char 
     cdef int failed
     if fd < 0:
         return -1
-    failed = c_ftruncate(fd, size + PAGE)
-    if not failed:
-        with nogil:
-            failed = c_fallocate(fd, 0, 0, size)
+    with nogil:
+        failed = c_fallocate(fd, 0, 0, size + PAGE)     # which sets its size too
     if (failed or c_pwrite(fd, image, length, size) != <Py_ssize_t>length or c_fchmod(fd, mode)
             or c_fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) or c_flock(fd, LOCK_SH | LOCK_NB)):
         c_close(fd)
@@ -847,9 +846,11 @@ cdef bint _close(HandleRecord handle) except -1:
     cdef PlaceRecord place
     cdef int probe = -1
     cdef bint borrowed = True
-    if handle is None or handle.protected or handle.data_fd >= 0 or handle.kind.number > 4 or not _live(handle.fd):
+    if handle is None or handle.protected or handle.data_fd >= 0:
         return False
     obj = handle.obj
+    if obj.facts is None or not _live(handle.fd):  # without facts it is a process, a file, a token or the directory
+        return False
     if len(obj.handles) > 1:
         _table.pop(handle.value, None)
         obj.handles.discard(handle)
