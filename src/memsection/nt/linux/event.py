@@ -7,7 +7,6 @@ import sys
 
 assert sys.platform == "linux"
 
-from typing import Any
 
 from memsection._native import sync
 from memsection.nt.linux import objects, waitable
@@ -17,6 +16,10 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import EVENT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SIGNALED = 1 << 19
 

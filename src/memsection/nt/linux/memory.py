@@ -14,7 +14,6 @@ import bisect
 import errno
 import os
 import time
-from typing import Any
 
 from memsection._native import guard as guard_
 from memsection._native import system
@@ -24,6 +23,10 @@ from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.structs import MemoryBasicInformation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PAGE, GRANULARITY = p.PAGE_SIZE, p.ALLOCATION_GRANULARITY
 HUGE_PAGE = 2 << 20  #: what transparent huge pages have on x86-64, and on arm64 with pages of 4 KiB

@@ -11,7 +11,6 @@ import sys
 assert sys.platform == "linux"
 
 import errno
-from typing import Any
 
 from memsection._native import sync
 from memsection.nt.linux import objects, waitable
@@ -20,6 +19,10 @@ from memsection.vocabulary import access as a
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import MUTANT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _SLOT, _LOCKED, _ABANDONED = 0xFFFF, 1 << 17, 1 << 18
 

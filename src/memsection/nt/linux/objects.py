@@ -16,7 +16,6 @@ import os
 import stat as stat_
 import time
 from collections.abc import Callable
-from typing import Any
 
 from memsection.nt.linux import _fast, accounts, acl, control_page, lifetime, namespace
 from memsection.nt.linux import syscalls as sys_
@@ -27,6 +26,10 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import ObjectType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 PATIENCE_SECONDS = 2.0  #: how long an open waits for somebody who is just closing or sweeping
 

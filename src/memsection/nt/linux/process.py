@@ -13,7 +13,6 @@ assert sys.platform == "linux"
 
 import errno
 import os
-import signal
 import struct
 
 from memsection.nt.linux import objects
@@ -24,6 +23,8 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import PROCESS, TOKEN
+
+SIGKILL = 9  #: signal(7); the module of that name takes long to import
 
 # Rights that need more than seeing that the process exists.
 _LOOK_INSIDE = (a.PROCESS_DUP_HANDLE | a.PROCESS_VM_OPERATION | a.PROCESS_VM_READ | a.PROCESS_VM_WRITE
@@ -228,7 +229,7 @@ def terminate(process: int, exit_status: int) -> None:
     if has_ended(handle):
         raise NtError(st.PROCESS_IS_TERMINATING, name=handle.obj.display_name())
     try:
-        sys_.pidfd_send_signal(handle.fd, signal.SIGKILL)
+        sys_.pidfd_send_signal(handle.fd, SIGKILL)
     except ProcessLookupError:
         raise NtError(st.PROCESS_IS_TERMINATING, name=handle.obj.display_name()) from None
     _ended[handle.obj.identity] = exit_status & 0xFFFFFFFF
@@ -272,7 +273,7 @@ def create(start: s.ProcessStart) -> s.StartedProcess:
                 raise
     except BaseException:
         # The caller is told that there is no process: then none may run.
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, SIGKILL)
         os.waitpid(pid, 0)
         for handle in handles:
             objects.close(handle.value)

@@ -13,7 +13,6 @@ assert sys.platform == "linux"
 import errno
 import os
 import stat as stat_
-from typing import Any
 
 from memsection._native import system
 from memsection.nt.linux import acl, commit, control_page, filelocks, lifetime, memory, namespace, objects
@@ -26,6 +25,10 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import SECTION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _MEMFD = sys_.MFD_CLOEXEC | sys_.MFD_ALLOW_SEALING
 _SEALS = sys_.F_SEAL_GROW | sys_.F_SEAL_SHRINK

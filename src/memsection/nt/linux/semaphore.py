@@ -8,7 +8,6 @@ import sys
 assert sys.platform == "linux"
 
 import errno
-from typing import Any
 
 from memsection._native import sync
 from memsection.nt.linux import objects, waitable
@@ -18,6 +17,10 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import SEMAPHORE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _MOST = 0x7FFFFFFF
 

@@ -15,7 +15,6 @@ import errno
 import os
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from memsection.nt.linux import (
     accounts,
@@ -44,8 +43,13 @@ from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import DIRECTORY
 from memsection.vocabulary.sid import Sid
 
-P = ParamSpec("P")
-R = TypeVar("R")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Concatenate, ParamSpec, TypeVar
+
+    P = ParamSpec("P")
+    R = TypeVar("R")
+
 _ROOT_DIRECTORY = 0x3FFFFFFC  #: the value of the handle that Win32 names are relative to; no descriptor is behind it
 
 

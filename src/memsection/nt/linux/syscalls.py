@@ -14,7 +14,6 @@ assert sys.platform == "linux"
 import fcntl as _fcntl
 import os as _os
 import select as _select
-import signal as _signal
 
 from memsection._native import system as _system
 
@@ -61,7 +60,6 @@ memfd_create = _os.memfd_create
 get_inheritable = _os.get_inheritable
 set_inheritable = _os.set_inheritable
 pidfd_open = _os.pidfd_open
-pidfd_send_signal = _signal.pidfd_send_signal
 waitid = _os.waitid
 fork_exec = _os.posix_spawn
 poll = _select.poll
@@ -82,3 +80,10 @@ copy_from = _system.copy_from
 copy_to = _system.copy_to
 capabilities = _system.capabilities
 set_capabilities = _system.set_capabilities
+
+
+def pidfd_send_signal(pidfd: int, number: int) -> None:
+    """pidfd_send_signal(2)."""
+    import signal  # brings enum: not for everybody who imports this
+
+    signal.pidfd_send_signal(pidfd, number)

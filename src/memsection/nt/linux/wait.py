@@ -16,7 +16,6 @@ import select
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from memsection._native import sync
 from memsection.nt.linux import objects, waitable
@@ -27,6 +26,10 @@ from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import AbandonedNtError, NtError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _EPOCH = 116444736000000000  # of POSIX, in 100 ns since 1601
 _TAKEN_ABANDONED = 1

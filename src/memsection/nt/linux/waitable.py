@@ -13,7 +13,6 @@ assert sys.platform == "linux"
 import errno
 import os
 import struct
-from typing import Any
 
 from memsection._native import sync, system
 from memsection.nt.linux import acl, control_page, namespace, objects, section
@@ -28,6 +27,7 @@ from memsection.vocabulary.protection import PAGE_SIZE
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 CORE_KINDS = {object_types.MUTANT: sync.MUTEX, object_types.EVENT: sync.EVENT, object_types.SEMAPHORE: sync.SEMAPHORE}
 _STATE = struct.Struct("<IBBHI52xQI4xII")  # ms_state of ms_sync.h
