@@ -105,8 +105,8 @@ def test_importing_the_package_imports_nothing_else() -> None:
 
 @pytest.mark.linux_only("on Windows the services are called through ctypes")
 def test_what_is_expensive_to_import_is_not_needed_for_a_section() -> None:
-    program = ("import sys; from memsection import Section; print([name for name in ('dataclasses', 'inspect', "
-               "'asyncio', 'ctypes', 'multiprocessing', 'socket', 'pickle') if name in sys.modules])")
+    program = ("import sys; from memsection import Section; print([name for name in ('typing', 'dataclasses', 'enum', "
+               "'inspect', 'asyncio', 'ctypes', 'multiprocessing', 'socket', 'pickle') if name in sys.modules])")
     done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, timeout=60, check=True,
                           env={"PYTHONPATH": str(FILE.parents[2] / "src")})
     assert done.stdout.strip() == "[]"
