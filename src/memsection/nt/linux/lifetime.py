@@ -530,7 +530,7 @@ def _data_paths(found: Found, facts: control_page.Facts) -> Iterator[str]:
     if carried is not None and carried[1] >= 0:
         yield f"/proc/{pid}/fd/{carried[1]}"
     path = control_page.path(found.fd, facts)
-    if path:
+    if path and "\0" not in path:  # the page is the owner's to write, and whatever it says is only tried
         yield path
     identity = sys_.fstat(found.fd)
     for pid, fd in search((identity.st_dev, identity.st_ino)):

@@ -527,10 +527,9 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
         found = sys_.fstat(fd)
         identity = (found.st_dev, found.st_ino)
         if not needs_write(kind, access, facts):  # the creator's own rights are the kernel's business too (R2)
-            weaker = lifetime.reopen(fd, sys_.O_RDONLY)
-            sys_.flock(weaker, sys_.LOCK_SH)
-            fd, stronger = weaker, fd
+            fd, stronger = lifetime.reopen(fd, sys_.O_RDONLY), fd
             sys_.close(stronger)
+            sys_.flock(fd, sys_.LOCK_SH)
         sys_.lseek(fd, position(access, data_fd), 0)
         if place is not None:
             _first_name(place.directory)
