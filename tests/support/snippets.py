@@ -17,7 +17,9 @@ program it takes a page and works in the current directory.
 from __future__ import annotations
 
 import doctest
+import os
 import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ RUN = ("python", "sh", "console")
 LEFT_ALONE = ("text", "c", "toml", "yaml", "csharp", "json", "powershell")
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)(?P<rest>[^\n`]*)$")
 _TITLE = re.compile(r'title="([^"]+)"')
-COMMAND_SECONDS = 60
+COMMAND_SECONDS = 40
 
 
 @dataclass(frozen=True)
@@ -100,10 +102,15 @@ def _python(block: Block, place: str, namespace: dict[str, object]) -> None:
 
 
 def _shell(script: str, place: str) -> str:
-    done = subprocess.run(["bash", "-euo", "pipefail", "-c", script], stdin=subprocess.DEVNULL, capture_output=True,
-                          text=True, timeout=COMMAND_SECONDS, check=False)
-    assert done.returncode == 0, f"{place}: exit status {done.returncode}\n{done.stdout}{done.stderr}"
-    return done.stdout + done.stderr
+    with subprocess.Popen(["bash", "-euo", "pipefail", "-c", script], stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as shell:
+        try:
+            out, complaint = shell.communicate(timeout=COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(shell.pid, signal.SIGKILL)  # with everything it started in the background
+            raise
+    assert shell.returncode == 0, f"{place}: exit status {shell.returncode}\n{out}{complaint}"
+    return out + complaint
 
 
 def _console(text: str, place: str) -> None:
