@@ -3,7 +3,7 @@
 """CPython 3.13's own tests of shared memory, as they stand in Lib/test/_test_multiprocessing.py.
 
 Copyright (c) 2001 Python Software Foundation; All Rights Reserved.  Distributed under the PSF License Agreement, version 2
-(https://docs.python.org/3/license.html).  Changes: only the class ``_TestSharedMemory`` is here, with the imports it needs
+(LICENSE-PSF-2.0.txt beside this file).  Changes: only the class ``_TestSharedMemory`` is here, with the imports it needs
 and a base without what it does not.
 
 They know ``track``, which older interpreters' own tests do not; and Debian's interpreters come without their own.
