@@ -313,8 +313,11 @@ def test_a_forked_child_does_not_keep_its_dead_parents_ownership_alive(name: str
     assert os.read(ready, 1) + os.read(ready, 1) in (b"cp", b"pc")
     assert mutex.acquire(20, abandoned_ok=True)
     mutex.release()
-    for end in (ready, told, stay, leave):
-        os.close(end)
+    os.close(leave)
+    os.close(told)
+    assert os.read(ready, 1) == b"", "the grandchild has ended, and its handle with it"
+    os.close(ready)
+    os.close(stay)
     mutex.close()
 
 
