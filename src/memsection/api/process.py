@@ -14,7 +14,7 @@ from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.errors import AccessError, NtError, public
+from memsection.vocabulary.errors import AccessError, Error, NtError, public
 from memsection.vocabulary.names import win32_name
 from memsection.vocabulary.records import record
 
@@ -116,7 +116,12 @@ class Process(Handle):
         Raises:
             HandleError: The handle is closed.
         """
-        return bool(self._ask(kernel.query_process).ExitStatus == st.PENDING)
+        try:
+            return bool(self._ask(kernel.query_process).ExitStatus == st.PENDING)
+        except Error as error:
+            if error.ntstatus == st.NOT_ON_THIS_SYSTEM:
+                return False  # it has ended; only how is not for this process to know
+            raise
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it has ended.

@@ -208,17 +208,42 @@ def _exit_status(handle: Handle) -> int:
             return found.si_status if found.si_code == os.CLD_EXITED else 128 + found.si_status
     except OSError:
         pass
-    import fcntl
-
-    try:  # since Linux 6.15, once somebody has taken it
-        answer = fcntl.ioctl(handle.fd, _GET_INFO, _INFO.pack(_INFO_EXIT, *[0] * 13))
-        mask, *_, code = _INFO.unpack(answer)
-        if mask & _INFO_EXIT:
+    for look in (_taken_status, _zombie_status, _taken_status):  # it may be taken between two looks
+        code = look(handle)
+        if code is not None:
             return os.WEXITSTATUS(code) if os.WIFEXITED(code) else 128 + os.WTERMSIG(code)
-    except OSError:
-        pass
     raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name(),
                   detail="it has ended, and this kernel tells its exit status to its parent alone")
+
+
+def _taken_status(handle: Handle) -> int | None:
+    """The wait status of a process whose parent has taken it: since Linux 6.15 the pidfd keeps it."""
+    import fcntl
+
+    try:
+        answer = fcntl.ioctl(handle.fd, _GET_INFO, _INFO.pack(_INFO_EXIT, *[0] * 13))
+    except OSError:
+        return None
+    mask, *_, code = _INFO.unpack(answer)
+    return int(code) if mask & _INFO_EXIT else None
+
+
+def _zombie_status(handle: Handle) -> int | None:
+    """The wait status of a process whose parent has not taken it yet (proc_pid_stat(5), state and exit_code)."""
+    assert isinstance(handle.obj, Process)
+    try:
+        fd = sys_.open(f"/proc/{handle.obj.pid}/stat", sys_.O_RDONLY | sys_.O_CLOEXEC)
+        try:
+            fields = sys_.read(fd, 2048).rpartition(b")")[2].split()
+        finally:
+            sys_.close(fd)
+        # The start time says that the id still means this process; to other users exit_code reads 0.
+        mine = sys_.stat(f"/proc/{handle.obj.pid}").st_uid == os.geteuid()
+        if mine and fields[0] in (b"Z", b"X") and int(fields[19]) == handle.obj.identity[2]:
+            return int(fields[49])
+    except (OSError, ValueError, IndexError):
+        pass
+    return None
 
 
 def terminate(process: int, exit_status: int) -> None:
