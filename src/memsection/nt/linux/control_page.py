@@ -28,7 +28,6 @@ from memsection.vocabulary.protection import PAGE_SIZE
 MAGIC = b"MEMSECT\0"
 VERSION = 1
 STATE_OFFSET = 3072  #: of the state words within the control page
-STATE_SIZE = PAGE_SIZE - STATE_OFFSET
 _DESCRIPTOR_AT, _TEXT_AT = 256, 1536
 _DESCRIPTOR_ROOM, _TEXT_ROOM = _TEXT_AT - _DESCRIPTOR_AT, STATE_OFFSET - _TEXT_AT
 PERMANENT = 0x1  #: flag: lives without handles (NtMakePermanentObject)

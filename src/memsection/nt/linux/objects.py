@@ -68,8 +68,7 @@ _table: dict[int, Handle] = {}
 _by_identity: dict[tuple[int, ...], LocalObject] = {}
 _by_place: dict[str, LocalObject] = {}
 _granted: dict[tuple[bytes, int, int], int] = {}
-_assigned: dict[tuple[bytes | None, int], tuple[bytes, acl.Floor]] = {}
-_caches_token: security.Token | None = None  # whom the two tables above are about
+_caches_token: security.Token | None = None  # whom the table above is about
 
 
 def _after_fork_in_child() -> None:
@@ -387,22 +386,8 @@ def _token() -> security.Token:
     token = accounts.current_token()
     if token is not _caches_token:
         _granted.clear()
-        _assigned.clear()
         _caches_token = token
     return token
-
-
-def _new_descriptor(given: bytes | None, kind: ObjectType) -> tuple[bytes, acl.Floor]:
-    """The descriptor that a new object gets, and its kernel floor."""
-    token = _token()
-    found = _assigned.get((given, kind.number))
-    if found is None:
-        descriptor = security.assigned(given, token, kind)
-        found = descriptor.to_bytes(), acl.floor(descriptor, kind)
-        if len(_assigned) > 64:
-            _assigned.clear()
-        _assigned[given, kind.number] = found
-    return found
 
 
 def needs_write(kind: ObjectType, access: int, facts: control_page.Facts | None = None) -> bool:

@@ -487,9 +487,3 @@ def _sealed(fd: int) -> bool:
         return bool(sys_.fcntl(fd, sys_.F_GET_SEALS) & sys_.F_SEAL_FUTURE_WRITE)
     except OSError:
         return False
-
-
-def is_sealed(section: int) -> bool:
-    """Whether new writable views are refused to everybody."""
-    handle = objects.lookup(section, SECTION)
-    return _sealed(handle.data_fd if handle.data_fd >= 0 else handle.fd)
