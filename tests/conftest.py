@@ -10,7 +10,8 @@ from support import platforms
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak", type=float, default=10.0, metavar="SECONDS", help="how long crash/test_soak.py runs")
+    parser.addoption("--soak", type=float, default=2.0, metavar="SECONDS",
+                     help="how long crash/test_soak.py runs each program of tests/soak")
 
 
 def pytest_configure(config: pytest.Config) -> None:
