@@ -14,21 +14,26 @@ def processors() -> tuple[int, int]:
     return usable[0], usable[-1]
 
 
-def meet(mine: Callable[[], object], partners: Callable[[], object], cpus: tuple[int, int]) -> float:
-    """Seconds from the moment both run until this process's part is done; the partner is a forked child."""
+def meet(mine: Callable[[], object], partners: Callable[[], object], cpus: tuple[int, int] | None) -> float:
+    """Seconds from the moment both run until this process's part is done; the partner is a forked child.
+
+    Without ``cpus`` both run where the scheduler puts them.
+    """
     usable = os.sched_getaffinity(0)
     ready, go = os.pipe(), os.pipe()
     child = os.fork()
     if not child:
         try:
-            os.sched_setaffinity(0, {cpus[1]})
+            if cpus:
+                os.sched_setaffinity(0, {cpus[1]})
             os.write(ready[1], b"r")
             os.read(go[0], 1)
             partners()
         finally:
             os._exit(0)
     try:
-        os.sched_setaffinity(0, {cpus[0]})
+        if cpus:
+            os.sched_setaffinity(0, {cpus[0]})
         os.read(ready[0], 1)
         os.write(go[1], b"g")
         start = time.perf_counter()

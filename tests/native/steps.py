@@ -21,7 +21,7 @@ from typing import Any
 HERE = Path(__file__).parent
 CORE = HERE.parents[1] / "src" / "memsection" / "_native"
 FILES = ["ms_futex.c", "ms_object.c", "ms_slot.c", "ms_robust.c", "ms_event.c",
-         "ms_take.c", "ms_take_all.c", "ms_wait.c"]
+         "ms_spin.c", "ms_take.c", "ms_take_all.c", "ms_wait.c"]
 MUTEX, EVENT, SEMAPHORE = 1, 2, 3
 MANUAL = 1
 SET, RESET, PULSE = 0, 1, 2

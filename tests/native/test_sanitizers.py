@@ -21,8 +21,9 @@ PROGRAMS: dict[str, list[str]] = {
     "test_ms_view.c": ["ms_view.c"],
     "test_ms_guard.c": ["ms_guard.c"],
     "test_ms_seqlock.c": ["ms_seqlock.c"],
+    "test_ms_spin.c": ["ms_spin.c", "ms_futex.c"],
     "test_ms_sync.c": ["ms_futex.c", "ms_object.c", "ms_slot.c", "ms_robust.c", "ms_event.c",
-                       "ms_take.c", "ms_take_all.c", "ms_wait.c"],
+                       "ms_spin.c", "ms_take.c", "ms_take_all.c", "ms_wait.c"],
 }
 SANITIZERS = {
     "address,undefined": ["-fno-sanitize-recover=all", "-fno-omit-frame-pointer"],

@@ -139,6 +139,7 @@ int ms_judge(ms_object *object, int fd, uint64_t word)
 void ms_wake(ms_object *object, int n)
 {
     MS_STEP("wake: before");
+    ms_ring(&object->state->rung);
     ms_add_u32(&object->state->sequence, 1); /* SYNC(sequence): release; pairs with the load before a sleep in ms_wait.c */
     ms_futex_wake(&object->state->sequence, n);
 }

@@ -30,6 +30,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ms_spin.h"
+
 enum { MS_MUTEX = 1, MS_EVENT = 2, MS_SEMAPHORE = 3 };
 
 #define MS_STATE_MAGIC 0x434e5953u /* "SYNC" */
@@ -64,7 +66,8 @@ typedef struct {
     uint32_t sequence;  /* what waiters sleep on: changes whenever they should look again */
     uint32_t reserved2;
     uint64_t owner_notes; /* mutex: its owner's thread id, and above it how often it has it; to be read, never believed */
-    uint32_t reserved3[10];
+    uint64_t rung;      /* when and where somebody last woke others: see ms_spin.h */
+    uint32_t reserved3[8];
 } ms_state;
 
 #define MS_STATE_OFFSET 3072
@@ -72,6 +75,7 @@ typedef struct {
 _Static_assert(offsetof(ms_state, word) == 64, "the word has a fixed place");
 _Static_assert(offsetof(ms_state, sequence) == 72, "the sequence has a fixed place");
 _Static_assert(offsetof(ms_state, owner_notes) == 80, "what is noted of the owner has a fixed place");
+_Static_assert(offsetof(ms_state, rung) == 88, "the note of whoever rang has a fixed place");
 _Static_assert(sizeof(ms_state) == 128, "the state has a fixed size");
 _Static_assert(MS_STATE_OFFSET + sizeof(ms_state) <= MS_PAGE, "the state fits its page");
 
@@ -82,7 +86,7 @@ typedef struct ms_object {
     uint64_t owner; /* mutex: the ms_thread.id of the thread here that owns it, else 0 */
     uint64_t counts; /* how often it was taken, or held still, here; below that, how often that thread has it */
     uint32_t kind, flags, maximum;
-    uint32_t spin_skip, spin_penalty; /* what was learned about spinning: ms_wait.c */
+    ms_pace pace;
     struct ms_object *held_next; /* of what that thread owns */
     uint64_t lockers; /* threads here that hold the object LOCKED, or are about to */
     uint64_t device, inode;

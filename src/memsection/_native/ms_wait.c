@@ -36,14 +36,6 @@ int64_t ms_step_slice = 50000000, ms_step_first_slice = 10000000; /* long ones s
 #endif
 #define LOCKED_LOOK 100000000ll  /* for an object held still by somebody who was stopped, when there is no time to wait */
 #define UNHELPED_SLICE 5000000ll /* for processes among other objects, when no thread can be had */
-#define MOST_PENALTY 127u
-
-static uint64_t spin_ns = 50000;
-
-void ms_spin_set(int64_t ns)
-{
-    ms_store_u64(&spin_ns, ns < 0 ? 0 : (uint64_t)ns);
-}
 
 static int open_question(int result) /* neither taken nor failed */
 {
@@ -51,12 +43,6 @@ static int open_question(int result) /* neither taken nor failed */
 }
 
 /* ------------------------------------------------------------------ spinning */
-
-static int one_processor(void)
-{
-    cpu_set_t set;
-    return !sched_getaffinity(0, sizeof set, &set) && CPU_COUNT(&set) == 1;
-}
 
 static int looks_available(const ms_wait *wait)
 {
@@ -69,36 +55,26 @@ static int looks_available(const ms_wait *wait)
     return wait->all;
 }
 
-/* Look again and again for a short while, where that has paid before; each time in vain it is left out for longer. */
+typedef struct {
+    ms_wait *wait;
+    int result;
+} attempt;
+
+static int attempt_ends(void *argument)
+{
+    attempt *one = argument;
+    if (!looks_available(one->wait))
+        return 0;
+    one->result = ms_wait_attempt(one->wait);
+    return !open_question(one->result);
+}
+
 static int spin(ms_wait *wait)
 {
     ms_object *object = wait->items[0].object;
-    int64_t budget = (int64_t)ms_peek_u64(&spin_ns);
-    if (!budget || !object)
-        return -EBUSY;
-    uint32_t skip = ms_peek_u32(&object->spin_skip), penalty = ms_peek_u32(&object->spin_penalty);
-    if (skip) {
-        ms_poke_u32(&object->spin_skip, skip - 1);
-        return -EBUSY;
-    }
-    if (!penalty || !one_processor()) {
-        int64_t end = ms_now() + budget;
-        if (end > wait->deadline)
-            end = wait->deadline;
-        for (uint32_t n = 1; n % 32 || ms_now() < end; n++) {
-            ms_relax();
-            if (looks_available(wait)) {
-                int result = ms_wait_attempt(wait);
-                if (!open_question(result)) {
-                    ms_poke_u32(&object->spin_penalty, 0);
-                    return result;
-                }
-            }
-        }
-    }
-    penalty = penalty * 2 + 1 > MOST_PENALTY ? MOST_PENALTY : penalty * 2 + 1;
-    ms_poke_u32(&object->spin_penalty, penalty);
-    ms_poke_u32(&object->spin_skip, penalty);
+    attempt one = {.wait = wait, .result = -EBUSY};
+    if (object && ms_spin(&object->pace, &object->state->rung, wait->deadline, attempt_ends, &one, &wait->begun))
+        return one.result;
     return -EBUSY;
 }
 
@@ -188,8 +164,10 @@ static void pass_on(const ms_item *item)
     if (!object || object->flags & MS_MANUAL) /* everybody was woken */
         return;
     uint64_t word = ms_load_u64(&object->state->word);
-    if (ms_sane(object, word) && ms_available(object, word, MS_HIGH(word) - 1))
+    if (ms_sane(object, word) && ms_available(object, word, MS_HIGH(word) - 1)) {
+        ms_ring(&object->state->rung);
         ms_futex_wake(&object->state->sequence, 1);
+    }
 }
 
 /* Without the one that is missing the others do not matter. */
@@ -319,6 +297,9 @@ static int sleep_once(ms_wait *wait, int64_t now)
         wait->missing = MS_WAIT_MOST;
     }
     int result = wait->all ? sleep_for_all(wait, until) : sleep_for_any(wait, until);
+    ms_object *object = wait->items[0].object;
+    if (object)
+        ms_spin_slept(&object->pace, &object->state->rung, wait->begun);
     return result == -ETIMEDOUT ? 0 : result;
 }
 
@@ -364,6 +345,7 @@ int ms_wait_begin(ms_wait *wait)
 {
     wait->slept = wait->spun = wait->helped = wait->tried = 0;
     wait->ended = 0;
+    wait->begun = 0;
     wait->index = wait->dead = 0;
     if (wait->count < 1 || wait->count > MS_WAIT_MOST)
         return -EINVAL;

@@ -35,6 +35,7 @@ typedef struct {
     uint32_t missing; /* for all: the item it sleeps on */
     uint32_t ended;   /* a word: one of the processes has ended */
     int64_t judged;   /* when to look next whether owners live */
+    int64_t begun;    /* for ms_spin_slept */
     int bell;
     pthread_t helper;
 } ms_wait;
@@ -56,8 +57,5 @@ int ms_wait_attempt(ms_wait *wait);
  * attempt, and gives how many.  Otherwise sleeps: 0 when something or *control (no longer `value`) has changed, -ETIMEDOUT when
  * it is time to look, with `look`, whether the owners of mutexes live. */
 int ms_watch(ms_wait *const *waits, int n, int look, uint32_t *control, uint32_t value, uint8_t *ready);
-
-/* How long a wait spins before it sleeps; 0 for never. */
-void ms_spin_set(int64_t ns);
 
 #endif

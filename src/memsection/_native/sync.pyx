@@ -71,6 +71,8 @@ cdef extern from "ms_wait.h" nogil:
     int ms_wait_run(ms_wait *)
     void ms_wait_end(ms_wait *)
     int ms_watch(ms_wait **, int n, int look, uint32_t *control, uint32_t value, uint8_t *ready)
+
+cdef extern from "ms_spin.h" nogil:
     void ms_spin_set(int64_t)
 
 MUTEX, EVENT, SEMAPHORE = MS_MUTEX, MS_EVENT, MS_SEMAPHORE
@@ -96,7 +98,7 @@ def now():
 
 
 def set_spin(int64_t ns):
-    """How long a wait spins before it sleeps; 0 for never."""
+    """The longest time that a wait spins before it sleeps; 0 for never."""
     ms_spin_set(ns)
 
 

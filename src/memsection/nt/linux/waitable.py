@@ -41,7 +41,7 @@ _FAILURES = {
 }
 
 
-#: How long a wait spins before it sleeps, in microseconds; 0 for never.  Longer than a millisecond is not spinning.
+#: The longest time that a wait spins before it sleeps, in microseconds; 0 for never.  Up to 200 it is learned.
 SPIN_VARIABLE, _LONGEST_SPIN = "MEMSECTION_SPIN_US", 1000
 
 
