@@ -3,7 +3,8 @@
 
 Two processes wake each other through two events.  Then one of them pauses for 50 ms, in which the other falls asleep
 and its processor with it, and they go on.  What is compared is the time of a trip before the pause, in the first trips
-after it, and later.  Pinned to two processors, to the same one, where the scheduler puts them, and set free after both were on one processor.
+after it, and later.  Pinned to two processors, to the same one, where the scheduler puts them, and set free after both
+were on one processor.
 """
 
 from __future__ import annotations
