@@ -8,6 +8,7 @@ as some process has the array, or another handle to its section.  Types that are
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Sequence
 from math import prod
@@ -27,6 +28,8 @@ from memsection.schema import Field, Repeat, Scalar, Struct, Type
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from numpy.typing import ArrayLike, DTypeLike
 
 Order = Literal["C", "F"]
@@ -74,9 +77,9 @@ def dtype_of(kind: Type) -> np.dtype[Any]:
 class Array(np.ndarray[Any, Any]):
     """An ``ndarray`` in a section.
 
-    Parts of it are arrays in the section too; what is computed from it is an ordinary ``ndarray``.  Passed to a
-    process of multiprocessing it arrives as the same memory; pickled otherwise it is copied.  The handle is closed
-    with the last part of the array.
+    Parts of it are arrays in the section too; what is computed from it is an ordinary ``ndarray``.  Passed to another
+    process by multiprocessing, concurrent.futures, joblib, loky or cloudpickle it arrives as the same memory; pickled
+    otherwise, to be stored for example, it is copied.  The handle is closed with the last part of the array.
     """
 
     @property
@@ -90,6 +93,10 @@ class Array(np.ndarray[Any, Any]):
         """
         view = _view_under(self)
         return None if view is None else _sections.get(view)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """A copy, but for the picklers of libraries that pass arguments to other processes: the same memory."""
+        return _passes_on(sys._getframe(1)) and _shared(self) or super().__reduce_ex__(protocol)
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         if array is self:
@@ -272,11 +279,32 @@ def of(section: Section, *, access: str | None = None, shape: SupportsIndex | Se
 # ---------------------------------------------------------------------- to other processes of multiprocessing
 
 
+#: Packages whose picklers carry arguments and results to other processes.  multiprocessing lets types be registered;
+#: these do not, or not before they are imported, so an array looks who pickles it (docs/decisions/0080).
+_PASSING = ("cloudpickle", "loky", "joblib.externals.cloudpickle", "joblib.externals.loky", "joblib.pool")
+
+
+def _passes_on(frame: FrameType | None) -> bool:
+    """Whether the pickler that this frame called is one of those; pickle's own Python code is looked through."""
+    while frame is not None and frame.f_globals.get("__name__") == "pickle":
+        frame = frame.f_back
+    name = "" if frame is None else str(frame.f_globals.get("__name__"))
+    return any(name == package or name.startswith(f"{package}.") for package in _PASSING)
+
+
 def _reduce(array: Array) -> Any:
-    """For multiprocessing: the section itself, and where in it the array lies; a copy in no section is copied."""
+    """For multiprocessing: the array in its section; a copy in no section is copied."""
+    return _shared(array) or np.ndarray.__reduce_ex__(array, 5)
+
+
+def _shared(array: Array) -> Any:
+    """The section itself, and where in it the array lies; None for what is in no section, or in this process alone."""
     view, section = _view_under(array), array.section
-    if view is None or section is None or section.closed or array.dtype.hasobject:
-        return array.__reduce_ex__(5)
+    if view is None or section is None or section._access.startswith("c"):
+        return None
+    if section.closed:
+        raise ArgumentError("pickle an array: its section was closed here, so it cannot go to another process as the same"
+                            " memory: keep the section open, or pass a copy (numpy.array(...))")
     offset = array.__array_interface__["data"][0] - view.address
     return _again, (section, schema.to_json(type_of(array.dtype)), array.shape, array.strides, offset,
                     array.flags.writeable)

@@ -52,6 +52,10 @@ class Shared:
             raise problem from None
         weakref.finalize(view, section.close)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The same memory in whatever process takes it, through any pickler; the handle travels as a section's does."""
+        return of, (self.section,)
+
     def close(self) -> None:
         """Close the handle, and so perhaps the name; the table stays valid.  Again is harmless.
 

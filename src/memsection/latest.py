@@ -8,6 +8,7 @@ memory is used is ``_native.seqlock``'s business, and what the bytes of a record
 
 from __future__ import annotations
 
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +115,10 @@ class _End:
             return self._lock.read_into(target, timeout)
         except (ValueError, TimeoutError) as failure:
             raise _public(failure) from None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The same end in whatever process takes it, through any pickler; the handle travels as a section's does."""
+        return _again, (self.section, None if self.layout is None else self.layout._spec, isinstance(self, Writer))
 
     def close(self) -> None:
         """Close the handle and the view; again is harmless.
@@ -294,3 +299,10 @@ def of(section: Section, spec: Spec | int | None = None, *, write: bool = False,
         section.close()
         raise
     return (Writer if write else Reader)(section, view, lock, asked or found)
+
+
+def _again(section: Section, spec: Spec | None, write: bool) -> Any:
+    """Unpickle; an argument that a worker got is closed when the worker forgets it."""
+    again = of(section, spec, write=write)
+    weakref.finalize(again, section.close)
+    return again

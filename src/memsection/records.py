@@ -9,6 +9,7 @@ atomic: a value that one writes while others read is ``latest``'s.
 from __future__ import annotations
 
 import ctypes
+import weakref
 from typing import TYPE_CHECKING, Any
 
 from memsection import schema
@@ -122,6 +123,13 @@ class Records:
             raise ArgumentError(f"record {self.layout.name}: only a ctypes structure can lie in foreign memory")
         return spec.from_buffer(self.view, self._at(index))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The same memory in whatever process takes it, through any pickler; the handle travels as a section's does."""
+        if self.section.access.startswith("c"):
+            raise ArgumentError("pickle records: what is written to copy-on-write records stays in this process: open them"
+                                " with access 'r' or 'rw', or pass their values")
+        return _again, (self.section, self.layout._spec, self._count, self.version)
+
     def close(self) -> None:
         """Close the handle and the view; arrays and live records stay valid.  Again is harmless.
 
@@ -228,3 +236,10 @@ def of(section: Section, spec: Spec | None = None, *, count: int | None = None, 
         section.close()
         raise
     return Records(section, view, asked or found, number, its_version)
+
+
+def _again(section: Section, spec: Spec | None, count: int, version: int) -> Records:
+    """Unpickle; an argument that a worker got is closed when the worker forgets it."""
+    again = of(section, spec, count=count, version=version)
+    weakref.finalize(again, section.close)
+    return again
