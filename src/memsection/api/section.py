@@ -411,6 +411,43 @@ class Section(Handle):
         """
         self._ask(kernel.seal_section)
 
+    def take_name(self, name: str, *, predecessor: Section | None = None) -> None:
+        """Give this section, which was made without a name, a name; or that of another section in its place.
+
+        So a section can be filled first and become visible complete, and a new one can follow an old one under a name
+        that exists all the time.  Who has the predecessor keeps it, as it is; who opens the name finds this section.
+
+        Args:
+            name: A ``Local`` name.
+            predecessor: The section that has the name now.
+
+        Rights:
+            ``SECTION_MAP_WRITE`` here, ``DELETE`` on the predecessor: its creator has it.
+
+        Raises:
+            ExistsError: Somebody else has the name (FileExistsError).
+            AccessError: A handle does not permit it.
+            ArgumentError: It has a name already; the name is none, or too long.
+            Error: It is a ``Global`` name; a system other than Linux.
+            HandleError: A handle is closed.
+
+        Platforms:
+            Windows: names a section when it is made, and never later.
+
+        Example:
+            >>> from memsection import Section
+            >>> with Section.create(size=4096) as first, Section.create(size=4096) as second:
+            ...     first.take_name("takes-a-name")
+            ...     second.take_name("takes-a-name", predecessor=first)
+            ...     with Section.open("takes-a-name") as found:
+            ...         found.same_object(second)
+            True
+        """
+        if not name:
+            raise ArgumentError("take_name: a section is given a name")
+        attributes = object_attributes(object_types.SECTION, name)
+        self._ask(kernel.take_name, attributes, 0 if predecessor is None else predecessor.handle)
+
     def fileno(self) -> int:
         """The file descriptor behind the handle, for system calls and other libraries; it stays the handle's.
 

@@ -213,6 +213,14 @@ class Kernel(Protocol):
         """After it nobody gets a new writable view; existing ones keep writing.  NOT_ON_THIS_SYSTEM on Windows."""
         ...
 
+    def take_name(self, section: int, attributes: s.ObjectAttributes, predecessor: int = 0, /) -> None:
+        """Give a section that was made without a name this one, ``Local`` only.  With a predecessor the name goes over
+        from that section in one step: whoever opens it finds the one or the other.  The predecessor lives on unnamed.
+
+        Rights: SECTION_MAP_WRITE on the section, DELETE on the predecessor.  Statuses: OBJECT_NAME_COLLISION when
+        somebody else has the name.  NOT_ON_THIS_SYSTEM on Windows."""
+        ...
+
     def handle_descriptors(self, handle: int, /) -> tuple[int, ...]:
         """All descriptors that together are a handle, to be passed to another process; they stay the handle's.
         NOT_ON_THIS_SYSTEM on Windows."""

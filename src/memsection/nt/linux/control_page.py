@@ -31,6 +31,7 @@ STATE_OFFSET = 3072  #: of the state words within the control page
 _DESCRIPTOR_AT, _TEXT_AT = 256, 1536
 _DESCRIPTOR_ROOM, _TEXT_ROOM = _TEXT_AT - _DESCRIPTOR_AT, STATE_OFFSET - _TEXT_AT
 PERMANENT = 0x1  #: flag: lives without handles (NtMakePermanentObject)
+SUPERSEDED = 0x2  #: flag: its name may have gone to another section: look it up, also with a handle to this one
 
 # magic, version, type, flags, protection, attributes, creator pid, size, created (ns), file device, file inode,
 # creator uid, pages of the control area, pages of the bitmap, then (offset, length) of the descriptor with its room and
@@ -43,6 +44,8 @@ _SIZE_AT = 8 + 6 * 4
 LAYOUT = _DESCRIPTOR_AT, _TEXT_AT, PAGE_SIZE
 _DESCRIPTOR_FIELDS = struct.Struct("<4I")
 _DESCRIPTOR_FIELDS_AT = 8 + 6 * 4 + 4 * 8 + 3 * 4
+_NAME_FIELDS = struct.Struct("<2I")
+_NAME_FIELDS_AT = _DESCRIPTOR_FIELDS_AT + _DESCRIPTOR_FIELDS.size
 
 
 class Facts(FactsRecord):
@@ -219,6 +222,16 @@ def write_descriptor(fd: int, facts: Facts, descriptor: bytes) -> None:
 def write_flags(fd: int, facts: Facts, flags: int) -> None:
     """Replace the flags word."""
     sys_.pwrite(fd, flags.to_bytes(4, "little"), facts.body_size - PAGE_SIZE + _FLAGS_AT)
+
+
+def write_name(fd: int, facts: Facts, full: str) -> None:
+    """Give an unnamed body a name, or take it back with ""; OBJECT_NAME_INVALID where there is no room for it."""
+    name = full.encode("utf-8", "surrogatepass")
+    last = facts.body_size - PAGE_SIZE
+    if facts.area_pages - facts.bitmap_pages > 1 or facts.path_at[1] or len(name) > _TEXT_ROOM:
+        raise NtError(st.OBJECT_NAME_INVALID, detail=f"{len(name)} bytes of name, the section keeps {_TEXT_ROOM}")
+    sys_.pwrite(fd, name, last + _TEXT_AT)
+    sys_.pwrite(fd, _NAME_FIELDS.pack(_TEXT_AT, len(name)), last + _NAME_FIELDS_AT)
 
 
 def write_size(fd: int, facts: Facts, size: int) -> None:

@@ -86,7 +86,7 @@ _cleans_up = -1  #: the process that closes its named handles at exit: a forked 
 _swept = False
 
 
-def _first_name(directory: str) -> None:
+def first_name(directory: str) -> None:
     """With a process's first named object: names go at its ordinary end too, as they do on Windows.
 
     A killed process leaves an empty locator to whoever meets it; with a Global name it leaves a body with memory, so
@@ -517,7 +517,7 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
             sys_.flock(fd, sys_.LOCK_SH)
         sys_.lseek(fd, position(access, data_fd), 0)
         if place is not None:
-            _first_name(place.directory)
+            first_name(place.directory)
         with lock:
             if place is not None:
                 locator = _publish(fd, kind, identity, place)
@@ -585,9 +585,32 @@ def _own_handle(place: namespace.Place) -> Handle | None:
     while obj is not None and obj.handles:
         handle = next(iter(obj.handles))
         if _still(handle):
-            return handle
+            if not _is_superseded(handle):
+                return handle
+            forget_place(obj)
         obj = _by_place.get(place.key)
     return None
+
+
+def _is_superseded(handle: Handle) -> bool:
+    """Whether the name of a section that this process has may have gone to another one (``succession``)."""
+    facts = handle.obj.facts
+    if facts is None or handle.kind is not object_types.SECTION:
+        return False
+    return bool(control_page.read(handle.fd, facts.body_size).flags & control_page.SUPERSEDED)
+
+
+def forget_place(obj: LocalObject) -> None:
+    """From now on the name is looked up, whatever handles this process has to the object."""
+    if obj.place_key is not None and _by_place.get(obj.place_key) is obj:
+        del _by_place[obj.place_key]
+    obj.place_key = None
+
+
+def remember_place(obj: LocalObject) -> None:
+    """A handle of this process to the object is a way to its name."""
+    assert obj.place_key is not None
+    _by_place[obj.place_key] = obj
 
 
 def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, found: lifetime.Found, flags: int,
@@ -629,7 +652,7 @@ def _attach(fd: int, kind: ObjectType, granted: int, data_fd: int, flags: int, o
         if obj is None:
             obj = LocalObject(kind, identity, facts)
         if place is not None:
-            _first_name(place.directory)
+            first_name(place.directory)
             obj.name, obj.directory = place.full, place.directory
             obj.place, obj.place_key = place, place.key
             if obj.locator_fd < 0:

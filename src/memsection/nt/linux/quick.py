@@ -40,7 +40,7 @@ def services(kernel: Any, root_directory: int) -> dict[str, Callable[..., Any]]:
         "by_place": objects._by_place, "regions": memory._regions, "bases": memory._bases,
         "place_of": objects.place_of, "grant": objects.grant, "remove": memory.remove,
         "remove_name": lifetime.remove_name_if_last, "give_up": lifetime.give_up, "read_facts": control_page.read,
-        "pid_namespace": namespace.pid_namespace, "first_name": objects._first_name, "template": _template,
+        "pid_namespace": namespace.pid_namespace, "first_name": objects.first_name, "template": _template,
         "check_commit": commit.check, "section": SECTION, "view": View, "Handle": Handle, "LocalObject": objects.LocalObject,
         "Facts": control_page.Facts, "Region": memory.Region,
         "layout": (*namespace.LAYOUT, *control_page.LAYOUT, p.ALLOCATION_GRANULARITY),

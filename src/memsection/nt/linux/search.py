@@ -128,6 +128,8 @@ def _local(holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> list[s.NamedO
     found = []
     directory = namespace.local_directory()
     for file in sys_.listdir(directory):
+        if file.startswith("."):
+            continue  # a locator on its way to a name (``succession``)
         try:
             fd = sys_.open(file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC, dir_fd=directory)
         except OSError:

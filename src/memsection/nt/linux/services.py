@@ -379,6 +379,13 @@ class LinuxKernel:
         """No new writable views for anybody."""
         section.seal(section_handle)
 
+    @_service("take name")
+    def take_name(self, section_handle: int, attributes: s.ObjectAttributes, predecessor: int = 0) -> None:
+        """A name for an unnamed section, also in the place of the section that has it."""
+        from memsection.nt.linux import succession
+
+        succession.take_name(section_handle, attributes, predecessor)
+
     # ------------------------------------------------------------------ files
 
     @_service("open file")

@@ -45,6 +45,7 @@ fchown = _os.fchown
 mkdir = _os.mkdir
 link = _os.link
 unlink = _os.unlink
+rename = _os.rename
 listdir = _os.listdir
 readlink = _os.readlink
 dup = _os.dup

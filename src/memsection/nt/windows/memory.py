@@ -141,6 +141,9 @@ class Memory:
         raise NtError(st.NOT_ON_THIS_SYSTEM, "seal", None, "Windows has no seals; give others a handle without "
                       f"SECTION_MAP_WRITE ({a.SECTION_MAP_WRITE:#x}) instead")
 
+    def take_name(self, section: int, attributes: s.ObjectAttributes, predecessor: int = 0) -> None:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, "take name", None, "Windows names a section when it is made, and never later")
+
     def handle_descriptors(self, handle: int) -> tuple[int, ...]:
         raise NtError(st.NOT_ON_THIS_SYSTEM, "pass", None, "a handle of Windows has no file descriptor")
 
