@@ -14,16 +14,17 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.sid import Sid
 
-_SID = r"S-1-(?:0X[0-9A-F]+|[0-9]+)(?:-[0-9]+)*|[A-Z]{2}"
-_PART = re.compile(rf"(?:(?P<key>[OG]):(?P<sid>{_SID})|(?P<list>[DS]):(?P<flags>[A-Z_]*?)(?P<aces>(?:\([^()]*\))*))"
-                   r"(?=$|[OGDS]:)")
+_NUMBER = r"(?:0X[0-9A-F]+|[0-9]+)"
+_SID = rf"S-1(?:-{_NUMBER})+|[A-Z]{{2}}"
+_PART = re.compile(rf"\s*(?:(?P<key>[OG]):\s*(?P<sid>{_SID})"
+                   r"|(?P<list>[DS]):\s*(?P<flags>[A-Z_]*?)(?P<aces>(?:\s*\([^()]*\))*))\s*(?=$|[OGDS]:)")
 _TYPES = {"A": d.ACCESS_ALLOWED, "D": d.ACCESS_DENIED, "AU": d.SYSTEM_AUDIT, "ML": d.MANDATORY_LABEL}
 _ACE_FLAGS = {"OI": d.OBJECT_INHERIT_ACE, "CI": d.CONTAINER_INHERIT_ACE, "NP": d.NO_PROPAGATE_INHERIT_ACE,
               "IO": d.INHERIT_ONLY_ACE, "ID": d.INHERITED_ACE, "SA": d.SUCCESSFUL_ACCESS_ACE,
               "FA": d.FAILED_ACCESS_ACE}
 _LABEL_RIGHTS = {"NW": 0x1, "NR": 0x2, "NX": 0x4}
 _SINGLE_RIGHTS = {
-    "GR": 0x80000000, "GW": 0x40000000, "GX": 0x20000000, "GA": 0x10000000,
+    "GA": 0x10000000, "GX": 0x20000000, "GW": 0x40000000, "GR": 0x80000000,
     "CC": 0x1, "DC": 0x2, "LC": 0x4, "SW": 0x8, "RP": 0x10, "WP": 0x20, "DT": 0x40, "LO": 0x80, "CR": 0x100,
     "SD": 0x10000, "RC": 0x20000, "WD": 0x40000, "WO": 0x80000,
 }
@@ -38,16 +39,18 @@ def parse(text: str) -> d.SecurityDescriptor:
     """The descriptor that a text describes; the empty text describes one that says nothing.
 
     Raises:
-        NtError: INVALID_SECURITY_DESCR, INVALID_ACL, INVALID_SID.
+        NtError: INVALID_PARAMETER for what is not made of the parts ``O: G: D: S:``; INVALID_ACL for an access list
+            or an entry; INVALID_SID.
     """
-    rest = re.sub(r"\s+", "", text).upper()
+    rest = text.upper()
     result = d.SecurityDescriptor()
     seen = set()
-    while rest:
+    while rest and not rest.isspace():
         match = _PART.match(rest)
         key = match and (match["key"] or match["list"])
         if match is None or key in seen:
-            raise NtError(st.INVALID_SECURITY_DESCR, detail=f"'{text}' is not a security descriptor, from '{rest}' on")
+            # Windows says 87 here, not 1338, which is for bytes (Wine, advapi32/tests/security.c).
+            raise NtError(st.INVALID_PARAMETER, detail=f"'{text}' is not a security descriptor, from '{rest}' on")
         seen.add(key)
         if key == "O":
             result = result.with_owner(Sid.parse(match["sid"]))
@@ -79,7 +82,8 @@ def _list(key: str, flags: str, aces: str) -> tuple[d.Acl | None, int]:
 
 
 def _ace(key: str, body: str) -> d.Ace:
-    fields = body.split(";")
+    # As on Windows a field may begin with blanks, and only the last one may end with them.
+    fields = [field.lstrip() for field in body.rstrip().split(";")]
     if len(fields) != 6 or fields[3] or fields[4]:
         raise NtError(st.INVALID_ACL, detail=f"'({body})' is not of the form (type;flags;rights;;;sid)")
     kind, flags, rights, _, _, sid = fields

@@ -14,7 +14,7 @@ from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.records import record
 
 MAXIMUM_SUB_AUTHORITIES = 15
-_TEXT = r"(?i:S-1-(0X[0-9A-F]{1,12}|[0-9]{1,15})((?:-[0-9]{1,10})*))"
+_TEXT = r"(?i:S-1-(0X[0-9A-F]{1,12}|[0-9]{1,15})((?:-(?:0X[0-9A-F]{1,8}|[0-9]{1,10}))+))"
 _UNIX_AUTHORITY, _UNIX_USER, _UNIX_GROUP = 22, 1, 2  # the convention of Samba for accounts of a Unix system
 _NO_ID = 0xFFFFFFFF  # (uid_t) -1 means "no change" to chown(2): never an account
 
@@ -38,7 +38,9 @@ class Sid:
 
     @classmethod
     def parse(cls, text: str) -> Sid:
-        """A SID from its text, ``S-1-...`` or an alias of SDDL such as ``WD``.
+        """A SID from its text, ``S-1-...`` or an alias of SDDL such as ``WD``; numbers are decimal or hexadecimal (``0x``).
+
+        As on Windows the text needs one sub-authority at least: ``S-1-5`` is no SID.
 
         Raises:
             NtError: INVALID_SID.
@@ -51,11 +53,11 @@ class Sid:
         if match is None:
             hint = "; aliases of a domain's accounts mean nothing here" if text.upper() in _DOMAIN_ALIASES else ""
             raise NtError(st.INVALID_SID, detail=f"'{text}' is not a security identifier{hint}")
-        authority = int(match[1], 16 if match[1][:2] in ("0X", "0x") else 10)
-        subs = tuple(int(part) for part in match[2].split("-")[1:])
+        authority, *subs = (int(part, 16 if part[:2] in ("0X", "0x") else 10)
+                            for part in (match[1], *match[2].split("-")[1:]))
         if authority >= 1 << 48 or len(subs) > MAXIMUM_SUB_AUTHORITIES or any(sub >= 1 << 32 for sub in subs):
             raise NtError(st.INVALID_SID, detail=f"'{text}' is out of the range of security identifiers")
-        return cls(authority, subs)
+        return cls(authority, tuple(subs))
 
     @classmethod
     def from_bytes(cls, data: bytes, offset: int = 0, end: int | None = None) -> Sid:
@@ -119,6 +121,26 @@ USERS = Sid(5, (32, 545))
 GUESTS = Sid(5, (32, 546))
 MEDIUM_LABEL = Sid(16, (8192,))
 LABEL_AUTHORITY = 16
+
+def builtin(rid: int) -> Sid:
+    """A group of the BUILTIN domain, ``S-1-5-32-RID``."""
+    return Sid(5, (32, rid))
+
+
+#: WELL_KNOWN_SID_TYPE (winnt.h): the number and the SID, for those that do not depend on a domain.
+WELL_KNOWN = {
+    0: Sid(0, (0,)), 1: EVERYONE, 2: LOCAL, 3: CREATOR_OWNER, 4: Sid(3, (1,)), 5: Sid(3, (2,)), 6: Sid(3, (3,)),
+    7: Sid(5), **{8 + rank: Sid(5, (rid,)) for rank, rid in enumerate((1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14))},
+    22: LOCAL_SYSTEM, 23: Sid(5, (19,)), 24: Sid(5, (20,)), 25: Sid(5, (32,)),
+    **{26 + rank: builtin(rid) for rank, rid in enumerate((544, 545, 546, 547, 548, 549, 550, 551, 552, 554, 555, 556))},
+    51: Sid(5, (64, 10)), 52: Sid(5, (64, 21)), 53: Sid(5, (64, 14)), 54: Sid(5, (15,)), 55: Sid(5, (1000,)),
+    **{56 + rank: builtin(rid) for rank, rid in enumerate((557, 558, 559, 560, 561, 562, 568))},
+    63: Sid(5, (17,)), 64: builtin(569),
+    **{65 + rank: Sid(16, (4096 * rank,)) for rank in range(5)}, 70: Sid(5, (33,)), 71: OWNER_RIGHTS,
+}
+#: The rest of WELL_KNOWN_SID_TYPE: the account's number below the SID of its domain.
+WELL_KNOWN_OF_DOMAIN = {38: 500, 39: 501, 40: 502, 41: 512, 42: 513, 43: 514, 44: 515, 45: 516, 46: 517, 47: 518, 48: 519,
+                        49: 520, 50: 553}
 
 #: The aliases of SDDL that do not depend on a domain (MS-DTYP 2.5.1.1).
 ALIASES = {

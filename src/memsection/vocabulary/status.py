@@ -94,6 +94,7 @@ SECTION_PROTECTION = _s(0xC000004E, "STATUS_SECTION_PROTECTION", 87, _errno.EACC
                         "more than the section's own protection")
 DELETE_PENDING = _s(0xC0000056, "STATUS_DELETE_PENDING", 5, _errno.EBUSY, "the file is about to be deleted")
 UNKNOWN_REVISION = _s(0xC0000058, "STATUS_UNKNOWN_REVISION", 1305, _errno.EINVAL, "a revision that is not known")
+REVISION_MISMATCH = _s(0xC0000059, "STATUS_REVISION_MISMATCH", 1306, _errno.EINVAL, "revisions that do not go together")
 INVALID_OWNER = _s(0xC000005A, "STATUS_INVALID_OWNER", 1307, _errno.EPERM, "not allowed as an owner")
 NO_SUCH_PRIVILEGE = _s(0xC0000060, "STATUS_NO_SUCH_PRIVILEGE", 1313, _errno.EINVAL, "no such privilege")
 PRIVILEGE_NOT_HELD = _s(0xC0000061, "STATUS_PRIVILEGE_NOT_HELD", 1314, _errno.EPERM, "a privilege is missing")
@@ -110,6 +111,8 @@ SECTION_NOT_EXTENDED = _s(0xC0000087, "STATUS_SECTION_NOT_EXTENDED", 14, _errno.
 FILE_INVALID = _s(0xC0000098, "STATUS_FILE_INVALID", 1006, _errno.EINVAL, "the file was changed from outside")
 FREE_VM_NOT_AT_BASE = _s(0xC000009F, "STATUS_FREE_VM_NOT_AT_BASE", 487, _errno.EINVAL,
                          "not the beginning of an allocation")
+ALLOTTED_SPACE_EXCEEDED = _s(0xC0000099, "STATUS_ALLOTTED_SPACE_EXCEEDED", 1344, _errno.ENOSPC,
+                             "the access control list has no room left")
 INSUFFICIENT_RESOURCES = _s(0xC000009A, "STATUS_INSUFFICIENT_RESOURCES", 1450, _errno.EAGAIN,
                             "the system has no more of a resource")
 FILE_IS_A_DIRECTORY = _s(0xC00000BA, "STATUS_FILE_IS_A_DIRECTORY", 5, _errno.EISDIR, "it is a directory")
@@ -124,6 +127,8 @@ INVALID_PARAMETER_6 = _s(0xC00000F4, "STATUS_INVALID_PARAMETER_6", 87, _errno.EI
 INVALID_PARAMETER_7 = _s(0xC00000F5, "STATUS_INVALID_PARAMETER_7", 87, _errno.EINVAL, "invalid parameter 7")
 INVALID_PARAMETER_8 = _s(0xC00000F6, "STATUS_INVALID_PARAMETER_8", 87, _errno.EINVAL, "invalid parameter 8")
 INVALID_PARAMETER_9 = _s(0xC00000F7, "STATUS_INVALID_PARAMETER_9", 87, _errno.EINVAL, "invalid parameter 9")
+BAD_DESCRIPTOR_FORMAT = _s(0xC00000E7, "STATUS_BAD_DESCRIPTOR_FORMAT", 1361, _errno.EINVAL,
+                           "not the form of a security descriptor that is wanted here")
 FILE_CORRUPT_ERROR = _s(0xC0000102, "STATUS_FILE_CORRUPT_ERROR", 1392, _errno.EBADMSG,
                         "the object's own record of itself is damaged")
 NOT_A_DIRECTORY = _s(0xC0000103, "STATUS_NOT_A_DIRECTORY", 267, _errno.ENOTDIR, "not a directory")
@@ -138,6 +143,8 @@ COMMITMENT_LIMIT = _s(0xC000012D, "STATUS_COMMITMENT_LIMIT", 1455, _errno.ENOMEM
 INVALID_IMAGE_NOT_MZ = _s(0xC000012F, "STATUS_INVALID_IMAGE_NOT_MZ", 193, _errno.ENOEXEC, "not an executable image")
 MUTANT_LIMIT_EXCEEDED = _s(0xC0000191, "STATUS_MUTANT_LIMIT_EXCEEDED", 587, _errno.EOVERFLOW,
                            "the mutex was taken too often")
+MESSAGE_NOT_FOUND = _s(0xC0000109, "STATUS_MESSAGE_NOT_FOUND", 317, _errno.ENOMSG, "no text for this message")
+RESOURCE_LANG_NOT_FOUND = _s(0xC0000204, "STATUS_RESOURCE_LANG_NOT_FOUND", 1815, _errno.ENOMSG, "no text in this language")
 NOT_SAME_OBJECT = _s(0xC00001AC, "STATUS_NOT_SAME_OBJECT", 1656, _errno.EINVAL, "not the same object")
 MAPPED_ALIGNMENT = _s(0xC0000220, "STATUS_MAPPED_ALIGNMENT", 1132, _errno.EINVAL,
                       "not a multiple of the allocation granularity (65536)")

@@ -7,6 +7,7 @@ names together.  Handles and addresses are ints, NULL is 0 or None; what C write
 that fails raises ``OSError`` with ``.winerror`` and leaves the code in ``GetLastError()``.
 """
 
+from memsection.win32.accounts import *
 from memsection.win32.aclapi import *
 from memsection.win32.errhandlingapi import *
 from memsection.win32.fileapi import *
@@ -17,6 +18,7 @@ from memsection.win32.processenv import *
 from memsection.win32.processthreadsapi import *
 from memsection.win32.sddl import *
 from memsection.win32.securitybaseapi import *
+from memsection.win32.securitybaseapi_query import *
 from memsection.win32.shellapi import *
 from memsection.win32.synchapi import *
 from memsection.win32.sysinfoapi import *

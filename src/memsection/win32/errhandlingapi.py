@@ -1,11 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""errhandlingapi.h: the last error, which each thread has of its own."""
+"""errhandlingapi.h: the last error, which each thread has of its own, and its text (winbase.h)."""
 
 from __future__ import annotations
 
-from memsection.win32._base import DWORD, last_error, set_last_error, windows
+import re
+from collections.abc import Sequence
 
-__all__ = ["GetLastError", "SetLastError"]
+from memsection.vocabulary import status as st
+from memsection.vocabulary.messages import MESSAGES
+from memsection.win32._base import DWORD, LPCWSTR, failed, last_error, set_last_error, windows
+from memsection.win32.winbase import (
+    FORMAT_MESSAGE_FROM_STRING,
+    FORMAT_MESSAGE_FROM_SYSTEM,
+    FORMAT_MESSAGE_IGNORE_INSERTS,
+    FORMAT_MESSAGE_MAX_WIDTH_MASK,
+)
+
+__all__ = ["FormatMessage", "GetLastError", "SetLastError"]
 
 
 def GetLastError() -> int:
@@ -31,3 +42,57 @@ def SetLastError(dwErrCode: DWORD) -> None:
         Nothing.
     """
     set_last_error(dwErrCode)
+
+
+def _insert(message: str, values: Sequence[object] | None) -> str:
+    """``%1`` to ``%99`` replaced by values, ``%n`` by a line break and ``%%`` by a per cent sign."""
+
+    def replaced(match: re.Match[str]) -> str:
+        what = match[1]
+        if what == "n":
+            return "\r\n"
+        if not what.isdigit():
+            return what
+        if values is None or not 0 < int(what) <= len(values):
+            failed(st.INVALID_PARAMETER, "FormatMessage", f"the text wants a value for %{what}")
+        return str(values[int(what) - 1])
+
+    return re.sub(r"%(\d{1,2}|.)", replaced, message)
+
+
+@windows
+def FormatMessage(dwFlags: DWORD, lpSource: LPCWSTR = None, dwMessageId: DWORD = 0, dwLanguageId: DWORD = 0,
+                  Arguments: Sequence[object] | None = None) -> str:
+    """The text of an error code, in English, with a line break at its end as on Windows.
+
+    Args:
+        dwFlags: FORMAT_MESSAGE_FROM_SYSTEM for the texts of error codes, or FORMAT_MESSAGE_FROM_STRING for ``lpSource``;
+            with FORMAT_MESSAGE_IGNORE_INSERTS ``%1`` and the like stay as they are.  A FORMAT_MESSAGE_MAX_WIDTH_MASK
+            makes it one line without a break.
+        lpSource: The text, with FORMAT_MESSAGE_FROM_STRING.
+        dwMessageId: A code of ``GetLastError``; every code that this library gives has its text.
+        dwLanguageId: 0, or 0x409 for English.
+        Arguments: What stands for ``%1``, ``%2`` ...
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 87: no source, or a missing value; 317: there is no text for this code here; 1815: another language.
+    """
+    if dwLanguageId not in (0, 0x400, 0x409, 0x800):
+        failed(st.RESOURCE_LANG_NOT_FOUND, "FormatMessage", f"language {dwLanguageId:#x}; the texts are English (0x409)")
+    if dwFlags & FORMAT_MESSAGE_FROM_STRING:
+        if lpSource is None:
+            failed(st.INVALID_PARAMETER, "FormatMessage", "FORMAT_MESSAGE_FROM_STRING without a text")
+        text = lpSource
+    elif dwFlags & FORMAT_MESSAGE_FROM_SYSTEM:
+        if dwMessageId not in MESSAGES:
+            failed(st.MESSAGE_NOT_FOUND, "FormatMessage", f"there is no text for the error code {dwMessageId} here")
+        text = MESSAGES[dwMessageId] + "\r\n"
+    else:
+        failed(st.INVALID_PARAMETER, "FormatMessage",
+               "neither FORMAT_MESSAGE_FROM_SYSTEM nor FORMAT_MESSAGE_FROM_STRING")
+    if dwFlags & FORMAT_MESSAGE_MAX_WIDTH_MASK:
+        text = " ".join(text.split("\r\n"))
+    return text if dwFlags & FORMAT_MESSAGE_IGNORE_INSERTS else _insert(text, Arguments)

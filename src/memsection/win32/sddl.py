@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from memsection.vocabulary import descriptor, sddl, sid
 from memsection.vocabulary import status as st
-from memsection.win32._base import DWORD, failed, windows
+from memsection.win32._base import DWORD, LPCWSTR, failed, windows
 from memsection.win32.securitybaseapi import SECURITY_DESCRIPTOR, sid_of
 from memsection.win32.winbase import SDDL_REVISION_1
 
@@ -19,7 +19,7 @@ def _revision(number: int, operation: str) -> None:
 
 
 @windows
-def ConvertStringSecurityDescriptorToSecurityDescriptor(StringSecurityDescriptor: str,
+def ConvertStringSecurityDescriptorToSecurityDescriptor(StringSecurityDescriptor: LPCWSTR,
                                                         StringSDRevision: DWORD = SDDL_REVISION_1) -> bytes:
     """The self-relative descriptor that a text describes, such as ``D:(A;;GR;;;WD)``.
 
@@ -27,11 +27,11 @@ def ConvertStringSecurityDescriptorToSecurityDescriptor(StringSecurityDescriptor
         None.
 
     Raises:
-        OSError: 1305: a revision that is none; 1336, 1337, 1338: the text is no descriptor.
+        OSError: 1305: a revision that is none; 87: no text, or no descriptor; 1336: no access list; 1337: no SID.
     """
+    if StringSecurityDescriptor is None:
+        failed(st.INVALID_PARAMETER, "ConvertStringSecurityDescriptorToSecurityDescriptor", "a text is needed")
     _revision(StringSDRevision, "ConvertStringSecurityDescriptorToSecurityDescriptor")
-    if not isinstance(StringSecurityDescriptor, str):
-        raise TypeError(f"a str is needed, not {type(StringSecurityDescriptor).__name__}")
     return sddl.parse(StringSecurityDescriptor).to_bytes()
 
 
@@ -52,15 +52,17 @@ def ConvertSecurityDescriptorToStringSecurityDescriptor(SecurityDescriptor: SECU
 
 
 @windows
-def ConvertStringSidToSid(StringSid: str) -> sid.Sid:
+def ConvertStringSidToSid(StringSid: LPCWSTR) -> sid.Sid:
     """A SID from its text: ``S-1-...``, or two letters such as ``WD``.
 
     Rights:
         None.
 
     Raises:
-        OSError: 1337: the text is no SID.
+        OSError: 87: no text; 1337: the text is no SID.
     """
+    if StringSid is None:
+        failed(st.INVALID_PARAMETER, "ConvertStringSidToSid", "the text of a SID is needed")
     return sid.Sid.parse(StringSid)
 
 

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+
 from memsection.vocabulary import status as st
 from memsection.win32._base import LPCWSTR, failed, windows
 
@@ -11,11 +14,16 @@ __all__ = ["CommandLineToArgv"]
 
 @windows
 def CommandLineToArgv(lpCmdLine: LPCWSTR) -> list[str]:
-    """The arguments of a command line, by the rules of Windows C programs.
+    """The arguments of a command line, by the rules of shell32.
 
-    The program's name ends at the first blank, or at the closing quote when it begins with one; backslashes mean
-    nothing there.  After it blanks separate arguments except between quotes; 2n backslashes before a quote are n
-    backslashes, one more makes the quote an ordinary character, and two quotes inside quotes are one.
+    The program's name ends at the first blank, or at the next quote when it begins with one; backslashes mean nothing
+    there.  After it blanks separate arguments except between quotes.  2n backslashes before a quote are n
+    backslashes, one more makes the quote an ordinary character.  Of consecutive quotes every third one is an ordinary
+    character and the two before it are nothing; the quote that opened the quoted part counts with them.  (C programs
+    take two quotes inside quotes for one and stay inside; this function does not.)
+
+    Returns:
+        The arguments; for an empty command line the path of the running program.
 
     Rights:
         None.
@@ -26,7 +34,7 @@ def CommandLineToArgv(lpCmdLine: LPCWSTR) -> list[str]:
     if lpCmdLine is None:
         failed(st.INVALID_PARAMETER, "CommandLineToArgv", "no command line given")
     if not lpCmdLine:
-        return []
+        return [sys.executable]
     program, rest = _program(lpCmdLine)
     return [program, *_arguments(rest)]
 
@@ -35,40 +43,33 @@ def _program(line: str) -> tuple[str, str]:
     if line.startswith('"'):
         name, _, rest = line[1:].partition('"')
         return name, rest
-    end = next((position for position, character in enumerate(line) if character <= " "), len(line))
+    end = next((position for position, character in enumerate(line) if character in " \t"), len(line))
     return line[:end], line[end:]
+
+
+_TOKEN = re.compile(r'(?P<blanks>[ \t]+)|(?P<backslashes>\\*)(?P<quotes>"+)|(?P<plain>\\+|[^ \t"\\]+)')
 
 
 def _arguments(text: str) -> list[str]:
     arguments: list[str] = []
     current: list[str] | None = None
-    quoted, position = False, 0
-    while position < len(text):
-        character = text[position]
-        if character in " \t" and not quoted:
+    quotes = 0  # that count: 1 is inside a quoted part, 2 is at its end
+    for token in _TOKEN.finditer(text):
+        if token["blanks"] and quotes != 1:
             if current is not None:
                 arguments.append("".join(current))
-                current = None
-            position += 1
+            current, quotes = None, 0
             continue
-        current = [] if current is None else current
-        backslashes = len(text[position:]) - len(text[position:].lstrip("\\"))
-        position += backslashes
-        if text[position:position + 1] != '"':
-            current.append("\\" * backslashes)
-            if not backslashes:
-                current.append(character)
-                position += 1
+        if current is None:
+            current = []
+        if not token["quotes"]:
+            current.append(token[0])
             continue
-        current.append("\\" * (backslashes // 2))
-        position += 1
-        if backslashes % 2:
-            current.append('"')
-        elif quoted and text[position:position + 1] == '"':
-            current.append('"')
-            position += 1
-        else:
-            quoted = not quoted
+        halves, escaped = divmod(len(token["backslashes"]), 2)
+        current.append("\\" * halves + '"' * escaped)
+        whole, quotes = divmod(quotes + len(token["quotes"]) - escaped, 3)
+        current.append('"' * whole)
+        quotes %= 2
     if current is not None:
         arguments.append("".join(current))
     return arguments

@@ -16,7 +16,7 @@ from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.sid import Sid
 
 SIDS = some.builds(Sid, some.integers(0, (1 << 48) - 1),
-                   some.lists(some.integers(0, (1 << 32) - 1), max_size=15).map(tuple)) \
+                   some.lists(some.integers(0, (1 << 32) - 1), min_size=1, max_size=15).map(tuple)) \
     | some.sampled_from(list(sid.ALIASES.values()))
 MASKS = some.integers(0, (1 << 32) - 1) | some.sampled_from([0x80000000, 0x60005, 0x1F01FF, 0xF0007])
 FLAGS = some.sampled_from([0, 0x3, 0xB, 0x10, 0x1F])
@@ -58,7 +58,10 @@ def test_unix_accounts_are_sids_by_the_convention_of_samba() -> None:
 @pytest.mark.parametrize(("text", "canonical"), [
     ("D:(A;;GR;;;WD)", "D:(A;;GR;;;WD)"),
     ("d:(a;;gr;;;wd)", "D:(A;;GR;;;WD)"),
-    (" D: (A;;GRGW;;;S-1-1-0) ", "D:(A;;GRGW;;;WD)"),
+    (" D: (A;;GRGW;;;S-1-1-0) ", "D:(A;;GWGR;;;WD)"),
+    ("D:( D; OICI; GA; ; ; WD )", "D:(D;OICI;GA;;;WD)"),
+    ("D:(A;;0xf0000000;;;SU)", "D:(A;;GAGXGWGR;;;SU)"),
+    ("O:S-1-0x5-0x20-0x220", "O:BA"),
     ("D:NO_ACCESS_CONTROL", "D:NO_ACCESS_CONTROL"),
     ("D:PNO_ACCESS_CONTROL", "D:PNO_ACCESS_CONTROL"),
     ("D:", "D:"),
@@ -77,12 +80,16 @@ def test_text(text: str, canonical: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "status"), [
-    ("rubbish", st.INVALID_SECURITY_DESCR),
-    ("D:(A;;GR;;;WD", st.INVALID_SECURITY_DESCR),
-    ("D:(A;;GR;;;WD)x", st.INVALID_SECURITY_DESCR),
-    ("D:D:", st.INVALID_SECURITY_DESCR),
-    ("D:(A;;GR;;;WD;(x))", st.INVALID_SECURITY_DESCR),  # conditional entries
-    ("O:", st.INVALID_SECURITY_DESCR),
+    ("rubbish", st.INVALID_PARAMETER),
+    ("D:(A;;GR;;;WD", st.INVALID_PARAMETER),
+    ("D:(A;;GR;;;WD)x", st.INVALID_PARAMETER),
+    ("D:D:", st.INVALID_PARAMETER),
+    ("D:(A;;GR;;;WD;(x))", st.INVALID_PARAMETER),  # conditional entries
+    ("O:", st.INVALID_PARAMETER),
+    ("ERROR:(D;;GA;;;WD)", st.INVALID_PARAMETER),
+    ("D:(D ;;GA;;;WD)", st.INVALID_ACL),  # blanks may stand before a field, and behind the last one
+    ("D:(D;;GA ;;;WD)", st.INVALID_ACL),
+    ("D:(A;;ROB;;;WD)", st.INVALID_ACL),
     ("D:(A;;GR;;WD)", st.INVALID_ACL),
     ("D:(Z;;GR;;;WD)", st.INVALID_ACL),
     ("D:(AU;;GR;;;WD)", st.INVALID_ACL),
@@ -100,6 +107,8 @@ def test_text(text: str, canonical: str) -> None:
     ("D:(A;;GR;;;S-1-5-4294967296)", st.INVALID_SID),
     ("D:(A;;GR;;;S-1-5" + "-1" * 16 + ")", st.INVALID_SID),
     ("D:(A;;GR;;;S-2-5-1)", st.INVALID_SID),
+    ("D:(A;;GR;;;S-1-5)", st.INVALID_SID),  # not one sub-authority
+    ("D:(A;;GR;;;S-1-5-0x1ffffffff)", st.INVALID_SID),
 ])
 def test_what_is_no_descriptor_is_refused(text: str, status: int) -> None:
     with pytest.raises(NtError) as caught:

@@ -21,23 +21,39 @@ BOTH = win32.GENERIC_READ | win32.GENERIC_WRITE
 ALL_SHARE = win32.FILE_SHARE_READ | win32.FILE_SHARE_WRITE | win32.FILE_SHARE_DELETE
 
 
+# As the tests of Wine and ReactOS record it of shell32 (dlls/shell32/tests/shlexec.c).
 @pytest.mark.parametrize(("line", "arguments"), [
-    ("", []),
+    ("", [sys.executable]),
     ("program", ["program"]),
     ("program one  two\tthree ", ["program", "one", "two", "three"]),
+    ("program one\rtwo\nthree", ["program", "one\rtwo\nthree"]),
     ('"C:\\Program Files\\x.exe" a', ["C:\\Program Files\\x.exe", "a"]),
     ('C:\\x\\"y z" a', ['C:\\x\\"y', "z a"]),  # only a leading quote protects the program's blanks
+    ('"ends\\"here too', ["ends\\", "here", "too"]),
+    ('"two"" a ', ["two", " a "]),
+    ('"three""" a', ["three", "", "a"]),
+    ('"four""""a', ["four", '"a']),
+    (' "a"b c', ["", "ab", "c"]),
     ('p "a b" c', ["p", "a b", "c"]),
     ('p a"b c"d', ["p", "ab cd"]),
     ('p ""', ["p", ""]),
+    ('p "', ["p", ""]),
     ('p a\\\\b c:\\d\\', ["p", "a\\\\b", "c:\\d\\"]),
     ('p \\"a\\" b', ["p", '"a"', "b"]),
     ('p "a\\\\" b', ["p", "a\\", "b"]),
     ('p "a\\\\\\" b"', ["p", 'a\\" b']),
-    ('p "a""b" c', ["p", 'a"b', "c"]),
+    ('p two""q r', ["p", "twoq", "r"]),
+    ('p three"""q r', ["p", 'three"q', "r"]),
+    ('p four"""" q" r', ["p", 'four" q', "r"]),
+    ('p six""""""q r', ["p", 'six""q', "r"]),
+    ('p "two""q r', ["p", 'two"q', "r"]),
+    ('p "two"" r', ["p", 'two"', "r"]),
+    ('p "three""" q" r', ["p", 'three" q', "r"]),
+    ('p "five"""""q r', ["p", 'five""q', "r"]),
+    ('p "a \\\\"""\\\\" q', ["p", 'a \\"\\', "q"]),
     ('p "unfinished one', ["p", "unfinished one"]),
 ])
-def test_a_command_line_comes_apart_as_windows_programs_take_it(line: str, arguments: list[str]) -> None:
+def test_a_command_line_comes_apart_as_shell32_takes_it(line: str, arguments: list[str]) -> None:
     assert win32.CommandLineToArgv(line) == arguments
 
 

@@ -15,8 +15,9 @@ import pytest
 
 from memsection import win32
 
-HEADERS = ("aclapi", "errhandlingapi", "fileapi", "handleapi", "memoryapi", "processenv", "processthreadsapi", "sddl",
-           "securitybaseapi", "shellapi", "synchapi", "sysinfoapi")
+HEADERS = ("accounts", "aclapi", "errhandlingapi", "fileapi", "handleapi", "memoryapi", "processenv",
+           "processthreadsapi", "sddl", "securitybaseapi", "securitybaseapi_query", "shellapi", "synchapi",
+           "sysinfoapi")
 FUNCTIONS = {name: function for header in HEADERS
              for name, function in vars(importlib.import_module(f"memsection.win32.{header}")).items()
              if name in importlib.import_module(f"memsection.win32.{header}").__all__ and inspect.isfunction(function)}

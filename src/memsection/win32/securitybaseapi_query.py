@@ -1,0 +1,427 @@
+# SPDX-License-Identifier: MIT
+"""securitybaseapi.h: taking descriptors, access lists and SIDs apart, and the well-known SIDs.
+
+A descriptor is a SECURITY_DESCRIPTOR or the bytes of a self-relative one; a list is an ACL or its bytes; a SID is a
+``Sid``, its bytes or its text.  Building them is in ``securitybaseapi``.
+"""
+
+from __future__ import annotations
+
+from memsection.vocabulary import sid as wellknown
+from memsection.vocabulary import status as st
+from memsection.vocabulary.descriptor import (
+    ACCESS_ALLOWED,
+    ACCESS_DENIED,
+    MANDATORY_LABEL,
+    SYSTEM_AUDIT,
+    Ace,
+    Acl,
+    SecurityDescriptor,
+)
+from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.sid import Sid
+from memsection.win32._base import DWORD, failed, set_last_error, windows
+from memsection.win32.securitybaseapi import ACL, SECURITY_DESCRIPTOR, initialized, sid_of
+from memsection.win32.winnt import (
+    SE_DACL_DEFAULTED,
+    SE_DACL_PRESENT,
+    SE_GROUP_DEFAULTED,
+    SE_OWNER_DEFAULTED,
+    SE_SACL_DEFAULTED,
+    SE_SACL_PRESENT,
+    SE_SELF_RELATIVE,
+    SECURITY_DESCRIPTOR_REVISION,
+    AclRevisionInformation,
+    AclSizeInformation,
+)
+
+__all__ = ["AllocateAndInitializeSid", "CreateWellKnownSid", "EqualSid", "GetAce", "GetAclInformation", "GetLengthSid",
+           "GetSecurityDescriptorControl", "GetSecurityDescriptorDacl", "GetSecurityDescriptorGroup",
+           "GetSecurityDescriptorLength", "GetSecurityDescriptorOwner", "GetSecurityDescriptorSacl",
+           "GetSidIdentifierAuthority", "GetSidSubAuthority", "GetSidSubAuthorityCount", "IsValidAcl",
+           "IsValidSecurityDescriptor", "IsValidSid", "IsWellKnownSid", "MakeAbsoluteSD", "MakeSelfRelativeSD"]
+
+_ALL_TYPES = frozenset((ACCESS_ALLOWED, ACCESS_DENIED, SYSTEM_AUDIT, MANDATORY_LABEL))
+_ABSOLUTE_BYTES = 40  #: SECURITY_DESCRIPTOR_MIN_LENGTH of 64-bit Windows
+
+
+def _value(descriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[SecurityDescriptor, int]:
+    """A descriptor and its control word, which says whether it is self-relative."""
+    if isinstance(descriptor, int | str):
+        raise TypeError(f"a SECURITY_DESCRIPTOR or its bytes are needed, not {type(descriptor).__name__}")
+    if isinstance(descriptor, SECURITY_DESCRIPTOR):
+        value = initialized(descriptor)
+        return value, value.control
+    value = SecurityDescriptor.from_bytes(bytes(descriptor))
+    return value, value.control | SE_SELF_RELATIVE
+
+
+def _list(acl: ACL | bytes) -> Acl:
+    if isinstance(acl, ACL):
+        return acl.value()
+    return Acl.from_bytes(bytes(memoryview(acl)), 0, _ALL_TYPES)
+
+
+def _editable(acl: Acl | None) -> ACL | None:
+    return None if acl is None else ACL(acl.aces, acl.revision)
+
+
+@windows
+def GetSecurityDescriptorOwner(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[Sid | None, bool]:
+    """The owner, or None where none is named, and whether it was set by default.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no descriptor.
+    """
+    value, control = _value(pSecurityDescriptor)
+    return value.owner, bool(control & SE_OWNER_DEFAULTED)
+
+
+@windows
+def GetSecurityDescriptorGroup(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[Sid | None, bool]:
+    """The group, or None where none is named, and whether it was set by default.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no descriptor.
+    """
+    value, control = _value(pSecurityDescriptor)
+    return value.group, bool(control & SE_GROUP_DEFAULTED)
+
+
+@windows
+def GetSecurityDescriptorDacl(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[bool, ACL | None, bool]:
+    """Whether there is a DACL, the DACL, and whether it was set by default.
+
+    Returns:
+        ``(False, None, False)`` where nothing is said; ``(True, None, ...)`` for a NULL DACL, which gives everybody
+        everything; else the list, a copy that may be changed.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no descriptor.
+    """
+    value, control = _value(pSecurityDescriptor)
+    if not control & SE_DACL_PRESENT:
+        return False, None, False
+    return True, _editable(value.dacl), bool(control & SE_DACL_DEFAULTED)
+
+
+@windows
+def GetSecurityDescriptorSacl(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[bool, ACL | None, bool]:
+    """Whether there is a SACL, the SACL, and whether it was set by default.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no descriptor.
+    """
+    value, control = _value(pSecurityDescriptor)
+    if not control & SE_SACL_PRESENT:
+        return False, None, False
+    return True, _editable(value.sacl), bool(control & SE_SACL_DEFAULTED)
+
+
+@windows
+def GetSecurityDescriptorControl(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[int, int]:
+    """The control bits (SE_DACL_PRESENT and so on; SE_SELF_RELATIVE for bytes), and the revision.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no descriptor.
+    """
+    return _value(pSecurityDescriptor)[1], SECURITY_DESCRIPTOR_REVISION
+
+
+@windows
+def GetSecurityDescriptorLength(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) -> int:
+    """Bytes of a descriptor with all its parts; one that is being filled in counts as 64-bit Windows has it.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no descriptor.
+    """
+    value, control = _value(pSecurityDescriptor)
+    relative = len(value.to_bytes())
+    return relative if control & SE_SELF_RELATIVE else relative - 20 + _ABSOLUTE_BYTES
+
+
+@windows
+def MakeSelfRelativeSD(pAbsoluteSecurityDescriptor: SECURITY_DESCRIPTOR) -> bytes:
+    """The self-relative bytes of a descriptor that was filled in.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1305: the descriptor was not initialized; 1361: it is self-relative already.
+    """
+    if not isinstance(pAbsoluteSecurityDescriptor, SECURITY_DESCRIPTOR):
+        failed(st.BAD_DESCRIPTOR_FORMAT, "MakeSelfRelativeSD", "the descriptor is self-relative already")
+    return bytes(pAbsoluteSecurityDescriptor)
+
+
+@windows
+def MakeAbsoluteSD(pSelfRelativeSecurityDescriptor: bytes) -> SECURITY_DESCRIPTOR:
+    """A descriptor that can be changed, from self-relative bytes.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1336, 1337, 1338: the bytes are no descriptor; 1361: it is no self-relative one.
+    """
+    if isinstance(pSelfRelativeSecurityDescriptor, SECURITY_DESCRIPTOR):
+        failed(st.BAD_DESCRIPTOR_FORMAT, "MakeAbsoluteSD", "the descriptor is not self-relative")
+    result = SECURITY_DESCRIPTOR()
+    result.value = _value(pSelfRelativeSecurityDescriptor)[0]
+    return result
+
+
+@windows
+def IsValidSecurityDescriptor(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) -> bool:
+    """Whether every part of a descriptor is well formed; the last error is 0 or 1338.
+
+    Rights:
+        None.
+
+    Raises:
+        Nothing.
+    """
+    try:
+        _value(pSecurityDescriptor)
+    except NtError:
+        set_last_error(st.winerror(st.INVALID_SECURITY_DESCR))
+        return False
+    set_last_error(0)
+    return True
+
+
+# ------------------------------------------------------------------ access lists
+
+
+@windows
+def GetAce(pAcl: ACL | bytes, dwAceIndex: DWORD) -> Ace:
+    """One entry of a list: its ``type``, ``flags``, ``mask`` and ``sid``.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 87: there are not so many entries; 1336: the bytes are no list.
+    """
+    aces = _list(pAcl).aces
+    if dwAceIndex >= len(aces):
+        failed(st.INVALID_PARAMETER, "GetAce", f"entry {dwAceIndex} of a list of {len(aces)}")
+    return aces[dwAceIndex]
+
+
+@windows
+def GetAclInformation(pAcl: ACL | bytes, dwAclInformationClass: DWORD = AclSizeInformation) -> tuple[int, ...]:
+    """``(AceCount, AclBytesInUse, AclBytesFree)`` for AclSizeInformation, ``(AclRevision,)`` for AclRevisionInformation.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 87: another class; 1336: the bytes are no list.
+    """
+    value = _list(pAcl)
+    if dwAclInformationClass == AclRevisionInformation:
+        return (value.revision,)
+    if dwAclInformationClass != AclSizeInformation:
+        failed(st.INVALID_PARAMETER, "GetAclInformation", f"information class {dwAclInformationClass}")
+    used = len(value.to_bytes())
+    size = pAcl.size if isinstance(pAcl, ACL) else int.from_bytes(bytes(memoryview(pAcl))[2:4], "little")
+    return len(value.aces), used, size - used
+
+
+@windows
+def IsValidAcl(pAcl: ACL | bytes) -> bool:
+    """Whether a list and its entries are well formed; the last error is 0 or 1336.
+
+    Rights:
+        None.
+
+    Raises:
+        Nothing.
+    """
+    try:
+        _list(pAcl)
+    except NtError:
+        set_last_error(st.winerror(st.INVALID_ACL))
+        return False
+    set_last_error(0)
+    return True
+
+
+# ------------------------------------------------------------------ SIDs
+
+
+@windows
+def IsValidSid(pSid: Sid | bytes | str) -> bool:
+    """Whether this is a SID; the last error is 0 or 1337.
+
+    Rights:
+        None.
+
+    Raises:
+        Nothing.
+    """
+    try:
+        sid_of(pSid)
+    except NtError:
+        set_last_error(st.winerror(st.INVALID_SID))
+        return False
+    set_last_error(0)
+    return True
+
+
+@windows
+def EqualSid(pSid1: Sid | bytes | str, pSid2: Sid | bytes | str) -> bool:
+    """Whether two SIDs are the same; what is no SID equals nothing.  The last error is 0.
+
+    Rights:
+        None.
+
+    Raises:
+        Nothing.
+    """
+    set_last_error(0)
+    try:
+        return sid_of(pSid1) == sid_of(pSid2)
+    except NtError:
+        return False
+
+
+@windows
+def GetLengthSid(pSid: Sid | bytes | str) -> int:
+    """Bytes of a SID.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1337: no SID.
+    """
+    return len(sid_of(pSid).to_bytes())
+
+
+@windows
+def GetSidIdentifierAuthority(pSid: Sid | bytes | str) -> bytes:
+    """The six bytes of a SID's authority, the most significant first.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1337: no SID.
+    """
+    return sid_of(pSid).authority.to_bytes(6, "big")
+
+
+@windows
+def GetSidSubAuthorityCount(pSid: Sid | bytes | str) -> int:
+    """How many sub-authorities a SID has.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1337: no SID.
+    """
+    return len(sid_of(pSid).subs)
+
+
+@windows
+def GetSidSubAuthority(pSid: Sid | bytes | str, nSubAuthority: DWORD) -> int:
+    """One sub-authority of a SID, counted from 0.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 87: there are not so many (Windows reads beyond the SID); 1337: no SID.
+    """
+    subs = sid_of(pSid).subs
+    if nSubAuthority >= len(subs):
+        failed(st.INVALID_PARAMETER, "GetSidSubAuthority", f"sub-authority {nSubAuthority} of {len(subs)}")
+    return subs[nSubAuthority]
+
+
+@windows
+def AllocateAndInitializeSid(pIdentifierAuthority: bytes | int, nSubAuthorityCount: DWORD, nSubAuthority0: DWORD = 0,
+                             nSubAuthority1: DWORD = 0, nSubAuthority2: DWORD = 0, nSubAuthority3: DWORD = 0,
+                             nSubAuthority4: DWORD = 0, nSubAuthority5: DWORD = 0, nSubAuthority6: DWORD = 0,
+                             nSubAuthority7: DWORD = 0) -> Sid:
+    """A SID of an authority (six bytes, or a number) and up to 8 sub-authorities.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 87: an authority that is out of range; 1337: more than 8 sub-authorities.
+    """
+    authority = pIdentifierAuthority if isinstance(pIdentifierAuthority, int) \
+        else int.from_bytes(bytes(pIdentifierAuthority), "big")
+    if not 0 <= authority < 1 << 48:
+        failed(st.INVALID_PARAMETER, "AllocateAndInitializeSid", f"authority {authority:#x} is not of six bytes")
+    if nSubAuthorityCount > 8:
+        failed(st.INVALID_SID, "AllocateAndInitializeSid", f"{nSubAuthorityCount} sub-authorities; 8 can be given here")
+    subs = (nSubAuthority0, nSubAuthority1, nSubAuthority2, nSubAuthority3, nSubAuthority4, nSubAuthority5,
+            nSubAuthority6, nSubAuthority7)
+    return Sid(authority, subs[:nSubAuthorityCount])
+
+
+@windows
+def CreateWellKnownSid(WellKnownSidType: DWORD, DomainSid: Sid | bytes | str | None = None) -> Sid:
+    """A well-known SID by its WELL_KNOWN_SID_TYPE (WinWorldSid is 1, WinLocalSystemSid 22 ...).
+
+    Args:
+        WellKnownSidType: A number of the enumeration in winnt.h, 0 to 71.
+        DomainSid: The domain, for the accounts of a domain (38 to 50); otherwise not used.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 87: a type that is none, or a missing domain; 1337: the domain is no SID.
+    """
+    known = wellknown.WELL_KNOWN.get(WellKnownSidType)
+    if known is not None:
+        return known
+    rid = wellknown.WELL_KNOWN_OF_DOMAIN.get(WellKnownSidType)
+    if rid is None or DomainSid is None:
+        failed(st.INVALID_PARAMETER, "CreateWellKnownSid",
+               f"type {WellKnownSidType}" + (" needs the SID of its domain" if rid else " is no WELL_KNOWN_SID_TYPE here"))
+    domain = sid_of(DomainSid)
+    return Sid(domain.authority, (*domain.subs, rid))
+
+
+@windows
+def IsWellKnownSid(pSid: Sid | bytes | str, WellKnownSidType: DWORD) -> bool:
+    """Whether a SID is the well-known one of this type.
+
+    Rights:
+        None.
+
+    Raises:
+        OSError: 1337: no SID.
+    """
+    sid = sid_of(pSid)
+    rid = wellknown.WELL_KNOWN_OF_DOMAIN.get(WellKnownSidType)
+    if rid is not None:
+        return sid.authority == 5 and sid.subs[:1] == (21,) and sid.subs[-1] == rid
+    return sid == wellknown.WELL_KNOWN.get(WellKnownSidType)
