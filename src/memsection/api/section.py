@@ -376,8 +376,7 @@ class Section(Handle):
         try:
             if not size:
                 size = self._rest(offset, pages)
-            made: View = kernel.view_buffer(address, size, readonly=words in ("r", "rx"),
-                                            release=lambda: kernel.unmap_view(s.CURRENT_PROCESS, address), kind=View)
+            made: View = kernel.view_buffer(address, size, readonly=words in ("r", "rx"), kind=View)
         except BaseException:
             kernel.unmap_view(s.CURRENT_PROCESS, address)
             raise

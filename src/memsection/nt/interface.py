@@ -192,10 +192,12 @@ class Kernel(Protocol):
         """NtWriteVirtualMemory; the bytes written."""
         ...
 
-    def view_buffer(self, address: int, length: int, *, readonly: bool, release: Callable[[], None],
-                    kind: type[Any] | None = None) -> Any:
-        """A buffer (``_native.view.View``, or ``kind``, a subclass) over mapped memory; ``release`` is called once,
-        when it is closed and the last memoryview or array over it is gone."""
+    def view_buffer(self, address: int, length: int, *, readonly: bool, kind: type[Any] | None = None) -> Any:
+        """A buffer (``_native.view.View``, or ``kind``, a subclass) over the view that begins at this address.
+
+        The view is unmapped when the buffer is closed and the last memoryview or array over it is gone.  If it was
+        unmapped otherwise by then, what is at its address now stays.
+        """
         ...
 
     def mapped_buffer(self, section: int, offset: int, view_size: int, protection: int, kind: type[Any], /) -> Any:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import struct
 from pathlib import Path
@@ -101,3 +102,57 @@ def test_a_file_that_is_cut_short_is_an_error_and_not_the_end(tmp_path: Path) ->
 def test_a_class_makes_nothing_by_itself() -> None:
     with pytest.raises(TypeError, match=r"section\.map"):
         View()
+
+
+def _successor(section: Section, address: int) -> View:
+    """A view at an address where another one was; the others on the way there are closed again."""
+    others: list[View] = []
+    try:
+        for _ in range(100):
+            view = section.map()
+            if view.address == address:
+                return view
+            others.append(view)
+    finally:
+        for other in others:
+            other.close()
+    pytest.skip("the system put no view at that address again")
+
+
+@pytest.mark.invariant("M2")
+@pytest.mark.parametrize("left", ["closed", "collected"])
+@pytest.mark.parametrize("kind", ["memory", "reserved", "file"])
+def test_a_stale_view_leaves_what_is_at_its_address_now_alone(kind: str, left: str, tmp_path: Path) -> None:
+    def make() -> Section:
+        if kind != "file":
+            return Section.create(size=4096, commit=kind == "memory")
+        path = tmp_path / "file"
+        path.write_bytes(bytes(4096))
+        return Section.from_file(path, access="rw")
+
+    with make() as old, Section.create(size=4096) as new:
+        stale = old.map()
+        address = stale.address
+        kernel.unmap_view(s.CURRENT_PROCESS, address)  # as UnmapViewOfFile(view.address) does
+        view = _successor(new, address)
+        view[:4] = b"here"
+        if left == "closed":
+            stale.close()
+            stale.close()
+        else:
+            del stale
+            gc.collect()
+        assert kernel.query_virtual_memory(s.CURRENT_PROCESS, address).AllocationBase == address
+        assert bytes(view[:4]) == b"here"
+        view.close()
+        with pytest.raises(errors.NtError):
+            kernel.unmap_view(s.CURRENT_PROCESS, address)
+        with new.map() as again:
+            assert bytes(again[:4]) == b"here"
+
+
+def test_a_view_that_was_unmapped_otherwise_is_closed_without_a_word() -> None:
+    with Section.create(size=4096) as section:
+        stale = section.map()
+        kernel.unmap_view(s.CURRENT_PROCESS, stale.address)
+        stale.close()

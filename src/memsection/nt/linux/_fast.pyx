@@ -183,7 +183,7 @@ cdef class FactsRecord:
 
 
 cdef class RegionRecord:
-    """The fields of ``memory.Region``.  Calling one unmaps it."""
+    """The fields of ``memory.Region``.  Calling one unmaps it, unless that was done already."""
 
     cdef public uint64_t base, size, offset, bitmap, bitmap_size
     cdef public uint32_t protection, modifiers

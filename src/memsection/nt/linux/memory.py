@@ -113,11 +113,15 @@ def find(address: int) -> Region | None:
     return region
 
 
-def remove(region: Region) -> None:
-    """Take a region from the table and unmap it."""
+def remove(region: Region) -> bool:
+    """Take a region from the table and unmap it.
+
+    False when that was done already: what is at its address now belongs to somebody else, and is left alone (M2).
+    """
     with objects.lock:
-        if _regions.pop(region.base, None) is not region:
-            raise NtError(st.NOT_MAPPED_VIEW)
+        if _regions.get(region.base) is not region:
+            return False
+        del _regions[region.base]
         _bases.pop(bisect.bisect_left(_bases, region.base))
         if region.guard is not None:
             region.guard.remove()
@@ -127,6 +131,7 @@ def remove(region: Region) -> None:
         _fast.free_address(region.base, region.size)
     if region.obj is not None:
         objects.view_gone(region.obj)
+    return True
 
 
 def _rounded(size: int) -> int:
@@ -505,7 +510,8 @@ def free(address: int, size: int, kind: int) -> tuple[int, int]:
             raise NtError(st.FREE_VM_NOT_AT_BASE, detail=f"{address:#x} is inside the allocation at {region.base:#x}")
         if size:
             raise NtError(st.INVALID_PARAMETER, detail="MEM_RELEASE frees a whole allocation, with size 0")
-        remove(region)
+        if not remove(region):
+            raise NtError(st.INVALID_PARAMETER, detail=f"no allocated memory at {address:#x}")
         return region.base, region.size
     with objects.lock:
         region, first, count = _inside(address, size or region.base + region.size - address)

@@ -424,9 +424,8 @@ def _bind_view(address: int, size: int, node: int) -> None:
 def unmap(address: int) -> None:
     """NtUnmapViewOfSection in this process."""
     region = memory.find(address)
-    if region is None or region.obj is None:
+    if region is None or region.obj is None or not memory.remove(region):
         raise NtError(st.NOT_MAPPED_VIEW, detail=f"there is no view at {address:#x}")
-    memory.remove(region)
 
 
 def query(section: int) -> s.SectionBasicInformation:

@@ -349,15 +349,17 @@ class LinuxKernel:
         """NtWriteVirtualMemory."""
         return memory.write(process.target(process_handle, a.PROCESS_VM_WRITE | a.PROCESS_VM_OPERATION)[0], address, data)
 
-    def view_buffer(self, address: int, length: int, *, readonly: bool, release: Callable[[], None],
-                    kind: type[Any] | None = None) -> Any:
+    @_service("make a buffer over a view")
+    def view_buffer(self, address: int, length: int, *, readonly: bool, kind: type[Any] | None = None) -> Any:
         """A buffer over a view."""
         from memsection._native.view import View
 
         region = memory.find(address)
-        guard = region.guard if region is not None else None
-        return (kind or View)(address, length, readonly=readonly, release=release,
-                              check=guard.check if guard is not None else None)
+        if region is None or region.base != address:
+            raise NtError(st.NOT_MAPPED_VIEW, detail=f"there is no view at {address:#x}")
+        # It releases the region, not the address: whoever unmaps the view otherwise makes room for another one there.
+        return (kind or View)(address, length, readonly=readonly, release=region,
+                              check=region.guard.check if region.guard is not None else None)
 
     def mapped_buffer(self, section_handle: int, offset: int, view_size: int, protection: int, kind: type[Any]) -> Any:
         """A view and the buffer over it in one step, where that is simple."""

@@ -8,7 +8,8 @@ import sys
 assert sys.platform == "win32"
 
 import ctypes
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
 from ctypes import wintypes as w
 from typing import Any
 
@@ -23,6 +24,24 @@ from memsection.vocabulary.errors import NtError
 
 _VM_PREFETCH = 0  #: VIRTUAL_MEMORY_INFORMATION_CLASS
 _PARAMETER_NUMA_NODE = 3  #: MemSectionExtendedParameterNumaNode
+
+_lock = threading.RLock()  # reentrant: the collector may release a view at any line
+_releases: dict[int, _Release] = {}  #: where a view begins: what the buffer over it will call
+
+
+class _Release:
+    """Unmaps one view, unless that was done otherwise: somebody else's view may be at its address by then."""
+
+    __slots__ = ("address",)
+
+    def __init__(self, address: int) -> None:
+        self.address = address
+
+    def __call__(self) -> None:
+        with _lock:
+            if _releases.get(self.address) is self:
+                del _releases[self.address]
+                ntdll.call("NtUnmapViewOfSection", s.CURRENT_PROCESS, self.address)
 
 
 class Memory:
@@ -64,7 +83,23 @@ class Memory:
         return status, address.value, size.value
 
     def unmap_view(self, process: int, address: int) -> None:
-        ntdll.call("NtUnmapViewOfSection", process, address, detail=f"address {address:#x}")
+        with _lock:
+            released = _releases.pop(self._base(address), None) if process == s.CURRENT_PROCESS else None
+            try:
+                ntdll.call("NtUnmapViewOfSection", process, address, detail=f"address {address:#x}")
+            except NtError:
+                if released is not None:
+                    _releases[released.address] = released
+                raise
+
+    def _base(self, address: int) -> int:
+        """Where the view begins that an address is in."""
+        if address in _releases or not _releases:
+            return address
+        try:
+            return self.query_virtual_memory(s.CURRENT_PROCESS, address).AllocationBase
+        except NtError:
+            return address
 
     def extend_section(self, section: int, size: int) -> int:
         wanted = n.LARGE(size)
@@ -125,9 +160,12 @@ class Memory:
                    detail=f"{len(data):#x} bytes at {address:#x}")
         return done.value
 
-    def view_buffer(self, address: int, length: int, *, readonly: bool, release: Callable[[], None],
-                    kind: type[Any] | None = None) -> Any:
-        return (kind or View)(address, length, readonly=readonly, release=release)
+    def view_buffer(self, address: int, length: int, *, readonly: bool, kind: type[Any] | None = None) -> Any:
+        release = _Release(address)
+        buffer = (kind or View)(address, length, readonly=readonly, release=release)
+        with _lock:
+            _releases[address] = release
+        return buffer
 
     def mapped_buffer(self, section: int, offset: int, view_size: int, protection: int, kind: type[Any]) -> Any:
         """Never simple: the two services do it."""
