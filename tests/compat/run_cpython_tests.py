@@ -14,6 +14,8 @@ import sys
 import unittest
 from typing import Any
 
+from outcome import Result
+
 suite: Any = importlib.import_module(sys.argv[1])
 
 
@@ -22,34 +24,6 @@ class WithProcessesTestSharedMemory(suite._TestSharedMemory, unittest.TestCase):
 
     TYPE = "processes"
     Process = staticmethod(multiprocessing.Process)
-
-
-class Result(unittest.TestResult):
-    """Keeps what happened to each test."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.outcome: dict[str, str] = {}
-
-    def _note(self, test: Any, text: str) -> None:
-        name = getattr(getattr(test, "test_case", test), "_testMethodName", str(test))
-        self.outcome[name] = self.outcome.get(name, "") + text
-
-    def startTest(self, test: Any) -> None:
-        super().startTest(test)
-        self._note(test, "")
-
-    def addError(self, test: Any, err: Any) -> None:
-        self._note(test, self._exc_info_to_string(err, test))
-
-    addFailure = addError  # noqa: N815
-
-    def addSubTest(self, test: Any, subtest: Any, err: Any) -> None:
-        if err is not None:
-            self._note(test, self._exc_info_to_string(err, test))
-
-    def addSkip(self, test: Any, reason: str) -> None:
-        self._note(test, f"skipped: {reason}")
 
 
 def main() -> None:

@@ -3,7 +3,8 @@
 
 ``SharedMemory``, ``ShareableList`` and ``SharedMemoryManager`` have the signatures, properties and exceptions of
 their namesakes in ``multiprocessing``; ``shared_memory`` is a module in the place of ``multiprocessing.shared_memory``.
-How their lifetime differs, and why, is said in ``memsection.compat.blocks``.  Each is imported when it is first used.
+How their lifetime differs, and why, is said in ``memsection.compat.blocks``.  ``mmap`` is a module in the place of the
+standard library's, with Windows's parameters on Linux and Linux's on Windows.  Each is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -12,20 +13,24 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from memsection.compat import mmap as mmap
     from memsection.compat import shared_memory as shared_memory
     from memsection.compat.managers import SharedMemoryManager as SharedMemoryManager
     from memsection.compat.shareable_list import ShareableList as ShareableList
     from memsection.compat.shared_memory import SharedMemory as SharedMemory
 
-__all__ = ["ShareableList", "SharedMemory", "SharedMemoryManager", "shared_memory"]
+__all__ = ["ShareableList", "SharedMemory", "SharedMemoryManager", "mmap", "shared_memory"]
+_MODULES = ("mmap", "shared_memory")
 
 
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = import_module(f"{__name__}.shared_memory")
-    if name != "shared_memory":
-        value = getattr(import_module(f"{__name__}.managers") if name == "SharedMemoryManager" else value, name)
+    if name in _MODULES:
+        value: object = import_module(f"{__name__}.{name}")
+    else:
+        home = "managers" if name == "SharedMemoryManager" else "shared_memory"
+        value = getattr(import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value
 
