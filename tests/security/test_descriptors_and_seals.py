@@ -144,6 +144,22 @@ def test_a_true_body_with_a_lying_position_gives_no_descriptor_of_the_receiver_a
         os.close(precious)
 
 
+@pytest.mark.sentence(10)
+def test_the_sender_of_a_reader_keeps_its_own_handle_whatever_another_user_does(start: Start, root: str) -> None:
+    owner, stranger = start(12345), start(12346)
+    owner.run("import socket\nthing = Section.create('Global\\\\sent', 4096)\n"
+              "listener = socket.socket(socket.AF_UNIX); listener.bind(path); os.chmod(path, 0o777); listener.listen()",
+              path=f"{root}/socket")
+    stranger.run("import socket\nsock = socket.socket(socket.AF_UNIX); sock.connect(path)", path=f"{root}/socket")
+    owner.run("peer, _ = listener.accept()\nreader = thing.duplicate('r'); reader.send(peer)")
+    stranger.run("got = Section.recv(sock); fd = got.fileno()\n"
+                 "os.lseek(fd, 0, 0); fcntl.flock(fd, fcntl.LOCK_UN)\n"
+                 "try: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\nexcept BlockingIOError: pass")
+    owner.run("reader.duplicate().close(); reader.map().close(); Section.open('Global\\\\sent').close()")
+    owner.run("peer.close(); listener.close(); os.unlink(path); reader.close(); thing.close()", path=f"{root}/socket")
+    stranger.run("sock.close()")
+
+
 # ------------------------------------------------------------------ seal
 
 WRITABLE = [

@@ -326,13 +326,15 @@ class Handle:
     def send(self, sock: socket.socket) -> None:
         """Send the handle through a Unix socket, to whatever process takes it there with ``recv``.
 
-        The receiver gets a handle of its own, with the access of this one, which may be closed at once.
+        The receiver gets a handle of its own, with the access of this one, which may be closed at once.  It is a duplicate
+        that shares nothing with this handle: a receiver who is not trusted cannot harm it.
 
         Rights:
             None.
 
         Raises:
             HandleError: The handle is closed.
+            AccessError: Another user gave this handle, and the kernel does not let this user open the object again.
             Error: A system other than Linux.
             OSError: The socket cannot send.
         """

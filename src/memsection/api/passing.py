@@ -21,6 +21,7 @@ from memsection.api import transit
 from memsection.nt import kernel
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import Error, HandleError, NtError, public
 
 TYPE_CHECKING = False
@@ -109,17 +110,28 @@ _MAGIC = b"memsecth"
 
 
 def send(owner: Handle, sock: socket.socket) -> None:
-    """Send a handle through a Unix socket.  The sender may close its own at once."""
+    """Send a handle through a Unix socket.  The sender may close its own at once.
+
+    What goes is a duplicate that nobody else has: what the receiver does to its open file description (its position,
+    its locks) does nothing to the sender's handle.
+    """
     import socket as socket_module
 
     try:
-        fds = kernel.handle_descriptors(owner.handle)
+        duplicate = kernel.duplicate_object(s.CURRENT_PROCESS, owner.handle, s.CURRENT_PROCESS, 0, 0,
+                                            s.DUPLICATE_SAME_ACCESS)
     except NtError as failure:
         raise public(failure) from None
-    header = _HEADER.pack(_MAGIC, type(owner)._type.number, len(fds))
-    sent = socket_module.send_fds(sock, [header], fds)  # type: ignore[attr-defined, unused-ignore]
-    if sent < len(header):
-        sock.sendall(header[sent:])
+    try:
+        fds = kernel.handle_descriptors(duplicate)
+        header = _HEADER.pack(_MAGIC, type(owner)._type.number, len(fds))
+        sent = socket_module.send_fds(sock, [header], fds)  # type: ignore[attr-defined, unused-ignore]
+        if sent < len(header):
+            sock.sendall(header[sent:])
+    except NtError as failure:
+        raise public(failure) from None
+    finally:
+        kernel.close(duplicate)
 
 
 def receive(kind: type[H], sock: socket.socket) -> H:
@@ -161,7 +173,8 @@ def popen_arguments(*owners: Handle) -> dict[str, Any]:
     """Arguments for ``subprocess.Popen`` with which a program inherits these handles and no others.
 
     The program finds each under the value it has here, ``owner.handle``, which has to be told to it:
-    ``Section.from_handle(value)``, or the same with ``win32``.
+    ``Section.from_handle(value)``, or the same with ``win32``.  It shares them with this process, as a forked child does:
+    a program of another user, who is not trusted with that, gets its handles through a socket (``send``).
 
     Rights:
         None.

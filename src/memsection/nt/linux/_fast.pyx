@@ -582,7 +582,7 @@ cdef FactsRecord _facts_of(int fd, tuple identity, uint64_t size):
     if facts is not None and facts.body_size == size and _same_page(fd, facts):
         return facts
     try:
-        facts = _read_facts(fd, size)
+        facts = _read_facts(fd)
     except Exception:
         return None
     if len(_bodies) >= MOST_REMEMBERED:

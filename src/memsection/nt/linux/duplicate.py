@@ -15,7 +15,7 @@ assert sys.platform == "linux"
 import os
 import stat as stat_
 
-from memsection.nt.linux import _fast, control_page, lifetime, objects, process
+from memsection.nt.linux import _fast, bodies, control_page, lifetime, objects, process
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import GIFT, GIVEN, PROTECTED, REVOKED, Handle, decode, descriptor_info, invalid
 from memsection.vocabulary import access as a
@@ -124,7 +124,7 @@ def _copy(handle: Handle, access: int, inherit: bool) -> Handle:
     writable = objects.needs_write(kind, access)
     fd = lifetime.reopen(handle.fd, sys_.O_RDWR if objects.needs_write(kind, access, handle.obj.facts) else sys_.O_RDONLY)
     try:
-        sys_.flock(fd, sys_.LOCK_SH)
+        lifetime.hold(fd)
         if handle.data_fd >= 0:
             assert handle.obj.facts is not None
             data_fd = lifetime.open_data(lifetime.Found(handle.fd), handle.obj.facts, writable=writable)
@@ -178,7 +178,7 @@ def _take(pid: int, value: int, access: int, attributes: int, options: int) -> H
     except NtError:
         return _take_borrowed(pid, fd, access, attributes, options, _gone(pid, value))
     try:
-        sys_.flock(body, sys_.LOCK_SH)
+        lifetime.hold(body)
         again = descriptor_info(pid, fd)
         if again is None or decode(again[0]) is None:
             raise _gone(pid, value)
@@ -235,10 +235,8 @@ def _take_borrowed(pid: int, fd: int, access: int, attributes: int, options: int
         found, carried = sys_.fstat(body), decode(sys_.lseek(body, 0, 1))
         if not stat_.S_ISREG(found.st_mode) or carried is None or options & s.DUPLICATE_CLOSE_SOURCE:
             raise refusal
-        facts = control_page.read(body, found.st_size)
-        kind = object_types.BY_NUMBER.get(facts.type)
-        if kind is None or kind.number > 4:
-            raise control_page.corrupt(f"object type {facts.type}")
+        facts = bodies.read(body, found)
+        kind = object_types.BY_NUMBER[facts.type]
         if facts.file_identity is not None:
             raise refusal  # the data is in a file of its own, which has its own rights
         has = carried[0] & kind.valid
@@ -276,10 +274,8 @@ def _gone(pid: int, value: int) -> NtError:
 
 def _taken(body: int, source: tuple[int, int], found: os.stat_result, carried: tuple[int, int, bool], open_flags: int,
            access: int, attributes: int, options: int) -> Handle:
-    facts = control_page.read(body, found.st_size)
-    kind = object_types.BY_NUMBER.get(facts.type)
-    if kind is None or kind.number > 4:
-        raise control_page.corrupt(f"object type {facts.type}")
+    facts = bodies.read(body, found)
+    kind = object_types.BY_NUMBER[facts.type]
     has = carried[0] & kind.valid
     if objects.needs_write(kind, has, facts) and open_flags & os.O_ACCMODE == os.O_RDONLY:
         has &= ~_writing(kind)  # a read-only descriptor carries no such right, whatever its holder wrote there
@@ -296,7 +292,7 @@ def _taken(body: int, source: tuple[int, int], found: os.stat_result, carried: t
     fd = lifetime.reopen(body, sys_.O_RDWR if objects.needs_write(kind, wanted, facts) else sys_.O_RDONLY)
     data_fd = -1
     try:
-        sys_.flock(fd, sys_.LOCK_SH)
+        lifetime.hold(fd)
         if facts.file_identity is not None:
             data_fd = lifetime.open_data(lifetime.Found(body, source=source), facts, writable=writable)
         with objects.lock:
@@ -411,7 +407,7 @@ def accept(value: int) -> Handle:
         raise invalid(value)
     body = lifetime.open_source((pid, fd), (found.st_dev, found.st_ino))
     try:
-        sys_.flock(body, sys_.LOCK_SH)
+        lifetime.hold(body)
         handle = _taken(body, (pid, fd), found, carried, info[1], 0, s.OBJ_INHERIT if inherit else 0,
                         s.DUPLICATE_SAME_ACCESS)
     finally:

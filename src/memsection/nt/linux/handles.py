@@ -93,9 +93,9 @@ def descriptor_info(pid: int, fd: int) -> tuple[int, int] | None:
         return None
 
 
-def invalid(value: int) -> NtError:
+def invalid(value: int, why: str = "") -> NtError:
     """The failure for a value that is no handle."""
-    return NtError(st.INVALID_HANDLE, detail=f"{value:#x} is no handle of this process")
+    return NtError(st.INVALID_HANDLE, detail=f"{value:#x} is no handle of this process" + (f": {why}" if why else ""))
 
 
 def mismatch(handle: Handle, wanted: ObjectType) -> NtError:

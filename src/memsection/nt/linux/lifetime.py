@@ -15,9 +15,10 @@ assert sys.platform == "linux"
 import errno
 import os
 import stat as stat_
+import time
 from collections.abc import Iterator
 
-from memsection.nt.linux import acl, control_page, namespace
+from memsection.nt.linux import acl, bodies, control_page, namespace
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import decode, descriptor_info
 from memsection.vocabulary import names
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from memsection.nt.linux.objects import LocalObject
 
 _FLAGS = sys_.O_CLOEXEC | sys_.O_NONBLOCK | sys_.O_NOCTTY
+LOCK_PATIENCE_SECONDS = 2.0  #: how long a handle's lock is waited for while another process has an exclusive one
 
 
 class Found:
@@ -57,7 +59,7 @@ class Found:
             return self.fd
         fd = reopen(self.fd, sys_.O_RDWR if writable else sys_.O_RDONLY)
         try:
-            sys_.flock(fd, sys_.LOCK_SH)
+            hold(fd)
         except BaseException:
             sys_.close(fd)
             raise
@@ -98,6 +100,25 @@ def _locked(fd: int, operation: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def hold(fd: int) -> None:
+    """Take the shared lock of a handle.
+
+    Somebody who asks "was I last?" has the exclusive one for a moment, and whoever has any descriptor of the object can
+    have it for ever, a user who may only read too: so it is waited for, but not longer than a moment can be (L8).
+
+    Raises:
+        NtError: SHARING_VIOLATION.
+    """
+    deadline = 0.0
+    while not _locked(fd, sys_.LOCK_SH):
+        now = time.monotonic()
+        deadline = deadline or now + LOCK_PATIENCE_SECONDS
+        if now > deadline:
+            raise NtError(st.SHARING_VIOLATION, detail=f"for {LOCK_PATIENCE_SECONDS:g} s another process had an exclusive lock "
+                                                       "on the object, which no process that uses this library keeps")
+        time.sleep(0.0005)
 
 
 def reopen(fd: int, mode: int) -> int:
@@ -141,12 +162,6 @@ def find(place: namespace.Place, *, writable: bool) -> Found | None:
     return _find_local(place, writable) if place.directory == "local" else _find_global(place, writable)
 
 
-def _planted(place: namespace.Place, found: str) -> NtError:
-    return NtError(st.NAMESPACE_REFUSED, name=names.win32_name(place.full),
-                   detail=f"the file of this name, {namespace.path_of(place.directory)}/{place.file}, {found}; "
-                          "somebody put it there, and it is left alone")
-
-
 def _open_file(place: namespace.Place, mode: int) -> int | None:
     try:
         return sys_.open(place.file, mode | _FLAGS | sys_.O_NOFOLLOW, dir_fd=place.dirfd)
@@ -156,9 +171,9 @@ def _open_file(place: namespace.Place, mode: int) -> int | None:
         raise NtError(st.OBJECT_NAME_NOT_FOUND, name=names.win32_name(place.full)) from None
     except OSError as error:
         if error.errno == errno.ELOOP:
-            raise _planted(place, "is a link") from None
+            raise bodies.planted(place, "is a link") from None
         if error.errno in (errno.EISDIR, errno.ENXIO, errno.ENODEV):
-            raise _planted(place, "is no regular file") from None
+            raise bodies.planted(place, "is no regular file") from None
         raise
 
 
@@ -170,7 +185,7 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
     try:
         status = sys_.fstat(locator_fd)
         if not stat_.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-            raise _planted(place, f"is no regular file of yours (owner {status.st_uid})")
+            raise bodies.planted(place, f"is no regular file of yours (owner {status.st_uid})")
         # Whoever gets the exclusive lock looks alone, and the others wait.  With shared locks, several that look for
         # what a crash left would keep each other from ever sweeping it.
         exclusive = _locked(locator_fd, sys_.LOCK_EX)
@@ -270,7 +285,7 @@ def _find_global(place: namespace.Place, writable: bool) -> Found | None:
     try:
         status = sys_.fstat(fd)
         if not stat_.S_ISREG(status.st_mode):
-            raise _planted(place, "is no regular file")
+            raise bodies.planted(place, "is no regular file")
         if not status.st_nlink:
             return None
         if status.st_uid != os.geteuid():
@@ -301,9 +316,9 @@ def _verify_foreign(place: namespace.Place, fd: int, status: os.stat_result) -> 
     except NtError as failure:
         if not _locked(fd, sys_.LOCK_EX):
             return  # somebody has it open: a damaged object, which says so itself
-        raise _planted(place, f"belongs to user {status.st_uid} and is no object ({failure.detail})") from None
+        raise bodies.planted(place, f"belongs to user {status.st_uid} and is no object ({failure.detail})") from None
     if owner != status.st_uid:
-        raise _planted(place, f"belongs to user {status.st_uid}, while its security descriptor says {owner}")
+        raise bodies.planted(place, f"belongs to user {status.st_uid}, while its security descriptor says {owner}")
 
 
 def _open_global_as_owner(place: namespace.Place, writable: bool) -> int:

@@ -17,7 +17,7 @@ import stat as stat_
 import time
 from collections.abc import Callable
 
-from memsection.nt.linux import _fast, accounts, acl, control_page, lifetime, namespace
+from memsection.nt.linux import _fast, accounts, acl, bodies, control_page, lifetime, namespace
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import CURRENT_PROCESS, GIFT, Handle, decode, invalid, mismatch, position
 from memsection.vocabulary import access as a
@@ -214,13 +214,15 @@ def _adopt(value: int) -> Handle:
         return file.adopt(fd, found, value)
     access, data_fd, protected = carried
     try:
-        facts = control_page.read(fd, found.st_size)
+        facts = bodies.read(fd, found)
         kind = object_types.BY_NUMBER[facts.type]
         if data_fd >= 0:  # whoever made this description could write any number there
             data = sys_.fstat(data_fd)
             if (data.st_dev, data.st_ino) != facts.file_identity:
                 raise invalid(value)
-    except (NtError, KeyError, OSError):
+    except NtError as failure:
+        raise invalid(value, failure.detail) from None
+    except OSError:
         raise invalid(value) from None
     with lock:
         obj = known(found, kind, facts, fd)
@@ -508,13 +510,13 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
     fd, facts, data_fd = build(place, floor, descriptor)
     locator = -1
     try:
-        sys_.flock(fd, sys_.LOCK_SH)
+        lifetime.hold(fd)
         found = sys_.fstat(fd)
         identity = (found.st_dev, found.st_ino)
         if not needs_write(kind, access, facts):  # the creator's own rights are the kernel's business too (R2)
             fd, stronger = lifetime.reopen(fd, sys_.O_RDONLY), fd
             sys_.close(stronger)
-            sys_.flock(fd, sys_.LOCK_SH)
+            lifetime.hold(fd)
         sys_.lseek(fd, position(access, data_fd), 0)
         if place is not None:
             first_name(place.directory)
@@ -544,7 +546,7 @@ def _publish(fd: int, kind: ObjectType, identity: tuple[int, int], place: namesp
     locator = sys_.open(".", sys_.O_TMPFILE | sys_.O_RDWR | sys_.O_CLOEXEC, 0o600, dir_fd=place.dirfd)
     try:
         namespace.write_locator(locator, kind.number, identity, place.full, (os.getpid(), fd))
-        sys_.flock(locator, sys_.LOCK_SH)
+        lifetime.hold(locator)
         sys_.link(f"/proc/self/fd/{locator}", place.file, dst_dir_fd=place.dirfd, follow_symlinks=True)
     except BaseException:
         sys_.close(locator)
@@ -617,10 +619,8 @@ def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, fo
                place: namespace.Place | None = None) -> Handle | None:
     """A handle to a living body, which ``found`` (or a handle of ours) keeps alive meanwhile."""
     body = sys_.fstat(found.fd)
-    facts = control_page.read(found.fd, body.st_size)
-    actual = object_types.BY_NUMBER.get(facts.type)
-    if actual is None or actual.number > 4:
-        raise control_page.corrupt(f"object type {facts.type}")
+    facts = bodies.read(found.fd, body, place)
+    actual = object_types.BY_NUMBER[facts.type]
     if actual is not kind:
         raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"asked for a {kind.name}, the name means a {actual.name}")
     if access is None:

@@ -13,7 +13,7 @@ assert sys.platform == "linux"
 import os
 
 from memsection._native.view import View
-from memsection.nt.linux import _fast, accounts, acl, commit, control_page, lifetime, memory, namespace, objects
+from memsection.nt.linux import _fast, accounts, acl, bodies, commit, control_page, lifetime, memory, namespace, objects
 from memsection.nt.linux.handles import Handle
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import security
@@ -39,7 +39,7 @@ def services(kernel: Any, root_directory: int) -> dict[str, Callable[..., Any]]:
         "lock": objects.lock, "table": objects._table, "by_identity": objects._by_identity,
         "by_place": objects._by_place, "regions": memory._regions, "bases": memory._bases,
         "place_of": objects.place_of, "grant": objects.grant, "remove": memory.remove,
-        "remove_name": lifetime.remove_name_if_last, "give_up": lifetime.give_up, "read_facts": control_page.read,
+        "remove_name": lifetime.remove_name_if_last, "give_up": lifetime.give_up, "read_facts": bodies.read,
         "pid_namespace": namespace.pid_namespace, "first_name": objects.first_name, "template": _template,
         "check_commit": commit.check, "section": SECTION, "view": View, "Handle": Handle, "LocalObject": objects.LocalObject,
         "Facts": control_page.Facts, "Region": memory.Region,

@@ -15,7 +15,7 @@ import os
 import stat as stat_
 
 from memsection._native import system
-from memsection.nt.linux import acl, commit, control_page, filelocks, lifetime, memory, namespace, objects
+from memsection.nt.linux import acl, bodies, commit, control_page, filelocks, lifetime, memory, namespace, objects
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import Handle
 from memsection.vocabulary import access as a
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _MEMFD = sys_.MFD_CLOEXEC | sys_.MFD_ALLOW_SEALING
-_SEALS = sys_.F_SEAL_GROW | sys_.F_SEAL_SHRINK
 _KINDS = p.SEC_COMMIT | p.SEC_RESERVE | p.SEC_IMAGE
 _LARGEST = 1 << 47
 
@@ -98,7 +97,7 @@ def finish_body(fd: int, place: namespace.Place | None, floor: acl.Floor) -> Non
     """Its true mode and access list, and the seals (a file cannot be sealed: its views are guarded instead)."""
     acl.apply(fd, floor, fresh=True)
     if place is None or place.directory != "global":
-        sys_.fcntl(fd, sys_.F_ADD_SEALS, _SEALS)
+        sys_.fcntl(fd, sys_.F_ADD_SEALS, bodies.SEALS)
 
 
 def facts_of(fd: int) -> control_page.Facts:
@@ -167,7 +166,7 @@ def _large_builder(size: int, protection: int, kind: int, numa_node: int | None)
                               detail=f"asked for {commit.amount(size)} in large pages, which are not free; the administrator "
                                      "reserves them (sysctl vm.nr_hugepages=N)") from None
             acl.apply(data, floor, fresh=True)
-            sys_.fcntl(data, sys_.F_ADD_SEALS, _SEALS)
+            sys_.fcntl(data, sys_.F_ADD_SEALS, bodies.SEALS)
             return _body_beside(data, place, floor, descriptor, protection, kind, size, "")
         except BaseException:
             sys_.close(data)
@@ -343,6 +342,8 @@ def _map(handle: Handle, facts: control_page.Facts, base: int, offset: int, size
     flags = system.MAP_PRIVATE if p.copies(protection) else system.MAP_SHARED
     at_first = system.PROT_NONE if reserved else prot
     large = facts.attributes & p.SEC_LARGE_PAGES
+    if large and not _is_whole(fd, offset + size):
+        raise control_page.corrupt("its large pages are not sealed against being cut")
     try:
         if base:
             address = sys_.mmap(base, size, at_first, flags | system.MAP_FIXED_NOREPLACE, fd, offset)
@@ -360,7 +361,7 @@ def _map(handle: Handle, facts: control_page.Facts, base: int, offset: int, size
     try:
         if reserved:
             _guard_reserved(region, handle, facts, prot)
-        elif facts.file_identity is not None and not large or obj.directory == "global":
+        elif not large and not _is_whole(fd, offset + size):
             # What is missing of the last page was never there.
             region.guard = memory.new_guard(address, min(size, facts.size - offset), prot, fd, offset)
     except BaseException:
@@ -369,6 +370,11 @@ def _map(handle: Handle, facts: control_page.Facts, base: int, offset: int, size
         sys_.munmap(address, size)
         raise
     return region
+
+
+def _is_whole(fd: int, end: int) -> bool:
+    """Whether all bytes up to this one are there, and nobody can take them away; else a view has to be guarded."""
+    return bodies.is_sealed(fd) and sys_.fstat(fd).st_size >= end
 
 
 def _map_below(zero_bits: int, handle: Handle, facts: control_page.Facts, offset: int, size: int,

@@ -253,9 +253,19 @@ class LinuxKernel:
 
         return passing.descriptors(handle)
 
-    @_service("handle from descriptors")
     def handle_from_descriptors(self, descriptors: Sequence[int]) -> int:
         """A handle of passed descriptors."""
+        unused = {*descriptors}
+        try:
+            handle = self._accept(descriptors)
+            unused -= {handle.fd, handle.data_fd}
+            return handle.value
+        finally:
+            for fd in unused:
+                sys_.close(fd)
+
+    @_service("handle from descriptors")
+    def _accept(self, descriptors: Sequence[int]) -> Handle:
         from memsection.nt.linux import passing
 
         return passing.accept(descriptors)

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: MIT
+"""Descriptors between users who do not trust each other: what arrives is checked, what leaves is given away for good."""
+
+from __future__ import annotations
+
+import array
+import fcntl
+import mmap
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.objects import leaves_nothing, unique_name
+from support.workers import worker
+
+import memsection
+from memsection import AccessError, Event, HandleError, InPageError, Mutex, Section, Semaphore
+from memsection.api import passing
+from memsection.nt import kernel
+from memsection.nt.linux import filelocks, lifetime, objects
+
+TAG = 1 << 62
+_left = pytest.fixture(autouse=True)(leaves_nothing)
+
+THINGS: dict[str, Callable[[], Any]] = {
+    "section": lambda: Section.create(size=8192), "mutex": lambda: Mutex.create(), "event": lambda: Event.create(),
+    "semaphore": lambda: Semaphore.create(maximum=3)}
+
+
+@pytest.fixture
+def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
+    left, right = socket.socketpair()
+    with left, right:
+        yield left, right
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifetime, "LOCK_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(objects, "PATIENCE_SECONDS", 0.05)
+
+
+def lie(kind: type, *fds: int) -> tuple[bytes, list[tuple[int, int, array.array[int]]]]:
+    """A message of the library's that brings these descriptors."""
+    header = passing._HEADER.pack(passing._MAGIC, kind._type.number, len(fds))  # type: ignore[attr-defined]
+    return header, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+
+
+def copy_of(thing: memsection.Section | Mutex, *, sealed: bool, flags: int = os.MFD_ALLOW_SEALING) -> int:
+    """A memfd with the bytes of a true body, which says of itself that it is a handle."""
+    true = kernel.handle_descriptors(thing.handle)[0]
+    size = os.fstat(true).st_size
+    fd = os.memfd_create("copy", flags)
+    os.ftruncate(fd, size)
+    os.pwrite(fd, os.pread(true, size, 0), 0)
+    if sealed:
+        fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+    os.lseek(fd, TAG | thing.granted_access, 0)
+    return fd
+
+
+# ---------------------------------------------------------------------- what arrives
+
+
+@pytest.mark.sentence(19)
+@pytest.mark.invariant("M3")
+@pytest.mark.parametrize("flags", [os.MFD_ALLOW_SEALING, 0], ids=["could be sealed", "cannot be sealed"])
+@pytest.mark.parametrize("what", THINGS)
+def test_a_body_that_its_sender_can_cut_is_refused(what: str, flags: int,
+                                                   sockets: tuple[socket.socket, socket.socket]) -> None:
+    with closing(THINGS[what]()) as thing:
+        forged = copy_of(thing, sealed=False, flags=flags)
+        try:
+            sockets[0].sendmsg(*[[part] if isinstance(part, bytes) else part for part in lie(type(thing), forged)])
+            with pytest.raises(HandleError, match="not sealed against being cut"):
+                type(thing).recv(sockets[1])
+            inherited = os.dup(forged)
+            try:
+                with pytest.raises(HandleError, match="not sealed against being cut"):
+                    type(thing).from_handle(inherited * 4)
+            finally:
+                os.close(inherited)
+        finally:
+            os.close(forged)
+
+
+@pytest.mark.sentence(19)
+@pytest.mark.parametrize("seals", ["F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_SEAL"])
+def test_half_of_the_seals_is_not_enough(seals: str, sockets: tuple[socket.socket, socket.socket]) -> None:
+    with Section.create(size=8192) as section:
+        forged = copy_of(section, sealed=False)
+        fcntl.fcntl(forged, fcntl.F_ADD_SEALS, getattr(fcntl, seals))
+        header, rights = lie(Section, forged)
+        sockets[0].sendmsg([header], rights)
+        os.close(forged)
+        with pytest.raises(HandleError, match="not sealed"):
+            Section.recv(sockets[1])
+
+
+@pytest.mark.sentence(19)
+def test_a_memfd_that_claims_a_global_name_is_refused(sockets: tuple[socket.socket, socket.socket]) -> None:
+    """Bodies with a Global name are files, which have no seals; a memfd could have had them."""
+    with Section.create(unique_name("Global\\"), size=8192) as section:
+        forged = copy_of(section, sealed=False)
+        header, rights = lie(Section, forged)
+        sockets[0].sendmsg([header], rights)
+        os.close(forged)
+        with pytest.raises(HandleError, match="not sealed"):
+            Section.recv(sockets[1])
+
+
+@pytest.mark.sentence(15)
+def test_a_received_global_body_that_is_cut_costs_an_error_and_not_the_process(
+        sockets: tuple[socket.socket, socket.socket]) -> None:
+    with Section.create(unique_name("Global\\"), size=1 << 16) as section, section.map() as view:
+        section.send(sockets[0])
+        with Section.recv(sockets[1]) as received, received.map() as mine:
+            mine[0] = 1
+            os.ftruncate(section.fileno(), 0)
+            with pytest.raises(InPageError):
+                bytes(mine[:4])
+        with pytest.raises(InPageError):
+            bytes(view[:4])
+
+
+@pytest.mark.sentence(19)
+def test_a_body_of_a_type_that_has_none_is_refused(sockets: tuple[socket.socket, socket.socket]) -> None:
+    with Section.create(size=8192) as section:
+        for number in (0, 5, 6, 7, 8, 99):
+            forged = copy_of(section, sealed=False)
+            os.pwrite(forged, number.to_bytes(4, "little"), 8192 + 12)
+            fcntl.fcntl(forged, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+            header, rights = lie(Section, forged)
+            sockets[0].sendmsg([header], rights)
+            os.close(forged)
+            with pytest.raises(HandleError, match=f"object type {number}"):
+                Section.recv(sockets[1])
+
+
+@pytest.mark.sentence(19)
+def test_a_section_of_a_sealed_file_that_says_it_is_longer_is_guarded(sockets: tuple[socket.socket, socket.socket],
+                                                                      tmp_path: Path) -> None:
+    """The record says two pages, the file, sealed or not, has one: touching the other is an error, and no death."""
+    data = os.memfd_create("data", os.MFD_ALLOW_SEALING)
+    os.ftruncate(data, 8192)
+    with Section.from_fd(data) as section:
+        forged = copy_of(section, sealed=True)
+        short = os.memfd_create("short", os.MFD_ALLOW_SEALING)
+        os.ftruncate(short, 4096)
+        fcntl.fcntl(short, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW)
+        found, size = os.fstat(short), os.fstat(forged).st_size
+        page = bytearray(os.pread(forged, 4096, size - 4096))
+        page[48:64] = found.st_dev.to_bytes(8, "little") + found.st_ino.to_bytes(8, "little")
+        os.pwrite(forged, page, size - 4096)
+        header, rights = lie(Section, forged, short)
+        sockets[0].sendmsg([header], rights)
+        for fd in (forged, short, data):
+            os.close(fd)
+        with Section.recv(sockets[1]) as received, received.map(access="r") as view, pytest.raises(InPageError):
+            bytes(view[:])
+
+
+# ---------------------------------------------------------------------- locks that somebody else holds
+
+
+@pytest.mark.sentence(13)
+@pytest.mark.invariant("L8")
+@pytest.mark.parametrize("what", THINGS)
+def test_a_lock_that_the_sender_keeps_is_not_waited_for(what: str, impatient: None,
+                                                        sockets: tuple[socket.socket, socket.socket]) -> None:
+    with closing(THINGS[what]()) as thing:
+        forged = copy_of(thing, sealed=True)
+        keeper = os.open(f"/proc/self/fd/{forged}", os.O_RDONLY)
+        fcntl.flock(keeper, fcntl.LOCK_EX)
+        try:
+            header, rights = lie(type(thing), forged)
+            sockets[0].sendmsg([header], rights)
+            with pytest.raises(AccessError, match="exclusive lock"):
+                type(thing).recv(sockets[1])
+        finally:
+            os.close(keeper)
+            os.close(forged)
+
+
+@pytest.mark.invariant("L8")
+@pytest.mark.parametrize("way", ["thing.duplicate()", "Section.from_process(pid, handle)", "Section.open(name)"])
+@pytest.mark.parametrize("prefix", ["", "Global\\"])
+def test_a_lock_that_somebody_keeps_on_an_object_holds_nobody_up(way: str, prefix: str, impatient: None) -> None:
+    """Somebody took the handle's own lock away (a forked child can), and keeps an exclusive one."""
+    name = unique_name(prefix)
+    with worker() as other:
+        other.run("thing = Section.create(name, 4096)\nfrom memsection.nt.linux import lifetime, objects\n"
+                  "lifetime.LOCK_PATIENCE_SECONDS = objects.PATIENCE_SECONDS = 0.05\n"
+                  "keeper = os.open(f'/proc/self/fd/{thing.fileno()}', os.O_RDONLY)\n"
+                  "fcntl.flock(thing.fileno(), fcntl.LOCK_UN); fcntl.flock(keeper, fcntl.LOCK_EX)", name=name)
+        if way.startswith("thing"):
+            assert other.refusal(way).kind == "AccessError"
+        else:
+            with pytest.raises(AccessError):
+                eval(way, {"Section": Section, "pid": other.pid, "handle": other.value("thing.handle"), "name": name})
+        other.run("os.close(keeper); thing.close()")
+
+
+@pytest.mark.invariant("L8")
+def test_no_call_in_the_source_waits_for_a_lock_of_a_file() -> None:
+    source = Path(memsection.__file__).parent
+    files = [*source.rglob("*.py"), *source.rglob("*.pyx"), *source.rglob("*.c"), *source.rglob("*.h")]
+    text = {path: path.read_text(encoding="utf-8") for path in files}
+    calls = [(path.name, call) for path, lines in text.items()
+             for call in re.findall(r"(?:\.|c_)flock\([^()]*\)", lines)]
+    assert len(calls) > 10
+    assert [call for call in calls if "LOCK_NB" not in call[1] and "LOCK_UN" not in call[1]] == []
+    assert [path for path, lines in text.items() if "SETLKW" in lines or "lockf(" in lines] == []
+
+
+# ---------------------------------------------------------------------- what leaves
+
+
+def receive(sock: socket.socket) -> list[int]:
+    """The descriptors of what was sent, as a receiver gets them who goes round the library."""
+    return socket.recv_fds(sock, passing._HEADER.size, 2)[1]
+
+
+@pytest.mark.sentence(10)
+@pytest.mark.parametrize("prefix", ["", "Global\\"])
+def test_what_a_receiver_does_to_its_descriptor_does_nothing_to_the_sender(
+        prefix: str, impatient: None, sockets: tuple[socket.socket, socket.socket]) -> None:
+    name = unique_name(prefix)
+    with worker() as other, Section.create(name, 4096) as section:
+        section.send(sockets[0])
+        fds = receive(sockets[1])
+        os.lseek(fds[0], 0, 0)
+        section.map().close()
+        fcntl.flock(fds[0], fcntl.LOCK_UN)
+        other.run("Section.open(name).close()", name=name)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(fds[0], fcntl.LOCK_EX | fcntl.LOCK_NB)  # the sender's lock is still there
+        section.duplicate().close()
+        os.close(fds[0])
+
+
+def test_the_statement_about_a_file_stays_with_the_sender(sockets: tuple[socket.socket, socket.socket],
+                                                          tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(8192))
+    with Section.from_file(tmp_path / "file") as section:
+        section.send(sockets[0])
+        fds = receive(sockets[1])
+        filelocks._set(fds[1], filelocks._F_UNLCK, 0, 1 << 20)
+        os.close(fds[0])
+        os.close(fds[1])
+        fd = os.open(tmp_path / "file", os.O_RDONLY)
+        assert filelocks.section_in_use(fd)
+        os.close(fd)
+
+
+def test_a_message_that_nobody_takes_leaves_nothing() -> None:
+    name = unique_name()
+    left, right = socket.socketpair()
+    with left, right:
+        with Section.create(name, 4096) as section:
+            section.send(left)
+    with pytest.raises(FileNotFoundError):
+        Section.open(name)
+
+
+def test_what_cannot_be_sent_leaves_nothing_behind() -> None:
+    left, right = socket.socketpair()
+    right.close()
+    with left, Section.create(unique_name(), 4096) as section, pytest.raises(OSError, match="Broken pipe"):
+        section.send(left)
+
+
+def test_a_mapping_of_a_received_body_stays_when_its_sender_tries_to_cut_it(
+        sockets: tuple[socket.socket, socket.socket]) -> None:
+    with Section.create(size=4096) as section:
+        section.send(sockets[0])
+        with Section.recv(sockets[1]) as received, received.map() as view:
+            with pytest.raises(PermissionError):
+                os.ftruncate(section.fileno(), 0)
+            view[:2] = b"ok"
+            with mmap.mmap(section.fileno(), 4096) as direct:
+                assert direct[:2] == b"ok"
