@@ -80,7 +80,7 @@ def _locator(heir: Handle, place: namespace.Place) -> int:
     locator = sys_.open(".", sys_.O_TMPFILE | sys_.O_RDWR | sys_.O_CLOEXEC, 0o600, dir_fd=place.dirfd)
     try:
         namespace.write_locator(locator, SECTION.number, (found.st_dev, found.st_ino), place.full, (os.getpid(), heir.fd))
-        sys_.flock(locator, sys_.LOCK_SH)
+        lifetime.hold(locator)
     except BaseException:
         sys_.close(locator)
         raise
