@@ -425,21 +425,27 @@ def accept(value: int) -> Handle:
 
 def settle() -> None:
     """Let go of given handles that were fetched, or whose receiver has ended."""
-    for entry in list(_given):
-        pidfd, fd, data_fd, name = entry
-        poll = sys_.poll()
-        poll.register(pidfd, 1)
-        if sys_.lseek(fd, 0, 1) & REVOKED or poll.poll(0):
-            with objects.lock:
-                if entry not in _given:
-                    continue
-                _given.remove(entry)
-                if not _given:
-                    _fast.switch(_short_way)
+    if not _given:
+        return
+    with objects.lock:  # all of it: a descriptor that another thread closes meanwhile may be anything by now
+        for entry in list(_given):
+            pidfd, fd, data_fd, name = entry
+            if not sys_.lseek(fd, 0, 1) & REVOKED and not _is_readable(pidfd):
+                continue
+            _given.remove(entry)
+            if not _given:
+                _fast.switch(_short_way)
             lifetime.give_up(fd, lifetime.place_of_name(name) if name else None)
             sys_.close(pidfd)
             if data_fd >= 0:
                 sys_.close(data_fd)
+
+
+def _is_readable(pidfd: int) -> bool:
+    """Whether the process has ended (pidfd_open(2))."""
+    poll = sys_.poll()
+    poll.register(pidfd, 1)
+    return bool(poll.poll(0))
 
 
 def _forget_given() -> None:
