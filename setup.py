@@ -24,6 +24,7 @@ EXTENSIONS: dict[str, tuple[list[str], bool]] = {
     "seqlock": (["ms_seqlock.c", "ms_view.c"], False),
     "guard": (["ms_guard.c"], True),
     "system": ([], True),
+    "ending": (["ms_ending.c"], True),
     "memsection.nt.linux._fast": ([], True),
 }
 

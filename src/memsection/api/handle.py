@@ -461,7 +461,8 @@ def _left_behind(owner: Handle) -> None:
                                code.co_filename, line, source=owner)
     finally:
         try:
-            if owner._handle:
+            # While the interpreter is taken apart closing might stop half-way.  The kernel does it a moment later.
+            if owner._handle and not sys.is_finalizing():
                 kernel.close(owner._handle)
         except NtError:
             pass  # nobody is there to be told: the process ends, or the handle is protected

@@ -40,6 +40,7 @@ HEADER = struct.Struct("<8s6I4Q3I4I4I")
 assert HEADER.size <= _DESCRIPTOR_AT
 _HEAD_READ = _TEXT_AT
 _FLAGS_AT = 8 + 2 * 4
+FLAGS_BEFORE_END = PAGE_SIZE - _FLAGS_AT  #: of the body, whose last page this is
 _SIZE_AT = 8 + 6 * 4
 LAYOUT = _DESCRIPTOR_AT, _TEXT_AT, PAGE_SIZE
 _DESCRIPTOR_FIELDS = struct.Struct("<4I")

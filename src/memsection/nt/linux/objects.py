@@ -17,6 +17,7 @@ import stat as stat_
 import time
 from collections.abc import Callable
 
+from memsection._native import ending
 from memsection.nt.linux import _fast, accounts, acl, bodies, control_page, lifetime, namespace
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import CURRENT_PROCESS, GIFT, Handle, decode, invalid, mismatch, position
@@ -82,8 +83,10 @@ def _after_fork_in_child() -> None:
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
 
-_cleans_up = -1  #: the process that closes its named handles at exit: a forked child registers anew
 _swept = False
+_cleans_up = 0  #: the process whose end is seen to
+_is_ending = False  #: whether that end has begun
+_ended: set[int] = set()  #: handles that were closed because this process is about to leave without any further ado
 
 
 def first_name(directory: str) -> None:
@@ -94,33 +97,65 @@ def first_name(directory: str) -> None:
     """
     global _cleans_up, _swept
     if _cleans_up != os.getpid():
-        import atexit
+        if not _cleans_up:  # a forked child has its parent's handlers
+            import atexit
 
-        atexit.unregister(_at_exit)
-        atexit.register(_at_exit)
+            atexit.register(_at_exit)
         _cleans_up = os.getpid()
+        if _leaves_at_once():
+            from multiprocessing.util import Finalize
+
+            Finalize(None, _close_named_handles, exitpriority=-30)  # after what may still want them
     if directory == "global" and not _swept:
         _swept = True
         lifetime.sweep()
 
 
 def _at_exit() -> None:
-    """Close every handle to a named object: nobody else can take its name away."""
-    if _cleans_up != os.getpid():
-        return
+    """See to it that this process's names go with it.
+
+    Other handlers and finalizers, called before or after this one, may use every object: the names go when the
+    interpreter has ended.
+    """
+    global _is_ending
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
         # Its children, which may still want the names, are joined first, and its queues, which may still pickle a
         # handle, flushed.  It does so only once, and in a child of Python 3.13 after this otherwise.
         util._exit_function()
+    if _leaves_at_once():
+        _close_named_handles()
+        return
+    _is_ending = True
+    _fast.switch(False)  # which does not note what is made from here on
+    for handle in all_handles():
+        _note_for_the_end(handle)
+
+
+def _leaves_at_once() -> bool:
+    """Whether this is a forked child of multiprocessing, which calls that one's finalizers and then _exit(2)."""
+    process = sys.modules.get("multiprocessing.process")
+    return (process is not None and process.parent_process() is not None
+            and "--multiprocessing-fork" not in sys.orig_argv)
+
+
+def _close_named_handles() -> None:
     for handle in all_handles():
         if handle.obj.name and handle.kind.number <= 4:
             try:
                 with lock:
+                    _ended.add(handle.value)
                     _close(handle)
             except (OSError, NtError):
                 continue  # it is gone already; the kernel closes what is left
 
+
+def _note_for_the_end(handle: Handle) -> None:
+    obj = handle.obj
+    place = lifetime.place_of_name(obj.name) if obj.name and handle.kind.number <= 4 else None
+    if place is not None:
+        ending.add(handle.fd, place.dirfd, place.path, place.directory == "global", control_page.FLAGS_BEFORE_END,
+                   control_page.PERMANENT)
 
 
 # ---------------------------------------------------------------------- handles
@@ -143,6 +178,8 @@ def register(fd: int, kind: ObjectType, access: int, obj: LocalObject, *, data_f
         _table[handle.value] = handle
         obj.handles.add(handle)
         _by_identity[obj.identity] = obj
+    if _is_ending:
+        _note_for_the_end(handle)
     return handle
 
 
@@ -244,6 +281,9 @@ def known(found: os.stat_result, kind: ObjectType, facts: control_page.Facts, fd
 
 def close(value: int) -> None:
     """NtClose."""
+    if value in _ended:
+        _ended.discard(value)
+        return
     handle = lookup(value)
     with lock:
         if handle.protected:
