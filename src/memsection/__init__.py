@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from memsection import arrays, arrow, compat, latest, nt, pickling, records, win32  # noqa: F401
     from memsection.api.event import Event
     from memsection.api.mutex import Mutex
     from memsection.api.passing import popen_arguments
@@ -57,8 +58,16 @@ _HOME = {
 }
 
 
+#: Imported when they are first used, too: ``import memsection`` is enough for ``memsection.arrays``.
+_MODULES = ("arrays", "arrow", "compat", "latest", "nt", "pickling", "records", "win32")
+
+
 def __getattr__(name: str) -> object:
     home = _HOME.get(name)
+    if name in _MODULES:
+        from importlib import import_module
+
+        return import_module(f"memsection.{name}")
     if home is None:
         raise AttributeError(f"module 'memsection' has no attribute {name!r}")
     from importlib import import_module
@@ -72,4 +81,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, *_MODULES, "__version__"])

@@ -25,12 +25,15 @@ from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View
 from memsection.schema import Field, Repeat, Scalar, Struct, Type
+from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from numpy.typing import ArrayLike, DTypeLike
+
+__all__ = ["Array", "create", "dtype_of", "of", "open", "put", "type_of"]
 
 Order = Literal["C", "F"]
 
@@ -143,7 +146,7 @@ def _understood(facts: schema.Facts, size: int) -> dict[str, Any]:
 
 
 def _shape(shape: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
-    whole = tuple(int(one) for one in shape) if isinstance(shape, Sequence) else (int(shape),)
+    whole = tuple(whole_number(one, "shape") for one in (shape if isinstance(shape, Sequence) else (shape,)))
     if any(one < 0 for one in whole):
         raise ArgumentError(f"shape {whole}: a length is negative")
     return whole

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from memsection.api.view import View
 
 
+__all__ = ["Shared", "of", "open", "put"]
+
+
 class Shared:
     """A table in a section.
 

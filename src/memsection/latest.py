@@ -17,6 +17,7 @@ from memsection._native import seqlock
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.layouts import Layout, Shown, layout, layout_in
+from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError, Error, WaitTimeoutError
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
     from memsection.api.view import View
     from memsection.layouts import Spec
+
+
+__all__ = ["Reader", "Writer", "create", "of", "open"]
 
 
 def _public(failure: ValueError | TimeoutError) -> Error:
@@ -181,7 +185,7 @@ class Writer(_End):
         Raises:
             ArgumentError: It is longer than the capacity, or this end is closed (ValueError).
         """
-        size = self.capacity if length is None else length
+        size = self.capacity if length is None else whole_number(length, "length")
         if not 0 <= size <= self.capacity:
             raise ArgumentError(f"latest value: asked for {size} bytes, at most {self.capacity} fit")
         try:
@@ -225,7 +229,7 @@ def create(name: str | None, spec: Spec | int, *, slots: int = seqlock.SLOTS, ve
         ArgumentError: No such layout or number of slots can be (ValueError).
         CommitError: More memory than there is (MemoryError).
     """
-    kind, capacity = _spec(spec)
+    (kind, capacity), slots = _spec(spec), whole_number(slots, "slots")
     facts: schema.Facts = {"kind": "latest", "capacity": capacity, "slots": slots, "version": version}
     if kind is not None:
         facts |= {"name": kind.name, "type": schema.to_json(kind.struct), "fingerprint": kind.fingerprint}

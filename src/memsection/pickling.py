@@ -19,6 +19,8 @@ from memsection.api.security import Security
 from memsection.api.view import View
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
+__all__ = ["THRESHOLD", "dump", "dumps", "load", "loads"]
+
 THRESHOLD = 1 << 14  #: bytes from which on a buffer goes into the section
 _ALIGN = 64
 _PART = struct.Struct("<QQ?7x")  #: offset, length, whether it was read-only

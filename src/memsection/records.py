@@ -33,6 +33,7 @@ from memsection.layouts import (
     uint32,
     uint64,
 )
+from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
 if TYPE_CHECKING:
@@ -171,7 +172,7 @@ def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, ex
         ArgumentError: No such layout can be; or what exists differs, and the error shows both (ValueError).
         CommitError: More memory than there is (MemoryError).
     """
-    kind = layout(spec)
+    kind, count = layout(spec), whole_number(count, "count")
     if count < 1:
         raise ArgumentError(f"create {name!r}: asked for {count} records, there is at least one")
     facts = {"kind": "record", "name": kind.name, "type": schema.to_json(kind.struct), "count": count,

@@ -26,6 +26,7 @@ from typing import Any
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View
+from memsection.vocabulary import protection as p
 from memsection.vocabulary.errors import ArgumentError, CorruptError, Error
 from memsection.vocabulary.protection import PAGE_SIZE
 
@@ -182,8 +183,8 @@ def make(name: str | None, size: int, facts: Facts, *, exist_ok: bool = False, i
     text = text_of(facts)
     if len(text) > LONGEST_TEXT:
         raise ArgumentError(f"create {name!r}: a description of {len(text)} bytes, at most {LONGEST_TEXT} are possible")
-    section = Section.create(name, max(size, 1) + _room(text), exist_ok=exist_ok, inheritable=inheritable,
-                             security=security)
+    # Whatever the size of one that exists: what is in it tells more of the difference than its size does.
+    section = Section._create(name, max(size, 1) + _room(text), "rw", exist_ok, inheritable, security, p.SEC_COMMIT, 0, None)
     try:
         view = section.map()
         if section.created:

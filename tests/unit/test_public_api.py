@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import re
 import subprocess
 import sys
@@ -101,6 +102,25 @@ def test_importing_the_package_imports_nothing_else() -> None:
     done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, timeout=60, check=True,
                           env={"PYTHONPATH": str(FILE.parents[2] / "src")})
     assert done.stdout.strip() == "['__future__']"
+
+
+def test_dir_shows_the_public_names_and_the_modules_come_when_they_are_used() -> None:
+    program = """if True:
+        import sys, memsection
+        shown = dir(memsection)
+        print([name for name in shown if name.startswith("_")], sorted(set(memsection.__all__) - set(shown)))
+        assert "memsection.arrays" not in sys.modules
+        print({name: type(getattr(memsection, name)).__name__ for name in dir(memsection)}["arrays"],
+              memsection.latest.create.__module__)
+        try:
+            memsection.no_such_module
+        except AttributeError as error:
+            print(error)
+    """
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True,
+                          env={**os.environ, "PYTHONPATH": str(FILE.parents[2] / "src")})
+    assert done.stdout.splitlines() == ["['__version__'] []", "module memsection.latest",
+                                        "module 'memsection' has no attribute 'no_such_module'"]
 
 
 @pytest.mark.linux_only("on Windows the services are called through ctypes")

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
+from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public
@@ -105,7 +106,8 @@ class Handle:
         except NtError as failure:
             raise public(failure) from None
         if kind != cls._type.name:
-            raise HandleError(f"handle {handle:#x}: asked for a {cls._type.name}, it means a {kind}",
+            found = object_types.BY_NAME.get(kind)
+            raise HandleError(f"handle {handle:#x}: asked for {cls._type.a_noun}, it means {found.a_noun if found else kind}",
                               ntstatus=st.OBJECT_TYPE_MISMATCH)
         return cls._adopt(handle)
 

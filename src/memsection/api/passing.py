@@ -157,8 +157,8 @@ def receive(kind: type[H], sock: socket.socket) -> H:
             raise HandleError(f"receive a handle: it has {count} descriptors, {len(fds)} arrived")
         if number != kind._type.number:
             found = object_types.BY_NUMBER.get(number)
-            raise HandleError(f"receive a handle: asked for a {kind._type.name},"
-                              f" got a {found.name if found else number}", ntstatus=st.OBJECT_TYPE_MISMATCH)
+            raise HandleError(f"receive a handle: asked for {kind._type.a_noun},"
+                              f" got {found.a_noun if found else number}", ntstatus=st.OBJECT_TYPE_MISMATCH)
     except BaseException:
         for fd in fds:
             os.close(fd)

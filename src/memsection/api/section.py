@@ -18,6 +18,7 @@ from memsection.vocabulary import object_types
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, NtError, public
 
 TYPE_CHECKING = False
@@ -48,6 +49,10 @@ def access_words(granted: int) -> str:
         return ""
     return ("r" if granted & a.SECTION_MAP_READ else "") + ("w" if granted & a.SECTION_MAP_WRITE else "") + (
         "x" if granted & _X else "")
+
+
+def _called(name: str | None) -> str:
+    return "a section" if name is None else repr(name)
 
 
 class Section(Handle):
@@ -90,7 +95,7 @@ class Section(Handle):
             name: What other processes open it by; ``Global\name`` for other users and containers.
             size: Bytes; rounded up to whole pages.
             access: What the section and this handle permit.
-            exist_ok: Whether a section that has the name already is opened instead, whatever its size; see ``created``.
+            exist_ok: Whether a section that has the name already is opened instead, if it is as large; see ``created``.
             inheritable: Whether child processes get the handle.
             security: Who may open it by name; this user alone when omitted.
             commit: Whether the memory is reserved now.  If not, ``View.commit`` has to ask for it.
@@ -104,7 +109,9 @@ class Section(Handle):
         Raises:
             ExistsError: The name is taken (FileExistsError).
             HandleError: The name is that of a mutex, an event or a semaphore.
-            ArgumentError: The size is not positive; the name, the access or the security makes no sense (ValueError).
+            ArgumentError: The size is not positive, or more than an existing section has; the name, the access or the
+                security makes no sense (ValueError).
+            TypeError: The size is no int.
             AccessError: An existing section does not grant the access; the right to use large pages is missing.
             CommitError: More memory than this machine, or this container, has (MemoryError).
 
@@ -115,7 +122,7 @@ class Section(Handle):
             ...     bytes(view[:5])
             b'hello'
         """
-        if name and size > 0 and access in RIGHTS and commit and security is None and not (
+        if name and type(size) is int and size > 0 and access in RIGHTS and commit and security is None and not (
                 exist_ok or inheritable or large_pages or numa_node is not None):
             try:  # what is asked for most, without detours
                 _, handle = _create_section(a.STANDARD_RIGHTS_REQUIRED | RIGHTS[access], plain_attributes(name, 0), size,
@@ -127,9 +134,24 @@ class Section(Handle):
             section._made_by(_getframe(1))
             return section
         kind = (p.SEC_COMMIT if commit else p.SEC_RESERVE) | (p.SEC_LARGE_PAGES if large_pages else 0)
+        size = whole_number(size, "size")
         if size <= 0:
-            raise ArgumentError(f"create {name or 'a section'!r}: asked for {size} bytes, a section has at least one")
-        return cls._create(name, size, access, exist_ok, inheritable, security, kind, 0, numa_node)
+            raise ArgumentError(f"create {_called(name)}: asked for {size} bytes, a section has at least one")
+        section = cls._create(name, size, access, exist_ok, inheritable, security, kind, 0, numa_node)
+        if not section.created:
+            section._require(size)
+        return section
+
+    def _require(self, size: int) -> None:
+        """Close a section that was found smaller than it was asked for, and say so."""
+        try:
+            found = self.size
+            if found < size:
+                raise ArgumentError(f"create {_called(self.name)}: asked for {size} bytes, the section that has the name has"
+                                    f" {found}")
+        except BaseException:
+            self.close()
+            raise
 
     @classmethod
     def _create(cls, name: str | None, size: int | None, access: str, exist_ok: bool, inheritable: bool,
@@ -214,6 +236,7 @@ class Section(Handle):
             ArgumentError: The file is empty, is larger than ``size`` can be, or cannot be mapped (ValueError).
         """
         mask = cls._mask(access) and _FILE_RIGHTS[access]
+        size = None if size is None else whole_number(size, "size")
         try:
             if isinstance(file, (str, os.PathLike)):
                 handle, _ = kernel.create_file(mask, os.path.abspath(file), 0, _SHARE_ALL, s.FILE_OPEN, 0)
@@ -253,6 +276,7 @@ class Section(Handle):
             ArgumentError: What it shows is empty or cannot be mapped (ValueError).
         """
         words = access or "rw"
+        size = None if size is None else whole_number(size, "size")
         try:
             try:
                 handle = kernel.file_from_path_or_fd(fd, cls._mask(words) and _FILE_RIGHTS[words])
@@ -356,9 +380,10 @@ class Section(Handle):
                                 "map: this handle permits no views") from None
         if length is None:
             size = 0
-        elif length > 0:
-            size = length
         else:
+            size = whole_number(length, "length")
+        offset = whole_number(offset, "offset")
+        if length is not None and size <= 0:
             raise ArgumentError(f"map: asked for {length} bytes, a view has at least one",
                                 ntstatus=st.INVALID_VIEW_SIZE)
         if offset < 0:

@@ -10,6 +10,7 @@ from memsection.api.wait import Waitable
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
+from memsection.vocabulary.arguments import whole_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +65,8 @@ class Semaphore(Waitable):
             0
             >>> slots.close()
         """
-        return cls._make(lambda access, attributes: kernel.create_semaphore(access, attributes, initial, maximum),
+        units, most = whole_number(initial, "initial"), whole_number(maximum, "maximum")
+        return cls._make(lambda access, attributes: kernel.create_semaphore(access, attributes, units, most),
                          kernel.open_semaphore, name, exist_ok, inheritable, security)
 
     @classmethod
@@ -124,7 +126,7 @@ class Semaphore(Waitable):
             CorruptError: Somebody spoiled the object.
             HandleError: The handle is closed.
         """
-        return int(self._ask(kernel.release_semaphore, n))
+        return int(self._ask(kernel.release_semaphore, whole_number(n, "n")))
 
     @property
     def value(self) -> int:

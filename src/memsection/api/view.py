@@ -10,6 +10,7 @@ from __future__ import annotations
 from memsection.nt import ViewBuffer, kernel
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, NtError, public
 
 TYPE_CHECKING = False
@@ -97,7 +98,8 @@ class View(ViewBuffer):
 
     def _range(self, operation: str, offset: int, length: int | None) -> tuple[int, int]:
         whole = len(self)
-        size = whole - offset if length is None else length
+        offset = whole_number(offset, "offset")
+        size = whole - offset if length is None else whole_number(length, "length")
         if offset < 0 or size < 0 or offset + size > whole:
             raise ArgumentError(f"{operation}: asked for {size} bytes at offset {offset}, the view has {whole}")
         return self.address + offset, size

@@ -14,6 +14,7 @@ from memsection.api.handle import Handle, object_attributes
 from memsection.nt import kernel
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.arguments import seconds
 from memsection.vocabulary.errors import AbandonedNtError, ArgumentError, NtError, public
 
 TYPE_CHECKING = False
@@ -32,6 +33,7 @@ def units(timeout: float | None) -> int | None:
     """Seconds from now as the kernel interface counts them: 100 ns, negative for a span."""
     if timeout is None:
         return None
+    timeout = seconds(timeout)
     if timeout != timeout:
         raise ArgumentError("timeout: not a number of seconds")
     if timeout <= 0:
@@ -159,7 +161,7 @@ async def wait_async(one: Handle, timeout: float | None = None, abandoned_ok: bo
     import asyncio
 
     loop = asyncio.get_running_loop()
-    end = None if timeout is None else loop.time() + timeout
+    end = None if timeout is None else loop.time() + seconds(timeout)
     turn: asyncio.Future[None] | None = None
 
     def wake() -> None:
@@ -292,7 +294,7 @@ def _list(objects: Iterable[H]) -> list[H]:
 
 
 def _end(timeout: float | None) -> float:
-    return 0.0 if timeout is None else time.monotonic() + timeout
+    return 0.0 if timeout is None else time.monotonic() + seconds(timeout)
 
 
 def _left(timeout: float | None, end: float) -> int | None:

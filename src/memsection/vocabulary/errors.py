@@ -40,10 +40,8 @@ class AbandonedNtError(NtError):
 
 def message(failure: NtError) -> str:
     """One sentence: operation, object, what was asked and what was found."""
-    head = failure.operation or "operation"
-    if failure.name:
-        head += f" '{failure.name}'"
-    return f"{head}: {failure.detail or st.row(failure.status).text}"
+    head = " ".join(filter(None, (failure.operation, f"'{failure.name}'" if failure.name else "")))
+    return f"{head}: {failure.detail or st.row(failure.status).text}".removeprefix(": ")
 
 
 class Error(OSError):
@@ -146,6 +144,10 @@ class AbandonedMutexError(Error):
         super().__init__(text, ntstatus=ntstatus)
         self.owner_pid = owner_pid
 
+
+for _public in (Error, NotFoundError, ExistsError, AccessError, WaitTimeoutError, ArgumentError, CommitError, HandleError,
+                InPageError, CorruptError, AbandonedMutexError):
+    _public.__module__ = "memsection"  # where users import it from: what a traceback and a pickle name
 
 _KINDS: dict[int, type[Error]] = {
     st.OBJECT_NAME_NOT_FOUND: NotFoundError, st.OBJECT_PATH_NOT_FOUND: NotFoundError, st.NO_SUCH_FILE: NotFoundError,

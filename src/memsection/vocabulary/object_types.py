@@ -21,6 +21,16 @@ class ObjectType:
     waitable: bool
     rights: dict[str, int]  #: their names
 
+    @property
+    def noun(self) -> str:
+        """What messages call such an object."""
+        return "mutex" if self.name == "Mutant" else self.name.lower()
+
+    @property
+    def a_noun(self) -> str:
+        """That with its article."""
+        return f"{'an' if self.noun[0] in 'aeiou' else 'a'} {self.noun}"
+
     def specific(self, mask: int) -> int:
         """The mask with generic rights replaced by what they mean for this type (RtlMapGenericMask)."""
         if mask & a.GENERIC_MASK:

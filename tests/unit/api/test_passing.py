@@ -408,7 +408,7 @@ def _fds(owner: Handle) -> tuple[int, ...]:
 def test_an_object_of_another_type_is_refused(sockets: tuple[socket.socket, socket.socket]) -> None:
     with Event.create() as event:
         event.send(sockets[0])
-    with pytest.raises(HandleError, match="asked for a Section, got a Event"):
+    with pytest.raises(HandleError, match="asked for a section, got an event"):
         Section.recv(sockets[1])
 
 

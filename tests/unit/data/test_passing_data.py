@@ -23,6 +23,11 @@ class Point:
     y: float
 
 
+@pytest.fixture(autouse=True, scope="module")
+def notes(helpers: None) -> None:
+    """What pickling keeps is there before anything is counted."""
+
+
 def _use_records(shared: records.Records) -> object:
     shared[0] = Point(shared[0].x + 1, 2.5)
     return type(shared).__name__, shared.layout.size, shared.version
@@ -39,8 +44,8 @@ def _use_table(shared: arrow.Shared) -> object:
 
 @pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
 @pytest.mark.parametrize("name_", ["named", None])
-def test_multiprocessing_gets_the_same_records_values_and_tables(method: str, name_: str | None, name: str,
-                                                                 helpers: None) -> None:
+def test_multiprocessing_gets_the_same_records_values_and_tables(method: str, name_: str | None, name: str
+                                                                 ) -> None:
     own = name if name_ else None
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(method)) as pool:
         with records.create(own and own + ".r", Point, 2, version=3) as shared:

@@ -80,7 +80,7 @@ def _wanted(handle: Handle, access: int, options: int) -> int:
     wanted = kind.specific(access)
     if wanted & ~(kind.valid | a.MAXIMUM_ALLOWED):
         raise NtError(st.ACCESS_DENIED, name=handle.obj.display_name(),
-                      detail=f"no {kind.name} has the rights {wanted & ~kind.valid:#x}")
+                      detail=f"no {kind.noun} has the rights {wanted & ~kind.valid:#x}")
     if wanted & ~handle.access:
         if kind.number <= 4:
             assert handle.obj.facts is not None
@@ -368,7 +368,7 @@ def _give(handle: Handle, receiver: Handle | None, access: int, attributes: int,
     assert receiver is not None and isinstance(receiver.obj, process.Process)
     if handle.kind.number > 4:
         raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name(),
-                      detail=f"a {handle.kind.name} handle cannot be put into another process on this system")
+                      detail=f"{handle.kind.a_noun} handle cannot be put into another process on this system")
     if process.has_ended(receiver):
         raise NtError(st.PROCESS_IS_TERMINATING, name=receiver.obj.display_name())
     copy = _copy(handle, access, False)

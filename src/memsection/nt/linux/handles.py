@@ -101,4 +101,4 @@ def invalid(value: int, why: str = "") -> NtError:
 def mismatch(handle: Handle, wanted: ObjectType) -> NtError:
     """The failure for a handle to an object of another type."""
     return NtError(st.OBJECT_TYPE_MISMATCH, name=handle.obj.display_name(),
-                   detail=f"asked for a {wanted.name}, handle {handle.value:#x} means a {handle.kind.name}")
+                   detail=f"asked for {wanted.a_noun}, handle {handle.value:#x} means {handle.kind.a_noun}")

@@ -197,7 +197,7 @@ def lookup(value: int, kind: ObjectType | None = None, access: int = 0) -> Handl
     handle = _table.get(value & ~3)
     if handle is None:
         if value == CURRENT_PROCESS and kind is not None:
-            raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"the pseudo handle of the process is no {kind.name}")
+            raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"the pseudo handle of the process is no {kind.noun}")
         handle = _adopt(value)
     elif handle.kind.number <= 4 and not _still(handle):
         raise invalid(value)
@@ -546,7 +546,7 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
     if access & a.MAXIMUM_ALLOWED:
         access = access & ~a.MAXIMUM_ALLOWED | kind.generic_all
     if access & ~kind.valid:
-        raise NtError(st.ACCESS_DENIED, detail=f"no {kind.name} has the rights {access & ~kind.valid:#x}")
+        raise NtError(st.ACCESS_DENIED, detail=f"no {kind.noun} has the rights {access & ~kind.valid:#x}")
     fd, facts, data_fd = build(place, floor, descriptor)
     locator = -1
     try:
@@ -662,7 +662,7 @@ def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, fo
     facts = bodies.read(found.fd, body, place)
     actual = object_types.BY_NUMBER[facts.type]
     if actual is not kind:
-        raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"asked for a {kind.name}, the name means a {actual.name}")
+        raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"asked for {kind.a_noun}, the name means {actual.a_noun}")
     if access is None:
         return None
     if access == 0:

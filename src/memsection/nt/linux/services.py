@@ -186,7 +186,7 @@ class LinuxKernel:
         """What the control page says now."""
         if handle.obj.facts is None:
             raise NtError(st.OBJECT_TYPE_MISMATCH, name=handle.obj.display_name(),
-                          detail=f"not for handles to a {handle.kind.name}")
+                          detail=f"not for handles to {handle.kind.a_noun}")
         return control_page.read(handle.fd, handle.obj.facts.body_size)
 
     @_service("query security")

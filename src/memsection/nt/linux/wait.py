@@ -54,7 +54,7 @@ def _waitable(value: int) -> Handle:
     handle = objects.lookup(value, None, a.SYNCHRONIZE)
     if not handle.kind.waitable:
         raise NtError(st.OBJECT_TYPE_MISMATCH, name=handle.obj.display_name(),
-                      detail=f"a {handle.kind.name} cannot be waited for")
+                      detail=f"{handle.kind.a_noun} cannot be waited for")
     return handle
 
 
@@ -125,7 +125,7 @@ def signal_and(signal: int, value: int, timeout: int | None) -> int:
         object_types.SEMAPHORE: lambda: semaphore.release(signal, 1)}.get(other.kind)
     if act is None:
         raise NtError(st.OBJECT_TYPE_MISMATCH, name=other.obj.display_name(),
-                      detail=f"a {other.kind.name} cannot be signaled")
+                      detail=f"{other.kind.a_noun} cannot be signaled")
     # The wait begins before the signal: whoever answers it with a pulse is heard.
     result = sync.wait([_item(handle)], all=False, knowing=True, deadline=deadline_of(timeout), act=act)
     return _status((handle,), result, False)
