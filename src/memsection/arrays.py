@@ -27,6 +27,7 @@ from memsection.api.view import View
 from memsection.schema import Field, Repeat, Scalar, Struct, Type
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError
+from memsection.vocabulary.text import shown as _shown
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -64,13 +65,27 @@ def type_of(dtype: np.dtype[Any]) -> Type:
 
 
 def dtype_of(kind: Type) -> np.dtype[Any]:
-    """The dtype that a description means."""
+    """The dtype that a description means.
+
+    Raises:
+        CorruptError: NumPy has none like it, here.
+    """
+    try:
+        dtype = _dtype_of(kind)
+    except (ValueError, TypeError, MemoryError, OverflowError) as failure:
+        raise CorruptError(f"description: NumPy knows no such dtype: {failure}") from None
+    if dtype.itemsize != kind.size:
+        raise CorruptError(f"description: NumPy's {str(dtype)[:80]} has {dtype.itemsize} bytes, not {kind.size}")
+    return dtype
+
+
+def _dtype_of(kind: Type) -> np.dtype[Any]:
     if isinstance(kind, Scalar):
         return np.dtype(kind.code)
     if isinstance(kind, Repeat):
-        return np.dtype((dtype_of(kind.of), kind.shape))
+        return np.dtype((_dtype_of(kind.of), kind.shape))
     return np.dtype({"names": [field.name for field in kind.fields],
-                     "formats": [dtype_of(field.type) for field in kind.fields],
+                     "formats": [_dtype_of(field.type) for field in kind.fields],
                      "offsets": [field.offset for field in kind.fields], "itemsize": kind.size})
 
 
@@ -134,13 +149,11 @@ def _understood(facts: schema.Facts, size: int) -> dict[str, Any]:
     """What a description says, checked: it may have been written by anybody."""
     shape, order = facts.get("shape"), facts.get("order")
     if not schema.is_shape(shape) or order not in ("C", "F") or type(facts.get("version")) is not int:
-        raise CorruptError(f"description: shape {str(shape)[:80]}, order {str(order)[:20]}: no array")
-    try:
-        dtype = dtype_of(schema.from_json(facts.get("dtype")))
-    except (ValueError, TypeError, MemoryError) as failure:
-        raise CorruptError(f"description: NumPy knows no such dtype: {failure}") from None
+        raise CorruptError(f"description: shape {_shown(shape, 80)}, order {_shown(order, 20)}: no array")
+    dtype = dtype_of(schema.from_json(facts.get("dtype")))
     assert shape is not None
-    if dtype.itemsize == 0 or prod(shape) * dtype.itemsize != size:
+    if (dtype.itemsize == 0 or prod(shape) * dtype.itemsize != size
+            or prod(length or 1 for length in shape) * dtype.itemsize >= 1 << 62):
         raise CorruptError(f"description: shape {tuple(shape)} of {dtype} in {size} bytes")
     return {"dtype": dtype, "shape": tuple(shape), "order": order, "version": facts["version"]}
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
-import struct
-import sys
 import typing
-from collections.abc import Iterator, Sequence
-from functools import cached_property, lru_cache
-from math import prod
+from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from memsection import schema
+from memsection.codec import ENDIAN, FORMATS, Codec, hints_of, object_count
 from memsection.declarations import c_declaration, csharp_declaration
 from memsection.schema import Field, Repeat, Scalar, Struct, Type
 from memsection.vocabulary.errors import ArgumentError, CorruptError
+from memsection.vocabulary.text import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,14 +34,13 @@ int8, int16, int32, int64 = (Annotated[int, f"i{size}"] for size in (1, 2, 4, 8)
 uint8, uint16, uint32, uint64 = (Annotated[int, f"u{size}"] for size in (1, 2, 4, 8))
 float16, float32, float64 = (Annotated[float, f"f{size}"] for size in (2, 4, 8))
 
-_ENDIAN = "<" if sys.byteorder == "little" else ">"
-_FORMATS = {"b1": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q",
-            "f2": "e", "f4": "f", "f8": "d"}
+MOST_FOREIGN = 1 << 20  #: values and lists that a record of a layout that came with it may become
+LONGEST_SHOWN = 2000  #: characters of a layout in a message
 _PLAIN = {int: "i8", float: "f8", bool: "b1"}
 
 
 def _scalar(code: str) -> Scalar:
-    return Scalar(("|" if code[1:] == "1" or code[0] in "SV" else _ENDIAN) + code)
+    return Scalar(("|" if code[1:] == "1" or code[0] in "SV" else ENDIAN) + code)
 
 
 # ---------------------------------------------------------------------- where layouts come from
@@ -76,7 +74,7 @@ def _laid_out(members: Sequence[tuple[str, Type]]) -> Struct:
 
 def _of_dataclass(kind: type[Any]) -> Struct:
     try:
-        hints = _hints(typing.cast(Any, kind))
+        hints = hints_of(typing.cast(Any, kind))
     except NameError as failure:
         raise _refuse(kind.__name__, f"a type that is written as text cannot be found: {failure}") from None
     return _laid_out([(field.name, _of_annotation(f"{kind.__name__}.{field.name}", hints[field.name]))
@@ -90,8 +88,8 @@ def _of_annotation(where: str, hint: Any) -> Type:
         extras = tuple(rest)
     lengths = tuple(extra for extra in extras if type(extra) is int and extra > 0)
     code = next((extra for extra in extras if isinstance(extra, str)), None)
-    if code is not None and code not in _FORMATS:
-        raise _refuse(where, f"{code!r} is none of {', '.join(_FORMATS)}")
+    if code is not None and code not in FORMATS:
+        raise _refuse(where, f"{code!r} is none of {', '.join(FORMATS)}")
     if hint in (bytes, str):
         if len(lengths) != 1:
             raise _refuse(where, f"how many bytes? Annotated[{hint.__name__}, 16]")
@@ -155,15 +153,19 @@ class Layout:
     def __init__(self, name: str, whole: Struct, spec: Any = None) -> None:
         if whole.size == 0:
             raise _refuse(name, "it has no bytes")
+        _check_names(name, whole)
         self.name = name
         self.struct = whole
         self.fingerprint = schema.fingerprint(whole)
         self._spec = spec
 
     @cached_property
-    def _codec(self) -> _Codec:
+    def _codec(self) -> Codec:
         spec = self._spec
-        return _Codec(self.struct, spec if isinstance(spec, type) and dataclasses.is_dataclass(spec) else None)
+        if spec is None and object_count(self.struct) > MOST_FOREIGN:
+            raise ArgumentError(f"record {shown(self.name)}: more than {MOST_FOREIGN} values and lists in each, by a "
+                                "description that anybody may have written: use .array, or open it with its layout")
+        return Codec(self.struct, spec if isinstance(spec, type) and dataclasses.is_dataclass(spec) else None)
 
     @property
     def size(self) -> int:
@@ -243,128 +245,19 @@ class Layout:
         return self._codec.unpack_from(buffer, offset)
 
     def __repr__(self) -> str:
-        return f"<memsection.records.Layout {self.name} {self.size} bytes {self.fingerprint}>"
+        return f"<memsection.records.Layout {shown(self.name)} {self.size} bytes {self.fingerprint}>"
 
 
-class _Codec:
-    """One ``struct`` format for the whole record, and what turns its flat values into nested ones."""
-
-    def __init__(self, whole: Struct, spec: type[Any] | None) -> None:
-        self._whole, self._spec = whole, spec
-        parts: list[str] = []
-        _formats(whole, parts)
-        self._format = struct.Struct("=" + "".join(parts)) if parts else None
-        if any(scalar.code[0] not in ("|", _ENDIAN) or scalar.code[1:] not in _FORMATS and scalar.code[1] not in "SV"
-               for scalar in _scalars(whole)) or self._overlap(whole):
-            self._format = None  # only NumPy can read such a record
-
-    @staticmethod
-    def _overlap(whole: Struct) -> bool:
-        at = 0
+def _check_names(name: str, whole: Type) -> None:
+    """Two fields of one name could not be told apart by their readers."""
+    if isinstance(whole, Repeat):
+        _check_names(name, whole.of)
+    elif isinstance(whole, Struct):
+        if len({field.name for field in whole.fields}) != len(whole.fields):
+            raise _refuse(name, "two fields have the same name")
         for field in whole.fields:
-            if field.offset < at:
-                return True
-            at = field.offset + field.type.size
-        return False
+            _check_names(f"{name}.{field.name}", field.type)
 
-    def pack_into(self, buffer: Any, offset: int, value: Any) -> None:
-        flat: list[Any] = []
-        if self._format is None:
-            raise ArgumentError("record: only NumPy can write this layout: assign to .array")
-        _flatten(self._whole, value, "record", flat)
-        try:
-            raw = self._format.pack(*flat)  # all of it or nothing goes to the memory
-        except struct.error as failure:
-            raise ArgumentError(f"record: {failure}") from None
-        memoryview(buffer)[offset:offset + len(raw)] = raw
-
-    def unpack_from(self, buffer: Any, offset: int) -> Any:
-        if self._format is None:
-            raise ArgumentError("record: only NumPy can read this layout: use .array")
-        return _nest(self._whole, iter(self._format.unpack_from(buffer, offset)), self._spec)
-
-
-def _formats(kind: Type, parts: list[str]) -> None:
-    if isinstance(kind, Scalar):
-        parts.append(_FORMATS.get(kind.code[1:], f"{kind.size}s"))
-    elif isinstance(kind, Repeat):
-        if isinstance(kind.of, Scalar) and kind.of.code[1:] in _FORMATS:
-            parts.append(f"{prod(kind.shape)}{_FORMATS[kind.of.code[1:]]}")
-        else:
-            for _ in range(prod(kind.shape)):
-                _formats(kind.of, parts)
-    else:
-        at = 0
-        for field in kind.fields:
-            parts.append("x" * max(0, field.offset - at))
-            _formats(field.type, parts)
-            at = field.offset + field.type.size
-        parts.append("x" * max(0, kind.size - at))
-
-
-def _scalars(kind: Type) -> Iterator[Scalar]:
-    if isinstance(kind, Scalar):
-        yield kind
-    elif isinstance(kind, Repeat):
-        yield from _scalars(kind.of)
-    else:
-        for field in kind.fields:
-            yield from _scalars(field.type)
-
-
-def _inner(kind: Repeat) -> Type:
-    return Repeat(kind.of, kind.shape[1:]) if len(kind.shape) > 1 else kind.of
-
-
-def _flatten(kind: Type, value: Any, where: str, flat: list[Any]) -> None:
-    if isinstance(kind, Scalar):
-        if kind.code[1] in "SV":
-            text = kind.code[1] == "S"
-            value = value.encode() if isinstance(value, str) else bytes(value)
-            if len(value) > kind.size or (len(value) < kind.size and not text):
-                raise ArgumentError(f"{where}: {len(value)} bytes, the field has {kind.size}")
-            if text and value.endswith(b"\0"):
-                raise ArgumentError(f"{where}: text ends at a 0, so it cannot end with one")
-        flat.append(value)
-    elif isinstance(kind, Repeat):
-        if len(value) != kind.shape[0]:
-            raise ArgumentError(f"{where}: {len(value)} values, the field has {kind.shape[0]}")
-        inner = _inner(kind)
-        for number, one in enumerate(value):
-            _flatten(inner, one, f"{where}[{number}]", flat)
-    else:
-        if isinstance(value, typing.Mapping) and value.keys() != {field.name for field in kind.fields}:
-            raise ArgumentError(f"{where}: fields {sorted(value)}, the layout has "
-                                f"{sorted(field.name for field in kind.fields)}")
-        for field in kind.fields:
-            one = value[field.name] if isinstance(value, typing.Mapping) else getattr(value, field.name)
-            _flatten(field.type, one, f"{where}.{field.name}", flat)
-
-
-def _nest(kind: Type, values: Iterator[Any], spec: Any) -> Any:
-    """The flat values again as the annotation ``spec`` has them; as dicts, lists and bytes where that is None."""
-    if typing.get_origin(spec) is Annotated:
-        spec = typing.get_args(spec)[0]
-    if isinstance(kind, Scalar):
-        value = next(values)
-        if kind.code[1] == "S":
-            value = value.rstrip(b"\0")
-            return value.decode(errors="replace") if spec is str else value
-        return value
-    if isinstance(kind, Repeat):
-        inner, of = _inner(kind), spec
-        if len(kind.shape) == 1:
-            of = next(iter(typing.get_args(spec)), None)
-        items = [_nest(inner, values, of) for _ in range(kind.shape[0])]
-        return tuple(items) if typing.get_origin(spec) is tuple else items
-    hints = _hints(spec) if spec is not None else {}
-    fields = {field.name: _nest(field.type, values, hints.get(field.name)) for field in kind.fields}
-    return fields if spec is None else spec(**fields)
-
-
-@lru_cache(maxsize=256)
-def _hints(spec: Any) -> dict[str, Any]:
-    return typing.get_type_hints(spec, include_extras=True)
 
 
 def layout(spec: Spec) -> Layout:
@@ -403,7 +296,7 @@ def layout_in(facts: schema.Facts) -> Layout:
     whole = schema.from_json(facts.get("type"))
     if not isinstance(whole, Struct) or whole.size == 0:
         raise CorruptError("description: its type is no record")
-    return Layout(str(facts.get("name"))[:100], whole)
+    return Layout(shown(facts.get("name"), 100), whole)
 
 
 class Shown:
@@ -420,12 +313,12 @@ class Shown:
 
     def __str__(self) -> str:
         fields = ", ".join(f"{one.name}: {_short(one.type)} at {one.offset}" for one in self._kind.struct.fields)
-        return f"{self._kind.fingerprint} ({fields}; {self._kind.size} bytes)"
+        return f"{self._kind.fingerprint} ({shown(fields, LONGEST_SHOWN)}; {self._kind.size} bytes)"
 
 
 def _short(kind: Type) -> str:
     if isinstance(kind, Scalar):
-        return kind.code.lstrip(_ENDIAN + "|")
+        return kind.code.lstrip(ENDIAN + "|")
     if isinstance(kind, Repeat):
         return _short(kind.of) + "".join(f"[{length}]" for length in kind.shape)
     return "{" + ", ".join(_short(field.type) for field in kind.fields) + "}"

@@ -11,6 +11,7 @@ A description can have been written by anybody: it is data, checked here, and ne
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -23,20 +24,25 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from memsection.api.process import Process
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View
 from memsection.vocabulary import protection as p
 from memsection.vocabulary.errors import ArgumentError, CorruptError, Error
 from memsection.vocabulary.protection import PAGE_SIZE
+from memsection.vocabulary.text import shown
 
 MAGIC = b"MSschema"
 BEING_MADE = b"MSmaking"  #: in the place of MAGIC until the data is complete
 FOOTER = struct.Struct("<8sIIQQ32x")  #: magic, version, crc32 of the text, its length, bytes of data
 VERSION = 1
 LONGEST_TEXT = 1 << 20
+DEEPEST_TEXT = 100  #: lists and objects in one another: 16 types need 50
+LONGEST_EMPTY = 1 << 16  #: lists in a field without values
 LARGE = 1 << 16  #: bytes from which on a way round page faults pays
 PATIENCE = 10.0  #: seconds for which an opener waits for the one who makes the object
+UNMARKED_PATIENCE = 1.0  #: the same while nothing says that anybody makes it
 
 Facts = dict[str, Any]
 
@@ -100,17 +106,25 @@ def to_json(kind: Type) -> Any:
     return {"fields": [[field.name, to_json(field.type), field.offset] for field in kind.fields], "size": kind.size}
 
 
+class UndescribedError(ArgumentError, CorruptError):
+    """A section without a description: nobody damaged it, it is something else than what was asked for."""
+
+    ntstatus = ArgumentError.ntstatus
+
+
 def from_json(value: Any, depth: int = 0) -> Type:
     """The type that JSON describes; CorruptError if that is none."""
     if isinstance(value, str) and _SCALAR.match(value):
         return Scalar(value)
     if isinstance(value, dict) and depth < 16:
-        if value.keys() == {"of", "shape"} and is_shape(value["shape"]):
+        if value.keys() == {"of", "shape"} and is_shape(value["shape"]) and _is_short_where_empty(value["shape"]):
             return Repeat(from_json(value["of"], depth + 1), tuple(value["shape"]))
         if value.keys() == {"fields", "size"} and _is_count(value["size"]) and value["size"] and isinstance(
                 value["fields"], list):
-            return Struct(tuple(_field(one, value["size"], depth) for one in value["fields"]), value["size"])
-    raise CorruptError(f"description: {str(value)[:80]!r} is not a type")
+            fields = tuple(_field(one, value["size"], depth) for one in value["fields"])
+            if len({field.name for field in fields}) == len(fields):
+                return Struct(fields, value["size"])
+    raise CorruptError(f"description: {shown(value, 80)} is not a type")
 
 
 def _field(value: Any, size: int, depth: int) -> Field:
@@ -118,7 +132,7 @@ def _field(value: Any, size: int, depth: int) -> Field:
         kind = from_json(value[1], depth + 1)
         if value[2] + kind.size <= size:
             return Field(value[0], kind, value[2])
-    raise CorruptError(f"description: {str(value)[:80]!r} is not a field of a record of {size} bytes")
+    raise CorruptError(f"description: {shown(value, 80)} is not a field of a record of {size} bytes")
 
 
 def _is_count(value: Any) -> bool:
@@ -127,7 +141,13 @@ def _is_count(value: Any) -> bool:
 
 def is_shape(value: Any) -> bool:
     """Whether JSON gave the shape of an array."""
-    return isinstance(value, list) and len(value) <= 32 and all(map(_is_count, value)) and prod(value) < 1 << 62
+    return (isinstance(value, list) and len(value) <= 32 and all(map(_is_count, value))
+            and prod(length or 1 for length in value) < 1 << 62)
+
+
+def _is_short_where_empty(shape: list[int]) -> bool:
+    """Whether a shape without values is no long walk: nothing bounds it otherwise, as the memory does for values."""
+    return 0 not in shape or prod(length or 1 for length in shape) <= LONGEST_EMPTY
 
 
 def fingerprint(kind: Type) -> str:
@@ -212,26 +232,47 @@ def read(whole: memoryview) -> tuple[Facts, int] | None:
     """The description at the end of a section, and how many bytes of data there are; None while there is none yet.
 
     Raises:
-        CorruptError: What is there is no description.
+        UndescribedError: What is there is no description.
+        CorruptError: It is a damaged one, or one of another version.
     """
     end = len(whole) - FOOTER.size
     if end < 0:
-        raise CorruptError("description: the section is too small for one")
+        raise UndescribedError("description: the section is too small for one")
     magic, version, checksum, length, size = FOOTER.unpack_from(whole, end)
     if magic in (bytes(8), BEING_MADE):
         return None
-    if magic != MAGIC or version != VERSION:
-        raise CorruptError(f"description: there is none that this version knows (magic {magic!r}, version {version})")
+    if magic != MAGIC:
+        raise UndescribedError("description: there is none")
+    if version != VERSION:
+        raise CorruptError(f"description: its version is {version}, this library knows version {VERSION}")
     if length > min(end, LONGEST_TEXT) or size > end - length:
         raise CorruptError(f"description: {length} bytes of text and {size} of data in a section of {len(whole)}")
     text = bytes(whole[end - length:end])
-    try:
-        facts = json.loads(text) if zlib.crc32(text) == checksum else None
-    except (ValueError, RecursionError):
-        facts = None
-    if not isinstance(facts, dict):
+    facts = _facts_in(text) if zlib.crc32(text) == checksum else None
+    if facts is None:
         raise CorruptError("description: its text is damaged")
     return facts, size
+
+
+def _facts_in(text: bytes) -> Facts | None:
+    """What a text says; None for no JSON, and for JSON that could not be worked with or shown."""
+    try:
+        facts = json.loads(text.decode())
+        text_of(facts)  # half characters, which JSON's escapes can spell, are in no text
+    except (ValueError, RecursionError):
+        return None
+    return facts if isinstance(facts, dict) and _is_shallow(facts) else None
+
+
+def _is_shallow(facts: Facts) -> bool:
+    """Whether it is nested so little that every later walk over it ends well, by whatever recursion."""
+    level: list[Any] = [facts]
+    for _ in range(DEEPEST_TEXT):
+        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)
+                 if isinstance(inner, (dict, list))]
+        if not level:
+            return True
+    return False
 
 
 def attach(section: Section, kind: str, *, access: str | None = None) -> tuple[View, Facts, int]:
@@ -240,24 +281,51 @@ def attach(section: Section, kind: str, *, access: str | None = None) -> tuple[V
     Waits for the one who is just making it.
 
     Raises:
-        CorruptError: There is no description, or no valid one.
+        CorruptError: The description is no valid one, or not complete in time.
+        UndescribedError: There is none.
         ArgumentError: It describes something else.
     """
     view = section.map(access=access)
-    deadline = time.monotonic() + PATIENCE
     with memoryview(view) as whole:
-        while (found := read(whole)) is None:
-            marked = bytes(whole[-FOOTER.size:][:8]) == BEING_MADE
-            # Without a mark it may be that its maker has not begun; more probably it is some other section.
-            if time.monotonic() > deadline - (0 if marked else PATIENCE - 1):
-                raise CorruptError(f"open {section.name!r}: " + (
-                    f"it is not complete after {PATIENCE:g} s: whoever was making it has ended" if marked
-                    else f"asked for a section with {kind}, it has no description of what is in it"))
-            time.sleep(0.0005)
-    facts, size = found
+        try:
+            facts, size = _awaited(section, whole)
+        except UndescribedError:
+            raise UndescribedError(f"open {section.name!r}: asked for a section with {kind}, "
+                                   + _undescribed(section, whole)) from None
     if facts.get("kind") != kind:
-        raise ArgumentError(f"open {section.name!r}: asked for {kind}, found {str(facts.get('kind'))[:40]}")
+        raise ArgumentError(f"open {section.name!r}: asked for {kind}, found {shown(facts.get('kind'), 40)}")
     return view, facts, size
+
+
+def _undescribed(section: Section, whole: memoryview) -> str:
+    """What to say of a section without a description: some other one, or one whose maker did not come to write it."""
+    if not any(whole[-FOOTER.size:]):
+        with contextlib.suppress(Error), Process(os.getpid()) as me:
+            maker = next((held.creator_pid for held in me.sections() if held.handle == section.handle), 0)
+            if maker not in (0, os.getpid()) and _lives(maker):
+                return (f"and it is not complete, or something else: process {maker}, which made it, is alive and has "
+                        "described nothing in it so far")
+    return "it has no description of what is in it"
+
+
+def _lives(pid: int) -> bool:
+    with Process(pid) as process:
+        return process.alive
+
+
+def _awaited(section: Section, whole: memoryview) -> tuple[Facts, int]:
+    """The description, once its maker has written it."""
+    begun = time.monotonic()
+    while (found := read(whole)) is None:
+        marked = bytes(whole[-FOOTER.size:][:8]) == BEING_MADE
+        # Without a mark it may be that its maker has not begun; more probably it is some other section.
+        if time.monotonic() - begun > (PATIENCE if marked else min(PATIENCE, UNMARKED_PATIENCE)):
+            if not marked:
+                raise UndescribedError("description: there is none yet")
+            raise CorruptError(f"open {section.name!r}: it is not complete after {PATIENCE:g} s: whoever makes it has "
+                               "ended, or is stopped")
+        time.sleep(0.0005)
+    return found
 
 
 def describe(section: Section) -> Facts | None:
@@ -282,4 +350,4 @@ def compare(section: Section, asked: Mapping[str, object], found: Mapping[str, o
     wrong = [key for key, value in asked.items() if value is not None and value != found[key]]
     if wrong:
         raise ArgumentError(f"open {section.name!r}: asked for " + ", ".join(f"{key} {asked[key]}" for key in wrong)
-                            + "; found " + ", ".join(f"{key} {found[key]}" for key in wrong))
+                            + "; found " + ", ".join(f"{key} {shown(found[key], 500)}" for key in wrong))

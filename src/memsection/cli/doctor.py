@@ -14,6 +14,7 @@ from rich.text import Text
 from memsection.cli.output import note, out, print_json
 from memsection.nt import kernel
 from memsection.vocabulary.structs import Check
+from memsection.vocabulary.text import shown
 
 _MARKS = {"ok": ("ok     ", "green"), "note": ("note   ", "yellow"), "problem": ("problem", "bold red")}
 
@@ -29,9 +30,9 @@ def render(checks: list[Check]) -> Text:
     text = Text()
     for check in checks:
         word, style = _MARKS[check.state]
-        text.append(word, style).append(f"  {check.name:<{width}}  {check.found}\n")
+        text.append(word, style).append(f"  {check.name:<{width}}  {shown(check.found)}\n")
         if check.remedy and check.state != "ok":
-            text.append(" " * (width + 11) + f"remedy: {check.remedy}\n", "dim")
+            text.append(" " * (width + 11) + f"remedy: {shown(check.remedy)}\n", "dim")
     return text
 
 

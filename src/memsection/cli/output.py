@@ -19,6 +19,7 @@ from memsection import errors
 from memsection.api.section import access_words
 from memsection.vocabulary import object_types, structs
 from memsection.vocabulary import status as st
+from memsection.vocabulary.text import shown
 
 # No markup: object names and paths may contain brackets.
 out = Console(highlight=False, markup=False, soft_wrap=True)
@@ -37,7 +38,7 @@ _HINTS = {
 
 def complain(problem: OSError) -> int:
     """Say what went wrong and what can be done about it; the exit status."""
-    err.print(Text.assemble(("memsection: ", "bold red"), str(problem)))
+    err.print(Text.assemble(("memsection: ", "bold red"), shown(problem)))
     if isinstance(problem, errors.Error) and problem.ntstatus in _HINTS:
         note(_HINTS[problem.ntstatus])
     return 1
@@ -45,7 +46,7 @@ def complain(problem: OSError) -> int:
 
 def note(text: str) -> None:
     """A word on standard error that nobody needs to read."""
-    err.print(text, style="dim")
+    err.print(shown(text), style="dim")
 
 
 def size_words(size: int) -> str:
@@ -74,14 +75,31 @@ def parse_size(text: str) -> int:
     return size
 
 
+def json_text(value: Any) -> str:
+    """A JSON document for people and programs: the same value, with every unprintable character as JSON's escape."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "\n".join(line if line.isprintable() else "".join(map(_json_character, line)) for line in text.split("\n"))
+
+
+def _json_character(character: str) -> str:
+    return character if character.isprintable() else json.dumps(character)[1:-1]
+
+
 def print_json(value: Any) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json_text(value) + "\n")
+
+
+class _PlainTable(Table):
+    """A table whose cells show what is in them, whoever wrote it."""
+
+    def add_row(self, *cells: Any, **options: Any) -> None:
+        super().add_row(*(Text(shown(cell)) if isinstance(cell, str) else cell for cell in cells), **options)
 
 
 def table(*columns: str, right: Iterable[str] = ()) -> Table:
-    """A plain table; some columns to the right."""
-    made = Table(box=None, pad_edge=False, header_style="bold")
+    """A plain table of text as it is; some columns to the right."""
+    made = _PlainTable(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left",
                         no_wrap=column not in ("NAME", "HOLDERS", "COMMAND"))
@@ -110,19 +128,19 @@ def flags_words(attributes: int) -> str:
 
 
 def command_of(pid: int) -> str:
-    """The command line of a process, "" when it cannot be told."""
+    """The command line of a process, printable; "" when it cannot be told."""
     try:
         process = psutil.Process(pid)
-        return " ".join(process.cmdline()) or process.name()
+        return shown(" ".join(process.cmdline()) or process.name())
     except psutil.Error:
         return ""
 
 
 def progress(description: str, total: int | None) -> Progress:
     """A progress bar on standard error, shown only where somebody can see it and it matters."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(binary_units=True), TransferSpeedColumn(),
-               TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(binary_units=True),
+               TransferSpeedColumn(), TimeRemainingColumn())
     bar = Progress(*columns, console=err, transient=True,
                    disable=not err.is_terminal or (total is not None and total < LARGE))
-    bar.add_task(description, total=total)
+    bar.add_task(shown(description), total=total)
     return bar

@@ -14,6 +14,7 @@ from rich.text import Text
 from memsection import Section, errors, schema
 from memsection.cli import typed
 from memsection.cli.output import out
+from memsection.vocabulary.text import shown
 
 _ROW = 16
 
@@ -66,11 +67,11 @@ def _show(look: Callable[[Any], tuple[Text, Any]], watch: bool, interval: float)
 
 def _typed(section: Section, facts: schema.Facts, before: list[str] | None) -> tuple[Text, list[str]]:
     now = typed.lines(section, facts) or []
-    text = Text(typed.heading(facts), "cyan")
+    text = Text(shown(typed.heading(facts)), "cyan")
     for index, line in enumerate(now):
         changed = before is not None and (index >= len(before) or before[index] != line)
         text.append("\n")
-        text.append(line, "bold black on yellow" if changed else "default")
+        text.append(shown(line), "bold black on yellow" if changed else "default")
     return text, now
 
 

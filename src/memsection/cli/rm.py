@@ -11,11 +11,12 @@ import psutil
 import typer
 
 from memsection import errors
-from memsection.cli.output import command_of, err
+from memsection.cli.output import command_of, complain, err
 from memsection.cli.show import find, open_named
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
 from memsection.vocabulary import status as st
+from memsection.vocabulary.text import shown
 
 STOP_SECONDS = 5.0  #: how long a process that was asked to end may take
 
@@ -55,10 +56,14 @@ def rm(
             raise typer.Exit(1)
         _stop(pids, name)
     if find(name) is not None:
-        held = "\n".join(f"  process {pid}: {command_of(pid) or 'unknown command'}" for pid in pids)
-        raise errors.Error(f"rm '{name}': it is held and goes with its last handle\n{held or '  ' + found.problem}\n"
-                           f"'memsection rm --stop {name}' asks these processes to end.", ntstatus=st.CANNOT_DELETE)
-    err.print(f"'{name}': gone")
+        complain(errors.Error(f"rm '{name}': it is held and goes with its last handle", ntstatus=st.CANNOT_DELETE))
+        for pid in pids:
+            err.print(f"  process {pid}: {command_of(pid) or 'unknown command'}")
+        if not pids:
+            err.print(f"  {shown(found.problem)}")
+        err.print(shown(f"'memsection rm --stop {name}' asks these processes to end."))
+        raise typer.Exit(1)
+    err.print(shown(f"'{name}': gone"))
 
 
 def _stop(pids: list[int], name: str) -> None:

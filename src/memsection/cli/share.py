@@ -17,6 +17,7 @@ from memsection import Event, Section, errors
 from memsection.cli import content
 from memsection.cli.output import err, parse_size, progress, size_words
 from memsection.vocabulary import status as st
+from memsection.vocabulary.text import shown
 
 _CHUNK = 8 * 1024 * 1024
 
@@ -45,12 +46,12 @@ def share(
             section, length = _fill(source, name, security)
         with section:
             origin = "standard input" if file == "-" else file
-            err.print(f"'{name}': {length} bytes ({size_words(length)}) from {origin}, held by process {os.getpid()} "
-                      "until Ctrl-C")
+            err.print(shown(f"'{name}': {length} bytes ({size_words(length)}) from {origin}, held by process "
+                            f"{os.getpid()} until Ctrl-C"))
             while True:
                 time.sleep(3600)
     except KeyboardInterrupt:
-        err.print(f"'{name}': let go")
+        err.print(shown(f"'{name}': let go"))
 
 
 def _source(file: str) -> IO[bytes]:
@@ -126,10 +127,10 @@ def _stream(source: IO[bytes], name: str, security: str | None, capacity: int) -
             view = stack.enter_context(section.map())
             trailer = content.Content.write(view, content.STREAM, len(view) - content.SIZE)
         ring = content.Ring(section, trailer, came_event, went_event)
-        err.print(f"'{name}': passing on what comes, {size_words(ring.capacity)} at most waiting to be read")
+        err.print(shown(f"'{name}': passing on what comes, {size_words(ring.capacity)} at most waiting to be read"))
         while ring.put(_reader(source)):
             pass
         ring.end()
         ring.wait_until_taken()
-        err.print(f"'{name}': {trailer.written} bytes passed on")
+        err.print(shown(f"'{name}': {trailer.written} bytes passed on"))
         trailer.release()

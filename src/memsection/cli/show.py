@@ -19,6 +19,7 @@ from memsection.nt import kernel
 from memsection.vocabulary import access as a
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.text import shown
 
 _CELLS = 64  #: of the picture of pages, at most
 _SHADES = " ░▒▓█"  #: from none to all pages of a cell
@@ -162,10 +163,10 @@ def render(found: s.NamedObject, facts: dict[str, Any]) -> Panel:
     lines.add_column(style="bold")
     lines.add_column(overflow="fold")
     for label, text in _lines(found, facts):
-        lines.add_row(label, Text(text))
+        lines.add_row(label, Text(shown(text)))
     lines.add_row("holders", _holders(found, facts))
     title = f"{type_word(found.type_name)} " + (f"'{found.name}'" if found.name else "without a name")
-    return Panel(lines, title=Text(title), title_align="left", expand=False)
+    return Panel(lines, title=Text(shown(title)), title_align="left", expand=False)
 
 
 def _lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]:

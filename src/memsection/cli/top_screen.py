@@ -22,6 +22,7 @@ from memsection.cli.peek import dump
 from memsection.cli.show import details, render
 from memsection.nt import kernel
 from memsection.vocabulary.structs import NamedObject
+from memsection.vocabulary.text import shown
 
 _SORTS = ("name", "size", "holders", "type")
 _INSIDE = 512  #: bytes of a section that are shown when looking inside
@@ -66,7 +67,7 @@ class Inside(ModalScreen[None]):
             with section, section.map() as view:
                 now = bytes(view[:_INSIDE])
         except errors.Error as problem:
-            return Text(str(problem), "red")
+            return Text(shown(problem), "red")
         before, self.before = self.before, now
         return dump(now, 0, before if before is not None and len(before) == len(now) else None)
 
@@ -113,7 +114,7 @@ class Top(App[None]):
         self.shown = [found for found, _ in rows]
         table.clear()
         for _, cells in rows:
-            table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
+            table.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in cells))
         same = [index for index, found in enumerate(self.shown) if at is not None and _same(found, at)]
         if same:
             table.move_cursor(row=same[0])

@@ -3,17 +3,17 @@
 
 from __future__ import annotations
 
-from memsection import Section, errors, latest, schema
-from memsection.layouts import layout_in
+from memsection import Section, errors, latest, records, schema
+from memsection.vocabulary.text import shown
 
 MOST_RECORDS = 32
 
 
 def heading(facts: schema.Facts) -> str:
     """What it is, in a line."""
-    words = {key: facts[key] for key in ("name", "count", "dtype", "shape", "order", "slots", "fingerprint", "version")
-             if facts.get(key)}
-    return f"{facts.get('kind')}: " + ", ".join(f"{key} {value}" for key, value in words.items())
+    words = {key: shown(facts[key], 200) for key in ("name", "count", "dtype", "shape", "order", "slots", "fingerprint",
+                                                     "version") if facts.get(key)}
+    return f"{shown(facts.get('kind'), 40)}: " + ", ".join(f"{key} {value}" for key, value in words.items())
 
 
 def lines(section: Section, facts: schema.Facts) -> list[str] | None:
@@ -25,7 +25,7 @@ def lines(section: Section, facts: schema.Facts) -> list[str] | None:
     kind = facts.get("kind")
     try:
         if kind == "record":
-            return _records(section, facts)
+            return _records(section)
         if kind == "latest" and "type" in facts:
             with latest.of(section.duplicate()) as value:
                 found = value.read_numbered(0)
@@ -41,19 +41,18 @@ def lines(section: Section, facts: schema.Facts) -> list[str] | None:
     return None
 
 
-def _records(section: Section, facts: schema.Facts) -> list[str]:
-    layout, count = layout_in(facts), int(facts.get("count", 1))
+def _records(section: Section) -> list[str]:
     found = []
-    with section.map(access="r") as view:
-        for index in range(min(count, MOST_RECORDS, len(view) // layout.size)):
-            label = "" if count == 1 else f"[{index}] "
-            found += [f"{label}{field}" for field in _fields(layout.unpack_from(view, index * layout.size))]
-    if count > MOST_RECORDS:
-        found.append(f"... and {count - MOST_RECORDS} records more")
+    with records.of(section.duplicate()) as table:
+        for index in range(min(len(table), MOST_RECORDS)):
+            label = "" if len(table) == 1 else f"[{index}] "
+            found += [f"{label}{field}" for field in _fields(table[index])]
+        if len(table) > MOST_RECORDS:
+            found.append(f"... and {len(table) - MOST_RECORDS} records more")
     return found
 
 
 def _fields(value: object) -> list[str]:
     if isinstance(value, dict):
-        return [f"{name} = {field!r}" for name, field in value.items()]
+        return [f"{shown(name)} = {field!r}" for name, field in value.items()]
     return [repr(value)]

@@ -8,6 +8,7 @@ callers expect.  Numbers and their translation are in ``status``.
 from __future__ import annotations
 
 from memsection.vocabulary import status as st
+from memsection.vocabulary.text import shown as _shown
 
 
 class NtError(Exception):
@@ -41,11 +42,13 @@ class AbandonedNtError(NtError):
 def message(failure: NtError) -> str:
     """One sentence: operation, object, what was asked and what was found."""
     head = " ".join(filter(None, (failure.operation, f"'{failure.name}'" if failure.name else "")))
-    return f"{head}: {failure.detail or st.row(failure.status).text}".removeprefix(": ")
+    return _shown(f"{head}: {failure.detail or st.row(failure.status).text}".removeprefix(": "))
 
 
 class Error(OSError):
     """Base of every error of this library.
+
+    Its text is one line of printable characters: what names and files bring along besides is escaped.
 
     Attributes:
         winerror: The Win32 error code, on every system.
@@ -59,7 +62,7 @@ class Error(OSError):
         if ntstatus is not None:
             self.ntstatus = ntstatus & 0xFFFFFFFF
         row = st.row(self.ntstatus)
-        super().__init__(row.errno, text or row.text)
+        super().__init__(row.errno, _shown(text or row.text))
         self._winerror = row.winerror
 
     @property

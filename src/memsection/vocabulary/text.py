@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+"""Text that others chose, in a form that only shows what it is.
+
+Names, paths, command lines and what stands in shared memory can hold anything: a terminal's commands, a change of the
+writing direction, the end of a line, half characters that no output takes.  What people read goes through here.
+"""
+
+from __future__ import annotations
+
+
+def shown(text: object, longest: int | None = None) -> str:
+    """The text with every character that is not printable as its escape, cut to a length.
+
+    Doing it twice changes nothing.
+    """
+    whole = str(text)
+    if longest is not None and len(whole) > longest:
+        whole = whole[:longest] + "..."
+    return whole if whole.isprintable() else "".join(map(_shown_character, whole))
+
+
+def _shown_character(character: str) -> str:
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if character in "\t\n\r":
+        return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}[character]
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""Names, descriptions and command lines that hold commands for a terminal: nobody's screen carries them out."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from memsection import Error, NotFoundError, Section
+from memsection.cli.output import json_text
+from memsection.vocabulary.text import shown
+
+EVIL = "a\x1b]0;x\x07\x1b[2J\r\nb\u202etxt\u2066\x9b31m\x7f\u2028\u200b[red]"
+OBJECTS = f"""
+import sys
+from memsection import *
+evil = {EVIL!r}
+held = [Section.create(evil, 4096), Mutex.create(evil + "m"), Event.create("Global\\\\" + evil),
+        Semaphore.create(evil + "s", 1)]
+from memsection import records, schema
+facts = {{"kind": "record", "name": evil, "type": {{"fields": [[evil, "<f8", 0], ["s", "|S8", 8]], "size": 16}}, "count": 2,
+          "version": 0, "fingerprint": evil}}
+held.append(schema.make("described", 32, facts))
+held.append(schema.make("undefined", 32, {{"kind": evil, "name": evil, "shape": evil, "version": [evil]}}))
+print(held[0].handle, flush=True)
+sys.stdin.read()
+"""
+
+
+def is_plain(text: str) -> bool:
+    """Whether all lines are printable: no escape, no change of direction, no half characters."""
+    return all(line.isprintable() for line in text.split("\n"))
+
+
+def test_only_what_is_printable_is_shown() -> None:
+    assert shown(EVIL) == ("a\\x1b]0;x\\x07\\x1b[2J\\r\\nb\\u202etxt\\u2066\\x9b31m\\x7f\\u2028\\u200b[red]")
+    assert shown(shown(EVIL)) == shown(EVIL)
+    assert shown("Straße 東京 \\ ' 😀") == "Straße 東京 \\ ' 😀"
+    assert shown("\ud800\U000e0001") == "\\ud800\\U000e0001"
+    assert shown("x" * 50, 10) == "x" * 10 + "..."
+
+
+def test_json_keeps_its_value_and_shows_nothing_else() -> None:
+    value = {EVIL: [EVIL, "ü\ud800😀\U000e0001"]}
+    text = json_text(value)
+    assert json.loads(text) == value and is_plain(text) and "ü" in text and "😀" in text
+
+
+def test_errors_are_one_printable_line() -> None:
+    with pytest.raises(NotFoundError) as caught:
+        Section.open(EVIL)
+    for text in (str(caught.value), caught.value.strerror, repr(caught.value)):
+        assert text.isprintable() and "x1b" in text
+    assert str(Error("two\nlines\x1b[m")) == r"[WinError 31] two\nlines\x1b[m"
+
+
+@pytest.mark.linux_only("Windows has names of its own in the same directories")
+def test_no_command_prints_what_a_terminal_would_carry_out(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    process = cli.python(OBJECTS)
+    evil = EVIL
+    (tmp_path / "file").write_bytes(b"x")
+    commands = [("ls",), ("ls", "-u"), ("ls", "--json"), ("ls", "-u", "--json"), ("handles", str(process.pid)),
+                ("handles", str(process.pid), "--files"), ("handles", str(process.pid), "--json"), ("show", evil),
+                ("show", f"{evil}m"), ("show", f"Global\\{evil}"), ("show", f"{evil}s", "--json"), ("peek", evil),
+                ("peek", "described"), ("peek", "undefined"), ("show", "described"), ("rm", evil), ("rm", f"{evil}none"),
+                ("cat", f"{evil}none"), ("peek", f"{evil}none"), ("share", f"{evil}.file", evil),
+                ("share", str(tmp_path / "file"), evil), ("run", "--name", f"{evil}none", "true"),
+                ("run", f"{evil}-command"), ("doctor",), ("doctor", "--json")]
+    for command in commands:
+        done = cli.run(*command)
+        for stream in (done.stdout, done.stderr):
+            assert is_plain(stream.decode()), command
+        assert b"Traceback" not in done.stderr, command
+    assert shown(evil) in cli.output("ls") and {row["name"] for row in cli.json("ls")} >= {evil, f"Global\\{evil}"}
+    assert r"\x1b]0;x\x07" in cli.output("peek", "described")
+
+
+@pytest.mark.linux_only("drives the terminal interface over the Linux namespace")
+def test_the_terminal_interface_shows_what_is_printable(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    cli.python(OBJECTS)
+    program = """
+import asyncio
+from memsection.cli.top_screen import Top
+from textual.widgets import DataTable, Static
+async def main():
+    app = Top(60.0, True)
+    async with app.run_test() as pilot:
+        rows = app.query_one(DataTable)
+        cells = [str(cell) for row in range(rows.row_count) for cell in rows.get_row_at(row)]
+        for found in list(app.shown):
+            app.push_screen(__import__("memsection.cli.top_screen", fromlist=["x"]).Inside(found, 60.0))
+            await pilot.pause()
+            from rich.console import Console
+            import io
+            stream = io.StringIO()
+            console = Console(file=stream, width=150)
+            for part in app.screen.query(Static):
+                visual = part.content if hasattr(part, "content") else part.renderable
+                console.print(visual)
+            cells += stream.getvalue().split("\\n")
+            app.pop_screen()
+            await pilot.pause()
+    assert len(cells) > 30 and any("x1b" in cell for cell in cells)
+    for cell in cells:
+        assert cell.isprintable(), ascii(cell)
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], env=cli.environment, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, ascii(done.stderr[-2000:])
+
+
+@pytest.mark.linux_only("a process may have any name there")
+def test_command_lines_are_shown_without_what_is_in_them(cli) -> None:  # type: ignore[no-untyped-def]
+    program = "import sys; from memsection import Section; s = Section.create('x', 1); print(1, flush=True); sys.stdin.read()"
+    process = subprocess.Popen([sys.executable, "-c", program, EVIL.replace("\ud800", "")], env=cli.environment,
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout is not None and process.stdin is not None
+    try:
+        process.stdout.readline()
+        for command in (("show", "x"), ("rm", "x"), ("handles", str(os.getpid()))):
+            done = cli.run(*command)
+            assert is_plain((done.stdout + done.stderr).decode()), command
+    finally:
+        process.communicate()
