@@ -59,6 +59,7 @@ def test_errors_are_one_printable_line() -> None:
     assert str(Error("two\nlines\x1b[m")) == r"[WinError 31] two\nlines\x1b[m"
 
 
+@pytest.mark.sentence(27)
 @pytest.mark.linux_only("Windows has names of its own in the same directories")
 def test_no_command_prints_what_a_terminal_would_carry_out(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     process = cli.python(OBJECTS)

@@ -76,6 +76,8 @@ def use(read: Any) -> None:
         assert str(failure).isprintable()
 
 
+@pytest.mark.sentence(13)
+@pytest.mark.invariant("M1")
 @pytest.mark.linux_only("a watchdog by SIGALRM")
 @pytest.mark.parametrize("kind", TYPES)
 def test_records_of_any_type_are_read_or_refused_soon(name: str, kind: str) -> None:
