@@ -113,6 +113,48 @@ def test_a_body_whose_descriptor_names_another_owner_than_its_file_is_refused(ro
     victim.run("s.close()")
 
 
+SHARED = "security=Security(everyone='rw')"
+
+
+@pytest.mark.sentence(6)
+@pytest.mark.invariant("N3")
+@pytest.mark.parametrize("fast", [True, False], ids=["short", "python"])
+@pytest.mark.parametrize("kind", ["Section.create({name}, 4096, {shared})", "Event.create({name}, {shared})"])
+def test_an_object_under_a_name_that_it_was_not_made_with_is_refused(root: str, start: Start, fast: bool, kind: str) -> None:
+    """Who may write a Global object can link its file under another name, which its owner would seem to have given it."""
+    victim, mallory, third = start(VICTIM, fast=fast), start(MALLORY), start(VICTIM + 5, fast=fast)
+    victim.run("thing = " + kind.format(name="'Global\\\\scratch'", shared=SHARED))
+    mallory.run("os.link(real, planted)", real=f"{root}/memsection.scratch", planted=f"{root}/memsection.config")
+    make = kind.format(name="'Global\\\\config'", shared=SHARED)
+    for program in (third, victim, start(0, fast=fast)):
+        for tries in (f"{kind.split('.')[0]}.open('Global\\\\config')", make, make.replace(SHARED, "exist_ok=True")):
+            text = refusal(program, tries)
+            assert "'Global\\\\scratch'" in text and "a hard link" in text
+    os.unlink(f"{root}/memsection.config")  # it was left alone
+    third.run(f"{kind.split('.')[0]}.open('Global\\\\scratch').close()")
+    victim.run("thing.close()")
+
+
+@pytest.mark.sentence(6)
+@pytest.mark.invariant("N3")
+def test_an_object_with_two_names_is_refused_under_both(root: str, start: Start) -> None:
+    victim, mallory, third = start(VICTIM), start(MALLORY), start(VICTIM + 5)
+    victim.run(f"thing = Section.create('Global\\\\two', 4096, {SHARED})")
+    mallory.run("os.link(real, elsewhere)", real=f"{root}/memsection.two", elsewhere=f"{root}/elsewhere")
+    assert "has 2 hard links" in refusal(third, "Section.open('Global\\\\two')")
+    os.unlink(f"{root}/elsewhere")
+    third.run("Section.open('Global\\\\two').close()")
+    victim.run("thing.close()")
+
+
+def test_a_hard_link_goes_with_the_object_that_it_leads_to(root: str, start: Start) -> None:
+    victim, mallory = start(VICTIM), start(MALLORY)
+    victim.run(f"thing = Section.create('Global\\\\scratch', 4096, {SHARED})")
+    mallory.run("os.link(real, planted)", real=f"{root}/memsection.scratch", planted=f"{root}/memsection.config")
+    victim.run("thing.close()")
+    victim.run("Section.create('Global\\\\config', 4096).close()")
+
+
 def test_a_locator_of_another_user_is_refused(root: str, start: Start) -> None:
     """Root can put a file into the victim's directory; it does not become the victim's locator."""
     victim = start(VICTIM)

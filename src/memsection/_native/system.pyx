@@ -21,6 +21,7 @@ cdef extern from * nogil:
     #include <sys/ioctl.h>
     #include <string.h>
     #include <sys/mman.h>
+    #include <sys/statfs.h>
     #include <sys/syscall.h>
     #include <sys/uio.h>
     #include <unistd.h>
@@ -33,6 +34,11 @@ cdef extern from * nogil:
     #ifndef SYS_pidfd_getfd
     #define SYS_pidfd_getfd 438
     #endif
+
+    static long ms_file_system(const char *path) {
+        struct statfs found;
+        return statfs(path, &found) ? -1 : (long)((unsigned long)found.f_type & 0xFFFFFFFFUL);
+    }
 
     static long ms_pidfd_getfd(int pidfd, int fd) { return syscall(SYS_pidfd_getfd, pidfd, fd, 0); }
 
@@ -113,6 +119,7 @@ cdef extern from * nogil:
     int c_mprotect "mprotect"(void *, size_t, int)
     int c_msync "msync"(void *, size_t, int)
     int c_madvise "madvise"(void *, size_t, int)
+    long ms_file_system(const char *)
     long ms_pidfd_getfd(int, int)
     long ms_bind(void *, size_t, unsigned int)
     long ms_copy(int, void *, void *, size_t, int)
@@ -189,6 +196,16 @@ def mbind(uintptr_t address, size_t length, unsigned int node):
     """mbind(2) with MPOL_BIND to one node."""
     if ms_bind(<void *>address, length, node):
         PyErr_SetFromErrno(OSError)
+
+
+def file_system(const char *path):
+    """The type of the file system that a path is on (statfs(2), f_type)."""
+    cdef long result
+    with nogil:
+        result = ms_file_system(path)
+    if result < 0:
+        PyErr_SetFromErrno(OSError)
+    return result
 
 
 def pidfd_getfd(int pidfd, int fd):

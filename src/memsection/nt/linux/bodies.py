@@ -78,17 +78,17 @@ def require_own_name(place: namespace.Place, fd: int, facts: control_page.Facts,
     """Refuse a Global body under another name than the one it was made with: a hard link that somebody made (N3)."""
     own = control_page.name(fd, facts)
     if own != place.full:
-        raise planted(place, f"is the object {names.win32_name(own) or 'without a name'!r} of user {found.st_uid} under "
-                             "another name: a hard link")
+        raise planted(place, f"is the object {names.win32_name(own)!r} of user {found.st_uid} under a name that it was not "
+                             "made with: a hard link")
     if found.st_nlink > 1:
-        raise planted(place, f"has {found.st_nlink} hard links, of which one is its name")
+        raise planted(place, f"has {found.st_nlink} hard links, and so other names than the one that it was made with")
 
 
 def planted(place: namespace.Place, found: str) -> NtError:
     """The failure for what somebody put under a name."""
     return NtError(st.NAMESPACE_REFUSED, name=names.win32_name(place.full),
                    detail=f"the file of this name, {namespace.path_of(place.directory)}/{place.file}, {found}; "
-                          "somebody put it there, and it is left alone")
+                          "somebody put it there, and it is left alone until its owner or root removes it")
 
 
 def memory_device() -> int:

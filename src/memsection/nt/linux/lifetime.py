@@ -311,14 +311,15 @@ def _find_global(place: namespace.Place, writable: bool) -> Found | None:
 def _verify_foreign(place: namespace.Place, fd: int, status: os.stat_result) -> None:
     """Refuse what another user put under a name: a file that is no body, or a body that claims another owner (N3)."""
     try:
-        descriptor = SecurityDescriptor.from_bytes(control_page.read(fd, status.st_size).descriptor)
-        owner = acl.owner_uid(descriptor)
+        facts = control_page.read(fd, status.st_size)
+        owner = acl.owner_uid(SecurityDescriptor.from_bytes(facts.descriptor))
     except NtError as failure:
         if not _locked(fd, sys_.LOCK_EX):
             return  # somebody has it open: a damaged object, which says so itself
         raise bodies.planted(place, f"belongs to user {status.st_uid} and is no object ({failure.detail})") from None
     if owner != status.st_uid:
         raise bodies.planted(place, f"belongs to user {status.st_uid}, while its security descriptor says {owner}")
+    bodies.require_own_name(place, fd, facts, status)
 
 
 def _open_global_as_owner(place: namespace.Place, writable: bool) -> int:

@@ -24,7 +24,9 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 
 ROOT_VARIABLE = "MEMSECTION_ROOT"
-_DEFAULT_ROOTS = ("/dev/shm", "/tmp")
+_MEMORY_ROOT, _OTHER_ROOT = "/dev/shm", "/tmp"
+_TMPFS = 0x01021994  # statfs(2), TMPFS_MAGIC
+_EVERYBODYS = 0o1777  # a sticky directory that all users may write
 GLOBAL_PREFIX = "memsection."  #: of a Global\ body's file
 _LONGEST = 180
 
@@ -129,20 +131,36 @@ def local_directory() -> int:
     known = _directories.get(("local", uid))
     if known is not None:
         return known[0]
-    root = os.environ.get(ROOT_VARIABLE)
-    problem: OSError | None = None
-    for base in (root,) if root else _DEFAULT_ROOTS:
-        path = f"{base}/memsection-{uid}"
-        try:
-            sys_.mkdir(path, 0o700)
-        except FileExistsError:
-            pass
-        except OSError as error:
-            problem = problem or error
-            continue
-        _directories["local", uid] = _verified(path, uid), path
-        return _directories["local", uid][0]
-    raise NtError(st.NAMESPACE_REFUSED, detail=f"no directory for names: {problem}; set {ROOT_VARIABLE} to one")
+    path = f"{os.environ.get(ROOT_VARIABLE) or _local_root()}/memsection-{uid}"
+    try:
+        sys_.mkdir(path, 0o700)
+    except FileExistsError:
+        pass
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise NtError(st.DISK_FULL if full else st.NAMESPACE_REFUSED, detail=(
+            f"the directory for names, {path}, cannot be made: {error.strerror}" + (
+                " (no memory or no inode is left there)" if full else f"; set {ROOT_VARIABLE} to another directory"))
+        ) from None
+    _directories["local", uid] = _verified(path, uid), path
+    return _directories["local", uid][0]
+
+
+def _local_root() -> str:
+    """Where the directories of all users are: /dev/shm where it is what it is everywhere, else /tmp.
+
+    That is a fact of the machine.  If a failure decided it (no inode left, which any user can bring about), two processes
+    could have two objects of one name.
+    """
+    try:
+        found = sys_.stat(_MEMORY_ROOT)
+        if (stat_.S_ISDIR(found.st_mode) and found.st_mode & _EVERYBODYS == _EVERYBODYS
+                and sys_.file_system(_MEMORY_ROOT.encode()) == _TMPFS
+                and not sys_.statvfs(_MEMORY_ROOT).f_flag & os.ST_RDONLY):
+            return _MEMORY_ROOT
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    return _OTHER_ROOT
 
 
 def _verified(path: str, uid: int) -> int:
@@ -167,7 +185,7 @@ def global_directory() -> int:
     known = _directories.get(("global", uid))
     if known is not None:
         return known[0]
-    path = os.environ.get(ROOT_VARIABLE) or _DEFAULT_ROOTS[0]
+    path = os.environ.get(ROOT_VARIABLE) or _MEMORY_ROOT
     try:
         fd = sys_.open(path, sys_.O_RDONLY | sys_.O_DIRECTORY | sys_.O_CLOEXEC)
     except OSError as error:

@@ -75,6 +75,7 @@ mprotect = _system.mprotect
 msync = _system.msync
 madvise = _system.madvise
 mbind = _system.mbind
+file_system = _system.file_system
 pidfd_getfd = _system.pidfd_getfd
 userfault = _system.userfault
 copy_from = _system.copy_from
