@@ -7,6 +7,7 @@ a negative errno, which the callers put into their own words.  What the calls me
 ``ms_wait.h``.
 """
 
+cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, EINVAL, EOVERFLOW, ETIMEDOUT
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
@@ -74,6 +75,22 @@ cdef extern from "ms_wait.h" nogil:
 
 cdef extern from "ms_spin.h" nogil:
     void ms_spin_set(int64_t)
+
+cdef extern from *:
+    """
+    /* A method's name and documentation are in its definition, which Cython makes writable. */
+    static int ms_describe(PyObject *descriptor, const char *name, const char *text) {
+        if (!PyObject_TypeCheck(descriptor, &PyMethodDescr_Type)) {
+            PyErr_SetString(PyExc_TypeError, "native: no method descriptor");
+            return -1;
+        }
+        PyMethodDef *method = ((PyMethodDescrObject *)descriptor)->d_method;
+        method->ml_name = name;
+        method->ml_doc = text;
+        return 0;
+    }
+    """
+    int ms_describe(object descriptor, const char *name, const char *text) except -1
 
 MUTEX, EVENT, SEMAPHORE = MS_MUTEX, MS_EVENT, MS_SEMAPHORE
 SET, RESET, PULSE = MS_SET, MS_RESET, MS_PULSE
@@ -282,124 +299,170 @@ def wait(list items, *, bint all, bint knowing, int64_t deadline, act=None):
     return result, wait.index, wait.dead
 
 
-# ---------------------------------------------------------------------- the short way for the Pythonic face
+# ---------------------------------------------------------------------- methods of the Pythonic face
 
 
-cdef class _Short:
-    """One handle's own door: its methods are what users call, without a Python frame in between.
+@cython.no_gc_clear     # what is called when the collector takes things apart must find the state, or none
+cdef class WaitableBase:
+    """The base of the classes that users see: what their native methods work on, once it is connected.
 
-    ``failed(result, pid)`` is called for everything but success and the end of the time: what it returns or raises is
-    the outcome.
+    The methods get their public names in those classes (``native``), so subclasses override and call them as any other.
+    Where a door is not connected, because the handle is closed or does not grant what they all do, the method in
+    Python serves.
     """
 
-    cdef State _state
+    cdef State _state       #: None when it is not connected
     cdef ms_object *_object
+    cdef ms_object *_quick  #: of a mutex that may be taken without looking at anything else
     cdef int _fd
-    cdef bint _closed
     cdef object _failed
 
-    def __init__(self, State state not None, int fd, failed):
+    def _connect(self, State state not None, int fd, failed):
+        """``failed(result, pid)`` is called for everything but success and the end of the time: what it returns or raises
+        is the outcome."""
         self._state = state
-        self._object = state._object
+        self._object = self._quick = state._object
         self._fd = fd
         self._failed = failed
 
-    def close(self):
-        """From now on every call fails with EBADF."""
-        self._closed = True
+    def _disconnect(self):
+        """The state stays for the calls that are under way."""
+        with cython.critical_section(self):     # nothing where there is a GIL; likewise below
+            self._object = self._quick = NULL
+            state, failed, self._state, self._failed = self._state, self._failed, None, None
 
-    cdef object _wait(self, object timeout, bint knowing):
-        cdef ms_item item
-        cdef ms_wait wait
-        cdef int result
-        if self._closed:
-            return self._failed(-EBADF, 0)
-        memset(&item, 0, sizeof(item))
-        memset(&wait, 0, sizeof(wait))
-        item.object = self._object
-        item.fd = self._fd
-        wait.items = &item
-        wait.count = 1
-        wait.knowing = knowing
-        wait.deadline = deadline_of(timeout)
-        result = run(&wait)
-        if result >= 0:
-            return True
-        if result == -ETIMEDOUT:
-            return False
-        return self._failed(result, wait.dead)
+    def _take_carefully(self):
+        """From now on taking it is a matter for the method in Python."""
+        self._quick = NULL
 
-
-# Methods without arguments stay vectorcalls (no always_allow_keywords=False): on CPython 3.11 METH_NOARGS through a bound
-# method costs 2 ns more (bench/mutex_uncontended.py).
-
-
-cdef class ShortMutex(_Short):
-    """acquire and release."""
-
-    def acquire(self, timeout=None, *, bint abandoned_ok=False):
+    def _mutex_acquire(self, timeout=None, *, bint abandoned_ok=False):
         cdef uint32_t dead = 0
-        if not self._closed and ms_mutex_try(self._object, abandoned_ok, 0, &dead) >= 0:
-            return True
-        return self._wait(timeout, abandoned_ok)
+        with cython.critical_section(self):
+            if self._quick != NULL and ms_mutex_try(self._quick, abandoned_ok, 0, &dead) >= 0:
+                return True
+            careful = self._quick == NULL
+        if careful:
+            return _methods["mutex_acquire"](self, timeout, abandoned_ok=abandoned_ok)
+        return take(self, "mutex_acquire", timeout, abandoned_ok)
 
-    def release(self):
-        cdef uint32_t before = 0
-        cdef int result = -EBADF if self._closed else ms_mutex_release(self._object, &before)
-        if result:
-            self._failed(result, 0)
-
-
-cdef class ShortEvent(_Short):
-    """set, clear, is_set and wait."""
-
-    cdef int _change(self, int what) except -1:
+    def _mutex_release(self):
         cdef uint32_t before = 0
         cdef int result
-        while True:
-            result = -EBADF if self._closed else ms_event_change(self._object, self._fd, what, &before)
-            if result == 0:
-                return 0
-            if result != -EINTR:
-                self._failed(result, 0)
-                return 0
-            PyErr_CheckSignals()
+        with cython.critical_section(self):
+            failed = self._failed
+            result = -EBADF if self._object == NULL else ms_mutex_release(self._object, &before)
+        if result == 0:
+            return
+        if failed is None:
+            return _methods["mutex_release"](self)
+        failed(result, 0)
 
-    def set(self):
-        self._change(MS_SET)
+    def _event_set(self):
+        if change(self, MS_SET):
+            _methods["event_set"](self)
 
-    def clear(self):
-        self._change(MS_RESET)
+    def _event_clear(self):
+        if change(self, MS_RESET):
+            _methods["event_clear"](self)
 
-    def is_set(self):
-        if self._closed:
-            return self._failed(-EBADF, 0)
-        return ms_load_u64(&self._object.state.word) & MS_SIGNALED != 0
+    def _event_is_set(self):
+        with cython.critical_section(self):
+            if self._object != NULL:
+                return ms_load_u64(&self._object.state.word) & MS_SIGNALED != 0
+        return _methods["event_is_set"](self)
 
-    def wait(self, timeout=None):
-        return self._wait(timeout, False)
+    def _event_wait(self, timeout=None):
+        return take(self, "event_wait", timeout, False)
 
+    def _semaphore_acquire(self, timeout=None):
+        return take(self, "semaphore_acquire", timeout, False)
 
-cdef class ShortSemaphore(_Short):
-    """acquire and release."""
-
-    def acquire(self, timeout=None):
-        return self._wait(timeout, False)
-
-    def release(self, n=1):
+    def _semaphore_release(self, n=1):
         cdef uint32_t before = 0
-        cdef int result = -EBADF if self._closed else -EINVAL
+        cdef int result = -EINVAL
         cdef int64_t units = min(n, MS_COUNT_MOST + 1)
-        while not self._closed and units > 0:
-            result = -EOVERFLOW
-            if units <= MS_COUNT_MOST:
-                result = ms_semaphore_release(self._object, self._fd, <uint32_t>units, &before)
+        while True:
+            with cython.critical_section(self):
+                failed = self._failed
+                if units > MS_COUNT_MOST:
+                    result = -EOVERFLOW
+                elif units > 0 and self._object != NULL:
+                    result = ms_semaphore_release(self._object, self._fd, <uint32_t>units, &before)
+            if failed is None:
+                return _methods["semaphore_release"](self, n)
             if result != -EINTR:
                 break
             PyErr_CheckSignals()
         if result:
-            return self._failed(result, 0)
+            return failed(result, 0)
         return before
+
+
+cdef object take(WaitableBase door, str name, object timeout, bint knowing):
+    cdef ms_item item
+    cdef ms_wait wait
+    cdef State state
+    cdef int result
+    with cython.critical_section(door):
+        state, failed = door._state, door._failed
+    if state is None:
+        return _methods[name](door, timeout)
+    memset(&item, 0, sizeof(item))
+    memset(&wait, 0, sizeof(wait))
+    item.object = state._object
+    item.fd = door._fd
+    wait.items = &item
+    wait.count = 1
+    wait.knowing = knowing
+    wait.deadline = deadline_of(timeout)
+    result = run(&wait)
+    if result >= 0:
+        return True
+    if result == -ETIMEDOUT:
+        return False
+    return failed(result, wait.dead)
+
+
+cdef int change(WaitableBase door, int what) except -1000:
+    """0, -EBADF when it is not connected, or what ``failed`` did not raise for."""
+    cdef uint32_t before = 0
+    cdef int result
+    while True:
+        with cython.critical_section(door):
+            failed = door._failed
+            result = -EBADF if door._object == NULL else ms_event_change(door._object, door._fd, what, &before)
+        if result == 0 or failed is None:
+            return result
+        if result != -EINTR:
+            failed(result, 0)
+            return 0
+        PyErr_CheckSignals()
+
+
+cdef dict _methods = {}         # the methods in Python, which say what the native ones do and serve everywhere else
+cdef list _texts = []           # what the descriptors refer to
+
+
+def native(str name):
+    """A decorator: the native method of this name in the place of one in Python, with its documentation.
+
+    It has to be the descriptor itself and no function around it: a bound method that is called costs 20 ns more then
+    (bench/mutex_uncontended.py).
+    """
+    def decorate(method):
+        code, defaults, only = method.__code__, method.__defaults__ or (), method.__kwdefaults__ or {}
+        names = code.co_varnames[:code.co_argcount]
+        first = len(names) - len(defaults)
+        arguments = ["$self", *names[1:first], *(f"{one}={value!r}" for one, value in zip(names[first:], defaults)),
+                     *["*"][:len(only)], *(f"{one}={value!r}" for one, value in only.items())]
+        called = method.__name__.encode()
+        text = f"{method.__name__}({', '.join(arguments)})\n--\n\n{method.__doc__}".encode()
+        _texts.append((called, text))       # Safety: they stay as long as the module, as the descriptor does
+        _methods[name] = method
+        descriptor = WaitableBase.__dict__["_" + name]
+        ms_describe(descriptor, called, text)
+        return descriptor
+    return decorate
 
 
 # ---------------------------------------------------------------------- waits that nobody sleeps in

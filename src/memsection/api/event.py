@@ -7,7 +7,7 @@ Everything about the handle itself is in ``handle``, waiting for several objects
 from __future__ import annotations
 
 from memsection.api.wait import Waitable
-from memsection.nt import kernel
+from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import structs as s
@@ -26,7 +26,6 @@ class Event(Waitable):
 
     _type = object_types.EVENT
     _words = {"r": _LOOK, "w": a.EVENT_MODIFY_STATE, "rw": _LOOK | a.EVENT_MODIFY_STATE}
-    _shadowed = ("set", "clear", "is_set", "wait")
 
     @classmethod
     def create(cls, name: str | None = None, *, manual_reset: bool = True, initial: bool = False,
@@ -83,6 +82,7 @@ class Event(Waitable):
         """
         return cls._open(kernel.open_event, name, access, inheritable)
 
+    @native("event_set")
     def set(self) -> None:
         """Let waits through: all of them if it is a manual-reset event, one if not.
 
@@ -96,6 +96,7 @@ class Event(Waitable):
         """
         self._ask(kernel.set_event)
 
+    @native("event_clear")
     def clear(self) -> None:
         """Let nobody through until it is set again.
 
@@ -122,6 +123,7 @@ class Event(Waitable):
         """
         self._ask(kernel.pulse_event)
 
+    @native("event_is_set")
     def is_set(self) -> bool:
         """Whether a wait would be let through now; changes nothing.
 
@@ -134,6 +136,7 @@ class Event(Waitable):
         """
         return bool(self._ask(kernel.query_event).EventState)
 
+    @native("event_wait")
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until it is set; an auto-reset event is cleared by that.
 

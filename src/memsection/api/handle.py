@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _getframe = sys._getframe
-_new = object.__new__
+
+#: What every handle has, for the ``__slots__`` of its class.
+SLOTS = ("__weakref__", "_code", "_handle", "_instruction")
+_NONE: tuple[str, ...] = ()
 
 #: Duplicates on their way to other processes (``transit``): closing anything is an occasion to look which have arrived.
 in_transit: dict[int, int] = {}
@@ -45,8 +48,10 @@ class Handle:
     ``ResourceWarning`` that names the line which opened it.
     """
 
-    __slots__ = ("__weakref__", "_code", "_handle", "_instruction")
+    # Without attributes of its own, so that a subclass can have a compiled base beside this one; they have SLOTS.
+    __slots__ = _NONE
 
+    _new: ClassVar[Callable[..., Any]] = object.__new__
     _type: ClassVar[ObjectType]  #: every subclass names its type
     _words: ClassVar[dict[str, int]] = {}  #: access in the words of this face, and the rights each means
 
@@ -61,7 +66,7 @@ class Handle:
     @classmethod
     def _adopt(cls, handle: int) -> Self:
         """An object that owns this handle from now on, and knows which line of the user's made it."""
-        self = _new(cls)
+        self: Self = cls._new(cls)
         self._handle = handle
         self._made_by(_getframe(2))
         return self

@@ -11,7 +11,7 @@ import time
 import weakref
 
 from memsection.api.wait import Waitable
-from memsection.nt import kernel
+from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
@@ -36,7 +36,6 @@ class Mutex(Waitable):
 
     _type = object_types.MUTANT
     _words = {"r": _USE, "rw": _USE}
-    _shadowed = ("acquire", "release")
 
     _repair: Callable[[AbandonedMutexError], object] | None
     _turns: _Turns | None
@@ -109,11 +108,12 @@ class Mutex(Waitable):
     def _with_repair(self, repair: Callable[[AbandonedMutexError], object] | None) -> Self:
         self._repair = repair
         if repair is not None:
-            self.__dict__.pop("acquire", None)  # the short way knows nothing of repairs
+            self._take_carefully()  # the native way knows nothing of repairs
         return self
 
     # ------------------------------------------------------------------ taking and giving back
 
+    @native("mutex_acquire")
     def acquire(self, timeout: float | None = None, *, abandoned_ok: bool = False) -> bool:
         """Take the mutex: once more if this thread owns it, else as soon as nobody does.
 
@@ -157,6 +157,7 @@ class Mutex(Waitable):
                 raise
         return bool(status != st.TIMEOUT)
 
+    @native("mutex_release")
     def release(self) -> None:
         """Give it back once; when that was as often as it was taken, somebody else can have it.
 

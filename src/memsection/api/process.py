@@ -7,7 +7,7 @@ business, and ``win32.CreateProcess``'s.
 
 from __future__ import annotations
 
-from memsection.api.handle import Handle
+from memsection.api.handle import SLOTS, Handle
 from memsection.api.section import Section, access_words
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
@@ -63,7 +63,7 @@ class Process(Handle):
     to another.  It keeps nothing alive, so leaving it to the collector is no mistake.
     """
 
-    __slots__ = ("pid",)
+    __slots__ = (*SLOTS, "pid")
 
     _type = object_types.PROCESS
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from memsection.api.handle import Handle, object_attributes, plain_attributes
+from memsection.api.handle import SLOTS, Handle, object_attributes, plain_attributes
 from memsection.api.view import View
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
@@ -62,7 +62,8 @@ class Section(Handle):
     ``"x"`` behind it for executable memory.
     """
 
-    __slots__ = {"_access": "", "_size": "", "created": "Whether this call made the object, or found it."}
+    __slots__ = {**dict.fromkeys(SLOTS, ""), "_access": "",
+                 "_size": "", "created": "Whether this call made the object, or found it."}
 
     _type = object_types.SECTION
     _words = RIGHTS

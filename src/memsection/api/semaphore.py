@@ -7,7 +7,7 @@ Everything about the handle itself is in ``handle``, waiting for several objects
 from __future__ import annotations
 
 from memsection.api.wait import Waitable
-from memsection.nt import kernel
+from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary.arguments import whole_number
@@ -30,7 +30,6 @@ class Semaphore(Waitable):
 
     _type = object_types.SEMAPHORE
     _words = {"r": _TAKE, "w": a.SEMAPHORE_MODIFY_STATE, "rw": _TAKE | a.SEMAPHORE_MODIFY_STATE}
-    _shadowed = ("acquire", "release")
 
     @classmethod
     def create(cls, name: str | None = None, initial: int = 1, maximum: int = _MOST, *, exist_ok: bool = False,
@@ -89,6 +88,7 @@ class Semaphore(Waitable):
         """
         return cls._open(kernel.open_semaphore, name, access, inheritable)
 
+    @native("semaphore_acquire")
     def acquire(self, timeout: float | None = None) -> bool:
         """Take a unit as soon as there is one.
 
@@ -108,6 +108,7 @@ class Semaphore(Waitable):
         """
         return self._take(timeout)
 
+    @native("semaphore_release")
     def release(self, n: int = 1) -> int:
         """Give units back, or add new ones.
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable
 
 from memsection.api.handle import Handle, object_attributes
-from memsection.nt import kernel
+from memsection.nt import WaitableBase, kernel
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.arguments import seconds
@@ -20,7 +20,7 @@ from memsection.vocabulary.errors import AbandonedNtError, ArgumentError, NtErro
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, ClassVar, NoReturn, Self, TypeVar
+    from typing import NoReturn, Self, TypeVar
 
     from memsection.api.security import Security
 
@@ -46,43 +46,28 @@ def failed(failure: NtError) -> NoReturn:
     raise public(failure) from None
 
 
-class Waitable(Handle):
+class Waitable(Handle, WaitableBase):
     """What can be waited for.
 
-    Where the system has a native short way for an object's operations, it stands in the instance and shadows the
-    methods of the class, which say what it does and serve everywhere else.
+    ``WaitableBase`` is the system's: it has what the native methods work on, where there are any (``nt.native``).
     """
 
-    _shadowed: ClassVar[tuple[str, ...]] = ()  #: methods that the short way has
+    _new = WaitableBase.__new__
 
     created: bool
-    _short: Any
 
     @classmethod
     def _adopt(cls, handle: int) -> Self:
         self = super()._adopt(handle)
         self.created = False
-        self._short = None
-        self._bind()
-        return self
-
-    def _bind(self) -> None:
         try:
-            short = kernel.short_way(self._handle, failed)
-        except NtError as failure:
+            kernel.connect_waitable(self, handle, failed)
+        except BaseException as failure:
             kernel.close(self.detach())
-            raise public(failure) from None
-        if short is not None:
-            self._short = short
-            for name in self._shadowed:
-                self.__dict__[name] = getattr(short, name)
-
-    def _unbind(self) -> None:
-        if self._short is not None and not self._handle:
-            self._short.close()  # for whoever kept a bound method
-            self._short = None
-            for name in self._shadowed:
-                self.__dict__.pop(name, None)
+            if isinstance(failure, NtError):
+                raise public(failure) from None
+            raise
+        return self
 
     @classmethod
     def _make(cls, service: Callable[[int, s.ObjectAttributes | None], tuple[int, int]],
@@ -116,13 +101,14 @@ class Waitable(Handle):
 
     def close(self) -> None:
         super().close()
-        self._unbind()
+        if not self._handle:
+            self._disconnect()
 
     close.__doc__ = Handle.close.__doc__
 
     def detach(self) -> int:
         handle = super().detach()
-        self._unbind()
+        self._disconnect()
         return handle
 
     detach.__doc__ = Handle.detach.__doc__

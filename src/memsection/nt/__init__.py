@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 if sys.platform == "win32":
     from memsection.nt.windows.services import WindowsKernel as _System
+    from memsection.nt.windows.synchronisation import WaitableBase as WaitableBase
+    from memsection.nt.windows.synchronisation import native as native
 else:
+    from memsection._native.sync import WaitableBase as WaitableBase
+    from memsection._native.sync import native as native
     from memsection.nt.linux.services import LinuxKernel as _System
 
 kernel: Kernel = _System()

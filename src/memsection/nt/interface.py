@@ -371,12 +371,12 @@ class Kernel(Protocol):
         """NtSignalAndWaitForSingleObject."""
         ...
 
-    def short_way(self, handle: int, failed: Callable[[NtError], Any], /) -> Any:
-        """An object whose methods (acquire and release; set, clear, is_set and wait) are native code for this one handle.
+    def connect_waitable(self, door: Any, handle: int, failed: Callable[[NtError], Any], /) -> None:
+        """Have the native methods (``nt.native``) of ``door``, an ``nt.WaitableBase``, work on a handle's object.
 
         ``failed`` is called for everything but success and the end of the time, and what it raises or gives is the
-        outcome; ``close`` makes every later call fail.  None where there is none, or where the handle does not grant all
-        that those methods do: then the services above serve.
+        outcome.  Nothing happens where there are no such methods, or where the handle does not grant all that they do:
+        then the methods in Python, and the services above, serve.
         """
         ...
 

@@ -553,9 +553,10 @@ class LinuxKernel:
         """NtSignalAndWaitForSingleObject."""
         return wait.signal_and(signal, waited, timeout)
 
-    def short_way(self, handle: int, failed: Callable[[NtError], Any]) -> Any:
+    @_service("open")
+    def connect_waitable(self, door: Any, handle: int, failed: Callable[[NtError], Any]) -> None:
         """Native methods for one handle."""
-        return wait.short_way(handle, failed)
+        wait.connect(door, handle, failed)
 
     @_service("wait")
     def watch(self, handle: int, ready: Callable[[], None]) -> Any:

@@ -133,19 +133,19 @@ def signal_and(signal: int, value: int, timeout: int | None) -> int:
 
 # ---------------------------------------------------------------------- the short way
 
-_SHORT: dict[object_types.ObjectType, tuple[int, type[sync.ShortMutex | sync.ShortEvent | sync.ShortSemaphore]]] = {
-    object_types.MUTANT: (a.SYNCHRONIZE, sync.ShortMutex),
-    object_types.EVENT: (a.SYNCHRONIZE | a.EVENT_MODIFY_STATE | a.EVENT_QUERY_STATE, sync.ShortEvent),
-    object_types.SEMAPHORE: (a.SYNCHRONIZE | a.SEMAPHORE_MODIFY_STATE, sync.ShortSemaphore),
+#: The rights that the native methods of a type need.
+_NATIVE = {
+    object_types.MUTANT: a.SYNCHRONIZE,
+    object_types.EVENT: a.SYNCHRONIZE | a.EVENT_MODIFY_STATE | a.EVENT_QUERY_STATE,
+    object_types.SEMAPHORE: a.SYNCHRONIZE | a.SEMAPHORE_MODIFY_STATE,
 }
 
 
-def short_way(value: int, failed: Callable[[NtError], Any]) -> Any:
-    """The native methods of one handle's object; None when the handle does not grant all that they do."""
+def connect(door: sync.WaitableBase, value: int, failed: Callable[[NtError], Any]) -> None:
+    """Have the native methods of ``door`` work on a handle's object, if the handle grants all that they do."""
     handle = objects.lookup(value)
-    needed, kind = _SHORT[handle.kind]
-    if needed & ~handle.access:
-        return None
+    if _NATIVE[handle.kind] & ~handle.access:
+        return
     name = handle.obj.display_name()
 
     def translate(result: int, dead: int) -> Any:
@@ -156,7 +156,7 @@ def short_way(value: int, failed: Callable[[NtError], Any]) -> Any:
     state = waitable.state_of(handle)
     if handle.kind is object_types.MUTANT:
         state.claim(handle.fd)  # it takes a descriptor, and only here somebody sees to it when there are no more
-    return kind(state, handle.fd, translate)
+    door._connect(state, handle.fd, translate)
 
 
 # ---------------------------------------------------------------------- waits that nobody sleeps in

@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from ctypes import wintypes as w
-from typing import Any
+from typing import Any, TypeVar
 
 from memsection.nt.interface import Watch
 from memsection.nt.windows import arguments, ntdll, objects
@@ -114,6 +114,26 @@ def _told(handle: int, index: int = 0) -> AbandonedNtError:
 def _interruptible(timeout: int | None) -> bool:
     """Whether this wait can be long, and Python would have to be told of Ctrl-C meanwhile."""
     return timeout != 0 and threading.current_thread() is threading.main_thread()
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+class WaitableBase:
+    """The base of what can be waited for: nothing, because no method of it is native on Windows."""
+
+    __slots__ = ()
+
+    def _disconnect(self) -> None:
+        """The handle is closed."""
+
+    def _take_carefully(self) -> None:
+        """A mutex is taken by the method in Python alone."""
+
+
+def native(name: str) -> Callable[[_Method], _Method]:
+    """A decorator for a method that is native elsewhere: here the one in Python serves."""
+    return lambda method: method
 
 
 class Synchronisation:
@@ -266,9 +286,8 @@ class Synchronisation:
                 self.set_event(handle)
         return first
 
-    def short_way(self, handle: int, failed: Callable[[NtError], Any]) -> Any:
-        """None: every operation is a system call on Windows, and its cost is not Python's."""
-        return None
+    def connect_waitable(self, door: WaitableBase, handle: int, failed: Callable[[NtError], Any]) -> None:
+        """Nothing: every operation is a system call on Windows, and its cost is not Python's."""
 
     def watch(self, handle: int, ready: Callable[[], None]) -> Watch | None:
         """None: event loops look now and then."""
