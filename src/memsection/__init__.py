@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         ExistsError,
         HandleError,
         InPageError,
+        NameTimeoutError,
         NotFoundError,
         WaitTimeoutError,
     )
@@ -39,15 +40,16 @@ if TYPE_CHECKING:
 __all__ = [
     "ALLOCATION_GRANULARITY", "PAGE_SIZE", "AbandonedMutexError", "AccessError", "ArgumentError", "CommitError",
     "CorruptError", "Error", "Event", "ExistsError", "HandleError", "HeldHandle", "InPageError", "Mutex",
-    "NotFoundError", "Process", "Section", "Security", "Semaphore", "View", "WaitTimeoutError", "debug_privilege",
-    "errors", "popen_arguments", "security", "wait_all", "wait_any",
+    "NameTimeoutError", "NotFoundError", "Process", "Section", "Security", "Semaphore", "View", "WaitTimeoutError",
+    "debug_privilege", "errors", "popen_arguments", "security", "wait_all", "wait_any",
 ]
 
 # Where each name is made.  Importing at first use (PEP 562) keeps ``import memsection`` cheap for a program that
 # may not need it at all (bench/import_time.py).
 _HOME = {
     **dict.fromkeys(("AbandonedMutexError", "AccessError", "ArgumentError", "CommitError", "CorruptError", "Error",
-                     "ExistsError", "HandleError", "InPageError", "NotFoundError", "WaitTimeoutError"),
+                     "ExistsError", "HandleError", "InPageError", "NameTimeoutError", "NotFoundError",
+                     "WaitTimeoutError"),
                     "vocabulary.errors"),
     **dict.fromkeys(("ALLOCATION_GRANULARITY", "PAGE_SIZE"), "vocabulary.protection"),
     **dict.fromkeys(("HeldHandle", "Process", "debug_privilege"), "api.process"),

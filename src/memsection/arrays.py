@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, DTypeLike
 
-__all__ = ["Array", "create", "dtype_of", "of", "open", "put", "type_of"]
+__all__ = ["Array", "create", "dtype_of", "of", "open", "open_async", "put", "type_of"]
 
 Order = Literal["C", "F"]
 
@@ -238,7 +238,8 @@ def put(name: str | None, array: ArrayLike, *, version: int = 0, exist_ok: bool 
 
 
 def open(name: str, *, access: str = "rw", shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
-         dtype: DTypeLike | None = None, order: Order | None = None, version: int | None = None) -> Array:
+         dtype: DTypeLike | None = None, order: Order | None = None, version: int | None = None,
+         timeout: float | None = 0) -> Array:
     """Open an array by its name.
 
     Args:
@@ -248,17 +249,36 @@ def open(name: str, *, access: str = "rw", shape: SupportsIndex | Sequence[Suppo
         dtype: What it should be.
         order: What it should be.
         version: What it should be.
+        timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
 
     Rights:
         As for ``Section.open`` with this access.
 
     Raises:
         NotFoundError: Nothing has this name (FileNotFoundError).
+        NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
         AccessError: It does not grant the access (PermissionError).
         ArgumentError: It is not as it should be, and the error shows both; or it is no array (ValueError).
         CorruptError: Its description makes no sense.
     """
-    return of(Section.open(name, access=access), shape=shape, dtype=dtype, order=order, version=version)
+    return of(Section.open(name, access=access, timeout=timeout), shape=shape, dtype=dtype, order=order, version=version)
+
+
+async def open_async(name: str, *, access: str = "rw", shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
+                     dtype: DTypeLike | None = None, order: Order | None = None, version: int | None = None,
+                     timeout: float | None = None) -> Array:
+    """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout`` is omitted.
+
+    Rights:
+        As for ``open``.
+
+    Raises:
+        NameTimeoutError: Nothing had the name within the time.
+        Error: As ``open`` otherwise.
+    """
+    section = await Section.open_async(name, access=access, timeout=timeout)
+    return of(section, shape=shape, dtype=dtype, order=order, version=version)
+
 
 
 def of(section: Section, *, access: str | None = None, shape: SupportsIndex | Sequence[SupportsIndex] | None = None,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from memsection.api.view import View
 
 
-__all__ = ["Shared", "of", "open", "put"]
+__all__ = ["Shared", "of", "open", "open_async", "put"]
 
 
 class Shared:
@@ -152,23 +152,39 @@ def _write(sink: Any, table: Any) -> None:
         writer.write_table(table)
 
 
-def open(name: str, *, version: int | None = None) -> Shared:
+def open(name: str, *, version: int | None = None, timeout: float | None = 0) -> Shared:
     """Open a table by its name, to read.
 
     Args:
         name: As given to ``put``.
         version: What it should be; not looked at when omitted.
+        timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
 
     Rights:
         As for ``Section.open`` with access ``"r"``.
 
     Raises:
         NotFoundError: Nothing has this name (FileNotFoundError).
+        NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
         AccessError: It does not grant the access (PermissionError).
         ArgumentError: It is no table, or its version differs, and the error shows both (ValueError).
         CorruptError: What is in it makes no sense.
     """
-    return of(Section.open(name, access="r"), version=version)
+    return of(Section.open(name, access="r", timeout=timeout), version=version)
+
+
+async def open_async(name: str, *, version: int | None = None, timeout: float | None = None) -> Shared:
+    """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout`` is omitted.
+
+    Rights:
+        As for ``open``.
+
+    Raises:
+        NameTimeoutError: Nothing had the name within the time.
+        Error: As ``open`` otherwise.
+    """
+    return of(await Section.open_async(name, access="r", timeout=timeout), version=version)
+
 
 
 def of(section: Section, *, version: int | None = None) -> Shared:

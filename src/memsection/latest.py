@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from memsection.layouts import Spec
 
 
-__all__ = ["Reader", "Writer", "create", "of", "open"]
+__all__ = ["Reader", "Writer", "create", "of", "open", "open_async"]
 
 
 def _public(failure: ValueError | TimeoutError) -> Error:
@@ -245,7 +245,8 @@ def create(name: str | None, spec: Spec | int, *, slots: int = seqlock.SLOTS, ve
     return Writer(section, view, seqlock.Latest(view, writable=True), kind)
 
 
-def open(name: str, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None) -> Any:
+def open(name: str, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None,
+         timeout: float | None = 0) -> Any:
     """Open a latest value by its name.
 
     Args:
@@ -253,6 +254,7 @@ def open(name: str, spec: Spec | int | None = None, *, write: bool = False, vers
         spec: The layout or the capacity that it should have; what it has when omitted.
         write: Whether to be the writer from now on, after the one before has ended.
         version: What it should be.
+        timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
 
     Returns:
         A ``Reader``, or a ``Writer``.
@@ -262,11 +264,28 @@ def open(name: str, spec: Spec | int | None = None, *, write: bool = False, vers
 
     Raises:
         NotFoundError: Nothing has this name (FileNotFoundError).
+        NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
         AccessError: It does not grant the access (PermissionError).
         ArgumentError: It is not as it should be, and the error shows both; or it is no latest value (ValueError).
         CorruptError: The description makes no sense.
     """
-    return of(Section.open(name, access="rw" if write else "r"), spec, write=write, version=version)
+    return of(Section.open(name, access="rw" if write else "r", timeout=timeout), spec, write=write, version=version)
+
+
+async def open_async(name: str, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None,
+                     timeout: float | None = None) -> Any:
+    """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout`` is omitted.
+
+    Rights:
+        As for ``open``.
+
+    Raises:
+        NameTimeoutError: Nothing had the name within the time.
+        Error: As ``open`` otherwise.
+    """
+    section = await Section.open_async(name, access="rw" if write else "r", timeout=timeout)
+    return of(section, spec, write=write, version=version)
+
 
 
 def of(section: Section, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None) -> Any:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from memsection.layouts import Spec
 
 __all__ = ["Layout", "Records", "create", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "layout",
-           "of", "open", "uint8", "uint16", "uint32", "uint64"]
+           "of", "open", "open_async", "uint8", "uint16", "uint32", "uint64"]
 
 
 class Records:
@@ -185,7 +185,7 @@ def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, ex
 
 
 def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
-         version: int | None = None) -> Records:
+         version: int | None = None, timeout: float | None = 0) -> Records:
     """Open records by their name.
 
     Args:
@@ -194,17 +194,35 @@ def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int 
         access: ``"r"``, ``"rw"`` or ``"c"``: copy-on-write.
         count: How many they should be.
         version: What it should be.
+        timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
 
     Rights:
         As for ``Section.open`` with this access.
 
     Raises:
         NotFoundError: Nothing has this name (FileNotFoundError).
+        NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
         AccessError: It does not grant the access (PermissionError).
         ArgumentError: They are not as they should be, and the error shows both; or there are none (ValueError).
         CorruptError: The description makes no sense.
     """
-    return of(Section.open(name, access=access), spec, count=count, version=version)
+    return of(Section.open(name, access=access, timeout=timeout), spec, count=count, version=version)
+
+
+async def open_async(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
+                     version: int | None = None, timeout: float | None = None) -> Records:
+    """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout`` is omitted.
+
+    Rights:
+        As for ``open``.
+
+    Raises:
+        NameTimeoutError: Nothing had the name within the time.
+        Error: As ``open`` otherwise.
+    """
+    section = await Section.open_async(name, access=access, timeout=timeout)
+    return of(section, spec, count=count, version=version)
+
 
 
 def of(section: Section, spec: Spec | None = None, *, count: int | None = None, version: int | None = None) -> Records:

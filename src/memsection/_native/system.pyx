@@ -18,6 +18,7 @@ cdef extern from * nogil:
     #include <linux/capability.h>
     #include <linux/mempolicy.h>
     #include <linux/userfaultfd.h>
+    #include <sys/inotify.h>
     #include <sys/ioctl.h>
     #include <string.h>
     #include <sys/mman.h>
@@ -281,3 +282,26 @@ def userfault(uintptr_t address, size_t length):
     if fd < 0:
         PyErr_SetFromErrno(OSError)
     return fd
+
+
+cdef extern from "sys/inotify.h" nogil:
+    int inotify_init1(int)
+    int ms_inotify_add "inotify_add_watch"(int, const char *, uint32_t)
+    int IN_CLOEXEC, IN_NONBLOCK
+
+
+def inotify_init():
+    """A descriptor that events can be read from (inotify_init1(2)), which no program inherits and no read blocks on."""
+    cdef int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)
+    if fd < 0:
+        PyErr_SetFromErrno(OSError)
+    return fd
+
+
+def inotify_add_watch(int fd, str path, uint32_t mask):
+    """Have events of a file or a directory (inotify_add_watch(2))."""
+    cdef bytes name = path.encode()
+    cdef int result = ms_inotify_add(fd, name, mask)
+    if result < 0:
+        PyErr_SetFromErrno(OSError)
+    return result

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import weakref
 
+from memsection.api.appearing import opened_async
 from memsection.api.wait import Waitable
 from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
@@ -85,7 +86,7 @@ class Mutex(Waitable):
 
     @classmethod
     def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
-             repair: Callable[[AbandonedMutexError], object] | None = None) -> Self:
+             repair: Callable[[AbandonedMutexError], object] | None = None, timeout: float | None = 0) -> Self:
         """Open a mutex by its name.
 
         Args:
@@ -93,17 +94,42 @@ class Mutex(Waitable):
             access: ``"rw"``, or an access mask for what the word cannot say.
             inheritable: Whether child processes get the handle.
             repair: As for ``create``.
+            timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
 
         Rights:
             The mutex must grant ``SYNCHRONIZE`` and ``MUTANT_QUERY_STATE``, or what the mask says.
 
         Raises:
             NotFoundError: Nothing has this name (FileNotFoundError).
+            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
             AccessError: The mutex does not grant the access (PermissionError).
             HandleError: The name is that of another kind of object (ValueError).
             ArgumentError: No such name or access can be (ValueError).
         """
-        return cls._open(kernel.open_mutant, name, access, inheritable)._with_repair(repair)
+        return cls._open(kernel.open_mutant, name, access, inheritable, timeout)._with_repair(repair)
+
+    @classmethod
+    async def open_async(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
+                         repair: Callable[[AbandonedMutexError], object] | None = None,
+                         timeout: float | None = None) -> Self:
+        """As ``open``, waiting for the name without blocking the event loop.
+
+        Args:
+            name: As for ``open``.
+            access: As for ``open``.
+            inheritable: As for ``open``.
+            repair: As for ``create``.
+            timeout: Seconds; for ever when omitted.
+
+        Rights:
+            As for ``open``.
+
+        Raises:
+            NameTimeoutError: Nothing had the name within the time.
+            Error: As ``open`` otherwise.
+        """
+        return await opened_async(lambda: cls.open(name, access=access, inheritable=inheritable, repair=repair), name,
+                                  timeout)
 
     def _with_repair(self, repair: Callable[[AbandonedMutexError], object] | None) -> Self:
         self._repair = repair

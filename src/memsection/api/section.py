@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
+from memsection.api.appearing import opened, opened_async
 from memsection.api.handle import SLOTS, Handle, object_attributes, plain_attributes
 from memsection.api.view import View
 from memsection.nt import kernel
@@ -180,13 +181,15 @@ class Section(Handle):
         return cls._made(handle, access, status != st.OBJECT_NAME_EXISTS)
 
     @classmethod
-    def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False) -> Self:
+    def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
+             timeout: float | None = 0) -> Self:
         r"""Open a section by its name.
 
         Args:
             name: As given to ``create``.
             access: What this handle is to permit; an access mask for what the words cannot say.
             inheritable: Whether child processes get the handle.
+            timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
 
         Rights:
             The section must grant ``SECTION_QUERY`` and, as ``access`` asks, ``SECTION_MAP_READ``,
@@ -194,6 +197,7 @@ class Section(Handle):
 
         Raises:
             NotFoundError: Nothing has this name (FileNotFoundError).
+            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
             AccessError: The section does not grant the access (PermissionError).
             HandleError: The name is that of a mutex, an event or a semaphore (ValueError).
             ArgumentError: No such name or access can be (ValueError).
@@ -206,11 +210,33 @@ class Section(Handle):
                                    plain_attributes(name, 0) if name and not inheritable else
                                    object_attributes(object_types.SECTION, name, inheritable=inheritable))
         except NtError as failure:
+            if timeout != 0 and failure.status == st.OBJECT_NAME_NOT_FOUND:
+                return opened(lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout)
             raise public(failure) from None
         section = _new(cls)
         section._handle, section._access, section._size, section.created = handle, words, -1, False
         section._made_by(_getframe(1))
         return section
+
+    @classmethod
+    async def open_async(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
+                         timeout: float | None = None) -> Self:
+        """As ``open``, waiting for the name without blocking the event loop.
+
+        Args:
+            name: As for ``open``.
+            access: As for ``open``.
+            inheritable: As for ``open``.
+            timeout: Seconds; for ever when omitted.
+
+        Rights:
+            As for ``open``.
+
+        Raises:
+            NameTimeoutError: Nothing had the name within the time.
+            Error: As ``open`` otherwise.
+        """
+        return await opened_async(lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout)
 
     @classmethod
     def from_file(cls, file: str | os.PathLike[str] | IO[Any], *, name: str | None = None, size: int | None = None,

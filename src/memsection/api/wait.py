@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
+from memsection.api.appearing import opened
 from memsection.api.handle import Handle, object_attributes
 from memsection.nt import WaitableBase, kernel
 from memsection.vocabulary import status as st
@@ -90,13 +91,15 @@ class Waitable(Handle, WaitableBase):
 
     @classmethod
     def _open(cls, opening: Callable[[int, s.ObjectAttributes | None], int], name: str, access: str | int,
-              inheritable: bool) -> Self:
+              inheritable: bool, timeout: float | None) -> Self:
         if not isinstance(name, str):
             raise TypeError(f"name: a str is needed, not {type(name).__name__}")
         mask = cls._mask(access)
         try:
             return cls._adopt(opening(mask, object_attributes(cls._type, name, inheritable=inheritable)))
         except NtError as failure:
+            if timeout != 0 and failure.status == st.OBJECT_NAME_NOT_FOUND:
+                return opened(lambda: cls._open(opening, name, access, inheritable, 0), name, timeout)
             raise public(failure) from None
 
     def close(self) -> None:

@@ -36,6 +36,26 @@ class Watch(Protocol):
         ...
 
 
+class NameWatch(Protocol):
+    """The directory of one name, watched: what is made there after it began is not missed."""
+
+    def wait(self, seconds: float | None, /) -> None:
+        """Come back when the name may be there, or when the time is up; earlier without a reason is possible."""
+        ...
+
+    def is_worth_a_try(self) -> bool:
+        """Whether the name may have appeared since the last time."""
+        ...
+
+    def fileno(self) -> int:
+        """A descriptor that is readable when ``is_worth_a_try`` should be asked; also once a second besides."""
+        ...
+
+    def close(self) -> None:
+        """Watch no longer."""
+        ...
+
+
 class Kernel(Protocol):
     """The services of an object manager."""
 
@@ -378,6 +398,10 @@ class Kernel(Protocol):
         outcome.  Nothing happens where there are no such methods, or where the handle does not grant all that they do:
         then the methods in Python, and the services above, serve.
         """
+        ...
+
+    def watch_name(self, name: str, /) -> NameWatch | None:
+        """Watch for a name, which need not exist; None where the system tells nothing: then the caller looks now and then."""
         ...
 
     def watch(self, handle: int, ready: Callable[[], None], /) -> Watch | None:

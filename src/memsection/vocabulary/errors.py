@@ -104,6 +104,12 @@ class WaitTimeoutError(Error, TimeoutError):
     ntstatus = st.TIMEOUT
 
 
+class NameTimeoutError(NotFoundError, WaitTimeoutError):
+    """The time was up, and still no object had the name."""
+
+    ntstatus = st.OBJECT_NAME_NOT_FOUND
+
+
 class ArgumentError(Error, ValueError):
     """An argument that no object could satisfy."""
 
@@ -148,8 +154,8 @@ class AbandonedMutexError(Error):
         self.owner_pid = owner_pid
 
 
-for _public in (Error, NotFoundError, ExistsError, AccessError, WaitTimeoutError, ArgumentError, CommitError, HandleError,
-                InPageError, CorruptError, AbandonedMutexError):
+for _public in (Error, NotFoundError, NameTimeoutError, ExistsError, AccessError, WaitTimeoutError, ArgumentError,
+                CommitError, HandleError, InPageError, CorruptError, AbandonedMutexError):
     _public.__module__ = "memsection"  # where users import it from: what a traceback and a pickle name
 
 _KINDS: dict[int, type[Error]] = {

@@ -19,6 +19,7 @@ from functools import wraps
 from memsection.nt.linux import (
     accounts,
     acl,
+    appearance,
     control_page,
     duplicate,
     event,
@@ -552,6 +553,11 @@ class LinuxKernel:
     def signal_and_wait(self, signal: int, waited: int, timeout: int | None) -> int:
         """NtSignalAndWaitForSingleObject."""
         return wait.signal_and(signal, waited, timeout)
+
+    @_service("open")
+    def watch_name(self, name: str) -> Any:
+        """Watch for a name that does not exist yet."""
+        return appearance.watch(name)
 
     @_service("open")
     def connect_waitable(self, door: Any, handle: int, failed: Callable[[NtError], Any]) -> None:

@@ -25,6 +25,7 @@ F_OFD_GETLK, F_OFD_SETLK = 36, 37  # fcntl.h; in the fcntl module from Python 3.
 F_ADD_SEALS, F_GET_SEALS = 1033, 1034
 MADV_COLLAPSE = 25  # madvise(2), from Linux 6.1 on
 F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_FUTURE_WRITE = 0x2, 0x4, 0x10
+IN_MOVED_TO, IN_CREATE, IN_Q_OVERFLOW = 0x80, 0x100, 0x4000
 MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_HUGETLB = 0x1, 0x2, 0x4
 
 open = _os.open
@@ -78,6 +79,8 @@ mbind = _system.mbind
 file_system = _system.file_system
 pidfd_getfd = _system.pidfd_getfd
 userfault = _system.userfault
+inotify_init = _system.inotify_init
+inotify_add_watch = _system.inotify_add_watch
 copy_from = _system.copy_from
 copy_to = _system.copy_to
 capabilities = _system.capabilities

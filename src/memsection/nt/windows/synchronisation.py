@@ -24,7 +24,7 @@ from collections.abc import Callable, Sequence
 from ctypes import wintypes as w
 from typing import Any, TypeVar
 
-from memsection.nt.interface import Watch
+from memsection.nt.interface import NameWatch, Watch
 from memsection.nt.windows import arguments, ntdll, objects
 from memsection.nt.windows import structs as n
 from memsection.vocabulary import access as a
@@ -288,6 +288,10 @@ class Synchronisation:
 
     def connect_waitable(self, door: WaitableBase, handle: int, failed: Callable[[NtError], Any]) -> None:
         """Nothing: every operation is a system call on Windows, and its cost is not Python's."""
+
+    def watch_name(self, name: str) -> NameWatch | None:
+        """None: the kernel tells nobody of new names."""
+        return None
 
     def watch(self, handle: int, ready: Callable[[], None]) -> Watch | None:
         """None: event loops look now and then."""
