@@ -45,10 +45,11 @@ from memsection.win32.winbase import (
     NUMA_NO_PREFERRED_NODE,
 )
 
-__all__ = ["WIN32_MEMORY_RANGE_ENTRY", "CreateFileMapping", "CreateFileMappingNuma", "FlushViewOfFile",
-           "MapViewOfFile", "MapViewOfFileEx", "MapViewOfFileExNuma", "OpenFileMapping", "PrefetchVirtualMemory",
-           "ReadProcessMemory", "UnmapViewOfFile", "VirtualAlloc", "VirtualFree", "VirtualProtect", "VirtualQuery",
-           "WriteProcessMemory"]
+__all__ = ["WIN32_MEMORY_RANGE_ENTRY", "CreateFileMapping", "CreateFileMappingNuma",
+           "FlushViewOfFile", "MapViewOfFile", "MapViewOfFileEx", "MapViewOfFileExNuma",
+           "OpenFileMapping", "PrefetchVirtualMemory", "ReadProcessMemory", "UnmapViewOfFile",
+           "VirtualAlloc", "VirtualAllocEx", "VirtualFree", "VirtualFreeEx", "VirtualProtect",
+           "VirtualProtectEx", "VirtualQuery", "VirtualQueryEx", "WriteProcessMemory"]
 
 _READ = STANDARD_RIGHTS_REQUIRED | SECTION_QUERY | SECTION_MAP_READ
 #: What the handle of a create is granted, and which protections there are (conformance: existing, protections).
@@ -280,6 +281,19 @@ def VirtualQuery(lpAddress: LPVOID) -> s.MemoryBasicInformation:
 
 
 @windows
+def VirtualQueryEx(hProcess: HANDLE, lpAddress: LPVOID) -> s.MemoryBasicInformation:
+    """``VirtualQuery`` for a process.  Of another one Linux tells each mapping, as an allocation of its own.
+
+    Rights:
+        PROCESS_QUERY_INFORMATION.
+
+    Raises:
+        OSError: 5: the right is missing; 6: it is no process; 87: beyond what a process can address.
+    """
+    return kernel.query_virtual_memory(hProcess, lpAddress)
+
+
+@windows
 def VirtualProtect(lpAddress: LPVOID, dwSize: SIZE_T, flNewProtect: DWORD) -> int:
     """Change the protection of pages, to no more than their view was mapped with.
 
@@ -290,14 +304,30 @@ def VirtualProtect(lpAddress: LPVOID, dwSize: SIZE_T, flNewProtect: DWORD) -> in
         Those that the view was mapped with.
 
     Raises:
-        OSError: 87: no protection, or more than the view allows; 487: the range leaves the view.
+        OSError: 87: no protection, more than the view allows, or copy-on-write of private memory; 487: the range leaves
+            the view.
     """
     return kernel.protect_virtual_memory(s.CURRENT_PROCESS, lpAddress, dwSize, flNewProtect)[2]
 
 
 @windows
+def VirtualProtectEx(hProcess: HANDLE, lpAddress: LPVOID, dwSize: SIZE_T, flNewProtect: DWORD) -> int:
+    """``VirtualProtect`` for a process; on Linux only for this one.
+
+    Rights:
+        PROCESS_VM_OPERATION.
+
+    Raises:
+        OSError: As ``VirtualProtect``; 5: the right is missing; 6: it is no process; 50: another process, on Linux.
+    """
+    return kernel.protect_virtual_memory(hProcess, lpAddress, dwSize, flNewProtect)[2]
+
+
+@windows
 def VirtualAlloc(lpAddress: LPVOID, dwSize: SIZE_T, flAllocationType: DWORD, flProtect: DWORD) -> int:
     """Reserve or commit pages; in a view of a SEC_RESERVE section it commits them for everybody.
+
+    MEM_RESET says that the contents of committed pages are not needed for now, MEM_RESET_UNDO that they are needed again.
 
     Returns:
         The address of the pages.
@@ -306,12 +336,29 @@ def VirtualAlloc(lpAddress: LPVOID, dwSize: SIZE_T, flAllocationType: DWORD, flP
         None.
 
     Raises:
-        OSError: 5: the pages of a file need no commit; 87: bad flags; 487: the range is not free, or not reserved;
-            1455: more memory than can be had.
+        OSError: 5: the pages of a file need no commit; 87: bad flags, or more than the view was mapped with; 487: the
+            range is not free, or not reserved; 1455: more memory than can be had.
     """
-    if 0 < lpAddress < p.ALLOCATION_GRANULARITY:  # nobody's, by definition
-        failed(st.INVALID_PARAMETER, "VirtualAlloc", f"{lpAddress:#x} is below the first address that can be allocated")
-    return kernel.allocate_virtual_memory(s.CURRENT_PROCESS, lpAddress, 0, dwSize, flAllocationType, flProtect)[0]
+    return _allocate("VirtualAlloc", s.CURRENT_PROCESS, lpAddress, dwSize, flAllocationType, flProtect)
+
+
+@windows
+def VirtualAllocEx(hProcess: HANDLE, lpAddress: LPVOID, dwSize: SIZE_T, flAllocationType: DWORD, flProtect: DWORD) -> int:
+    """``VirtualAlloc`` for a process; on Linux only for this one.
+
+    Rights:
+        PROCESS_VM_OPERATION.
+
+    Raises:
+        OSError: As ``VirtualAlloc``; 5: the right is missing; 6: it is no process; 50: another process, on Linux.
+    """
+    return _allocate("VirtualAllocEx", hProcess, lpAddress, dwSize, flAllocationType, flProtect)
+
+
+def _allocate(operation: str, process: int, address: int, size: int, kind: int, protection: int) -> int:
+    if 0 < address < p.ALLOCATION_GRANULARITY:  # nobody's, by definition
+        failed(st.INVALID_PARAMETER, operation, f"{address:#x} is below the first address that can be allocated")
+    return kernel.allocate_virtual_memory(process, address, 0, size, kind, protection)[0]
 
 
 @windows
@@ -324,9 +371,26 @@ def VirtualFree(lpAddress: LPVOID, dwSize: SIZE_T, dwFreeType: DWORD) -> None:
     Raises:
         OSError: 87: MEM_RELEASE with a size, bad flags, or pages of a section; 487: not allocated.
     """
-    if dwFreeType == p.MEM_RELEASE and dwSize:
-        failed(st.INVALID_PARAMETER, "VirtualFree", f"MEM_RELEASE frees the whole allocation, not {dwSize} bytes of it")
-    kernel.free_virtual_memory(s.CURRENT_PROCESS, lpAddress, dwSize, dwFreeType)
+    _free("VirtualFree", s.CURRENT_PROCESS, lpAddress, dwSize, dwFreeType)
+
+
+@windows
+def VirtualFreeEx(hProcess: HANDLE, lpAddress: LPVOID, dwSize: SIZE_T, dwFreeType: DWORD) -> None:
+    """``VirtualFree`` for a process; on Linux only for this one.
+
+    Rights:
+        PROCESS_VM_OPERATION.
+
+    Raises:
+        OSError: As ``VirtualFree``; 5: the right is missing; 6: it is no process; 50: another process, on Linux.
+    """
+    _free("VirtualFreeEx", hProcess, lpAddress, dwSize, dwFreeType)
+
+
+def _free(operation: str, process: int, address: int, size: int, kind: int) -> None:
+    if kind == p.MEM_RELEASE and size:
+        failed(st.INVALID_PARAMETER, operation, f"MEM_RELEASE frees the whole allocation, not {size} bytes of it")
+    kernel.free_virtual_memory(process, address, size, kind)
 
 
 @windows
@@ -340,12 +404,12 @@ def PrefetchVirtualMemory(hProcess: HANDLE, VirtualAddresses: Sequence[WIN32_MEM
         PROCESS_QUERY_INFORMATION and PROCESS_SET_QUOTA on another process.
 
     Raises:
-        OSError: 87: no range, or a flag; 6: it is no process.
+        OSError: 87: no range, one of no bytes, or a flag; 6: it is no process.
     """
     ranges = [(one.VirtualAddress, one.NumberOfBytes) if isinstance(one, WIN32_MEMORY_RANGE_ENTRY) else one
               for one in VirtualAddresses]
-    if Flags or not ranges:
-        failed(st.INVALID_PARAMETER, "PrefetchVirtualMemory", f"{len(ranges)} ranges, flags {Flags:#x}")
+    if Flags or not ranges or not all(size for _, size in ranges):
+        failed(st.INVALID_PARAMETER, "PrefetchVirtualMemory", f"ranges {ranges}, flags {Flags:#x}")
     kernel.prefetch_virtual_memory(hProcess, ranges)
 
 

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 from memsection.nt import kernel
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
@@ -32,7 +34,7 @@ from memsection.win32.winnt import EVENT_ALL_ACCESS, MUTEX_ALL_ACCESS, SEMAPHORE
 
 __all__ = ["CreateEvent", "CreateEventEx", "CreateMutex", "CreateMutexEx", "CreateSemaphore", "CreateSemaphoreEx",
            "OpenEvent", "OpenMutex", "OpenSemaphore", "PulseEvent", "ReleaseMutex", "ReleaseSemaphore", "ResetEvent",
-           "SetEvent", "SignalObjectAndWait", "WaitForMultipleObjects", "WaitForMultipleObjectsEx",
+           "SetEvent", "SignalObjectAndWait", "Sleep", "SleepEx", "WaitForMultipleObjects", "WaitForMultipleObjectsEx",
            "WaitForSingleObject", "WaitForSingleObjectEx"]
 
 
@@ -346,3 +348,36 @@ def SignalObjectAndWait(hObjectToSignal: HANDLE, hObjectToWaitOn: HANDLE, dwMill
         KeyboardInterrupt: On Ctrl-C.
     """
     return kernel.signal_and_wait(hObjectToSignal, hObjectToWaitOn, timeout_of(dwMilliseconds))
+
+
+@windows
+def Sleep(dwMilliseconds: DWORD) -> None:
+    """Do nothing for a time; 0 lets other threads run, INFINITE is for ever.  Ctrl-C raises as usual.
+
+    Rights:
+        None.
+
+    Raises:
+        Nothing.
+    """
+    if dwMilliseconds == INFINITE:
+        while True:
+            time.sleep(86_400)
+    time.sleep(dwMilliseconds / 1000)
+
+
+@windows
+def SleepEx(dwMilliseconds: DWORD, bAlertable: BOOL = False) -> int:
+    """``Sleep``; nothing is queued to threads here, so an alertable one is not cut short either.
+
+    Returns:
+        0: the time is over.
+
+    Rights:
+        None.
+
+    Raises:
+        Nothing.
+    """
+    Sleep(dwMilliseconds)
+    return 0

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -167,3 +170,134 @@ def test_more_than_there_are_addresses_is_an_invalid_size() -> None:
 @pytest.mark.parametrize("base", [1 << 47, (1 << 64) - 0x10000])
 def test_a_view_cannot_be_at_an_address_of_the_system(section: int, base: int) -> None:
     assert _code(win32.MapViewOfFileEx, section, win32.FILE_MAP_READ, 0, 0, 0, base) == win32.ERROR_INVALID_PARAMETER
+
+
+@pytest.fixture
+def pages() -> Iterator[int]:
+    """The address of committed private memory."""
+    address = win32.VirtualAlloc(0, SIZE, win32.MEM_RESERVE | win32.MEM_COMMIT, win32.PAGE_READWRITE)
+    yield address
+    win32.VirtualFree(address, 0, win32.MEM_RELEASE)
+
+
+def test_private_memory_cannot_be_copy_on_write(pages: int) -> None:
+    for protection in (win32.PAGE_WRITECOPY, win32.PAGE_EXECUTE_WRITECOPY):
+        assert _code(win32.VirtualProtect, pages, 0x1000, protection) == win32.ERROR_INVALID_PARAMETER
+        assert _code(win32.VirtualAlloc, 0, 0x1000, win32.MEM_RESERVE, protection) == win32.ERROR_INVALID_PARAMETER
+    assert win32.VirtualQuery(pages).Protect == win32.PAGE_READWRITE
+
+
+def test_pages_that_are_not_needed_for_now_are_there_again_when_that_is_undone(pages: int) -> None:
+    me = win32.GetCurrentProcess()
+    win32.WriteProcessMemory(me, pages, b"kept")
+    assert win32.VirtualAlloc(pages, 0x1000, win32.MEM_RESET, win32.PAGE_NOACCESS) == pages
+    assert win32.VirtualQuery(pages).State == win32.MEM_COMMIT
+    assert win32.VirtualAlloc(pages, 0x1000, win32.MEM_RESET_UNDO, win32.PAGE_NOACCESS) == pages
+    assert win32.ReadProcessMemory(me, pages, 4) == b"kept"
+    mixed = win32.MEM_RESET | win32.MEM_COMMIT
+    assert _code(win32.VirtualAlloc, pages, 0x1000, mixed, win32.PAGE_READWRITE) == win32.ERROR_INVALID_PARAMETER
+
+
+def test_a_modifier_of_private_memory_is_kept_and_shown() -> None:
+    uncached = win32.PAGE_READWRITE | win32.PAGE_NOCACHE
+    address = win32.VirtualAlloc(0, SIZE, win32.MEM_RESERVE | win32.MEM_COMMIT, uncached)
+    shown = win32.VirtualQuery(address)
+    assert (shown.Protect, shown.AllocationProtect) == (uncached, uncached)
+    assert win32.VirtualProtect(address, 0x1000, win32.PAGE_READWRITE) == uncached
+    assert win32.VirtualQuery(address).Protect == win32.PAGE_READWRITE
+    assert win32.VirtualQuery(address + 0x1000).Protect == uncached
+    win32.VirtualFree(address, 0, win32.MEM_RELEASE)
+    for wrong in (win32.PAGE_NOACCESS | win32.PAGE_NOCACHE,
+                  win32.PAGE_READWRITE | win32.PAGE_NOCACHE | win32.PAGE_WRITECOMBINE):
+        assert _code(win32.VirtualAlloc, 0, 0x1000, win32.MEM_RESERVE, wrong) == win32.ERROR_INVALID_PARAMETER
+
+
+@pytest.mark.parametrize("kind", [win32.SEC_COMMIT, win32.SEC_RESERVE])
+def test_committing_pages_of_a_view_gives_them_the_protection_that_is_asked_for(kind: int) -> None:
+    section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE | kind, 0, SIZE, None)
+    view = win32.MapViewOfFile(section, win32.FILE_MAP_WRITE)
+    me = win32.GetCurrentProcess()
+    for protection in (win32.PAGE_READONLY, win32.PAGE_READWRITE, win32.PAGE_NOACCESS, win32.PAGE_READWRITE):
+        win32.VirtualAlloc(view, 0x1000, win32.MEM_COMMIT, protection)
+        assert win32.VirtualQuery(view).Protect == protection
+    assert win32.WriteProcessMemory(me, view, b"written") == 7
+    win32.UnmapViewOfFile(view)
+    win32.CloseHandle(section)
+
+
+@pytest.mark.parametrize("kind", [win32.SEC_COMMIT, win32.SEC_RESERVE])
+def test_committing_pages_gives_no_more_than_the_view_was_mapped_with(kind: int) -> None:
+    section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE | kind, 0, SIZE, None)
+    for access, refused in ((win32.FILE_MAP_READ, win32.PAGE_READWRITE), (0, win32.PAGE_READONLY)):
+        view = win32.MapViewOfFile(section, access)
+        assert _code(win32.VirtualAlloc, view, 0x1000, win32.MEM_COMMIT, refused) == win32.ERROR_INVALID_PARAMETER
+        win32.UnmapViewOfFile(view)
+    win32.CloseHandle(section)
+
+
+@pytest.mark.linux_only("Wine 8 writes to pages that can only be read, and refuses pages of code")
+def test_pages_of_code_are_written_and_read_only_pages_are_not(pages: int) -> None:
+    me = win32.GetCurrentProcess()
+    for protection in (win32.PAGE_EXECUTE_READ, win32.PAGE_EXECUTE):
+        win32.VirtualProtect(pages, 0x2000, protection)
+        assert win32.WriteProcessMemory(me, pages + 0xFFE, b"code") == 4
+        assert win32.VirtualQuery(pages).Protect == protection
+    win32.VirtualProtect(pages, 0x2000, win32.PAGE_READONLY)
+    assert win32.ReadProcessMemory(me, pages + 0xFFE, 4) == b"code"
+    assert _code(win32.WriteProcessMemory, me, pages, b"data") == win32.ERROR_NOACCESS
+    win32.VirtualProtect(pages, 0x2000, win32.PAGE_NOACCESS)
+    assert _code(win32.WriteProcessMemory, me, pages, b"data") == win32.ERROR_PARTIAL_COPY
+
+
+@pytest.mark.parametrize("zero_bits", [1, 4, 8, 0x7FFFFFFF])
+def test_private_memory_can_be_asked_for_below_a_limit(zero_bits: int) -> None:
+    status, address, size = nt.NtAllocateVirtualMemory(nt.CURRENT_PROCESS, 0, zero_bits, 0x1000,
+                                                       win32.MEM_RESERVE, win32.PAGE_READWRITE)
+    assert status == nt.STATUS_SUCCESS
+    assert address + size <= (1 << 32 - zero_bits if zero_bits <= 21 else zero_bits + 1)
+    assert nt.NtFreeVirtualMemory(nt.CURRENT_PROCESS, address, 0, win32.MEM_RELEASE)[0] == nt.STATUS_SUCCESS
+
+
+def test_half_a_mask_of_zero_bits_is_refused_for_private_memory() -> None:
+    status = nt.NtAllocateVirtualMemory(nt.CURRENT_PROCESS, 0, 22, 0x1000, win32.MEM_RESERVE, win32.PAGE_READWRITE)[0]
+    assert status == nt.STATUS_INVALID_PARAMETER_3
+
+
+def test_the_functions_for_a_process_do_for_this_one_what_the_plain_ones_do() -> None:
+    me = win32.OpenProcess(win32.PROCESS_ALL_ACCESS, False, win32.GetCurrentProcessId())
+    address = win32.VirtualAllocEx(me, 0, SIZE, win32.MEM_RESERVE, win32.PAGE_READWRITE)
+    assert win32.VirtualAllocEx(me, address, 0x1000, win32.MEM_COMMIT, win32.PAGE_READWRITE) == address
+    assert win32.VirtualProtectEx(me, address, 0x1000, win32.PAGE_READONLY) == win32.PAGE_READWRITE
+    assert win32.VirtualQueryEx(me, address) == win32.VirtualQuery(address)
+    assert _code(win32.VirtualFreeEx, me, address, 1, win32.MEM_RELEASE) == win32.ERROR_INVALID_PARAMETER
+    win32.VirtualFreeEx(me, address, 0, win32.MEM_RELEASE)
+    win32.CloseHandle(me)
+
+
+@pytest.mark.linux_only("Windows changes the memory of other processes")
+def test_the_memory_of_another_process_can_be_looked_at_and_not_changed(pages: int) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        other = win32.OpenProcess(win32.PROCESS_ALL_ACCESS, False, child.pid)
+        first = win32.VirtualQueryEx(other, 0)
+        assert first.State == win32.MEM_FREE
+        found = win32.VirtualQueryEx(other, first.RegionSize)
+        assert found.State == win32.MEM_COMMIT and found.BaseAddress == first.RegionSize
+        for call, *arguments in ((win32.VirtualAllocEx, 0, 0x1000, win32.MEM_RESERVE, win32.PAGE_READWRITE),
+                                 (win32.VirtualProtectEx, found.BaseAddress, 0x1000, win32.PAGE_READONLY),
+                                 (win32.VirtualFreeEx, found.BaseAddress, 0, win32.MEM_RELEASE)):
+            assert _code(call, other, *arguments) == win32.ERROR_NOT_SUPPORTED
+        win32.CloseHandle(other)
+        child.communicate(b"\n", timeout=60)
+
+
+def test_a_range_of_nothing_is_not_prefetched(pages: int) -> None:
+    me = win32.GetCurrentProcess()
+    for ranges in ([], [(pages, 0)], [(pages, 0x1000), (pages, 0)]):
+        assert _code(win32.PrefetchVirtualMemory, me, ranges) == win32.ERROR_INVALID_PARAMETER
+
+
+def test_sleeping_ends() -> None:
+    assert win32.SleepEx(1, True) == win32.SleepEx(0) == 0
+    before = time.monotonic()
+    win32.Sleep(20)
+    assert time.monotonic() - before >= 0.019

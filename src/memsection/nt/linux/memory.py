@@ -236,9 +236,17 @@ def _copied_run(region: Region, page: int, end: int) -> tuple[bool, int]:
         sys_.close(fd)
 
 
-def _query_outside(address: int) -> MemoryBasicInformation:
-    """An address that is no region of ours: what /proc/self/maps shows there."""
-    fd = sys_.open("/proc/self/maps", sys_.O_RDONLY | sys_.O_CLOEXEC)
+def query_of(pid: int, address: int) -> MemoryBasicInformation:
+    """NtQueryVirtualMemory for an address of another process: what the kernel shows of its mappings.
+
+    Which of them are one allocation, and what they were mapped with, only that process knows: each counts as one.
+    """
+    return _query_outside(address // PAGE * PAGE, str(pid))
+
+
+def _query_outside(address: int, process: str = "self") -> MemoryBasicInformation:
+    """An address that is no region of ours: what /proc/PID/maps shows there."""
+    fd = sys_.open(f"/proc/{process}/maps", sys_.O_RDONLY | sys_.O_CLOEXEC)
     try:
         text = b"".join(iter(lambda: sys_.read(fd, 65536), b""))
     finally:
@@ -288,6 +296,8 @@ def valid_protection(protection: int) -> int:
     base = protection & p.PAGE_BASE_MASK
     if base not in p.PAGE_PROTECTIONS or protection & ~(p.PAGE_BASE_MASK | p.PAGE_GUARD | _MODIFIERS):
         raise NtError(st.INVALID_PAGE_PROTECTION, detail=f"{p.words(protection)} is no page protection")
+    if protection & _MODIFIERS and (base == p.PAGE_NOACCESS or protection & _MODIFIERS == _MODIFIERS):
+        raise NtError(st.INVALID_PAGE_PROTECTION, detail=f"{p.words(protection)}: modifiers that do not go together")
     if protection & p.PAGE_GUARD:
         if base == p.PAGE_NOACCESS:
             raise NtError(st.INVALID_PAGE_PROTECTION, detail="PAGE_GUARD does not go with PAGE_NOACCESS")
@@ -302,17 +312,27 @@ def protect(address: int, size: int, protection: int) -> tuple[int, int, int]:
         raise NtError(st.INVALID_PARAMETER, detail="a range has at least one byte")
     with objects.lock:
         region, first, count = _inside(address, size)
-        if region.obj is not None and not (p.allows(region.protection, base)
-                                           and (region.protection & p.PAGE_BASE_MASK != p.PAGE_NOACCESS
-                                                or base == p.PAGE_NOACCESS)):
-            raise NtError(st.SECTION_PROTECTION, detail=f"{p.words(base)} is more than the view's {p.words(region.protection)}")
+        if region.obj is None and p.copies(base):
+            raise NtError(st.INVALID_PAGE_PROTECTION, detail="private memory cannot be copy-on-write")
+        if region.obj is not None:
+            if protection & _MODIFIERS & ~region.modifiers:
+                raise NtError(st.INVALID_PAGE_PROTECTION, detail="a view's modifiers are those of its section")
+            _require_view_allows(region, base)
         committed, end = _committed_run(region, first)
         if not committed or end < first + count or region.any_reserved(first, count):
             raise NtError(st.NOT_COMMITTED)
         old = query(region.base + first * PAGE).Protect
         _apply(region, first, count, base)
-        region.change(first, count, base)
+        region.change(first, count, protection if region.obj is None else base)
         return region.base + first * PAGE, count * PAGE, old
+
+
+def _require_view_allows(region: Region, protection: int) -> None:
+    """SECTION_PROTECTION unless pages of a view may have this protection: not more than the view was mapped with."""
+    mapped = region.protection & p.PAGE_BASE_MASK
+    if not p.allows(mapped, protection) or mapped == p.PAGE_NOACCESS != protection:
+        raise NtError(st.SECTION_PROTECTION,
+                      detail=f"{p.words(protection)} is more than the view's {p.words(region.protection)}")
 
 
 def _apply(region: Region, first: int, count: int, protection: int) -> None:
@@ -356,32 +376,63 @@ def _view_fd(region: Region) -> int:
     return fd
 
 
-def allocate(address: int, size: int, kind: int, protection: int) -> tuple[int, int]:
+_ALLOCATION_TYPES = p.MEM_COMMIT | p.MEM_RESERVE | p.MEM_TOP_DOWN | p.MEM_LARGE_PAGES
+
+
+def allocate(address: int, zero_bits: int, size: int, kind: int, protection: int) -> tuple[int, int]:
     """NtAllocateVirtualMemory: private memory, or pages of a reserved section for everybody."""
-    base = valid_protection(protection)
+    if 21 < zero_bits < 32:
+        raise NtError(st.INVALID_PARAMETER_3, detail=f"{zero_bits} zero bits: a number up to 21, or a mask")
     if not 0 < size <= HIGHEST:
         raise NtError(st.INVALID_PARAMETER_4, detail=f"{size} bytes cannot be allocated")
-    if not kind & (p.MEM_COMMIT | p.MEM_RESERVE):
+    if kind & (p.MEM_RESET | p.MEM_RESET_UNDO):
+        return _reset(address, size, kind, protection)
+    if not kind & (p.MEM_COMMIT | p.MEM_RESERVE) or kind & ~_ALLOCATION_TYPES:
         raise NtError(st.INVALID_PARAMETER_5, detail=f"allocation type {kind:#x}")
+    base = valid_protection(protection)
     if p.copies(base):
         raise NtError(st.INVALID_PAGE_PROTECTION, detail="private memory cannot be copy-on-write")
     if address == 0 or kind & p.MEM_RESERVE:
-        return _allocate_private(address, size, kind, base)
+        return _allocate_private(address, zero_bits, size, kind, protection)
     with objects.lock:
         region, first, count = _inside(address, size)
         start = region.base + first * PAGE
         if region.obj is None:
-            _commit_private(region, first, count, base)
+            _commit_private(region, first, count, protection)
         elif region.obj.facts is None or region.obj.facts.file_identity is not None:
             raise NtError(st.ALREADY_COMMITTED, detail="pages of a file need no commit")
         else:
-            if not p.allows(region.protection, base):
-                raise NtError(st.SECTION_PROTECTION)
+            _require_view_allows(region, base)
             if region.bitmap:
                 _commit_section(region, first, count)
-            if base != region.protection & p.PAGE_BASE_MASK:
+            # Pages that VirtualProtect, or an earlier commit, gave less get what is asked for now.
+            if region.changed is not None or base != region.protection & p.PAGE_BASE_MASK:
                 _apply(region, first, count, base)
                 region.change(first, count, base)
+        return start, count * PAGE
+
+
+def _reset(address: int, size: int, kind: int, protection: int) -> tuple[int, int]:
+    """MEM_RESET: the pages are not needed for now; MEM_RESET_UNDO: they are needed again, as they were.
+
+    The kernel puts such pages first among those that it writes out (MADV_COLD, madvise(2)) and loses none, so undoing
+    always finds them as they were.
+    """
+    if kind not in (p.MEM_RESET, p.MEM_RESET_UNDO):
+        raise NtError(st.INVALID_PARAMETER_5, detail="MEM_RESET and MEM_RESET_UNDO go with no other allocation type")
+    valid_protection(protection)  # it means nothing, and has to be one
+    with objects.lock:
+        region, first, count = _inside(address, size)
+        committed, end = _committed_run(region, first)
+        if not committed or end < first + count or region.any_reserved(first, count):
+            raise NtError(st.CONFLICTING_ADDRESSES, detail="some of these pages are not committed")
+        start = region.base + first * PAGE
+        if kind == p.MEM_RESET:
+            try:
+                sys_.madvise(start, count * PAGE, sys_.MADV_COLD)
+            except OSError as error:
+                if error.errno != errno.EINVAL:  # pages that are never written out cannot be cold
+                    raise
         return start, count * PAGE
 
 
@@ -467,7 +518,7 @@ def _take_huge_pages(fd: int, size: int) -> None:
             _fast.free_address(address, size)
 
 
-def _allocate_private(address: int, size: int, kind: int, protection: int) -> tuple[int, int]:
+def _allocate_private(address: int, zero_bits: int, size: int, kind: int, protection: int) -> tuple[int, int]:
     start = address // GRANULARITY * GRANULARITY
     length = -(-(address + size - start) // PAGE) * PAGE
     prot = prot_of(protection) if kind & p.MEM_COMMIT else 0
@@ -479,6 +530,8 @@ def _allocate_private(address: int, size: int, kind: int, protection: int) -> tu
     try:
         if start:
             start = sys_.mmap(start, length, prot, flags | system.MAP_FIXED_NOREPLACE, -1, 0)
+        elif zero_bits:
+            start = _mapped_below(zero_bits, length, prot, flags)
         else:
             start = place(length, prot, flags, -1, 0)
     except FileExistsError:
@@ -488,6 +541,24 @@ def _allocate_private(address: int, size: int, kind: int, protection: int) -> tu
         region.change(0, length // PAGE, 0)  # protection 0: reserved only
     add(region)
     return start, length
+
+
+def address_limit(zero_bits: int) -> int:
+    """The first address that a mapping may not reach: so many of the lowest 32 bits are zero, or all outside of a mask."""
+    limit = 1 << 32 - zero_bits if zero_bits <= 21 else 1 << zero_bits.bit_length()
+    return min(limit, HIGHEST)
+
+
+def _mapped_below(zero_bits: int, size: int, prot: int, flags: int) -> int:
+    """Map private memory at the highest free address below the limit of ``zero_bits``."""
+    limit = address_limit(zero_bits)
+    start = (limit - size) // GRANULARITY * GRANULARITY
+    while start > 0:
+        try:
+            return sys_.mmap(start, size, prot, flags | system.MAP_FIXED_NOREPLACE, -1, 0)
+        except FileExistsError:
+            start -= GRANULARITY
+    raise NtError(st.NO_MEMORY, detail=f"no room for {size} bytes below {limit:#x}")
 
 
 def _commit_private(region: Region, first: int, count: int, protection: int) -> None:
@@ -557,15 +628,55 @@ def read(pid: int, address: int, size: int) -> bytes:
 
 
 def write(pid: int, address: int, data: bytes) -> int:
-    """NtWriteVirtualMemory."""
+    """NtWriteVirtualMemory.
+
+    As on Windows pages that can be executed and not written are written all the same, which is what debuggers and
+    patches need; pages that can only be read are not.
+    """
     _sync(pid, address)
     try:
         written = sys_.copy_to(pid, address, data)
     except OSError as error:
-        raise NtError(st.PARTIAL_COPY if error.errno == errno.EFAULT else st.from_errno(error.errno),
-                      detail=f"{len(data)} bytes at {address:#x} cannot be written") from None
+        if error.errno != errno.EFAULT:
+            raise NtError(st.from_errno(error.errno), detail=f"{len(data)} bytes at {address:#x} cannot be written") from None
+        written = 0
+    if written != len(data) and pid == os.getpid():
+        written += _write_executable(address + written, data[written:])
     if written != len(data):
-        raise NtError(st.PARTIAL_COPY, detail=f"only {written} of {len(data)} bytes at {address:#x} can be written")
+        readable = not written and _is_readable(pid, address)
+        raise NtError(st.ACCESS_VIOLATION if readable else st.PARTIAL_COPY,
+                      detail=f"only {written} of {len(data)} bytes at {address:#x} can be written")
+    return written
+
+
+def _is_readable(pid: int, address: int) -> bool:
+    try:
+        return bool(sys_.copy_from(pid, address, 1))
+    except OSError:
+        return False
+
+
+def _write_executable(address: int, data: bytes) -> int:
+    """Write into pages of this process that can be executed, and for the moment be written; the bytes that were."""
+    written = 0
+    with objects.lock:
+        while written < len(data):
+            position = address + written
+            region = find(position)
+            if region is None:
+                break
+            page = (position - region.base) // PAGE
+            protection = region.page_protection(page)
+            if not p.executable(protection) or region.obj is not None and not p.copies(protection):
+                break
+            part = data[written:written + (page + 1) * PAGE - (position - region.base)]
+            start = region.base + page * PAGE
+            sys_.mprotect(start, PAGE, system.PROT_READ | system.PROT_WRITE | system.PROT_EXEC)
+            try:
+                sys_.copy_to(os.getpid(), position, part)
+            finally:
+                sys_.mprotect(start, PAGE, prot_of(protection))
+            written += len(part)
     return written
 
 

@@ -380,8 +380,8 @@ def _is_whole(fd: int, end: int) -> bool:
 def _map_below(zero_bits: int, handle: Handle, facts: control_page.Facts, offset: int, size: int,
                protection: int) -> memory.Region:
     """Map where the upper bits of the address are zero: so many of the lowest 32, or all outside of a mask."""
-    limit = 1 << 32 - zero_bits if zero_bits <= 21 else 1 << zero_bits.bit_length()
-    start = (min(limit, memory.HIGHEST) - size) // p.ALLOCATION_GRANULARITY * p.ALLOCATION_GRANULARITY
+    limit = memory.address_limit(zero_bits)
+    start = (limit - size) // p.ALLOCATION_GRANULARITY * p.ALLOCATION_GRANULARITY
     while start > 0:
         try:
             return _map(handle, facts, start, offset, size, protection)

@@ -315,8 +315,8 @@ class LinuxKernel:
     @_service("query memory")
     def query_virtual_memory(self, process_handle: int, address: int) -> s.MemoryBasicInformation:
         """NtQueryVirtualMemory."""
-        process.own(process_handle, a.PROCESS_QUERY_INFORMATION, "querying memory")
-        return memory.query(address)
+        pid, other = process.target(process_handle, a.PROCESS_QUERY_INFORMATION)
+        return memory.query(address) if other is None or pid == os.getpid() else memory.query_of(pid, address)
 
     @_service("protect memory")
     def protect_virtual_memory(self, process_handle: int, address: int, size: int,
@@ -330,7 +330,7 @@ class LinuxKernel:
                                 allocation_type: int, protection: int) -> tuple[int, int]:
         """NtAllocateVirtualMemory."""
         process.own(process_handle, a.PROCESS_VM_OPERATION, "allocating memory")
-        return memory.allocate(address, size, allocation_type, protection)
+        return memory.allocate(address, zero_bits, size, allocation_type, protection)
 
     @_service("free memory")
     def free_virtual_memory(self, process_handle: int, address: int, size: int, free_type: int) -> tuple[int, int]:

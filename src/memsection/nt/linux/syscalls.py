@@ -24,6 +24,7 @@ LOCK_SH, LOCK_EX, LOCK_NB, LOCK_UN = _fcntl.LOCK_SH, _fcntl.LOCK_EX, _fcntl.LOCK
 F_OFD_GETLK, F_OFD_SETLK = 36, 37  # fcntl.h; in the fcntl module from Python 3.9 on some systems only
 F_ADD_SEALS, F_GET_SEALS = 1033, 1034
 MADV_COLLAPSE = 25  # madvise(2), from Linux 6.1 on
+MADV_COLD = 20  # madvise(2), from Linux 5.4 on
 F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_FUTURE_WRITE = 0x2, 0x4, 0x10
 IN_MOVED_TO, IN_CREATE, IN_Q_OVERFLOW = 0x80, 0x100, 0x4000
 MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_HUGETLB = 0x1, 0x2, 0x4
