@@ -261,7 +261,9 @@ def open(name: str, *, access: str = "rw", shape: SupportsIndex | Sequence[Suppo
         ArgumentError: It is not as it should be, and the error shows both; or it is no array (ValueError).
         CorruptError: Its description makes no sense.
     """
-    return of(Section.open(name, access=access, timeout=timeout), shape=shape, dtype=dtype, order=order, version=version)
+    with schema.explained(name, access):
+        section = Section.open(name, access=access, timeout=timeout)
+    return of(section, shape=shape, dtype=dtype, order=order, version=version)
 
 
 async def open_async(name: str, *, access: str = "rw", shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -276,9 +278,9 @@ async def open_async(name: str, *, access: str = "rw", shape: SupportsIndex | Se
         NameTimeoutError: Nothing had the name within the time.
         Error: As ``open`` otherwise.
     """
-    section = await Section.open_async(name, access=access, timeout=timeout)
+    with schema.explained(name, access):
+        section = await Section.open_async(name, access=access, timeout=timeout)
     return of(section, shape=shape, dtype=dtype, order=order, version=version)
-
 
 
 def of(section: Section, *, access: str | None = None, shape: SupportsIndex | Sequence[SupportsIndex] | None = None,

@@ -233,6 +233,13 @@ def create(name: str | None, spec: Spec | int, *, slots: int = seqlock.SLOTS, ve
     facts: schema.Facts = {"kind": "latest", "capacity": capacity, "slots": slots, "version": version}
     if kind is not None:
         facts |= {"name": kind.name, "type": schema.to_json(kind.struct), "fingerprint": kind.fingerprint}
+    return _make(name, kind, facts, inheritable=inheritable, security=security)
+
+
+def _make(name: str | None, kind: Layout | None, facts: schema.Facts, *, inheritable: bool = False,
+         security: Security | str | bytes | None = None) -> Writer:
+    """``create``, of what a description says that is ready to be written; for other modules of this package."""
+    capacity, slots = facts["capacity"], facts["slots"]
     try:
         size = seqlock.size(capacity, slots)
     except (ValueError, OverflowError) as failure:
@@ -269,7 +276,9 @@ def open(name: str, spec: Spec | int | None = None, *, write: bool = False, vers
         ArgumentError: It is not as it should be, and the error shows both; or it is no latest value (ValueError).
         CorruptError: The description makes no sense.
     """
-    return of(Section.open(name, access="rw" if write else "r", timeout=timeout), spec, write=write, version=version)
+    with schema.explained(name, "rw" if write else "r"):
+        section = Section.open(name, access="rw" if write else "r", timeout=timeout)
+    return of(section, spec, write=write, version=version)
 
 
 async def open_async(name: str, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None,
@@ -283,9 +292,9 @@ async def open_async(name: str, spec: Spec | int | None = None, *, write: bool =
         NameTimeoutError: Nothing had the name within the time.
         Error: As ``open`` otherwise.
     """
-    section = await Section.open_async(name, access="rw" if write else "r", timeout=timeout)
+    with schema.explained(name, "rw" if write else "r"):
+        section = await Section.open_async(name, access="rw" if write else "r", timeout=timeout)
     return of(section, spec, write=write, version=version)
-
 
 
 def of(section: Section, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None) -> Any:

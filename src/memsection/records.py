@@ -206,7 +206,9 @@ def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int 
         ArgumentError: They are not as they should be, and the error shows both; or there are none (ValueError).
         CorruptError: The description makes no sense.
     """
-    return of(Section.open(name, access=access, timeout=timeout), spec, count=count, version=version)
+    with schema.explained(name, access):
+        section = Section.open(name, access=access, timeout=timeout)
+    return of(section, spec, count=count, version=version)
 
 
 async def open_async(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
@@ -220,9 +222,9 @@ async def open_async(name: str, spec: Spec | None = None, *, access: str = "rw",
         NameTimeoutError: Nothing had the name within the time.
         Error: As ``open`` otherwise.
     """
-    section = await Section.open_async(name, access=access, timeout=timeout)
+    with schema.explained(name, access):
+        section = await Section.open_async(name, access=access, timeout=timeout)
     return of(section, spec, count=count, version=version)
-
 
 
 def of(section: Section, spec: Spec | None = None, *, count: int | None = None, version: int | None = None) -> Records:

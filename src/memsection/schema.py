@@ -19,7 +19,7 @@ import re
 import struct
 import time
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -29,7 +29,7 @@ from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View
 from memsection.vocabulary import protection as p
-from memsection.vocabulary.errors import ArgumentError, CorruptError, Error
+from memsection.vocabulary.errors import AccessError, ArgumentError, CorruptError, Error
 from memsection.vocabulary.protection import PAGE_SIZE
 from memsection.vocabulary.text import shown
 
@@ -326,6 +326,30 @@ def _awaited(section: Section, whole: memoryview) -> tuple[Facts, int]:
                                "ended, or is stopped")
         time.sleep(0.0005)
     return found
+
+
+@contextlib.contextmanager
+def explained(name: str, access: str) -> Iterator[None]:
+    """Where a replica is opened to be written to, say in the refusal why that is, and what to do instead."""
+    try:
+        yield
+    except AccessError as failure:
+        origin = _origin(name) if "w" in access else None
+        if origin is None:
+            raise
+        raise AccessError(f"open {name!r}: it is a replica of {shown(origin)!r}, which only that host writes: open it to read; "
+                          "what this host has to say it publishes itself (memsection.mirror)",
+                          ntstatus=failure.ntstatus) from None
+
+
+def _origin(name: str) -> str | None:
+    """What the section of this name is a replica of, as it says itself."""
+    try:
+        with Section.open(name, access="r") as section:
+            origin = (describe(section) or {}).get("replica")
+    except Error:
+        return None
+    return origin if isinstance(origin, str) and len(origin) < 400 else None
 
 
 def describe(section: Section) -> Facts | None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 import memsection
-from memsection.cli import cat, demo, doctor, handles, ls, peek, rm, run_command, share, show, top
+from memsection.cli import cat, demo, doctor, handles, ls, mirror, peek, rm, run_command, share, show, top
 from memsection.cli.output import complain
 
 app = typer.Typer(name="memsection", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
@@ -19,6 +19,7 @@ app = typer.Typer(name="memsection", no_args_is_help=True, pretty_exceptions_ena
 for function in (demo.demo, share.share, cat.cat, ls.ls, show.show, peek.peek, top.top, handles.handles, rm.rm,
                  doctor.doctor):
     app.command()(function)
+app.add_typer(mirror.app, name="mirror")
 app.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(
     run_command.run)
 

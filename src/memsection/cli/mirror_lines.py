@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""The live lines of ``mirror publish`` and ``mirror subscribe``: one for each object, until Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.live import Live
+
+from memsection.cli.output import err, out, table
+from memsection.vocabulary.text import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+INTERVAL = 0.5  #: seconds between two looks
+Row = tuple[str, str, int, int, int, float | None]  #: name, state, sequence, snapshots, bytes, age
+
+
+@contextmanager
+def ended_by_a_signal() -> Iterator[threading.Event]:
+    """An event that Ctrl-C and SIGTERM set, so that everything is closed in order."""
+    end = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        end.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield end
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def show(rows: Callable[[], list[Row]], end: threading.Event) -> None:
+    """Show the rows until the end; where nobody looks at a terminal, a line for each change of state."""
+    last: dict[str, tuple[int, int, float]] = {}
+    states: dict[str, str] = {}
+    if not out.is_terminal:
+        while True:
+            for name, state, sequence, *_ in rows():
+                if states.get(name) != state:
+                    err.print(f"{shown(name)}: {state}, sequence {sequence}")
+                    states[name] = state
+            if end.wait(INTERVAL / 5):
+                return
+    with Live(console=out, auto_refresh=False) as live:
+        while True:
+            live.update(_table(rows(), last), refresh=True)
+            if end.wait(INTERVAL):
+                return
+
+
+def _table(rows: list[Row], last: dict[str, tuple[int, int, float]]) -> object:
+    made = table("NAME", "STATE", "SEQUENCE", "RATE", "MB/S", "AGE", right=("SEQUENCE", "RATE", "MB/S", "AGE"))
+    now = time.monotonic()
+    for name, state, sequence, snapshots, size, age in rows:
+        before = last.get(name, (snapshots, size, now))
+        span = max(now - before[2], 1e-9)
+        last[name] = snapshots, size, now
+        rate, speed = (snapshots - before[0]) / span, (size - before[1]) / span / 1e6
+        made.add_row(shown(name), state, str(sequence), f"{rate:.1f}/s", f"{speed:.1f}",
+                     "-" if age is None or age == float("inf") else f"{age:.1f} s")
+    return made

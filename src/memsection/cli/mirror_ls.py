@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: MIT
+"""``memsection mirror ls``: what other hosts publish."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memsection.cli.output import note, out, print_json, size_words, table
+from memsection.vocabulary.text import shown
+
+NetworkFile = Annotated[Path, typer.Option("--network", "-n", help="The network's TOML file.")]
+
+
+def ls(
+    pattern: Annotated[str, typer.Argument(metavar="[HOST/*]", help="Which: 'robot/*' is all of one host.")] = "*",
+    network: NetworkFile = Path("mirror.toml"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")] = False,
+) -> None:
+    """List what the hosts publish that this network reaches."""
+    from memsection import mirror
+
+    found = mirror.publications(mirror.Network.from_file(network), pattern)
+    if json:
+        print_json([asdict(one) for one in found])
+        return
+    if not found:
+        note("Nothing is published. 'memsection mirror publish NAME' on a host does that.")
+        return
+    lines = table("NAME", "KIND", "SIZE", "SEQUENCE", right=("SIZE", "SEQUENCE"))
+    for one in found:
+        lines.add_row(shown(one.key), one.kind, size_words(one.size), str(one.sequence or "-"))
+    out.print(lines)

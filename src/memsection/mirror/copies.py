@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: MIT
+"""The local section of a replica: how a snapshot that arrives in parts becomes visible as a whole.
+
+A latest value keeps its section, and each snapshot becomes its next value.  Of everything else each snapshot is a new
+section, which takes the name from the one before when it is complete (L7): who has an old one keeps it as it was.
+"""
+
+from __future__ import annotations
+
+from memsection import latest, schema
+from memsection.api.section import Section
+from memsection.api.view import View
+from memsection.mirror import contents
+from memsection.vocabulary import access as a
+from memsection.vocabulary.errors import Error, ExistsError, NotFoundError
+
+#: Others of this user, and this user in other programs, may read; who carries the replica next may take its name.
+_RIGHTS = a.SECTION_QUERY | a.SECTION_MAP_READ | a.DELETE | a.READ_CONTROL | a.WRITE_DAC
+_READERS, _WRITERS = f"D:(A;;{_RIGHTS:#x};;;OW)", "D:(A;;GA;;;OW)"
+
+
+class Copy:
+    """The section of one replica, for the process that carries it."""
+
+    def __init__(self, name: str, key: str) -> None:
+        self._name, self._key = name, key
+        self._facts: schema.Facts = {}
+        self._section: Section | None = None  #: the one that has the name
+        self._writer: latest.Writer | None = None
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Go on with the section that a process before this one has left to its readers and to us."""
+        try:
+            self._section = Section.open(self._name, access=_RIGHTS)
+        except NotFoundError:
+            return
+        self._facts = {key: value for key, value in (schema.describe(self._section) or {}).items() if key != "size"}
+        if self._facts.get("kind") == contents.LATEST:
+            self._section.security = _WRITERS
+            try:
+                whole = Section.open(self._name, access="rw")
+            finally:
+                self._section.security = _READERS
+            self._writer = latest.of(whole, write=True)
+
+    def begin(self, facts: schema.Facts, size: int) -> _Value | _Fresh:
+        """A place for a content of so many bytes.
+
+        Raises:
+            CommitError: There is no memory for it.
+        """
+        return _Value(self._latest(facts), size) if facts["kind"] == contents.LATEST else _Fresh(self, facts, size)
+
+    def put(self, facts: schema.Facts, content: bytes) -> None:
+        """Publish a content that is here whole."""
+        if facts["kind"] == contents.LATEST:
+            self._latest(facts)._lock.write(content)
+            return
+        place = self.begin(facts, len(content))
+        try:
+            place.memory[:] = content
+            place.publish()
+        finally:
+            place.close()
+
+    def _is_same(self, facts: schema.Facts) -> bool:
+        return self._facts == self._marked(facts)
+
+    def _marked(self, facts: schema.Facts) -> schema.Facts:
+        return {**facts, "replica": self._key}
+
+    def _latest(self, facts: schema.Facts) -> latest.Writer:
+        if self._writer is None or not self._is_same(facts):
+            fresh = latest._make(None, contents.layout_of(facts), self._marked(facts), security=_READERS)
+            try:
+                self._take_name(fresh.section)
+            except BaseException:
+                fresh.close()
+                raise
+            before, self._writer = self._writer, fresh
+            if before is not None:
+                before.close()
+            self._section, self._facts = fresh.section, self._marked(facts)
+        return self._writer
+
+    def _take_name(self, section: Section) -> None:
+        try:
+            section.take_name(self._name, predecessor=self._section)
+        except ExistsError:
+            raise ExistsError(f"subscribe {self._key!r} as {self._name!r}: something else has this name; choose another "
+                              "(name=..., --as)") from None
+        if self._section is not None and (self._writer is None or self._section is not self._writer.section):
+            self._section.close()
+
+    def _publish(self, section: Section, facts: schema.Facts) -> None:
+        self._take_name(section)
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        self._section, self._facts = section, facts
+
+    def close(self) -> None:
+        """Let go; the name goes with the last reader."""
+        if self._writer is not None:
+            self._writer.close()
+        if self._section is not None:
+            self._section.close()
+
+
+class _Value:
+    """The place of the next value of a latest value."""
+
+    def __init__(self, writer: latest.Writer, size: int) -> None:
+        self._lock, self._size = writer._lock, size
+        at = self._lock.begin()
+        self._view = memoryview(writer._view)
+        self.memory = self._view[at:at + size]
+
+    def publish(self) -> None:
+        """Make it the newest value."""
+        self._lock.commit(self._size)
+
+    def close(self) -> None:
+        """Let go of the memory; what was not published never was there."""
+        self.memory.release()
+        self._view.release()
+
+
+class _Fresh:
+    """A new section that becomes the replica when it is published."""
+
+    def __init__(self, copy: Copy, facts: schema.Facts, size: int) -> None:
+        self._copy, self._published = copy, False
+        if facts["kind"] == contents.RAW:
+            self._facts: schema.Facts = {}
+            self._section = Section.create(None, size, security=_READERS)
+            self._view: View = self._section.map()
+        else:
+            self._facts = copy._marked(facts)
+            self._section, self._view = schema.make(None, size, self._facts, security=_READERS)
+        self._whole = memoryview(self._view)
+        self.memory = self._whole[:size]
+
+    def publish(self) -> None:
+        """Give it the name."""
+        self._copy._publish(self._section, self._facts)
+        self._published = True
+
+    def close(self) -> None:
+        """Let go of the memory, and of the section if it was not published."""
+        self.memory.release()
+        self._whole.release()
+        self._view.close()
+        if not self._published:
+            self._section.close()
+
+
+def free(name: str) -> None:
+    """ExistsError where something that is no replica has the name.
+
+    Raises:
+        ExistsError: It is taken.
+    """
+    try:
+        with Section.open(name, access=a.SECTION_QUERY):
+            pass
+    except NotFoundError:
+        return
+    except Error:
+        pass
+    raise ExistsError(f"subscribe: {name!r} is the name of something else here; choose another (name=..., --as)")

@@ -1,0 +1,350 @@
+# SPDX-License-Identifier: MIT
+"""The publishing side: announces what is new, answers who asks, and never waits for a subscriber.
+
+Announcements are put and may be lost; whoever misses one asks.  Contents are pulled, each pull by a thread of its own, so
+that one subscriber who takes nothing delays neither the others nor the writer, who is not even in this process.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import secrets
+import threading
+import time
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from memsection.mirror import contents, engine, wire
+from memsection.mirror.network import Network, User
+from memsection.mirror.sources import Block, Latest, Snapshot, section_of, source_of
+from memsection.vocabulary.errors import ArgumentError, Error, HandleError
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+MOST_PULLS = 64  #: at the same time, of one publication
+MOST_SNAPSHOTS = 4  #: in memory at the same time, for subscribers of different speed
+_BUSY, _IDLE = 0.0001, 0.002  #: seconds between two looks at a latest value, just after news and long after it
+_LIVELY = 0.5  #: seconds after news during which looks are frequent
+IDLE_THREAD = 5.0  #: seconds after which a thread without a pull ends
+
+
+class Publication(User):
+    """An object of this host that others can have; made by ``publish``, closed by ``close`` or at the end of ``with``."""
+
+    def __init__(self, source: Latest | Block, facts: dict[str, Any], name: str, network: Network,
+                 interval: float | None) -> None:
+        self.name = name  #: of the object here
+        self.key = f"{network.host}/{name}"  #: what subscribers call it
+        self.epoch = secrets.randbits(63) | 1  #: of this publication: a restart has another
+        self._prefix = wire.prefix(network.host, name)
+        self._source, self._interval = source, interval
+        self._text = contents.pack(facts)
+        self._digest = contents.digest(self._text)
+        self._pid = os.getpid()
+        self._closed, self._wake = threading.Event(), threading.Event()
+        self._lock = threading.Lock()
+        self._held: weakref.WeakSet[Snapshot] = weakref.WeakSet()
+        self._newest: Snapshot | None = None
+        self._declared: list[Any] = []
+        self._news: Any = None
+        self._pulls = _Pulls(self._answer)
+        self.sent_bytes = 0  #: of contents, to all subscribers together
+        self.problem: str | None = None  #: why there is no newer snapshot, where there should be one
+        if isinstance(source, Block):
+            source.commit()
+        self._connection = network._connection(self, None)
+        engine.remember(self)
+        self._thread = threading.Thread(target=self._watch, name=f"publish {name}", daemon=True)
+        self._thread.start()
+
+    # ------------------------------------------------------------------ for the user
+
+    @property
+    def sequence(self) -> int:
+        """The number of the newest snapshot, 0 while there is none.
+
+        Rights:
+            None.
+
+        Raises:
+            HandleError: The publication is closed.
+        """
+        self._check()
+        return self._source.sequence
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is closed."""
+        return self._closed.is_set()
+
+    def commit(self) -> int:
+        """Declare that the section is complete as it is now; this is what subscribers get.  Its number.
+
+        From the first call on the section is not looked at any more in between.
+
+        Rights:
+            None.
+
+        Raises:
+            ArgumentError: It is a latest value, where each write is a snapshot (ValueError).
+            WaitTimeoutError: Somebody wrote to it all the time (TimeoutError).
+            HandleError: The publication is closed.
+        """
+        self._check()
+        if isinstance(self._source, Latest):
+            raise ArgumentError(f"commit {self.name!r}: it is a latest value: each write is a snapshot")
+        with self._lock:
+            self._interval = None
+            sequence = self._source.commit()
+        self._wake.set()
+        return sequence
+
+    def wait_closed(self, timeout: float | None = None) -> bool:
+        """Wait until another thread has closed it; whether that happened in time.
+
+        Rights:
+            None.
+
+        Raises:
+            Nothing.
+        """
+        return self._closed.wait(timeout)
+
+    def close(self) -> None:
+        """End the publication: replicas keep the last snapshot, and are ``gone``.  Again is harmless.
+
+        Rights:
+            None.
+
+        Raises:
+            Nothing.
+        """
+        if self._closed.is_set() or self._pid != os.getpid():
+            return
+        self._closed.set()
+        self._wake.set()
+        self._undeclare()
+        self._connection.remove(self)
+        if threading.current_thread() is not self._thread:
+            self._thread.join(5.0)
+        self._pulls.close()
+        with self._lock:
+            self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def _check(self) -> None:
+        if self._pid != os.getpid():
+            raise Error(f"publication {self.key}: it belongs to process {self._pid}, which this one was forked from")
+        if self._closed.is_set():
+            raise HandleError(f"publication {self.key}: used after it was closed")
+
+    # ------------------------------------------------------------------ on the network
+
+    def declare(self, session: Any) -> None:
+        """Declare the keys; the token last, when everything can be had."""
+        zenoh = engine.zenoh()
+        self._undeclare()
+        self._news = session.declare_publisher(
+            f"{self._prefix}/news", congestion_control=zenoh.CongestionControl.DROP, express=True,
+            priority=zenoh.Priority.REAL_TIME)
+        self._declared = [
+            self._news,
+            session.declare_queryable(f"{self._prefix}/head", self._tell, complete=True),
+            session.declare_queryable(f"{self._prefix}/pull", self._pulls.put, complete=True),
+            session.liveliness().declare_token(f"{self._prefix}/alive/{self.epoch:016x}")]
+
+    def _undeclare(self) -> None:
+        declared, self._declared = self._declared, []
+        for one in reversed(declared):
+            with suppress(Exception):  # the session may have ended before
+                one.undeclare()
+
+    def _watch(self) -> None:
+        """Announce every new snapshot, until the publication is closed."""
+        last, at, look_at = -1, 0.0, 0.0
+        while not self._closed.is_set():
+            try:
+                now = time.monotonic()
+                if isinstance(self._source, Block) and self._interval is not None and now >= look_at:
+                    with self._lock:
+                        if self._interval is not None and not self._closed.is_set():
+                            self._source.look()
+                    look_at = time.monotonic() + self._interval
+                sequence = self._source.sequence
+                if sequence != last:
+                    self._announce()
+                    last, at = sequence, now
+            except (OSError, ValueError) as failure:
+                self.problem = str(failure)
+            if isinstance(self._source, Latest):
+                time.sleep(_BUSY if time.monotonic() - at < _LIVELY else _IDLE)
+            else:
+                self._wake.wait(0.05 if self._interval is None else min(0.05, self._interval))
+                self._wake.clear()
+
+    def _announcement(self) -> tuple[wire.Announcement, bytes | None]:
+        """What is newest, with its content if that is small."""
+        source = self._source
+        if isinstance(source, Block) or source._lock.capacity <= wire.INLINE:
+            found = source.take()
+            if found is None:
+                return wire.Announcement(self.epoch, 0, 0, self._digest), None
+            content = found.parts[0] if found.size <= wire.INLINE else None
+            return wire.Announcement(self.epoch, found.sequence, found.size, self._digest), content
+        return wire.Announcement(self.epoch, source.sequence, source._lock.capacity, self._digest), None
+
+    def _announce(self) -> None:
+        record, content = self._announcement()
+        news = self._news
+        if record.sequence and news is not None:
+            with suppress(engine.zenoh().ZError):  # the session is being made anew, and its peers ask then
+                news.put(content or b"", attachment=record.pack())
+
+    def _tell(self, query: Any) -> None:
+        """Answer who asks what is newest."""
+        try:
+            with query:
+                record, _ = self._announcement()
+                query.reply(f"{self._prefix}/head", self._text, attachment=record.pack(),
+                            congestion_control=engine.zenoh().CongestionControl.DROP, express=True)
+        except Exception as failure:  # whatever a peer sent must not end the thread of the engine that called
+            self.problem = str(failure)
+
+    def _snapshot(self) -> Snapshot | None:
+        """The newest snapshot for a pull that begins; an older one while too many are being sent."""
+        with self._lock:
+            if self._closed.is_set():
+                return None
+            newest = self._newest
+            if newest is None or (newest.sequence != self._source.sequence and (
+                    len(self._held) < MOST_SNAPSHOTS or isinstance(self._source, Block))):
+                newest = None
+                self._newest = newest = self._source.take()
+                if newest is not None:
+                    self._held.add(newest)
+            return newest
+
+    def _answer(self, query: Any) -> None:
+        """Send a snapshot in parts, and the commit record when all of it went."""
+        zenoh = engine.zenoh()
+        epoch, sequence = wire.wants(query.payload.to_bytes() if query.payload is not None else None)
+        found = self._snapshot()
+        if found is None or (epoch, sequence) == (self.epoch, found.sequence):
+            return  # an empty answer: there is nothing newer
+        key = f"{self._prefix}/pull"
+        record = wire.Announcement(self.epoch, found.sequence, found.size, self._digest)
+        query.reply(key, self._text, attachment=record.pack())
+        if not found.sent:
+            found.sent = [zenoh.ZBytes(part) for part in found.parts if part]
+        at = 0
+        for part in found.sent:
+            if self._closed.is_set():
+                return
+            query.reply(key, part, attachment=wire.chunk(self.epoch, found.sequence, at))
+            at += len(part)
+        self.sent_bytes += at
+        query.reply(key, b"", attachment=wire.commit(self.epoch, found.sequence, found.size))
+
+
+class _Pulls:
+    """Threads that answer pulls: one for each at a time, kept for a while for the next."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._idle, self._threads, self._closed = 0, 0, False
+
+    def put(self, query: Any) -> None:
+        """Have a query answered."""
+        with self._lock:
+            if self._closed or self._threads >= MOST_PULLS and not self._idle:
+                with suppress(Exception), query:
+                    query.reply_err(b"busy")
+                return
+            if self._idle:
+                self._idle -= 1
+            else:
+                self._threads += 1
+                threading.Thread(target=self._work, name="mirror pull", daemon=True).start()
+        self._queue.put(query)
+
+    def _work(self) -> None:
+        while True:
+            try:
+                query = self._queue.get(timeout=IDLE_THREAD)
+            except queue.Empty:
+                with self._lock:
+                    if self._idle and self._queue.empty():
+                        self._idle -= 1
+                        self._threads -= 1
+                        return
+                continue
+            if query is None:
+                return
+            # Whatever the peer asked for, or if it went away under it: the next one is answered.
+            with suppress(Exception), query:
+                self._answer(query)
+            del query
+            with self._lock:
+                self._idle += 1
+
+    def close(self) -> None:
+        """End the threads that wait; one that sends ends with the session."""
+        with self._lock:
+            self._closed = True
+            for _ in range(self._threads):
+                self._queue.put(None)
+
+
+def publish(what: Any, *, network: Network, name: str | None = None, interval: float | None = 1.0) -> Publication:
+    """Offer an object of this host to others.
+
+    Of a latest value each write is a snapshot.  Of an array, a table, records or a plain section ``commit`` declares
+    one; until it is called for the first time the section is looked at every ``interval`` seconds, and sent if it
+    changed and is at rest.
+
+    Args:
+        what: The object: its name, a section, or an array, a table, records, an end of a latest value.
+        network: How this host takes part.
+        name: What subscribers call it; the object's own name when omitted.
+        interval: Seconds between two looks; None looks never, and waits for ``commit``.
+
+    Rights:
+        ``SECTION_QUERY`` and ``SECTION_MAP_READ``.
+
+    Raises:
+        NotFoundError: Nothing has this name (FileNotFoundError).
+        ArgumentError: Its kind does not travel; it has no name, and none was given (ValueError).
+        AccessError: It may not be read; a peer does not accept our certificate, or we not theirs (PermissionError).
+        WaitTimeoutError: An endpoint could not be reached within ``connect_timeout`` (TimeoutError).
+        Error: This process was forked from one that used the network; or an endpoint to listen on is taken.
+    """
+    if interval is not None and not 0 < interval <= 86400:
+        raise ArgumentError(f"publish: interval={interval}: seconds, more than 0; or None")
+    section = section_of(what)
+    try:
+        called = name or section.name
+        if called is None:
+            raise ArgumentError("publish: the section has no name: say what subscribers call it (name=...)")
+        called = called.removeprefix("Local\\")
+        wire.prefix(network.host, called)
+        source, facts = source_of(section, called)
+    except BaseException:
+        section.close()
+        raise
+    try:
+        return Publication(source, facts, called, network, interval)
+    except BaseException:
+        source.close()
+        raise

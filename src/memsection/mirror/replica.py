@@ -1,0 +1,374 @@
+# SPDX-License-Identifier: MIT
+"""The subscribing side, as programs see it: a replica that several programs of a host share.
+
+One of them carries it (``receiver``); the others look at the status that it writes, and the next one goes on when its
+process ends.  Each has one thread for that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from memsection.api.event import Event
+from memsection.mirror import copies, engine, wire
+from memsection.mirror.network import Network
+from memsection.mirror.receiver import Receiver
+from memsection.mirror.status import Shared, Status
+from memsection.vocabulary.errors import ArgumentError, Error, HandleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+LOOK = 0.05  #: seconds after which a program that does not carry looks at the status anyway
+JOIN = 10.0  #: seconds that ``close`` waits for a thread
+
+
+class Replica:
+    """A copy on this host of what another host publishes; made by ``subscribe``, closed by ``close`` or ``with``.
+
+    Local readers open it by its name, as if it were the original.  It can stand in ``wait_any``, which it ends when a
+    snapshot has come since the last time that it did.
+    """
+
+    def __init__(self, key: str, network: Network, name: str, max_age: float) -> None:
+        self.key = key  #: HOST/NAME
+        self.name = name  #: of the copy here
+        self.max_age = max_age  #: seconds without news after which it is stale
+        self._network, self._pid = network, os.getpid()
+        self._news = threading.Condition()
+        self._callbacks: list[Callable[[], None]] = []
+        self._closing = False
+        self._problem: Error | None = None
+        self._receiver: Receiver | None = None
+        self._shared = Shared(name, key)
+        self._event = Event.create(manual_reset=False)
+        self._status = self._shared.look()
+        self._seen = self._status.epoch, self._status.sequence
+        self._started = threading.Event()
+        engine.remember(self)
+        self._thread = threading.Thread(target=self._keep, name=f"replica {name}", daemon=True)
+        self._thread.start()
+        self._started.wait()
+        if self._problem is not None:
+            problem = self._problem
+            self.close()
+            raise problem
+
+    # ------------------------------------------------------------------ how it stands
+
+    @property
+    def state(self) -> str:
+        """``"live"``; ``"stale"``: no news for ``max_age`` or the link is lost; ``"gone"``: the publication has ended.
+
+        Whatever the state, the newest snapshot that came stays readable.
+
+        Rights:
+            None.
+
+        Raises:
+            HandleError: The replica is closed.
+        """
+        return self._now().state(self.max_age)
+
+    @property
+    def sequence(self) -> int:
+        """The number of the newest snapshot here, 0 while there is none; it never goes back within an epoch.
+
+        Rights:
+            None.
+
+        Raises:
+            HandleError: The replica is closed.
+        """
+        return self._now().sequence
+
+    @property
+    def epoch(self) -> int:
+        """Which publication the newest snapshot is of: a publisher that starts again has another one.
+
+        Rights:
+            None.
+
+        Raises:
+            HandleError: The replica is closed.
+        """
+        return self._now().epoch
+
+    @property
+    def age(self) -> float:
+        """Seconds since the newest snapshot arrived here, by this host's clock; infinite while there is none.
+
+        Rights:
+            None.
+
+        Raises:
+            HandleError: The replica is closed.
+        """
+        found = self._now()
+        return (time.monotonic_ns() - found.arrived_ns) / 1e9 if found.sequence else float("inf")
+
+    @property
+    def statistics(self) -> dict[str, int]:
+        """How many snapshots and bytes have arrived, whichever program carried them.
+
+        Rights:
+            None.
+
+        Raises:
+            HandleError: The replica is closed.
+        """
+        found = self._now()
+        return {"snapshots": found.snapshots, "bytes": found.received}
+
+    @property
+    def carries(self) -> bool:
+        """Whether it is this program that transfers; others on this host share what it gets.
+
+        Rights:
+            None.
+
+        Raises:
+            Nothing.
+        """
+        return self._receiver is not None
+
+    @property
+    def problem(self) -> Error | None:
+        """Why the newest snapshot is not here, if this program knows; None when all is well.
+
+        Rights:
+            None.
+
+        Raises:
+            Nothing.
+        """
+        return self._problem or (self._receiver.problem if self._receiver is not None else None)
+
+    @property
+    def handle(self) -> int:
+        """The handle that ``wait_any`` and ``wait_all`` wait for.
+
+        Rights:
+            None.
+
+        Raises:
+            HandleError: The replica is closed.
+        """
+        self._check()
+        return self._event.handle
+
+    def _now(self) -> Status:
+        self._check()
+        try:
+            return self._shared.look()
+        except HandleError:
+            raise
+        except ValueError:
+            raise HandleError(f"replica {self.name!r}: used after it was closed") from None
+
+    def _check(self) -> None:
+        if self._pid != os.getpid():
+            raise Error(f"replica {self.name!r}: it belongs to process {self._pid}, which this one was forked from; the copy "
+                        "can be opened by its name, or subscribed to anew")
+        if self._closing:
+            raise HandleError(f"replica {self.name!r}: used after it was closed")
+
+    # ------------------------------------------------------------------ waiting
+
+    def wait(self, timeout: float | None = None, *, after: int | tuple[int, int] | None = None) -> bool:
+        """Wait for a snapshot: the first one, or one that is newer.
+
+        Args:
+            timeout: Seconds; for ever when omitted.
+            after: The ``sequence``, or ``(epoch, sequence)``, that one has seen.  Of a new epoch every snapshot is newer.
+
+        Returns:
+            Whether it is there; False when the time was up.
+
+        Rights:
+            None.
+
+        Raises:
+            CommitError: It could not be stored: no memory (MemoryError).  The one before stays, and the next may fit.
+            CorruptError: What the other host sent makes no sense, or is larger than ``max_size``.
+            HandleError: The replica is closed, perhaps by another thread meanwhile.
+        """
+        start = self._now().epoch
+        end = None if timeout is None else time.monotonic() + timeout
+        with self._news:
+            while True:
+                if self._is_newer(after, start):
+                    return True
+                self._raise_problem()
+                left = None if end is None else end - time.monotonic()
+                if left is not None and left <= 0:
+                    return False
+                self._news.wait(LOOK if left is None else min(LOOK, left))
+
+    async def wait_async(self, timeout: float | None = None, *, after: int | tuple[int, int] | None = None) -> bool:
+        """As ``wait``, without blocking the event loop.
+
+        Args:
+            timeout: Seconds; for ever when omitted.
+            after: As for ``wait``.
+
+        Returns:
+            Whether it is there; False when the time was up.
+
+        Rights:
+            None.
+
+        Raises:
+            CommitError: As for ``wait``.
+            CorruptError: As for ``wait``.
+            HandleError: The replica is closed.
+        """
+        loop = asyncio.get_running_loop()
+        start, turn = self._now().epoch, asyncio.Event()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # the loop was closed meanwhile
+                loop.call_soon_threadsafe(turn.set)
+
+        end = None if timeout is None else loop.time() + timeout
+        self._callbacks.append(wake)
+        try:
+            while not self._is_newer(after, start):
+                self._raise_problem()
+                left = None if end is None else end - loop.time()
+                if left is not None and left <= 0:
+                    return False
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(turn.wait(), LOOK if left is None else min(LOOK, left))
+                turn.clear()
+            return True
+        finally:
+            self._callbacks.remove(wake)
+
+    def _is_newer(self, after: int | tuple[int, int] | None, start: int) -> bool:
+        found = self._now()
+        if after is None or not found.sequence:
+            return bool(found.sequence)
+        epoch, sequence = after if isinstance(after, tuple) else (start, after)
+        return found.epoch != epoch or found.sequence > sequence
+
+    def _raise_problem(self) -> None:
+        problem = self.problem
+        if problem is not None:
+            raise type(problem)(str(problem.strerror), ntstatus=problem.ntstatus)
+
+    # ------------------------------------------------------------------ the thread
+
+    def _keep(self) -> None:
+        """Carry the replica, or wait until one has to."""
+        try:
+            while not self._closing:
+                if self._shared.carries():
+                    try:
+                        self._carry()
+                    finally:
+                        self._shared.carrier.release()
+                    return
+                self._started.set()
+                if self._shared.news.wait(LOOK):
+                    pass
+                self._notice()
+        except Error as failure:
+            self._problem = failure
+        finally:
+            self._started.set()
+            with self._news:
+                self._news.notify_all()
+
+    def _carry(self) -> None:
+        if not self._status.sequence:
+            copies.free(self.name)
+        receiver = Receiver(self._network, self.key, self._shared, self.max_age, self._notice)
+        self._receiver = receiver
+        self._started.set()
+        try:
+            receiver.run(lambda: self._closing)
+        finally:
+            receiver.close()
+
+    def _notice(self) -> None:
+        """Wake who waits here, if the status has changed."""
+        found = self._shared.look()
+        changed = found.changes != self._status.changes
+        self._status = found
+        if (found.epoch, found.sequence) != self._seen:
+            self._seen = found.epoch, found.sequence
+            self._event.set()
+        if changed or self.problem is not None:
+            with self._news:
+                self._news.notify_all()
+            for callback in list(self._callbacks):
+                callback()
+
+    def close(self) -> None:
+        """Leave it: the copy goes with its last reader, and another program that subscribed goes on.
+
+        Rights:
+            None.
+
+        Raises:
+            Nothing.
+        """
+        if self._closing and not self._thread.is_alive() or self._pid != os.getpid():
+            return
+        self._closing = True
+        if self._receiver is not None:
+            self._receiver._wake.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join(JOIN)
+        self._shared.close()
+        self._event.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+
+def subscribe(key: str, *, network: Network, name: str | None = None, max_age: float = 2.0, access: str = "r") -> Replica:
+    """Keep a copy on this host of what another host publishes.
+
+    Programs of this host that subscribe to the same key under the same name share one copy and one transfer.
+
+    Args:
+        key: ``HOST/NAME``.
+        network: How this host takes part.
+        name: What the copy is called here; as there when omitted.
+        max_age: Seconds without news after which the replica is ``stale``.
+        access: ``"r"``: a replica is only read.
+
+    Rights:
+        None.
+
+    Raises:
+        ExistsError: Something else has the name here (FileExistsError).
+        ArgumentError: Such a key, name or ``max_age`` cannot be; or writing was asked for (ValueError).
+        AccessError: A peer does not accept our certificate, or we not theirs (PermissionError).
+        WaitTimeoutError: An endpoint could not be reached within ``connect_timeout`` (TimeoutError).
+        Error: This process was forked from one that used the network; or an endpoint to listen on is taken.
+    """
+    host, called = wire.split(key)
+    if access != "r":
+        raise ArgumentError(f"subscribe {key!r}: access {access!r}: a replica is only read. What this host has to say it "
+                            f"publishes itself, and {host!r} subscribes to that")
+    if not 0.05 <= max_age <= 86400:
+        raise ArgumentError(f"subscribe {key!r}: max_age={max_age}: seconds, at least 0.05")
+    here = (name or called).removeprefix("Local\\")
+    if "\\" in here:
+        raise ArgumentError(f"subscribe {key!r} as {here!r}: a replica has a Local name: say which (name=..., --as)")
+    engine.refuse_after_fork()
+    return Replica(key, network, here, max_age)

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""What the processes of one host share about a replica: which it is, how it stands, and who of them carries it.
+
+    NAME                  the replica itself
+    NAME.mirror           a latest value with the Status
+    NAME.mirror.news      an event, pulsed when the status has changed
+    NAME.mirror.carrier   a mutex: who owns it transfers; when that process ends the next one goes on
+
+Times are those of the monotonic clock, which all processes of a host have in common.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+from memsection import latest
+from memsection.api.event import Event
+from memsection.api.mutex import Mutex
+from memsection.vocabulary.errors import (
+    AbandonedMutexError,
+    ArgumentError,
+    CorruptError,
+    Error,
+    ExistsError,
+    NotFoundError,
+    WaitTimeoutError,
+)
+
+SUFFIX = ".mirror"
+GONE, LOST = 1, 2  #: flags: the publication has ended; the link to it is lost
+
+_RECORD = struct.Struct("<8sQQQQQQQQI4xH")  # and the key
+_MAGIC = b"MSmirror"
+_LONGEST_KEY = 2000
+CAPACITY = _RECORD.size + _LONGEST_KEY
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a replica stands."""
+
+    key: str  #: HOST/NAME
+    changes: int = 0  #: times that this record was written
+    epoch: int = 0
+    sequence: int = 0  #: 0 while there is no snapshot
+    arrived_ns: int = 0  #: when the newest snapshot did
+    heard_ns: int = 0  #: when the publisher was last heard of
+    snapshots: int = 0  #: that arrived so far
+    received: int = 0  #: bytes of them
+    poll_ns: int = 0  #: how often the publisher is asked
+    flags: int = 0
+
+    def pack(self) -> bytes:
+        """As it stands in memory."""
+        key = self.key.encode()
+        return _RECORD.pack(_MAGIC, self.changes, self.epoch, self.sequence, self.arrived_ns, self.heard_ns, self.snapshots,
+                            self.received, self.poll_ns, self.flags, len(key)) + key
+
+    @classmethod
+    def unpack(cls, raw: bytes) -> Status:
+        """The record in some memory; CorruptError if it is none."""
+        if len(raw) < _RECORD.size:
+            raise CorruptError("replica: its status is damaged")
+        magic, changes, epoch, sequence, arrived, heard, snapshots, received, poll, flags, length = _RECORD.unpack_from(raw)
+        key = raw[_RECORD.size:]
+        if magic != _MAGIC or len(key) != length:
+            raise CorruptError("replica: its status is damaged")
+        return cls(key.decode(errors="replace"), changes, epoch, sequence, arrived, heard, snapshots, received, poll, flags)
+
+    def state(self, max_age: float) -> str:
+        """``live``, ``stale`` or ``gone``."""
+        if self.flags & GONE:
+            return "gone"
+        silent = time.monotonic_ns() - self.heard_ns
+        # Who allows less than two questions take asks in vain.
+        return "live" if self.sequence and not self.flags & LOST and silent < max(max_age * 1e9, 2 * self.poll_ns) else "stale"
+
+
+class Shared:
+    """The three objects beside a replica; made by the first process that wants it, found by the others."""
+
+    def __init__(self, name: str, key: str) -> None:
+        if len(key.encode()) > _LONGEST_KEY:
+            raise ArgumentError(f"subscribe {key[:40]!r}...: the name is too long")
+        self.name = name
+        self.carrier = Mutex.create(f"{name}{SUFFIX}.carrier", exist_ok=True)
+        try:
+            self.news = Event.create(f"{name}{SUFFIX}.news", exist_ok=True)
+            try:
+                self._end = self._first(key) or latest.open(f"{name}{SUFFIX}", CAPACITY, write=True)
+            except BaseException:
+                self.news.close()
+                raise
+        except BaseException:
+            self.carrier.close()
+            raise
+        self._status = Status(key)
+        try:
+            found = self.look()
+            if found.key != key:
+                raise ExistsError(f"subscribe {key!r} as {name!r}: this name has the replica of {found.key!r}")
+        except BaseException:
+            self.close()
+            raise
+
+    def _first(self, key: str) -> latest.Writer | None:
+        try:
+            return latest.create(f"{self.name}{SUFFIX}", CAPACITY)
+        except ExistsError:
+            return None
+
+    def look(self) -> Status:
+        """The status now."""
+        raw = self._end.read()
+        if raw is not None:
+            self._status = Status.unpack(raw)
+        return self._status
+
+    def write(self, **changes: Any) -> Status:
+        """Change the status, and wake who waits for that; for who carries the replica."""
+        self._status = replace(self._status, changes=self._status.changes + 1, **changes)
+        self._end.write(self._status.pack())
+        self.news.pulse()
+        return self._status
+
+    def carries(self) -> bool:
+        """Whether this thread carries the replica from now on."""
+        try:
+            taken = self.carrier.acquire(0)
+        except AbandonedMutexError:
+            taken = self.carrier.acquire(0, abandoned_ok=True)
+        if taken:
+            # The other wrote with an end of its own: ours has to know what number is next.
+            before, self._end = self._end, latest.open(f"{self.name}{SUFFIX}", CAPACITY, write=True)
+            before.close()
+            self.look()
+        return taken
+
+    def close(self) -> None:
+        """Let go of all three."""
+        self._end.close()
+        self.news.close()
+        self.carrier.close()
+
+
+def status_of(name: str) -> Status | None:
+    """How the replica of this name stands; None for what is no replica.
+
+    Rights:
+        As for ``latest.open``.
+
+    Raises:
+        Nothing.
+    """
+    try:
+        with latest.open(f"{name}{SUFFIX}", CAPACITY) as end:
+            raw = end.read(0.1)
+            return Status.unpack(raw) if raw is not None else None
+    except (NotFoundError, ArgumentError, CorruptError, WaitTimeoutError, Error):
+        return None
