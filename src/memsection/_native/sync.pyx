@@ -335,15 +335,18 @@ cdef class WaitableBase:
         """From now on taking it is a matter for the method in Python."""
         self._quick = NULL
 
-    def _mutex_acquire(self, timeout=None, *, bint abandoned_ok=False):
+    def _mutex_acquire(self, blocking=True, timeout=-1, *, bint abandoned_ok=False):
         cdef uint32_t dead = 0
+        limit = None if blocking is True and timeout is _NO_LIMIT else plain_limit(blocking, timeout)
+        if limit is NotImplemented:
+            return _methods["mutex_acquire"](self, blocking, timeout, abandoned_ok=abandoned_ok)
         with cython.critical_section(self):
             if self._quick != NULL and ms_mutex_try(self._quick, abandoned_ok, 0, &dead) >= 0:
                 return True
             careful = self._quick == NULL
         if careful:
-            return _methods["mutex_acquire"](self, timeout, abandoned_ok=abandoned_ok)
-        return take(self, "mutex_acquire", timeout, abandoned_ok)
+            return _methods["mutex_acquire"](self, blocking, timeout, abandoned_ok=abandoned_ok)
+        return take(self, "mutex_acquire", limit, abandoned_ok)
 
     def _mutex_release(self):
         cdef uint32_t before = 0
@@ -374,13 +377,19 @@ cdef class WaitableBase:
     def _event_wait(self, timeout=None):
         return take(self, "event_wait", timeout, False)
 
-    def _semaphore_acquire(self, timeout=None):
-        return take(self, "semaphore_acquire", timeout, False)
+    def _semaphore_acquire(self, blocking=True, timeout=-1):
+        limit = plain_limit(blocking, timeout)
+        if limit is NotImplemented:
+            return _methods["semaphore_acquire"](self, blocking, timeout)
+        return take(self, "semaphore_acquire", limit, False)
 
     def _semaphore_release(self, n=1):
         cdef uint32_t before = 0
         cdef int result = -EINVAL
-        cdef int64_t units = min(n, MS_COUNT_MOST + 1)
+        cdef int64_t units
+        if type(n) is not int:
+            return _methods["semaphore_release"](self, n)
+        units = min(n, MS_COUNT_MOST + 1)
         while True:
             with cython.critical_section(self):
                 failed = self._failed
@@ -396,6 +405,24 @@ cdef class WaitableBase:
         if result:
             return failed(result, 0)
         return before
+
+
+cdef object _NO_LIMIT = -1     # the default itself, which is one object
+
+
+cdef object plain_limit(object blocking, object timeout):
+    """How long ``acquire`` may wait, None for ever; NotImplemented for what is left to the method in Python to judge."""
+    if blocking is True:
+        if timeout is _NO_LIMIT or timeout is None:
+            return None
+        limit = timeout
+    elif timeout is _NO_LIMIT:
+        if blocking is False:
+            return 0
+        limit = blocking
+    else:
+        return NotImplemented
+    return limit if (type(limit) is float or type(limit) is int) and limit >= 0 else NotImplemented
 
 
 cdef object take(WaitableBase door, str name, object timeout, bint knowing):

@@ -16,6 +16,7 @@ from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
+from memsection.vocabulary.arguments import waiting_time
 from memsection.vocabulary.errors import AbandonedMutexError, NtError, public
 
 TYPE_CHECKING = False
@@ -140,11 +141,15 @@ class Mutex(Waitable):
     # ------------------------------------------------------------------ taking and giving back
 
     @native("mutex_acquire")
-    def acquire(self, timeout: float | None = None, *, abandoned_ok: bool = False) -> bool:
+    def acquire(self, blocking: bool | float | None = True, timeout: float | None = -1, *,
+                abandoned_ok: bool = False) -> bool:
         """Take the mutex: once more if this thread owns it, else as soon as nobody does.
 
+        The arguments are those of ``threading.Lock``.
+
         Args:
-            timeout: Seconds to wait; for ever when omitted, not at all when 0.
+            blocking: Whether to wait; a number that is no bool is the timeout.
+            timeout: Seconds to wait; for ever when omitted, -1 or None, not at all when 0.
             abandoned_ok: Whether to take it although its last owner ended while it owned it, and what it protects may
                 be half changed.
 
@@ -158,15 +163,18 @@ class Mutex(Waitable):
             AbandonedMutexError: Its last owner ended while it owned it.  It was not taken, and everybody is told until
                 somebody takes it with ``abandoned_ok``.
             AccessError: The handle does not permit waiting.
+            ArgumentError: A timeout that is negative and not -1, or one for a call that does not wait (ValueError).
+            TypeError: A timeout that is no number.
             CorruptError: Somebody spoiled the object.
             HandleError: The handle is closed.
         """
+        limit = waiting_time(blocking, timeout)
         if self._repair is None or abandoned_ok:
-            return self._take(timeout, abandoned_ok)
-        end = None if timeout is None else time.monotonic() + timeout
+            return self._take(limit, abandoned_ok)
+        end = None if limit is None else time.monotonic() + limit
         while True:
             try:
-                return self._take(timeout if end is None else end - time.monotonic())
+                return self._take(limit if end is None else end - time.monotonic())
             except AbandonedMutexError as error:
                 if self._take_and_repair(error):
                     return True
@@ -196,6 +204,18 @@ class Mutex(Waitable):
             HandleError: The handle is closed.
         """
         self._ask(kernel.release_mutant)
+
+    def locked(self) -> bool:
+        """Whether somebody owns it at this moment, this thread included.
+
+        Rights:
+            ``MUTANT_QUERY_STATE``.
+
+        Raises:
+            AccessError: The handle does not permit it.
+            HandleError: The handle is closed.
+        """
+        return bool(self._ask(kernel.query_mutant).CurrentCount <= 0)
 
     @property
     def owner(self) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ from memsection.api.wait import Waitable
 from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
-from memsection.vocabulary.arguments import whole_number
+from memsection.vocabulary.arguments import waiting_time, whole_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -113,11 +113,12 @@ class Semaphore(Waitable):
         return await opened_async(lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout)
 
     @native("semaphore_acquire")
-    def acquire(self, timeout: float | None = None) -> bool:
+    def acquire(self, blocking: bool | float | None = True, timeout: float | None = -1) -> bool:
         """Take a unit as soon as there is one.
 
         Args:
-            timeout: Seconds to wait; for ever when omitted, not at all when 0.
+            blocking: Whether to wait; a number that is no bool is the timeout.
+            timeout: Seconds to wait; for ever when omitted, -1 or None, not at all when 0.
 
         Returns:
             Whether one was taken; False when the time was up.
@@ -127,10 +128,12 @@ class Semaphore(Waitable):
 
         Raises:
             AccessError: The handle does not permit waiting.
+            ArgumentError: A timeout that is negative and not -1, or one for a call that does not wait (ValueError).
+            TypeError: A timeout that is no number.
             CorruptError: Somebody spoiled the object.
             HandleError: The handle is closed.
         """
-        return self._take(timeout)
+        return self._take(waiting_time(blocking, timeout))
 
     @native("semaphore_release")
     def release(self, n: int = 1) -> int:
@@ -152,6 +155,18 @@ class Semaphore(Waitable):
             HandleError: The handle is closed.
         """
         return int(self._ask(kernel.release_semaphore, whole_number(n, "n")))
+
+    def locked(self) -> bool:
+        """Whether there is no unit at this moment.
+
+        Rights:
+            ``SEMAPHORE_QUERY_STATE``.
+
+        Raises:
+            AccessError: The handle does not permit it.
+            HandleError: The handle is closed.
+        """
+        return self.value == 0
 
     @property
     def value(self) -> int:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from memsection.vocabulary.errors import ArgumentError
+
 
 def whole_number(value: object, what: str) -> int:
     """The value as an int, where it is one or an integer of another library.
@@ -32,3 +34,31 @@ def seconds(value: object, what: str = "timeout") -> float:
         return float(value)  # type: ignore[arg-type]
     except TypeError:
         raise TypeError(f"{what}: a number of seconds is needed, not {type(value).__name__}") from None
+
+
+def waiting_time(blocking: object, timeout: object) -> float | None:
+    """How long an ``acquire`` may wait, with the arguments of ``threading.Lock``; None for ever.
+
+    ``blocking`` may be a number too: of seconds, as ``timeout``.
+
+    Raises:
+        TypeError: One of them is no number.
+        ArgumentError: A timeout below 0 that is not -1, or a timeout for a call that does not wait.
+    """
+    if type(blocking) is bool:
+        if timeout is None or timeout == -1 and type(timeout) is int:
+            return None if blocking else 0
+        if not blocking:
+            raise ArgumentError("acquire: a call that does not wait (blocking=False) has no timeout")
+    elif timeout is not None and timeout != -1:
+        raise TypeError("acquire: seconds were given twice, as blocking and as timeout")
+    else:
+        timeout = blocking
+    if timeout is None:
+        return None
+    limit = seconds(timeout)
+    if not limit >= 0:
+        if limit == -1:
+            return None
+        raise ArgumentError(f"acquire: a timeout is a number of seconds from 0 on, or -1 for ever, not {timeout}")
+    return limit

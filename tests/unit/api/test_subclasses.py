@@ -124,7 +124,7 @@ def test_methods_say_what_they_do_and_what_they_take() -> None:
                           Semaphore.acquire, Semaphore.release]
     for method in methods:
         assert "Raises:" in (inspect.getdoc(method) or "")
-    assert list(inspect.signature(Mutex.acquire).parameters) == ["self", "timeout", "abandoned_ok"]
+    assert list(inspect.signature(Mutex.acquire).parameters) == ["self", "blocking", "timeout", "abandoned_ok"]
     with Mutex.create() as mutex:
         assert mutex.acquire.__name__ == "acquire"
         assert inspect.signature(mutex.acquire).parameters["abandoned_ok"].default is False
