@@ -4,6 +4,9 @@
 The bytes at offset 0 are an Arrow IPC file: any Arrow implementation can read them.  Tables lie over the section's
 memory, which stays as long as anything made from them does; the handle is closed with the memory.  What pandas or
 polars make of a table is their business; both can without copying for most types.
+
+Arrow follows offsets in a table as C follows pointers.  Whether whoever can write them is trusted is ``open``'s question
+(``trusted``): from others only the values lie in the section, and everything that leads to them is a checked copy.
 """
 
 from __future__ import annotations
@@ -19,7 +22,9 @@ except ImportError as failure:  # pragma: no cover - seen by a test in a process
 
 from memsection import schema
 from memsection.api.section import Section
-from memsection.api.security import Security
+from memsection.api.security import Security, is_written_by_this_user_alone
+from memsection.arrow_checked import checked_table
+from memsection.arrow_ipc import Stream
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
 if TYPE_CHECKING:
@@ -35,29 +40,26 @@ __all__ = ["Shared", "of", "open", "open_async", "put"]
 class Shared:
     """A table in a section.
 
-    What strangers put there is checked as far as reading needs it; ``table.validate(full=True)`` looks at every value.
-
     Attributes:
         table: A ``pyarrow.Table`` over the section's memory.
+        trusted: Whether all of it is the section's memory.  If not, offsets, indices, null bitmaps and booleans are
+            copies that were checked, and a writer can change values only.
         section: The section, whose name lives as long as this object or the table's memory, or until it is closed.
     """
 
-    def __init__(self, section: Section, view: View, size: int) -> None:
+    def __init__(self, section: Section, view: View, size: int, *, trusted: bool = True) -> None:
         self.section = section
+        self.trusted = trusted
         self._view = view  # a table without rows would not keep it
+        memory = pa.py_buffer(memoryview(view)[:size])
         try:
-            with pa.ipc.open_file(pa.BufferReader(pa.py_buffer(memoryview(view)[:size]))) as reader:
-                self.table = reader.read_all()
-            self.table.validate()
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, OSError, IndexError) as failure:
+            self.table = (_table_in if trusted else _foreign_table_in)(memory)
+        except (pa.ArrowException, ValueError, TypeError, LookupError, OSError, ArithmeticError, RecursionError,
+                MemoryError) as failure:
             problem = CorruptError(f"open {section.name!r}: what is in it is no Arrow table: {failure}")
             section.close()
             raise problem from None
         weakref.finalize(view, section.close)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """The same memory in whatever process takes it, through any pickler; the handle travels as a section's does."""
-        return of, (self.section,)
 
     def close(self) -> None:
         """Close the handle, and so perhaps the name; the table stays valid.  Again is harmless.
@@ -77,6 +79,22 @@ class Shared:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  trace: TracebackType | None) -> None:
         self.close()
+
+
+def _table_in(memory: Any) -> Any:
+    """All of it in place: for a writer who does not change it."""
+    with pa.ipc.open_file(pa.BufferReader(memory)) as reader:
+        table = reader.read_all()
+    table.validate()
+    return table
+
+
+def _foreign_table_in(memory: Any) -> Any:
+    """Values in place, the rest copied and checked: for a writer who may change it at any time."""
+    with pa.ipc.open_stream(pa.PythonFile(Stream(memory), mode="r")) as reader:
+        table = checked_table(reader.read_all())
+    list(table.schema.names)  # text, or an error now
+    return table
 
 
 def put(name: str | None, table: Any, *, version: int = 0, inheritable: bool = False,
@@ -152,12 +170,17 @@ def _write(sink: Any, table: Any) -> None:
         writer.write_table(table)
 
 
-def open(name: str, *, version: int | None = None, timeout: float | None = 0) -> Shared:
+def open(name: str, *, version: int | None = None, trusted: bool | None = None,
+         timeout: float | None = 0) -> Shared:
     """Open a table by its name, to read.
 
     Args:
         name: As given to ``put``.
         version: What it should be; not looked at when omitted.
+        trusted: Whether nobody who can write it would alter it to harm this process.  True takes all of it in place;
+            False copies and checks offsets, indices, null bitmaps and booleans, so that no writer can make Arrow read
+            or write elsewhere.  When omitted it is trusted if the section is this user's and its security lets nobody
+            else write: such a writer could reach this process's memory anyway.
         timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
 
     Rights:
@@ -170,10 +193,11 @@ def open(name: str, *, version: int | None = None, timeout: float | None = 0) ->
         ArgumentError: It is no table, or its version differs, and the error shows both (ValueError).
         CorruptError: What is in it makes no sense.
     """
-    return of(Section.open(name, access="r", timeout=timeout), version=version)
+    return of(Section.open(name, access="r", timeout=timeout), version=version, trusted=trusted)
 
 
-async def open_async(name: str, *, version: int | None = None, timeout: float | None = None) -> Shared:
+async def open_async(name: str, *, version: int | None = None, trusted: bool | None = None,
+                     timeout: float | None = None) -> Shared:
     """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout`` is omitted.
 
     Rights:
@@ -183,16 +207,16 @@ async def open_async(name: str, *, version: int | None = None, timeout: float | 
         NameTimeoutError: Nothing had the name within the time.
         Error: As ``open`` otherwise.
     """
-    return of(await Section.open_async(name, access="r", timeout=timeout), version=version)
+    return of(await Section.open_async(name, access="r", timeout=timeout), version=version, trusted=trusted)
 
 
-
-def of(section: Section, *, version: int | None = None) -> Shared:
+def of(section: Section, *, version: int | None = None, trusted: bool | None = None) -> Shared:
     """The table in a section that came by any other way; the section becomes the table's.
 
     Args:
         section: Closed with the table's memory, and at once if this fails.
         version: What it should be; not looked at when omitted.
+        trusted: As for ``open``.
 
     Rights:
         ``SECTION_QUERY`` and ``SECTION_MAP_READ``.
@@ -204,7 +228,9 @@ def of(section: Section, *, version: int | None = None) -> Shared:
     try:
         view, facts, size = schema.attach(section, "arrow", access="r")
         schema.compare(section, {"version": version}, {"version": facts.get("version")})
+        if trusted is None:
+            trusted = is_written_by_this_user_alone(section)
     except BaseException:
         section.close()
         raise
-    return Shared(section, view, size)
+    return Shared(section, view, size, trusted=trusted)

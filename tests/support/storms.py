@@ -105,9 +105,9 @@ class Storm:
         for directory, _, files in os.walk(self.root):
             for file in files:
                 self.count("leaked", example=os.path.join(directory, file))
-        shutil.rmtree(self.root, ignore_errors=True)
         more = sorted(set(memory_descriptors()) - set(self._descriptors))
         self.count("leaked", len(more), f"descriptors {more}")
+        shutil.rmtree(self.root, ignore_errors=True)
         done = sum(value for figure, value in self._figures.items() if figure not in MUST_BE_ZERO)
         zero = {figure: self._figures.pop(figure, 0) for figure in MUST_BE_ZERO}
         self._figures.update(zero)
@@ -139,7 +139,7 @@ def children(pid: int | None = None) -> list[int]:
 
 
 def memory_descriptors(pid: int | None = None) -> list[str]:
-    """The memfds and shared-memory files that a process has open, this one by default."""
+    """The memfds and shared-memory files that a process has open, this one by default; not the directories of names."""
     found = []
     directory = f"/proc/{pid or os.getpid()}/fd"
     for name in os.listdir(directory):
@@ -147,7 +147,7 @@ def memory_descriptors(pid: int | None = None) -> list[str]:
             target = os.readlink(f"{directory}/{name}")
         except FileNotFoundError:
             continue
-        if target.startswith(("/memfd:", "/dev/shm/")):
+        if target.startswith(("/memfd:", "/dev/shm/")) and not os.path.isdir(target):
             found.append(f"{name} -> {target}")
     return found
 

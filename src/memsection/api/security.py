@@ -7,16 +7,21 @@ check are ``vocabulary``'s; what an account is called is the kernel interface's.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
 from memsection.vocabulary import sddl, structs
 from memsection.vocabulary.descriptor import ACCESS_ALLOWED, ACCESS_DENIED, Ace, Acl, SecurityDescriptor
-from memsection.vocabulary.errors import ArgumentError, NtError, public
+from memsection.vocabulary.errors import ArgumentError, Error, NtError, public
 from memsection.vocabulary.object_types import SECTION, ObjectType
 from memsection.vocabulary.security import creation_mapped
 from memsection.vocabulary.sid import EVERYONE, Sid
+
+if TYPE_CHECKING:
+    from memsection.api.section import Section
 
 Account = str | int | Sid
 _LETTERS = {"r": a.GENERIC_READ, "w": a.GENERIC_WRITE, "x": a.GENERIC_EXECUTE}
@@ -159,6 +164,30 @@ class Security:
 
     def __str__(self) -> str:
         return self.sddl
+
+
+#: Accounts that are not held by access lists anyway: the system, its administrators, the owner by another name.
+_POWERS = {Sid(5, (18,)), Sid(5, (32, 544)), Sid(3, (0,)), Sid(3, (4,))}
+_WRITES = a.SECTION_MAP_WRITE | a.GENERIC_WRITE | a.GENERIC_ALL | a.MAXIMUM_ALLOWED | a.WRITE_DAC | a.WRITE_OWNER
+
+
+def is_written_by_this_user_alone(section: Section) -> bool:
+    """Whether a section is this user's, and its descriptor lets no other account write it.
+
+    False where that cannot be told.  It says nothing of handles that were given away.
+    """
+    try:
+        descriptor, me = section.security._descriptor, kernel.current_user()
+        # The descriptor stands in memory that its maker wrote; this does not.
+        if hasattr(os, "geteuid") and os.fstat(section.fileno()).st_uid != os.geteuid():
+            return False
+    except (Error, NtError):
+        return False
+    if descriptor.owner not in {me, *_POWERS} or descriptor.dacl is None:
+        return False
+    return all(ace.type != ACCESS_ALLOWED or not ace.mask & _WRITES or ace.sid in {me, *_POWERS}
+               or ace.sid.authority == 5 and ace.sid.subs[:1] == (5,)  # the logon session of whoever made it
+               for ace in descriptor.dacl.aces)
 
 
 def _mask(access: str, *, owner: bool = False) -> int:
