@@ -169,3 +169,31 @@ def test_views_begin_where_the_system_says_they_do() -> None:
     system = win32.GetSystemInfo()
     assert (system.dwPageSize, system.dwAllocationGranularity) == (4096, 65536)
     assert system.dwNumberOfProcessors >= 1
+
+
+def test_a_handle_that_may_only_append_appends(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"first")
+    share = win32.FILE_SHARE_READ | win32.FILE_SHARE_WRITE
+    file = win32.CreateFile(path, win32.FILE_APPEND_DATA, share, None, win32.OPEN_EXISTING)
+    assert win32.WriteFile(file, b" second") == 7
+    win32.SetFilePointer(file, 0, win32.FILE_BEGIN)
+    assert win32.WriteFile(file, b" third") == 6
+    assert path.read_bytes() == b"first second third"
+    with pytest.raises(OSError) as caught:
+        win32.SetEndOfFile(file)
+    assert caught.value.winerror == win32.ERROR_ACCESS_DENIED
+    win32.CloseHandle(file)
+
+
+def test_a_duplicate_that_may_only_append_appends(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    file = win32.CreateFile(path, win32.GENERIC_WRITE, 0, None, win32.CREATE_NEW)
+    win32.WriteFile(file, b"abc")
+    me = win32.GetCurrentProcess()
+    appending = win32.DuplicateHandle(me, file, me, win32.FILE_APPEND_DATA, False, 0)
+    win32.SetFilePointer(file, 0, win32.FILE_BEGIN)
+    win32.WriteFile(appending, b"def")
+    assert path.read_bytes() == b"abcdef"
+    for handle in (file, appending):
+        win32.CloseHandle(handle)

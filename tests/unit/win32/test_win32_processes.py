@@ -302,3 +302,35 @@ def test_a_token_opened_for_asking_cannot_be_adjusted() -> None:
     with pytest.raises(ValueError, match="state"):
         win32.AdjustTokenPrivileges(token)
     win32.CloseHandle(token)
+
+
+def test_who_may_ask_everything_of_a_process_may_ask_the_little() -> None:
+    process = win32.OpenProcess(win32.PROCESS_QUERY_INFORMATION, False, os.getpid())
+    assert win32.GetProcessId(process) == os.getpid()
+    assert win32.GetExitCodeProcess(process) == win32.STILL_ACTIVE
+    win32.CloseHandle(win32.OpenProcessToken(process, win32.TOKEN_QUERY))
+    win32.CloseHandle(process)
+
+
+def test_no_right_at_all_is_not_granted() -> None:
+    for call in (lambda: win32.OpenProcess(0, False, os.getpid()),
+                 lambda: win32.OpenProcessToken(win32.GetCurrentProcess(), 0)):
+        with pytest.raises(OSError) as caught:
+            call()
+        assert caught.value.winerror == win32.ERROR_ACCESS_DENIED
+
+
+@pytest.mark.parametrize("pseudo", [-1, -2, -3, -4, -5, -6])
+def test_closing_a_pseudo_handle_does_nothing_and_is_no_error(pseudo: int) -> None:
+    win32.CloseHandle(pseudo)
+    assert win32.GetProcessId(win32.GetCurrentProcess()) == os.getpid()
+
+
+def test_a_process_has_security() -> None:
+    process = win32.OpenProcess(win32.READ_CONTROL, False, os.getpid())
+    for handle in (process, win32.GetCurrentProcess()):
+        descriptor = win32.GetKernelObjectSecurity(handle, 0x7)
+        assert win32.GetSecurityDescriptorOwner(descriptor)[0] is not None
+        present, acl, _ = win32.GetSecurityDescriptorDacl(descriptor)
+        assert present and acl is not None and win32.GetAclInformation(acl)[0]
+    win32.CloseHandle(process)

@@ -181,15 +181,19 @@ def read(file: int, count: int, offset: int | None) -> bytes:
 
 
 def write(file: int, data: bytes, offset: int | None) -> int:
-    """NtWriteFile."""
+    """NtWriteFile.  A handle that may only append does so, wherever it is told to write."""
     handle = objects.lookup(file, FILE)
     if not handle.access & _WRITES:
         handle.require(a.FILE_WRITE_DATA)
+    appends = not handle.access & a.FILE_WRITE_DATA
     done = 0
     view = memoryview(data).cast("B")
     while done < len(view):
         part = view[done:]
-        done += sys_.write(handle.fd, part) if offset is None else sys_.pwrite(handle.fd, part, offset + done)
+        if appends:
+            done += sys_.pwritev(handle.fd, [part], -1, os.RWF_APPEND)  # -1: the file position moves, as on Windows
+        else:
+            done += sys_.write(handle.fd, part) if offset is None else sys_.pwrite(handle.fd, part, offset + done)
     return done
 
 
@@ -213,9 +217,7 @@ def set_position(file: int, position: int) -> None:
 
 def set_end(file: int, size: int) -> None:
     """FileEndOfFileInformation."""
-    handle = objects.lookup(file, FILE)
-    if not handle.access & _WRITES:
-        handle.require(a.FILE_WRITE_DATA)
+    handle = objects.lookup(file, FILE, a.FILE_WRITE_DATA)
     have = sys_.fstat(handle.fd).st_size
     if size < have and filelocks.section_in_use(handle.fd):
         raise NtError(st.USER_MAPPED_FILE, name=handle.obj.name,

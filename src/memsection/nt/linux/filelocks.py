@@ -66,8 +66,11 @@ def share(fd: int, access: int, sharing: int, *, readable: bool) -> None:
     denies = [deny for deny, bit in ((_DENIES_READ, s.FILE_SHARE_READ), (_DENIES_WRITE, s.FILE_SHARE_WRITE),
                                      (_DENIES_DELETE, s.FILE_SHARE_DELETE)) if not sharing & bit]
     conflicts = [use + 3 for use in uses] + [deny - 3 for deny in denies]
-    # Say it, then look: of two that come at once both may find the other and step back, but never both go on.
+    # Look first: who is refused by those that have the file open is told at once.  Then say it, and look again: of two
+    # that come at once both may find the other and step back, but never both go on.
     for attempt in range(_TRIES):
+        if any(_said(fd, conflict) for conflict in conflicts):
+            break
         for statement in (*uses, *denies):
             _say(fd, statement, readable=readable)
         if not any(_said(fd, conflict) for conflict in conflicts):

@@ -32,6 +32,7 @@ _DATA_SHIFT, _DATA_MASK = 32, (1 << 24) - 1
 _ACCESS_MASK = (1 << 32) - 1
 
 CURRENT_PROCESS, CURRENT_THREAD = -1, -2
+LAST_PSEUDO_HANDLE = -6  #: from CURRENT_PROCESS down: the thread, and the tokens of process and thread
 
 
 class Handle(HandleRecord):

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from memsection._native import ending
 from memsection.nt.linux import _fast, accounts, acl, bodies, control_page, lifetime, namespace
 from memsection.nt.linux import syscalls as sys_
-from memsection.nt.linux.handles import CURRENT_PROCESS, GIFT, Handle, decode, invalid, mismatch, position
+from memsection.nt.linux.handles import CURRENT_PROCESS, GIFT, LAST_PSEUDO_HANDLE, Handle, decode, invalid, mismatch, position
 from memsection.vocabulary import access as a
 from memsection.vocabulary import names, object_types, security
 from memsection.vocabulary import status as st
@@ -284,6 +284,8 @@ def close(value: int) -> None:
     if value in _ended:
         _ended.discard(value)
         return
+    if LAST_PSEUDO_HANDLE <= value <= CURRENT_PROCESS:
+        return  # of the current process, its threads and tokens: nothing to close, and no error (Windows 10)
     handle = lookup(value)
     with lock:
         if handle.protected:

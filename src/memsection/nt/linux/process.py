@@ -21,8 +21,10 @@ from memsection.nt.linux.handles import CURRENT_PROCESS, Handle, invalid
 from memsection.vocabulary import access as a
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.descriptor import ACCESS_ALLOWED, Ace, Acl, SecurityDescriptor
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import PROCESS, TOKEN
+from memsection.vocabulary.sid import ADMINISTRATORS, Sid
 
 SIGKILL = 9  #: signal(7); the module of that name takes long to import
 
@@ -69,6 +71,21 @@ def collect() -> None:
             _started.remove(pid)
 
 
+def descriptor(pid: int) -> bytes:
+    """The security descriptor of a process: its user and the administrators may do everything.
+
+    Linux has no list for a process: who may look into one or end it is decided by ids (ptrace(2), kill(2)), and this is
+    the list that says the same.
+    """
+    try:
+        found = sys_.stat(f"/proc/{pid}")
+    except FileNotFoundError:
+        raise NtError(st.PROCESS_IS_TERMINATING, name=f"process {pid}") from None
+    owner, group = Sid.unix_user(found.st_uid), Sid.unix_group(found.st_gid)
+    entries = tuple(Ace(ACCESS_ALLOWED, 0, PROCESS.valid, sid) for sid in (owner, ADMINISTRATORS))
+    return SecurityDescriptor(owner, group).with_dacl(Acl(entries)).to_bytes()
+
+
 def start_time(pid: int) -> int:
     """When a process started, in clock ticks: with the id it names the process for ever (proc_pid_stat(5)).
 
@@ -88,7 +105,9 @@ def start_time(pid: int) -> int:
 
 def open_(access: int, attributes: int, pid: int) -> int:
     """NtOpenProcess."""
-    granted = PROCESS.specific(access)
+    granted = _with_implied(PROCESS.specific(access))
+    if not granted:
+        raise NtError(st.ACCESS_DENIED, name=f"process {pid}", detail="no right was asked for")
     if granted & a.MAXIMUM_ALLOWED:
         granted = PROCESS.valid if _may(pid, _LOOK_INSIDE | _CONTROL) else a.PROCESS_QUERY_LIMITED_INFORMATION | a.SYNCHRONIZE
     if pid <= 0:
@@ -106,6 +125,13 @@ def open_(access: int, attributes: int, pid: int) -> int:
     except BaseException:
         sys_.close(fd)
         raise
+
+
+def _with_implied(access: int) -> int:
+    """The rights that an open grants: who may ask or set everything may ask or set the little too."""
+    if access & a.PROCESS_QUERY_INFORMATION:
+        access |= a.PROCESS_QUERY_LIMITED_INFORMATION
+    return access
 
 
 def _registered(fd: int, pid: int, granted: int, inherit: bool, what: int = -2) -> Handle:
@@ -341,6 +367,8 @@ class Token(objects.LocalObject):
 def open_token(process: int, access: int) -> int:
     """NtOpenProcessToken."""
     pid, _ = target(process, a.PROCESS_QUERY_LIMITED_INFORMATION)
+    if not access:
+        raise NtError(st.ACCESS_DENIED, name=f"token of process {pid}", detail="no right was asked for")
     try:
         fd = sys_.open(f"/proc/{pid}", sys_.O_PATH | sys_.O_DIRECTORY | sys_.O_CLOEXEC)
     except FileNotFoundError:

@@ -193,7 +193,11 @@ class LinuxKernel:
     @_service("query security")
     def query_security_object(self, handle: int, information: int) -> bytes:
         """NtQuerySecurityObject."""
+        if handle == CURRENT_PROCESS:
+            return SecurityDescriptor.from_bytes(process.descriptor(os.getpid())).select(information).to_bytes()
         found = objects.lookup(handle, None, a.READ_CONTROL)
+        if isinstance(found.obj, process.Process):
+            return SecurityDescriptor.from_bytes(process.descriptor(found.obj.pid)).select(information).to_bytes()
         return SecurityDescriptor.from_bytes(self._facts(found).descriptor).select(information).to_bytes()
 
     @_service("set security")

@@ -35,6 +35,7 @@ read = _os.read
 write = _os.write
 pread = _os.pread
 pwrite = _os.pwrite
+pwritev = _os.pwritev
 lseek = _os.lseek
 fstat = _os.fstat
 stat = _os.stat
