@@ -27,7 +27,7 @@ from typing import Any
 from memsection.api.process import Process
 from memsection.api.section import Section
 from memsection.api.security import Security
-from memsection.api.view import View
+from memsection.api.view import View, publish, published
 from memsection.vocabulary import protection as p
 from memsection.vocabulary.errors import AccessError, ArgumentError, CorruptError, Error
 from memsection.vocabulary.protection import PAGE_SIZE
@@ -204,7 +204,9 @@ def make(name: str | None, size: int, facts: Facts, *, exist_ok: bool = False, i
     if len(text) > LONGEST_TEXT:
         raise ArgumentError(f"create {name!r}: a description of {len(text)} bytes, at most {LONGEST_TEXT} are possible")
     # Whatever the size of one that exists: what is in it tells more of the difference than its size does.
-    section = Section._create(name, max(size, 1) + _room(text), "rw", exist_ok, inheritable, security, p.SEC_COMMIT, 0, None)
+    # Whole words, so that the magic has a place where it can be written at once.
+    whole_size = -(-max(size, 1) // 8) * 8 + _room(text)
+    section = Section._create(name, whole_size, "rw", exist_ok, inheritable, security, p.SEC_COMMIT, 0, None)
     try:
         view = section.map()
         if section.created:
@@ -221,7 +223,7 @@ def make(name: str | None, size: int, facts: Facts, *, exist_ok: bool = False, i
                 # The rest of the footer first: the magic says that all of it is there.
                 rest = FOOTER.pack(MAGIC, VERSION, zlib.crc32(text), len(text), size)
                 whole[end - FOOTER.size + 8:end] = rest[8:]
-                whole[end - FOOTER.size:end - FOOTER.size + 8] = MAGIC
+                publish(whole, end - FOOTER.size, MAGIC)
     except BaseException:
         section.close()
         raise
@@ -238,11 +240,12 @@ def read(whole: memoryview) -> tuple[Facts, int] | None:
     end = len(whole) - FOOTER.size
     if end < 0:
         raise UndescribedError("description: the section is too small for one")
-    magic, version, checksum, length, size = FOOTER.unpack_from(whole, end)
+    magic = published(whole, end)  # before the rest, which is complete only if the magic says so
     if magic in (bytes(8), BEING_MADE):
         return None
     if magic != MAGIC:
         raise UndescribedError("description: there is none")
+    _, version, checksum, length, size = FOOTER.unpack_from(whole, end)
     if version != VERSION:
         raise CorruptError(f"description: its version is {version}, this library knows version {VERSION}")
     if length > min(end, LONGEST_TEXT) or size > end - length:

@@ -38,7 +38,7 @@ def _names(module: Any) -> list[str]:
     return [name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)
             and (not hasattr(value, "__module__") or value.__module__.startswith("memsection"))
             and name not in ("TYPE_CHECKING", "annotations", "NtError", "message", "public", "kernel", "ViewBuffer",
-                             "WaitableBase", "native")]
+                             "WaitableBase", "native", "publish", "published")]
 
 
 def _lines(name: str, value: Any) -> Iterator[str]:

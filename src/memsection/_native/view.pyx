@@ -7,9 +7,12 @@ mapped and unmapped is the caller's business (``release``), and so is whether it
 """
 
 cimport cython
-from cpython.buffer cimport PyBUF_FULL_RO, PyBuffer_FillInfo
+from cpython.buffer cimport PyBUF_FULL_RO, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release
+from cpython.buffer cimport PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy
 
 import sys
 
@@ -18,6 +21,8 @@ cdef extern from "ms_atomic.h" nogil:
     void ms_store_u64(uint64_t *, uint64_t)
     uint32_t ms_load_u32(const uint32_t *)
     uint32_t ms_swap_u32(uint32_t *, uint32_t)
+    void ms_fence_acquire()
+    void ms_fence_release()
 
 cdef extern from "ms_view.h" nogil:
     uint64_t MS_VIEW_CLOSED
@@ -206,3 +211,54 @@ cdef class View:
     def exports(self):
         """How many buffers over it are in use."""
         return (ms_load_u64(&self._state) & ~MS_VIEW_CLOSED) - ms_load_u32(&self._lent)
+
+
+# ---------------------------------------------------------------------- eight bytes that say that others are complete
+
+
+cdef enum:
+    MARK = 8
+
+
+cdef char *_place_of_mark(Py_buffer *buffer, Py_ssize_t offset) except NULL:
+    if offset < 0 or offset > buffer.len - MARK:
+        raise ValueError(f"mark: {MARK} bytes at offset {offset} of a buffer of {buffer.len}")
+    return <char *>buffer.buf + offset
+
+
+def publish(memory, Py_ssize_t offset, bytes mark not None):
+    """Write eight bytes to a buffer: whoever sees them by ``published`` sees everything that was written before."""
+    cdef Py_buffer buffer
+    cdef char *at
+    cdef uint64_t word
+    if len(mark) != MARK:
+        raise ValueError(f"mark: {len(mark)} bytes, it has {MARK}")
+    memcpy(&word, <const char *>mark, MARK)
+    PyObject_GetBuffer(memory, &buffer, PyBUF_SIMPLE | PyBUF_WRITABLE)
+    try:
+        at = _place_of_mark(&buffer, offset)
+        if <uintptr_t>at % MARK == 0:
+            ms_store_u64(<uint64_t *>at, word)      # SYNC(mark): release; pairs with published
+        else:                                       # of a section that was made before its mark had an even place
+            ms_fence_release()
+            memcpy(at, &word, MARK)
+    finally:
+        PyBuffer_Release(&buffer)
+
+
+def published(memory, Py_ssize_t offset):
+    """The eight bytes there, read before everything that is read afterwards."""
+    cdef Py_buffer buffer
+    cdef char *at
+    cdef uint64_t word
+    PyObject_GetBuffer(memory, &buffer, PyBUF_SIMPLE)
+    try:
+        at = _place_of_mark(&buffer, offset)
+        if <uintptr_t>at % MARK == 0:
+            word = ms_load_u64(<const uint64_t *>at)    # SYNC(mark): acquire; pairs with publish
+        else:
+            memcpy(&word, at, MARK)
+            ms_fence_acquire()
+        return PyBytes_FromStringAndSize(<char *>&word, MARK)
+    finally:
+        PyBuffer_Release(&buffer)

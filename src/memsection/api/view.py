@@ -8,6 +8,8 @@ with the memory as a whole: flushing, committing, looking for lost pages.  Mappi
 from __future__ import annotations
 
 from memsection.nt import ViewBuffer, kernel
+from memsection.nt import publish as publish
+from memsection.nt import published as published
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.arguments import whole_number

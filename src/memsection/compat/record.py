@@ -11,8 +11,10 @@ import struct
 import time
 from typing import NamedTuple
 
-_LAYOUT = struct.Struct("<Q16sI28xQ")  # size, identity, unlinked, magic
-_MAGIC = 0x4B434F4C424D534D  # written last: a record without it is still in the making
+from memsection.api.view import publish, published
+
+_LAYOUT = struct.Struct("<Q16sI28x8s")  # size, identity, unlinked, magic
+_MAGIC = (0x4B434F4C424D534D).to_bytes(8, "little")  # written last: a record without it is still in the making
 _PAGE = 4096
 SIZE = _LAYOUT.size
 _UNLINKED_AT = SIZE - 24  # the flag, counted from the end
@@ -33,19 +35,18 @@ def section_size(size: int) -> int:
 
 def write(buffer: memoryview, size: int, identity: bytes) -> None:
     """Give a new section its record."""
-    _LAYOUT.pack_into(buffer, len(buffer) - SIZE, size, identity, 0, 0)
-    struct.pack_into("<Q", buffer, len(buffer) - 8, _MAGIC)
+    _LAYOUT.pack_into(buffer, len(buffer) - SIZE, size, identity, 0, bytes(8))
+    publish(buffer, len(buffer) - 8, _MAGIC)
 
 
 def read(buffer: memoryview) -> Record:
     """The record at the end of a section; one without is a block as a whole."""
-    size = unlinked = magic = 0
-    identity = b""
     for _ in range(20):
-        size, identity, unlinked, magic = _LAYOUT.unpack_from(buffer, len(buffer) - SIZE)
-        if magic or size:
+        magic = published(buffer, len(buffer) - 8)  # before the rest, which is complete only if the magic says so
+        if any(magic):
             break
         time.sleep(0.0001)  # it may be in the making; a section that is no block costs these 2 ms
+    size, identity, unlinked, _ = _LAYOUT.unpack_from(buffer, len(buffer) - SIZE)
     if magic != _MAGIC or not 0 < size <= len(buffer) - SIZE < size + _PAGE:
         return Record(len(buffer), b"", False)
     return Record(size, identity, unlinked != 0)

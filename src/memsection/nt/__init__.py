@@ -34,6 +34,7 @@ else:
 
 kernel: Kernel = _System()
 ViewBuffer = _view.View  #: what kernel.view_buffer makes, to be subclassed
+publish, published = _view.publish, _view.published  #: eight bytes that say that others are complete
 
 
 def _status(call: Callable[[], Any]) -> int:

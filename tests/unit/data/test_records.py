@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from memsection import ArgumentError, CorruptError, records, schema
+from memsection._native import view
 
 
 @dataclasses.dataclass
@@ -320,3 +321,23 @@ def test_a_name_in_a_description_cannot_leave_its_line() -> None:
     for text in (layout_in(facts).c(), layout_in(facts).csharp()):
         assert "evil()" not in text and "#include <no>" not in text and "*/ evil" not in text
     assert kind.size == 8
+
+
+@pytest.mark.parametrize("size", [1, 7, 8, 4096, 70001])
+def test_a_description_is_published_when_all_of_it_is_there(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, object]] = []
+
+    def publish(whole: memoryview, offset: int, mark: bytes) -> None:
+        assert offset % 8 == 0 and schema.read(whole) is None  # somebody who looks now waits
+        complete = bytearray(whole)
+        complete[offset:offset + 8] = mark
+        seen.append((offset, schema.read(memoryview(complete))))
+        view.publish(whole, offset, mark)
+
+    monkeypatch.setattr(schema, "publish", publish)
+    section, made = schema.make(None, size, {"kind": "test"}, content=[(0, memoryview(b"x" * size))])
+    assert [found for _, found in seen] == [({"kind": "test"}, size)]
+    with memoryview(made) as whole:
+        assert schema.read(whole) == ({"kind": "test"}, size) and bytes(whole[:size]) == b"x" * size
+    made.close()
+    section.close()

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from memsection._native import view
 from memsection._native.view import View
 from memsection.vocabulary.errors import Error
 
@@ -332,3 +333,25 @@ def test_an_array_that_holds_no_buffer_keeps_the_memory(memory: Memory, lend: An
     array[:] = 1
     del array
     assert memory.released == 1
+
+
+@pytest.mark.parametrize("offset", [0, 8, 3])
+def test_a_mark_is_published_and_seen(offset: int) -> None:
+    memory = bytearray(24)
+    view.publish(memory, offset, b"complete")
+    assert view.published(bytes(memory), offset) == b"complete"
+    assert memory.replace(b"complete", b"") == bytes(16)
+
+
+@pytest.mark.parametrize("offset", [-1, 17, 1 << 62, -(1 << 62)])
+def test_a_mark_stays_in_its_buffer(offset: int) -> None:
+    for use in (lambda: view.publish(bytearray(24), offset, b"complete"), lambda: view.published(bytes(24), offset)):
+        with pytest.raises(ValueError, match="at offset"):
+            use()
+
+
+def test_a_mark_has_eight_bytes_in_memory_that_can_be_written() -> None:
+    with pytest.raises(ValueError, match="has 8"):
+        view.publish(bytearray(24), 0, b"short")
+    with pytest.raises(BufferError):
+        view.publish(bytes(24), 0, b"complete")

@@ -247,7 +247,7 @@ cdef dict _table, _by_identity, _by_place, _regions
 cdef list _bases
 cdef Lock _lock = Lock()
 cdef object _place_of, _grant, _remove, _remove_name, _give_up, _read_facts, _pid_namespace
-cdef object _template, _check_commit, _section_kind, _view_base, _first_name
+cdef object _template, _check_commit, _section_kind, _view_base, _first_name, _translated
 cdef int _named_process = 0     # the process whose first named object was announced
 cdef type _Handle, _Object, _Facts, _Region
 cdef object _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap
@@ -302,12 +302,13 @@ def connect(dict lent):
     """Take the tables and functions of the Python modules; from here on the short way is open, unless it is switched off."""
     global _table, _by_identity, _by_place, _regions, _bases, _place_of, _grant, _remove, _remove_name
     global _give_up, _read_facts, _pid_namespace, _template, _check_commit, _section_kind, _view_base, _first_name
-    global _Handle, _Object, _Facts, _Region, _on, _root, _section_rights
+    global _Handle, _Object, _Facts, _Region, _on, _root, _section_rights, _translated
     global _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap
     _table, _by_identity, _by_place = lent["table"], lent["by_identity"], lent["by_place"]
     _regions, _bases = lent["regions"], lent["bases"]
     _place_of, _grant, _remove, _remove_name = lent["place_of"], lent["grant"], lent["remove"], lent["remove_name"]
     _give_up, _read_facts, _pid_namespace = lent["give_up"], lent["read_facts"], lent["pid_namespace"]
+    _translated = lent["translated"]
     _template, _check_commit, _first_name = lent["template"], lent["check_commit"], lent["first_name"]
     _section_kind, _view_base, _root = lent["section"], lent["view"], lent["root"]
     _section_rights = _section_kind.valid
@@ -476,7 +477,11 @@ def open_(kind, access, attributes):
 
 def open_section(access, attributes):
     """NtOpenSection."""
-    cdef HandleRecord handle = open_(_section_kind, access, attributes)
+    cdef HandleRecord handle
+    try:
+        handle = open_(_section_kind, access, attributes)
+    except Exception as problem:
+        raise _translated(problem, "open") from problem
     return _slow_open(access, attributes) if handle is None else handle.value
 
 
@@ -684,6 +689,8 @@ def create_section(access, attributes, maximum_size, protection, kind, file, *, 
             and type(protection) is int and 0 <= protection < 256 and _lock.enter()):
         try:
             handle = _create(access, attributes, maximum_size, protection)
+        except Exception as problem:
+            raise _translated(problem, "create section") from problem
         finally:
             _lock.leave()
     if handle is None:
@@ -835,6 +842,8 @@ def close(handle):
     if _on and type(handle) is int and _lock.enter():
         try:
             done = _close(_table.get(handle & ~3))
+        except Exception as problem:
+            raise _translated(problem, "close") from problem
         finally:
             _lock.leave()
     if not done:
@@ -875,15 +884,17 @@ cdef bint _close(HandleRecord handle) except -1:
         _by_place.pop(obj.place_key, None)
         obj.place_key = None
     c_close(handle.fd)
-    if probe >= 0:
-        _remove_name_if_last(probe, obj, place)
-        if not borrowed:
+    try:
+        if probe >= 0:
+            _remove_name_if_last(probe, obj, place)
+    finally:
+        if probe >= 0 and not borrowed:
             c_close(probe)
-    if obj.locator_fd >= 0:
-        c_close(obj.locator_fd)
-        obj.locator_fd = -1
-    if obj.views == 0:
-        _forget_object(obj)
+        if obj.locator_fd >= 0:
+            c_close(obj.locator_fd)
+            obj.locator_fd = -1
+        if obj.views == 0:
+            _forget_object(obj)
     return True
 
 
@@ -920,7 +931,10 @@ def map_view(section_handle, process_handle, base, zero_bits, commit_size, offse
     cdef RegionRecord region = None
     if (process_handle == -1 and base == 0 and zero_bits == 0 and commit_size == 0 and numa_node is None
             and (inherit == 1 or inherit == 2)):
-        region = _map(section_handle, offset, view_size, protection)
+        try:
+            region = _map(section_handle, offset, view_size, protection)
+        except Exception as problem:
+            raise _translated(problem, "map") from problem
     if region is None:
         return _slow_map(section_handle, process_handle, base, zero_bits, commit_size, offset, view_size, inherit,
                          allocation_type, protection, numa_node=numa_node)
@@ -929,7 +943,11 @@ def map_view(section_handle, process_handle, base, zero_bits, commit_size, offse
 
 def mapped_buffer(section_handle, offset, view_size, protection, type kind not None):
     """A view and the buffer over it in one step; None where that is not simple."""
-    cdef RegionRecord region = _map(section_handle, offset, view_size, protection)
+    cdef RegionRecord region
+    try:
+        region = _map(section_handle, offset, view_size, protection)
+    except Exception as problem:
+        raise _translated(problem, "map") from problem
     if region is None:
         return None
     try:
@@ -1059,7 +1077,13 @@ cpdef free_address(uint64_t address, uint64_t size):
 def unmap_view(process_handle, address):
     """NtUnmapViewOfSection."""
     cdef RegionRecord region = _regions.get(address) if process_handle == -1 else None
-    if region is None or not _unmap(region):
+    cdef bint done = False
+    if region is not None:
+        try:
+            done = _unmap(region)
+        except Exception as problem:
+            raise _translated(problem, "unmap") from problem
+    if not done:
         _slow_unmap(process_handle, address)
 
 

@@ -30,9 +30,14 @@ mapped_buffer = _fast.mapped_buffer
 switch = _fast.switch
 
 
-def services(kernel: Any, root_directory: int) -> dict[str, Callable[..., Any]]:
-    """Connect the short way, and give the services that go it."""
+def services(kernel: Any, root_directory: int,
+             translated: Callable[[Exception, str], Exception]) -> dict[str, Callable[..., Any]]:
+    """Connect the short way, and give the services that go it.
+
+    ``translated(problem, operation)`` is what a service raises instead of what a system call or a module did.
+    """
     _fast.connect({
+        "translated": translated,
         "on": os.environ.get(VARIABLE) != "0",
         "root": root_directory,
         "slow": (kernel.close, kernel.open_section, kernel.create_section, kernel.map_view, kernel.unmap_view),

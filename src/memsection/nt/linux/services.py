@@ -68,10 +68,20 @@ def _service(operation: str) -> Callable[[Callable[Concatenate[LinuxKernel, P], 
             except OSError as error:
                 if error.errno == errno.EMFILE and _raise_descriptor_limit():
                     return service(self, *arguments, **options)
-                raise NtError(st.from_errno(error.errno or errno.EIO), operation, None,
-                              f"{error.strerror}" + (f" ({error.filename})" if error.filename else "")) from error
+                raise _translated(error, operation) from error
         return service
     return decorate
+
+
+def _translated(problem: Exception, operation: str) -> Exception:
+    """What a service raises for what came up in it."""
+    if isinstance(problem, NtError):
+        problem.operation = problem.operation or operation
+        return problem
+    if not isinstance(problem, OSError):
+        return problem
+    detail = f"{problem.strerror}" + (f" ({problem.filename})" if problem.filename else "")
+    return NtError(st.from_errno(problem.errno or errno.EIO), operation, None, detail)
 
 
 def _raise_descriptor_limit() -> bool:
@@ -90,7 +100,7 @@ class LinuxKernel:
 
     def __init__(self) -> None:
         # What is called most has a short way in native code, which calls the service here for all that is unusual.
-        vars(self).update(quick.services(self, _ROOT_DIRECTORY))
+        vars(self).update(quick.services(self, _ROOT_DIRECTORY, _translated))
 
     # ------------------------------------------------------------------ any object
 

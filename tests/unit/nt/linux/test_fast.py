@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ast
+import errno
 import inspect
 import os
 import random
@@ -19,9 +20,11 @@ from support.workers import fork, reap, worker
 
 from memsection import Event, Section, Security, View
 from memsection.nt import kernel
-from memsection.nt.linux import _fast, control_page, lifetime, memory, namespace, objects, quick, section
+from memsection.nt.linux import _fast, control_page, lifetime, memory, namespace, objects, quick, section, services
 from memsection.vocabulary import protection as p
+from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError
 
 _left = pytest.fixture(autouse=True)(leaves_nothing)
 
@@ -240,6 +243,28 @@ for module, function in ((objects, "_open_named"), (objects, "_close"), (lifetim
 first, second = use(), use()
 """)
         assert child.value("(first, second)") == (b"abc\2", b"abc\3")
+
+
+def test_a_system_call_that_fails_on_the_short_way_is_a_status_as_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = Section.create("Global\\" + unique_name(), 8192)
+    value = made.detach()
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, "made up")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(lifetime, "remove_name_if_last", fails)
+        try:
+            before = descriptors()
+            services.LinuxKernel()  # connects the short way to what is there now
+            with pytest.raises(NtError, match="made up") as caught:
+                kernel.close(value)
+            assert (caught.value.operation, caught.value.status) == ("close", st.from_errno(errno.EIO))
+            assert descriptors() < before
+        finally:
+            patch.undo()
+            services.LinuxKernel()
+    lifetime.sweep()
 
 
 @pytest.mark.parametrize("ways", ["01", "10"])
