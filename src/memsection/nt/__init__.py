@@ -68,7 +68,7 @@ globals().update({name: value for module in (_access, _protection, _structs)
 globals().update({row.name: value for value, row in _st.known().items()})
 ViewShare, ViewUnmap = _protection.VIEW_SHARE, _protection.VIEW_UNMAP
 SectionBasicInformation, SectionImageInformation = 0, 1
-ObjectBasicInformation, ObjectNameInformation, ObjectTypeInformation = 0, 1, 2
+ObjectBasicInformation, ObjectNameInformation, ObjectTypeInformation, ObjectHandleFlagInformation = 0, 1, 2, 4
 
 
 def NtClose(Handle: int) -> int:
@@ -82,16 +82,41 @@ def NtDuplicateObject(SourceProcessHandle: int, SourceHandle: int, TargetProcess
 
 
 def NtQueryObject(Handle: int, ObjectInformationClass: int) -> tuple[int, Any]:
-    query = {0: kernel.query_object, 1: kernel.query_object_name,
-             2: kernel.query_object_type}.get(ObjectInformationClass)
+    query = {0: kernel.query_object, 1: kernel.query_object_name, 2: kernel.query_object_type,
+             4: _handle_flags}.get(ObjectInformationClass)
     if query is None:
         return _st.INVALID_INFO_CLASS, None
     return _with(lambda: query(Handle), None)
 
 
+def _handle_flags(handle: int) -> tuple[bool, bool]:
+    """(Inherit, ProtectFromClose): OBJECT_HANDLE_FLAG_INFORMATION."""
+    attributes, _ = kernel.query_handle(handle)
+    return bool(attributes & _structs.OBJ_INHERIT), bool(attributes & _structs.OBJ_PROTECT_CLOSE)
+
+
+def NtSetInformationObject(Handle: int, ObjectInformationClass: int, ObjectInformation: tuple[bool, bool]) -> int:
+    if ObjectInformationClass != ObjectHandleFlagInformation:
+        return _st.INVALID_INFO_CLASS
+    inherit, protect = ObjectInformation
+    return _status(lambda: kernel.set_handle_flags(Handle, inherit=bool(inherit), protect=bool(protect)))
+
+
 def NtCompareObjects(FirstObjectHandle: int, SecondObjectHandle: int) -> int:
     status, same = _with(lambda: kernel.compare_objects(FirstObjectHandle, SecondObjectHandle))
     return status or (_st.SUCCESS if same else _st.NOT_SAME_OBJECT)
+
+
+def NtCreateFile(DesiredAccess: int, ObjectAttributes: Any, FileAttributes: int, ShareAccess: int,
+                 CreateDisposition: int, CreateOptions: int = 0) -> tuple[int, int, int]:
+    """(status, handle, what was done).  The name is a path in the system's own spelling."""
+    name = None if ObjectAttributes is None else ObjectAttributes.ObjectName
+    if not name:
+        return _st.OBJECT_PATH_SYNTAX_BAD, 0, 0
+    flags = ObjectAttributes.Attributes & _structs.OBJ_INHERIT
+    status, found = _with(lambda: kernel.create_file(DesiredAccess, name, flags, ShareAccess, CreateDisposition,
+                                                     CreateOptions, ObjectAttributes.SecurityDescriptor), (0, 0))
+    return (status, *found)
 
 
 def NtMakeTemporaryObject(Handle: int) -> int:
@@ -291,6 +316,15 @@ def NtQueryInformationProcess(ProcessHandle: int, ProcessInformationClass: int =
 
 def NtOpenProcessToken(ProcessHandle: int, DesiredAccess: int) -> tuple[int, int]:
     return _with(lambda: kernel.open_process_token(ProcessHandle, DesiredAccess))
+
+
+def NtAdjustPrivilegesToken(TokenHandle: int, DisableAllPrivileges: bool,
+                            NewState: Sequence[tuple[int, int]] = ()) -> tuple[int, list[tuple[int, int]]]:
+    """(status, what changed, as it was before): pairs of a privilege's LUID and its attributes."""
+    try:
+        return kernel.adjust_privileges(TokenHandle, list(NewState), bool(DisableAllPrivileges))
+    except NtError as failure:
+        return failure.status, []
 
 
 # Every service has its Zw name too; in user mode the two are the same.
