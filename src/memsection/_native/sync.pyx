@@ -9,7 +9,7 @@ a negative errno, which the callers put into their own words.  What the calls me
 
 cimport cython
 from cpython.exc cimport PyErr_CheckSignals
-from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, EINVAL, EOVERFLOW, ETIMEDOUT
+from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, EINVAL, EMFILE, EOVERFLOW, ETIMEDOUT
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
@@ -447,6 +447,8 @@ cdef object take(WaitableBase door, str name, object timeout, bint knowing):
         return True
     if result == -ETIMEDOUT:
         return False
+    if result == -EMFILE:   # the method in Python is the one that can have the limit raised
+        return _methods[name](door, timeout, abandoned_ok=True) if knowing else _methods[name](door, timeout)
     return failed(result, wait.dead)
 
 

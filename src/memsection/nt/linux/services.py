@@ -13,6 +13,7 @@ assert sys.platform == "linux"
 
 import errno
 import os
+import resource  # here, because it could not be loaded when there is no descriptor left
 from collections.abc import Callable, Sequence
 from functools import wraps
 
@@ -81,13 +82,16 @@ def _translated(problem: Exception, operation: str) -> Exception:
     if not isinstance(problem, OSError):
         return problem
     detail = f"{problem.strerror}" + (f" ({problem.filename})" if problem.filename else "")
+    if problem.errno == errno.EMFILE:
+        detail = (f"this process has as many files open as it may, {resource.getrlimit(resource.RLIMIT_NOFILE)[1]}: close "
+                  "some objects, or have its hard limit raised (ulimit -Hn, LimitNOFILE=)")
+    elif problem.errno == errno.ENFILE:
+        detail = "the system has as many files open as it may: have /proc/sys/fs/file-max raised"
     return NtError(st.from_errno(problem.errno or errno.EIO), operation, None, detail)
 
 
 def _raise_descriptor_limit() -> bool:
     """Raise the soft limit of descriptors to the hard one; whether that made room (getrlimit(2))."""
-    import resource
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == hard:
         return False

@@ -109,6 +109,8 @@ def state_of(handle: Handle) -> sync.State:
     try:
         state = sync.State(handle.fd, facts.body_size - PAGE_SIZE, CORE_KINDS[handle.kind])
     except OSError as problem:
+        if problem.errno in (errno.EMFILE, errno.ENFILE):
+            raise  # the service raises the limit and tries again
         raise failure(-(problem.errno or 0), handle.kind, handle.obj.display_name()) from None
     _guard(state, handle, facts)
     handle.obj.state = state
