@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.live import Live
+from rich.table import Table
 
 from memsection.cli.output import err, out, table
 from memsection.vocabulary.text import shown
@@ -58,7 +59,7 @@ def show(rows: Callable[[], list[Row]], end: threading.Event) -> None:
                 return
 
 
-def _table(rows: list[Row], last: dict[str, tuple[int, int, float]]) -> object:
+def _table(rows: list[Row], last: dict[str, tuple[int, int, float]]) -> Table:
     made = table("NAME", "STATE", "SEQUENCE", "RATE", "MB/S", "AGE", right=("SEQUENCE", "RATE", "MB/S", "AGE"))
     now = time.monotonic()
     for name, state, sequence, snapshots, size, age in rows:

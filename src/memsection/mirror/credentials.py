@@ -50,8 +50,10 @@ def make_keys(directory: str | os.PathLike[str], hosts: Sequence[str], addresses
 
     Raises:
         ExistsError: A host has a certificate there already (FileExistsError).
-        ArgumentError: A name is no host's name (ValueError).
+        ArgumentError: A name is no host's name; no days (ValueError).
     """
+    if days < 1:
+        raise ArgumentError(f"keys: days={days}: at least 1")
     place = Path(directory)
     for host in hosts:
         host_name(host)

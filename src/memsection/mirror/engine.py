@@ -8,18 +8,21 @@ child keeps the parent's sessions for good, untouched, and is refused new ones.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
 from memsection.vocabulary.errors import Error
 
+JOIN = 8.0  #: seconds that a thread is waited for: a reply to somebody who takes nothing ends after 5
+
 _started_by = 0  #: the process in which zenoh has begun its threads
-_sessions: list[Any] = []  #: those that are open; in a forked child they are kept here for ever
-_closers: weakref.WeakSet[Any] = weakref.WeakSet()
+_living: dict[int, Any] = {}  #: sessions, and what was declared on them; in a forked child they are kept for ever
+_closers: list[weakref.ref[Any]] = []
 _lock = threading.Lock()
 
 
@@ -50,42 +53,86 @@ def begin(opening: Callable[[], Any]) -> Any:
     if not _started_by:
         atexit.register(_end_all)
     _started_by = os.getpid()
-    session = opening()
+    return keep(opening())
+
+
+def keep(made: Any) -> Any:
+    """Remember something of zenoh's that waits for its threads when it is dropped."""
     with _lock:
-        _sessions.append(session)
-    return session
+        _living[id(made)] = made
+    return made
 
 
-def end(session: Any) -> None:
-    """Close a session; in a forked child leave it alone."""
+def end(made: Any) -> None:
+    """Close a session, or undeclare what was declared; in a forked child leave it alone."""
     if _started_by != os.getpid():
         return
     with _lock:
-        if session not in _sessions:
+        if _living.pop(id(made), None) is None:
             return
-        _sessions.remove(session)
     with suppress(Exception):  # a link that broke under it has no more to say
-        session.close()
+        (made.close if hasattr(made, "close") else made.undeclare)()
+
+
+def consume(handler: Any, take: Callable[[Any], object], failed: Callable[[Exception], object],
+            name: str) -> threading.Thread:
+    """Call a function with everything that arrives, in a thread that ends when the handler is undeclared.
+
+    Not by a callback: zenoh calls those from threads that the interpreter waits for at its end.
+    """
+    channel = handler.handler  # receiving through the entity itself would keep it from being undeclared
+
+    def run() -> None:
+        while True:
+            try:
+                found = channel.recv()
+            except Exception:  # it was undeclared, or its session closed
+                return
+            try:
+                take(found)
+            except Exception as failure:  # whatever a peer has sent: the next one is looked at
+                failed(failure)
+            del found
+
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def join(threads: Iterable[threading.Thread]) -> None:
+    """Wait for threads that were told to end: one that is in zenoh when the interpreter goes takes the process with it."""
+    for thread in threads:
+        if thread is not threading.current_thread() and thread.ident is not None:
+            thread.join(JOIN)
 
 
 def remember(user: Any) -> None:
     """Have ``user.close()`` called at the end of the interpreter, if it is still there."""
-    _closers.add(user)
+    _closers[:] = [one for one in _closers if one() is not None] + [weakref.ref(user)]
 
 
 def _end_all() -> None:
     if _started_by != os.getpid():
         return
-    for user in list(_closers):
+    for user in [found for found in (one() for one in reversed(_closers)) if found is not None]:
         with suppress(Exception):
             user.close()
-    for session in list(_sessions):
-        end(session)
+    for made in list(_living.values()):
+        end(made)
 
 
 def _after_fork_in_child() -> None:
+    """Keep everything of zenoh's: dropping it would wait for threads that are not there."""
     global _lock
     _lock = threading.Lock()
+    for made in _living.values():
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
+    if _started_by:
+        # zenoh ends its threads in an exit handler of the C library, which would wait for them here for ever.  The
+        # handlers run in reverse order: this one is the first, and ends the process with the status it is given.
+        with suppress(AttributeError):  # a C library without on_exit(3)
+            libc = ctypes.CDLL(None)
+            libc.on_exit(libc._exit, None)
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)

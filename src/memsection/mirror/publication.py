@@ -50,6 +50,7 @@ class Publication(User):
         self._held: weakref.WeakSet[Snapshot] = weakref.WeakSet()
         self._newest: Snapshot | None = None
         self._declared: list[Any] = []
+        self._listening: list[threading.Thread] = []
         self._news: Any = None
         self._pulls = _Pulls(self._answer)
         self.sent_bytes = 0  #: of contents, to all subscribers together
@@ -129,8 +130,7 @@ class Publication(User):
         self._wake.set()
         self._undeclare()
         self._connection.remove(self)
-        if threading.current_thread() is not self._thread:
-            self._thread.join(5.0)
+        engine.join([self._thread])
         self._pulls.close()
         with self._lock:
             self._source.close()
@@ -154,20 +154,26 @@ class Publication(User):
         """Declare the keys; the token last, when everything can be had."""
         zenoh = engine.zenoh()
         self._undeclare()
-        self._news = session.declare_publisher(
-            f"{self._prefix}/news", congestion_control=zenoh.CongestionControl.DROP, express=True,
-            priority=zenoh.Priority.REAL_TIME)
-        self._declared = [
-            self._news,
-            session.declare_queryable(f"{self._prefix}/head", self._tell, complete=True),
-            session.declare_queryable(f"{self._prefix}/pull", self._pulls.put, complete=True),
-            session.liveliness().declare_token(f"{self._prefix}/alive/{self.epoch:016x}")]
+        keep, news = engine.keep, zenoh.CongestionControl.DROP
+        self._news = keep(session.declare_publisher(f"{self._prefix}/news", congestion_control=news, express=True,
+                                                    priority=zenoh.Priority.REAL_TIME))
+        head, pull = (keep(session.declare_queryable(f"{self._prefix}/{what}", zenoh.handlers.FifoChannel(MOST_PULLS),
+                                                     complete=True)) for what in ("head", "pull"))
+        self._listening = [engine.consume(head, self._tell, self._fail, f"publish {self.name} head"),
+                           engine.consume(pull, self._pulls.put, self._fail, f"publish {self.name} pull")]
+        self._declared = [self._news, head, pull,
+                          keep(session.liveliness().declare_token(f"{self._prefix}/alive/{self.epoch:016x}"))]
+
+    def _fail(self, failure: Exception) -> None:
+        if not self._closed.is_set():
+            self.problem = str(failure)
 
     def _undeclare(self) -> None:
         declared, self._declared = self._declared, []
         for one in reversed(declared):
-            with suppress(Exception):  # the session may have ended before
-                one.undeclare()
+            engine.end(one)
+        listening, self._listening = self._listening, []
+        engine.join(listening)
 
     def _watch(self) -> None:
         """Announce every new snapshot, until the publication is closed."""
@@ -212,13 +218,9 @@ class Publication(User):
 
     def _tell(self, query: Any) -> None:
         """Answer who asks what is newest."""
-        try:
-            with query:
-                record, _ = self._announcement()
-                query.reply(f"{self._prefix}/head", self._text, attachment=record.pack(),
-                            congestion_control=engine.zenoh().CongestionControl.DROP, express=True)
-        except Exception as failure:  # whatever a peer sent must not end the thread of the engine that called
-            self.problem = str(failure)
+        with query:
+            record, _ = self._announcement()
+            query.reply(f"{self._prefix}/head", self._text, attachment=record.pack(), express=True)
 
     def _snapshot(self) -> Snapshot | None:
         """The newest snapshot for a pull that begins; an older one while too many are being sent."""
@@ -263,20 +265,22 @@ class _Pulls:
         self._answer = answer
         self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._lock = threading.Lock()
-        self._idle, self._threads, self._closed = 0, 0, False
+        self._threads: set[threading.Thread] = set()
+        self._idle, self._closed = 0, False
 
     def put(self, query: Any) -> None:
         """Have a query answered."""
         with self._lock:
-            if self._closed or self._threads >= MOST_PULLS and not self._idle:
+            if self._closed or len(self._threads) >= MOST_PULLS and not self._idle:
                 with suppress(Exception), query:
                     query.reply_err(b"busy")
                 return
             if self._idle:
                 self._idle -= 1
             else:
-                self._threads += 1
-                threading.Thread(target=self._work, name="mirror pull", daemon=True).start()
+                thread = threading.Thread(target=self._work, name="mirror pull", daemon=True)
+                self._threads.add(thread)
+                thread.start()
         self._queue.put(query)
 
     def _work(self) -> None:
@@ -287,7 +291,7 @@ class _Pulls:
                 with self._lock:
                     if self._idle and self._queue.empty():
                         self._idle -= 1
-                        self._threads -= 1
+                        self._threads.discard(threading.current_thread())
                         return
                 continue
             if query is None:
@@ -300,11 +304,13 @@ class _Pulls:
                 self._idle += 1
 
     def close(self) -> None:
-        """End the threads that wait; one that sends ends with the session."""
+        """End the threads; one that sends ends with the session."""
         with self._lock:
             self._closed = True
-            for _ in range(self._threads):
-                self._queue.put(None)
+            threads = list(self._threads)
+        for _ in threads:
+            self._queue.put(None)
+        engine.join(threads)
 
 
 def publish(what: Any, *, network: Network, name: str | None = None, interval: float | None = 1.0) -> Publication:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from memsection.mirror import contents, engine, wire
@@ -48,6 +47,7 @@ class Receiver(User):
         self._ended: deque[int] = deque(maxlen=_TOKENS)  #: epochs that will say nothing more
         self._wanted: wire.Announcement | None = None
         self._handlers: list[Any] = []
+        self._listening: threading.Thread | None = None
         self._tokens: Any = None
         self._session: Any = None
         self.problem: Error | None = None  #: why the newest snapshot is not here
@@ -67,29 +67,23 @@ class Receiver(User):
         zenoh = engine.zenoh()
         self._undeclare()
         self._session = session
-        news = session.declare_subscriber(f"{self._prefix}/news", zenoh.handlers.FifoChannel(16))
-        self._tokens = session.liveliness().declare_subscriber(
-            f"{self._prefix}/alive/*", zenoh.handlers.FifoChannel(_TOKENS), history=True)
+        news = engine.keep(session.declare_subscriber(f"{self._prefix}/news", zenoh.handlers.FifoChannel(16)))
+        self._tokens = engine.keep(session.liveliness().declare_subscriber(
+            f"{self._prefix}/alive/*", zenoh.handlers.FifoChannel(_TOKENS), history=True))
         self._handlers = [news, self._tokens]
-        threading.Thread(target=self._listen, args=(news,), name=f"replica {self._shared.name} news", daemon=True).start()
+        self._listening = engine.consume(news, self._listen, self._fail, f"replica {self._shared.name} news")
 
     def _undeclare(self) -> None:
         handlers, self._handlers = self._handlers, []
         for one in handlers:
-            with suppress(Exception):  # the session may have ended before
-                one.undeclare()
+            engine.end(one)
+        listening, self._listening = self._listening, None
+        if listening is not None:
+            engine.join([listening])
 
-    def _listen(self, news: Any) -> None:
-        """Take announcements until the subscriber is undeclared."""
-        while True:
-            try:
-                sample = news.recv()
-            except Exception:  # it was undeclared, or its session closed
-                return
-            try:
-                self._hear(wire.announcement(_bytes(sample.attachment)), sample.payload)
-            except Error as failure:
-                self.problem = failure
+    def _listen(self, sample: Any) -> None:
+        """Take an announcement."""
+        self._hear(wire.announcement(_bytes(sample.attachment)), sample.payload)
 
     def _hear(self, news: wire.Announcement, payload: Any) -> None:
         """An announcement: publish its content if it has it and it can be understood, else remember to pull."""
@@ -152,8 +146,10 @@ class Receiver(User):
             self._wake.wait(TURN)
             self._wake.clear()
 
-    def _fail(self, failure: Error) -> None:
-        self.problem = failure
+    def _fail(self, failure: Exception) -> None:
+        if self._closed:
+            return
+        self.problem = failure if isinstance(failure, Error) else Error(f"mirror: {failure}")
         self._shared.write()
         self._changed()
 
@@ -275,11 +271,13 @@ class Receiver(User):
                 self._shared.write(heard_ns=now)
 
     def _get(self, what: str, payload: bytes | None, timeout: float) -> Any:
-        zenoh = engine.zenoh()
+        zenoh, pulled = engine.zenoh(), what == "pull"
         return self._session.get(
             f"{self._prefix}/{what}", zenoh.handlers.FifoChannel(4), payload=payload, timeout=timeout,
             target=zenoh.QueryTarget.ALL, consolidation=zenoh.ConsolidationMode.NONE,
-            priority=zenoh.Priority.DATA if what == "pull" else zenoh.Priority.INTERACTIVE_HIGH, express=True)
+            priority=zenoh.Priority.DATA if pulled else zenoh.Priority.INTERACTIVE_HIGH, express=True,
+            # Replies are sent as the query was.  Nobody waits for who does not take an answer to a question.
+            congestion_control=zenoh.CongestionControl.BLOCK if pulled else zenoh.CongestionControl.DROP)
 
     def close(self) -> None:
         """Leave the network, and the copy to its readers."""
