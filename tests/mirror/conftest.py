@@ -1,9 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Hosts that mirror to each other: programs with a namespace of names each, over loopback.
-
-zenoh runs in these programs alone, never in the process of the tests: its threads would stay there for all tests that
-fork afterwards.
-"""
+"""Hosts over loopback, and keys for them."""
 
 from __future__ import annotations
 
@@ -13,52 +9,11 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
+from support.hosts import Host, program
 from support.users import Program
 from support.workers import worker
-
-BEGIN = """
-import asyncio, gc, json, threading, warnings
-warnings.simplefilter("error")
-import memsection
-from memsection import arrays, latest, mirror, records, schema
-open_things = []
-def keep(thing):
-    open_things.append(thing)
-    return thing
-def until(condition, seconds=15.0):
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.005)
-    return True
-"""
-END = """
-for thing in reversed(open_things):
-    thing.close()
-open_things.clear()
-"""
-
-
-class Host:
-    """A program with a namespace of its own."""
-
-    def __init__(self, program: Program, root: Path, prefix: tuple[str, ...]) -> None:
-        self.program, self.root, self.prefix = program, root, prefix
-        self.run, self.value, self.refusal = program.run, program.value, program.refusal
-        self.pid = program.pid
-        program.enter(str(root))
-        program.run(BEGIN)
-
-    def end(self) -> list[str]:
-        """Close what it has; the names that are left."""
-        if self.program.process.poll() is None:
-            self.run(END)
-            self.program.leave()
-        return [str(path.relative_to(self.root)) for path in self.root.rglob("*") if path.is_file()]
 
 
 @pytest.fixture
@@ -74,8 +29,8 @@ def programs() -> Iterator[list[Program]]:
     """Programs that wait for the next test."""
     found: list[Program] = []
     yield found
-    for program in found:
-        program.end()
+    for one in found:
+        one.end()
 
 
 @pytest.fixture
@@ -89,10 +44,10 @@ def host(programs: list[Program]) -> Iterator[Callable[..., Host]]:
                 roots.append(Path(tempfile.mkdtemp(prefix="memsection-mirror-", dir="/dev/shm")))
                 stack.callback(shutil.rmtree, roots[-1])
             if prefix:
-                program = stack.enter_context(worker(*prefix))
+                made = stack.enter_context(worker(*prefix))
             else:
-                program = programs.pop() if programs else _program()
-            hosts.append(Host(program, beside.root if beside is not None else roots[-1], prefix))
+                made = programs.pop() if programs else program()
+            hosts.append(Host(made, beside.root if beside is not None else roots[-1], prefix))
             return hosts[-1]
 
         yield begin
@@ -106,13 +61,6 @@ def host(programs: list[Program]) -> Iterator[Callable[..., Host]]:
             if not any(other.root == one.root for other in hosts[:hosts.index(one)]):
                 left += names  # the last program of this host
         assert not left, f"names are left behind: {left}"
-
-
-def _program() -> Program:
-    manager = worker()
-    program: Program = manager.__enter__()
-    program._manager = manager  # type: ignore[attr-defined]  # it would kill the program when it is collected
-    return program
 
 
 @pytest.fixture
@@ -144,10 +92,3 @@ def keys() -> Iterator[Path]:
         yield place
     finally:
         shutil.rmtree(place)
-
-
-def secure(keys: Path, host: str, **options: Any) -> str:
-    """The expression of a network with the certificate of a host."""
-    words = {"certificate": str(keys / f"{host}.pem"), "key": str(keys / f"{host}.key"),
-             "authority": str(keys / "authority.pem"), **options}
-    return f"mirror.Network({host!r}, {', '.join(f'{key}={value!r}' for key, value in words.items())})"

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
-from conftest import Host  # type: ignore[import-not-found]
+from support.hosts import Host
 
 FRAME = 3_000_000
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Host, secure  # type: ignore[import-not-found]
+from support.hosts import Host, secure
 
 from memsection.mirror import Network, make_keys
 from memsection.mirror.network import _access_control

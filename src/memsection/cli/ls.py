@@ -13,6 +13,9 @@ from memsection.cli.output import flags_words, note, out, print_json, rights_wor
 from memsection.nt import kernel
 from memsection.vocabulary.names import win32_name
 from memsection.vocabulary.structs import HandleEntry, NamedObject
+from memsection.vocabulary.text import shown as printable
+
+MAX_AGE = 2.0  #: seconds without news after which a replica is shown as stale
 
 
 def ls(
@@ -32,9 +35,24 @@ def ls(
         return
     shown = table("NAME", "TYPE", "SIZE", "OWNER", "HOLDERS", right=("SIZE",))
     for found in sorted(objects, key=lambda found: (found.name, found.type_name)):
-        shown.add_row(found.name or "-", type_word(found.type_name), size_words(found.size) if found.size else "-",
+        shown.add_row(found.name or "-", kind_words(found), size_words(found.size) if found.size else "-",
                       found.owner, holders_words(found) or found.problem or "nobody to be seen")
     out.print(shown)
+
+
+def replica_of(found: NamedObject) -> Any:
+    """How a section that is a replica of another host's stands; None for everything else."""
+    if found.type_name != "Section" or not found.name or found.name.startswith("Global\\"):
+        return None
+    from memsection.mirror.status import status_of
+
+    return status_of(found.name)
+
+
+def kind_words(found: NamedObject) -> str:
+    """``Section``, or ``Section, replica of robot/camera (live)``."""
+    replica = replica_of(found)
+    return type_word(found.type_name) + (f", replica of {printable(replica.key)} ({replica.state(MAX_AGE)})" if replica else "")
 
 
 def holders_words(found: NamedObject) -> str:
@@ -64,8 +82,10 @@ def find_unnamed() -> list[NamedObject]:
 
 def as_json(found: NamedObject) -> dict[str, Any]:
     """What ``--json`` says of an object."""
+    replica = replica_of(found)
     return {"name": found.name or None, "type": type_word(found.type_name), "size": found.size, "owner": found.owner,
-            "problem": found.problem or None, "holders": [holder_json(holder) for holder in found.holders]}
+            "problem": found.problem or None, "holders": [holder_json(holder) for holder in found.holders],
+            **({"replica_of": replica.key, "replica_state": replica.state(MAX_AGE)} if replica is not None else {})}
 
 
 def holder_json(holder: HandleEntry) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Header, Input, Static
 
 from memsection import Section, errors
-from memsection.cli.ls import find_unnamed, holders_words
-from memsection.cli.output import command_of, size_words, type_word
+from memsection.cli.ls import find_unnamed, holders_words, kind_words
+from memsection.cli.output import command_of, size_words
 from memsection.cli.peek import dump
 from memsection.cli.show import details, render
 from memsection.nt import kernel
@@ -124,7 +124,7 @@ class Top(App[None]):
 
     def _row(self, found: NamedObject) -> list[str | Text]:
         commands = sorted({command_of(holder.pid) for holder in found.holders})
-        return [found.name or "-", type_word(found.type_name), Text(size_words(found.size) if found.size else "-",
+        return [found.name or "-", kind_words(found), Text(size_words(found.size) if found.size else "-",
                                                         justify="right"), found.owner,
                 holders_words(found) or found.problem, ", ".join(command[:60] for command in commands)]
 
