@@ -10,24 +10,36 @@ from typing import Annotated
 import typer
 
 from memsection import Section, errors
+from memsection.cli import run_windows
 from memsection.cli.output import parse_size
 from memsection.vocabulary import status as st
 
 
 def run(
     command: Annotated[list[str], typer.Argument(metavar="COMMAND [ARGUMENT]...",
-                                                 help="What to run; {handle}, {size} and {pid} are replaced.")],
+                                                 help="What to run; {handle}, {size} and {pid} are replaced.  With "
+                                                      "--windows a Python script.")],
     size: Annotated[str | None, typer.Option(help="A new section of this size (the default: 1M).")] = None,
     name: Annotated[str | None, typer.Option(help="The section of this name; with --size it is made if there is none."
                                              )] = None,
     file: Annotated[str | None, typer.Option(help="A section of this file.")] = None,
     access: Annotated[str, typer.Option(help="What the command may do with it: r, rw, c, or these with x.")] = "rw",
+    windows: Annotated[bool, typer.Option("--windows", help="Run a Python script that was written for Windows, as it "
+                                                            "is; it gets no section.")] = False,
+    as_windows: Annotated[list[str] | None, typer.Option(metavar="PACKAGE", help="With --windows: a package that sees "
+                                                         "Windows too; can be repeated.")] = None,
 ) -> None:
     """Run a command that inherits the handle of a section.
 
     The command finds the handle's value in the environment variable MEMSECTION_HANDLE and takes it over with
     Section.from_handle(int(os.environ["MEMSECTION_HANDLE"])).  The section goes with the last process that holds it.
     """
+    if windows:
+        if (size, name, file, access) != (None, None, None, "rw"):
+            raise typer.BadParameter("--windows goes with --as-windows alone: the script makes its own sections")
+        run_windows.run(command, as_windows or [])
+    elif as_windows:
+        raise typer.BadParameter("--as-windows goes with --windows")
     if file is not None:
         section = Section.from_file(file, name=name, access=access, inheritable=True)
     elif name is not None and size is None:

@@ -32,10 +32,10 @@ def is_windows(args: Sequence[Any], kw: Mapping[str, Any]) -> bool:
     return "tagname" in kw or bool(args and (args[0] is None or isinstance(args[0], str | bytes)))
 
 
-def windows(args: Sequence[Any], kw: Mapping[str, Any], *, strict: bool = False) -> Form:
+def windows(args: Sequence[Any], kw: Mapping[str, Any]) -> Form:
     """The arguments after the length of a call in Windows's form.
 
-    Flags and protection given by name together with a tag name are translated, unless it is ``strict``.
+    Flags and protection given by name together with a tag name are translated.
 
     Raises:
         TypeError: Arguments that no form has.
@@ -45,8 +45,8 @@ def windows(args: Sequence[Any], kw: Mapping[str, Any], *, strict: bool = False)
     values = _by_name(args, kw, _WINDOWS)
     flags, prot = values.pop("flags", None), values.pop("prot", None)
     unknown = next(iter(values.keys() - set(_WINDOWS)), None)
-    if unknown is not None or (strict and (flags, prot) != (None, None)):
-        raise TypeError(f"{unknown or 'flags or prot'!r} is an invalid keyword argument for mmap()")
+    if unknown is not None:
+        raise TypeError(f"{unknown!r} is an invalid keyword argument for mmap()")
     access = index(values.get("access", genuine.ACCESS_DEFAULT))
     if flags is not None or prot is not None:
         if access != genuine.ACCESS_DEFAULT:

@@ -41,7 +41,7 @@ _libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_
 class mmap(genuine.mmap):  # noqa: N801  # the name of the original
     """A map of a file or of memory; ``mmap.mmap`` with Windows's parameters besides."""
 
-    _strict = False  #: whether calls have Windows's form alone, and a map larger than its file makes it grow
+    _strict = False  #: whether a call means Windows's form where either would do, so that files grow
     _section: Section | None = None
     _tagname: str | None = None
     _length: int | None = None  #: what ``size`` says, where the genuine one would ask the file
@@ -52,8 +52,9 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
 
     def __new__(cls, fileno: int, length: int, *args: Any, **kw: Any) -> Self:
         """Map a file, or memory: see the module."""
-        if cls._strict or form.is_windows(args, kw):
-            return cls._windows(fileno, length, form.windows(args, kw, strict=cls._strict))
+        strict = cls._strict or _believes_windows(sys._getframe(1).f_globals)
+        if form.is_windows(args, kw) or (strict and not kw.keys() & {"flags", "prot"}):
+            return cls._windows(fileno, length, form.windows(args, kw))
         if fileno == -1 and not args and not kw.keys() - {"access", "offset"}:
             return cls._anonymous(length, kw.get("access", genuine.ACCESS_DEFAULT), kw.get("offset", 0))
         return super().__new__(cls, fileno, length, *args, **kw)._of_file(fileno)
@@ -270,12 +271,17 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
 
 
 class WindowsMmap(mmap):
-    """What a module sees that believes it is on Windows: Windows's parameters alone, and files that grow."""
+    """What a module sees that believes it is on Windows: a call that either form would do is meant in Windows's."""
 
     _strict = True
 
 
 WindowsMmap.__name__ = WindowsMmap.__qualname__ = "mmap"
+
+
+def _believes_windows(module: dict[str, Any]) -> bool:
+    """Whether a module thinks that it is on Windows: what it has by the names ``sys`` or ``os`` says so."""
+    return (getattr(module.get("sys"), "platform", "") == "win32" or getattr(module.get("os"), "name", "") == "nt")
 
 
 def _unlocked(section: Section) -> int:

@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: MIT
+"""What C programs have in memory: numbers through pointers, text, structures, security descriptors and access lists.
+
+It reads and writes them at addresses that a foreign function was given.  Safety: such an address is the caller's word, as
+it is for every function of a C library; what has a length is read no further than that length.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+from typing import Any
+
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.descriptor import SecurityDescriptor
+from memsection.vocabulary.errors import NtError
+from memsection.win32.minwinbase import OVERLAPPED, SECURITY_ATTRIBUTES
+from memsection.win32.processthreadsapi import STARTUPINFO
+
+KINDS: dict[str, Any] = {
+    "BOOL": ctypes.c_int32, "BOOLEAN": ctypes.c_uint8, "BYTE": ctypes.c_uint8, "WORD": ctypes.c_uint16,
+    "DWORD": ctypes.c_uint32, "ULONG": ctypes.c_uint32, "LONG": ctypes.c_int32, "NTSTATUS": ctypes.c_uint32,
+    "LARGE_INTEGER": ctypes.c_int64, "ULONGLONG": ctypes.c_uint64, "SIZE_T": ctypes.c_size_t,
+    "HANDLE": ctypes.c_ssize_t, "PVOID": ctypes.c_size_t, "VOID": None,
+}
+_SELF_RELATIVE, _DACL_PRESENT, _SACL_PRESENT = 0x8000, 0x0004, 0x0010
+
+
+class RawSecurityAttributes(ctypes.Structure):
+    _fields_ = [("nLength", ctypes.c_uint32), ("lpSecurityDescriptor", ctypes.c_size_t), ("bInheritHandle", ctypes.c_int32)]
+
+
+class RawDescriptor(ctypes.Structure):
+    """SECURITY_DESCRIPTOR in its absolute form."""
+
+    _fields_ = [("Revision", ctypes.c_uint8), ("Sbz1", ctypes.c_uint8), ("Control", ctypes.c_uint16),
+                ("Owner", ctypes.c_size_t), ("Group", ctypes.c_size_t), ("Sacl", ctypes.c_size_t),
+                ("Dacl", ctypes.c_size_t)]
+
+
+class RawAcl(ctypes.Structure):
+    _fields_ = [("AclRevision", ctypes.c_uint8), ("Sbz1", ctypes.c_uint8), ("AclSize", ctypes.c_uint16),
+                ("AceCount", ctypes.c_uint16), ("Sbz2", ctypes.c_uint16)]
+
+
+class RawOverlapped(ctypes.Structure):
+    _fields_ = [("Internal", ctypes.c_size_t), ("InternalHigh", ctypes.c_size_t), ("Offset", ctypes.c_uint32),
+                ("OffsetHigh", ctypes.c_uint32), ("hEvent", ctypes.c_ssize_t)]
+
+
+class RawObjectAttributes(ctypes.Structure):
+    _fields_ = [("Length", ctypes.c_uint32), ("RootDirectory", ctypes.c_ssize_t), ("ObjectName", ctypes.c_size_t),
+                ("Attributes", ctypes.c_uint32), ("SecurityDescriptor", ctypes.c_size_t),
+                ("SecurityQualityOfService", ctypes.c_size_t)]
+
+
+class RawUnicodeString(ctypes.Structure):
+    _fields_ = [("Length", ctypes.c_uint16), ("MaximumLength", ctypes.c_uint16), ("Buffer", ctypes.c_size_t)]
+
+
+class RawStartupInfo(ctypes.Structure):
+    _fields_ = [("cb", ctypes.c_uint32), ("lpReserved", ctypes.c_size_t), ("lpDesktop", ctypes.c_size_t),
+                ("lpTitle", ctypes.c_size_t), *((name, ctypes.c_uint32) for name in (
+                    "dwX", "dwY", "dwXSize", "dwYSize", "dwXCountChars", "dwYCountChars", "dwFillAttribute", "dwFlags")),
+                ("wShowWindow", ctypes.c_uint16), ("cbReserved2", ctypes.c_uint16), ("lpReserved2", ctypes.c_size_t),
+                ("hStdInput", ctypes.c_ssize_t), ("hStdOutput", ctypes.c_ssize_t), ("hStdError", ctypes.c_ssize_t)]
+
+
+def _structure(name: str, **fields: str) -> type[ctypes.Structure]:
+    return type(name, (ctypes.Structure,), {"_fields_": [(field, KINDS[kind]) for field, kind in fields.items()]})
+
+
+KINDS.update(
+    MEMORY_BASIC_INFORMATION=_structure(
+        "MEMORY_BASIC_INFORMATION", BaseAddress="PVOID", AllocationBase="PVOID", AllocationProtect="DWORD",
+        PartitionId="WORD", RegionSize="SIZE_T", State="DWORD", Protect="DWORD", Type="DWORD"),
+    PROCESS_INFORMATION=_structure("PROCESS_INFORMATION", hProcess="HANDLE", hThread="HANDLE", dwProcessId="DWORD",
+                                   dwThreadId="DWORD"),
+    SYSTEM_INFO=_structure(
+        "SYSTEM_INFO", wProcessorArchitecture="WORD", wReserved="WORD", dwPageSize="DWORD",
+        lpMinimumApplicationAddress="PVOID", lpMaximumApplicationAddress="PVOID", dwActiveProcessorMask="SIZE_T",
+        dwNumberOfProcessors="DWORD", dwProcessorType="DWORD", dwAllocationGranularity="DWORD", wProcessorLevel="WORD",
+        wProcessorRevision="WORD"),
+    SECTION_BASIC_INFORMATION=_structure("SECTION_BASIC_INFORMATION", BaseAddress="PVOID", Attributes="ULONG",
+                                         Size="LARGE_INTEGER"),
+    EVENT_BASIC_INFORMATION=_structure("EVENT_BASIC_INFORMATION", EventType="LONG", EventState="LONG"),
+    MUTANT_BASIC_INFORMATION=_structure("MUTANT_BASIC_INFORMATION", CurrentCount="LONG", OwnedByCaller="BOOLEAN",
+                                        AbandonedState="BOOLEAN"),
+    SEMAPHORE_BASIC_INFORMATION=_structure("SEMAPHORE_BASIC_INFORMATION", CurrentCount="ULONG", MaximumCount="ULONG"),
+    PROCESS_BASIC_INFORMATION=_structure(
+        "PROCESS_BASIC_INFORMATION", ExitStatus="NTSTATUS", PebBaseAddress="PVOID", AffinityMask="SIZE_T",
+        BasePriority="LONG", UniqueProcessId="SIZE_T", InheritedFromUniqueProcessId="SIZE_T"),
+    OBJECT_BASIC_INFORMATION=_structure("OBJECT_BASIC_INFORMATION", Attributes="ULONG", GrantedAccess="ULONG",
+                                        HandleCount="ULONG", PointerCount="ULONG"),
+)
+
+
+def refused(operation: str, detail: str, status: int = st.ACCESS_VIOLATION) -> NtError:
+    """The failure of a function that was given memory it cannot use."""
+    return NtError(status, operation, None, detail)
+
+
+def load(kind: str, address: int) -> Any:
+    """The number at an address; None at NULL."""
+    return KINDS[kind].from_address(address).value if address else None
+
+
+def store(kind: str, address: int, value: Any) -> None:
+    """Write a number, or the fields of a record, to an address."""
+    place = KINDS[kind].from_address(address)
+    if not isinstance(place, ctypes.Structure):
+        place.value = value or 0
+        return
+    for field, *_ in place._fields_:
+        setattr(place, field, getattr(value, field, 0) or 0)
+
+
+# ------------------------------------------------------------------ text
+
+_ENCODINGS = {2: "utf-16-le", 4: "utf-32-le"}
+
+
+def text(address: int, unit: int, length: int | None = None) -> str | None:
+    """Text at an address, of units of 1, 2 or 4 bytes, up to a zero or of a length in units; None at NULL."""
+    if not address:
+        return None
+    if unit == 1:
+        return (ctypes.string_at(address) if length is None else ctypes.string_at(address, length)).decode(
+            "utf-8", "surrogateescape")
+    if length is None:
+        kind = ctypes.c_uint16 if unit == 2 else ctypes.c_uint32
+        length = next(count for count in itertools.count() if not kind.from_address(address + count * unit).value)
+    return ctypes.string_at(address, length * unit).decode(_ENCODINGS[unit], "surrogatepass")
+
+
+def encoded(value: str, unit: int) -> bytes:
+    """Text as units with a zero behind."""
+    return (value + "\0").encode(_ENCODINGS[unit], "surrogatepass") if unit > 1 else value.encode() + b"\0"
+
+
+_blocks: dict[int, Any] = {}
+
+
+def allocate(data: bytes) -> int:
+    """The address of a block with these bytes, until ``free``."""
+    block = ctypes.create_string_buffer(data, len(data))
+    _blocks[ctypes.addressof(block)] = block
+    return ctypes.addressof(block)
+
+
+def free(address: int) -> int:
+    """Free a block: 0, or its address if there is none (LocalFree)."""
+    return 0 if not address or _blocks.pop(address, None) else address
+
+
+# ------------------------------------------------------------------ security
+
+
+def sid_bytes(address: int) -> bytes | None:
+    """A SID at an address; None at NULL."""
+    return ctypes.string_at(address, 8 + 4 * ctypes.c_uint8.from_address(address + 1).value) if address else None
+
+
+def acl_bytes(address: int) -> bytes | None:
+    """An access list at an address; None at NULL."""
+    return ctypes.string_at(address, RawAcl.from_address(address).AclSize) if address else None
+
+
+def descriptor(address: int) -> bytes | None:
+    """A descriptor at an address, in self-relative form whichever it has there; None at NULL."""
+    if not address:
+        return None
+    raw = RawDescriptor.from_address(address)
+    if raw.Revision != 1:
+        raise NtError(st.UNKNOWN_REVISION, "security descriptor", None, f"revision {raw.Revision}: not initialized")
+    if raw.Control & _SELF_RELATIVE:
+        return ctypes.string_at(address, _length(address))
+    value = SecurityDescriptor()
+    from memsection.vocabulary.sid import Sid
+
+    owner, group = sid_bytes(raw.Owner), sid_bytes(raw.Group)
+    if owner:
+        value = value.with_owner(Sid.from_bytes(owner), raw.Control & 1)
+    if group:
+        value = value.with_group(Sid.from_bytes(group), raw.Control & 2)
+    if raw.Control & _DACL_PRESENT:
+        value = value.with_dacl(access_list(raw.Dacl), raw.Control & 8)
+    return value.to_bytes()
+
+
+def access_list(address: int) -> Any:
+    """An access list at an address as this library has it; None at NULL."""
+    data = acl_bytes(address)
+    if data is None:
+        return None
+    # A descriptor of the list alone: what reads descriptors checks it.
+    alone = b"\1\0" + (_SELF_RELATIVE | _DACL_PRESENT).to_bytes(2, "little") + bytes(12) + (20).to_bytes(4, "little")
+    return SecurityDescriptor.from_bytes(alone + data).dacl
+
+
+def _length(address: int) -> int:
+    """The bytes of a self-relative descriptor: to the end of the part that is last."""
+    end = 20
+    for number, place in enumerate((4, 8, 12, 16)):
+        offset = ctypes.c_uint32.from_address(address + place).value
+        if offset:
+            part = sid_bytes(address + offset) if number < 2 else acl_bytes(address + offset)
+            end = max(end, offset + len(part or b""))
+    return end
+
+
+# ------------------------------------------------------------------ structures that functions take
+
+
+def attributes(address: int) -> SECURITY_ATTRIBUTES | None:
+    """SECURITY_ATTRIBUTES at an address; None at NULL."""
+    if not address:
+        return None
+    raw = RawSecurityAttributes.from_address(address)
+    return SECURITY_ATTRIBUTES(24, descriptor(raw.lpSecurityDescriptor), bool(raw.bInheritHandle))
+
+
+def object_attributes(address: int, unit: int) -> s.ObjectAttributes | None:
+    """OBJECT_ATTRIBUTES at an address; None at NULL."""
+    if not address:
+        return None
+    raw = RawObjectAttributes.from_address(address)
+    name = None
+    if raw.ObjectName:
+        string = RawUnicodeString.from_address(raw.ObjectName)
+        name = text(string.Buffer, unit, string.Length // unit) or ""
+    return s.ObjectAttributes(name, raw.RootDirectory, raw.Attributes, descriptor(raw.SecurityDescriptor))
+
+
+def overlapped(address: int) -> OVERLAPPED | None:
+    """OVERLAPPED at an address; None at NULL."""
+    if not address:
+        return None
+    raw = RawOverlapped.from_address(address)
+    return OVERLAPPED(raw.Internal, raw.InternalHigh, raw.Offset, raw.OffsetHigh, raw.hEvent)
+
+
+def startup_info(address: int) -> STARTUPINFO | None:
+    """STARTUPINFO at an address; None at NULL."""
+    if not address:
+        return None
+    raw = RawStartupInfo.from_address(address)
+    return STARTUPINFO(dwFlags=raw.dwFlags, hStdInput=raw.hStdInput, hStdOutput=raw.hStdOutput, hStdError=raw.hStdError)
+
+
+def environment(address: int, unit: int) -> dict[str, str] | None:
+    """A block of variables at an address; None at NULL."""
+    if not address:
+        return None
+    found = {}
+    while line := text(address, unit):
+        name, _, value = line[1:].partition("=")  # a name may begin with "="
+        found[line[0] + name] = value
+        address += len(encoded(line, unit))
+    return found
