@@ -20,7 +20,8 @@ import pytest
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "public.txt"
 MODULES = ["memsection", "memsection.arrays", "memsection.arrow", "memsection.compat", "memsection.compat.windows",
-           "memsection.latest", "memsection.mirror", "memsection.pickling", "memsection.records", "memsection.errors", "memsection.nt", "memsection.win32"]
+           "memsection.latest", "memsection.mirror", "memsection.pickling",
+           "memsection.records", "memsection.errors", "memsection.nt", "memsection.win32"]
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 

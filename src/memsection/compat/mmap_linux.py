@@ -88,7 +88,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
             section = Section.from_fd(fileno, name=tagname, size=offset + length if length else None, exist_ok=True,
                                       access=words)
         else:
-            section = Section.create(tagname, offset + length, access=words, exist_ok=True)
+            section = _open_or_create(tagname, offset + length, words)
         try:
             length = length or section.size - offset
             if not 0 < length <= section.size - offset:
@@ -282,6 +282,22 @@ WindowsMmap.__name__ = WindowsMmap.__qualname__ = "mmap"
 def _believes_windows(module: dict[str, Any]) -> bool:
     """Whether a module thinks that it is on Windows: what it has by the names ``sys`` or ``os`` says so."""
     return (getattr(module.get("sys"), "platform", "") == "win32" or getattr(module.get("os"), "name", "") == "nt")
+
+
+def _open_or_create(tagname: str, size: int, words: str) -> Section:
+    """The section of this name, of this size if it is new."""
+    try:
+        return Section.create(tagname, size, access=words, exist_ok=True)
+    except ArgumentError:
+        try:
+            there = Section.open(tagname, access=words)
+        except NotFoundError:
+            pass
+        else:
+            with there:
+                if there.size < size:  # what Windows says when it comes to mapping it
+                    raise AccessError(f"mmap '{tagname}': asked for {size} bytes, the section has {there.size}") from None
+        raise
 
 
 def _unlocked(section: Section) -> int:

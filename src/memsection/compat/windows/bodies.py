@@ -49,10 +49,14 @@ def _fill(address: int, size: int, needed: int, data: bytes, operation: str) -> 
 
 
 def VirtualQuery(address: int, out: int, size: int) -> int:
+    return VirtualQueryEx(w.GetCurrentProcess(), address, out, size)
+
+
+def VirtualQueryEx(process: int, address: int, out: int, size: int) -> int:
     kind = KINDS["MEMORY_BASIC_INFORMATION"]
     if size < ctypes.sizeof(kind):
         raise NtError(st.INFO_LENGTH_MISMATCH, "VirtualQuery", None, f"{ctypes.sizeof(kind)} bytes are needed")
-    store("MEMORY_BASIC_INFORMATION", out, w.VirtualQuery(address))
+    store("MEMORY_BASIC_INFORMATION", out, w.VirtualQueryEx(process, address))
     return ctypes.sizeof(kind)
 
 
@@ -436,6 +440,13 @@ NtQueryEvent = _basic(nt.NtQueryEvent, "EVENT_BASIC_INFORMATION")
 NtQueryMutant = _basic(nt.NtQueryMutant, "MUTANT_BASIC_INFORMATION")
 NtQuerySemaphore = _basic(nt.NtQuerySemaphore, "SEMAPHORE_BASIC_INFORMATION")
 NtQueryInformationProcess = _basic(nt.NtQueryInformationProcess, "PROCESS_BASIC_INFORMATION")
+
+
+def NtSetInformationObject(handle: int, what: int, buffer: int, size: int) -> int:
+    if what != 4 or size < 2 or not buffer:  # ObjectHandleFlagInformation
+        return st.INVALID_INFO_CLASS if what != 4 else st.INFO_LENGTH_MISMATCH
+    inherit, protect = ctypes.string_at(buffer, 2)
+    return nt.NtSetInformationObject(handle, what, (bool(inherit), bool(protect)))
 
 
 @_with_unit
