@@ -15,7 +15,7 @@ from support.workers import worker
 
 BEGIN = """
 import asyncio, gc, json, threading, warnings
-warnings.simplefilter("error")
+warnings.simplefilter("error", DeprecationWarning)
 import memsection
 from memsection import arrays, latest, mirror, records, schema
 open_things = []

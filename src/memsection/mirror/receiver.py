@@ -200,6 +200,8 @@ class Receiver(User):
                 self._shared.write(heard_ns=time.monotonic_ns(), flags=0)
                 if self._is_newer(news):
                     self._wanted = news
+                else:
+                    self.problem = None  # whatever it was, nothing is missing
             if before.flags:
                 self._changed()
 
