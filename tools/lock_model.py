@@ -21,6 +21,7 @@ DEAD, DONE = "dead", "done"
 #: Rules of the protocol, for leaving one out.
 FAULTS = {
     "judge without the slot's lock": "a thief only asks whether the lock is free, and swaps later",
+    "judge for writing": "a thief needs the slot's lock for writing, which a reader's lock refuses",
     "claim without setting right": "a newcomer uses a dead owner's slot as it is",
     "no mark after sleeping": "a sleeper that takes the mutex leaves no mark for the others",
     "no pass-on": "whoever is woken and gives up wakes nobody else",
@@ -38,7 +39,9 @@ class Word(NamedTuple):
 
 
 class Process(NamedTuple):
-    role: str  #: "lock": takes and gives back; "all": a wait for all, which holds it still first; "hasty": may give up
+    #: "lock": takes and gives back; "all": a wait for all, which holds it still first; "hasty": may give up; "reader":
+    #: may only read the file, and locks a slot of its choice for reading at any moment and for good.
+    role: str
     at: str = "claim"
     slot: int = 0
     judged: int = 0  #: the slot whose owner it judges
@@ -49,7 +52,9 @@ class Process(NamedTuple):
 
 class State(NamedTuple):
     word: Word
-    locks: tuple[int, ...]  #: for each slot: the process that has its file lock, plus one; 0 for nobody
+    #: For each slot: the process that has its file lock for writing, plus one; 0 for nobody; or, for reading, the negative
+    #: sum of 1 << number of those who have it.
+    locks: tuple[int, ...]
     owed: bool  #: a death of an owner that nobody was told of yet
     deaths: int
     processes: tuple[Process, ...]
@@ -82,12 +87,15 @@ class Model:
         owner = process.slot and state.word.slot == process.slot and not state.word.locked
         return state._replace(
             owed=state.owed or bool(owner), deaths=state.deaths - 1,
-            locks=tuple(0 if holder == number + 1 else holder for holder in state.locks),
+            locks=tuple(_unlocked(holder, number) for holder in state.locks),
             processes=_with(state, number, Process(process.role, DEAD)))
 
     def _claim(self, state: State, number: int, process: Process) -> Iterator[State]:
         for slot in range(1, self.slots + 1):
-            if not state.locks[slot]:
+            if process.role == "reader":
+                if state.locks[slot] <= 0:
+                    yield _go(state, number, DONE)._replace(locks=_shared(state, slot, number))
+            elif not state.locks[slot]:
                 yield _go(state, number, "claimed", slot=slot)._replace(locks=_lock(state, slot, number))
 
     def _claimed(self, state: State, number: int, process: Process) -> Iterator[State]:
@@ -157,17 +165,18 @@ class Model:
 
     def _judge(self, state: State, number: int, process: Process) -> Iterator[State]:
         slot = state.word.slot
-        if not slot or state.locks[slot] or slot == process.slot:
+        held = state.locks[slot] if self.fault == "judge for writing" else state.locks[slot] > 0
+        if not slot or held or slot == process.slot:
             yield _go(state, number, "attempt")
         elif self.fault == "judge without the slot's lock":
             yield _go(state, number, "judging", judged=slot)
         else:
-            yield _go(state, number, "judging", judged=slot)._replace(locks=_lock(state, slot, number))
+            yield _go(state, number, "judging", judged=slot)._replace(locks=_shared(state, slot, number))
 
     def _judging(self, state: State, number: int, process: Process) -> Iterator[State]:
         after = state
         if self.fault != "judge without the slot's lock":
-            after = state._replace(locks=_lock(state, process.judged, -1))
+            after = state._replace(locks=_given_back(state, process.judged, number))
         if state.word.slot == process.judged:
             # The swap comes before the lock is given back; nobody can see the moment between.
             yield from self._set_right(after, number, process, "attempt")
@@ -244,6 +253,20 @@ def _lock(state: State, slot: int, number: int) -> tuple[int, ...]:
     return state.locks[:slot] + (number + 1,) + state.locks[slot + 1:]
 
 
+def _shared(state: State, slot: int, number: int) -> tuple[int, ...]:
+    return state.locks[:slot] + (-(-state.locks[slot] | 1 << number),) + state.locks[slot + 1:]
+
+
+def _unlocked(holder: int, number: int) -> int:
+    if holder > 0:
+        return 0 if holder == number + 1 else holder
+    return -(-holder & ~(1 << number))
+
+
+def _given_back(state: State, slot: int, number: int) -> tuple[int, ...]:
+    return state.locks[:slot] + (_unlocked(state.locks[slot], number),) + state.locks[slot + 1:]
+
+
 def _woken(state: State, *, everybody: bool, changed: bool = True) -> Iterator[State]:
     """The sequence changes, then one sleeper (or all) wakes; which one is up to the kernel."""
     if changed:
@@ -265,12 +288,14 @@ CONFIGURATIONS: dict[str, Model] = {
     "one waits for all, nobody looks": Model(("lock", "all", "lock"), slots=3, deaths=0, looks=False),
     "one dies": Model(("lock", "lock", "lock"), slots=3, deaths=1, looks=True),
     "two die": Model(("lock", "lock", "lock"), slots=3, deaths=2, looks=True),
+    "one dies, and a reader holds locks": Model(("lock", "lock", "reader"), slots=3, deaths=1, looks=True),
     "two die, and one waits for all": Model(("lock", "lock", "all"), slots=2, deaths=2, looks=True),
 }
 #: Where each fault shows.
 FAULTY: dict[str, Model] = {
     "judge without the slot's lock": Model(("lock", "lock", "lock", "lock"), slots=3, deaths=1, looks=True,
                                            fault="judge without the slot's lock"),
+    "judge for writing": Model(("lock", "lock", "reader"), slots=3, deaths=1, looks=True, fault="judge for writing"),
     "claim without setting right": Model(("lock", "lock", "lock"), slots=2, deaths=1, looks=True,
                                          fault="claim without setting right"),
     "no mark after sleeping": Model(("lock", "lock", "lock"), slots=3, deaths=0, looks=False,

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import shutil
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -143,16 +146,22 @@ def test_a_careful_wait_leaves_an_abandoned_mutex_as_it_is_for_everybody(make: M
 
 
 @pytest.mark.invariant("S3")
+@pytest.mark.parametrize("end", ["goes on", "is killed"])
 @pytest.mark.parametrize("step", JUDGING)
-def test_a_thief_killed_while_it_judges_loses_no_abandonment(make: Make, enter: Enter, step: str) -> None:
+def test_a_thief_that_stops_while_it_judges_holds_up_nobody(make: Make, enter: Enter, step: str, end: str) -> None:
     mutex = make(MUTEX)
-    victim, thief, other = enter(mutex), enter(mutex), enter(mutex)
+    victim, thief, other, third = enter(mutex), enter(mutex), enter(mutex), enter(mutex)
     assert victim.do("take", mutex) == 0
     victim.kill()
     thief.start("take", mutex, 0, stops=[step]).reaches(step)
-    assert other.do("take", mutex, 0) == BUSY, "one judges at a time"
-    thief.kill()
     assert other.do("take", mutex, 0) == WAS_ABANDONED
+    if end == "goes on":
+        assert thief.go(stops=[]).result() == BUSY, "it takes nothing from who has it by now"
+    else:
+        thief.kill()
+    assert third.do("take", mutex, 0) == BUSY
+    assert other.do("release", mutex) == 0
+    assert third.do("take", mutex, 0) == 0
 
 
 @pytest.mark.invariant("S3")
@@ -163,8 +172,9 @@ def test_of_two_thieves_one_gets_the_mutex_and_one_is_told(make: Make, enter: En
     assert victim.do("take", mutex) == 0
     victim.kill()
     first.start("take", mutex, stops=[step]).reaches(step)
-    second.start("take", mutex).sleeps()
+    second.start("take", mutex, stops=[step]).reaches(step)
     first.go(stops=[])
+    second.go(stops=[])
     winner, loser = (first, second) if first.ends_before(second) else (second, first)
     results = [winner.result()]
     assert winner.do("release", mutex) == 0
@@ -181,12 +191,67 @@ def test_a_slot_that_is_judged_cannot_be_claimed_meanwhile(make: Make, enter: En
     assert word(mutex) & 0xFFFF == 7
     victim.kill()
     thief.start("take", mutex, 0, stops=[step]).reaches(step)
-    assert newcomer.do("take", mutex, 0) == BUSY  # and has a slot now
-    thief.go()
-    assert thief.result() == WAS_ABANDONED
-    assert thief.do("release", mutex) == 0
-    assert newcomer.do("take", mutex, 0) == 0
+    assert newcomer.do("take", mutex, 0) == WAS_ABANDONED
+    assert word(mutex) & 0xFFFF == 8, "the slot that is judged is nobody's"
+    assert thief.go(stops=[]).result() == BUSY
     assert word(mutex) & 0xFFFF == 8
+
+
+# ---------------------------------------------------------------------- who may only read the file
+
+
+@pytest.fixture
+def reader() -> Iterator[Callable[..., int]]:
+    """Locks slots as a process can that may only read the object: for reading, through a read-only descriptor."""
+    opened: list[int] = []
+
+    def lock(fd: int, first: int = 0, count: int = 0) -> int:
+        own = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
+        opened.append(own)
+        fcntl.fcntl(own, 37, struct.pack("hhqqi4x", fcntl.F_RDLCK, os.SEEK_SET, (1 << 62) + first, count, 0))  # F_OFD_SETLK
+        return own
+
+    yield lock
+    for own in opened:
+        os.close(own)
+
+
+@pytest.mark.invariant("S3")
+def test_a_reader_s_locks_do_not_hide_the_death_of_an_owner(make: Make, enter: Enter, reader: Callable[..., int]) -> None:
+    mutex = make(MUTEX)
+    victim, waiter, other = enter(mutex, first_slot=7), enter(mutex, first_slot=9), enter(mutex, first_slot=11)
+    assert [one.do("take", mutex) or one.do("release", mutex) for one in (waiter, other)] == [0, 0]
+    assert victim.do("take", mutex) == 0
+    waiter.start("take", mutex).sleeps()
+    for first, count in ((0, 9), (10, 1), (12, 0)):  # all slots that nobody has, and 7 as soon as its owner is dead
+        with contextlib.suppress(BlockingIOError):
+            reader(mutex, first, count)
+    victim.kill()
+    reader(mutex, 7, 1)
+    assert waiter.result() == WAS_ABANDONED
+    assert other.do("take", mutex, 0) == BUSY
+    assert waiter.do("release", mutex) == 0 and other.do("take", mutex, 0) == 0
+
+
+def test_a_newcomer_finds_the_slot_that_readers_left(make: Make, enter: Enter, reader: Callable[..., int]) -> None:
+    mutex = make(MUTEX)
+    reader(mutex, 0, 40_000)
+    reader(mutex, 40_001, 0)
+    newcomer = enter(mutex, first_slot=39_999)
+    assert newcomer.do("take", mutex, 0) == 0
+    assert word(mutex) & 0xFFFF == 40_000
+
+
+def test_a_newcomer_is_told_when_readers_lock_every_slot(make: Make, enter: Enter, reader: Callable[..., int]) -> None:
+    mutex = make(MUTEX)
+    held = reader(mutex)
+    newcomer = enter(mutex)
+    assert newcomer.do("take", mutex, 0) == -errno.EBUSY
+    fcntl.fcntl(held, 37, struct.pack("hhqqi4x", fcntl.F_UNLCK, os.SEEK_SET, 1 << 62, 0, 0))
+    assert newcomer.do("take", mutex, 0) == 0
+
+
+# ---------------------------------------------------------------------- newcomers
 
 
 @pytest.mark.invariant("S3")

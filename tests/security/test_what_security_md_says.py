@@ -83,3 +83,37 @@ def test_root_is_refused_by_the_library_and_not_by_the_kernel(root: str, start: 
     assert bare.refusal("os.open(file, os.O_RDONLY)", file=file).errno == 13
     owner.run("made.close()")
     assert not os.path.exists(file)
+
+
+@pytest.mark.sentence(29)
+def test_who_may_only_read_a_mutex_holds_up_newcomers_with_an_error_and_nobody_else(
+        root: str, start: Start) -> None:
+    owner, user, newcomer, reader = start(OWNER), start(OWNER), start(OWNER), start(OTHER)
+    owner.run("made = Mutex.create('Global\\\\held', security='D:(A;;GA;;;OW)(A;;0x1;;;WD)')")
+    user.run("mine = Mutex.open('Global\\\\held'); mine.acquire(); mine.release()")
+    reader.run("import contextlib, fcntl, struct")
+    reader.run("with contextlib.closing(Mutex.open('Global\\\\held', access=1)) as seen: assert seen.owner is None\n"
+               "fd = os.open(path, os.O_RDONLY)\n"
+               "for first in range(1 << 16):\n"
+               "    try: fcntl.fcntl(fd, 37, struct.pack('hhqqi4x', fcntl.F_RDLCK, 0, (1 << 62) + first, 1, 0))\n"
+               "    except BlockingIOError: taken = first, *locals().get('taken', ())\n"
+               "assert len(taken) == 2", path=f"{root}/memsection.held")
+    owner.run("made.acquire()")
+    refused = newcomer.refusal("Mutex.open('Global\\\\held')")
+    assert (refused.kind, refused.winerror) == ("AccessError", 5) and "may only read" in refused.text
+    newcomer.run("held = win32.OpenMutex(0x100000, False, 'Global\\\\held')")
+    assert newcomer.refusal("win32.WaitForSingleObject(held, 0)").winerror == 5
+    newcomer.run("win32.CloseHandle(held)")
+    assert user.value("mine.acquire(0)") is False
+    owner.kill()
+    reader.run("for first in taken:\n"
+               "    try: fcntl.fcntl(fd, 37, struct.pack('hhqqi4x', fcntl.F_RDLCK, 0, (1 << 62) + first, 1, 0))\n"
+               "    except BlockingIOError: pass\n")
+    assert user.refusal("mine.acquire(5)").kind == "AbandonedMutexError"
+    assert user.value("mine.acquire(0, abandoned_ok=True)") is True
+    reader.run("os.close(fd)")
+    newcomer.run("late = Mutex.open('Global\\\\held')")
+    assert newcomer.value("late.acquire(0)") is False
+    user.run("mine.release(); mine.close()")
+    assert newcomer.value("late.acquire(5)") is True
+    newcomer.run("late.release(); late.close()")

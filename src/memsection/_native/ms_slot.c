@@ -27,6 +27,19 @@ static int slot_lock(const ms_object *object, uint32_t slot, short type)
     return 0;
 }
 
+/* Who stands in the way of a claim: 1 when it may only read the file, for a slot of a process is locked for writing.
+ * `slot` becomes the last one that its lock covers. */
+static int is_reader(const ms_object *object, uint32_t *slot)
+{
+    struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = MS_SLOT_BASE + *slot, .l_len = 1};
+    if (fcntl(object->lock_fd, F_OFD_GETLK, &range) || range.l_type != F_RDLCK)
+        return 0;
+    int64_t last = range.l_len ? range.l_start + range.l_len - 1 - MS_SLOT_BASE : MS_SLOT_MOST;
+    if (last > *slot)
+        *slot = last > (int64_t)MS_SLOT_MOST ? MS_SLOT_MOST : (uint32_t)last;
+    return 1;
+}
+
 /* A description of our own, which no handle and no child shares. */
 static int describe(ms_object *object, int fd)
 {
@@ -53,7 +66,8 @@ static uint64_t without_slot(uint64_t word)
     return MS_WORD(MS_HIGH(word), MS_ABANDONED);
 }
 
-/* With the lock of the slot held by this process and by nobody who lives: set the word right.  1 if it was changed. */
+/* With a lock of the slot held by this process, and none by its owner: set the word right.  1 if it was changed.  Others
+ * may be at it too; but nobody can claim the slot meanwhile, so a word that names it again was not changed. */
 static int set_right(ms_object *object, uint32_t slot)
 {
     for (;;) {
@@ -84,19 +98,27 @@ int ms_claim(ms_object *object, int fd)
         return 0;
     pthread_mutex_lock(&ms_records);
     int result = describe(object, fd);
-    uint32_t slot = first_slot() - 1;
-    for (uint32_t tries = 0; !result && !object->me; tries++) {
+    uint32_t slot = first_slot() - 1, left = MS_SLOT_MOST;
+    int readers = 0;
+    while (!result && !object->me && left) {
         slot = slot % MS_SLOT_MOST + 1;
+        left--;
         result = slot_lock(object, slot, F_WRLCK);
         if (!result) {
             MS_STEP("claim: slot locked");
             set_right(object, slot); /* of its last owner, who is dead */
             ms_store_u64(&object->me, MS_WORD((uint32_t)getpid(), slot));
-        } else if (result == -EAGAIN && tries < MS_SLOT_MOST)
+        } else if (result == -EAGAIN) {
+            uint32_t tried = slot;
+            readers |= is_reader(object, &slot);
+            left -= slot - tried < left ? slot - tried : left;
             result = 0;
+        }
     }
+    if (!result && !object->me)
+        result = readers ? -EBUSY : -EUSERS;
     pthread_mutex_unlock(&ms_records);
-    return result == -EAGAIN ? -EUSERS : result;
+    return result;
 }
 
 /* The word names this process: whether any thread of it knows.  A thread says so in `pending` or `lockers` before it
@@ -123,7 +145,9 @@ int ms_judge(ms_object *object, int fd, uint64_t word)
     if (!result && slot == MS_SLOT(object->me)) {
         result = known_here(object, word) ? 0 : -EBADMSG;
     } else if (!result) {
-        result = slot_lock(object, slot, F_WRLCK);
+        /* For reading: it is to be had unless the owner lives, who has it for writing.  Whoever may only read the file can
+         * have it for reading too, for as long as it likes, and does not hide a death by that. */
+        result = slot_lock(object, slot, F_RDLCK);
         if (result == 0) {
             MS_STEP("judge: slot locked");
             set_right(object, slot);

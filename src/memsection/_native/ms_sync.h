@@ -16,9 +16,9 @@
  *
  * A slot is a number that one process claimed by an exclusive byte-range lock (fcntl(2), open file description locks)
  * on byte MS_SLOT_BASE + slot of the object's file.  The kernel drops the lock when the process ends in any way, so a
- * slot whose lock can be had belongs to nobody who lives.  Whoever gets the lock of a slot, to claim it or to judge
- * its last owner, first sets right what the word says of that slot; only then is the lock used or given back.  So a
- * slot in the word is never mistaken for its next owner (invariant S3).
+ * slot whose lock can be had belongs to nobody who lives.  Whoever gets the lock of a slot, to claim it (for writing) or
+ * to judge its last owner (for reading), first sets right what the word says of that slot; only then is the lock used or
+ * given back.  So a slot in the word is never mistaken for its next owner (invariant S3).
  *
  * Everything in ms_state is written by strangers.  Which kind an object is, its maximum, and whether this process
  * owns it is kept in ms_object, which they cannot reach.
@@ -157,7 +157,8 @@ int ms_open_again(int fd);
 
 /* ---- ms_slot.c: slots, the dead, waking ---- */
 
-/* A slot for this process, if it has none; fd is any descriptor of the object (read-write). */
+/* A slot for this process, if it has none; fd is any descriptor of the object (read-write).  -EUSERS: all are taken; -EBUSY:
+ * processes that may only read the object hold locks on those that are left. */
 int ms_claim(ms_object *object, int fd);
 
 /* Look after the process that the word names.  1: the word has been set right or has changed, look again; 0: it lives;

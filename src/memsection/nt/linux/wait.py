@@ -155,7 +155,7 @@ def connect(door: sync.WaitableBase, value: int, failed: Callable[[NtError], Any
 
     state = waitable.state_of(handle)
     if handle.kind is object_types.MUTANT:
-        state.claim(handle.fd)  # it takes a descriptor, and only here somebody sees to it when there are no more
+        waitable.claim(state, handle)  # it takes a descriptor, and only here somebody sees to it when there are no more
     door._connect(state, handle.fd, translate)
 
 

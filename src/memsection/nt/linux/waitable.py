@@ -37,6 +37,8 @@ _FAILURES = {
     errno.EBADMSG: (st.FILE_CORRUPT_ERROR, "the object's state words, which any holder may write, make no sense"),
     errno.EDEADLK: (st.FILE_CORRUPT_ERROR, "a process that waits for several objects holds it and does not go on"),
     errno.EUSERS: (st.INSUFFICIENT_RESOURCES, "more processes use the object than it has slots for"),
+    errno.EBUSY: (st.ACCESS_DENIED, "a process that may only read the object holds locks on its file, so that nobody can"
+                  " begin to use it; who uses it already is not hindered"),
     errno.EBADF: (st.INVALID_HANDLE, ""),
 }
 
@@ -115,6 +117,20 @@ def state_of(handle: Handle) -> sync.State:
     _guard(state, handle, facts)
     handle.obj.state = state
     return state
+
+
+def claim(state: sync.State, handle: Handle) -> None:
+    """Have a slot in the object now, and not only when one is needed.
+
+    Raises:
+        NtError: INSUFFICIENT_RESOURCES when all are taken, ACCESS_DENIED when readers' locks are on the rest.
+    """
+    try:
+        state.claim(handle.fd)
+    except OSError as problem:
+        if problem.errno in (errno.EMFILE, errno.ENFILE):
+            raise  # the service raises the limit and tries again
+        raise failure(-(problem.errno or 0), handle.kind, handle.obj.display_name()) from None
 
 
 def _guard(state: sync.State, handle: Handle, facts: control_page.Facts) -> None:
