@@ -51,7 +51,7 @@ def open_named(found: s.NamedObject, access: int) -> int:
     attributes = s.ObjectAttributes(found.name, kernel.named_objects_directory(), 0, None)
     opens = {"Section": kernel.open_section, "Mutant": kernel.open_mutant, "Event": kernel.open_event,
              "Semaphore": kernel.open_semaphore}
-    return opens[found.type_name](access, attributes)
+    return opens.get(found.type_name, kernel.open_section)(access, attributes)
 
 
 def details(found: s.NamedObject) -> dict[str, Any]:

@@ -16,7 +16,8 @@ from memsection.vocabulary.structs import Check
 pytestmark = pytest.mark.linux_only("the checks of Linux")
 
 NAMES = {"kernel", "memory files", "Local\\ names", "Global\\ names", "memory", "ptrace scope", "user namespace",
-         "logout clean-up", "large pages", "file descriptors", "mappings", "debug privilege", "access lists, memory"}
+         "logout clean-up", "large pages", "left by the killed",
+         "file descriptors", "mappings", "debug privilege", "access lists, memory"}
 
 
 def found(name: str) -> Check:

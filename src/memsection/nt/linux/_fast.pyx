@@ -133,10 +133,16 @@ cdef extern from * nogil:
 
 cdef extern from *:
     """
+    /* Whether this is the only thread of the interpreter. */
+    static int ms_is_alone(void) {
+        PyThreadState *me = PyThreadState_Get();
+        return PyInterpreterState_ThreadHead(PyThreadState_GetInterpreter(me)) == me && !PyThreadState_Next(me);
+    }
     /* A new object of a type, without the look-up of __new__ and without __init__. */
     static PyObject *ms_new(PyTypeObject *type, PyObject *nothing) { return type->tp_new(type, nothing, NULL); }
     """
     object ms_new(type, tuple)
+    int ms_is_alone()
 
 
 # ---------------------------------------------------------------------- records, shared with the Python code
@@ -247,7 +253,10 @@ cdef dict _table, _by_identity, _by_place, _regions
 cdef list _bases
 cdef Lock _lock = Lock()
 cdef object _place_of, _grant, _remove, _remove_name, _give_up, _read_facts, _pid_namespace
-cdef object _template, _check_commit, _section_kind, _view_base, _first_name, _translated
+cdef object _template, _check_commit, _section_kind, _view_base, _first_name, _translated, _doubt, _look_again, _sweep
+cdef list _doubtful
+cdef dict _later
+cdef unsigned int _named_creations = 0
 cdef int _named_process = 0     # the process whose first named object was announced
 cdef type _Handle, _Object, _Facts, _Region
 cdef object _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap
@@ -283,6 +292,7 @@ cdef enum:
     LARGEST = 4 << 20           # of what is created here: larger ones are not worth it, and are checked one by one
     POPULATE_FROM = 65536
     CHECKED_TOGETHER = 1 << 20
+    CREATIONS_PER_SWEEP = 16
     OBJ_INHERIT = 0x02
     OBJ_OPENIF = 0x80
     OBJ_CASE_INSENSITIVE = 0x40
@@ -302,6 +312,8 @@ def connect(dict lent):
     """Take the tables and functions of the Python modules; from here on the short way is open, unless it is switched off."""
     global _table, _by_identity, _by_place, _regions, _bases, _place_of, _grant, _remove, _remove_name
     global _give_up, _read_facts, _pid_namespace, _template, _check_commit, _section_kind, _view_base, _first_name
+    global _doubtful, _later, _doubt, _look_again, _sweep
+    _doubtful, _later, _doubt, _look_again, _sweep = lent["closing"]
     global _Handle, _Object, _Facts, _Region, _on, _root, _section_rights, _translated
     global _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap
     _table, _by_identity, _by_place = lent["table"], lent["by_identity"], lent["by_place"]
@@ -324,11 +336,29 @@ def connect(dict lent):
     _on = lent["on"]
 
 
+def is_alone():
+    """Whether this process has no other thread that runs Python code."""
+    return bool(ms_is_alone())
+
+
+def is_free(int directory, str name):
+    """Whether nobody has a lock on this file; None where it cannot be opened for reading."""
+    cdef bytes path = name.encode("utf-8", "surrogateescape")
+    cdef int fd = c_openat(directory, <const char *>path, O_RDONLY | MS_FLAGS | O_NOFOLLOW)
+    cdef bint free
+    if fd < 0:
+        return None
+    free = c_flock(fd, LOCK_EX | LOCK_NB) == 0
+    c_close(fd)
+    return free
+
+
 def use_lock(Lock lock not None):
     """The lock of the object tables: again after a fork, when it is a new one."""
-    global _lock, _namespace_of_pids
+    global _lock, _namespace_of_pids, _named_creations
     _lock = lock
     _namespace_of_pids = 0
+    _named_creations = 0
 
 
 def switch(bint on):
@@ -454,7 +484,7 @@ cdef int _announce_name(int pid) except -1:
     """With a process's first named object ``objects`` arranges for its end."""
     global _named_process
     if _named_process != pid:
-        _first_name("local")
+        _first_name()
         _named_process = pid
     return 0
 
@@ -478,6 +508,8 @@ def open_(kind, access, attributes):
 def open_section(access, attributes):
     """NtOpenSection."""
     cdef HandleRecord handle
+    if _later:
+        _look_again()
     try:
         handle = open_(_section_kind, access, attributes)
     except Exception as problem:
@@ -683,7 +715,16 @@ cdef void _leave_hint(const char *text, int locator, int fd) noexcept:
 
 def create_section(access, attributes, maximum_size, protection, kind, file, *, numa_node=None):
     """NtCreateSection."""
+    global _named_creations
     cdef HandleRecord handle = None
+    if attributes is not None:
+        if _later:
+            _look_again()
+        name = attributes.ObjectName
+        if type(name) is str and not (<str>name).startswith("Global\\"):
+            if _named_creations % CREATIONS_PER_SWEEP == 0:
+                _sweep("local")
+            _named_creations += 1
     if (_on and kind == SEC_COMMIT and file == 0 and numa_node is None and type(maximum_size) is int
             and 0 < maximum_size < LARGEST and type(access) is int and 0 <= access <= 0xFFFFFFFF
             and type(protection) is int and 0 <= protection < 256 and _lock.enter()):
@@ -848,6 +889,8 @@ def close(handle):
             _lock.leave()
     if not done:
         _slow_close(handle)
+    elif _doubtful or _later:
+        _look_again()
 
 
 cdef bint _close(HandleRecord handle) except -1:
@@ -902,6 +945,8 @@ cdef int _remove_name_if_last(int probe, ObjectRecord obj, PlaceRecord place) ex
     """``lifetime.remove_name_if_last`` (L1, L3, L6)."""
     cdef ms_file link
     if c_flock(probe, LOCK_EX | LOCK_NB):
+        if not ms_is_alone():
+            _doubt(probe, obj)
         return 0
     if obj.directory != "local" or obj.locator_fd < 0:
         _remove_name(probe, obj)

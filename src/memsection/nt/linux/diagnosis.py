@@ -89,11 +89,25 @@ def _global() -> Iterator[Check]:
         return
     path = namespace.path_of("global")
     yield Check("Global\\ names", "ok", f"in {path}")
+    yield from _remains()
     for limit in commit.mount_limit(path):
         scarce = limit.available < 256 << 20
         yield Check(f"room in {path}", "note" if scarce else "ok",
                     f"{commit.amount(limit.available)} of {commit.amount(limit.total)} free; Local\\ and unnamed "
                     "objects do not need it", limit.remedy if scarce else "")
+
+
+def _remains() -> Iterator[Check]:
+    from memsection.nt.linux import search
+
+    left = search.remains()
+    if not left:
+        yield Check("left by the killed", "ok", "no Global\\ object, as far as this user can tell")
+        return
+    owners = ", ".join(sorted({found.owner for found in left}))
+    size = commit.amount(sum(found.size for found in left))
+    yield Check("left by the killed", "note", f"{len(left)} Global\\ objects with {size}, of {owners}",
+                "they go when their owner next makes or opens a Global\\ name, or with 'memsection rm NAME'")
 
 
 def _memory() -> Iterator[Check]:

@@ -87,13 +87,13 @@ def give_up(fd: int, place: namespace.Place | None) -> None:
     Nobody shares this description, so converting its lock takes nothing from anybody.
     """
     try:
-        if place is not None and _locked(fd, sys_.LOCK_EX):
+        if place is not None and try_lock(fd, sys_.LOCK_EX):
             _unlink_if(place, fd)
     finally:
         sys_.close(fd)
 
 
-def _locked(fd: int, operation: int) -> bool:
+def try_lock(fd: int, operation: int) -> bool:
     """Take a lock without waiting; whether it was granted."""
     try:
         sys_.flock(fd, operation | sys_.LOCK_NB)
@@ -112,7 +112,7 @@ def hold(fd: int) -> None:
         NtError: SHARING_VIOLATION.
     """
     deadline = 0.0
-    while not _locked(fd, sys_.LOCK_SH):
+    while not try_lock(fd, sys_.LOCK_SH):
         now = time.monotonic()
         deadline = deadline or now + LOCK_PATIENCE_SECONDS
         if now > deadline:
@@ -188,8 +188,8 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
             raise bodies.planted(place, f"is no regular file of yours (owner {status.st_uid})")
         # Whoever gets the exclusive lock looks alone, and the others wait.  With shared locks, several that look for
         # what a crash left would keep each other from ever sweeping it.
-        exclusive = _locked(locator_fd, sys_.LOCK_EX)
-        if not (exclusive or _locked(locator_fd, sys_.LOCK_SH)) or not sys_.fstat(locator_fd).st_nlink:
+        exclusive = try_lock(locator_fd, sys_.LOCK_EX)
+        if not (exclusive or try_lock(locator_fd, sys_.LOCK_SH)) or not sys_.fstat(locator_fd).st_nlink:
             return None
         locator = namespace.read_locator(locator_fd, status.st_size)
         if locator is None or locator.name != place.full:
@@ -204,11 +204,11 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
         else:
             _sweep_locator(place, locator_fd)
             return None
-        if _locked(body, sys_.LOCK_EX):  # no handle anywhere: what was found is a view's, or on its way out (L4)
+        if try_lock(body, sys_.LOCK_EX):  # no handle anywhere: what was found is a view's, or on its way out (L4)
             if sys_.fstat(locator_fd).st_nlink:
                 sys_.unlink(place.file, dir_fd=place.dirfd)
             return None
-        if (not _locked(body, sys_.LOCK_SH) or exclusive and not _locked(locator_fd, sys_.LOCK_SH)
+        if (not try_lock(body, sys_.LOCK_SH) or exclusive and not try_lock(locator_fd, sys_.LOCK_SH)
                 or not sys_.fstat(locator_fd).st_nlink):
             return None
         if source is not None and source not in locator.hints:
@@ -231,7 +231,7 @@ def _is_writable(fd: int) -> bool:
 def _sweep_locator(place: namespace.Place, locator_fd: int) -> bool:
     """Unlink a locator whose object nobody has, unless somebody holds the locator (L6)."""
     sys_.flock(locator_fd, sys_.LOCK_UN)
-    if not _locked(locator_fd, sys_.LOCK_EX):
+    if not try_lock(locator_fd, sys_.LOCK_EX):
         return False
     if sys_.fstat(locator_fd).st_nlink:
         sys_.unlink(place.file, dir_fd=place.dirfd)
@@ -290,7 +290,7 @@ def _find_global(place: namespace.Place, writable: bool) -> Found | None:
             return None
         if status.st_uid != os.geteuid():
             _verify_foreign(place, fd, status)
-        if _locked(fd, sys_.LOCK_EX) and not _is_permanent(fd, status.st_size):
+        if try_lock(fd, sys_.LOCK_EX) and not is_permanent(fd):
             # The lock is free: remains of a crash.  Who may not remove them sees no object (sticky directory).
             try:
                 _unlink_if(place, fd)
@@ -298,7 +298,7 @@ def _find_global(place: namespace.Place, writable: bool) -> Found | None:
                 raise NtError(st.OBJECT_NAME_NOT_FOUND, detail=f"only the remains of a crashed process of user "
                                                                f"{status.st_uid} are there") from None
             return None
-        if not _locked(fd, sys_.LOCK_SH) or not sys_.fstat(fd).st_nlink:
+        if not try_lock(fd, sys_.LOCK_SH) or not sys_.fstat(fd).st_nlink:
             return None
         found = Found(fd, owned=True, writable=_is_writable(fd), place=place)
         fd = -1
@@ -314,7 +314,7 @@ def _verify_foreign(place: namespace.Place, fd: int, status: os.stat_result) -> 
         facts = control_page.read(fd, status.st_size)
         owner = acl.owner_uid(SecurityDescriptor.from_bytes(facts.descriptor))
     except NtError as failure:
-        if not _locked(fd, sys_.LOCK_EX):
+        if not try_lock(fd, sys_.LOCK_EX):
             return  # somebody has it open: a damaged object, which says so itself
         raise bodies.planted(place, f"belongs to user {status.st_uid} and is no object ({failure.detail})") from None
     if owner != status.st_uid:
@@ -336,9 +336,10 @@ def _open_global_as_owner(place: namespace.Place, writable: bool) -> int:
                   detail="the object's security descriptor gives this user nothing (the kernel refused to open it)")
 
 
-def _is_permanent(fd: int, size: int) -> bool:
+def is_permanent(fd: int) -> bool:
+    """Whether a body lives without handles (NtMakePermanentObject)."""
     try:
-        return bool(control_page.read(fd, size).flags & control_page.PERMANENT)
+        return bool(control_page.read(fd, sys_.fstat(fd).st_size).flags & control_page.PERMANENT)
     except NtError:
         return False
 
@@ -355,7 +356,7 @@ def _unlink_if(place: namespace.Place, body: int) -> None:
         locator_fd = sys_.open(place.file, sys_.O_RDWR | _FLAGS | sys_.O_NOFOLLOW, dir_fd=place.dirfd)
         try:
             # The locator's shared lock keeps sweepers away between the look and the unlink.
-            if not _locked(locator_fd, sys_.LOCK_SH):
+            if not try_lock(locator_fd, sys_.LOCK_SH):
                 return
             found = sys_.fstat(locator_fd)
             locator = namespace.read_locator(locator_fd, found.st_size) if found.st_nlink else None
@@ -367,48 +368,36 @@ def _unlink_if(place: namespace.Place, body: int) -> None:
         pass
 
 
-def remove_name_if_last(probe: int, obj: LocalObject) -> None:
-    """After this process's last handle is closed: unlink the name if no handle is left anywhere (L1, L3)."""
-    if not _locked(probe, sys_.LOCK_EX):
-        return
+def remove_name_if_last(probe: int, obj: LocalObject) -> bool:
+    """After this process's last handle is closed: unlink the name if no handle is left anywhere (L1, L3).
+
+    Whether that was so.
+    """
+    place = place_of_name(obj.name)
+    return place is None or unlink_if_last(probe, place, obj.locator_fd)
+
+
+def unlink_if_last(probe: int, place: namespace.Place, locator_fd: int = -1) -> bool:
+    """Unlink the name of a body that nobody has a handle to any more; whether nobody has.
+
+    Asked through a description of the body without a lock, and with the locator where there is one at hand.
+    """
+    if not try_lock(probe, sys_.LOCK_EX):
+        return False
     try:
-        if obj.directory == "global" and _is_permanent(probe, sys_.fstat(probe).st_size):
-            return
-        place = place_of_name(obj.name)
-        if place is None:
-            return
-        if obj.locator_fd >= 0:
-            if sys_.fstat(obj.locator_fd).st_nlink:
-                sys_.unlink(place.file, dir_fd=place.dirfd)
-        else:
+        if place.directory == "global" and is_permanent(probe):
+            return True
+        if locator_fd < 0:
             _unlink_if(place, probe)
+        elif sys_.fstat(locator_fd).st_nlink:
+            sys_.unlink(place.file, dir_fd=place.dirfd)
     except FileNotFoundError:
         pass  # somebody removed it by hand
     except OSError:
         pass  # another user's body in the sticky directory, or no descriptor left: whoever meets the name sweeps it
     finally:
         sys_.flock(probe, sys_.LOCK_UN)
-
-
-def sweep() -> None:
-    """Remove the Global bodies that crashed processes of this user left: files whose lock is free (L6)."""
-    dirfd, uid = namespace.global_directory(), os.geteuid()
-    for file in sys_.listdir(dirfd):
-        if not file.startswith(namespace.GLOBAL_PREFIX):
-            continue
-        try:
-            fd = sys_.open(file, sys_.O_RDWR | _FLAGS | sys_.O_NOFOLLOW, dir_fd=dirfd)
-        except OSError:
-            continue
-        try:
-            found = sys_.fstat(fd)
-            if (stat_.S_ISREG(found.st_mode) and found.st_uid == uid and _locked(fd, sys_.LOCK_EX)
-                    and not _is_permanent(fd, found.st_size) and sys_.fstat(fd).st_nlink):
-                sys_.unlink(file, dir_fd=dirfd)
-        except OSError:
-            continue
-        finally:
-            sys_.close(fd)
+    return True
 
 
 def place_of_name(full: str) -> namespace.Place | None:

@@ -212,6 +212,11 @@ def global_directory() -> int:
     return fd
 
 
+def is_known(directory: str) -> bool:
+    """Whether this process has used names of this directory, "local" or "global"."""
+    return (directory, os.geteuid()) in _directories
+
+
 def path_of(directory: str) -> str:
     """The directory's path, for messages and for listing."""
     if directory == "local":

@@ -12,13 +12,14 @@ import sys
 
 assert sys.platform == "linux"
 
+import errno
 import os
 import stat as stat_
 import time
 from collections.abc import Callable
 
 from memsection._native import ending
-from memsection.nt.linux import _fast, accounts, acl, bodies, control_page, lifetime, namespace
+from memsection.nt.linux import _fast, accounts, acl, bodies, closing, control_page, lifetime, namespace, sweeping
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import CURRENT_PROCESS, GIFT, LAST_PSEUDO_HANDLE, Handle, decode, invalid, mismatch, position
 from memsection.vocabulary import access as a
@@ -83,19 +84,14 @@ def _after_fork_in_child() -> None:
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
 
-_swept = False
 _cleans_up = 0  #: the process whose end is seen to
 _is_ending = False  #: whether that end has begun
 _ended: set[int] = set()  #: handles that were closed because this process is about to leave without any further ado
 
 
-def first_name(directory: str) -> None:
-    """With a process's first named object: names go at its ordinary end too, as they do on Windows.
-
-    A killed process leaves an empty locator to whoever meets it; with a Global name it leaves a body with memory, so
-    this user's dead bodies are swept here, not only when the same name comes again.
-    """
-    global _cleans_up, _swept
+def first_name() -> None:
+    """With a process's first named object: names go at its ordinary end too, as they do on Windows."""
+    global _cleans_up
     if _cleans_up != os.getpid():
         if not _cleans_up:  # a forked child has its parent's handlers
             import atexit
@@ -106,9 +102,6 @@ def first_name(directory: str) -> None:
             from multiprocessing.util import Finalize
 
             Finalize(None, _close_named_handles, exitpriority=-30)  # after what may still want them
-    if directory == "global" and not _swept:
-        _swept = True
-        lifetime.sweep()
 
 
 def _at_exit() -> None:
@@ -148,6 +141,7 @@ def _close_named_handles() -> None:
                     _close(handle)
             except (OSError, NtError):
                 continue  # it is gone already; the kernel closes what is left
+    closing.settle()
 
 
 def _note_for_the_end(handle: Handle) -> None:
@@ -276,6 +270,8 @@ def known(found: os.stat_result, kind: ObjectType, facts: control_page.Facts, fd
         obj = LocalObject(kind, identity, facts)
         obj.name = control_page.name(fd, facts)
         obj.directory = lifetime.directory_of(obj.name)
+        if obj.name:
+            first_name()
     return obj
 
 
@@ -293,6 +289,7 @@ def close(value: int) -> None:
         if _table.get(handle.value) is not handle:
             raise invalid(value)
         _close(handle)
+    closing.look_again()
 
 
 def _close(handle: Handle) -> None:
@@ -329,7 +326,8 @@ def _close_last_of_process(handle: Handle, obj: LocalObject) -> None:
     sys_.close(handle.fd)
     if probe >= 0:
         try:
-            lifetime.remove_name_if_last(probe, obj)
+            if not lifetime.remove_name_if_last(probe, obj):
+                closing.doubt(probe, obj)
         finally:
             if not borrowed:
                 sys_.close(probe)
@@ -466,6 +464,8 @@ def create(kind: ObjectType, access: int, attributes: Any, build: Build) -> tupl
     given = attributes.SecurityDescriptor if attributes is not None else None
     if place is None:
         return st.SUCCESS, _make(kind, access, None, flags, given, build)
+    closing.look_again()
+    sweeping.look(place.directory)
     try:
         deadline = 0.0
         while True:
@@ -506,6 +506,9 @@ def open_(kind: ObjectType, access: int, attributes: Any) -> Handle:
     place = place_of(attributes)
     if place is None:
         raise NtError(st.OBJECT_TYPE_MISMATCH, detail="an empty name leads to the directory itself")
+    closing.look_again()
+    if place.directory == "global":
+        sweeping.look("global")
     try:
         handle = _open_named(kind, access, place, attributes.Attributes)
     except NtError as failure:
@@ -549,7 +552,12 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
         access = access & ~a.MAXIMUM_ALLOWED | kind.generic_all
     if access & ~kind.valid:
         raise NtError(st.ACCESS_DENIED, detail=f"no {kind.noun} has the rights {access & ~kind.valid:#x}")
-    fd, facts, data_fd = build(place, floor, descriptor)
+    try:
+        fd, facts, data_fd = build(place, floor, descriptor)
+    except (NtError, OSError) as failure:
+        if not _is_shortage(failure) or not sweeping.remove_all_dead():
+            raise
+        fd, facts, data_fd = build(place, floor, descriptor)  # with the memory that the dead had
     locator = -1
     try:
         lifetime.hold(fd)
@@ -561,7 +569,7 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
             lifetime.hold(fd)
         sys_.lseek(fd, position(access, data_fd), 0)
         if place is not None:
-            first_name(place.directory)
+            first_name()
         with lock:
             if place is not None:
                 locator = _publish(fd, kind, identity, place)
@@ -578,6 +586,13 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
         if locator >= 0:
             sys_.close(locator)
         raise
+
+
+def _is_shortage(failure: NtError | OSError) -> bool:
+    """Whether there was no memory, or no room on the mount."""
+    if isinstance(failure, NtError):
+        return failure.status in (st.COMMITMENT_LIMIT, st.DISK_FULL, st.NO_MEMORY)
+    return failure.errno in (errno.ENOSPC, errno.ENOMEM, errno.EDQUOT)
 
 
 def _publish(fd: int, kind: ObjectType, identity: tuple[int, int], place: namespace.Place) -> int:
@@ -694,7 +709,7 @@ def _attach(fd: int, kind: ObjectType, granted: int, data_fd: int, flags: int, o
         if obj is None:
             obj = LocalObject(kind, identity, facts)
         if place is not None:
-            first_name(place.directory)
+            first_name()
             obj.name, obj.directory = place.full, place.directory
             obj.place, obj.place_key = place, place.key
             if obj.locator_fd < 0:

@@ -13,7 +13,20 @@ assert sys.platform == "linux"
 import os
 
 from memsection._native.view import View
-from memsection.nt.linux import _fast, accounts, acl, bodies, commit, control_page, lifetime, memory, namespace, objects
+from memsection.nt.linux import (
+    _fast,
+    accounts,
+    acl,
+    bodies,
+    closing,
+    commit,
+    control_page,
+    lifetime,
+    memory,
+    namespace,
+    objects,
+    sweeping,
+)
 from memsection.nt.linux.handles import Handle
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import security
@@ -49,6 +62,7 @@ def services(kernel: Any, root_directory: int,
         "check_commit": commit.check, "section": SECTION, "view": View, "Handle": Handle, "LocalObject": objects.LocalObject,
         "Facts": control_page.Facts, "Region": memory.Region,
         "layout": (*namespace.LAYOUT, *control_page.LAYOUT, p.ALLOCATION_GRANULARITY),
+        "closing": (closing.doubtful, closing.later, closing.doubt, closing.look_again, sweeping.look),
         "protections": [(each, p.needed_access(each), memory.prot_of(each), p.writable(each), p.copies(each),
                          p.executable(each)) for each in p.PAGE_PROTECTIONS],
     })

@@ -13,7 +13,7 @@ assert sys.platform == "linux"
 import os
 import stat as stat_
 
-from memsection.nt.linux import control_page, lifetime, namespace
+from memsection.nt.linux import control_page, lifetime, namespace, sweeping
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import decode, descriptor_info
 from memsection.vocabulary import access as a
@@ -23,6 +23,7 @@ from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 
 _CLOEXEC_FLAG = 0o2000000  # O_CLOEXEC in fdinfo's flags
+LEFT_BEHIND = "left by a process that was killed; goes when its owner next uses a Global name"
 
 
 def process_handles(pid: int) -> list[s.HandleEntry]:
@@ -184,25 +185,39 @@ def _global(holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> list[s.Named
 
 def _global_object(directory: int, file: str, status: os.stat_result,
                    holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> s.NamedObject | None:
-    entries = tuple(holders.get((status.st_dev, status.st_ino), ()))
+    identity = status.st_dev, status.st_ino
+    entries = tuple(holders.get(identity, ()))
     owner = _user(status.st_uid)
     shown = "Global\\" + file[len(namespace.GLOBAL_PREFIX):]
     try:
         fd = sys_.open(file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC, dir_fd=directory)
     except OSError:
-        return s.NamedObject(shown, entries[0].type_name if entries else "", entries[0].size if entries else 0, entries,
-                             owner, "" if entries else "its security descriptor does not let this user look")
+        problem = "" if entries else "its security descriptor does not let this user look"
+        if problem and status.st_uid == os.geteuid() and identity not in (sweeping.lockers() or (identity,)):
+            problem = LEFT_BEHIND
+        return s.NamedObject(shown, entries[0].type_name if entries else "", entries[0].size if entries else status.st_size,
+                             entries, owner, problem)
     try:
         facts = control_page.read(fd, status.st_size)
-        if not entries and not facts.flags & control_page.PERMANENT and not _held(fd):
-            return None
         kind = object_types.BY_NUMBER.get(facts.type)
-        return s.NamedObject(names.win32_name(control_page.name(fd, facts)) or shown, kind.name if kind else "",
-                             facts.size, entries, owner)
+        name = control_page.name(fd, facts)
+        place = lifetime.place_of_name(name)
+        problem = ""
+        if place is None or place.file != file:
+            problem = f"a hard link that somebody made of {names.win32_name(name)}"
+        elif not entries and not facts.flags & control_page.PERMANENT and not _held(fd):
+            problem = LEFT_BEHIND
+        return s.NamedObject(shown if problem else names.win32_name(name), kind.name if kind else "", facts.size, entries,
+                             owner, problem)
     except NtError as failure:
         return s.NamedObject(shown, "", 0, entries, owner, failure.detail)
     finally:
         sys_.close(fd)
+
+
+def remains() -> list[s.NamedObject]:
+    """The Global objects with their memory that killed processes left, as far as this user can tell."""
+    return [found for found in _global({}) if found.problem == LEFT_BEHIND]
 
 
 def _user(uid: int) -> str:

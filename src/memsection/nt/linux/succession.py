@@ -75,7 +75,7 @@ def _write_name(heir: Handle, place: namespace.Place | None) -> None:
 
 def _locator(heir: Handle, place: namespace.Place) -> int:
     """A locator that leads to the heir, locked and not linked yet."""
-    objects.first_name(place.directory)
+    objects.first_name()
     found = sys_.fstat(heir.fd)
     locator = sys_.open(".", sys_.O_TMPFILE | sys_.O_RDWR | sys_.O_CLOEXEC, 0o600, dir_fd=place.dirfd)
     try:

@@ -20,7 +20,7 @@ from support.workers import fork, reap, worker
 
 from memsection import Event, Section, Security, View
 from memsection.nt import kernel
-from memsection.nt.linux import _fast, control_page, lifetime, memory, namespace, objects, quick, section, services
+from memsection.nt.linux import _fast, control_page, lifetime, memory, namespace, objects, quick, section, services, sweeping
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
@@ -264,7 +264,7 @@ def test_a_system_call_that_fails_on_the_short_way_is_a_status_as_everywhere(mon
         finally:
             patch.undo()
             services.LinuxKernel()
-    lifetime.sweep()
+    sweeping.remove_dead("global")
 
 
 @pytest.mark.parametrize("ways", ["01", "10"])

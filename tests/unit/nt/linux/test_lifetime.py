@@ -163,7 +163,7 @@ def test_a_refused_probe_does_not_take_a_lock_from_anybody() -> None:
     assert reap(child) == 0
     identity = os.fstat(section.fileno())
     probe = os.open(f"/proc/self/fd/{section.fileno()}", os.O_RDONLY)
-    assert not lifetime._locked(probe, lifetime.sys_.LOCK_EX)
+    assert not lifetime.try_lock(probe, lifetime.sys_.LOCK_EX)
     os.close(probe)
     assert lifetime.count_handles((identity.st_dev, identity.st_ino)) == 1
     section.close()
