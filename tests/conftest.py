@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support import platforms
+from support import leftovers, platforms
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,6 +18,36 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "sentence(number): the sentence of SECURITY.md that this test shows")
     config.addinivalue_line("markers", "linux_only(reason): this test is about something that only Linux has")
+
+
+    leftovers.begin(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Nothing of the run may stay: what does is named, and the run has failed."""
+    if found := leftovers.left(session.config):
+        text = "left behind by this run:\n" + "\n".join(f"  {word}" for word in found)
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["left"] = text
+        else:
+            session.config.stash.setdefault(_LEFT, []).append(text)
+    if session.config.stash.get(_LEFT, []) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """The same of a worker of pytest-xdist, told to the one that counts."""
+    if text := getattr(node, "workeroutput", {}).get("left"):
+        node.config.stash.setdefault(_LEFT, []).append(f"{node.gateway.id}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    for text in config.stash.get(_LEFT, []):
+        terminalreporter.write_line(text, red=True)
+
+
+_LEFT = pytest.StashKey[list[str]]()
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:

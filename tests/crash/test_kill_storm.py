@@ -22,7 +22,7 @@ from memsection.nt.linux import namespace
 
 _left = pytest.fixture(autouse=True)(leaves_nothing)
 WORKERS, NAMES = 4, 2
-ROUNDS = int(os.environ.get("MEMSECTION_KILL_ROUNDS", "600"))
+ROUNDS = int(os.environ.get("MEMSECTION_KILL_ROUNDS", "200"))
 _SLOT = struct.Struct("<QQQ")  # inode that is held, operations done, a serial number that changes with every holding
 
 

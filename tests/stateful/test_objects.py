@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from support.users import Program, Refused
@@ -212,6 +213,6 @@ class Histories(RuleBasedStateMachine):
             assert self.programs[held.process].value(code) == held.object.handles
 
 
-TestHistories = Histories.TestCase
+TestHistories = pytest.mark.timeout(600)(Histories.TestCase)
 TestHistories.settings = settings(max_examples=int(os.environ.get("MEMSECTION_HISTORIES", "12")), stateful_step_count=25,
                                   deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

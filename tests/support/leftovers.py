@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: MIT
+"""What a whole test run may not leave behind: processes, names, shared memory, descriptors of it.
+
+The run gets a namespace of its own (MEMSECTION_ROOT) where nobody chose one, so that runs and workers beside each other
+share nothing, and a mark in its environment, by which its processes are known.  What others do on the machine is not
+looked at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from multiprocessing import forkserver, resource_tracker
+
+import pytest
+
+MARK = "MEMSECTION_TEST_RUN"
+ROOT = "MEMSECTION_ROOT"
+SECONDS = 10.0  #: how long what is just ending may take
+
+
+def begin(config: pytest.Config) -> None:
+    """Mark the run and its worker, and give it a namespace."""
+    if sys.platform != "linux":
+        return
+    os.environ.setdefault(MARK, f"run-{os.getpid()}-{time.time_ns()}")
+    if ROOT not in os.environ or hasattr(config, "workerinput"):
+        root = tempfile.mkdtemp(prefix="memsection-run-", dir="/dev/shm")
+        os.chmod(root, 0o1777)  # for the programs of other users
+        os.environ[ROOT] = root
+        config.stash[_root] = root
+    config.stash[_before] = set(_memory())
+
+
+_root = pytest.StashKey[str]()
+_before = pytest.StashKey[set[str]]()
+
+
+def left(config: pytest.Config) -> list[str]:
+    """What stayed, each in words; everything is taken away."""
+    if _before not in config.stash:
+        return []
+    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]  # multiprocessing's own
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    gc.collect()
+    deadline = time.monotonic() + SECONDS
+    while (found := list(_processes())) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    words = [f"process {pid}: {command}" for pid, command in found]
+    words += [f"descriptor {entry}" for entry in sorted(set(_memory()) - config.stash[_before])]
+    words += [f"file {path}" for path in _files(config.stash.get(_root, ""))]
+    if _root in config.stash:
+        shutil.rmtree(config.stash[_root], ignore_errors=True)
+    return words
+
+
+def _processes() -> Iterator[tuple[int, str]]:
+    """Children of this process, and what else carries the run's mark and has lost its parent."""
+    me = os.getpid()
+    for name in os.listdir("/proc"):
+        if not name.isdigit() or int(name) == me:
+            continue
+        with contextlib.suppress(OSError):
+            with open(f"/proc/{name}/stat", "rb") as stream:
+                state, parent, *_ = stream.read().rpartition(b")")[2].split()
+            if state in (b"Z", b"X"):
+                continue
+            with open(f"/proc/{name}/environ", "rb") as stream:
+                marked = f"{MARK}={os.environ[MARK]}".encode() in stream.read().split(b"\0")
+            if int(parent) == me and not _is_worker(name) or marked and int(parent) == 1:
+                with open(f"/proc/{name}/cmdline", "rb") as stream:
+                    yield int(name), ascii(stream.read().replace(b"\0", b" ")[:200])
+
+
+def _is_worker(pid: str) -> bool:
+    """Whether a child of this process is a worker of pytest-xdist."""
+    with open(f"/proc/{pid}/cmdline", "rb") as stream:
+        return b"execnet" in stream.read()
+
+
+def _memory() -> Iterator[str]:
+    """The memfds and files of shared memory that this process has open, apart from directories."""
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            target = os.readlink(f"/proc/self/fd/{name}")
+            if target.startswith(("/memfd:", "/dev/shm/")) and not os.path.isdir(f"/proc/self/fd/{name}"):
+                yield f"{name} -> {target}"
+
+
+def _files(root: str) -> Iterator[str]:
+    """Names of the run's own namespace, and in the machine's those that a test of this process made."""
+    for place, own in ((root, ""), ("/dev/shm", f"test-{os.getpid()}-")):
+        for directory, _, files in os.walk(place) if place else ():
+            yield from (f"{directory}/{file}" for file in files if own in file)
