@@ -84,7 +84,7 @@ class CommandLine:
 @pytest.fixture
 def cli() -> Iterator[CommandLine]:
     place = "/dev/shm" if os.path.isdir("/dev/shm") else None  # Global\ names need a memory file system
-    root = Path(tempfile.mkdtemp(prefix="memsection-cli-", dir=place))
+    root = Path(tempfile.mkdtemp(prefix=f"memsection-cli-{os.getpid()}-", dir=place))
     line = CommandLine(root)
     try:
         yield line

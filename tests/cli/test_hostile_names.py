@@ -59,26 +59,46 @@ def test_errors_are_one_printable_line() -> None:
     assert str(Error("two\nlines\x1b[m")) == r"[WinError 31] two\nlines\x1b[m"
 
 
+COMMANDS = """
+import contextlib, io, json, sys
+from memsection.cli import app
+for words in json.loads(sys.argv[1]):
+    sys.argv[:] = ["memsection", *words]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            app.run()
+        except SystemExit:
+            pass
+    sys.stdout.write(json.dumps([words, out.getvalue(), err.getvalue()]) + "\\n")
+"""
+
+
 @pytest.mark.sentence(27)
 @pytest.mark.linux_only("Windows has names of its own in the same directories")
 def test_no_command_prints_what_a_terminal_would_carry_out(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """All of them in one process: starting one for each takes long."""
     process = cli.python(OBJECTS)
-    evil = EVIL
+    evil, none, pid = EVIL, f"{EVIL}none", str(process.pid)
     (tmp_path / "file").write_bytes(b"x")
-    commands = [("ls",), ("ls", "-u"), ("ls", "--json"), ("ls", "-u", "--json"), ("handles", str(process.pid)),
-                ("handles", str(process.pid), "--files"), ("handles", str(process.pid), "--json"), ("show", evil),
-                ("show", f"{evil}m"), ("show", f"Global\\{evil}"), ("show", f"{evil}s", "--json"), ("peek", evil),
-                ("peek", "described"), ("peek", "undefined"), ("show", "described"), ("rm", evil), ("rm", f"{evil}none"),
-                ("cat", f"{evil}none"), ("peek", f"{evil}none"), ("share", f"{evil}.file", evil),
-                ("share", str(tmp_path / "file"), evil), ("run", "--name", f"{evil}none", "true"),
+    commands = [("ls",), ("ls", "-u"), ("ls", "--json"), ("ls", "-u", "--json"), ("handles", pid), ("handles", pid, "--files"),
+                ("handles", pid, "--json"), ("show", evil), ("show", f"{evil}m"), ("show", f"Global\\{evil}"),
+                ("show", f"{evil}s", "--json"), ("peek", evil), ("peek", "described"), ("peek", "undefined"),
+                ("show", "described"), ("rm", evil), ("rm", none), ("cat", none), ("peek", none),
+                ("share", f"{evil}.file", evil), ("share", str(tmp_path / "file"), evil), ("run", "--name", none, "true"),
                 ("run", f"{evil}-command"), ("doctor",), ("doctor", "--json")]
-    for command in commands:
-        done = cli.run(*command)
-        for stream in (done.stdout, done.stderr):
-            assert is_plain(stream.decode()), command
-        assert b"Traceback" not in done.stderr, command
-    assert shown(evil) in cli.output("ls") and {row["name"] for row in cli.json("ls")} >= {evil, f"Global\\{evil}"}
-    assert r"\x1b]0;x\x07" in cli.output("peek", "described")
+    done = subprocess.run([sys.executable, "-c", COMMANDS, json.dumps(commands)], env=cli.environment, capture_output=True,
+                          text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    printed = {tuple(words): (out, err) for words, out, err in map(json.loads, done.stdout.splitlines())}
+    assert printed.keys() == set(commands)
+    for command, streams in printed.items():
+        for text in streams:
+            assert is_plain(text) and "Traceback" not in text, command
+        assert any(streams), command
+    assert shown(evil) in printed["ls",][0]
+    assert {row["name"] for row in json.loads(printed["ls", "--json"][0])} >= {evil, f"Global\\{evil}"}
+    assert r"\x1b]0;x\x07" in printed["peek", "described"][0]
 
 
 @pytest.mark.linux_only("drives the terminal interface over the Linux namespace")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import tempfile
@@ -41,7 +42,7 @@ def host(programs: list[Program]) -> Iterator[Callable[..., Host]]:
     with ExitStack() as stack:
         def begin(beside: Host | None = None, prefix: tuple[str, ...] = ()) -> Host:
             if beside is None:
-                roots.append(Path(tempfile.mkdtemp(prefix="memsection-mirror-", dir="/dev/shm")))
+                roots.append(Path(tempfile.mkdtemp(prefix=f"memsection-mirror-{os.getpid()}-", dir="/dev/shm")))
                 stack.callback(shutil.rmtree, roots[-1])
             if prefix:
                 made = stack.enter_context(worker(*prefix))
@@ -84,7 +85,7 @@ def keys() -> Iterator[Path]:
     """An authority, and hosts of it; an authority of strangers; a host whose certificate has expired."""
     from memsection.mirror import credentials, make_keys
 
-    place = Path(tempfile.mkdtemp(prefix="memsection-keys-", dir="/dev/shm"))
+    place = Path(tempfile.mkdtemp(prefix=f"memsection-keys-{os.getpid()}-", dir="/dev/shm"))
     try:
         make_keys(place, ["robot", "base", "evil", "router"], ["127.0.0.1", "localhost"])
         credentials._make_host(place, "old", (), 0)  # good until now

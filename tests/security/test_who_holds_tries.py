@@ -86,7 +86,7 @@ def shared_root() -> object:
     import shutil
     import tempfile
 
-    path = tempfile.mkdtemp(prefix="memsection-test-", dir="/dev/shm")
+    path = tempfile.mkdtemp(prefix=f"memsection-test-{os.getpid()}-", dir="/dev/shm")
     os.chmod(path, 0o1777)
     yield path
     left = [f"{directory}/{file}" for directory, _, files in os.walk(path) for file in files]

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What a whole test run may not leave behind: processes, names, shared memory, descriptors of it.
 
-The run gets a namespace of its own (MEMSECTION_ROOT) where nobody chose one, so that runs and workers beside each other
-share nothing, and a mark in its environment, by which its processes are known.  What others do on the machine is not
-looked at.
+The run has a mark in its environment, by which its processes are known, and every name that a test makes has its process
+in it (``objects.unique_name``, ``namespaces.place``), so that runs and workers beside each other share nothing and what others
+do on the machine is not looked at.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import shutil
+import re
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from multiprocessing import forkserver, resource_tracker
@@ -21,29 +20,22 @@ from multiprocessing import forkserver, resource_tracker
 import pytest
 
 MARK = "MEMSECTION_TEST_RUN"
-ROOT = "MEMSECTION_ROOT"
 SECONDS = 10.0  #: how long what is just ending may take
 
 
 def begin(config: pytest.Config) -> None:
-    """Mark the run and its worker, and give it a namespace."""
+    """Mark the run, and see what is there before it."""
     if sys.platform != "linux":
         return
     os.environ.setdefault(MARK, f"run-{os.getpid()}-{time.time_ns()}")
-    if ROOT not in os.environ or hasattr(config, "workerinput"):
-        root = tempfile.mkdtemp(prefix="memsection-run-", dir="/dev/shm")
-        os.chmod(root, 0o1777)  # for the programs of other users
-        os.environ[ROOT] = root
-        config.stash[_root] = root
     config.stash[_before] = set(_memory())
 
 
-_root = pytest.StashKey[str]()
 _before = pytest.StashKey[set[str]]()
 
 
 def left(config: pytest.Config) -> list[str]:
-    """What stayed, each in words; everything is taken away."""
+    """What stayed, each in words."""
     if _before not in config.stash:
         return []
     resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]  # multiprocessing's own
@@ -54,10 +46,7 @@ def left(config: pytest.Config) -> list[str]:
         time.sleep(0.05)
     words = [f"process {pid}: {command}" for pid, command in found]
     words += [f"descriptor {entry}" for entry in sorted(set(_memory()) - config.stash[_before])]
-    words += [f"file {path}" for path in _files(config.stash.get(_root, ""))]
-    if _root in config.stash:
-        shutil.rmtree(config.stash[_root], ignore_errors=True)
-    return words
+    return words + [f"file {path}" for path in _files()]
 
 
 def _processes() -> Iterator[tuple[int, str]]:
@@ -93,8 +82,9 @@ def _memory() -> Iterator[str]:
                 yield f"{name} -> {target}"
 
 
-def _files(root: str) -> Iterator[str]:
-    """Names of the run's own namespace, and in the machine's those that a test of this process made."""
-    for place, own in ((root, ""), ("/dev/shm", f"test-{os.getpid()}-")):
-        for directory, _, files in os.walk(place) if place else ():
-            yield from (f"{directory}/{file}" for file in files if own in file)
+def _files() -> Iterator[str]:
+    """Files of shared memory, and directories right in it, with this process in their names."""
+    mine = re.compile(rf"(^|[-_.]){os.getpid()}-")
+    for directory, folders, files in os.walk("/dev/shm"):
+        found = files + (folders if directory == "/dev/shm" else [])
+        yield from (f"{directory}/{name}" for name in found if mine.search(name))

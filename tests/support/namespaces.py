@@ -13,10 +13,15 @@ import pytest
 from support import users
 
 
+def place(prefix: str) -> str:
+    """A new directory in shared memory, with this process in its name: what a run leaves there is found by it."""
+    return tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir="/dev/shm")
+
+
 @pytest.fixture
 def root() -> Iterator[str]:
     """A namespace like /dev/shm (tmpfs, root's, sticky), that must have no object left when the test ends."""
-    path = tempfile.mkdtemp(prefix="memsection-test-", dir="/dev/shm")
+    path = place("memsection-test-")
     os.chmod(path, 0o1777)
     try:
         yield path

@@ -28,7 +28,7 @@ def _run(page: Path, directory: Path) -> subprocess.CompletedProcess[str]:
     for name, command in (("python", ""), ("memsection", "-m memsection ")):  # as an installed environment has them
         (tools / name).write_text(f'#!/bin/sh\nexec {sys.executable} {command}"$@"\n')
         (tools / name).chmod(0o755)
-    with tempfile.TemporaryDirectory(prefix="memsection-docs-", dir="/dev/shm") as root:
+    with tempfile.TemporaryDirectory(prefix=f"memsection-docs-{os.getpid()}-", dir="/dev/shm") as root:
         return _run_in(page, work, tools, Path(root))
 
 

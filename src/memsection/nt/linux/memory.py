@@ -614,16 +614,39 @@ def prefetch(ranges: Any) -> None:
             raise NtError(st.ACCESS_VIOLATION if error.errno == errno.ENOMEM else st.from_errno(error.errno)) from None
 
 
+_AT_ONCE = 1 << 26  #: bytes of another process's memory that are copied in one go
+_ADDRESSES = 1 << 64
+
+
+def _check_range(address: int, size: int) -> None:
+    """Addresses and sizes that a processor has; others would be cut, or be no number for a system call."""
+    if not (0 <= address < _ADDRESSES and 0 <= size <= _ADDRESSES - address):
+        raise NtError(st.ACCESS_VIOLATION, detail=f"there are no {size} bytes at {address:#x}")
+
+
 def read(pid: int, address: int, size: int) -> bytes:
     """NtReadVirtualMemory."""
+    _check_range(address, size)
     _sync(pid, address)
+    found: list[bytes] = []
+    count = 0
     try:
-        data = sys_.copy_from(pid, address, size) if size else b""
+        while count < size:
+            # In parts: a size that nobody could have is found out before there is a buffer for it.
+            part = sys_.copy_from(pid, address + count, min(size - count, _AT_ONCE))
+            found.append(part)
+            count += len(part)
+            if len(part) < min(size - count + len(part), _AT_ONCE):
+                break
+        data = found[0] if len(found) == 1 else b"".join(found)
+    except MemoryError:
+        raise NtError(st.NO_MEMORY, detail=f"a copy of {size} bytes is more than this process can have") from None
     except OSError as error:
-        raise NtError(st.PARTIAL_COPY if error.errno == errno.EFAULT else st.from_errno(error.errno),
-                      detail=f"{size} bytes at {address:#x} cannot be read") from None
-    if len(data) != size:
-        raise NtError(st.PARTIAL_COPY, detail=f"only {len(data)} of {size} bytes at {address:#x} can be read")
+        if error.errno != errno.EFAULT or not count:
+            raise NtError(st.PARTIAL_COPY if error.errno == errno.EFAULT else st.from_errno(error.errno),
+                          detail=f"{size} bytes at {address:#x} cannot be read") from None
+    if count != size:
+        raise NtError(st.PARTIAL_COPY, detail=f"only {count} of {size} bytes at {address:#x} can be read")
     return bytes(data)
 
 
@@ -633,6 +656,7 @@ def write(pid: int, address: int, data: bytes) -> int:
     As on Windows pages that can be executed and not written are written all the same, which is what debuggers and
     patches need; pages that can only be read are not.
     """
+    _check_range(address, len(data))
     _sync(pid, address)
     try:
         written = sys_.copy_to(pid, address, data)

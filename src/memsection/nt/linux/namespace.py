@@ -125,6 +125,13 @@ def _refused(path: str, found: str) -> NtError:
                                                 f"{ROOT_VARIABLE} to another directory of yours")
 
 
+class NoGlobalObjectsError(NtError):
+    """The directory is one in which no Global object can be: making one is refused, and none has any name."""
+
+    def __init__(self, refused: NtError) -> None:
+        super().__init__(refused.status, detail=refused.detail)
+
+
 def local_directory() -> int:
     """The descriptor of this user's directory, made on first use and verified: owner, mode, no link (N1)."""
     uid = os.geteuid()
@@ -206,7 +213,7 @@ def global_directory() -> int:
     except OSError as error:
         if error.errno in (errno.EINVAL, errno.EOPNOTSUPP, errno.EISDIR):
             sys_.close(fd)
-            raise _refused(path, "is not on a tmpfs, which Global objects need") from None
+            raise NoGlobalObjectsError(_refused(path, "is not on a tmpfs, which Global objects need")) from None
         # No room, or not writable for this user: what is there can still be opened.
     _directories["global", uid] = fd, path
     return fd

@@ -496,6 +496,14 @@ def create(kind: ObjectType, access: int, attributes: Any, build: Build) -> tupl
 
 def open_(kind: ObjectType, access: int, attributes: Any) -> Handle:
     """Open an existing object by name (NtOpen*)."""
+    try:
+        return _open(kind, access, attributes)
+    except namespace.NoGlobalObjectsError as failure:
+        raise NtError(st.OBJECT_NAME_NOT_FOUND, name=attributes.ObjectName,
+                      detail=f"no object of that name, and there can be none: {failure.detail}") from None
+
+
+def _open(kind: ObjectType, access: int, attributes: Any) -> Handle:
     simple = _fast.open_(kind, access, attributes)
     if simple is not None:
         return simple

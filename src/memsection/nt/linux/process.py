@@ -103,6 +103,18 @@ def start_time(pid: int) -> int:
         raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process") from None
 
 
+NO_PROC = "it needs /proc, which is not mounted here: mount it (proc(5)); 'memsection doctor' tells what else is missing"
+
+
+def proc_is_mounted() -> bool:
+    """Whether this process can see itself in /proc."""
+    try:
+        sys_.readlink("/proc/self")
+    except OSError:
+        return False
+    return True
+
+
 def open_(access: int, attributes: int, pid: int) -> int:
     """NtOpenProcess."""
     granted = _with_implied(PROCESS.specific(access))

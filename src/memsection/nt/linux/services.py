@@ -36,6 +36,7 @@ from memsection.nt.linux import (
 )
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import CURRENT_PROCESS, Handle
+from memsection.nt.linux.process import NO_PROC, proc_is_mounted
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types, security
 from memsection.vocabulary import status as st
@@ -64,6 +65,8 @@ def _service(operation: str) -> Callable[[Callable[Concatenate[LinuxKernel, P], 
             try:
                 return function(self, *arguments, **options)
             except NtError as failure:
+                if failure.status == st.INVALID_CID and not proc_is_mounted():  # where processes are looked for
+                    raise NtError(st.NOT_SUPPORTED, operation, failure.name, NO_PROC) from None
                 failure.operation = failure.operation or operation
                 raise
             except OSError as error:
@@ -77,10 +80,15 @@ def _service(operation: str) -> Callable[[Callable[Concatenate[LinuxKernel, P], 
 def _translated(problem: Exception, operation: str) -> Exception:
     """What a service raises for what came up in it."""
     if isinstance(problem, NtError):
+        if problem.status == st.INVALID_CID and not proc_is_mounted():  # where processes are looked for
+            return NtError(st.NOT_SUPPORTED, operation, problem.name, NO_PROC)
         problem.operation = problem.operation or operation
         return problem
     if not isinstance(problem, OSError):
         return problem
+    # It failed because /proc is not mounted, and not because of what was looked for in it.
+    if str(problem.filename or "").startswith("/proc/") and not proc_is_mounted():
+        return NtError(st.NOT_SUPPORTED, operation, None, NO_PROC)
     detail = f"{problem.strerror}" + (f" ({problem.filename})" if problem.filename else "")
     if problem.errno == errno.EMFILE:
         detail = (f"this process has as many files open as it may, {resource.getrlimit(resource.RLIMIT_NOFILE)[1]}: close "

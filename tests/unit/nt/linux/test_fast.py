@@ -146,7 +146,7 @@ class History:
 
 @pytest.fixture
 def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="memsection-test-") as path:
+    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix=f"memsection-test-{os.getpid()}-") as path:
         os.chmod(path, 0o1777)
         monkeypatch.setenv(namespace.ROOT_VARIABLE, path)
         namespace.reset()
