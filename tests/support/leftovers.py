@@ -40,6 +40,8 @@ def left(config: pytest.Config) -> list[str]:
         return []
     resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]  # multiprocessing's own
     forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    if "memsection.api.transit" in sys.modules:  # the library's own, until the end of the process
+        sys.modules["memsection.api.transit"]._own.forget()
     gc.collect()
     deadline = time.monotonic() + SECONDS
     while (found := list(_processes())) and time.monotonic() < deadline:
