@@ -22,6 +22,8 @@ EXTENSIONS: dict[str, tuple[list[str], bool]] = {
     "sync": (["ms_futex.c", "ms_object.c", "ms_slot.c", "ms_robust.c", "ms_event.c",
              "ms_spin.c", "ms_take.c", "ms_take_all.c", "ms_wait.c"], True),
     "seqlock": (["ms_seqlock.c", "ms_view.c"], False),
+    "ends": (["ms_futex.c", "ms_spin.c", "channel/ms_end.c", "channel/ms_judge.c", "channel/ms_place.c",
+              "channel/ms_ring.c", "channel/ms_bell.c"], True),
     "guard": (["ms_guard.c"], True),
     "system": ([], True),
     "ending": (["ms_ending.c"], True),
@@ -40,7 +42,7 @@ def extensions() -> list[Extension]:
         Extension(name if "." in name else f"memsection._native.{name}",
                   [f"src/{name.replace('.', '/')}.pyx" if "." in name else f"{CORE}/{name}.pyx",
                    *(f"{CORE}/{file}" for file in files)],
-                  depends=[*glob.glob(f"{CORE}/*.h"), f"{CORE}/include/ms_atomic.h"],
+                  depends=[*glob.glob(f"{CORE}/*.h"), *glob.glob(f"{CORE}/*/*.h"), f"{CORE}/include/ms_atomic.h"],
                   include_dirs=[CORE, f"{CORE}/include"], extra_compile_args=COMPILE)
         for name, (files, linux_only) in EXTENSIONS.items()
         if not linux_only or sys.platform == "linux"

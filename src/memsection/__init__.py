@@ -27,11 +27,14 @@ if TYPE_CHECKING:
         ArgumentError,
         CommitError,
         CorruptError,
+        EndOfChannelError,
         Error,
         ExistsError,
         HandleError,
         InPageError,
+        MessageTooLargeError,
         NameTimeoutError,
+        NoReceiverError,
         NotFoundError,
         WaitTimeoutError,
     )
@@ -39,17 +42,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALLOCATION_GRANULARITY", "PAGE_SIZE", "AbandonedMutexError", "AccessError", "ArgumentError", "CommitError",
-    "CorruptError", "Error", "Event", "ExistsError", "HandleError", "HeldHandle", "InPageError", "Mutex",
-    "NameTimeoutError", "NotFoundError", "Process", "Section", "Security", "Semaphore", "View", "WaitTimeoutError",
-    "debug_privilege", "errors", "popen_arguments", "security", "wait_all", "wait_any",
+    "CorruptError", "EndOfChannelError", "Error", "Event", "ExistsError", "HandleError", "HeldHandle", "InPageError",
+    "MessageTooLargeError", "Mutex", "NameTimeoutError", "NoReceiverError", "NotFoundError", "Process", "Section",
+    "Security", "Semaphore", "View", "WaitTimeoutError", "debug_privilege", "errors", "popen_arguments", "security",
+    "wait_all", "wait_any",
 ]
 
 # Where each name is made.  Importing at first use (PEP 562) keeps ``import memsection`` cheap for a program that
 # may not need it at all (bench/import_time.py).
 _HOME = {
-    **dict.fromkeys(("AbandonedMutexError", "AccessError", "ArgumentError", "CommitError", "CorruptError", "Error",
-                     "ExistsError", "HandleError", "InPageError", "NameTimeoutError", "NotFoundError",
-                     "WaitTimeoutError"),
+    **dict.fromkeys(("AbandonedMutexError", "AccessError", "ArgumentError", "CommitError", "CorruptError",
+                     "EndOfChannelError", "Error", "ExistsError", "HandleError", "InPageError", "MessageTooLargeError",
+                     "NameTimeoutError", "NoReceiverError", "NotFoundError", "WaitTimeoutError"),
                     "vocabulary.errors"),
     **dict.fromkeys(("ALLOCATION_GRANULARITY", "PAGE_SIZE"), "vocabulary.protection"),
     **dict.fromkeys(("HeldHandle", "Process", "debug_privilege"), "api.process"),

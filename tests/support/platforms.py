@@ -25,6 +25,7 @@ LINUX_ONLY = {
     "native/": "compiles and runs the C of the futex, mutex and fault guard cores, which exist on Linux only",
     "security/": "changes user ids, POSIX ACLs and capabilities",
     "stateful/": "audits the Linux namespace directory after each step",
+    "unit/channels/": "there are no channels on Windows yet; test_channels_elsewhere.py is about that",
     "unit/cli/test_doctor.py": "puts Linux machines into the states that the checks are about",
     "unit/nt/linux/": "the parts of the Linux object manager",
 }

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "public.txt"
-MODULES = ["memsection", "memsection.arrays", "memsection.arrow", "memsection.compat", "memsection.compat.windows",
-           "memsection.latest", "memsection.mirror", "memsection.pickling",
-           "memsection.records", "memsection.errors", "memsection.nt", "memsection.win32"]
+MODULES = ["memsection", "memsection.arrays", "memsection.arrow", "memsection.channels", "memsection.compat",
+           "memsection.compat.windows", "memsection.errors", "memsection.latest", "memsection.mirror",
+           "memsection.nt", "memsection.pickling", "memsection.records", "memsection.win32"]
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 

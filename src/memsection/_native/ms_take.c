@@ -68,6 +68,8 @@ static int take_semaphore(ms_object *object, int slept)
 int ms_take(ms_wait *wait, const ms_item *item)
 {
     ms_object *object = item->object;
+    if (item->other)
+        return item->other->ready(item->other->self) ? 0 : -EBUSY;
     if (!object)
         return ms_process_ended(item->fd);
     if (object->kind == MS_MUTEX)

@@ -34,6 +34,9 @@ static int permits(ms_wait *wait, uint32_t i, uint64_t word)
 static int glance(ms_wait *wait, uint32_t i)
 {
     ms_object *object = wait->items[i].object;
+    const ms_other *other = wait->items[i].other;
+    if (other)
+        return other->ready(other->self) ? 0 : -EBUSY;
     if (!object)
         return ms_process_ended(wait->items[i].fd);
     if (object->kind == MS_MUTEX && ms_mine(object))

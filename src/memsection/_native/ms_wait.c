@@ -48,7 +48,8 @@ static int looks_available(const ms_wait *wait)
 {
     for (uint32_t i = 0; i < wait->count; i++) {
         const ms_item *item = &wait->items[i];
-        int yes = item->object && ms_available(item->object, ms_load_u64(&item->object->state->word), item->pulses);
+        int yes = item->other ? item->other->ready(item->other->self)
+                  : item->object && ms_available(item->object, ms_load_u64(&item->object->state->word), item->pulses);
         if (yes != wait->all)
             return yes;
     }
@@ -88,7 +89,7 @@ static void *watch_processes(void *argument)
     nfds_t n = 0;
     list[n++] = (struct pollfd){.fd = wait->bell, .events = POLLIN};
     for (uint32_t i = 0; i < wait->count; i++)
-        if (!wait->items[i].object)
+        if (ms_is_process(&wait->items[i]))
             list[n++] = (struct pollfd){.fd = wait->items[i].fd, .events = POLLIN};
     while (poll(list, n, -1) < 0 && errno == EINTR)
         ;
@@ -148,7 +149,7 @@ static int sleep_on_processes(const ms_wait *wait, int64_t until)
     struct pollfd list[MS_WAIT_MOST];
     nfds_t n = 0;
     for (uint32_t i = 0; i < wait->count; i++)
-        if (!wait->items[i].object && (!wait->all || i == wait->missing))
+        if (ms_is_process(&wait->items[i]) && (!wait->all || i == wait->missing))
             list[n++] = (struct pollfd){.fd = wait->items[i].fd, .events = POLLIN};
     int64_t left = until - ms_now();
     if (left < 0)
@@ -161,6 +162,8 @@ static int sleep_on_processes(const ms_wait *wait, int64_t until)
 static void pass_on(const ms_item *item)
 {
     ms_object *object = item->object;
+    if (item->other)
+        item->other->leave(item->other->self);
     if (!object || object->flags & MS_MANUAL) /* everybody was woken */
         return;
     uint64_t word = ms_load_u64(&object->state->word);
@@ -177,6 +180,10 @@ static int sleep_for_all(ms_wait *wait, int64_t until)
         pass_on(&wait->items[wait->missing]);
     ms_item *item = &wait->items[wait->missing = wait->index];
     uint32_t sequence;
+    if (item->other) {
+        uint32_t *word = item->other->mark(item->other->self, &sequence);
+        return item->other->ready(item->other->self) ? 0 : ms_futex_wait(word, sequence, until);
+    }
     if (!item->object)
         return sleep_on_processes(wait, until);
     uint64_t word = ms_load_u64(&item->object->state->word);
@@ -197,6 +204,13 @@ static int sleep_for_any(ms_wait *wait, int64_t until)
     int n = 0;
     for (uint32_t i = 0; i < wait->count; i++) {
         const ms_item *item = &wait->items[i];
+        if (item->other) {
+            words[n] = item->other->mark(item->other->self, &values[n]);
+            n++;
+            if (item->other->ready(item->other->self))
+                return 0;
+            continue;
+        }
         if (!item->object) {
             processes++;
             continue;
@@ -257,6 +271,9 @@ static int judge(ms_wait *wait, int64_t locked_until)
     int changed = 0;
     for (uint32_t i = 0; i < wait->count; i++) {
         ms_object *object = wait->items[i].object;
+        const ms_other *other = wait->items[i].other;
+        if (other)
+            changed |= other->look(other->self);
         if (!object || (object->kind == MS_MUTEX && ms_mine(object)))
             continue;
         uint64_t word = ms_load_u64(&object->state->word);
@@ -383,6 +400,12 @@ int ms_watch(ms_wait *const *waits, int n, int look, uint32_t *control, uint32_t
         return -EINVAL;
     for (int i = 0; i < n; i++) {
         const ms_item *item = &waits[i]->items[0];
+        if (item->other) {
+            words[i] = item->other->mark(item->other->self, &values[i]);
+            ready[i] = (uint8_t)(look ? item->other->look(item->other->self) : item->other->ready(item->other->self));
+            found += ready[i];
+            continue;
+        }
         words[i] = &item->object->state->sequence;
         uint64_t word = ms_load_u64(&item->object->state->word);
         ready[i] = (look && MS_SLOT(word) && ms_judge(item->object, item->fd, word))

@@ -11,15 +11,22 @@
 #include <pthread.h>
 
 #include "ms_futex.h"
+#include "ms_other.h"
 #include "ms_sync.h"
 
 #define MS_WAIT_MOST 64
 
 typedef struct {
-    ms_object *object; /* NULL: a process */
+    ms_object *object; /* NULL: a process, or something else */
     int fd;            /* any read-write descriptor of the object; or the pidfd */
     uint32_t pulses;   /* of an event, when the wait began */
+    const ms_other *other;
 } ms_item;
+
+static inline int ms_is_process(const ms_item *item)
+{
+    return !item->object && !item->other;
+}
 
 typedef struct {
     ms_item *items;

@@ -54,9 +54,12 @@ cdef extern from "ms_sync.h" nogil:
 
 cdef extern from "ms_wait.h" nogil:
     enum: MS_WAIT_MOST
+    ctypedef struct ms_other:
+        pass
     ctypedef struct ms_item:
         ms_object *object
         int fd
+        const ms_other *other
     ctypedef struct ms_wait:
         ms_item *items
         uint32_t count
@@ -272,6 +275,29 @@ cdef class State:
             PyErr_CheckSignals()
 
 
+cdef class Other:
+    """Something of another part of the library that can be waited for.
+
+    Args:
+        address: Of its ``ms_other``, which stays as long as ``owner``.
+        owner: Kept.
+        whole: What it is part of: a wait for all has that once.
+        name: For errors.
+    """
+
+    cdef const ms_other *_other
+    cdef object _owner
+    cdef readonly object whole
+    cdef readonly object name
+
+    def __init__(self, uintptr_t address, owner, whole, name):
+        """Safety: the caller vouches for the address as long as the owner lives."""
+        self._other = <const ms_other *>address
+        self._owner = owner
+        self.whole = whole
+        self.name = name
+
+
 def wait(list items, *, bint all, bint knowing, int64_t deadline, act=None):
     """Wait for (state, descriptor) pairs, or (None, pidfd) for a process: (result, index, pid of a dead owner).
 
@@ -286,8 +312,12 @@ def wait(list items, *, bint all, bint knowing, int64_t deadline, act=None):
         raise ValueError(f"a wait has 1 to {MS_WAIT_MOST} objects")
     memset(list_, 0, sizeof(list_))
     memset(&wait, 0, sizeof(wait))
-    for state, fd in items:     # the list keeps the states alive
-        list_[n].object = NULL if state is None else state._object
+    for item, fd in items:      # the list keeps the states alive
+        if isinstance(item, Other):
+            list_[n].other = (<Other>item)._other
+        else:
+            state = item
+            list_[n].object = NULL if state is None else state._object
         list_[n].fd = fd
         n += 1
     wait.items = list_
@@ -503,16 +533,19 @@ cdef class Wait:
     ``ready`` is called from the watcher's thread, once for each time it is armed.
     """
 
-    cdef State _state
+    cdef object _state
     cdef ms_item _item
     cdef ms_wait _wait
     cdef bint _ended
     cdef readonly object ready
 
-    def __init__(self, State state not None, int fd, ready):
+    def __init__(self, state not None, int fd, ready):
         cdef int result
         self._state = state
-        self._item.object = state._object
+        if isinstance(state, Other):
+            self._item.other = (<Other>state)._other
+        else:
+            self._item.object = (<State?>state)._object
         self._item.fd = fd
         self._wait.items = &self._item
         self._wait.count = 1

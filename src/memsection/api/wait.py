@@ -21,11 +21,16 @@ from memsection.vocabulary.errors import AbandonedNtError, ArgumentError, NtErro
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import NoReturn, Self, TypeVar
+    from typing import Any, NoReturn, Protocol, Self, TypeVar
 
     from memsection.api.security import Security
 
-    H = TypeVar("H", bound=Handle)
+    class End(Protocol):
+        """What is no handle and can be waited for: an end of a channel."""
+
+        def _waiting(self) -> Any: ...
+
+    H = TypeVar("H", bound=Handle | End)
 
 _FIRST_LOOK, _LAST_LOOK = 0.001, 0.01  # seconds between looks, on a system whose kernel does not say when to
 
@@ -145,7 +150,7 @@ class Waitable(Handle, WaitableBase):
         return await wait_async(self, timeout, abandoned_ok)
 
 
-async def wait_async(one: Handle, timeout: float | None = None, abandoned_ok: bool = False) -> bool:
+async def wait_async(one: Any, timeout: float | None = None, abandoned_ok: bool = False) -> bool:
     """What ``Waitable.wait_async`` says, for a handle to anything that can be waited for."""
     import asyncio
 
@@ -187,7 +192,7 @@ async def wait_async(one: Handle, timeout: float | None = None, abandoned_ok: bo
         watch.end()
 
 
-async def _look_now_and_then(one: Handle, end: float | None, abandoned_ok: bool) -> bool:
+async def _look_now_and_then(one: Any, end: float | None, abandoned_ok: bool) -> bool:
     import asyncio
 
     loop = asyncio.get_running_loop()
@@ -205,7 +210,8 @@ def wait_any(objects: Iterable[H], timeout: float | None = None, *, abandoned_ok
     """Wait until one of several objects can be taken, and take that one: the first in their order that can.
 
     Args:
-        objects: 1 to 64 mutexes, events, semaphores and processes, in any mix.
+        objects: 1 to 64 mutexes, events, semaphores, processes and ends of channels, in any mix.  An end of a channel is
+            ready when its ``wait(0)`` is true; nothing is taken from it.
         timeout: Seconds; for ever when omitted.
         abandoned_ok: Whether an abandoned mutex is taken.
 
@@ -226,7 +232,7 @@ def wait_any(objects: Iterable[H], timeout: float | None = None, *, abandoned_ok
     several, end = _list(objects), _end(timeout)
     while True:
         try:
-            status = kernel.wait_for_multiple_objects([one.handle for one in several], s.WAIT_ANY, _left(timeout, end),
+            status = kernel.wait_for_multiple_objects([_waited(one) for one in several], s.WAIT_ANY, _left(timeout, end),
                                                       careful=not abandoned_ok)
         except AbandonedNtError as failure:
             found = several[failure.index]
@@ -240,11 +246,11 @@ def wait_any(objects: Iterable[H], timeout: float | None = None, *, abandoned_ok
         return several[status - (st.ABANDONED_WAIT_0 if status >= st.ABANDONED_WAIT_0 else st.WAIT_0)]
 
 
-def wait_all(objects: Iterable[Handle], timeout: float | None = None, *, abandoned_ok: bool = False) -> bool:
+def wait_all(objects: Iterable[Handle | End], timeout: float | None = None, *, abandoned_ok: bool = False) -> bool:
     """Wait until all of several objects can be taken together, and take them; as long as one is missing, take none.
 
     Args:
-        objects: 1 to 64 mutexes, events, semaphores and processes, in any mix, each once.
+        objects: 1 to 64 mutexes, events, semaphores, processes and ends of channels, in any mix, each once.
         timeout: Seconds; for ever when omitted.
         abandoned_ok: Whether abandoned mutexes are taken.
 
@@ -265,14 +271,20 @@ def wait_all(objects: Iterable[Handle], timeout: float | None = None, *, abandon
     several, end = _list(objects), _end(timeout)
     while True:
         try:
-            return kernel.wait_for_multiple_objects([one.handle for one in several], s.WAIT_ALL, _left(timeout, end),
+            return kernel.wait_for_multiple_objects([_waited(one) for one in several], s.WAIT_ALL, _left(timeout, end),
                                                     careful=not abandoned_ok) != st.TIMEOUT
         except AbandonedNtError as failure:
-            found = several[failure.index]
+            found: Any = several[failure.index]
             if _repaired(found, failure):
-                found.release()  # type: ignore[attr-defined]  # only a mutex is repaired
+                found.release()  # only a mutex is repaired
         except NtError as failure:
             raise public(failure) from None
+
+
+def _waited(one: Any) -> Any:
+    """What the kernel waits for: a handle, or what an end of a channel says of itself."""
+    waiting = getattr(one, "_waiting", None)
+    return one.handle if waiting is None else waiting()
 
 
 def _list(objects: Iterable[H]) -> list[H]:
@@ -290,8 +302,8 @@ def _left(timeout: float | None, end: float) -> int | None:
     return None if timeout is None else units(end - time.monotonic() if timeout > 0 else 0)
 
 
-def _repaired(found: Handle, failure: AbandonedNtError) -> bool:
+def _repaired(found: Any, failure: AbandonedNtError) -> bool:
     """Take an abandoned mutex that can be repaired; False when somebody else was faster."""
     if getattr(found, "_repair", None) is None:
         raise public(failure) from None
-    return found.acquire(0)  # type: ignore[attr-defined, no-any-return]
+    return found.acquire(0)  # type: ignore[no-any-return]

@@ -154,8 +154,27 @@ class AbandonedMutexError(Error):
         self.owner_pid = owner_pid
 
 
+class EndOfChannelError(Error, EOFError):
+    """No more comes: the channel was shut down, or all who sent to it have gone and it is empty."""
+
+    ntstatus = st.END_OF_FILE
+
+
+class NoReceiverError(Error, BrokenPipeError):
+    """The channel is full, and all who received from it have gone."""
+
+    ntstatus = st.PIPE_BROKEN
+
+
+class MessageTooLargeError(ArgumentError):
+    """A message is larger than the channel takes."""
+
+    ntstatus = st.INVALID_BUFFER_SIZE
+
+
 for _public in (Error, NotFoundError, NameTimeoutError, ExistsError, AccessError, WaitTimeoutError, ArgumentError,
-                CommitError, HandleError, InPageError, CorruptError, AbandonedMutexError):
+                CommitError, HandleError, InPageError, CorruptError, AbandonedMutexError,
+                EndOfChannelError, NoReceiverError, MessageTooLargeError):
     _public.__module__ = "memsection"  # where users import it from: what a traceback and a pickle name
 
 _KINDS: dict[int, type[Error]] = {

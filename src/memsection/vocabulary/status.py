@@ -141,11 +141,13 @@ CANCELLED = _s(0xC0000120, "STATUS_CANCELLED", 995, _errno.ECANCELED, "cancelled
 CANNOT_DELETE = _s(0xC0000121, "STATUS_CANNOT_DELETE", 5, _errno.EPERM, "it cannot be deleted")
 COMMITMENT_LIMIT = _s(0xC000012D, "STATUS_COMMITMENT_LIMIT", 1455, _errno.ENOMEM, "more memory than can be had")
 INVALID_IMAGE_NOT_MZ = _s(0xC000012F, "STATUS_INVALID_IMAGE_NOT_MZ", 193, _errno.ENOEXEC, "not an executable image")
+PIPE_BROKEN = _s(0xC000014B, "STATUS_PIPE_BROKEN", 109, _errno.EPIPE, "nobody is at the other end")
 MUTANT_LIMIT_EXCEEDED = _s(0xC0000191, "STATUS_MUTANT_LIMIT_EXCEEDED", 587, _errno.EOVERFLOW,
                            "the mutex was taken too often")
 MESSAGE_NOT_FOUND = _s(0xC0000109, "STATUS_MESSAGE_NOT_FOUND", 317, _errno.ENOMSG, "no text for this message")
 RESOURCE_LANG_NOT_FOUND = _s(0xC0000204, "STATUS_RESOURCE_LANG_NOT_FOUND", 1815, _errno.ENOMSG, "no text in this language")
 NOT_SAME_OBJECT = _s(0xC00001AC, "STATUS_NOT_SAME_OBJECT", 1656, _errno.EINVAL, "not the same object")
+INVALID_BUFFER_SIZE = _s(0xC0000206, "STATUS_INVALID_BUFFER_SIZE", 1784, _errno.EMSGSIZE, "the message is too large")
 MAPPED_ALIGNMENT = _s(0xC0000220, "STATUS_MAPPED_ALIGNMENT", 1132, _errno.EINVAL,
                       "not a multiple of the allocation granularity (65536)")
 HANDLE_NOT_CLOSABLE = _s(0xC0000235, "STATUS_HANDLE_NOT_CLOSABLE", 6, _errno.EPERM, "the handle is protected from close")

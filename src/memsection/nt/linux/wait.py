@@ -35,7 +35,7 @@ _EPOCH = 116444736000000000  # of POSIX, in 100 ns since 1601
 _TAKEN_ABANDONED = 1
 MOST = 64
 
-Item = tuple[sync.State | None, int]
+Item = tuple[sync.State | sync.Other | None, int]
 
 
 def deadline_of(timeout: int | None) -> int:
@@ -58,13 +58,31 @@ def _waitable(value: int) -> Handle:
     return handle
 
 
-def _item(handle: Handle) -> Item:
+class _Elsewhere:
+    """What stands for a handle where something else of the library is waited for."""
+
+    kind = object_types.SECTION
+
+    def __init__(self, other: sync.Other) -> None:
+        self.other, self.obj, self.fd = other, self, -1
+
+    def display_name(self) -> str | None:
+        return self.other.name
+
+
+def _named(value: int | sync.Other) -> Handle | _Elsewhere:
+    return _Elsewhere(value) if isinstance(value, sync.Other) else _waitable(value)
+
+
+def _item(handle: Handle | _Elsewhere) -> Item:
+    if isinstance(handle, _Elsewhere):
+        return handle.other, -1
     if handle.kind in (object_types.PROCESS, object_types.FILE):  # a file is signaled when no transfer is under way
         return None, handle.fd
     return waitable.state_of(handle), handle.fd
 
 
-def _status(handles: Sequence[Handle], result: tuple[int, int, int], wait_all: bool) -> int:
+def _status(handles: Sequence[Handle | _Elsewhere], result: tuple[int, int, int], wait_all: bool) -> int:
     code, index, dead = result
     if code == 0:
         return st.WAIT_0 + (0 if wait_all else index)
@@ -99,15 +117,16 @@ def _for_oneself(timeout: int | None) -> int:
         sys_.close(pidfd)
 
 
-def multiple(values: Sequence[int], wait_type: int, timeout: int | None, *, careful: bool = False) -> int:
+def multiple(values: Sequence[int | sync.Other], wait_type: int, timeout: int | None, *, careful: bool = False) -> int:
     """NtWaitForMultipleObjects."""
     if not 1 <= len(values) <= MOST:
         raise NtError(st.INVALID_PARAMETER_1, detail=f"{len(values)} handles: a wait takes 1 to {MOST}")
     if wait_type not in (s.WAIT_ALL, s.WAIT_ANY):
         raise NtError(st.INVALID_PARAMETER_3, detail=f"wait type {wait_type}")
     wait_all = wait_type == s.WAIT_ALL
-    handles = [_waitable(value) for value in values]
-    if wait_all and len({handle.obj.identity for handle in handles}) < len(handles):
+    handles = [_named(value) for value in values]
+    if wait_all and len({id(handle.other.whole) if isinstance(handle, _Elsewhere) else handle.obj.identity
+                         for handle in handles}) < len(handles):
         raise NtError(st.INVALID_PARAMETER_MIX, detail="a wait for all that has the same object twice")
     items = [_item(handle) for handle in handles]
     result = sync.wait(items, all=wait_all, knowing=not careful, deadline=deadline_of(timeout))
@@ -162,7 +181,7 @@ def connect(door: sync.WaitableBase, value: int, failed: Callable[[NtError], Any
 # ---------------------------------------------------------------------- waits that nobody sleeps in
 
 
-def watch(value: int, ready: Callable[[], None]) -> Watch:
+def watch(value: int | sync.Other, ready: Callable[[], None]) -> Watch:
     """A wait for one object that is tried when that is worth it."""
     return Watch(value, ready)
 
@@ -170,17 +189,20 @@ def watch(value: int, ready: Callable[[], None]) -> Watch:
 class Watch:
     """A wait that is tried when it is worth it: ``ready`` is called, from another thread, each time it was armed."""
 
-    def __init__(self, value: int, ready: Callable[[], None]) -> None:
-        self._handle = _waitable(value)
+    def __init__(self, value: int | sync.Other, ready: Callable[[], None]) -> None:
+        self._handle = _named(value)
         self._ready = ready
         self._watcher: _Watcher | None = None
         self._process = self._handle.kind is object_types.PROCESS
         if not self._process:
-            self._wait = sync.Wait(waitable.state_of(self._handle), self._handle.fd, ready)
+            state, fd = _item(self._handle)
+            assert state is not None
+            self._wait = sync.Wait(state, fd, ready)
 
     def attempt(self, *, careful: bool) -> int:
         """Take it now, or TIMEOUT; as ``single`` otherwise."""
         if self._process:
+            assert isinstance(self._handle, Handle)
             return single(self._handle.value, 0)
         code, dead = self._wait.attempt(not careful)
         return _status((self._handle,), (code, 0, dead), False)

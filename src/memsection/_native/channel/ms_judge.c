@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The dead: finding out that a slot's process has ended, and setting right what its words say.
+ *
+ * The order is what makes it safe to be killed in the middle: the words of a message's place change before those of its ring
+ * position, and the slot's lock is given back last, so the next one who judges finds what is left to do.
+ */
+#include "ms_channel.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "../include/ms_atomic.h"
+
+#define SLICE 4096u  /* ring positions, and units, of one look at a long channel */
+
+typedef struct {
+    uint64_t alive[(MS_ENDS_MOST + 64) / 64]; /* slots found alive in this look */
+    int dead;
+} look;
+
+/* ------------------------------------------------------------------ setting right */
+
+static void undo_sending(ms_end *end, ms_entry *entry, uint64_t word)
+{
+    uint64_t unit = *(volatile uint64_t *)&entry->u.place.unit;
+    if (entry->length == MS_IN_PLACE && unit < end->units) {
+        uint64_t place = ms_load_u64(&end->words[unit]);
+        if (MS_PLACE_STATE(place) == MS_PLACE_QUEUED && MS_PLACE_WHO(place) == (uint32_t)(entry - end->ring))
+            ms_place_free(end, (uint32_t)unit, place);
+    }
+    MS_STEP("judge: before skipping a position");
+    /* SYNC(position): release; pairs with claim */
+    ms_cas_u64(&entry->word, word, MS_RING_WORD(MS_RING_LAP(word), MS_RING_VOID, 0));
+}
+
+static void undo_receiving(ms_end *end, ms_entry *entry, uint64_t word)
+{
+    uint64_t unit = *(volatile uint64_t *)&entry->u.place.unit;
+    uint32_t index = (uint32_t)(entry - end->ring);
+    if (entry->length == MS_IN_PLACE && unit < end->units) {
+        uint64_t place = ms_load_u64(&end->words[unit]);
+        if (MS_PLACE_STATE(place) == MS_PLACE_HELD && MS_PLACE_WHO(place) == MS_RING_SLOT(word))
+            ms_cas_u64(&end->words[unit], place, MS_PLACE_BECOMES(place, index, MS_PLACE_QUEUED));
+    }
+    MS_STEP("judge: before filling a position again");
+    /* SYNC(message): release; pairs with ms_ring_pull */
+    if (ms_cas_u64(&entry->word, word, MS_RING_WORD(MS_RING_LAP(word), MS_RING_FULL, 0)) != word)
+        return;
+    MS_STEP("judge: before setting the head back");
+    uint64_t position = MS_RING_LAP(word) * end->capacity + index;
+    if (ms_peek_u64(&end->channel->head) > position)
+        ms_poke_u64(&end->channel->head, position);
+}
+
+static void undo_place(ms_end *end, uint32_t unit, uint64_t word)
+{
+    uint32_t state = MS_PLACE_STATE(word);
+    uint32_t deliveries = *(volatile uint32_t *)&end->notes[unit].deliveries;
+    MS_STEP("judge: before setting a place right");
+    if (state == MS_PLACE_TAKING || (state == MS_PLACE_HELD && deliveries <= end->redeliver)) {
+        if (ms_cas_u64(&end->words[unit], word, MS_PLACE_BECOMES(word, 0, MS_PLACE_AGAIN)) == word)
+            ms_store_u32(&end->channel->again, 1);
+    } else if (state == MS_PLACE_SENDING || state == MS_PLACE_HELD)
+        ms_place_free(end, unit, word);
+    ms_add_u32(&end->repaired, 1);
+}
+
+static int has_place(uint64_t word)
+{
+    uint32_t state = MS_PLACE_STATE(word);
+    return state == MS_PLACE_SENDING || state == MS_PLACE_HELD || state == MS_PLACE_TAKING;
+}
+
+void ms_set_right(ms_end *end, uint32_t slot)
+{
+    for (uint32_t i = 0; i < end->capacity; i++) {
+        uint64_t word = ms_load_u64(&end->ring[i].word);
+        if (MS_RING_SLOT(word) != slot)
+            continue;
+        if (MS_RING_STATE(word) == MS_RING_WRITING)
+            undo_sending(end, &end->ring[i], word);
+        else if (MS_RING_STATE(word) == MS_RING_READING)
+            undo_receiving(end, &end->ring[i], word);
+    }
+    for (uint32_t unit = 0; unit < end->units; unit++) {
+        uint64_t word = ms_load_u64(&end->words[unit]);
+        if (has_place(word) && MS_PLACE_WHO(word) == slot)
+            undo_place(end, unit, word);
+    }
+    MS_STEP("judge: before forgetting the slot");
+    ms_store_u32(&end->channel->members[slot].role, 0); /* SYNC(member): release; pairs with ms_partners */
+}
+
+/* ------------------------------------------------------------------ looking after others */
+
+static void suspect(ms_end *end, look *at, uint32_t slot)
+{
+    if (slot == 0 || slot > MS_ENDS_MOST || slot == end->slot || at->alive[slot / 64] >> slot % 64 & 1)
+        return;
+    at->alive[slot / 64] |= 1ull << slot % 64; /* asked about once, whatever comes of it */
+    if (ms_slot_take(end, slot))
+        return;
+    MS_STEP("judge: slot locked");
+    ms_set_right(end, slot);
+    ms_slot_drop(end, slot);
+    at->dead++;
+}
+
+/* A QUEUED place whose position does not name it: nothing of ours leaves one, a stranger's scribbling does (Q3). */
+static void look_for_orphan(ms_end *end, uint32_t unit, uint64_t word)
+{
+    uint32_t index = MS_PLACE_WHO(word);
+    if (index < end->capacity) {
+        uint64_t state = ms_load_u64(&end->ring[index].word);
+        uint32_t at = MS_RING_STATE(state);
+        if (at != MS_RING_FREE && at != MS_RING_VOID && end->ring[index].length == MS_IN_PLACE
+            && *(volatile uint64_t *)&end->ring[index].u.place.unit == unit)
+            return;
+        if (ms_load_u64(&end->ring[index].word) != state)
+            return;
+    }
+    if (ms_load_u64(&end->words[unit]) == word)
+        ms_place_free(end, unit, word);
+}
+
+static void look_at_units(ms_end *end, look *at, uint32_t first, uint32_t count)
+{
+    uint32_t until = count < end->units - first ? first + count : end->units;
+    for (uint32_t unit = first; unit < until; unit++) {
+        uint64_t word = ms_load_u64(&end->words[unit]);
+        if (has_place(word))
+            suspect(end, at, MS_PLACE_WHO(word));
+        else if (MS_PLACE_STATE(word) == MS_PLACE_AGAIN)
+            ms_store_u32(&end->channel->again, 1);
+        else if (MS_PLACE_STATE(word) == MS_PLACE_QUEUED)
+            look_for_orphan(end, unit, word);
+    }
+}
+
+static void look_at_ring(ms_end *end, look *at, uint64_t first, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t word = ms_load_u64(&end->ring[(first + i) % end->capacity].word);
+        uint32_t state = MS_RING_STATE(word);
+        if (state == MS_RING_WRITING || state == MS_RING_READING)
+            suspect(end, at, MS_RING_SLOT(word));
+    }
+}
+
+int ms_judge(ms_end *end)
+{
+    look at;
+    memset(&at, 0, sizeof at);
+    ms_ends_lock();
+    uint32_t scan = ms_peek_u32(&end->scan);
+    ms_poke_u32(&end->scan, scan + SLICE);
+    if (end->capacity <= 2 * SLICE)
+        look_at_ring(end, &at, 0, end->capacity);
+    else { /* where the hints say that they are at work, and in turn everywhere else */
+        look_at_ring(end, &at, ms_peek_u64(&end->channel->head), SLICE);
+        look_at_ring(end, &at, ms_peek_u64(&end->channel->tail), SLICE);
+        look_at_ring(end, &at, scan, SLICE);
+    }
+    if (end->units <= 4 * SLICE)
+        look_at_units(end, &at, 0, end->units);
+    else
+        look_at_units(end, &at, scan % end->units, 4 * SLICE);
+    ms_ends_unlock();
+    if (at.dead)
+        ms_ring_all_bells(end);
+    return at.dead;
+}

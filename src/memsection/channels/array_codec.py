@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: MIT
+"""Arrays as messages: dtype and shape travel before the elements.  The one file of this package that needs NumPy."""
+
+from __future__ import annotations
+
+import json
+import struct
+from functools import lru_cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from memsection import arrays, schema
+from memsection.channels.specs import Codec, up
+from memsection.vocabulary.errors import ArgumentError, CorruptError
+
+_HEAD = struct.Struct("<HBB4x")  # bytes of the dtype's description, dimensions, whether Fortran's order
+_DIMENSIONS = 32
+
+
+@lru_cache(maxsize=64)
+def _described(dtype: np.dtype[Any]) -> bytes:
+    if dtype.hasobject:
+        raise TypeError(f"send: an array of {dtype} holds pointers, which mean nothing to another process")
+    text = json.dumps(schema.to_json(arrays.type_of(dtype)), separators=(",", ":")).encode()
+    if len(text) > 0xFFFF:
+        raise ArgumentError(f"send: a description of the dtype of {len(text)} bytes")
+    return text
+
+
+@lru_cache(maxsize=64)
+def _dtype(text: bytes) -> np.dtype[Any]:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        raise CorruptError("receive: the description of an array's dtype is damaged") from None
+    return arrays.dtype_of(schema.from_json(found))
+
+
+@lru_cache(maxsize=256)
+def _head(dtype: np.dtype[Any], shape: tuple[int, ...], fortran: bool) -> bytes:
+    text = _described(dtype)
+    if len(shape) > _DIMENSIONS:
+        raise ArgumentError(f"send: an array of {len(shape)} dimensions, {_DIMENSIONS} are possible")
+    raw = _HEAD.pack(len(text), len(shape), fortran) + struct.pack(f"<{len(shape)}Q", *shape) + text
+    return raw + bytes(up(len(raw)) - len(raw))
+
+
+class ArrayCodec(Codec):
+    """Arrays without pointers."""
+
+    word = "array"
+    plain = False
+
+    def parts(self, value: Any) -> tuple[list[tuple[int, Any]], int, int, int]:
+        array = np.asarray(value)
+        fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+        if not fortran:
+            array = np.ascontiguousarray(array).reshape(array.shape)
+        head = _head(array.dtype, array.shape, fortran)
+        if not array.nbytes:
+            return [(0, head)], len(head), 0, 0
+        flat = array.reshape(-1, order="F" if fortran else "C").view(np.uint8)
+        return [(0, head), (len(head), flat)], len(head) + array.nbytes, array.nbytes, 0
+
+    def _facts_of(self, view: memoryview) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
+        if len(view) < _HEAD.size:
+            raise CorruptError(f"receive from {self.channel.name!r}: {len(view)} bytes are no array")
+        length, dimensions, fortran = _HEAD.unpack_from(view)
+        at = _HEAD.size + 8 * dimensions
+        if dimensions > _DIMENSIONS or at + length > len(view):
+            raise CorruptError(f"receive from {self.channel.name!r}: the head of an array is damaged")
+        head = bytes(view[_HEAD.size:at + length])  # read once, then checked
+        shape = struct.unpack_from(f"<{dimensions}Q", head)
+        dtype = _dtype(head[8 * dimensions:])
+        start = up(at + length)
+        if prod(shape) * dtype.itemsize > len(view) - min(start, len(view)):
+            raise CorruptError(f"receive from {self.channel.name!r}: an array of {shape} {dtype} in {len(view)} bytes")
+        return dtype, shape, bool(fortran), start
+
+    def split(self, view: memoryview, kind: int, copied: bool) -> Any:
+        dtype, shape, fortran, start = self._facts_of(view)
+        part = view[start:start + prod(shape) * dtype.itemsize]
+        if copied:
+            from memsection._native.ends import private
+
+            return dtype, shape, fortran, private(part)
+        return dtype, shape, fortran, part
+
+    def value(self, found: Any, copied: bool) -> Any:
+        dtype, shape, fortran, part = found
+        return np.ndarray(shape, dtype, part, order="F" if fortran else "C")
+
+    def room(self, shape: tuple[Any, ...]) -> tuple[int, int, bytes, Any]:
+        if not 1 <= len(shape) <= 2:
+            raise TypeError("sending: for arrays it takes shape and dtype: sending(shape, dtype)")
+        sizes = (shape[0],) if isinstance(shape[0], int) else tuple(shape[0])
+        dtype = np.dtype(shape[1] if len(shape) == 2 else np.float64)
+        if any(not isinstance(size, int) or size < 0 for size in sizes):
+            raise TypeError(f"sending: {shape[0]!r} is no shape")
+        head = _head(dtype, sizes, False)
+        return len(head), prod(sizes) * dtype.itemsize, head, (dtype, sizes)
+
+    def made(self, memory: memoryview, how: Any) -> Any:
+        dtype, shape = how
+        return np.ndarray(shape, dtype, memory)
+
+    def data(self, view: memoryview) -> memoryview:
+        dtype, shape, _, start = self._facts_of(view)
+        return view[start:start + prod(shape) * dtype.itemsize]

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""What the results of the native core mean to users: one exception for each."""
+
+from __future__ import annotations
+
+from errno import EBADF, EBADMSG, EMSGSIZE, ENOTCONN, EPIPE, EPROTO, ETIMEDOUT, EUSERS
+from os import strerror
+
+from memsection.vocabulary import status as st
+from memsection.vocabulary.errors import (
+    ArgumentError,
+    CorruptError,
+    EndOfChannelError,
+    Error,
+    NoReceiverError,
+    WaitTimeoutError,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from memsection.channels.overflow import Sent
+
+LAYOUT = 1  #: version of the memory's layout, MS_CHANNEL_VERSION of the core
+
+__all__ = ["EMSGSIZE", "ETIMEDOUT", "LAYOUT", "Channel"]
+
+
+class Channel:
+    """What the parts of one end share: its name, its limits, and what it still owes."""
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+        self.largest = 0
+        self.overflow = True
+        self.prefix = ""  # of the names of memory for messages that do not fit
+        self.security: bytes | None = None
+        self.sent: list[Sent] = []  # such messages that were sent and perhaps not taken yet
+        self.kept: Callable[[], tuple[int, list[int]]] = lambda: (0, [])
+
+    def problem(self, result: int, sending: bool = False) -> Error:
+        """The exception for a negative errno of the core."""
+        what = "send to" if sending else "receive from"
+        head = f"{what} {self.name!r}" if self.name else what.rsplit(" ", 1)[0]
+        if result == -ETIMEDOUT:
+            return WaitTimeoutError(f"{head}: the time is up{self._who_keeps() if sending else ''}")
+        if result == -EPIPE:
+            return EndOfChannelError(f"{head}: the channel was shut down")
+        if result == -ENOTCONN:
+            if sending:
+                return NoReceiverError(f"{head}: it is full, and all who received from it have closed it or ended")
+            return EndOfChannelError(f"{head}: it is empty, and all who sent to it have closed it or ended")
+        if result == -EBADF:
+            return ArgumentError(f"{head}: this end was closed")
+        if result == -EBADMSG:
+            return CorruptError(f"{head}: the channel's memory, which any holder may write, makes no sense")
+        if result == -EPROTO:
+            return CorruptError(f"open {self.name!r}: the channel has another layout than version {LAYOUT} of this library")
+        if result == -EUSERS:
+            return Error(f"open {self.name!r}: 1023 ends of the channel are open, which is the most",
+                         ntstatus=st.INSUFFICIENT_RESOURCES)
+        return Error(f"{head}: {strerror(-result)}", ntstatus=st.from_errno(-result))
+
+    def _who_keeps(self) -> str:
+        count, pids = self.kept()
+        if not count:
+            return ""
+        whose = ", ".join(map(str, pids))
+        return (f"; {count} {'place is' if count == 1 else 'places are'} kept in hand by"
+                f" {'process' if len(pids) == 1 else 'processes'} {whose}")

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Compiled with the channel core and -DMS_TEST_STEPS for channel_steps.py: whole operations, with arguments that ctypes can
+ * give.  A message is its length, then bytes that follow from a seed.
+ */
+#include "channel/ms_channel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "ms_futex.h"
+
+typedef struct {
+    ms_end end;
+    ms_message kept;
+} actor;
+
+static void fill(unsigned char *bytes, uint64_t length, uint32_t seed)
+{
+    for (uint64_t i = 0; i < length; i++)
+        bytes[i] = (unsigned char)(seed + (i < 4 ? 0 : i));
+    memcpy(bytes, &seed, 4);
+}
+
+static int64_t check(const unsigned char *bytes, uint64_t length)
+{
+    uint32_t seed;
+    if (length < 4)
+        return -EILSEQ;
+    memcpy(&seed, bytes, 4);
+    for (uint64_t i = 4; i < length; i++)
+        if (bytes[i] != (unsigned char)(seed + i))
+            return -EILSEQ;
+    return seed;
+}
+
+static int patient(ms_await *wait)
+{
+    int result;
+    while ((result = ms_await_change(wait)) == -EINTR)
+        return 0;
+    return result;
+}
+
+actor *channel_open(int fd, const ms_shape *shape, uint32_t role, int make, int *result)
+{
+    uint64_t size = ms_channel_size(shape);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    actor *one = calloc(1, sizeof *one);
+    if (make)
+        ms_channel_format(memory, shape);
+    *result = ms_end_open(&one->end, memory, size, shape, fd, role);
+    return one;
+}
+
+static ms_await begin(actor *one, int what, uint64_t length, int64_t timeout_ms)
+{
+    return (ms_await){.end = &one->end, .what = what, .length = length,
+                      .deadline = timeout_ms < 0 ? MS_FOREVER : timeout_ms ? ms_now() + timeout_ms * 1000000 : 0};
+}
+
+/* 0 or a negative errno. */
+int64_t channel_send(actor *one, uint64_t length, uint32_t seed, int64_t timeout_ms)
+{
+    unsigned char brief[MS_SHORT];
+    uint32_t unit = 0;
+    uint64_t word = 0, position;
+    int result = ms_end_enter(&one->end), in_place = length > MS_SHORT || one->end.redeliver;
+    if (result)
+        return result;
+    ms_await wait = begin(one, MS_FOR_PLACE, length, timeout_ms);
+    if (in_place) {
+        while ((result = ms_place_take(&one->end, length, &unit, &word)) == -EAGAIN)
+            if ((result = patient(&wait)))
+                break;
+        ms_await_end(&wait, !result);
+        if (result)
+            return result;
+        fill(ms_place_bytes(&one->end, unit), length, seed);
+    } else
+        fill(brief, length, seed);
+    MS_STEP("send: made");
+    wait = begin(one, MS_FOR_ROOM, 0, timeout_ms);
+    do
+        result = in_place ? ms_ring_push_place(&one->end, unit, word, length, 7, 0, &position)
+                          : ms_ring_push(&one->end, brief, (uint32_t)length, 7, 0, &position);
+    while (result == -EAGAIN && !(result = patient(&wait)));
+    ms_await_end(&wait, !result);
+    if (result && in_place)
+        ms_place_free(&one->end, unit, word);
+    return result;
+}
+
+/* The seed of the next message, or a negative errno; `keep`: it stays in hand. */
+int64_t channel_receive(actor *one, int64_t timeout_ms, int keep)
+{
+    static unsigned char copied[1 << 20];
+    ms_message message;
+    int nobody = 0, result = ms_end_enter(&one->end);
+    if (result)
+        return result;
+    ms_await wait = begin(one, MS_FOR_MESSAGE, 0, timeout_ms);
+    for (;;) {
+        memset(&message, 0, sizeof message);
+        result = ms_ring_pull(&one->end, &message);
+        if ((result != -EAGAIN && result != -EBUSY) || nobody)
+            break;
+        if (result == -EAGAIN && one->end.channel->down) {
+            result = -EPIPE;
+            break;
+        }
+        result = patient(&wait);
+        nobody = result == -ENOTCONN;
+        if (result && !nobody)
+            break;
+    }
+    ms_await_end(&wait, !result);
+    if (result)
+        return nobody ? -ENOTCONN : result;
+    memcpy(copied, message.bytes, message.length);
+    MS_STEP("receive: copied");
+    if (keep && message.in_place) {
+        result = ms_ring_keep(&one->end, &message);
+        one->kept = message;
+    } else
+        ms_ring_pulled(&one->end, &message);
+    return result ? result : check(copied, message.length);
+}
+
+int64_t channel_done(actor *one, int again)
+{
+    ms_kept_done(&one->end, &one->kept, again);
+    return 0;
+}
+
+int64_t channel_back(actor *one)
+{
+    ms_message message = {0};
+    int result = ms_ring_pull(&one->end, &message);
+    if (!result)
+        ms_ring_unpull(&one->end, &message);
+    return result;
+}
+
+int64_t channel_close(actor *one)
+{
+    ms_end_close(&one->end);
+    return 0;
+}
+
+int64_t channel_shutdown(actor *one)
+{
+    ms_channel_shut(&one->end, 0);
+    return 0;
+}
+
+int64_t channel_judge(actor *one)
+{
+    return ms_judge(&one->end);
+}
+
+/* How many places are not free, and entries that are neither free nor void. */
+int64_t channel_busy(actor *one)
+{
+    int64_t busy = 0;
+    for (uint32_t unit = 0; unit < one->end.units; unit++)
+        busy += MS_PLACE_STATE(one->end.words[unit]) != MS_PLACE_FREE;
+    for (uint32_t i = 0; i < one->end.capacity; i++) {
+        uint32_t state = MS_RING_STATE(one->end.ring[i].word);
+        busy += (int64_t)(state != MS_RING_FREE && state != MS_RING_VOID) << 32;
+    }
+    return busy;
+}

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: MIT
+"""The channel core with its named steps, called through ctypes, and processes that are killed at the n-th of them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+HERE = Path(__file__).parent
+CORE = HERE.parents[1] / "src" / "memsection" / "_native"
+FILES = ["ms_futex.c", "ms_spin.c", "channel/ms_end.c", "channel/ms_judge.c", "channel/ms_place.c",
+         "channel/ms_ring.c", "channel/ms_bell.c"]
+SEND, RECEIVE, BOTH = 1, 2, 3
+HOOK = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
+PATIENCE_MS = 20_000  #: until something that does not happen counts as never
+
+
+def compile_core(compiler: str, target: Path) -> Path:
+    """The core with its steps, as a library."""
+    library = target / "channel.so"
+    subprocess.run([compiler, "-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
+                    "-DMS_TEST_STEPS", "-I", str(CORE), "-I", str(CORE / "include"), str(HERE / "channel_steps.c"),
+                    *(str(CORE / name) for name in FILES), "-pthread", "-o", str(library)], check=True)
+    return library
+
+
+class Shape(ctypes.Structure):
+    """ms_shape."""
+
+    _fields_ = [("capacity", ctypes.c_uint32), ("redeliver", ctypes.c_uint32), ("small", ctypes.c_uint64),
+                ("large", ctypes.c_uint64), ("large_unit", ctypes.c_uint64)]
+
+
+class Channel:
+    """A channel in a memfd, with as many ends in this process as are opened."""
+
+    def __init__(self, library: Path, *, capacity: int = 4, redeliver: int = 0, small: int = 30) -> None:
+        self.core = ctypes.CDLL(str(library))
+        self.core.channel_open.restype = ctypes.c_void_p
+        self.core.ms_channel_size.restype = ctypes.c_uint64
+        for name in ("send", "receive", "done", "back", "close", "shutdown", "judge", "busy"):
+            getattr(self.core, "channel_" + name).restype = ctypes.c_int64
+        self.shape = Shape(capacity, redeliver, small, 0, 0)
+        self.fd = os.memfd_create("channel")
+        os.ftruncate(self.fd, self.core.ms_channel_size(ctypes.byref(self.shape)))
+        self.fresh = True
+
+    def open(self, role: int = BOTH) -> End:
+        """One more end."""
+        result = ctypes.c_int()
+        actor = self.core.channel_open(self.fd, ctypes.byref(self.shape), role, self.fresh, ctypes.byref(result))
+        self.fresh = False
+        assert result.value == 0, os.strerror(-result.value)
+        return End(self.core, actor)
+
+    def dies_at(self, number: int, body: Callable[[], object]) -> str:
+        """Run a body in a forked child that is killed at its n-th step; the step's name, "" if there were fewer."""
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if not pid:
+            try:
+                left = number
+
+                def step(name: bytes) -> None:
+                    nonlocal left
+                    left -= 1
+                    if not left:
+                        os.write(writer, name)
+                        os.kill(os.getpid(), signal.SIGKILL)
+
+                hook = HOOK(step)
+                ctypes.c_void_p.in_dll(self.core, "ms_step_hook").value = ctypes.cast(hook, ctypes.c_void_p).value
+                body()
+                os._exit(0)
+            except BaseException as problem:
+                os.write(2, f"child: {problem!r}\n".encode())
+            finally:
+                os._exit(1)
+        os.close(writer)
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        with os.fdopen(reader) as pipe:
+            name = pipe.read()
+        assert status == (-signal.SIGKILL if name else 0), (status, name)
+        return name
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        os.close(self.fd)
+
+
+class End:
+    """One end, called directly."""
+
+    def __init__(self, core: ctypes.CDLL, actor: int) -> None:
+        self._core, self._actor = core, ctypes.c_void_p(actor)
+
+    def send(self, seed: int, length: int = 64, timeout_ms: int = PATIENCE_MS) -> int:
+        return int(self._core.channel_send(self._actor, ctypes.c_uint64(length), ctypes.c_uint32(seed),
+                                           ctypes.c_int64(timeout_ms)))
+
+    def receive(self, timeout_ms: int = PATIENCE_MS, *, keep: bool = False) -> int:
+        return int(self._core.channel_receive(self._actor, ctypes.c_int64(timeout_ms), keep))
+
+    def done(self, again: bool = False) -> int:
+        return int(self._core.channel_done(self._actor, again))
+
+    def back(self) -> int:
+        return int(self._core.channel_back(self._actor))
+
+    def close(self) -> None:
+        self._core.channel_close(self._actor)
+
+    def shutdown(self) -> None:
+        self._core.channel_shutdown(self._actor)
+
+    def judge(self) -> int:
+        return int(self._core.channel_judge(self._actor))
+
+    def busy(self) -> tuple[int, int]:
+        """(places in use, positions in use)."""
+        both = int(self._core.channel_busy(self._actor))
+        return both & 0xFFFFFFFF, both >> 32

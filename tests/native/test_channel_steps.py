@@ -1,0 +1,252 @@
+# SPDX-License-Identifier: MIT
+"""Death between any two steps of every operation of a channel, with survivors that go on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+if sys.platform != "linux":
+    pytest.skip("channels exist on Linux only", allow_module_level=True)
+
+from native import channel_steps
+from native.channel_steps import BOTH, RECEIVE, SEND, Channel, End
+
+compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang") or ""
+pytestmark = pytest.mark.skipif(not compiler, reason="needs a C compiler")
+
+SHORT, PLACED, LONG = 64, 3000, 12000  # bytes: in the ring, in one unit, in three
+CAPACITY = 4
+BEFORE, VICTIMS = [1, 2], 99  # seeds
+Make = Callable[..., Channel]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return channel_steps.compile_core(compiler, tmp_path_factory.mktemp("steps"))
+
+
+@pytest.fixture
+def make(library: Path) -> Iterator[Make]:
+    made: list[Channel] = []
+
+    def one(**options: int) -> Channel:
+        made.append(Channel(library, capacity=CAPACITY, **options))
+        return made[-1]
+
+    yield one
+    for channel in made:
+        channel.close()
+
+
+def sweep(make: Make, body: Callable[[Channel], object], audit: Callable[[Channel, End, End, str], None], *,
+          before: list[int] = BEFORE, length: int = SHORT, **options: int) -> set[str]:
+    """Kill a child at its first, second, third ... step until it ends alive; the names of all steps."""
+    names: set[str] = set()
+    for number in range(1, 200):
+        channel = make(**options)
+        sender, receiver = channel.open(SEND), channel.open(RECEIVE)
+        for seed in before:
+            assert sender.send(seed, length) == 0
+        name = channel.dies_at(number, lambda channel=channel: body(channel))
+        audit(channel, sender, receiver, name)
+        goes_on(sender, receiver, length)
+        sender.close()
+        receiver.close()
+        if not name:
+            return names
+        names.add(name)
+    raise AssertionError("it never came to its end")
+
+
+def drained(sender: End, receiver: End, sentinel: int = 77) -> list[int]:
+    """What waits, found by sending one more."""
+    found = []
+    while True:
+        result = sender.send(sentinel, timeout_ms=0)
+        if result == 0:
+            break
+        assert result == -errno.ETIMEDOUT, result
+        found.append(receiver.receive())
+    while (one := receiver.receive()) != sentinel:
+        assert one >= 0, one
+        found.append(one)
+    late = receiver.receive(timeout_ms=120)  # what was given back is found by a look
+    return found if late == -errno.ETIMEDOUT else [*found, late]
+
+
+def goes_on(sender: End, receiver: End, length: int) -> None:
+    """After the audit: everything is free, and the whole capacity can be used, in order."""
+    receiver.judge()
+    assert receiver.busy() == (0, 0)
+    for seed in range(CAPACITY):
+        assert sender.send(seed, length) == 0
+    assert sender.send(9, length, timeout_ms=0) == -errno.ETIMEDOUT
+    assert [receiver.receive() for _ in range(CAPACITY)] == list(range(CAPACITY))
+    assert receiver.busy() == (0, 0)
+
+
+@pytest.mark.invariant("Q2")
+@pytest.mark.invariant("Q4")
+@pytest.mark.parametrize("length", [SHORT, PLACED, LONG])
+def test_a_sender_that_dies_anywhere_has_sent_its_message_whole_or_not_at_all(make: Make, length: int) -> None:
+    def body(channel: Channel) -> None:
+        channel.open(SEND).send(VICTIMS, length)
+
+    def audit(channel: Channel, sender: End, receiver: End, name: str) -> None:
+        assert [one for one in drained(sender, receiver) if one != VICTIMS] == BEFORE
+
+    names = sweep(make, body, audit, length=length)
+    assert {"send: before claiming a position", "send: before publishing"} <= names
+    assert ("send: before queueing the place" in names) == (length > 112)
+    assert ("place: before taking a part" in names) == (length == LONG)
+
+
+@pytest.mark.invariant("Q2")
+@pytest.mark.invariant("Q3")
+@pytest.mark.parametrize("length", [SHORT, PLACED, LONG])
+def test_a_receiver_that_dies_before_it_has_given_the_position_back_has_taken_nothing(make: Make, length: int) -> None:
+    def body(channel: Channel) -> None:
+        assert channel.open(RECEIVE).receive() == BEFORE[0]
+
+    def audit(channel: Channel, sender: End, receiver: End, name: str) -> None:
+        found = drained(sender, receiver)
+        gone = name in ("", "receive: given back, before the bell", "place: freed, before the bell") or (
+            length == SHORT and name.startswith("bell")) or name.startswith("close")
+        if name == "receive: given back, before the bell" and length > 112:
+            gone = False  # its place says that the call had not returned
+        assert sorted(found) == (BEFORE[1:] if gone else BEFORE), name  # what is given to another is out of order
+
+    names = sweep(make, body, audit, length=length)
+    assert {"receive: claimed", "receive: copied", "receive: before giving the position back"} <= names
+
+
+@pytest.mark.invariant("Q3")
+@pytest.mark.parametrize("redeliver", [0, 1])
+def test_a_receiver_that_dies_with_a_message_in_hand_takes_it_along_unless_it_may_be_redelivered(
+        make: Make, redeliver: int) -> None:
+    def body(channel: Channel) -> None:
+        end = channel.open(RECEIVE)
+        assert end.receive(keep=True) == BEFORE[0]
+        end.done()
+
+    def audit(channel: Channel, sender: End, receiver: End, name: str) -> None:
+        found = drained(sender, receiver)
+        assert set(found) >= {BEFORE[1]} and len(found) == len(set(found))
+        held = ("receive: held, before giving the position back", "receive: before giving the position back")
+        if name.startswith("kept") or name in ("receive: given back, before the bell", "place: before freeing it"):
+            assert (BEFORE[0] in found) == bool(redeliver), name
+        elif name in ("receive: claimed", "receive: copied", "receive: before holding the place", *held):
+            assert sorted(found) == BEFORE, name
+
+    names = sweep(make, body, audit, length=PLACED, redeliver=redeliver)
+    assert "kept: before freeing the place" in names
+
+
+def test_a_message_given_back_for_another_receiver_is_there_after_any_death(make: Make) -> None:
+    def body(channel: Channel) -> None:
+        end = channel.open(RECEIVE)
+        end.receive(keep=True)
+        end.done(again=True)
+        assert end.receive() == BEFORE[0]
+
+    def audit(channel: Channel, sender: End, receiver: End, name: str) -> None:
+        found = drained(sender, receiver)
+        assert BEFORE[1] in found and len(found) == len(set(found))
+        if name == "again: before taking":
+            assert BEFORE[0] in found
+
+    assert {"kept: before sending it again", "again: before taking"} <= sweep(make, body, audit, length=PLACED, redeliver=2)
+
+
+@pytest.mark.invariant("Q4")
+@pytest.mark.parametrize("at", ["send: before publishing", "receive: copied", "kept: before freeing the place"])
+def test_whoever_dies_while_it_sets_right_what_the_dead_left_leaves_that_to_the_next(make: Make, at: str) -> None:
+    def first(channel: Channel) -> None:
+        end = channel.open(BOTH)
+        if at.startswith("send"):
+            end.send(VICTIMS, LONG)
+        elif at.startswith("kept"):
+            end.receive(keep=True)
+            end.done()
+        else:
+            end.receive()
+
+    # The first victim dies before the second is counted: its steps are its own process's.
+    names: set[str] = set()
+    for number in range(1, 100):
+        channel = make(redeliver=1)
+        sender, receiver = channel.open(SEND), channel.open(RECEIVE)
+        for seed in BEFORE:
+            assert sender.send(seed, LONG) == 0
+        n = 1
+        while (died := channel.dies_at(n, lambda channel=channel: first(channel))) != at:
+            assert died, "the step was never reached"
+            n += 1
+            receiver.judge()
+            receiver.close()
+            sender.close()
+            channel = make(redeliver=1)
+            sender, receiver = channel.open(SEND), channel.open(RECEIVE)
+            for seed in BEFORE:
+                assert sender.send(seed, LONG) == 0
+        second = channel.dies_at(number, lambda channel=channel: channel.open(BOTH).judge())
+        found = drained(sender, receiver)
+        assert sorted(found) == BEFORE, (at, second, found)
+        goes_on(sender, receiver, LONG)
+        if not second:
+            break
+        names.add(second)
+    assert any(name.startswith("judge: before") for name in names)
+
+
+@pytest.mark.parametrize("what", ["open", "close", "shutdown"])
+def test_a_death_in_opening_closing_or_shutting_down_leaves_the_channel_usable(make: Make, what: str) -> None:
+    def body(channel: Channel) -> None:
+        end = channel.open(BOTH)
+        if what == "close":
+            end.close()
+        if what == "shutdown":
+            end.shutdown()
+
+    for number in range(1, 60):
+        channel = make()
+        sender, receiver = channel.open(SEND), channel.open(RECEIVE)
+        assert sender.send(1) == 0
+        name = channel.dies_at(number, lambda channel=channel: body(channel))
+        assert receiver.receive() == 1
+        result = sender.send(2, timeout_ms=0)
+        assert result in ((0,) if what != "shutdown" else (0, -errno.EPIPE))
+        if result == 0:
+            assert receiver.receive() == 2
+        else:
+            assert receiver.receive(timeout_ms=0) == -errno.EPIPE
+        if not name:
+            return
+    raise AssertionError("it never came to its end")
+
+
+@pytest.mark.invariant("Q1")
+def test_who_waits_for_one_that_dies_is_told(make: Make) -> None:
+    channel = make()
+    receiver = channel.open(RECEIVE)
+
+    def send_and_die() -> None:
+        end = channel.open(SEND)
+        end.send(1)
+        end.send(2, PLACED)
+
+    assert channel.dies_at(10_000, send_and_die) == ""
+    assert [receiver.receive(), receiver.receive(), receiver.receive()] == [1, 2, -errno.ENOTCONN]
+    sender = channel.open(SEND)
+    assert sender.send(3) == 0 and receiver.receive() == 3, "it works again when a sender comes"
+    receiver.close()
+    for seed in range(CAPACITY):
+        assert sender.send(seed) == 0
+    assert sender.send(9) == -errno.ENOTCONN

@@ -1,0 +1,304 @@
+# SPDX-License-Identifier: MIT
+"""Queues between processes: passing ends on, forks, and what a kill leaves."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.forkserver
+import multiprocessing.resource_tracker
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.objects import unique_name
+from support.workers import fork, reap, until
+
+from memsection import EndOfChannelError, NoReceiverError, WaitTimeoutError
+from memsection.api import transit
+from memsection.channels import Queue
+
+np = pytest.importorskip("numpy")
+PLACED, HUGE = 3000, 300_000
+
+
+@pytest.fixture(scope="module", autouse=True)
+def helpers_of_multiprocessing() -> None:
+    """What it keeps for itself is there before anything is counted."""
+    multiprocessing.forkserver.ensure_running()
+    multiprocessing.resource_tracker.ensure_running()
+    transit._own.make_notes()
+
+
+def stopped_in(body: Callable[[], Any]) -> int:
+    """A forked child that runs a function and then stands still until it is killed."""
+    reader, writer = os.pipe()
+
+    def child() -> None:
+        held = body()
+        os.write(writer, b"x")
+        time.sleep(60)
+        del held
+
+    pid = fork(child)
+    os.close(writer)
+    assert os.read(reader, 1) == b"x"
+    os.close(reader)
+    return pid
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+@pytest.mark.invariant("Q1")
+@pytest.mark.parametrize("by_name", [True, False])
+def test_a_receiver_whose_senders_are_killed_gets_the_rest_and_then_the_end(by_name: bool) -> None:
+    with Queue.create(unique_name(), bytes) as queue:
+        def sends() -> object:
+            end = Queue.open(queue.name) if by_name else queue
+            end.send(b"1")
+            end.send(b"2" * PLACED)
+            return end
+
+        pid = stopped_in(sends)
+        assert queue.receive(20) == b"1"
+        threading.Timer(0.05, os.kill, [pid, signal.SIGKILL]).start()
+        assert list(queue) == [b"2" * PLACED]
+        os.waitpid(pid, 0)
+        assert queue.wait(0)
+
+
+@pytest.mark.invariant("Q1")
+def test_a_sender_to_a_full_queue_whose_receivers_are_killed_is_told() -> None:
+    with Queue.create(None, bytes, capacity=2) as queue:
+        pid = stopped_in(lambda: queue.receive(0) if queue.wait(0) else None)
+        queue.send(b"1")
+        queue.send(b"2")
+        threading.Timer(0.05, os.kill, [pid, signal.SIGKILL]).start()
+        with pytest.raises(NoReceiverError):
+            queue.send(b"3", 20)
+        os.waitpid(pid, 0)
+        with pytest.raises(NoReceiverError):
+            queue.send(b"3" * PLACED, 0)
+
+
+@pytest.mark.invariant("Q4")
+def test_places_that_a_dead_receiver_had_in_hand_are_taken_back() -> None:
+    with Queue.create(None, np.ndarray, capacity=8, largest=1_000_000) as queue:
+        for _ in range(2):
+            queue.send(np.zeros(900_000, np.uint8))
+        pid = stopped_in(lambda: [queue.receive(copy=False), queue.receive(copy=False)])
+        with pytest.raises(WaitTimeoutError, match=f"kept in hand by process {pid}"):
+            queue.send(np.zeros(900_000, np.uint8), 0)
+        kill(pid)
+        threading.Thread(target=lambda: None).start()
+        queue.send(np.zeros(900_000, np.uint8), 20)
+        assert queue.repaired == 2
+
+
+@pytest.mark.parametrize("length", [5, PLACED])
+def test_with_redeliver_another_receiver_gets_what_the_dead_had_in_hand(length: int) -> None:
+    with Queue.create(None, bytes, redeliver=1) as queue:
+        queue.send(b"a" * length)
+        for deliveries in (1, 2):
+            def takes(deliveries: int = deliveries) -> object:
+                block = queue.receiving(20)
+                assert block.__enter__().deliveries == deliveries
+                return block
+
+            kill(stopped_in(takes))
+        with pytest.raises(EndOfChannelError):
+            queue.receive(20)
+    with Queue.create(None, bytes) as once:
+        once.send(b"a" * PLACED)
+        kill(stopped_in(lambda: once.receive(copy=False)))
+        with pytest.raises(EndOfChannelError):
+            once.receive(20)
+
+
+def test_a_message_of_a_dead_sender_that_has_memory_of_its_own_goes_with_it_and_no_other_does() -> None:
+    with Queue.create(None, bytes) as queue:
+        def sends() -> None:
+            queue.send(b"x" * HUGE)
+            queue.send(b"small")
+
+        kill(stopped_in(sends))
+        assert queue.receive(20) == b"small"
+        with pytest.raises(EndOfChannelError):
+            queue.receive(20)
+
+
+def test_close_waits_until_a_message_with_memory_of_its_own_was_taken() -> None:
+    name = unique_name()
+    with Queue.create(name, bytes, role="receive") as receiver:
+        def sends() -> None:
+            with Queue.open(name, role="send") as sender:
+                sender.send(b"x" * HUGE)
+
+        pid = fork(sends)
+        time.sleep(0.05)
+        assert receiver.receive(20) == b"x" * HUGE
+        assert reap(pid) == 0
+        pid = fork(sends)
+        assert reap_after(pid, receiver) == 0, "nobody is left who could take it"
+
+
+def reap_after(pid: int, receiver: Queue[bytes]) -> int:
+    assert receiver.wait(20)
+    receiver.close()
+    return reap(pid)
+
+
+def test_a_forked_child_starts_with_nothing_in_hand_and_what_is_in_hand_stays_the_parents() -> None:
+    with Queue.create(None, np.ndarray) as queue:
+        queue.send(np.arange(5000))
+        held = queue.receive(copy=False)
+
+        def child() -> None:
+            nonlocal held
+            assert held[-1] == 4999
+            del held
+            assert queue._core.kept()[0] == 1
+            queue.send(np.arange(3))
+            queue.close()
+
+        assert reap(fork(child)) == 0
+        assert queue._core.kept() == (1, [os.getpid()]) and held.sum() == 4999 * 2500
+        assert queue.receive(20).sum() == 3
+
+
+def test_a_fork_of_a_fork_uses_the_end_it_was_born_with() -> None:
+    with Queue.create(None, bytes) as queue:
+        def child() -> None:
+            queue.send(b"child")
+            assert reap(fork(lambda: queue.send(b"grandchild"))) == 0
+            queue.send(b"child again")
+
+        assert reap(fork(child)) == 0
+        assert list(queue) == [b"child", b"grandchild", b"child again"]
+        assert queue.senders == 1
+
+
+def test_a_child_that_never_used_the_end_is_waited_for_by_nobody() -> None:
+    with Queue.create(None, bytes) as queue:
+        pid = stopped_in(lambda: None)
+        assert reap(fork(lambda: queue.send(b"x"))) == 0
+        assert list(queue) == [b"x"]
+        kill(pid)
+
+
+def test_forks_in_the_middle_of_traffic_disturb_nobody() -> None:
+    with Queue.create(None, bytes, capacity=3) as queue:
+        stop = threading.Event()
+
+        def traffic() -> None:
+            while not stop.is_set():
+                queue.send(b"t" * 200)
+                queue.receive(20)
+
+        threads = [threading.Thread(target=traffic) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for _ in range(10):
+            assert reap(fork(lambda: queue.senders and None)) == 0
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+        assert len(queue) == 0 and queue._core.kept()[0] == 0
+
+
+def _worker(jobs: Queue[Any], results: Queue[Any]) -> None:
+    with jobs, results:
+        for job in jobs:
+            results.send((os.getpid(), job * 2))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_ends_pass_through_multiprocessing_with_their_role(method: str) -> None:
+    context = multiprocessing.get_context(method)
+    with Queue.create(None, role="send") as jobs, Queue.create(None, role="receive") as results:
+        ends = [Queue.from_section(jobs.section.duplicate(), role="receive"),
+                Queue.from_section(results.section.duplicate(), role="send")]
+        process = context.Process(target=_worker, args=ends)
+        process.start()
+        for i in range(20):
+            jobs.send(i)
+        jobs.shutdown()
+        found = []
+        while len(found) < 20:
+            found.append(results.receive(60))
+        process.join(20)
+        exitcode = process.exitcode
+        process.close()
+        for end in ends:
+            end.close()
+        assert sorted(value for _, value in found) == list(range(0, 40, 2)) and exitcode == 0
+
+
+def _sends_back(carrier: Any) -> None:
+    with carrier.get() as queue:
+        queue.send(queue.role)
+
+
+def test_an_end_passes_through_a_queue_at_any_time() -> None:
+    context = multiprocessing.get_context("spawn")
+    carrier = context.Queue()
+    with Queue.create(unique_name(), role="receive") as queue:
+        process = context.Process(target=_sends_back, args=(carrier,))
+        process.start()
+        with Queue.open(queue.name, role="send") as passed:
+            carrier.put(passed)
+            assert queue.receive(60) == "send"
+        process.join(20)
+        process.close()
+    carrier.close()
+    carrier.join_thread()
+    carrier._reader.close()
+    carrier._writer.close()
+
+
+def test_ends_are_counted_by_who_lives() -> None:
+    name = unique_name()
+    with Queue.create(name, bytes) as queue, Queue.open(name, role="send"):
+        assert (queue.senders, queue.receivers) == (2, 1)
+        pid = stopped_in(lambda: Queue.open(name, role="receive"))
+        assert (queue.senders, queue.receivers) == (2, 2)
+        kill(pid)
+        assert (queue.senders, queue.receivers) == (2, 1)
+
+
+def test_a_stopped_receiver_holds_up_nobody_but_its_position() -> None:
+    with Queue.create(None, bytes, capacity=4) as queue:
+        pid = stopped_in(lambda: queue.receive(0) if queue.wait(0) else None)
+        os.kill(pid, signal.SIGSTOP)
+        for i in range(20):
+            queue.send(b"%d" % i, 20)
+            assert queue.receive(20) == b"%d" % i
+        kill(pid)
+
+
+@pytest.mark.invariant("Q4")
+def test_kills_at_random_moments_lose_nothing_but_what_was_in_hand() -> None:
+    with Queue.create(None, bytes, capacity=8) as queue:
+        for round_ in range(8):
+            def sends(round_: int = round_) -> None:
+                for i in range(100_000):
+                    queue.send(b"%d %d" % (round_, i) + b" " * (i % 3 * 1500))
+
+            pid = fork(sends)
+            got = [int(queue.receive(20).split()[1]) for _ in range(200)]
+            kill(pid)
+            while True:
+                try:
+                    got.append(int(queue.receive(20).split()[1]))
+                except EndOfChannelError:
+                    break
+            assert got == list(range(len(got)))
+        for _ in range(8):
+            queue.send(b"x" * 4096, 20)
+        until(lambda: len(queue) == 8, "all positions are free")
