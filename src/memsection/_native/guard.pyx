@@ -37,6 +37,36 @@ cdef extern from "ms_guard.h" nogil:
     int ms_guard_ensure()
 
 
+cdef bint _watching = False
+
+
+cdef int _watch_others() except -1:
+    """Come back on top after every change of the handlers by way of the interpreter.
+
+    A handler in Python that is installed later would never run for a fault, because the instruction is tried again before
+    the interpreter gets to it, for ever.
+    """
+    global _watching
+    import _signal
+    import faulthandler
+    if not _watching:
+        _watching = True
+        _signal.signal = _followed(_signal.signal)      # which signal.signal calls, however it was imported
+        faulthandler.enable = _followed(faulthandler.enable)
+        faulthandler.disable = _followed(faulthandler.disable)
+    return 0
+
+
+cdef object _followed(function):
+    def followed(*arguments, **options):
+        try:
+            return function(*arguments, **options)
+        finally:
+            ms_guard_ensure()
+    followed.__name__, followed.__doc__, followed.__wrapped__ = function.__name__, function.__doc__, function
+    return followed
+
+
 cdef object _failure(int error):
     return MemoryError("guard: no room for another view") if error == ENOMEM else OSError(error, os.strerror(error))
 
@@ -156,6 +186,7 @@ def add(uintptr_t address, size_t length, int prot, int fd=-1, uint64_t file_off
     cdef Guard guard = Guard.__new__(Guard)
     cdef ms_guard *slot = NULL
     cdef int result
+    _watch_others()
     if fd >= 0:
         guard._file = _file(fd)
     # Safety: the caller vouches that [address, address + length) is its mapping until it removes the guard.
@@ -179,6 +210,7 @@ def add_reserved(uintptr_t address, size_t length, int prot, uintptr_t bitmap_ad
     """
     cdef Guard guard = Guard.__new__(Guard)
     cdef ms_guard *slot = NULL
+    _watch_others()
     # Safety: as in add; the bitmap's words are aligned, which is checked here, and read one by one.
     if bitmap_address % 4 != 0:
         raise ValueError("guard: the bitmap is not aligned to its words")

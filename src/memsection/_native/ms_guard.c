@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "ms_atomic.h"
@@ -121,6 +122,35 @@ static int replace(uint64_t address)
     return result != -1;
 }
 
+/* Replace what files have lost and nobody has touched so far.  1 when there was something. */
+static int replace_lost(void)
+{
+    uint32_t used = ms_load_u32(&slots_used);
+    int found = 0;
+    for (uint32_t i = 0; i < used; i++) {
+        ms_guard *guard = &slots[i];
+        uint64_t start = ms_load_u64(&guard->start), fault = ms_load_u64(&guard->fault);
+        int64_t left = start && guard->bitmap == NULL ? bytes_left(guard) : -1;
+        uint64_t lost = page_ceiling((uint64_t)left);
+        if (left >= 0 && start + lost < guard->end && !(fault && fault - 1 <= lost))
+            found |= replace(start + lost);
+    }
+    return found;
+}
+
+/* A signal that this thread sent itself may be a fault's: Python's fault handler, put on top of ours, writes its report,
+ * puts ours back and raises the signal again, so that the address is lost.  Then it is ignored: the instruction faults once
+ * more, and we see the true address.  That we are called in the middle of a handler is known where handlers have a stack of
+ * their own; elsewhere by a file that has lost pages.  Every other such signal means what it says. */
+static int is_raised_again(const siginfo_t *info, const void *context)
+{
+    if (info->si_code != SI_TKILL || info->si_pid != getpid() || depth)
+        return 0;
+    if (((const ucontext_t *)context)->uc_stack.ss_flags & SS_ONSTACK)
+        return 1;
+    return info->si_signo == SIGBUS && replace_lost();
+}
+
 static int bit(const uint32_t *words, uint64_t index)
 {
     return ms_load_u32(&words[index / 32]) >> (index % 32) & 1;
@@ -207,6 +237,8 @@ static void handler(int signal, siginfo_t *info, void *context)
         done = replace(address);
     else if (signal == SIGSEGV && info->si_code == SEGV_ACCERR)
         done = open_page(address);
+    else
+        done = is_raised_again(info, context);
     ms_add_u32(&inside, (uint32_t)-1);
     if (!done)
         chain(signal == SIGBUS ? &bus : &segv, signal, info, context);

@@ -312,13 +312,93 @@ def test_a_handler_installed_later_is_called_for_what_is_not_ours() -> None:
     run(CUT, """
         seen = []
         signal.signal(signal.SIGBUS, lambda number, frame: seen.append(number))
-        assert guard.ensure() and not guard.ensure()
+        assert not guard.ensure()  # on top again already
         os.kill(os.getpid(), signal.SIGBUS)
         assert seen == [signal.SIGBUS]
         lent = memoryview(view)
         os.ftruncate(f.fileno(), 0)
         assert lent[0] == 0 and seen == [signal.SIGBUS]
     """)
+
+
+LATER = {
+    "faulthandler": "faulthandler.enable()",
+    "faulthandler, by its old name": "enable()",
+    "faulthandler, again": "faulthandler.disable(); faulthandler.enable()",
+    "a handler in Python": "signal.signal(signal.SIGBUS, lambda number, frame: 1 / 0)",
+    "a handler in Python, by its old name": "old(signal.SIGBUS, lambda number, frame: 1 / 0)",
+    "the default action": "signal.signal(signal.SIGBUS, signal.SIG_DFL)",
+    "ignoring it": "signal.signal(signal.SIGBUS, signal.SIG_IGN)",
+}
+
+
+@pytest.mark.parametrize("thread", [False, True], ids=["main thread", "another thread"])
+@pytest.mark.parametrize("later", LATER)
+def test_memory_that_was_lent_before_others_installed_handlers_is_guarded(later: str, thread: bool) -> None:
+    run("from faulthandler import enable\nfrom signal import signal as old\n" + CUT + "lent = memoryview(view)\n" + LATER[later]
+        + """
+os.ftruncate(f.fileno(), PAGE)
+seen = []
+def look(): seen.append((lent[5 * PAGE], lent[2 * PAGE]))
+""" + ("one = threading.Thread(target=look); one.start(); one.join()" if thread else "look()") + """
+assert seen == [(0, 0)] and g.fault == PAGE
+try:
+    view[0]
+except InPageError:
+    pass
+else:
+    raise AssertionError("nobody was told")
+""")
+
+
+@pytest.mark.parametrize("thread", [False, True], ids=["main thread", "another thread"])
+def test_the_fault_handler_installed_later_by_c_reports_once_and_the_process_lives(thread: bool) -> None:
+    # As a program does that embeds Python: the interpreter's own functions are followed, this one is not.
+    done = run("from faulthandler import enable\n" + CUT + "lent = memoryview(view)\nenable()\n" + """
+os.ftruncate(f.fileno(), PAGE)
+seen = []
+def look(): seen.append(lent[5 * PAGE])
+""" + ("one = threading.Thread(target=look); one.start(); one.join()" if thread else "look()") + """
+assert seen == [0] and g.fault == PAGE
+""")
+    assert done.stderr.count("Fatal Python error: Bus error") == 1
+
+
+def test_raising_the_signal_with_a_fault_handler_on_top_still_kills() -> None:
+    run("from faulthandler import enable\n" + CUT + "lent = memoryview(view)\nenable()\nsignal.raise_signal(signal.SIGBUS)\n"
+        + "signal.raise_signal(signal.SIGBUS)\n", status=-signal.SIGBUS)
+
+
+def test_the_followed_functions_do_what_they_did() -> None:
+    run(CUT, """
+        def handler(number, frame): pass
+        assert signal.signal(signal.SIGBUS, handler) == signal.SIG_DFL
+        assert signal.getsignal(signal.SIGBUS) is handler and signal.signal(signal.SIGBUS, signal.SIG_DFL) is handler
+        assert signal.signal(signal.SIGTERM, handler) == signal.SIG_DFL
+        for wrong in (lambda: signal.signal(12345, handler), lambda: signal.signal(signal.SIGBUS, "no handler")):
+            try:
+                wrong()
+            except (ValueError, TypeError):
+                pass
+            else:
+                raise AssertionError("accepted")
+        faulthandler.enable(file=sys.stderr, all_threads=False)
+        assert faulthandler.is_enabled() and faulthandler.disable() and not faulthandler.is_enabled()
+    """)
+
+
+@pytest.mark.sentence(32)
+@pytest.mark.parametrize(("prepare", "status"), [
+    ("signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())", -signal.SIGBUS),
+    ("signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {signal.SIGBUS})", 0),
+    ("libc.signal(int(signal.SIGBUS), None)", -signal.SIGBUS),
+    ("libc.signal(int(signal.SIGBUS), None); memoryview(view)", 0),
+])
+def test_who_blocks_the_signal_or_takes_it_back_in_c_is_ended_by_a_cut(prepare: str, status: int) -> None:
+    run(CUT + "lent = memoryview(view)\n" + prepare + """
+os.ftruncate(f.fileno(), PAGE)
+lent[5 * PAGE]
+""", status=status)
 
 
 def test_removal_comes_before_unmapping_and_frees_the_slot() -> None:
