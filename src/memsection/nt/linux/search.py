@@ -193,7 +193,8 @@ def _global_object(directory: int, file: str, status: os.stat_result,
         fd = sys_.open(file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC, dir_fd=directory)
     except OSError:
         problem = "" if entries else "its security descriptor does not let this user look"
-        if problem and status.st_uid == os.geteuid() and identity not in (sweeping.lockers() or (identity,)):
+        seen = sweeping.lockers() if problem and status.st_uid == os.geteuid() else None
+        if seen is not None and identity not in seen:
             problem = LEFT_BEHIND
         return s.NamedObject(shown, entries[0].type_name if entries else "", entries[0].size if entries else status.st_size,
                              entries, owner, problem)

@@ -23,8 +23,8 @@ from memsection.vocabulary.errors import NtError
 
 SLICE = 32  #: files that are looked at each time
 _MOST = 4096  #: once there is something to remove
-_PAUSES = {"local": 0.01, "global": 0.001}  #: seconds between two looks, at least
-_PART = 50  #: and at least this many times what the last one took
+_PAUSES = {"local": 0.01, "global": 0.0}  #: seconds between two looks, at least
+_PARTS = {"local": 50, "global": 8}  #: and at least so many times what the last one took
 _INITIAL_PID_NAMESPACE = 0xEFFFFFFC  #: inode of the machine's own (PROC_PID_INIT_INO)
 
 _due = dict.fromkeys(_PAUSES, 0.0)
@@ -40,7 +40,7 @@ def look(directory: str) -> None:
     except (OSError, NtError):
         pass  # whoever uses the next name looks again
     ended = time.monotonic()
-    _due[directory] = ended + max(_PAUSES[directory], _PART * (ended - now))
+    _due[directory] = ended + max(_PAUSES[directory], _PARTS[directory] * (ended - now))
 
 
 def _after_fork_in_child() -> None:

@@ -30,7 +30,7 @@ def fast(request: pytest.FixtureRequest) -> Iterator[bool]:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every use of a name looks."""
-    monkeypatch.setattr(sweeping, "_PART", 0)
+    monkeypatch.setattr(sweeping, "_PARTS", {"local": 0, "global": 0})
     monkeypatch.setattr(sweeping, "_PAUSES", {"local": 0.0, "global": 0.0})
     sweeping._due.update(local=0.0, **{"global": 0.0})
 
