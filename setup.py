@@ -27,6 +27,7 @@ EXTENSIONS: dict[str, tuple[list[str], bool]] = {
     "guard": (["ms_guard.c"], True),
     "system": ([], True),
     "ending": (["ms_ending.c"], True),
+    "ledger": (["ms_ledger.c"], True),
     "memsection.nt.linux._fast": ([], True),
 }
 

@@ -581,6 +581,37 @@ cdef class Wait:
             ms_wait_end(&self._wait)
 
 
+def put_back_one(tuple arguments, tuple result):
+    """Undo ``wait(*arguments, all=False)``, which had this result."""
+    if result[0] in (0, 1):
+        _put_back(arguments[0][result[1]], result[0] == 1)
+
+
+def put_back_all(tuple arguments, tuple result):
+    """Undo ``wait(*arguments, all=True)``, which had this result."""
+    if result[0] in (0, 1):
+        for item in arguments[0]:
+            _put_back(item, result[0] == 1)
+
+
+cdef int _put_back(item, bint abandoned) except -1:
+    """A mutex is released, or abandoned as it was; a unit, or the token of an auto-reset event, is there again."""
+    cdef State state = item[0]
+    cdef int fd = item[1]
+    if state is None:
+        return 0
+    if state.kind == MS_MUTEX:
+        if abandoned:
+            state.abandon_mutex()
+        else:
+            state.release_mutex()
+    elif state.kind == MS_SEMAPHORE:
+        state.release_semaphore(fd, 1)
+    elif not state.flags & MS_MANUAL:
+        state.change_event(fd, SET)
+    return 0
+
+
 cdef class Watcher:
     """What one thread needs to sleep for up to ``capacity`` waits."""
 

@@ -8,6 +8,10 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_SetFromErrno
 from libc.stdint cimport uint32_t, uintptr_t
 
+from memsection._native.ledger cimport note_fd
+
+from memsection._native.ledger import mmap, munmap  # for whoever maps without the table of ``nt.linux``
+
 cdef extern from * nogil:
     """
     #ifndef _GNU_SOURCE
@@ -32,16 +36,11 @@ cdef extern from * nogil:
     #ifndef MADV_POPULATE_WRITE
     #define MADV_POPULATE_WRITE 23
     #endif
-    #ifndef SYS_pidfd_getfd
-    #define SYS_pidfd_getfd 438
-    #endif
 
     static long ms_file_system(const char *path) {
         struct statfs found;
         return statfs(path, &found) ? -1 : (long)((unsigned long)found.f_type & 0xFFFFFFFFUL);
     }
-
-    static long ms_pidfd_getfd(int pidfd, int fd) { return syscall(SYS_pidfd_getfd, pidfd, fd, 0); }
 
     /* Binds the pages of a range to one NUMA node (mbind(2)); the range may be untouched still. */
     static long ms_bind(void *address, size_t length, unsigned node) {
@@ -115,13 +114,10 @@ cdef extern from * nogil:
         return r;
     }
     """
-    void *c_mmap "mmap"(void *, size_t, int, int, int, long long)
-    int c_munmap "munmap"(void *, size_t)
     int c_mprotect "mprotect"(void *, size_t, int)
     int c_msync "msync"(void *, size_t, int)
     int c_madvise "madvise"(void *, size_t, int)
     long ms_file_system(const char *)
-    long ms_pidfd_getfd(int, int)
     long ms_bind(void *, size_t, unsigned int)
     long ms_copy(int, void *, void *, size_t, int)
     long ms_capabilities(unsigned long long *, int)
@@ -148,25 +144,6 @@ MAP_SHARED, MAP_PRIVATE, MAP_FIXED, MAP_FIXED_NOREPLACE = (MS_MAP_SHARED, MS_MAP
                                                            MS_MAP_FIXED_NOREPLACE)
 MAP_ANONYMOUS, MAP_NORESERVE, MS_SYNC = MS_MAP_ANONYMOUS, MS_MAP_NORESERVE, MS_MS_SYNC
 MADV_WILLNEED, MADV_POPULATE_WRITE = MS_MADV_WILLNEED, MS_MADV_POPULATE_WRITE
-
-
-def mmap(uintptr_t address, size_t length, int prot, int flags, int fd, long long offset):
-    """mmap(2); the address."""
-    cdef void *found
-    with nogil:
-        found = c_mmap(<void *>address, length, prot, flags, fd, offset)
-    if found == <void *>-1:
-        PyErr_SetFromErrno(OSError)
-    return <uintptr_t>found
-
-
-def munmap(uintptr_t address, size_t length):
-    """munmap(2)."""
-    cdef int result
-    with nogil:
-        result = c_munmap(<void *>address, length)
-    if result:
-        PyErr_SetFromErrno(OSError)
 
 
 def mprotect(uintptr_t address, size_t length, int prot):
@@ -204,16 +181,6 @@ def file_system(const char *path):
     cdef long result
     with nogil:
         result = ms_file_system(path)
-    if result < 0:
-        PyErr_SetFromErrno(OSError)
-    return result
-
-
-def pidfd_getfd(int pidfd, int fd):
-    """pidfd_getfd(2): a descriptor that shares the other process's open file description."""
-    cdef long result
-    with nogil:
-        result = ms_pidfd_getfd(pidfd, fd)
     if result < 0:
         PyErr_SetFromErrno(OSError)
     return result
@@ -281,6 +248,7 @@ def userfault(uintptr_t address, size_t length):
     cdef int fd = ms_userfault(<void *>address, length)
     if fd < 0:
         PyErr_SetFromErrno(OSError)
+    note_fd(fd)
     return fd
 
 

@@ -13,6 +13,7 @@ import sys
 from functools import lru_cache
 
 from memsection.nt import kernel
+from memsection.nt.owners import close_owned, connect_warning, disown, drop_owned, own, undo_here, whole
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
@@ -67,7 +68,7 @@ class Handle:
     def _adopt(cls, handle: int) -> Self:
         """An object that owns this handle from now on, and knows which line of the user's made it."""
         self: Self = cls._new(cls)
-        self._handle = handle
+        own(self, handle)
         self._made_by(_getframe(2))
         return self
 
@@ -94,6 +95,7 @@ class Handle:
     # ------------------------------------------------------------------ from elsewhere
 
     @classmethod
+    @whole
     def from_handle(cls, handle: int) -> Self:
         """Take over a handle value of this process: an inherited one, or one that ``win32`` or ``nt`` gave.
 
@@ -117,6 +119,7 @@ class Handle:
         return cls._adopt(handle)
 
     @classmethod
+    @whole
     def from_process(cls, pid: int, handle: int, *, access: str | int | None = None) -> Self:
         """Duplicate a handle of another process, known by process id and value, into this one.
 
@@ -148,7 +151,7 @@ class Handle:
         try:
             return cls.from_handle(mine)
         except BaseException:
-            kernel.close(mine)
+            undo_here(kernel.close, mine)
             raise
 
     # ------------------------------------------------------------------ about the handle
@@ -268,6 +271,7 @@ class Handle:
 
     # ------------------------------------------------------------------ what can be done with it
 
+    @whole
     def duplicate(self, access: str | int | None = None, *, inheritable: bool = False) -> Self:
         """Another handle of this process to the same object.
 
@@ -301,20 +305,16 @@ class Handle:
         Raises:
             AccessError: The handle is protected from close; it stays open.
         """
-        handle = self._handle
-        if handle:
-            self._handle = 0
-            try:
-                kernel.close(handle)
-            except NtError as failure:
-                if failure.status == st.HANDLE_NOT_CLOSABLE:
-                    self._handle = handle
-                raise public(failure) from None
-            if in_transit:
-                from memsection.api.transit import settle
+        try:
+            closed = close_owned(self)
+        except NtError as failure:
+            raise public(failure) from None
+        if closed and in_transit:
+            from memsection.api.transit import settle
 
-                settle()
+            settle()
 
+    @whole
     def detach(self) -> int:
         """Give up ownership: the value of the handle, which stays open; this object is closed.
 
@@ -324,12 +324,11 @@ class Handle:
         Raises:
             HandleError: The handle is closed.
         """
-        handle = self.handle
-        self._handle = 0
-        return handle
+        return disown(self) or self._closed()
 
     # ------------------------------------------------------------------ to other processes
 
+    @whole
     def send(self, sock: socket.socket) -> None:
         """Send the handle through a Unix socket, to whatever process takes it there with ``recv``.
 
@@ -350,6 +349,7 @@ class Handle:
         send(self, sock)
 
     @classmethod
+    @whole
     def recv(cls, sock: socket.socket) -> Self:
         """The handle that the process on the other side of a Unix socket sends next.
 
@@ -377,9 +377,7 @@ class Handle:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def __del__(self) -> None:
-        if getattr(self, "_handle", 0):
-            _left_behind(self)
+    __del__ = drop_owned  # native: whatever raises between two bytecodes, the handle is closed
 
     def __repr__(self) -> str:
         kind = type(self).__name__
@@ -455,22 +453,16 @@ def descriptor_bytes(security: Security | str | bytes, kind: ObjectType) -> byte
 
 
 def _left_behind(owner: Handle) -> None:
-    """Warn where the handle was opened, and close it."""
+    """Warn where the handle was opened, which is closed by now."""
     try:
         import warnings
     except ImportError:
-        return  # the interpreter is being taken apart, and the kernel closes what the process leaves
+        return  # the interpreter is being taken apart
     code, instruction = owner._code, owner._instruction
     line = next((line for first, last, line in code.co_lines() if first <= instruction < last and line),
                 code.co_firstlineno)
-    try:
-        warnings.warn_explicit(f"a {type(owner).__name__} was opened here and never closed", ResourceWarning,
-                               code.co_filename, line, source=owner)
-    finally:
-        try:
-            # While the interpreter is taken apart closing might stop half-way.  The kernel does it a moment later.
-            if owner._handle and not sys.is_finalizing():
-                kernel.close(owner._handle)
-        except NtError:
-            pass  # nobody is there to be told: the process ends, or the handle is protected
-        owner._handle = 0
+    warnings.warn_explicit(f"a {type(owner).__name__} was opened here and never closed", ResourceWarning,
+                           code.co_filename, line, source=owner)
+
+
+connect_warning(_left_behind)

@@ -19,6 +19,7 @@ import sys
 
 from memsection.api import transit
 from memsection.nt import kernel
+from memsection.nt.owners import undo_here, whole
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
@@ -69,6 +70,7 @@ def reduce(owner: Handle) -> tuple[Any, ...]:
         raise public(failure) from None
 
 
+@whole
 def _started_with(kind: type[H], *passed: Any) -> H:
     """Unpickle in a process that was started with the descriptors."""
     return _from_descriptors(kind, [fd.detach() for fd in passed])
@@ -86,10 +88,11 @@ def _owned(kind: type[H], handle: int) -> H:
     try:
         return kind.from_handle(handle)
     except BaseException:
-        kernel.close(handle)
+        undo_here(kernel.close, handle)
         raise
 
 
+@whole
 def _take(kind: type[H], pid: int, handle: int, notes_handle: int, secret: bytes, slot: int, token: int,
           name: str | None, access: int) -> H:
     """Unpickle elsewhere: take what is in transit."""
@@ -136,12 +139,10 @@ def send(owner: Handle, sock: socket.socket) -> None:
 
 def receive(kind: type[H], sock: socket.socket) -> H:
     """The handle that the other side of a Unix socket sends next."""
-    import socket as socket_module
-
     try:
-        data, fds, _, _ = socket_module.recv_fds(sock, _HEADER.size, 2)  # type: ignore[attr-defined, unused-ignore]
-    except AttributeError:
-        raise Error("receive a handle: this system's sockets pass none", ntstatus=st.NOT_ON_THIS_SYSTEM) from None
+        data, fds = kernel.receive_descriptors(sock.fileno(), _HEADER.size, sock.gettimeout())
+    except NtError as failure:
+        raise public(failure) from None
     try:
         while data and len(data) < _HEADER.size:
             more = sock.recv(_HEADER.size - len(data))
@@ -160,8 +161,7 @@ def receive(kind: type[H], sock: socket.socket) -> H:
             raise HandleError(f"receive a handle: asked for {kind._type.a_noun},"
                               f" got {found.a_noun if found else number}", ntstatus=st.OBJECT_TYPE_MISMATCH)
     except BaseException:
-        for fd in fds:
-            os.close(fd)
+        kernel.close_descriptors(fds)
         raise
     return _from_descriptors(kind, fds)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from memsection.api.handle import SLOTS, Handle
 from memsection.api.section import Section, access_words
 from memsection.nt import kernel
+from memsection.nt.owners import drop_quietly, own, whole
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
@@ -69,6 +70,7 @@ class Process(Handle):
 
     pid: int
 
+    @whole
     def __init__(self, pid: int) -> None:
         """Open a process.
 
@@ -85,7 +87,7 @@ class Process(Handle):
         self._handle = 0
         self.pid = pid
         try:
-            self._handle = kernel.open_process(a.PROCESS_QUERY_LIMITED_INFORMATION | a.SYNCHRONIZE, 0, pid)
+            own(self, kernel.open_process(a.PROCESS_QUERY_LIMITED_INFORMATION | a.SYNCHRONIZE, 0, pid))
         except NtError as failure:
             raise public(failure) from None
 
@@ -98,13 +100,7 @@ class Process(Handle):
             self.pid = 0  # a handle that may not ask
         return self
 
-    def __del__(self) -> None:
-        if getattr(self, "_handle", 0):
-            try:
-                kernel.close(self._handle)
-            except (NtError, TypeError):
-                pass  # the interpreter ends
-            self._handle = 0
+    __del__ = drop_quietly  # a process that nobody looks at any more is nothing that was forgotten
 
     @property
     def alive(self) -> bool:

@@ -14,6 +14,7 @@ from memsection.api.appearing import opened, opened_async
 from memsection.api.handle import SLOTS, Handle, object_attributes, plain_attributes
 from memsection.api.view import View
 from memsection.nt import kernel
+from memsection.nt.owners import own, undo_here, whole
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import protection as p
@@ -81,13 +82,15 @@ class Section(Handle):
     def _made(cls, handle: int, access: str, created: bool) -> Self:
         """One that owns a handle; called by a method that the user called, or that one of this package's called."""
         self = _new(cls)
-        self._handle, self._access, self._size, self.created = handle, access, -1, created
+        own(self, handle)
+        self._access, self._size, self.created = access, -1, created
         self._made_by(_getframe(2))
         return self
 
     # ------------------------------------------------------------------ making and opening
 
     @classmethod
+    @whole
     def create(cls, name: str | None = None, size: int = 0, *, access: str = "rw", exist_ok: bool = False,
                inheritable: bool = False, security: Security | str | bytes | None = None, commit: bool = True,
                large_pages: bool = False, numa_node: int | None = None) -> Self:
@@ -132,7 +135,8 @@ class Section(Handle):
             except NtError as failure:
                 raise public(failure) from None
             section = _new(cls)
-            section._handle, section._access, section._size, section.created = handle, access, -1, True
+            own(section, handle)
+            section._access, section._size, section.created = access, -1, True
             section._made_by(_getframe(1))
             return section
         kind = (p.SEC_COMMIT if commit else p.SEC_RESERVE) | (p.SEC_LARGE_PAGES if large_pages else 0)
@@ -181,6 +185,7 @@ class Section(Handle):
         return cls._made(handle, access, status != st.OBJECT_NAME_EXISTS)
 
     @classmethod
+    @whole
     def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
              timeout: float | None = 0) -> Self:
         r"""Open a section by its name.
@@ -214,7 +219,8 @@ class Section(Handle):
                 return opened(lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout)
             raise public(failure) from None
         section = _new(cls)
-        section._handle, section._access, section._size, section.created = handle, words, -1, False
+        own(section, handle)
+        section._access, section._size, section.created = words, -1, False
         section._made_by(_getframe(1))
         return section
 
@@ -239,6 +245,7 @@ class Section(Handle):
         return await opened_async(lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout)
 
     @classmethod
+    @whole
     def from_file(cls, file: str | os.PathLike[str] | IO[Any], *, name: str | None = None, size: int | None = None,
                   access: str = "r", exist_ok: bool = False, inheritable: bool = False,
                   security: Security | str | bytes | None = None) -> Self:
@@ -279,6 +286,7 @@ class Section(Handle):
             kernel.close(handle)
 
     @classmethod
+    @whole
     def from_fd(cls, fd: int, *, name: str | None = None, size: int | None = None, access: str | None = None,
                 exist_ok: bool = False, inheritable: bool = False,
                 security: Security | str | bytes | None = None) -> Self:
@@ -360,6 +368,7 @@ class Section(Handle):
 
     # ------------------------------------------------------------------ what can be done with it
 
+    @whole
     def map(self, offset: int = 0, length: int | None = None, *, access: str | None = None,
             numa_node: int | None = None) -> View:
         """Map part of this section into the calling process.
@@ -430,7 +439,7 @@ class Section(Handle):
                 size = self._rest(offset, pages)
             made: View = kernel.view_buffer(address, size, readonly=words in ("r", "rx"), kind=View)
         except BaseException:
-            kernel.unmap_view(s.CURRENT_PROCESS, address)
+            undo_here(kernel.unmap_view, s.CURRENT_PROCESS, address)
             raise
         made._committed_as = protection
         return made

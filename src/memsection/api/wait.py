@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from memsection.api.appearing import opened
 from memsection.api.handle import Handle, object_attributes
 from memsection.nt import WaitableBase, kernel
+from memsection.nt.owners import close_owned, whole
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.arguments import seconds
@@ -69,13 +70,14 @@ class Waitable(Handle, WaitableBase):
         try:
             kernel.connect_waitable(self, handle, failed)
         except BaseException as failure:
-            kernel.close(self.detach())
+            close_owned(self)
             if isinstance(failure, NtError):
                 raise public(failure) from None
             raise
         return self
 
     @classmethod
+    @whole
     def _make(cls, service: Callable[[int, s.ObjectAttributes | None], tuple[int, int]],
               opening: Callable[[int, s.ObjectAttributes | None], int], name: str | None, exist_ok: bool,
               inheritable: bool, security: Security | str | bytes | None) -> Self:
@@ -95,6 +97,7 @@ class Waitable(Handle, WaitableBase):
         return self
 
     @classmethod
+    @whole
     def _open(cls, opening: Callable[[int, s.ObjectAttributes | None], int], name: str, access: str | int,
               inheritable: bool, timeout: float | None) -> Self:
         if not isinstance(name, str):
@@ -121,6 +124,7 @@ class Waitable(Handle, WaitableBase):
 
     detach.__doc__ = Handle.detach.__doc__
 
+    @whole
     def _take(self, timeout: float | None, abandoned_ok: bool = False) -> bool:
         """Wait for it by the service that every system has."""
         return self._ask(kernel.wait_for_single_object, units(timeout), careful=not abandoned_ok) != st.TIMEOUT  # type: ignore[no-any-return]
@@ -206,6 +210,7 @@ async def _look_now_and_then(one: Any, end: float | None, abandoned_ok: bool) ->
     return True
 
 
+@whole
 def wait_any(objects: Iterable[H], timeout: float | None = None, *, abandoned_ok: bool = False) -> H | None:
     """Wait until one of several objects can be taken, and take that one: the first in their order that can.
 
@@ -246,6 +251,7 @@ def wait_any(objects: Iterable[H], timeout: float | None = None, *, abandoned_ok
         return several[status - (st.ABANDONED_WAIT_0 if status >= st.ABANDONED_WAIT_0 else st.WAIT_0)]
 
 
+@whole
 def wait_all(objects: Iterable[Handle | End], timeout: float | None = None, *, abandoned_ok: bool = False) -> bool:
     """Wait until all of several objects can be taken together, and take them; as long as one is missing, take none.
 

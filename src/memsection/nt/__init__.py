@@ -10,6 +10,8 @@ from __future__ import annotations
 import sys
 
 from memsection._native import view as _view
+from memsection.nt import forks as _forks  # noqa: F401  # imported for what it sees to
+from memsection.nt import owners as _owners
 from memsection.vocabulary import access as _access
 from memsection.vocabulary import protection as _protection
 from memsection.vocabulary import status as _st
@@ -36,7 +38,10 @@ kernel: Kernel = _System()
 ViewBuffer = _view.View  #: what kernel.view_buffer makes, to be subclassed
 publish, published = _view.publish, _view.published  #: eight bytes that say that others are complete
 
+_owners.connect_close(kernel.close)
 
+
+@_owners.whole
 def _status(call: Callable[[], Any]) -> int:
     """The status of a service that gives nothing."""
     try:
@@ -46,6 +51,7 @@ def _status(call: Callable[[], Any]) -> int:
     return _st.SUCCESS
 
 
+@_owners.whole
 def _with(call: Callable[[], Any], nothing: Any = 0) -> tuple[int, Any]:
     """(status, result) of a service."""
     try:
@@ -54,6 +60,7 @@ def _with(call: Callable[[], Any], nothing: Any = 0) -> tuple[int, Any]:
         return failure.status, nothing
 
 
+@_owners.whole
 def _made(call: Callable[[], tuple[int, int]]) -> tuple[int, int]:
     """(status, handle) of a service that tells the status itself."""
     try:
@@ -149,11 +156,10 @@ def NtMapViewOfSection(SectionHandle: int, ProcessHandle: int, BaseAddress: int 
                        CommitSize: int = 0, SectionOffset: int = 0, ViewSize: int = 0,
                        InheritDisposition: int = _protection.VIEW_SHARE, AllocationType: int = 0,
                        Win32Protect: int = _protection.PAGE_READWRITE) -> tuple[int, int, int]:
-    try:
-        return kernel.map_view(SectionHandle, ProcessHandle, BaseAddress, ZeroBits, CommitSize, SectionOffset,
-                               ViewSize, InheritDisposition, AllocationType, Win32Protect)
-    except NtError as failure:
-        return failure.status, 0, 0
+    status, found = _with(lambda: kernel.map_view(SectionHandle, ProcessHandle, BaseAddress, ZeroBits, CommitSize,
+                                                  SectionOffset, ViewSize, InheritDisposition, AllocationType,
+                                                  Win32Protect), (0, 0, 0))
+    return (status, *found[1:]) if status else found
 
 
 def NtMapViewOfSectionEx(SectionHandle: int, ProcessHandle: int, BaseAddress: int = 0, SectionOffset: int = 0,

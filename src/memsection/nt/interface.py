@@ -243,6 +243,15 @@ class Kernel(Protocol):
         somebody else has the name.  NOT_ON_THIS_SYSTEM on Windows."""
         ...
 
+    def receive_descriptors(self, sock: int, size: int, timeout: float | None, /) -> tuple[bytes, list[int]]:
+        """The next bytes from a Unix socket, and the descriptors that came with them; ``timeout`` is the socket's.
+        NOT_ON_THIS_SYSTEM on Windows."""
+        ...
+
+    def close_descriptors(self, descriptors: Sequence[int], /) -> None:
+        """Close descriptors that were received and become no handle."""
+        ...
+
     def handle_descriptors(self, handle: int, /) -> tuple[int, ...]:
         """All descriptors that together are a handle, to be passed to another process; they stay the handle's.
         NOT_ON_THIS_SYSTEM on Windows."""

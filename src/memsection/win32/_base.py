@@ -16,6 +16,7 @@ from threading import local
 from typing import Any, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 from memsection.nt import kernel
+from memsection.nt.owners import whole
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError, public
@@ -140,7 +141,7 @@ def windows(function: Callable[P, R]) -> Callable[P, R]:
 
     head = ", ".join(f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names)
     steps = "".join(f"        {name} = _to_{name}({name})\n" for name in table) or "        pass\n"
-    space: dict[str, Any] = {"_defaults": defaults, "_explain": explain, "_function": function, "_remembered": _remembered,
+    space: dict[str, Any] = {"_defaults": defaults, "_explain": explain, "_function": whole(function), "_remembered": _remembered,
              "NtError": NtError, **{f"_to_{name}": convert for name, convert in table.items()}}
     exec(f"def call({head}):\n    try:\n{steps}    except TypeError:\n        _explain(locals())\n        raise\n"
          f"    try:\n        return _function({', '.join(names)})\n"

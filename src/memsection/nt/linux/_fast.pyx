@@ -24,7 +24,11 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memcpy, memset
 
+from memsection._native.ledger cimport close_fd, drop_range, note, note_fd
+
 from bisect import bisect_left, insort
+
+from memsection._native import ledger
 
 cdef extern from * nogil:
     """
@@ -108,7 +112,6 @@ cdef extern from * nogil:
     uint64_t ms_now()
     int c_open "open"(const char *, int, ...)
     int c_openat "openat"(int, const char *, int, ...)
-    int c_close "close"(int)
     int c_fcntl "fcntl"(int, int, ...)
     int c_flock "flock"(int, int)
     int c_fchmod "fchmod"(int, unsigned int)
@@ -130,6 +133,9 @@ cdef extern from * nogil:
         LOCK_SH, LOCK_EX, LOCK_UN, LOCK_NB, MFD_CLOEXEC, MFD_ALLOW_SEALING, SEEK_SET, SEEK_CUR
         MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MADV_POPULATE_WRITE
 
+
+cdef extern from "pythread.h" nogil:
+    int PyThread_acquire_lock_timed(PyThread_type_lock, long long, int)
 
 cdef extern from *:
     """
@@ -155,6 +161,15 @@ cdef class HandleRecord:
     cdef public uint64_t access
     cdef public bint protected
 
+    def shut(self):
+        """Close the descriptors.  Again is harmless."""
+        if self.fd >= 0:
+            close_fd(self.fd)
+            self.fd = -1
+        if self.data_fd >= 0:
+            close_fd(self.data_fd)
+            self.data_fd = -1
+
 
 cdef class ObjectRecord:
     """The fields of ``objects.LocalObject``."""
@@ -165,6 +180,21 @@ cdef class ObjectRecord:
     cdef public bint fresh
     cdef uint64_t asked, granted, asked_by      # the last verdict, and for which caller and descriptor
     cdef object asked_of
+
+    def shut_locator(self):
+        """Close the locator.  Again is harmless."""
+        if self.locator_fd >= 0:
+            close_fd(self.locator_fd)
+            self.locator_fd = -1
+
+    def shut_views(self):
+        """Close the descriptions that views are mapped through.  Again is harmless."""
+        if self.view_ro >= 0:
+            close_fd(self.view_ro)
+            self.view_ro = -1
+        if self.view_rw >= 0:
+            close_fd(self.view_rw)
+            self.view_rw = -1
 
 
 cdef class PlaceRecord:
@@ -197,8 +227,22 @@ cdef class RegionRecord:
     cdef public object obj, changed, guard
 
     def __call__(self):
-        if not _unmap(self):
-            _remove(self)
+        remove(self)
+
+
+cdef class AbsentRecord:
+    """The field of ``memory.Absent``: a descriptor that goes with the view, or with this."""
+
+    cdef public int fd
+
+    def __cinit__(self):
+        self.fd = -1
+
+    def remove(self):
+        """Before the view is unmapped.  Again is harmless."""
+        if self.fd >= 0:
+            close_fd(self.fd)
+            self.fd = -1
 
 
 cdef class Lock:
@@ -236,12 +280,21 @@ cdef class Lock:
             ms_owner_store(&self._owner, 0)
             PyThread_release_lock(self._lock)
 
-    def __enter__(self):
+    cdef void renew(self) noexcept:
+        """In a forked child: whoever has it does not exist here."""
+        self._lock = PyThread_allocate_lock()
+        self._depth = 0
+        ms_owner_store(&self._owner, 0)
+
+    cdef void take(self):
         if not self.enter():
             with nogil:
                 PyThread_acquire_lock(self._lock, WAIT_LOCK)
             ms_owner_store(&self._owner, PyThread_get_thread_ident())
             self._depth = 1
+
+    def __enter__(self):
+        self.take()
 
     def __exit__(self, *_):
         self.leave()
@@ -252,7 +305,8 @@ cdef class Lock:
 cdef dict _table, _by_identity, _by_place, _regions
 cdef list _bases
 cdef Lock _lock = Lock()
-cdef object _place_of, _grant, _remove, _remove_name, _give_up, _read_facts, _pid_namespace
+cdef object _directories, _given, _close_handle
+cdef object _place_of, _grant, _remove_name, _give_up, _read_facts, _pid_namespace
 cdef object _template, _check_commit, _section_kind, _view_base, _first_name, _translated, _doubt, _look_again, _sweep
 cdef list _doubtful
 cdef dict _later
@@ -310,7 +364,7 @@ cdef unsigned char[256] _needs, _prot, _writes, _copies, _executes
 
 def connect(dict lent):
     """Take the tables and functions of the Python modules; from here on the short way is open, unless it is switched off."""
-    global _table, _by_identity, _by_place, _regions, _bases, _place_of, _grant, _remove, _remove_name
+    global _table, _by_identity, _by_place, _regions, _bases, _place_of, _grant, _remove_name, _directories, _given, _close_handle
     global _give_up, _read_facts, _pid_namespace, _template, _check_commit, _section_kind, _view_base, _first_name
     global _doubtful, _later, _doubt, _look_again, _sweep
     _doubtful, _later, _doubt, _look_again, _sweep = lent["closing"]
@@ -318,7 +372,9 @@ def connect(dict lent):
     global _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap
     _table, _by_identity, _by_place = lent["table"], lent["by_identity"], lent["by_place"]
     _regions, _bases = lent["regions"], lent["bases"]
-    _place_of, _grant, _remove, _remove_name = lent["place_of"], lent["grant"], lent["remove"], lent["remove_name"]
+    _place_of, _grant, _remove_name, _close_handle = lent["place_of"], lent["grant"], lent["remove_name"], lent["close_handle"]
+    _directories, _given = lent["directories"], lent["given"]
+    ledger.connect(give_back, is_open)
     _give_up, _read_facts, _pid_namespace = lent["give_up"], lent["read_facts"], lent["pid_namespace"]
     _translated = lent["translated"]
     _template, _check_commit, _first_name = lent["template"], lent["check_commit"], lent["first_name"]
@@ -349,16 +405,14 @@ def is_free(int directory, str name):
     if fd < 0:
         return None
     free = c_flock(fd, LOCK_EX | LOCK_NB) == 0
-    c_close(fd)
+    close_fd(fd)
     return free
 
 
 def use_lock(Lock lock not None):
-    """The lock of the object tables: again after a fork, when it is a new one."""
-    global _lock, _namespace_of_pids, _named_creations
+    """The lock of the object tables."""
+    global _lock
     _lock = lock
-    _namespace_of_pids = 0
-    _named_creations = 0
 
 
 def switch(bint on):
@@ -466,6 +520,7 @@ cdef HandleRecord _register(int fd, kind, uint64_t access, ObjectRecord obj):
     _table[handle.value] = handle
     obj.handles.add(handle)
     _by_identity[obj.identity] = obj
+    note_fd(fd)
     return handle
 
 
@@ -564,7 +619,7 @@ cdef HandleRecord _open_mine(kind, uint64_t desired, ObjectRecord obj, long long
         return None
     if (c_flock(fd, LOCK_SH | LOCK_NB) or c_lseek(fd, TAG | <uint64_t>granted, SEEK_SET) < 0
             or flags & OBJ_INHERIT and c_fcntl(fd, F_SETFD, 0)):
-        c_close(fd)
+        close_fd(fd)
         return None
     return _register(fd, kind, granted, obj)
 
@@ -586,7 +641,7 @@ cdef int _open_locator(PlaceRecord place, char *text):
             and (<uint32_t *>text)[11] == place.checksum and (<uint64_t *>text)[4] == _namespace_of_pids
             and (<uint64_t *>text)[3] != 0 and memcmp(text + LOCATOR_NAME, PyBytes_AS_STRING(place.name), name) == 0):
         return fd
-    c_close(fd)
+    close_fd(fd)
     return -1
 
 
@@ -609,7 +664,7 @@ cdef int _open_body(const char *text, int mode, ms_file *file) noexcept:
             return -1
         if ms_fstat(fd, file) == 0 and file.device == device and file.inode == inode:
             return fd
-        c_close(fd)
+        close_fd(fd)
     return -1
 
 
@@ -644,9 +699,9 @@ cdef HandleRecord _open_found(kind, uint64_t desired, PlaceRecord place, long lo
         handle = _enter_found(kind, desired, place, flags, text, &locator, &body)
     finally:
         if body >= 0:
-            c_close(body)
+            close_fd(body)
         if locator >= 0:
-            c_close(locator)
+            close_fd(locator)
     return handle
 
 
@@ -804,7 +859,7 @@ cdef HandleRecord _create(uint64_t access, attributes, uint64_t size, uint32_t p
         return handle
     finally:
         if not done and fd >= 0:
-            c_close(fd)
+            close_fd(fd)
 
 
 cdef FactsRecord _new_facts(tuple template, uint64_t size, PlaceRecord place, char *image):
@@ -846,7 +901,7 @@ cdef int _new_body(tuple template, uint64_t size, FactsRecord facts, const char 
         failed = c_fallocate(fd, 0, 0, size + PAGE)     # which sets its size too
     if (failed or c_pwrite(fd, image, length, size) != <Py_ssize_t>length or c_fchmod(fd, mode)
             or c_fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) or c_flock(fd, LOCK_SH | LOCK_NB)):
-        c_close(fd)
+        close_fd(fd)
         return -1
     return fd
 
@@ -870,7 +925,7 @@ cdef int _publish(int fd, uint32_t pid, uint64_t device, uint64_t inode, PlaceRe
         return -1
     if (c_pwrite(locator, text, LOCATOR_NAME + name, 0) != LOCATOR_NAME + name or c_flock(locator, LOCK_SH | LOCK_NB)
             or ms_link(locator, place.dirfd, place.path)):
-        c_close(locator)
+        close_fd(locator)
         return -1
     return locator
 
@@ -906,7 +961,7 @@ cdef bint _close(HandleRecord handle) except -1:
     if len(obj.handles) > 1:
         _table.pop(handle.value, None)
         obj.handles.discard(handle)
-        c_close(handle.fd)
+        close_fd(handle.fd)
         return True
     place = obj.place
     if obj.state is not None:
@@ -926,18 +981,20 @@ cdef bint _close(HandleRecord handle) except -1:
     if obj.place_key is not None:
         _by_place.pop(obj.place_key, None)
         obj.place_key = None
-    c_close(handle.fd)
-    try:
-        if probe >= 0:
+    close_fd(handle.fd)
+    interruption = None
+    if probe >= 0:
+        try:
             _remove_name_if_last(probe, obj, place)
-    finally:
-        if probe >= 0 and not borrowed:
-            c_close(probe)
-        if obj.locator_fd >= 0:
-            c_close(obj.locator_fd)
-            obj.locator_fd = -1
-        if obj.views == 0:
-            _forget_object(obj)
+        except BaseException as problem:
+            interruption = problem      # raised when everything is closed
+        if not borrowed:
+            close_fd(probe)
+    obj.shut_locator()
+    if obj.views == 0:
+        _forget_object(obj)
+    if interruption is not None:
+        raise interruption
     return True
 
 
@@ -946,10 +1003,10 @@ cdef int _remove_name_if_last(int probe, ObjectRecord obj, PlaceRecord place) ex
     cdef ms_file link
     if c_flock(probe, LOCK_EX | LOCK_NB):
         if not ms_is_alone():
-            _doubt(probe, obj)
+            ledger.finish(_doubt, probe, obj)
         return 0
     if obj.directory != "local" or obj.locator_fd < 0:
-        _remove_name(probe, obj)
+        ledger.finish(_remove_name, probe, obj)
         return 0
     if ms_fstat(obj.locator_fd, &link) == 0 and link.links > 0:
         c_unlinkat(place.dirfd, place.path, 0)
@@ -960,12 +1017,7 @@ cdef int _remove_name_if_last(int probe, ObjectRecord obj, PlaceRecord place) ex
 
 cdef void _forget_object(ObjectRecord obj):
     _by_identity.pop(obj.identity, None)
-    if obj.view_ro >= 0:
-        c_close(obj.view_ro)
-        obj.view_ro = -1
-    if obj.view_rw >= 0:
-        c_close(obj.view_rw)
-        obj.view_rw = -1
+    obj.shut_views()
 
 
 # ---------------------------------------------------------------------- map and unmap
@@ -1050,9 +1102,7 @@ cdef RegionRecord _map_locked(HandleRecord handle, uint64_t offset, uint64_t siz
     region = ms_new(_Region, ())
     region.base, region.size, region.protection, region.obj, region.offset = address, size, protection, obj, offset
     region.writable, region.shared = _writes[protection], not _copies[protection]
-    insort(_bases, address)
-    _regions[address] = region
-    obj.views += 1
+    _add(region)
     return region
 
 
@@ -1122,37 +1172,139 @@ cpdef free_address(uint64_t address, uint64_t size):
 def unmap_view(process_handle, address):
     """NtUnmapViewOfSection."""
     cdef RegionRecord region = _regions.get(address) if process_handle == -1 else None
-    cdef bint done = False
-    if region is not None:
+    if region is not None and region.obj is not None:
         try:
-            done = _unmap(region)
+            if remove(region):
+                return
         except Exception as problem:
             raise _translated(problem, "unmap") from problem
-    if not done:
-        _slow_unmap(process_handle, address)
+    _slow_unmap(process_handle, address)
 
 
-cdef bint _unmap(RegionRecord region) except -1:
-    """``memory.remove`` of a plain view; False when it is not one."""
+cdef int _add(RegionRecord region) except -1:
+    insort(_bases, region.base)
+    _regions[region.base] = region
+    if region.obj is not None:
+        (<ObjectRecord>region.obj).views += 1
+    note(remove, region)
+    return 0
+
+
+def add(RegionRecord region not None):
+    """Enter a region into the table; the mapping is the table's from now on, and counts as a view of its object."""
+    _lock.take()
+    try:
+        _add(region)
+        drop_range(region.base, region.size)
+        if region.bitmap:
+            drop_range(region.bitmap, region.bitmap_size)
+    finally:
+        _lock.leave()
+
+
+def remove(RegionRecord region not None):
+    """Take a region from the table and unmap it.
+
+    False when that was done already: what is at its address now belongs to somebody else, and is left alone (M2).
+    """
     cdef ObjectRecord obj = region.obj
     cdef size_t size = region.size
     cdef void *base = <void *><uintptr_t>region.base
-    if not _on or region.guard is not None or region.bitmap or obj is None or not _lock.enter():
-        return False
+    _lock.take()
     try:
         if _regions.get(region.base) is not region:
             return False
         del _regions[region.base]
         _bases.pop(bisect_left(_bases, region.base))
+        if region.guard is not None:
+            region.guard.remove()
         if size <= LARGEST:
             c_munmap(base, size)
         else:
             with nogil:
                 c_munmap(base, size)
+        if region.bitmap:
+            c_munmap(<void *><uintptr_t>region.bitmap, region.bitmap_size)
         free_address(region.base, size)
-        obj.views -= 1
-        if obj.views == 0 and not obj.handles:
-            _forget_object(obj)
+        if obj is not None:
+            obj.views -= 1
+            if obj.views == 0 and not obj.handles:
+                _forget_object(obj)
         return True
     finally:
         _lock.leave()
+
+
+# ---------------------------------------------------------------------- what operations and forks leave behind
+
+def is_open(value):
+    """Whether there is a handle of this value."""
+    return value & ~3 in _table
+
+
+def give_back(int fd, bint in_child):
+    """A descriptor whose operation does not go on: what it belongs to goes with it, unless that is older.
+
+    A forked child keeps what its tables know: the handle is its parent's too, and the child has all of those.
+    """
+    cdef HandleRecord handle
+    _lock.take()
+    try:
+        handle = _table.get(fd * 4)
+        if handle is None or handle.fd != fd:
+            handle = next((each for each in _table.values() if each.fd == fd), None)
+        if handle is not None:
+            if not in_child:
+                handle.protected = False
+                ledger.finish(_close_handle, handle)
+        elif not _is_kept(fd):
+            close_fd(fd)
+    finally:
+        _lock.leave()
+
+
+cdef bint _is_kept(int fd) except -1:
+    """Whether something in the tables has this descriptor."""
+    for handle in _table.values():
+        if handle.data_fd == fd:
+            return True
+    for obj in _by_identity.values():
+        if fd == obj.locator_fd or fd == obj.view_ro or fd == obj.view_rw:
+            return True
+    for region in _regions.values():
+        if region.guard is not None and getattr(region.guard, "fd", -1) == fd:
+            return True
+    return any([fd == known[0] for known in _directories.values()]) or any([fd in given[:3] for given in _given])
+
+
+cdef unsigned long _forks_without = 0   # the thread that forks although another one keeps the lock
+
+
+def before_fork():
+    """Have no other thread in the middle of a change.  One that stays there does not keep this process from forking."""
+    global _forks_without
+    cdef int taken
+    if _lock.enter():
+        return
+    with nogil:
+        taken = PyThread_acquire_lock_timed(_lock._lock, 5000000, 0)
+    if taken == 1:
+        ms_owner_store(&_lock._owner, PyThread_get_thread_ident())
+        _lock._depth = 1
+    else:
+        _forks_without = PyThread_get_thread_ident()
+
+
+def after_fork(bint in_child):
+    """Go on; a child has nothing of what other threads had not finished."""
+    global _forks_without, _namespace_of_pids, _named_creations
+    if _forks_without != PyThread_get_thread_ident():
+        _lock.leave()
+    elif in_child:
+        _lock.renew()
+    if _forks_without == PyThread_get_thread_ident():
+        _forks_without = 0
+    if in_child:
+        _namespace_of_pids = 0
+        _named_creations = 0
+        ledger.keep_own_only()

@@ -15,6 +15,7 @@ assert sys.platform == "linux"
 import os
 import stat as stat_
 
+from memsection._native import ledger
 from memsection.nt.linux import _fast, bodies, control_page, lifetime, objects, process
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import GIFT, GIVEN, PROTECTED, REVOKED, Handle, decode, descriptor_info, invalid
@@ -111,29 +112,20 @@ def _within(handle: Handle, access: int, attributes: int, options: int) -> int:
     return copy.value
 
 
+@ledger.whole
 def _copy(handle: Handle, access: int, inherit: bool) -> Handle:
     """Another handle of this process to the same object, with a description and a lock of its own."""
     kind, data_fd = handle.kind, -1
     if kind.number > 4:
-        fd = sys_.fcntl(handle.fd, 1030, 3)  # F_DUPFD_CLOEXEC: files share their position, as on Windows
-        try:
-            return objects.register(fd, kind, access, handle.obj, inherit=inherit, tag=False)
-        except BaseException:
-            sys_.close(fd)
-            raise
+        fd = sys_.duplicate_from(handle.fd, 3)  # files share their position, as on Windows
+        return objects.register(fd, kind, access, handle.obj, inherit=inherit, tag=False)
     writable = objects.needs_write(kind, access)
     fd = lifetime.reopen(handle.fd, sys_.O_RDWR if objects.needs_write(kind, access, handle.obj.facts) else sys_.O_RDONLY)
-    try:
-        lifetime.hold(fd)
-        if handle.data_fd >= 0:
-            assert handle.obj.facts is not None
-            data_fd = lifetime.open_data(lifetime.Found(handle.fd), handle.obj.facts, writable=writable)
-        return objects.register(fd, kind, access, handle.obj, data_fd=data_fd, inherit=inherit)
-    except BaseException:
-        sys_.close(fd)
-        if data_fd >= 0:
-            sys_.close(data_fd)
-        raise
+    lifetime.hold(fd)
+    if handle.data_fd >= 0:
+        assert handle.obj.facts is not None
+        data_fd = lifetime.open_data(lifetime.Found(handle.fd), handle.obj.facts, writable=writable)
+    return objects.register(fd, kind, access, handle.obj, data_fd=data_fd, inherit=inherit)
 
 
 def _move(handle: Handle, copy: Handle) -> Handle:
@@ -222,6 +214,7 @@ def _is_live(pid: int, fd: int, given: int) -> bool:
     return info is not None and decode(info[0]) is not None and info[0] & GIVEN == given
 
 
+@ledger.whole
 def _take_borrowed(pid: int, fd: int, access: int, attributes: int, options: int, refusal: NtError) -> Handle:
     """A handle whose file the kernel does not let this user open: only the debug privilege reaches it.
 
@@ -231,25 +224,21 @@ def _take_borrowed(pid: int, fd: int, access: int, attributes: int, options: int
         body = lifetime.borrow(pid, fd)
     except OSError:
         raise refusal from None
-    try:
-        found, carried = sys_.fstat(body), decode(sys_.lseek(body, 0, 1))
-        if not stat_.S_ISREG(found.st_mode) or carried is None or options & s.DUPLICATE_CLOSE_SOURCE:
-            raise refusal
-        facts = bodies.read(body, found)
-        kind = object_types.BY_NUMBER[facts.type]
-        if facts.file_identity is not None:
-            raise refusal  # the data is in a file of its own, which has its own rights
-        has = carried[0] & kind.valid
-        wanted = has if options & s.DUPLICATE_SAME_ACCESS else kind.specific(access)
-        if wanted & ~has:
-            raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
-                          detail=f"asked for {kind.words(wanted)}, the handle grants {kind.words(has)}")
-        with objects.lock:
-            return objects.register(body, kind, wanted, objects.known(found, kind, facts, body),
-                                    inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
-    except BaseException:
-        sys_.close(body)
-        raise
+    found, carried = sys_.fstat(body), decode(sys_.lseek(body, 0, 1))
+    if not stat_.S_ISREG(found.st_mode) or carried is None or options & s.DUPLICATE_CLOSE_SOURCE:
+        raise refusal
+    facts = bodies.read(body, found)
+    kind = object_types.BY_NUMBER[facts.type]
+    if facts.file_identity is not None:
+        raise refusal  # the data is in a file of its own, which has its own rights
+    has = carried[0] & kind.valid
+    wanted = has if options & s.DUPLICATE_SAME_ACCESS else kind.specific(access)
+    if wanted & ~has:
+        raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
+                      detail=f"asked for {kind.words(wanted)}, the handle grants {kind.words(has)}")
+    with objects.lock:
+        return objects.register(body, kind, wanted, objects.known(found, kind, facts, body),
+                                inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
 
 
 def _look(pid: int, fd: int, value: int) -> tuple[os.stat_result, tuple[int, int]]:
@@ -272,6 +261,7 @@ def _gone(pid: int, value: int) -> NtError:
                    detail=f"it has no handle {value:#x}" if alive else "it has ended")
 
 
+@ledger.whole
 def _taken(body: int, source: tuple[int, int], found: os.stat_result, carried: tuple[int, int, bool], open_flags: int,
            access: int, attributes: int, options: int) -> Handle:
     facts = bodies.read(body, found)
@@ -291,18 +281,12 @@ def _taken(body: int, source: tuple[int, int], found: os.stat_result, carried: t
     writable = objects.needs_write(kind, wanted)
     fd = lifetime.reopen(body, sys_.O_RDWR if objects.needs_write(kind, wanted, facts) else sys_.O_RDONLY)
     data_fd = -1
-    try:
-        lifetime.hold(fd)
-        if facts.file_identity is not None:
-            data_fd = lifetime.open_data(lifetime.Found(body, source=source), facts, writable=writable)
-        with objects.lock:
-            handle = objects.register(fd, kind, wanted, objects.known(found, kind, facts, fd), data_fd=data_fd,
-                                      inherit=inherit)
-    except BaseException:
-        sys_.close(fd)
-        if data_fd >= 0:
-            sys_.close(data_fd)
-        raise
+    lifetime.hold(fd)
+    if facts.file_identity is not None:
+        data_fd = lifetime.open_data(lifetime.Found(body, source=source), facts, writable=writable)
+    with objects.lock:
+        handle = objects.register(fd, kind, wanted, objects.known(found, kind, facts, fd), data_fd=data_fd,
+                                  inherit=inherit)
     if options & s.DUPLICATE_SAME_ATTRIBUTES and carried[2]:
         set_protected(handle, True)
     return handle
@@ -312,6 +296,7 @@ def _writing(kind: ObjectType) -> int:
     return a.SECTION_MAP_WRITE if kind is object_types.SECTION else a.SYNCHRONIZE | 0x2
 
 
+@ledger.whole
 def _take_plain(pid: int, fd: int, value: int, found: os.stat_result, info: tuple[int, int], access: int,
                 attributes: int, options: int) -> Handle:
     """A descriptor that is no handle of this library's: a file shares the position, so the description must too."""
@@ -320,20 +305,16 @@ def _take_plain(pid: int, fd: int, value: int, found: os.stat_result, info: tupl
     if options & s.DUPLICATE_CLOSE_SOURCE:
         raise NtError(st.NOT_ON_THIS_SYSTEM, name=f"process {pid}", detail="a file handle cannot be taken away")
     new = _shared(pid, fd)
-    try:
-        from memsection.nt.linux import file
+    from memsection.nt.linux import file
 
-        mode = info[1] & os.O_ACCMODE
-        has = {os.O_RDONLY: a.FILE_GENERIC_READ, os.O_WRONLY: a.FILE_GENERIC_WRITE}.get(
-            mode, a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE)
-        wanted = has if options & s.DUPLICATE_SAME_ACCESS else FILE.specific(access)
-        if wanted & ~(has | a.SYNCHRONIZE):
-            raise NtError(st.ACCESS_DENIED, name=f"process {pid}", detail=f"the file handle grants {FILE.words(has)}")
-        return objects.register(new, FILE, wanted, file.File(sys_.readlink(f"/proc/self/fd/{new}")),
-                                inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
-    except BaseException:
-        sys_.close(new)
-        raise
+    mode = info[1] & os.O_ACCMODE
+    has = {os.O_RDONLY: a.FILE_GENERIC_READ, os.O_WRONLY: a.FILE_GENERIC_WRITE}.get(
+        mode, a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE)
+    wanted = has if options & s.DUPLICATE_SAME_ACCESS else FILE.specific(access)
+    if wanted & ~(has | a.SYNCHRONIZE):
+        raise NtError(st.ACCESS_DENIED, name=f"process {pid}", detail=f"the file handle grants {FILE.words(has)}")
+    return objects.register(new, FILE, wanted, file.File(sys_.readlink(f"/proc/self/fd/{new}")),
+                            inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
 
 
 def _shared(pid: int, fd: int) -> int:
@@ -362,6 +343,7 @@ def _revoke(pid: int, fd: int) -> None:
 # ---------------------------------------------------------------------- given to another process
 
 
+@ledger.whole
 def _give(handle: Handle, receiver: Handle | None, access: int, attributes: int, options: int) -> int:
     """Make a handle for another process; it fetches it when it first uses the value."""
     global _short_way
@@ -376,7 +358,7 @@ def _give(handle: Handle, receiver: Handle | None, access: int, attributes: int,
     if options & s.DUPLICATE_SAME_ATTRIBUTES:
         inherit, copy.protected = sys_.get_inheritable(handle.fd), handle.protected
     try:
-        pidfd = sys_.fcntl(receiver.fd, 1030, 3)  # F_DUPFD_CLOEXEC
+        pidfd = sys_.duplicate_from(receiver.fd, 3)
     except BaseException:
         objects.close(copy.value)
         raise
@@ -394,6 +376,7 @@ def _give(handle: Handle, receiver: Handle | None, access: int, attributes: int,
     return value
 
 
+@ledger.settled
 def accept(value: int) -> Handle:
     """Fetch a handle that another process gave to this one."""
     inherit = bool(value & _INHERIT)

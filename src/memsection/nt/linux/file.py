@@ -14,7 +14,7 @@ import errno
 import os
 import stat as stat_
 
-from memsection.nt.linux import accounts, acl, filelocks, objects
+from memsection.nt.linux import _fast, accounts, acl, filelocks, objects
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import Handle, invalid
 from memsection.vocabulary import access as a
@@ -73,7 +73,7 @@ def create(access: int, path: str, attributes: int, share: int, disposition: int
             obj.delete_path = obj.name
         handle = objects.register(fd, FILE, granted, obj, inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
     except BaseException:
-        sys_.close(fd)
+        _fast.give_back(fd, False)
         raise
     return handle.value, done
 
@@ -153,12 +153,12 @@ def from_descriptor(fd: int, access: int) -> int:
     if granted & (_READS | _WRITES) & ~allowed:
         raise NtError(st.ACCESS_DENIED, name=f"descriptor {fd}",
                       detail=f"asked for {FILE.words(granted)}, the descriptor is open for {FILE.words(allowed)}")
-    new = sys_.fcntl(fd, 1030, 3)  # F_DUPFD_CLOEXEC
+    new = sys_.duplicate_from(fd, 3)
     try:
         return objects.register(new, FILE, granted & allowed, File(sys_.readlink(f"/proc/self/fd/{new}")),
                                 tag=False).value
     except BaseException:
-        sys_.close(new)
+        _fast.give_back(new, False)
         raise
 
 

@@ -92,11 +92,7 @@ _bases: list[int] = []
 _regions: dict[int, Region] = {}
 
 
-def add(region: Region) -> None:
-    """Enter a region into the table."""
-    with objects.lock:
-        bisect.insort(_bases, region.base)
-        _regions[region.base] = region
+add = _fast.add
 
 
 def find(address: int) -> Region | None:
@@ -113,25 +109,7 @@ def find(address: int) -> Region | None:
     return region
 
 
-def remove(region: Region) -> bool:
-    """Take a region from the table and unmap it.
-
-    False when that was done already: what is at its address now belongs to somebody else, and is left alone (M2).
-    """
-    with objects.lock:
-        if _regions.get(region.base) is not region:
-            return False
-        del _regions[region.base]
-        _bases.pop(bisect.bisect_left(_bases, region.base))
-        if region.guard is not None:
-            region.guard.remove()
-        sys_.munmap(region.base, region.size)
-        if region.bitmap:
-            sys_.munmap(region.bitmap, region.bitmap_size)
-        _fast.free_address(region.base, region.size)
-    if region.obj is not None:
-        objects.view_gone(region.obj)
-    return True
+remove = _fast.remove
 
 
 def _rounded(size: int) -> int:
@@ -711,19 +689,19 @@ def _sync(pid: int, address: int) -> None:
             region.guard.sync()
 
 
-class Absent:
+class Absent(_fast.AbsentRecord):
     """Reserved pages that are not there until somebody commits them, as the kernel itself sees it (C2).
 
     A page that any process committed is then there in every view at once, for system calls too.
     """
 
-    __slots__ = ("_fd", "_length", "_start")
+    __slots__ = ("_length", "_start")
 
     fault = None
 
     def __init__(self, start: int, length: int) -> None:
         self._start, self._length = start, length
-        self._fd = sys_.userfault(start, length)
+        self.fd = sys_.userfault(start, length)
 
     def sync(self) -> None:
         """Nothing has to be brought up to date."""
@@ -731,15 +709,10 @@ class Absent:
     def check(self) -> None:
         """Nothing can be cut: the body is sealed."""
 
-    def remove(self) -> None:
-        """Before the view is unmapped."""
-        sys_.close(self._fd)
-
     def renew(self) -> None:
         """In a forked child, whose copies of the mappings the parent's descriptor does not watch."""
-        old, self._fd = self._fd, -1
-        sys_.close(old)
-        self._fd = sys_.userfault(self._start, self._length)
+        self.remove()
+        self.fd = sys_.userfault(self._start, self._length)
 
 
 def _after_fork_in_child() -> None:

@@ -18,7 +18,7 @@ import stat as stat_
 import time
 from collections.abc import Callable
 
-from memsection._native import ending
+from memsection._native import ending, ledger
 from memsection.nt.linux import _fast, accounts, acl, bodies, closing, control_page, lifetime, namespace, sweeping
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import CURRENT_PROCESS, GIFT, LAST_PSEUDO_HANDLE, Handle, decode, invalid, mismatch, position
@@ -75,14 +75,13 @@ _caches_token: security.Token | None = None  # whom the table above is about
 
 def _after_fork_in_child() -> None:
     """The child has every handle too, and counts of its own; view descriptions it must not share (their locks probe)."""
-    global lock
-    lock = _fast.Lock()
-    _fast.use_lock(lock)
+    _fast.after_fork(True)
     for obj in _by_identity.values():
-        _drop_view_descriptors(obj)
+        obj.shut_views()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+os.register_at_fork(before=_fast.before_fork, after_in_parent=lambda: _fast.after_fork(False),
+                    after_in_child=_after_fork_in_child)
 
 _cleans_up = 0  #: the process whose end is seen to
 _is_ending = False  #: whether that end has begun
@@ -138,7 +137,7 @@ def _close_named_handles() -> None:
             try:
                 with lock:
                     _ended.add(handle.value)
-                    _close(handle)
+                    ledger.finish(_close, handle)
             except (OSError, NtError):
                 continue  # it is gone already; the kernel closes what is left
     closing.settle()
@@ -214,7 +213,7 @@ def _still(handle: Handle) -> bool:
     with lock:
         if _table.get(handle.value) is handle:
             handle.protected = False
-            _close(handle)
+            ledger.finish(_close, handle)
     return False
 
 
@@ -288,66 +287,50 @@ def close(value: int) -> None:
             raise NtError(st.HANDLE_NOT_CLOSABLE, name=handle.obj.display_name())
         if _table.get(handle.value) is not handle:
             raise invalid(value)
-        _close(handle)
+        ledger.finish(_close, handle)
     closing.look_again()
 
 
 def _close(handle: Handle) -> None:
-    """Close a handle; with the last one anywhere the object's name goes (L1, L3)."""
+    """Close a handle; with the last one anywhere the object's name goes (L1, L3).
+
+    Called through ``finish``: each step may be done again when a signal handler raised before it was known to be done.
+    """
     obj = handle.obj
     _forget(handle)
     if obj.handles or obj.kind.number > 4:
-        sys_.close(handle.fd)
+        handle.shut()
         if not obj.handles:
             _by_identity.pop(obj.identity, None)
             obj.last_handle_closed()
     else:
         _close_last_of_process(handle, obj)
-    if handle.data_fd >= 0:
-        sys_.close(handle.data_fd)
 
 
 def _close_last_of_process(handle: Handle, obj: LocalObject) -> None:
     if obj.place_key is not None:
         _by_place.pop(obj.place_key, None)
         obj.place_key = None
-    probe, borrowed = -1, False
-    if obj.name:
+    if obj.name and handle.fd >= 0 and obj.view_ro < 0 and obj.view_rw < 0:
         # A description of its own asks "was I last?" after the handle is closed (L3).
-        probe = obj.view_ro if obj.view_ro >= 0 else obj.view_rw
-        borrowed = probe >= 0
-        if not borrowed:
-            try:
-                probe = lifetime.reopen(handle.fd, sys_.O_RDONLY)
-            except OSError:
-                # No descriptor left, or another user's object that is no longer open to this one.  Closing must not
-                # fail for that: a name whose object is gone is swept by whoever meets it.
-                pass
-    sys_.close(handle.fd)
-    if probe >= 0:
         try:
-            if not lifetime.remove_name_if_last(probe, obj):
-                closing.doubt(probe, obj)
-        finally:
-            if not borrowed:
-                sys_.close(probe)
-    if obj.locator_fd >= 0:
-        sys_.close(obj.locator_fd)
-        obj.locator_fd = -1
+            obj.view_ro = lifetime.reopen(handle.fd, sys_.O_RDONLY)
+        except OSError:
+            # No descriptor left, or another user's object that is no longer open to this one.  Closing must not
+            # fail for that: a name whose object is gone is swept by whoever meets it.
+            pass
+    handle.shut()
+    probe = obj.view_ro if obj.view_ro >= 0 else obj.view_rw
+    if obj.name and probe >= 0:
+        if not lifetime.remove_name_if_last(probe, obj):
+            closing.doubt(probe, obj)
+    obj.shut_locator()
     if obj.state is not None:
         obj.state.close()
         obj.state = None
     if not obj.views:
         _by_identity.pop(obj.identity, None)
-        _drop_view_descriptors(obj)
-
-
-def _drop_view_descriptors(obj: LocalObject) -> None:
-    for name in ("view_ro", "view_rw"):
-        fd = getattr(obj, name)
-        if fd >= 0:
-            setattr(obj, name, -1)
-            sys_.close(fd)
+        obj.shut_views()
 
 
 def view_descriptor(handle: Handle, *, writable: bool) -> int:
@@ -368,15 +351,6 @@ def view_descriptor(handle: Handle, *, writable: bool) -> int:
         # What was granted stays, though the descriptor now says otherwise, or the debug privilege got the handle.  The
         # view then keeps the handle's own lock, and with it the name, until it is unmapped.
         return handle.fd
-
-
-def view_gone(obj: LocalObject) -> None:
-    """A view of this object was unmapped."""
-    with lock:
-        obj.views -= 1
-        if not obj.views and not obj.handles:
-            _by_identity.pop(obj.identity, None)
-            _drop_view_descriptors(obj)
 
 
 # ---------------------------------------------------------------------- names, attributes, access
@@ -549,6 +523,7 @@ def _patience(deadline: float, place: namespace.Place) -> float:
     return deadline
 
 
+@ledger.whole
 def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: int, given: bytes | None,
           build: Build) -> Handle:
     """A new object under a free name, complete before anybody can see it.  FileExistsError if the name is taken."""
@@ -566,34 +541,28 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
         if not _is_shortage(failure) or not sweeping.remove_all_dead():
             raise
         fd, facts, data_fd = build(place, floor, descriptor)  # with the memory that the dead had
-    locator = -1
-    try:
+    lifetime.hold(fd)
+    found = sys_.fstat(fd)
+    if not needs_write(kind, access, facts):  # the creator's own rights are the kernel's business too (R2)
+        fd, stronger = lifetime.reopen(fd, sys_.O_RDONLY), fd
+        sys_.close(stronger)
         lifetime.hold(fd)
-        found = sys_.fstat(fd)
-        identity = (found.st_dev, found.st_ino)
-        if not needs_write(kind, access, facts):  # the creator's own rights are the kernel's business too (R2)
-            fd, stronger = lifetime.reopen(fd, sys_.O_RDONLY), fd
-            sys_.close(stronger)
-            lifetime.hold(fd)
-        sys_.lseek(fd, position(access, data_fd), 0)
+    sys_.lseek(fd, position(access, data_fd), 0)
+    if place is not None:
+        first_name()
+    with lock:
+        obj = LocalObject(kind, (found.st_dev, found.st_ino), facts)
         if place is not None:
-            first_name()
-        with lock:
-            if place is not None:
-                locator = _publish(fd, kind, identity, place)
-            obj = LocalObject(kind, identity, facts)
-            if place is not None:
-                obj.name, obj.directory, obj.locator_fd = place.full, place.directory, locator
-                obj.place, obj.place_key = place, place.key
-                _by_place[obj.place_key] = obj
-            return register(fd, kind, access, obj, data_fd=data_fd, inherit=bool(flags & s.OBJ_INHERIT), tag=False)
-    except BaseException:
-        sys_.close(fd)
-        if data_fd >= 0:
-            sys_.close(data_fd)
-        if locator >= 0:
-            sys_.close(locator)
-        raise
+            obj.name, obj.directory, obj.place = place.full, place.directory, place
+        # It is in the table before it has its name: whoever is interrupted then closes it, and with it the name goes.
+        handle = register(fd, kind, access, obj, data_fd=data_fd, inherit=bool(flags & s.OBJ_INHERIT), tag=False)
+        if place is not None:
+            _publish(fd, obj, place)
+            obj.place_key = place.key
+            _by_place[place.key] = obj
+            if _is_ending:
+                _note_for_the_end(handle)
+        return handle
 
 
 def _is_shortage(failure: NtError | OSError) -> bool:
@@ -603,20 +572,14 @@ def _is_shortage(failure: NtError | OSError) -> bool:
     return failure.errno in (errno.ENOSPC, errno.ENOMEM, errno.EDQUOT)
 
 
-def _publish(fd: int, kind: ObjectType, identity: tuple[int, int], place: namespace.Place) -> int:
-    """Give a complete body its name; the locator's descriptor, -1 where the body itself is linked (N2)."""
-    if place.directory == "global":
-        sys_.link(f"/proc/self/fd/{fd}", place.file, dst_dir_fd=place.dirfd, follow_symlinks=True)
-        return -1
-    locator = sys_.open(".", sys_.O_TMPFILE | sys_.O_RDWR | sys_.O_CLOEXEC, 0o600, dir_fd=place.dirfd)
-    try:
-        namespace.write_locator(locator, kind.number, identity, place.full, (os.getpid(), fd))
-        lifetime.hold(locator)
-        sys_.link(f"/proc/self/fd/{locator}", place.file, dst_dir_fd=place.dirfd, follow_symlinks=True)
-    except BaseException:
-        sys_.close(locator)
-        raise
-    return locator
+def _publish(fd: int, obj: LocalObject, place: namespace.Place) -> None:
+    """Give a complete body its name (N2): by a locator, or where the body itself is linked without one."""
+    linked = fd
+    if place.directory != "global":
+        linked = obj.locator_fd = sys_.open(".", sys_.O_TMPFILE | sys_.O_RDWR, 0o600, dir_fd=place.dirfd)
+        namespace.write_locator(linked, obj.kind.number, (obj.identity[0], obj.identity[1]), place.full, (os.getpid(), fd))
+        lifetime.hold(linked)
+    sys_.link(f"/proc/self/fd/{linked}", place.file, dst_dir_fd=place.dirfd, follow_symlinks=True)
 
 
 waiting: list[tuple[int, int, int, str]] = []  #: handles given to others, which have not fetched them (``duplicate``)
@@ -680,6 +643,7 @@ def remember_place(obj: LocalObject) -> None:
     _by_place[obj.place_key] = obj
 
 
+@ledger.whole
 def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, found: lifetime.Found, flags: int,
                place: namespace.Place | None = None) -> Handle | None:
     """A handle to a living body, which ``found`` (or a handle of ours) keeps alive meanwhile."""
@@ -702,9 +666,7 @@ def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, fo
         fd = found.handle_descriptor(writable=needs_write(kind, granted, facts))
         return _attach(fd, kind, granted, data_fd, flags, obj, found, facts, place, (body.st_dev, body.st_ino))
     except BaseException:
-        if data_fd >= 0:
-            sys_.close(data_fd)
-        if fd >= 0:
+        if fd >= 0 and not _fast.is_open(fd * 4):
             lifetime.give_up(fd, place)
         raise
 

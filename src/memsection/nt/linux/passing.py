@@ -15,6 +15,7 @@ assert sys.platform == "linux"
 
 import os
 
+from memsection._native import ledger
 from memsection.nt.linux import bodies, control_page, filelocks, lifetime, objects
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import decode
@@ -37,24 +38,18 @@ def descriptors(value: int) -> tuple[int, ...]:
     return (handle.fd,) if handle.data_fd < 0 else (handle.fd, handle.data_fd)
 
 
+@ledger.whole
 def accept(fds: Sequence[int]) -> Handle:
     """A handle of what another process passed.  The descriptors stay the caller's, but for those that are the handle's."""
-    own: list[int] = []
-    try:
-        access, facts, found = _examine(fds)
-        kind = object_types.BY_NUMBER[facts.type]
-        for fd in fds:
-            own.append(_own(fd))
-        lifetime.hold(own[0])
-        if len(own) == 2:
-            filelocks.hold_section(own[1])
-        with objects.lock:
-            obj = objects.known(found, kind, facts, own[0])
-            return objects.register(own[0], kind, access & kind.valid, obj, data_fd=own[1] if len(own) == 2 else -1)
-    except BaseException:
-        for fd in {*own} - {*fds}:
-            sys_.close(fd)
-        raise
+    access, facts, found = _examine(fds)
+    kind = object_types.BY_NUMBER[facts.type]
+    own = [_own(fd) for fd in fds]
+    lifetime.hold(own[0])
+    if len(own) == 2:
+        filelocks.hold_section(own[1])
+    with objects.lock:
+        obj = objects.known(found, kind, facts, own[0])
+        return objects.register(own[0], kind, access & kind.valid, obj, data_fd=own[1] if len(own) == 2 else -1)
 
 
 def _examine(fds: Sequence[int]) -> tuple[int, control_page.Facts, os.stat_result]:

@@ -15,7 +15,7 @@ import errno
 import os
 import struct
 
-from memsection.nt.linux import objects
+from memsection.nt.linux import _fast, objects
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import CURRENT_PROCESS, Handle, invalid
 from memsection.vocabulary import access as a
@@ -135,7 +135,7 @@ def open_(access: int, attributes: int, pid: int) -> int:
                                  "this process uses (the debug privilege, CAP_SYS_PTRACE, lifts that)")
         return _registered(fd, pid, granted, bool(attributes & s.OBJ_INHERIT)).value
     except BaseException:
-        sys_.close(fd)
+        _fast.give_back(fd, False)
         raise
 
 
@@ -388,7 +388,7 @@ def open_token(process: int, access: int) -> int:
     try:
         return objects.register(fd, TOKEN, TOKEN.specific(access), Token(pid, fd), tag=False).value
     except BaseException:
-        sys_.close(fd)
+        _fast.give_back(fd, False)
         raise
 
 

@@ -248,7 +248,7 @@ def _data_description(source: Handle, *, writable: bool) -> int:
     try:
         return sys_.open(f"/proc/self/fd/{source.fd}", (sys_.O_RDWR if writable else sys_.O_RDONLY) | sys_.O_CLOEXEC)
     except PermissionError:
-        return sys_.fcntl(source.fd, 1030, 3)  # F_DUPFD_CLOEXEC: the handle was granted what is needed
+        return sys_.duplicate_from(source.fd, 3)  # the handle was granted what is needed
 
 
 def extend_file(fd: int, old: int, new: int) -> None:
@@ -321,8 +321,6 @@ def map_view(section: int, base: int, zero_bits: int, commit_size: int, offset: 
     except BaseException:
         sys_.munmap(region.base, size)
         raise
-    with objects.lock:
-        handle.obj.views += 1
     if commit_size and region.bitmap:
         memory.commit_view(region, commit_size)
     return st.SUCCESS, region.base, size

@@ -17,6 +17,7 @@ import resource  # here, because it could not be loaded when there is no descrip
 from collections.abc import Callable, Sequence
 from functools import wraps
 
+from memsection._native import ledger
 from memsection.nt.linux import (
     accounts,
     acl,
@@ -73,7 +74,7 @@ def _service(operation: str) -> Callable[[Callable[Concatenate[LinuxKernel, P], 
                 if error.errno == errno.EMFILE and _raise_descriptor_limit():
                     return service(self, *arguments, **options)
                 raise _translated(error, operation) from error
-        return service
+        return ledger.whole(service)
     return decorate
 
 
@@ -84,8 +85,8 @@ def _translated(problem: Exception, operation: str) -> Exception:
             return NtError(st.NOT_SUPPORTED, operation, problem.name, NO_PROC)
         problem.operation = problem.operation or operation
         return problem
-    if not isinstance(problem, OSError):
-        return problem
+    if not isinstance(problem, OSError) or problem.errno is None:
+        return problem  # no system call's: a signal handler's TimeoutError, for example
     # It failed because /proc is not mounted, and not because of what was looked for in it.
     if str(problem.filename or "").startswith("/proc/") and not proc_is_mounted():
         return NtError(st.NOT_SUPPORTED, operation, None, NO_PROC)
@@ -95,7 +96,7 @@ def _translated(problem: Exception, operation: str) -> Exception:
                   "some objects, or have its hard limit raised (ulimit -Hn, LimitNOFILE=)")
     elif problem.errno == errno.ENFILE:
         detail = "the system has as many files open as it may: have /proc/sys/fs/file-max raised"
-    return NtError(st.from_errno(problem.errno or errno.EIO), operation, None, detail)
+    return NtError(st.from_errno(problem.errno), operation, None, detail)
 
 
 def _raise_descriptor_limit() -> bool:
@@ -272,6 +273,16 @@ class LinuxKernel:
         from memsection.nt.linux import inspection
 
         return inspection.waiting_threads(pid, identity)
+
+    @ledger.whole  # and no service: an error of the socket is its own
+    def receive_descriptors(self, sock: int, size: int, timeout: float | None) -> tuple[bytes, list[int]]:
+        """Bytes from a Unix socket, and descriptors."""
+        return sys_.receive(sock, size, timeout)
+
+    def close_descriptors(self, descriptors: Sequence[int]) -> None:
+        """Descriptors that become no handle."""
+        for fd in descriptors:
+            sys_.close(fd)
 
     @_service("handle descriptors")
     def handle_descriptors(self, handle: int) -> tuple[int, ...]:

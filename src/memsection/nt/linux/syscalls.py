@@ -15,6 +15,7 @@ import fcntl as _fcntl
 import os as _os
 import select as _select
 
+from memsection._native import ledger as _ledger
 from memsection._native import system as _system
 
 O_RDONLY, O_RDWR, O_CLOEXEC, O_NOFOLLOW = _os.O_RDONLY, _os.O_RDWR, _os.O_CLOEXEC, _os.O_NOFOLLOW
@@ -29,8 +30,8 @@ F_SEAL_SHRINK, F_SEAL_GROW, F_SEAL_FUTURE_WRITE = 0x2, 0x4, 0x10
 IN_MOVED_TO, IN_CREATE, IN_Q_OVERFLOW = 0x80, 0x100, 0x4000
 MFD_CLOEXEC, MFD_ALLOW_SEALING, MFD_HUGETLB = 0x1, 0x2, 0x4
 
-open = _os.open
-close = _os.close
+open = _ledger.open
+close = _ledger.close
 read = _os.read
 write = _os.write
 pread = _os.pread
@@ -51,7 +52,7 @@ unlink = _os.unlink
 rename = _os.rename
 listdir = _os.listdir
 readlink = _os.readlink
-dup = _os.dup
+dup = _ledger.dup
 fstatvfs = _os.fstatvfs
 statvfs = _os.statvfs
 geteuid = _os.geteuid
@@ -60,26 +61,28 @@ getgroups = _os.getgroups
 setxattr = _os.setxattr
 getxattr = _os.getxattr
 removexattr = _os.removexattr
-memfd_create = _os.memfd_create
+memfd_create = _ledger.memfd_create
 get_inheritable = _os.get_inheritable
 set_inheritable = _os.set_inheritable
-pidfd_open = _os.pidfd_open
+pidfd_open = _ledger.pidfd_open
 waitid = _os.waitid
 fork_exec = _os.posix_spawn
 poll = _select.poll
-eventfd = _os.eventfd
+eventfd = _ledger.eventfd
 eventfd_read = _os.eventfd_read
 eventfd_write = _os.eventfd_write
 flock = _fcntl.flock
 fcntl = _fcntl.fcntl
-mmap = _system.mmap
-munmap = _system.munmap
+mmap = _ledger.mmap
+munmap = _ledger.munmap
 mprotect = _system.mprotect
 msync = _system.msync
 madvise = _system.madvise
 mbind = _system.mbind
 file_system = _system.file_system
-pidfd_getfd = _system.pidfd_getfd
+pidfd_getfd = _ledger.pidfd_getfd
+duplicate_from = _ledger.duplicate_from
+receive = _ledger.receive
 userfault = _system.userfault
 inotify_init = _system.inotify_init
 inotify_add_watch = _system.inotify_add_watch

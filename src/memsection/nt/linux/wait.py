@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from memsection._native import sync
+from memsection._native import ledger, sync
 from memsection.nt.linux import objects, waitable
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import CURRENT_PROCESS, CURRENT_THREAD, Handle
@@ -103,8 +103,14 @@ def single(value: int, timeout: int | None, *, careful: bool = False) -> int:
     if value in (CURRENT_PROCESS, CURRENT_THREAD):
         return _for_oneself(timeout)
     handle = _waitable(value)
-    result = sync.wait([_item(handle)], all=False, knowing=not careful, deadline=deadline_of(timeout))
+    result = _take([_item(handle)], knowing=not careful, deadline=deadline_of(timeout))
     return _status((handle,), result, False)
+
+
+def _take(items: list[Item], *, wait_all: bool = False, **options: Any) -> tuple[int, int, int]:
+    """Wait; who is interrupted before it knows that it has something has taken nothing."""
+    undo = sync.put_back_all if wait_all else sync.put_back_one
+    return ledger.done(undo, sync.wait, items, all=wait_all, **options)
 
 
 def _for_oneself(timeout: int | None) -> int:
@@ -129,7 +135,7 @@ def multiple(values: Sequence[int | sync.Other], wait_type: int, timeout: int | 
                          for handle in handles}) < len(handles):
         raise NtError(st.INVALID_PARAMETER_MIX, detail="a wait for all that has the same object twice")
     items = [_item(handle) for handle in handles]
-    result = sync.wait(items, all=wait_all, knowing=not careful, deadline=deadline_of(timeout))
+    result = _take(items, wait_all=wait_all, knowing=not careful, deadline=deadline_of(timeout))
     return _status(handles, result, wait_all)
 
 
@@ -146,7 +152,7 @@ def signal_and(signal: int, value: int, timeout: int | None) -> int:
         raise NtError(st.OBJECT_TYPE_MISMATCH, name=other.obj.display_name(),
                       detail=f"{other.kind.a_noun} cannot be signaled")
     # The wait begins before the signal: whoever answers it with a pulse is heard.
-    result = sync.wait([_item(handle)], all=False, knowing=True, deadline=deadline_of(timeout), act=act)
+    result = _take([_item(handle)], knowing=True, deadline=deadline_of(timeout), act=act)
     return _status((handle,), result, False)
 
 

@@ -185,6 +185,12 @@ class Memory:
     def handle_descriptors(self, handle: int) -> tuple[int, ...]:
         raise NtError(st.NOT_ON_THIS_SYSTEM, "pass", None, "a handle of Windows has no file descriptor")
 
+    def receive_descriptors(self, sock: int, size: int, timeout: float | None) -> tuple[bytes, list[int]]:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, "receive", None, "sockets of Windows pass no handles")
+
+    def close_descriptors(self, descriptors: Sequence[int]) -> None:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, "close descriptors", None, "a handle of Windows has no file descriptor")
+
     def handle_from_descriptors(self, descriptors: Sequence[int]) -> int:
         raise NtError(st.NOT_ON_THIS_SYSTEM, "receive", None, "a handle of Windows has no file descriptor")
 

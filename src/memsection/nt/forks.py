@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: MIT
+"""What has to be imported before this process is copied by fork(2).
+
+The library imports what few programs need when it is first needed.  In the child of a program with threads that may be
+too late: another thread may have been importing it when the process was copied, and its lock is then held for ever.  So
+all of it is imported in the parent, once, before the first fork; there somebody goes on who ends such an import.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+#: What a loaded module may import later, in the operations of a child.
+NEEDED: dict[str, tuple[str, ...]] = {
+    "memsection.nt.linux.services": (
+        "atexit", "fcntl", "grp", "hashlib", "pwd", "re", "resource", "signal", "subprocess", "time", "zlib",
+        "memsection._native.guard", "memsection._native.view", "memsection.vocabulary.descriptor",
+        "memsection.vocabulary.errors", "memsection.vocabulary.names", "memsection.vocabulary.sddl",
+        "memsection.vocabulary.status",
+        *(f"memsection.nt.linux.{name}" for name in (
+            "diagnosis", "duplicate", "event", "file", "filelocks", "inspection", "lifetime", "mutex", "passing",
+            "process", "search", "semaphore", "succession"))),
+    "memsection.api.handle": (
+        "socket", "subprocess", "warnings",
+        *(f"memsection.api.{name}" for name in (
+            "event", "mutex", "passing", "process", "section", "security", "semaphore", "transit", "view", "wait"))),
+    "memsection.layouts": ("memsection.arrays",),
+    "memsection.records": ("numpy",),
+    "memsection.compat.shareable_list": ("memsection.compat.shared_memory",),
+    # Begun by the program itself: what it imports is imported whole.
+    "asyncio": ("asyncio",), "multiprocessing": ("multiprocessing.util", "multiprocessing.reduction"),
+    "numpy": ("numpy",),
+}
+
+
+def import_what_a_child_needs() -> None:
+    """Before a fork: import what the modules that are loaded may import later."""
+    from importlib import import_module
+
+    done: set[str] = set()
+    while due := [name for name in NEEDED if name in sys.modules and name not in done]:
+        for name in due:
+            done.add(name)
+            for needed in NEEDED[name]:
+                try:
+                    import_module(needed)
+                except ImportError:
+                    pass  # an extra that is not installed: then nothing that needs it is used either
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=import_what_a_child_needs)

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+"""For the faces: functions that end with their result or leave nothing, and objects that own a handle.
+
+What it says on Linux is in ``_native.ledger``, on Windows in ``windows.owners``.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if sys.platform == "win32":
+    from memsection.nt.windows import owners as _system
+else:
+    from memsection._native import ledger as _system
+
+close_owned, connect_close, connect_warning = _system.close_owned, _system.connect_close, _system.connect_warning
+disown, done, drop_owned, drop_quietly = _system.disown, _system.done, _system.drop, _system.drop_quietly
+own, undo_here, whole = _system.own, _system.undo_here, _system.whole

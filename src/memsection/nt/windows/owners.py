@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: MIT
+"""Objects that own a handle, as ``_native.ledger`` has them on Linux.
+
+Here a signal handler that raises between two bytecodes of the library can leave a handle open until the process ends:
+nothing of it outlives the process, and no name does.
+"""
+
+from __future__ import annotations
+
+from memsection.vocabulary import status as st
+from memsection.vocabulary.errors import NtError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    F = TypeVar("F", bound=Callable[..., Any])
+    R = TypeVar("R")
+
+_close: Callable[[int], None] | None = None
+_warn: Callable[[Any], object] | None = None
+
+
+def connect_close(close: Callable[[int], None]) -> None:
+    """The service that closes handles."""
+    global _close
+    _close = close
+
+
+def whole(function: F) -> F:
+    """The function as it is."""
+    return function
+
+
+def undo_here(service: Callable[..., object], *arguments: Any) -> None:
+    """Undo a part of an operation that failed: nothing else does."""
+    service(*arguments)
+
+
+def done(undo: Callable[[tuple[Any, ...], Any], object], service: Callable[..., R], *arguments: Any, **options: Any) -> R:
+    """Call the service."""
+    return service(*arguments, **options)
+
+
+def own(owner: Any, handle: int) -> None:
+    """Make an object the owner of a handle."""
+    owner._handle = handle
+
+
+def disown(owner: Any) -> int:
+    """The handle that an object owned until now, 0 for none."""
+    handle: int = owner._handle
+    owner._handle = 0
+    return handle
+
+
+def close_owned(owner: Any) -> bool:
+    """Close the handle that an object owns, if it has one; True then.  It stays the owner of one that stays open."""
+    handle = disown(owner)
+    if not handle:
+        return False
+    assert _close is not None
+    try:
+        _close(handle)
+    except NtError as failure:
+        if failure.status == st.HANDLE_NOT_CLOSABLE:
+            owner._handle = handle
+        raise
+    return True
+
+
+def connect_warning(warn: Callable[[Any], object]) -> None:
+    """Who tells that an object was left to the collector with its handle open."""
+    global _warn
+    _warn = warn
+
+
+def drop(owner: Any) -> None:
+    """An object is left to the collector: the handle that it owns, if it has one, is closed, and that is told."""
+    if drop_quietly(owner):
+        assert _warn is not None
+        _warn(owner)
+
+
+def drop_quietly(owner: Any) -> bool:
+    """The same without a word; whether there was one."""
+    if not getattr(owner, "_handle", 0):
+        return False
+    try:
+        close_owned(owner)
+    except NtError:
+        pass  # nobody is there to be told
+    owner._handle = 0
+    return True
