@@ -113,7 +113,8 @@ def _wait(child: int) -> int | None:
 
 #: What each call answers when the machine has no more of what it takes: descriptors, memory, disk, processes.
 EXHAUSTED = {
-    "open": "EMFILE", "memfd_create": "ENFILE", "dup": "EMFILE", "duplicate_from": "EMFILE", "pidfd_open": "EMFILE", "pidfd_getfd": "EMFILE",
+    "open": "EMFILE", "memfd_create": "ENFILE", "dup": "EMFILE", "duplicate_from": "EMFILE",
+    "pidfd_open": "EMFILE", "pidfd_getfd": "EMFILE",
     "listdir": "EMFILE", "fcntl": "EMFILE", "mmap": "ENOMEM", "mprotect": "ENOMEM", "madvise": "ENOMEM",
     "mbind": "ENOMEM", "ftruncate": "ENOSPC", "fallocate": "ENOSPC", "pwrite": "ENOSPC", "write": "ENOSPC",
     "setxattr": "ENOSPC", "link": "ENOSPC", "mkdir": "ENOSPC", "fsync": "EDQUOT", "flock": "ENOLCK",

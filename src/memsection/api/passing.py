@@ -13,7 +13,6 @@ A forked child has all handles anyway, under the same values.
 
 from __future__ import annotations
 
-import os
 import struct
 import sys
 
@@ -23,7 +22,7 @@ from memsection.nt.owners import undo_here, whole
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.errors import Error, HandleError, NtError, public
+from memsection.vocabulary.errors import HandleError, NtError, public
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

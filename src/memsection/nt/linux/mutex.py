@@ -12,7 +12,7 @@ assert sys.platform == "linux"
 
 import errno
 
-from memsection._native import sync
+from memsection._native import ledger, sync
 from memsection.nt.linux import objects, waitable
 from memsection.nt.linux.handles import Handle
 from memsection.vocabulary import access as a
@@ -34,7 +34,7 @@ def create(access: int, attributes: Any, initial_owner: bool) -> tuple[int, Hand
     def own(state: sync.State, fd: int) -> None:
         while mine:  # an earlier attempt, whose name was taken meanwhile
             mine.pop().release_mutex()
-        result = sync.wait([(state, fd)], all=False, knowing=True, deadline=0)[0]
+        result = ledger.done(sync.put_back_one, sync.wait, [(state, fd)], all=False, knowing=True, deadline=0)[0]
         if result:
             raise waitable.failure(result, MUTANT)
         mine.append(state)
