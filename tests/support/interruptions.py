@@ -38,7 +38,8 @@ class Bench:
         self.name = name
         with ExitStack() as stack:
             enter = stack.enter_context
-            self.section, self.shared = enter(Section.create(f"{name}-k", 4096)), enter(Section.create(f"Global\\{name}-k", 4096))
+            self.section = enter(Section.create(f"{name}-k", 4096))
+            self.shared = enter(Section.create(f"Global\\{name}-k", 4096))
             self.mutex, self.event = Mutex.create(f"{name}-km"), Event.create(f"{name}-ke", manual_reset=False)
             self.semaphore = Semaphore.create(f"{name}-ks", initial=1)
             for each in (self.mutex, self.event, self.semaphore):

@@ -142,7 +142,8 @@ def windows(function: Callable[P, R]) -> Callable[P, R]:
     head = ", ".join(f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names)
     steps = "".join(f"        {name} = _to_{name}({name})\n" for name in table) or "        pass\n"
     space: dict[str, Any] = {"_defaults": defaults, "_explain": explain, "_function": whole(function),
-                             "_remembered": _remembered, "NtError": NtError, **{f"_to_{name}": convert for name, convert in table.items()}}
+                             "_remembered": _remembered, "NtError": NtError,
+                             **{f"_to_{name}": convert for name, convert in table.items()}}
     exec(f"def call({head}):\n    try:\n{steps}    except TypeError:\n        _explain(locals())\n        raise\n"
          f"    try:\n        return _function({', '.join(names)})\n"
          "    except NtError as failure:\n        raise _remembered(failure) from None\n", space)
