@@ -237,6 +237,9 @@ cdef class Whole:
     def __call__(self, *arguments, **options):
         return _run(self._function, arguments, options, self._settles)
 
+    def __reduce__(self):
+        return getattr(self, "__qualname__")    # pickled as functions are: by name
+
     def __get__(self, instance, owner):
         return self if instance is None else _method(self, instance)
 
