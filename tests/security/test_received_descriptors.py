@@ -128,6 +128,41 @@ def test_a_received_global_body_that_is_cut_costs_an_error_and_not_the_process(
             bytes(view[:4])
 
 
+@pytest.mark.sentence(15)
+@pytest.mark.invariant("M3")
+@pytest.mark.parametrize("left", [0, 8192, (1 << 20) + 4096, 1 << 20])
+def test_a_reserved_global_section_that_is_cut_costs_an_error_and_not_the_process(left: int) -> None:
+    name = unique_name("Global\\")
+    with Section.create(name, 1 << 20, commit=False) as section, section.map() as view, section.map(access="r") as reader:
+        view.commit(0, 65536)
+        view[:2] = b"ok"
+        assert bytes(reader[:2]) == b"ok"
+        os.ftruncate(section.fileno(), left)
+        for touch in (lambda: bytes(view[32768:32772]), lambda: bytes(reader[:4]), lambda: view.commit(1 << 19, 4096),
+                      lambda: kernel.query_virtual_memory(-1, view.address)):
+            try:
+                touch()
+            except (InPageError, memsection.Error):
+                continue
+        if left < 65536:
+            with pytest.raises(InPageError):
+                bytes(view[:65536])
+
+
+@pytest.mark.sentence(15)
+def test_pages_of_a_reserved_global_section_are_there_for_all(
+        sockets: tuple[socket.socket, socket.socket]) -> None:
+    name = unique_name("Global\\")
+    with worker() as other, Section.create(name, 1 << 20, commit=False) as section, section.map() as view:
+        other.run("section = Section.open(name); view = section.map(); view.commit(65536, 4096); view[65536:65538] = b'ok'",
+                  name=name)
+        assert bytes(view[65536:65538]) == b"ok"
+        view.commit(0, 4096)
+        view[0] = 7
+        assert other.value("view[0]") == 7
+        other.run("view.close(); section.close()")
+
+
 @pytest.mark.sentence(19)
 def test_a_body_of_a_type_that_has_none_is_refused(sockets: tuple[socket.socket, socket.socket]) -> None:
     with Section.create(size=8192) as section:

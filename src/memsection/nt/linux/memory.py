@@ -436,15 +436,28 @@ def _commit_section(region: Region, first: int, count: int) -> None:
         page = offset // PAGE
         start = obj.facts.bitmap_offset + page // 8 // PAGE * PAGE
         length = obj.facts.bitmap_offset + -(-(page + count) // 8) - start
-        bits = sys_.mmap(0, -(-length // PAGE) * PAGE, system.PROT_READ | system.PROT_WRITE, system.MAP_SHARED, fd, start)
-        system.set_bits(bits, page - (start - obj.facts.bitmap_offset) * 8, count)
-        sys_.munmap(bits, -(-length // PAGE) * PAGE)
+        _set_bits(fd, start, -(-length // PAGE) * PAGE, page - (start - obj.facts.bitmap_offset) * 8, count)
     finally:
         if temporary >= 0:
             sys_.close(temporary)
     for other in _regions.values():
         if other.obj is obj and other.guard is not None:
             other.guard.sync()
+
+
+def _set_bits(fd: int, start: int, size: int, first: int, count: int) -> None:
+    """Set bits in pages of a body, which may be cut meanwhile (M3)."""
+    prot = system.PROT_READ | system.PROT_WRITE
+    bits = sys_.mmap(0, size, prot, system.MAP_SHARED, fd, start)
+    guard = None
+    try:
+        guard = guard_.add(bits, size, prot, fd, start)
+        system.set_bits(bits, first, count)
+        guard.check()
+    finally:
+        if guard is not None:
+            guard.remove()
+        sys_.munmap(bits, size)
 
 
 def reserve(fd: int, offset: int, size: int, where: str = commit.MEMORY, *, whole: bool = False) -> None:
@@ -715,6 +728,42 @@ class Absent(_fast.AbsentRecord):
         self.fd = sys_.userfault(self._start, self._length)
 
 
+class CutReserved:
+    """Guards of a view of reserved pages whose body can be cut (M3): of the view, and of its bitmap of committed pages.
+
+    Committed pages are opened at first touch, and not made absent: a page that is missing then was cut.
+    """
+
+    __slots__ = ("_bitmap", "_reserved", "_view")
+
+    def __init__(self, region: Region, prot: int, fd: int) -> None:
+        assert region.obj is not None and region.obj.facts is not None
+        self._bitmap = guard_.add(region.bitmap, region.bitmap_size, system.PROT_READ, fd, region.obj.facts.bitmap_offset)
+        self._view = guard_.add(region.base, region.size, prot, fd, region.offset)
+        self._reserved = guard_.add_reserved(region.base, region.size, prot, region.bitmap, region.offset // PAGE)
+
+    @property
+    def fault(self) -> int | None:
+        """The offset of the first page that was touched and found missing."""
+        found: int | None = self._view.fault
+        return found
+
+    def sync(self) -> None:
+        """Open the pages that are committed by now."""
+        self._reserved.sync()
+
+    def check(self) -> None:
+        """Raise InPageError when something was cut."""
+        self._view.check()
+        self._bitmap.check()
+        self._reserved.check()
+
+    def remove(self) -> None:
+        """Before the view is unmapped."""
+        for guard in (self._reserved, self._view, self._bitmap):
+            guard.remove()
+
+
 def _after_fork_in_child() -> None:
     for region in _regions.values():
         if isinstance(region.guard, Absent):
@@ -727,7 +776,7 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 def guard_fault(address: int) -> int | None:
     """The offset of the first page of a view that was found missing."""
     region = find(address)
-    if region is None or region.guard is None or region.bitmap:
+    if region is None or region.guard is None:
         return None
     fault = region.guard.fault
     return None if fault is None else int(fault)

@@ -409,6 +409,10 @@ def _guard_reserved(region: memory.Region, handle: Handle, facts: control_page.F
     region.bitmap_size = facts.bitmap_pages * p.PAGE_SIZE
     body = objects.view_descriptor(handle, writable=False)
     region.bitmap = sys_.mmap(0, region.bitmap_size, system.PROT_READ, system.MAP_SHARED, body, facts.bitmap_offset)
+    if not bodies.is_sealed(body):
+        region.guard = memory.CutReserved(region, prot, body)
+        region.guard.sync()
+        return
     try:
         region.guard = memory.Absent(region.base, region.size)
     except OSError:  # a read-only view, or a system without userfaultfd(2) for everybody: first touches are served
