@@ -36,6 +36,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
+@pytest.hookimpl(optionalhook=True)  # of pytest-xdist, which is not everywhere
 def pytest_testnodedown(node: Any) -> None:
     """The same of a worker of pytest-xdist, told to the one that counts."""
     if text := getattr(node, "workeroutput", {}).get("left"):
