@@ -102,7 +102,7 @@ def _take(kind: type[H], pid: int, handle: int, notes_handle: int, secret: bytes
         # Taken before (a pickle may be loaded more than once), or the sender has gone: a name can still be opened.
         return kind.open(name, access=access)  # type: ignore[attr-defined, no-any-return]
     raise HandleError(f"unpickle an unnamed {kind.__name__}: process {pid} does not hold it any more: it has ended, or"
-                      " this pickle was loaded before")
+                      " this pickle was loaded before, or it waited too long for somebody to load it")
 
 
 # ---------------------------------------------------------------------- sockets

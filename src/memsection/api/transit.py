@@ -20,12 +20,15 @@ from memsection.nt import kernel
 from memsection.vocabulary import access as a
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.errors import ArgumentError, Error, HandleError, NtError, public
+from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public
 
 _NOTES_SIZE = 1 << 16
 _SECRET = 16  # bytes at the start of the notes: whose they are
 _SLOTS = (_NOTES_SIZE - _SECRET) // 8
 _WAIT_AT_EXIT = 2.0  # seconds
+#: How long something stays in transit, in seconds: while a process that may be its receiver lives; when there was one, and
+#: none lives any more; and when none was ever known: a pickle that goes nowhere, or by ways of the program's own.
+_TO_THE_LIVING, _TO_THE_DEAD, _TO_NOBODY = 600.0, 1.0, 30.0
 _TAKES_AWAY = os.name == "posix"  # elsewhere the value would be another handle's by the time that the sender looks
 
 
@@ -72,6 +75,28 @@ def _take_away(pid: int, handle: int) -> int:
         raise public(failure) from None
 
 
+def _duplicate(handle: int) -> int:
+    return kernel.duplicate_object(s.CURRENT_PROCESS, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS)
+
+
+def _is_anybody_there() -> bool:
+    """Whether a process of multiprocessing lives that may be a receiver: a child, or the parent.
+
+    Their ends are only looked at: who waits for a child still gets its status.
+    """
+    process = sys.modules.get("multiprocessing.process")
+    if process is None:
+        return False
+    sentinels = [child._popen.sentinel for child in list(process._children)
+                 if getattr(child, "_popen", None) is not None and child._popen.returncode is None]
+    parent = process.parent_process()
+    if parent is not None:
+        sentinels.append(parent.sentinel)
+    from multiprocessing.connection import wait
+
+    return len(wait(sentinels, timeout=0)) < len(sentinels) if sentinels else False
+
+
 class Transit:
     """The duplicates of this process that are on their way, and the notes of receivers on what they took."""
 
@@ -81,7 +106,9 @@ class Transit:
         self._notes = memoryview(b"")
         self._secret = b""
         self._token = 0
-        self._sent = in_transit  # slot to handle
+        self._sent = in_transit  # slot to handle, the oldest first
+        self._since: dict[int, tuple[float, bool]] = {}  # slot to (when it was sent, whether a receiver was known since)
+        self._nobody_since = 0.0
         self._pid = 0
 
     def put(self, handle: int) -> tuple[int, int, int, bytes, int, int]:
@@ -90,16 +117,21 @@ class Transit:
             self.make_notes()
             self._sweep()
             if len(self._sent) == _SLOTS:
-                raise Error(f"pickle: {_SLOTS} objects are in transit and none of them is being unpickled",
-                            ntstatus=st.INSUFFICIENT_RESOURCES)
-            duplicate = kernel.duplicate_object(s.CURRENT_PROCESS, handle, s.CURRENT_PROCESS, 0, 0,
-                                                s.DUPLICATE_SAME_ACCESS)
+                self._let_go(next(iter(self._sent)))  # the oldest one
+            try:
+                duplicate = _duplicate(handle)
+            except NtError as failure:
+                if failure.status != st.TOO_MANY_OPENED_FILES or not self._sent:
+                    raise
+                self._let_go(next(iter(self._sent)))
+                duplicate = _duplicate(handle)
             self._token += 1
             slot = self._token % _SLOTS
             while slot in self._sent:
                 slot = (slot + 1) % _SLOTS
             struct.pack_into("=Q", self._notes, _SECRET + 8 * slot, self._token)
             self._sent[slot] = duplicate
+            self._since[slot] = time.monotonic(), _is_anybody_there()
             return self._pid, duplicate, self._notes_handle, self._secret, slot, self._token
 
     def make_notes(self) -> None:
@@ -122,13 +154,34 @@ class Transit:
             Finalize(None, self._wait, exitpriority=-20)
 
     def _sweep(self) -> None:
-        """Close what was taken."""
+        """Close what was taken, and what nobody will take any more."""
+        now = time.monotonic()
+        somebody = _is_anybody_there() if self._sent else False
+        if somebody:
+            self._nobody_since = 0.0
+        elif not self._nobody_since:
+            self._nobody_since = now
         for slot in list(self._sent):
-            if not struct.unpack_from("=Q", self._notes, _SECRET + 8 * slot)[0]:
-                try:
-                    kernel.close(self._sent.pop(slot))
-                except NtError:
-                    pass  # the receiver closed it already
+            sent, known = self._since.get(slot, (now, False))
+            if somebody and not known:
+                known = True
+                self._since[slot] = sent, known
+            if somebody:
+                is_over = now - sent > _TO_THE_LIVING
+            elif known:
+                is_over = now - max(sent, self._nobody_since) > _TO_THE_DEAD
+            else:
+                is_over = now - sent > _TO_NOBODY
+            if is_over or not struct.unpack_from("=Q", self._notes, _SECRET + 8 * slot)[0]:
+                self._let_go(slot)
+
+    def _let_go(self, slot: int) -> None:
+        struct.pack_into("=Q", self._notes, _SECRET + 8 * slot, 0)
+        self._since.pop(slot, None)
+        try:
+            kernel.close(self._sent.pop(slot))
+        except NtError:
+            pass  # the receiver closed it already
 
     def settle(self) -> None:
         """Close what was taken, unless somebody is just doing it."""
@@ -154,6 +207,7 @@ class Transit:
         self._lock = threading.Lock()
         handles = [*self._sent.values(), *([self._notes_handle] if self._notes_handle else [])]
         self._sent.clear()
+        self._since.clear()
         self._notes_handle = 0
         self._notes = memoryview(b"")
         for handle in handles:

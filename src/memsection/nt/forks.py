@@ -29,7 +29,8 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "memsection.records": ("numpy",),
     "memsection.compat.shareable_list": ("memsection.compat.shared_memory",),
     # Begun by the program itself: what it imports is imported whole.
-    "asyncio": ("asyncio",), "multiprocessing": ("multiprocessing.util", "multiprocessing.reduction"),
+    "asyncio": ("asyncio",), "multiprocessing": (
+        "multiprocessing.connection", "multiprocessing.reduction", "multiprocessing.util"),
     "numpy": ("numpy",),
 }
 

@@ -449,3 +449,47 @@ def test_an_inheritable_handle_reaches_a_program_that_closes_nothing() -> None:
         done = subprocess.run([sys.executable, "-c", program, str(section.handle)], close_fds=False,
                               capture_output=True, text=True, timeout=30)
     assert (done.stdout, done.stderr) == ("rw\n", "")
+
+
+# ---------------------------------------------------------------------- what nobody loads
+
+def sleep_long() -> None:
+    import time
+
+    time.sleep(60)
+
+
+@posix_only
+def test_what_was_sent_to_a_process_that_was_killed_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transit, "_TO_THE_DEAD", 0.0)
+    context = multiprocessing.get_context("fork")
+    for _ in range(3):
+        here, there = context.Pipe()
+        child = context.Process(target=sleep_long)
+        child.start()
+        with Section.create(size=1 << 20) as section:
+            here.send(section)
+        assert in_transit
+        child.kill()
+        child.join()
+        here.close()
+        there.close()
+    transit.settle()
+    transit.settle()  # the first one finds that nobody is there
+    assert in_transit == {}
+
+
+def test_a_pickle_that_goes_nowhere_is_held_for_a_while_and_never_keeps_others_from_going(
+        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transit, "_SLOTS", 4)
+    with Section.create(size=4096) as section:
+        for _ in range(20):
+            data = pickle.dumps(section)
+        assert len(in_transit) == 4
+        pickle.loads(data).close()
+        monkeypatch.setattr(transit, "_TO_NOBODY", 0.0)
+        monkeypatch.setattr(transit, "_TO_THE_DEAD", 0.0)
+        monkeypatch.setattr(transit, "_is_anybody_there", lambda: False)
+        transit.settle()
+        transit.settle()
+    assert in_transit == {}
