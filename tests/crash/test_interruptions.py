@@ -33,7 +33,7 @@ def test_every_operation_is_tried(bench: Bench) -> None:
     assert set(OPERATIONS) == set(bench.operations) - {"win32 open and close"}  # whose number its caller can lose
 
 
-@pytest.mark.invariant("L1")
+@pytest.mark.invariant("O1")
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if each != "owned mutex"])  # lost by who made it, it is held
 def test_a_handler_that_raises_at_any_moment_leaves_nothing(bench: Bench, operation: str) -> None:
     hits, problems, left = by_timer(bench, bench.operations[operation], random.Random(operation), 0.6, 150)
@@ -41,7 +41,7 @@ def test_a_handler_that_raises_at_any_moment_leaves_nothing(bench: Bench, operat
     assert hits
 
 
-@pytest.mark.invariant("L1")
+@pytest.mark.invariant("O1")
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_handler_that_raises_after_any_call_leaves_nothing(bench: Bench, operation: str) -> None:
     run = bench.operations[operation]

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: MIT
+"""Forks in a program whose other threads make, open and close objects, and what the children have and can."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from memsection import Event, Mutex, Section
+from memsection.nt.linux import duplicate, namespace, objects
+
+
+@contextmanager
+def busy(name: str, threads: int = 4) -> Iterator[None]:
+    """Other threads that make, open, map, duplicate and close, until the end of the block."""
+    ended = threading.Event()
+
+    def work(number: int) -> None:
+        mine = f"{name}-{number}"
+        while not ended.is_set():
+            for prefix in ("", "Global\\"):
+                with Section.create(prefix + mine, 4096) as section, Section.open(prefix + mine), section.duplicate("r"):
+                    section.map().close()
+            Mutex.create(mine + "m").close()
+            Event.create().close()
+
+    workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(threads)]
+    for worker in workers:
+        worker.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        for worker in workers:
+            worker.join(60)
+
+
+def unknown_descriptors() -> list[str]:
+    """The descriptors of objects in this process that no table knows."""
+    known = {fd for handle in objects._table.values() for fd in (handle.fd, handle.data_fd)}
+    known |= {fd for obj in objects._by_identity.values() for fd in (obj.locator_fd, obj.view_ro, obj.view_rw)}
+    known |= {found[0] for found in namespace._directories.values()} | {fd for given in duplicate._given for fd in given[:3]}
+    found = []
+    for fd in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):
+            where = os.readlink(f"/proc/self/fd/{fd}")
+            if int(fd) not in known and ("memfd:memsection" in where or "memsection" in os.path.basename(where)
+                                         or "/memsection-" in where):
+                found.append(f"{fd}: {where}")
+    return found
+
+
+def child(body: Callable[[], str]) -> str:
+    """What a function says in a forked child; that it did not get on, or what ended it."""
+    reader, writer = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.close(reader)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(20)
+            os.write(writer, body().encode()[:4000])
+        except BaseException as problem:
+            os.write(writer, f"{type(problem).__name__}: {problem}".encode()[:4000])
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        said = pipe.read().decode()
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return "stuck" if status == -signal.SIGALRM else f"signal {-status}" if status < 0 else said
+
+
+def use_everything(name: str) -> str:
+    """Operate on objects in a child: "" when all goes well, and nothing had to be imported."""
+    mine = f"{name}-{os.getpid()}"
+    if left := unknown_descriptors():
+        return f"unknown: {left}"
+    before = set(sys.modules)
+    for prefix in ("", "Global\\"):
+        with Section.create(prefix + mine, 4096) as section, Section.open(prefix + mine) as other, other.map() as view:
+            view[0] = 1
+            section.duplicate("r").close()
+            repr(section)
+            _ = section.security
+    with Section.from_file(__file__) as file:
+        _ = file.size
+    mutex = Mutex.create(mine)
+    mutex.acquire(timeout=5)
+    mutex.release()
+    mutex.close()
+    try:
+        Section.open(mine)
+    except FileNotFoundError:
+        pass
+    imported = {each for each in set(sys.modules) - before if each.startswith("memsection") or each in sys.stdlib_module_names}
+    return f"imported: {sorted(imported)}" if imported else ""
