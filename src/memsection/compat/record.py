@@ -41,6 +41,7 @@ def write(buffer: memoryview, size: int, identity: bytes) -> None:
 
 def read(buffer: memoryview) -> Record:
     """The record at the end of a section; one without is a block as a whole."""
+    magic = bytes(8)
     for _ in range(20):
         magic = published(buffer, len(buffer) - 8)  # before the rest, which is complete only if the magic says so
         if any(magic):
