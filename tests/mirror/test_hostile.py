@@ -19,7 +19,7 @@ ARRAY = {"kind": "array", "dtype": "<f8", "shape": [4], "order": "C", "version":
 RECORD = {"kind": "record", "name": "P", "type": {"fields": [["x", "<f8", 0]], "size": 8}, "count": 2, "version": 0}
 
 
-@pytest.mark.sentence(30)
+@pytest.mark.sentence(36)
 @pytest.mark.parametrize("said", [
     None, [], 7, {}, {"kind": "pickle", "length": 1, "buffers": 0}, {"kind": ["latest"]}, {"kind": None},
     {**LATEST, "capacity": 0}, {**LATEST, "capacity": LIMIT + 1}, {**LATEST, "capacity": 1 << 70},
@@ -50,7 +50,7 @@ def test_what_is_not_known_is_not_passed_on() -> None:
     assert named["fingerprint"] != "forged"
 
 
-@pytest.mark.sentence(30)
+@pytest.mark.sentence(36)
 @pytest.mark.parametrize(("facts", "size"), [
     (LATEST, 65), (ARRAY, 31), (ARRAY, 33), (RECORD, 17), ({"kind": "bytes"}, 0), ({"kind": "bytes"}, LIMIT + 1),
     ({"kind": "arrow", "rows": 0, "columns": [], "version": 0}, LIMIT + 1),
@@ -134,7 +134,7 @@ LIES = {
 }
 
 
-@pytest.mark.sentence(30)
+@pytest.mark.sentence(36)
 @pytest.mark.parametrize("lie", LIES)
 def test_a_pull_of_lies_publishes_nothing(lie: str, robot: Host, base: Host, port: int) -> None:
     robot.run(LIAR.replace("PORT", str(port)).replace("FACTS", repr(LATEST)).replace("SIZE", "64").replace("PARTS", LIES[lie]))
@@ -150,7 +150,7 @@ def test_a_pull_of_lies_publishes_nothing(lie: str, robot: Host, base: Host, por
     robot.run("del made")
 
 
-@pytest.mark.sentence(30)
+@pytest.mark.sentence(36)
 def test_an_oversized_announcement_commits_no_memory(robot: Host, base: Host, port: int) -> None:
     robot.run(LIAR.replace("PORT", str(port)).replace("FACTS", repr({"kind": "bytes"})).replace("SIZE", str(1 << 50))
               .replace("PARTS", "[first]"))

@@ -47,7 +47,7 @@ def pair(host: Callable[..., Host], keys: Path, port: int) -> tuple[Host, Host]:
     return robot, base
 
 
-@pytest.mark.sentence(27)
+@pytest.mark.sentence(33)
 @pytest.mark.parametrize("option", ["listen", "connect"])
 @pytest.mark.parametrize("endpoint", ["tcp/0.0.0.0:7447", "10.0.0.1:7447", "tcp/[::]:7447", "tcp/robot.lab:7447"])
 def test_beyond_loopback_certificates_are_needed(option: str, endpoint: str) -> None:
@@ -124,7 +124,7 @@ def test_with_certificates_everything_works_as_without(pair: tuple[Host, Host]) 
     assert base.value("[one.key for one in mirror.publications(net)]") == ["robot/camera"]
 
 
-@pytest.mark.sentence(28)
+@pytest.mark.sentence(34)
 def test_a_host_with_another_certificate_cannot_publish_for_it(host: Callable[..., Host], keys: Path, port: int) -> None:
     """Evil has a certificate of the authority, and says what robot would say."""
     base, evil = host(), host()
@@ -158,7 +158,7 @@ def test_a_host_with_another_certificate_cannot_publish_for_it(host: Callable[..
     evil.run("del claims")
 
 
-@pytest.mark.sentence(28)
+@pytest.mark.sentence(34)
 def test_what_another_host_listens_with_is_not_believed(host: Callable[..., Host], keys: Path, port: int) -> None:
     evil, base = host(), host()
     evil.run(f"net = {secure(keys, 'evil', listen=[f'tls/127.0.0.1:{port}'])}\n"
@@ -173,7 +173,7 @@ def test_what_another_host_listens_with_is_not_believed(host: Callable[..., Host
     assert base.value("mirror.publications(net, 'robot/*')") == []
 
 
-@pytest.mark.sentence(29)
+@pytest.mark.sentence(35)
 @pytest.mark.parametrize("who", ["a stranger's authority", "an expired certificate", "nobody", "a port that is closed"])
 def test_what_cannot_be_reached_is_an_error_in_time_that_names_the_cause(
         who: str, host: Callable[..., Host], keys: Path, port: int) -> None:

@@ -106,6 +106,12 @@ def join(threads: Iterable[threading.Thread]) -> None:
             thread.join(JOIN)
 
 
+def sleep_exactly() -> None:
+    """Have this thread's sleeps end when they should: the system otherwise adds up to 50 us (PR_SET_TIMERSLACK)."""
+    with suppress(AttributeError, OSError):  # another system
+        ctypes.CDLL(None).prctl(29, 1, 0, 0, 0)
+
+
 def remember(user: Any) -> None:
     """Have ``user.close()`` called at the end of the interpreter, if it is still there."""
     _closers[:] = [one for one in _closers if one() is not None] + [weakref.ref(user)]

@@ -277,7 +277,9 @@ def _explained(network: Network, failure: Exception, left: float) -> Error:
 
 def _settings(network: Network, believed: frozenset[str]) -> dict[str, Any]:
     settings: dict[str, Any] = {
-        "mode": "peer", "listen/endpoints": list(network.listen), "connect/endpoints": list(network.connect),
+        # Routers forward between clients, not between peers, which they take to have links of their own.
+        "mode": "client" if not network.listen and len(network.connect) == 1 else "peer",
+        "listen/endpoints": list(network.listen), "connect/endpoints": list(network.connect),
         "scouting/multicast/enabled": False, "scouting/gossip/enabled": False,
         # Without these two zenoh opens a session that reaches nobody, and goes on trying in silence.
         "connect/timeout_ms": int(network.connect_timeout * 1000), "connect/exit_on_failure": True,
@@ -287,7 +289,8 @@ def _settings(network: Network, believed: frozenset[str]) -> dict[str, Any]:
         "transport/link/tx/lease": int(LEASE * 1000), "transport/link/rx/max_message_size": MESSAGE,
         # A subscriber that does not take what is announced misses it, and asks later; nobody waits for it.
         "transport/link/tx/queue/congestion_control/drop/wait_before_drop": 0,
-        "transport/link/tx/queue/size/real_time": 16, "transport/link/protocols": ["tls" if network._credentials else "tcp"],
+        "transport/link/tx/queue/size/real_time": 16, "transport/link/tx/queue/size/data": 16,
+        "transport/link/protocols": ["tls" if network._credentials else "tcp"],
     }
     if network._credentials is not None:
         certificate, key, authority = network._credentials

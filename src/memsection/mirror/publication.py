@@ -177,6 +177,7 @@ class Publication(User):
 
     def _watch(self) -> None:
         """Announce every new snapshot, until the publication is closed."""
+        engine.sleep_exactly()
         last, at, look_at = -1, 0.0, 0.0
         while not self._closed.is_set():
             try:
@@ -246,13 +247,14 @@ class Publication(User):
         key = f"{self._prefix}/pull"
         record = wire.Announcement(self.epoch, found.sequence, found.size, self._digest)
         query.reply(key, self._text, attachment=record.pack())
-        if not found.sent:
-            found.sent = [zenoh.ZBytes(part) for part in found.parts if part]
         at = 0
-        for part in found.sent:
+        for number, part in enumerate(found.parts):
             if self._closed.is_set():
                 return
-            query.reply(key, part, attachment=wire.chunk(self.epoch, found.sequence, at))
+            if number == len(found.sent):  # made for the first subscriber, while the part before is on its way
+                found.sent.append(zenoh.ZBytes(part))
+            if part:
+                query.reply(key, found.sent[number], attachment=wire.chunk(self.epoch, found.sequence, at))
             at += len(part)
         self.sent_bytes += at
         query.reply(key, b"", attachment=wire.commit(self.epoch, found.sequence, found.size))

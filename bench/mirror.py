@@ -1,0 +1,360 @@
+# SPDX-License-Identifier: MIT
+"""What does a replica on another host cost, compared with a raw TCP socket between the same two programs?
+
+Two network namespaces with a veth pair, and certificates on the mirror's side as they are needed between hosts; without
+root it is loopback, and no certificates.  Both sides of a row end up with the same: the value is in memory on the other
+side, and a program there has it as bytes.  Rounds of both take turns.  ``--subscribers`` measures 1, 4 and 16 subscribers
+of one publication instead.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from measure import heading, median, span, table
+
+SMALL, FRAME = 64, 6_220_800
+PORT = 7411
+FASTEST = 200  #: frames each second
+STAMP = struct.Struct("<q")
+
+
+class Peer:
+    """The other end: this file again, which obeys lines of JSON."""
+
+    def __init__(self, role: str, prefix: list[str], environment: dict[str, str]) -> None:
+        self.process = subprocess.Popen([*prefix, sys.executable, __file__, "--role", role], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+        self.pid = self.process.pid
+
+    def tell(self, what: str, **words: Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps([what, words]) + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> Any:
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
+
+    def ask(self, what: str, **words: Any) -> Any:
+        self.tell(what, **words)
+        return self.answer()
+
+    def end(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(30)
+
+
+# ---------------------------------------------------------------------- the sending program
+
+
+class Sender:
+    """Writes values that begin with the time, to a socket or to a latest value that is published."""
+
+    def __init__(self) -> None:
+        self.values: dict[int, Any] = {}
+        self.sockets: dict[int, socket.socket] = {}
+
+    def open(self, network: dict[str, Any], address: str) -> str:
+        from memsection import latest, mirror
+
+        self.network = mirror.Network(**network)
+        for size in (SMALL, FRAME):
+            self.values[size] = latest.create(f"value{size}", size)
+            self.values[size].write(bytes(size))
+            mirror.publish(self.values[size], network=self.network)
+        server = socket.create_server((address, PORT + 1))
+        for size in (SMALL, FRAME):
+            self.sockets[size], _ = server.accept()
+            self.sockets[size].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return "ready"
+
+    def send(self, way: str, size: int, rate: float, seconds: float) -> float:
+        value, pause = bytearray(size), 1 / rate if rate else 0.0
+        put = self.sockets[size].sendall if way == "raw TCP" else self.values[size].write
+        end, due = time.monotonic() + seconds, time.monotonic()
+        sent = 0
+        while time.monotonic() < end:
+            STAMP.pack_into(value, 0, time.monotonic_ns())
+            put(value)
+            sent += 1
+            due += pause
+            if pause:
+                time.sleep(max(0.0, due - time.monotonic()))
+        STAMP.pack_into(value, 0, -1)
+        put(value)
+        return sent
+
+    def processor(self) -> float:
+        return time.process_time()
+
+
+# ---------------------------------------------------------------------- the receiving program
+
+
+class Receiver:
+    """Takes the values, and the time from writing to having each of them."""
+
+    def open(self, network: dict[str, Any], address: str) -> str:
+        from memsection import latest, mirror
+
+        self.network = mirror.Network(**network)
+        self.sockets, self.replicas, self.readers = {}, {}, {}
+        for size in (SMALL, FRAME):
+            self.replicas[size] = mirror.subscribe(f"robot/value{size}", network=self.network)
+            if not self.replicas[size].wait(timeout=20):
+                raise SystemExit(f"no replica: {self.replicas[size].problem}")
+            self.readers[size] = latest.open(f"value{size}")
+            if address:
+                self.sockets[size] = socket.create_connection((address, PORT + 1))
+        return "ready"
+
+    def receive(self, way: str, size: int) -> list[float]:
+        value = bytearray(size)
+        take = self._from_socket(size) if way == "raw TCP" else self._from_replica(size)
+        times: list[float] = []
+        while True:
+            take(value)
+            stamp = STAMP.unpack_from(value)[0]
+            if stamp < 0:
+                return times
+            if stamp:
+                times.append((time.monotonic_ns() - stamp) / 1e9)
+
+    def _from_socket(self, size: int) -> Callable[[bytearray], None]:
+        source = self.sockets[size]
+
+        def take(value: bytearray) -> None:
+            memory, at = memoryview(value), 0
+            while at < size:
+                at += source.recv_into(memory[at:])
+
+        return take
+
+    def _from_replica(self, size: int) -> Callable[[bytearray], None]:
+        replica, reader = self.replicas[size], self.readers[size]
+        seen = [replica.epoch, replica.sequence]
+
+        def take(value: bytearray) -> None:
+            replica.wait(timeout=30, after=(seen[0], seen[1]))
+            seen[1] = replica.sequence
+            reader.read_into(value)
+
+        return take
+
+    def count(self, seconds: float) -> dict[str, float]:
+        begun, cpu = self.replicas[FRAME].statistics, time.process_time()
+        time.sleep(seconds)
+        done = self.replicas[FRAME].statistics
+        return {"frames": (done["snapshots"] - begun["snapshots"]) / seconds, "cpu": (time.process_time() - cpu) / seconds,
+                "bytes": (done["bytes"] - begun["bytes"]) / seconds}
+
+
+def serve(role: str) -> None:
+    """Obey until the input ends."""
+    one: Any = Sender() if role == "send" else Receiver()
+    for line in sys.stdin:
+        what, words = json.loads(line)
+        print(json.dumps(getattr(one, what)(**words)), flush=True)
+
+
+# ---------------------------------------------------------------------- the rows
+
+
+class Bench:
+    """Two hosts, or what comes near."""
+
+    def __init__(self) -> None:
+        self.place = Path(tempfile.mkdtemp(prefix="memsection-bench-", dir="/dev/shm"))
+        self.apart = os.geteuid() == 0 and shutil.which("nsenter") is not None
+        self.sender = self._peer("send", "robot")
+        self.receivers: list[Peer] = []
+
+    def _peer(self, role: str, root: str) -> Peer:
+        (self.place / root).mkdir(exist_ok=True)
+        return Peer(role, ["unshare", "-n"] if self.apart and not root.startswith("more") else [],
+                    {"MEMSECTION_ROOT": str(self.place / root)})
+
+    def ip(self, peer: Peer, *words: str, tool: str = "ip") -> bool:
+        return subprocess.run(["nsenter", "-t", str(peer.pid), "-n", tool, *words], capture_output=True,
+                              check=False).returncode == 0
+
+    def connect(self) -> None:
+        """One receiver at the other end of a cable."""
+        receiver = self._peer("receive", "base")
+        self.receivers = [receiver]
+        address = "127.0.0.1"
+        if self.apart:
+            address = "10.78.0.1"
+            time.sleep(0.5)  # until both have left our namespace
+            self.apart = self.ip(self.sender, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns",
+                                 str(receiver.pid))
+            for peer, own in ((self.sender, address), (receiver, "10.78.0.2")):
+                for words in (("link", "set", "lo", "up"), ("addr", "add", f"{own}/24", "dev", "cable"),
+                              ("link", "set", "cable", "up")):
+                    self.ip(peer, *words)
+        self.sender.tell("open", network=self._network("robot", "listen", address), address=address)
+        time.sleep(2)
+        receiver.ask("open", network=self._network("base", "connect", address), address=address)
+        self.sender.answer()
+
+    def _network(self, host: str, option: str, address: str) -> dict[str, Any]:
+        found: dict[str, Any] = {"host": host, option: [f"{address}:{PORT}"]}
+        if not address.startswith("127."):
+            from memsection.mirror import make_keys
+
+            keys = self.place / "keys"
+            if not (keys / f"{host}.pem").exists():
+                make_keys(keys, [host])
+            found |= {"certificate": str(keys / f"{host}.pem"), "key": str(keys / f"{host}.key"),
+                      "authority": str(keys / "authority.pem")}
+        return found
+
+    def row(self, size: int, rate: float, seconds: float, rounds: int) -> dict[str, list[tuple[float, float]]]:
+        """Median latency and values each second of both ways, round by round."""
+        found: dict[str, list[tuple[float, float]]] = {"raw TCP": [], "mirror": []}
+        for _ in range(rounds):
+            for way, results in found.items():
+                self.receivers[0].tell("receive", way=way, size=size)
+                # A socket slows its writer down; a latest value does not, so its writer is as fast as a link could be.
+                self.sender.ask("send", way=way, size=size, rate=rate or (0 if way == "raw TCP" else FASTEST),
+                                seconds=seconds)
+                times = self.receivers[0].answer()
+                results.append((median(times), len(times) / seconds))
+        return found
+
+    def end(self) -> None:
+        for peer in (*self.receivers, self.sender):
+            peer.end()
+        shutil.rmtree(self.place)
+
+
+def _ratio(found: dict[str, list[tuple[float, float]]], what: int) -> float:
+    return median([mine[what] / raw[what] for mine, raw in zip(found["mirror"], found["raw TCP"], strict=True)])
+
+
+def compare(bench: Bench, scale: float) -> list[list[str]]:
+    """The rows of the table."""
+    lines = []
+    for title, size, rate, seconds, shaped, targets in (
+            ("64 B at 1 kHz, p50", SMALL, 1000, 1.0, False, {0: 1.6}),
+            ("6.2 MB at 30 Hz, p50", FRAME, 30, 1.5, False, {0: 2.0}),
+            ("6.2 MB as fast as it goes, values/s", FRAME, 0, 1.5, False, {1: 0.6}),
+            ("6.2 MB at 1 Gbit/s, values/s", FRAME, 0, 2.0, True, {1: 0.97}),
+            ("6.2 MB at 15 Hz over 1 Gbit/s, p50", FRAME, 15, 2.0, True, {0: 1.0})):
+        if shaped and not (bench.apart and bench.ip(bench.sender, "qdisc", "replace", "dev", "cable", "root", "tbf", "rate",
+                                                    "1gbit", "burst", "256k", "latency", "20ms", tool="tc")):
+            print(f"without {title}: no token bucket filter here", file=sys.stderr)
+            continue
+        found = bench.row(size, rate, seconds, max(2, int(5 * scale)))
+        if shaped:
+            bench.ip(bench.sender, "qdisc", "del", "dev", "cable", "root", tool="tc")
+        for what, target in targets.items():
+            raw, mine = (median([one[what] for one in found[way]]) for way in ("raw TCP", "mirror"))
+            ratio = _ratio(found, what)
+            reached = ratio <= target if what == 0 else ratio >= target
+            shown = (span(raw), span(mine)) if what == 0 else (f"{raw:.1f}", f"{mine:.1f}")
+            lines.append([title, *shown, f"{ratio:.2f}", f"{'<=' if what == 0 else '>='} {target}",
+                          "reached" if reached else "MISSED"])
+    return lines
+
+
+def writer_cost() -> list[str]:
+    """What a publication costs the writer of 64 bytes, in a program of its own and in the writer's."""
+    from memsection import latest
+
+    with latest.create("bench-writer", SMALL) as plain, latest.create("bench-published", SMALL) as published:
+        value, samples = bytes(SMALL), {"plain": [], "published": []}
+        program = ("import sys; from memsection import mirror\n"
+                   f"network = mirror.Network('robot', listen=['127.0.0.1:{PORT + 5}'])\n"
+                   "with mirror.publish('bench-published', network=network):\n"
+                   "    print('ready', flush=True); sys.stdin.read()")
+        child = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert child.stdout is not None and child.stdin is not None
+        child.stdout.readline()
+        for _ in range(200):
+            for name, end in (("plain", plain), ("published", published)):
+                start = time.perf_counter()
+                for _ in range(200):
+                    end.write(value)
+                samples[name].append((time.perf_counter() - start) / 200)
+        child.stdin.close()
+        child.wait(30)
+    added = median([b - a for a, b in zip(samples["plain"], samples["published"], strict=True)])
+    return ["latest.write of 64 B, while it is published", span(median(samples["plain"])), span(median(samples["published"])),
+            f"+{max(added, 0) * 1e6:.2f} us", "<= +1 us", "reached" if added <= 1e-6 else "MISSED"]
+
+
+def subscribers(counts: tuple[int, ...], seconds: float) -> list[list[str]]:
+    """One publication of frames at 30 Hz and several subscribers with a namespace of names each, over loopback."""
+    lines = []
+    for count in counts:
+        bench = Bench()
+        bench.apart = False
+        bench.sender.end()
+        bench.sender = bench._peer("send", "robot")
+        bench.sender.tell("open", network=bench._network("robot", "listen", "127.0.0.1"), address="127.0.0.1")
+        time.sleep(2)
+        bench.receivers = [bench._peer("receive", f"more{number}") for number in range(count)]
+        for peer in bench.receivers:
+            peer.tell("open", network=bench._network(f"base{peer.pid}", "connect", "127.0.0.1"), address="")
+        for peer in bench.receivers:
+            peer.answer()
+        for _ in (SMALL, FRAME):
+            socket.create_connection(("127.0.0.1", PORT + 1)).close()
+        bench.sender.answer()
+        cpu = bench.sender.ask("processor")
+        bench.sender.tell("send", way="mirror", size=FRAME, rate=30, seconds=seconds + 1)
+        time.sleep(0.5)
+        for peer in bench.receivers:
+            peer.tell("count", seconds=seconds)
+        found = [peer.answer() for peer in bench.receivers]
+        bench.sender.answer()
+        used = (bench.sender.ask("processor") - cpu) / (seconds + 1)
+        frames = [one["frames"] for one in found]
+        lines.append([str(count), f"{100 * used:.0f} %", f"{sum(one['bytes'] for one in found) / 1e6:.0f} MB/s",
+                      f"{min(frames):.1f}", f"{median(frames):.1f}", f"{max(frames):.1f}"])
+        bench.end()
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--scale", type=float, default=1.0, help="so many times the usual number of rounds")
+    parser.add_argument("--subscribers", action="store_true", help="1, 4 and 16 subscribers instead")
+    parser.add_argument("--role", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.role:
+        serve(options.role)
+        return
+    print(heading() + "\n")
+    if options.subscribers:
+        print(table(["subscribers", "publisher's CPU", "sent", "fewest frames/s", "median", "most"],
+                    subscribers((1, 4, 16), 3 * options.scale)))
+        return
+    bench = Bench()
+    try:
+        bench.connect()
+        lines = compare(bench, options.scale)
+        where = "veth, mutual TLS on the mirror's side" if bench.apart else "loopback"
+    finally:
+        bench.end()
+    lines.append(writer_cost())
+    print(table([where, "raw TCP", "mirror", "ratio", "target", ""], lines))
+
+
+if __name__ == "__main__":
+    main()
