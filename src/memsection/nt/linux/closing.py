@@ -130,13 +130,18 @@ def look_again() -> None:
     for full, (due, pause) in list(later.items()):
         if now < due:
             continue
-        place = lifetime.place_of_name(full)
-        if place is None or sweeping.is_settled(place):
-            later.pop(full, None)
-        elif pause > _LONGEST_PAUSE:
+        if _is_settled(full) or pause > _LONGEST_PAUSE:
             later.pop(full, None)
         else:
             later[full] = (now + 2 * pause, 2 * pause)
+
+
+def _is_settled(full: str) -> bool:
+    try:
+        place = lifetime.place_of_name(full)
+    except OSError:
+        return False  # no descriptor left for the directory
+    return place is None or sweeping.is_settled(place)
 
 
 def _after_fork_in_child() -> None:
