@@ -20,7 +20,7 @@ CORE = "src/memsection/_native"
 EXTENSIONS: dict[str, tuple[list[str], bool]] = {
     "view": (["ms_view.c"], False),
     "sync": (["ms_futex.c", "ms_object.c", "ms_slot.c", "ms_robust.c", "ms_event.c",
-             "ms_spin.c", "ms_take.c", "ms_take_all.c", "ms_wait.c"], True),
+             "ms_spin.c", "ms_take.c", "ms_take_all.c", "ms_wait.c", "ms_number.c"], True),
     "seqlock": (["ms_seqlock.c", "ms_view.c"], False),
     "ends": (["ms_futex.c", "ms_spin.c", "channel/ms_end.c", "channel/ms_judge.c", "channel/ms_place.c",
               "channel/ms_ring.c", "channel/ms_bell.c"], True),

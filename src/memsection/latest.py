@@ -16,6 +16,7 @@ from memsection import schema
 from memsection._native import seqlock
 from memsection.api.section import Section
 from memsection.api.security import Security
+from memsection.api.wait import Changing
 from memsection.layouts import Layout, Shown, layout, layout_in
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError, Error, WaitTimeoutError
@@ -37,13 +38,14 @@ def _public(failure: ValueError | TimeoutError) -> Error:
     return (WaitTimeoutError if isinstance(failure, TimeoutError) else ArgumentError)(str(failure))
 
 
-class _End:
-    """What both ends have."""
+class _End(Changing):
+    """What both ends have.  ``wait_any`` takes them beside mutexes, events, semaphores and processes."""
 
     def __init__(self, section: Section, view: View, lock: seqlock.Latest, kind: Layout | None) -> None:
         self.section = section  #: whose name and rights it has
         self.layout = kind  #: of the value; None for bytes
         self._view, self._lock = view, lock
+        self._seen = 0  # the number of the value that this end read last
 
     @property
     def capacity(self) -> int:
@@ -81,7 +83,10 @@ class _End:
             found = self._lock.read(timeout)
         except (ValueError, TimeoutError) as failure:
             raise _public(failure) from None
-        return None if found is None else found[1] if self.layout is None else self._unpacked(found[1])
+        if found is None:
+            return None
+        self._seen = found[0]
+        return found[1] if self.layout is None else self._unpacked(found[1])
 
     def read_numbered(self, timeout: float = 1.0) -> tuple[int, Any] | None:
         """As ``read``, with the value's number: a reader sees whether it is new, and how many it missed.
@@ -97,7 +102,10 @@ class _End:
             found = self._lock.read(timeout)
         except (ValueError, TimeoutError) as failure:
             raise _public(failure) from None
-        return found if found is None or self.layout is None else (found[0], self._unpacked(found[1]))
+        if found is None:
+            return None
+        self._seen = found[0]
+        return found if self.layout is None else (found[0], self._unpacked(found[1]))
 
     def _unpacked(self, raw: bytes) -> Any:
         assert self.layout is not None
@@ -116,9 +124,72 @@ class _End:
             ArgumentError: As ``read``; or the value is longer than the buffer.
         """
         try:
-            return self._lock.read_into(target, timeout)
+            found = self._lock.read_into(target, timeout)
         except (ValueError, TimeoutError) as failure:
             raise _public(failure) from None
+        if found is not None:
+            self._seen = found[0]
+        return found
+
+    def wait(self, after: int | None = None, timeout: float | None = None) -> bool:
+        """Wait until there is a value newer than the one this end read last.
+
+        Args:
+            after: The number of a value; newer than that one.  0 for any value.
+            timeout: Seconds; for ever when omitted, only a look when 0.
+
+        Returns:
+            Whether there is one; False when the time was up.  A writer that ends wakes nobody: see ``writer_alive``.
+
+        Rights:
+            None.
+
+        Raises:
+            ArgumentError: It is closed (ValueError).
+            TypeError: A number that is no int, or a timeout that is no number.
+
+        Platforms:
+            Windows: looks again every few milliseconds, because sections cannot be waited for.
+        """
+        return self._wait(after, timeout)
+
+    async def wait_async(self, after: int | None = None, timeout: float | None = None) -> bool:
+        """As ``wait``, without blocking the event loop, and without a thread for this wait.
+
+        Rights:
+            None.
+
+        Raises:
+            ArgumentError: It is closed (ValueError).
+            TypeError: As ``wait``.
+        """
+        return await self._wait_async(after, timeout)
+
+    def _awaited(self, after: int | None) -> tuple[memoryview, int]:
+        self.sequence  # noqa: B018  # a closed end is an error here
+        at = seqlock.NUMBER_AT
+        return memoryview(self._view)[at:at + 8], self._seen if after is None else max(0, whole_number(after, "after"))
+
+    def _has_risen(self, above: int) -> bool:
+        return self.sequence > above
+
+    @property
+    def writer_alive(self) -> bool:
+        """Whether some process, this one included, has an end that writes.
+
+        It says nothing of whether that process gets on; and who may open the value to read can pretend to write.
+
+        Rights:
+            None.
+
+        Raises:
+            HandleError: It is closed.
+            Error: A system other than Linux.
+
+        Platforms:
+            Windows: does not tell.
+        """
+        return self.section._has_writer()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """The same end in whatever process takes it, through any pickler; the handle travels as a section's does."""
@@ -151,6 +222,17 @@ class Reader(_End):
 
 class Writer(_End):
     """The end that writes, and can read too; made by ``create``, or by ``open`` for one that takes over."""
+
+    def __init__(self, section: Section, view: View, lock: seqlock.Latest, kind: Layout | None) -> None:
+        super().__init__(section, view, lock, kind)
+        self._announcement = section._announce_writer()
+
+    def close(self) -> None:
+        super().close()
+        if self._announcement is not None:
+            self._announcement.close()
+
+    close.__doc__ = _End.close.__doc__
 
     def write(self, value: Any) -> None:
         """Publish a value: a record, or bytes when there is no layout.  Never waits for readers.
@@ -210,7 +292,7 @@ def _spec(spec: Spec | int) -> tuple[Layout | None, int]:
 
 
 def create(name: str | None, spec: Spec | int, *, slots: int = seqlock.SLOTS, version: int = 0,
-           inheritable: bool = False, security: Security | str | bytes | None = None) -> Writer:
+           exist_ok: bool = False, inheritable: bool = False, security: Security | str | bytes | None = None) -> Writer:
     """Make a latest value, of which there is none yet; the caller is its writer.
 
     Args:
@@ -218,6 +300,8 @@ def create(name: str | None, spec: Spec | int, *, slots: int = seqlock.SLOTS, ve
         spec: Its layout (see ``records.layout``), or how many bytes it has at most.
         slots: How many values the writer goes round over.  A reader has the time of ``slots - 1`` writes for one copy.
         version: A number of the program's own.
+        exist_ok: Whether a latest value that has the name already, because readers wait there, is gone on with, if it is
+            as asked for but for the slots.
         inheritable: Whether child processes get the handle.
         security: Who may open it by name; this user alone when omitted.
 
@@ -226,18 +310,19 @@ def create(name: str | None, spec: Spec | int, *, slots: int = seqlock.SLOTS, ve
 
     Raises:
         ExistsError: The name is taken (FileExistsError).
-        ArgumentError: No such layout or number of slots can be (ValueError).
+        ArgumentError: No such layout or number of slots can be; or what exists differs, and the error shows both
+            (ValueError).
         CommitError: More memory than there is (MemoryError).
     """
     (kind, capacity), slots = _spec(spec), whole_number(slots, "slots")
     facts: schema.Facts = {"kind": "latest", "capacity": capacity, "slots": slots, "version": version}
     if kind is not None:
         facts |= {"name": kind.name, "type": schema.to_json(kind.struct), "fingerprint": kind.fingerprint}
-    return _make(name, kind, facts, inheritable=inheritable, security=security)
+    return _make(name, kind, facts, exist_ok=exist_ok, inheritable=inheritable, security=security)
 
 
-def _make(name: str | None, kind: Layout | None, facts: schema.Facts, *, inheritable: bool = False,
-         security: Security | str | bytes | None = None) -> Writer:
+def _make(name: str | None, kind: Layout | None, facts: schema.Facts, *, exist_ok: bool = False,
+          inheritable: bool = False, security: Security | str | bytes | None = None) -> Writer:
     """``create``, of what a description says that is ready to be written; for other modules of this package."""
     capacity, slots = facts["capacity"], facts["slots"]
     try:
@@ -248,8 +333,15 @@ def _make(name: str | None, kind: Layout | None, facts: schema.Facts, *, inherit
     def fill(fresh: schema.Fresh) -> None:
         seqlock.Latest(fresh.memory, writable=True, capacity=capacity, slots=slots).close()
 
-    section, view = schema.make(name, size, facts, inheritable=inheritable, security=security, fill=fill)
-    return Writer(section, view, seqlock.Latest(view, writable=True), kind)
+    section, view = schema.make(name, size, facts, exist_ok=exist_ok, inheritable=inheritable, security=security, fill=fill)
+    if not section.created:
+        view.close()
+        return of(section, kind or capacity, write=True, version=facts["version"])  # type: ignore[no-any-return]
+    try:
+        return Writer(section, view, seqlock.Latest(view, writable=True), kind)
+    except BaseException:
+        section.close()
+        raise
 
 
 def open(name: str, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None,
@@ -327,10 +419,10 @@ def of(section: Section, spec: Spec | int | None = None, *, write: bool = False,
                                  "version": version},
                        {"layout": "none" if found is None else Shown(found), "capacity": lock.capacity,
                         "version": facts.get("version")})
+        return (Writer if write else Reader)(section, view, lock, asked or found)
     except BaseException:
         section.close()
         raise
-    return (Writer if write else Reader)(section, view, lock, asked or found)
 
 
 def _again(section: Section, spec: Spec | None, write: bool) -> Any:

@@ -3,6 +3,13 @@
  * See ms_seqlock.h.  After H.-J. Boehm, "Can seqlocks get along with programming language memory models?" (MSPC 2012):
  * the copy itself races by design, and the number around it tells whether it was a value.
  */
+#ifdef __linux__
+#define _GNU_SOURCE
+#include <limits.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 #include "ms_seqlock.h"
 
 #include <string.h>
@@ -114,8 +121,19 @@ void ms_seqlock_commit(ms_seqlock *lock, uint64_t length)
     ms_poke_u64(&next->length, length);
     /* SYNC(seqlock-value): release of the bytes and their length, pairs with the acquire in ms_seqlock_look */
     ms_store_u64(&next->sequence, sequence);
-    ms_store_u64(&header(lock)->latest, sequence);
+    ms_store_u64(&header(lock)->latest, sequence); /* SYNC(latest): release; pairs with the acquire in ms_number.c */
     lock->written = sequence;
+}
+
+void ms_seqlock_wake(ms_seqlock *lock)
+{
+#ifdef __linux__
+    /* Readers may not write, so nobody can say whether one sleeps: the kernel is asked each time (decision 0081). */
+    syscall(SYS_futex, (uint32_t *)&header(lock)->latest + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__), FUTEX_WAKE, INT_MAX,
+            NULL, NULL, 0);
+#else
+    (void)lock;
+#endif
 }
 
 int ms_seqlock_look(const ms_seqlock *lock, uint64_t *sequence, uint64_t *length)

@@ -60,6 +60,9 @@ int ms_seqlock_attach(ms_seqlock *lock, void *memory, uint64_t size);
 void *ms_seqlock_begin(ms_seqlock *lock);
 void ms_seqlock_commit(ms_seqlock *lock, uint64_t length);
 
+/* Wake those who wait for a newer value (ms_wait.h: a number); nothing to do where the system cannot wait for memory. */
+void ms_seqlock_wake(ms_seqlock *lock);
+
 /* The newest value's number and length: OK, EMPTY, or AGAIN: it changed under way. */
 int ms_seqlock_look(const ms_seqlock *lock, uint64_t *sequence, uint64_t *length);
 

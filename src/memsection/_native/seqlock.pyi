@@ -4,6 +4,7 @@ from typing import Self
 
 from typing_extensions import Buffer
 
+NUMBER_AT: int
 SLOTS: int
 
 def size(capacity: int, slots: int = ...) -> int: ...

@@ -37,10 +37,12 @@ cdef extern from "ms_seqlock.h" nogil:
     int ms_seqlock_attach(ms_seqlock *, void *, uint64_t)
     void *ms_seqlock_begin(ms_seqlock *)
     void ms_seqlock_commit(ms_seqlock *, uint64_t)
+    void ms_seqlock_wake(ms_seqlock *)
     int ms_seqlock_look(const ms_seqlock *, uint64_t *, uint64_t *)
     int ms_seqlock_copy(const ms_seqlock *, uint64_t, void *, uint64_t)
 
 cdef double PAUSE = 20e-6   # seconds between attempts that follow many vain ones
+NUMBER_AT = 24  #: where in the buffer the number of the newest complete value is: 8 bytes
 SLOTS = 4       #: a reader then has the time of three writes for one copy
 
 cdef enum:
@@ -133,6 +135,7 @@ cdef class Latest:
                     with nogil:
                         memcpy(target, source.buf, source.len)
                 ms_seqlock_commit(&self._lock, source.len)
+                ms_seqlock_wake(&self._lock)
             finally:
                 PyBuffer_Release(&source)
         finally:
@@ -153,6 +156,7 @@ cdef class Latest:
             if length > self._lock.capacity:
                 raise ValueError(f"latest value: {length} bytes, at most {self._lock.capacity} fit")
             ms_seqlock_commit(&self._lock, length)
+            ms_seqlock_wake(&self._lock)
         finally:
             self._leave()
 

@@ -8,6 +8,7 @@ a negative errno, which the callers put into their own words.  What the calls me
 """
 
 cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, EINVAL, EMFILE, EOVERFLOW, ETIMEDOUT
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
@@ -296,6 +297,37 @@ cdef class Other:
         self._owner = owner
         self.whole = whole
         self.name = name
+
+
+cdef extern from "ms_number.h" nogil:
+    ctypedef struct ms_number:
+        ms_other other
+    void ms_number_make(ms_number *, const uint64_t *, uint64_t)
+
+
+cdef class Number:
+    """A number in shared memory that is waited for to be more than another one (``Other``); its buffer is held."""
+
+    cdef Py_buffer _buffer
+    cdef ms_number _number
+    cdef bint _held
+
+    def __cinit__(self, buffer, uint64_t above):
+        PyObject_GetBuffer(buffer, &self._buffer, PyBUF_SIMPLE)
+        self._held = True
+        # Safety: eight bytes, aligned, mapped for as long as the buffer is held.
+        if self._buffer.len != 8 or <uintptr_t>self._buffer.buf % 8:
+            raise ValueError("a number has 8 bytes, aligned")
+        ms_number_make(&self._number, <const uint64_t *>self._buffer.buf, above)
+
+    @property
+    def address(self):
+        """Of what ``Other`` needs."""
+        return <uintptr_t>&self._number.other
+
+    def __dealloc__(self):
+        if self._held:
+            PyBuffer_Release(&self._buffer)
 
 
 def wait(list items, *, bint all, bint knowing, int64_t deadline, act=None):

@@ -453,6 +453,13 @@ class Section(Handle):
                 return pages  # a handle without SECTION_QUERY: whole pages are what can be known
         return min(self._size - offset, pages)
 
+    def _announce_writer(self) -> Any:
+        """Say that there is a writer, until what this gives is closed or the process ends; None on a system without."""
+        return self._ask(kernel.announce_writer)
+
+    def _has_writer(self) -> bool:
+        return bool(self._ask(kernel.has_writer))
+
     def seal(self) -> None:
         """Let nobody make a new writable view, the owner included; views that exist keep writing.
 

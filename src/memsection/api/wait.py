@@ -53,6 +53,58 @@ def failed(failure: NtError) -> NoReturn:
     raise public(failure) from None
 
 
+class Changing:
+    """What is no kernel object and can be waited for all the same: it has a number in memory that rises."""
+
+    def _awaited(self, after: int | None) -> tuple[memoryview, int]:
+        """The number's eight bytes, and what it has to exceed."""
+        raise NotImplementedError
+
+    def _has_risen(self, above: int) -> bool:
+        raise NotImplementedError
+
+    def _waiting(self) -> Any:
+        return kernel.awaited_number(*self._awaited(None))
+
+    def _wait(self, after: int | None, timeout: float | None) -> bool:
+        buffer, above = self._awaited(after)
+        number = kernel.awaited_number(buffer, above)
+        if number is None:
+            return _look_often(lambda: self._has_risen(above), timeout)
+        try:
+            return kernel.wait_for_multiple_objects([number], s.WAIT_ANY, units(timeout)) != st.TIMEOUT
+        except NtError as failure:
+            raise public(failure) from None
+
+    async def _wait_async(self, after: int | None, timeout: float | None) -> bool:
+        buffer, above = self._awaited(after)
+        return await wait_async(_Awaited(kernel.awaited_number(buffer, above), lambda: self._has_risen(above)), timeout)
+
+
+class _Awaited:
+    """A number in the place of a handle, for ``wait_async``."""
+
+    def __init__(self, number: Any, has_risen: Callable[[], bool]) -> None:
+        self._number, self._has_risen = number, has_risen
+
+    def _ask(self, service: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        if self._number is not None:
+            return service(self._number, *arguments, **options)
+        # A system that cannot wait for numbers: no watch, and a look of our own.
+        return None if service == kernel.watch else st.WAIT_0 if self._has_risen() else st.TIMEOUT
+
+
+def _look_often(is_there: Callable[[], bool], timeout: float | None) -> bool:
+    end, pause = _end(timeout), _FIRST_LOOK
+    while not is_there():
+        left = pause if timeout is None else min(pause, end - time.monotonic())
+        if left <= 0:
+            return False
+        time.sleep(left)
+        pause = min(pause * 1.5, _LAST_LOOK)
+    return True
+
+
 class Waitable(Handle, WaitableBase):
     """What can be waited for.
 
@@ -215,8 +267,8 @@ def wait_any(objects: Iterable[H], timeout: float | None = None, *, abandoned_ok
     """Wait until one of several objects can be taken, and take that one: the first in their order that can.
 
     Args:
-        objects: 1 to 64 mutexes, events, semaphores, processes and ends of channels, in any mix.  An end of a channel is
-            ready when its ``wait(0)`` is true; nothing is taken from it.
+        objects: 1 to 64 mutexes, events, semaphores, processes and ends of channels and of latest values, in any mix.
+            An end is ready when its ``wait(timeout=0)`` is true; nothing is taken from it.
         timeout: Seconds; for ever when omitted.
         abandoned_ok: Whether an abandoned mutex is taken.
 
@@ -236,9 +288,11 @@ def wait_any(objects: Iterable[H], timeout: float | None = None, *, abandoned_ok
     """
     several, end = _list(objects), _end(timeout)
     while True:
+        waited = [_waited(one) for one in several]
+        if None in waited:
+            return _any_by_looking(several, timeout, abandoned_ok)
         try:
-            status = kernel.wait_for_multiple_objects([_waited(one) for one in several], s.WAIT_ANY, _left(timeout, end),
-                                                      careful=not abandoned_ok)
+            status = kernel.wait_for_multiple_objects(waited, s.WAIT_ANY, _left(timeout, end), careful=not abandoned_ok)
         except AbandonedNtError as failure:
             found = several[failure.index]
             if _repaired(found, failure):
@@ -249,6 +303,23 @@ def wait_any(objects: Iterable[H], timeout: float | None = None, *, abandoned_ok
         if status == st.TIMEOUT:
             return None
         return several[status - (st.ABANDONED_WAIT_0 if status >= st.ABANDONED_WAIT_0 else st.WAIT_0)]
+
+
+def _any_by_looking(several: list[H], timeout: float | None, abandoned_ok: bool) -> H | None:
+    """``wait_any`` where the system cannot wait for numbers: one after the other, again and again."""
+    above = {index: one._awaited(None)[1] for index, one in enumerate(several) if isinstance(one, Changing)}
+    found: list[H] = []
+
+    def look() -> bool:
+        for index, one in enumerate(several):
+            there = one._has_risen(above[index]) if isinstance(one, Changing) else wait_any(
+                [one], 0, abandoned_ok=abandoned_ok) is not None
+            if there:
+                found.append(one)
+                return True
+        return False
+
+    return found[0] if _look_often(look, timeout) else None
 
 
 @whole

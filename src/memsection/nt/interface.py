@@ -388,7 +388,7 @@ class Kernel(Protocol):
         """
         ...
 
-    def wait_for_multiple_objects(self, handles: Sequence[int], wait_type: int, timeout: int | None, *,
+    def wait_for_multiple_objects(self, handles: Sequence[Any], wait_type: int, timeout: int | None, *,
                                   careful: bool = False) -> int:
         """NtWaitForMultipleObjects with 1 to 64 handles: WAIT_0 + i, ABANDONED_WAIT_0 + i, or TIMEOUT.
 
@@ -409,11 +409,26 @@ class Kernel(Protocol):
         """
         ...
 
+    def awaited_number(self, buffer: memoryview, above: int, /) -> Any:
+        """What stands in the place of a handle in ``wait_for_multiple_objects`` (WAIT_ANY) and ``watch`` for a number of
+        eight bytes in mapped memory, perhaps read-only: available while it is more than ``above``.  Whoever changes it
+        wakes those who sleep (``_native.seqlock``).  None where the system cannot: then the caller looks now and then."""
+        ...
+
+    def announce_writer(self, handle: int, /) -> Any:
+        """Say of a section that a process writes into it, as long as that process lives and until ``close`` of what this
+        gives; None on a system without."""
+        ...
+
+    def has_writer(self, handle: int, /) -> bool:
+        """Whether some process says so.  NOT_ON_THIS_SYSTEM."""
+        ...
+
     def watch_name(self, name: str, /) -> NameWatch | None:
         """Watch for a name, which need not exist; None where the system tells nothing: then the caller looks now and then."""
         ...
 
-    def watch(self, handle: int, ready: Callable[[], None], /) -> Watch | None:
+    def watch(self, handle: Any, ready: Callable[[], None], /) -> Watch | None:
         """A wait that nobody sleeps in, for event loops; None on a system without: then the caller looks now and then.
 
         Rights: SYNCHRONIZE.

@@ -21,6 +21,7 @@ from memsection._native import ledger
 from memsection.nt.linux import (
     accounts,
     acl,
+    announcement,
     appearance,
     control_page,
     duplicate,
@@ -581,7 +582,7 @@ class LinuxKernel:
         return wait.single(handle, timeout, careful=careful)
 
     @_service("wait")
-    def wait_for_multiple_objects(self, handles: Sequence[int], wait_type: int, timeout: int | None, *,
+    def wait_for_multiple_objects(self, handles: Sequence[Any], wait_type: int, timeout: int | None, *,
                                   careful: bool = False) -> int:
         """NtWaitForMultipleObjects."""
         return wait.multiple(handles, wait_type, timeout, careful=careful)
@@ -590,6 +591,21 @@ class LinuxKernel:
     def signal_and_wait(self, signal: int, waited: int, timeout: int | None) -> int:
         """NtSignalAndWaitForSingleObject."""
         return wait.signal_and(signal, waited, timeout)
+
+    @_service("wait")
+    def awaited_number(self, buffer: memoryview, above: int) -> Any:
+        """A number in mapped memory to wait for."""
+        return wait.number(buffer, above)
+
+    @_service("latest value")
+    def announce_writer(self, handle: int) -> Any:
+        """Say that there is a writer, as long as what this gives is not closed."""
+        return announcement.Announcement(objects.lookup(handle).fd)
+
+    @_service("latest value")
+    def has_writer(self, handle: int) -> bool:
+        """Whether some process says so."""
+        return announcement.is_made(objects.lookup(handle).fd)
 
     @_service("open")
     def watch_name(self, name: str) -> Any:
@@ -602,7 +618,7 @@ class LinuxKernel:
         wait.connect(door, handle, failed)
 
     @_service("wait")
-    def watch(self, handle: int, ready: Callable[[], None]) -> Any:
+    def watch(self, handle: Any, ready: Callable[[], None]) -> Any:
         """A wait that nobody sleeps in."""
         return wait.watch(handle, ready)
 

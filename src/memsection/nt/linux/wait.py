@@ -123,6 +123,12 @@ def _for_oneself(timeout: int | None) -> int:
         sys_.close(pidfd)
 
 
+def number(buffer: memoryview, above: int) -> sync.Other:
+    """A number in mapped memory to wait for."""
+    awaited = sync.Number(buffer, above)
+    return sync.Other(awaited.address, awaited, awaited, None)
+
+
 def multiple(values: Sequence[int | sync.Other], wait_type: int, timeout: int | None, *, careful: bool = False) -> int:
     """NtWaitForMultipleObjects."""
     if not 1 <= len(values) <= MOST:

@@ -289,6 +289,17 @@ class Synchronisation:
     def connect_waitable(self, door: WaitableBase, handle: int, failed: Callable[[NtError], Any]) -> None:
         """Nothing: every operation is a system call on Windows, and its cost is not Python's."""
 
+    def awaited_number(self, buffer: memoryview, above: int) -> Any:
+        """None: WaitOnAddress is for the threads of one process."""
+        return None
+
+    def announce_writer(self, handle: int) -> Any:
+        """None: sections have no locks."""
+        return None
+
+    def has_writer(self, handle: int) -> bool:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, "latest value", detail="this system does not tell whether a writer lives")
+
     def watch_name(self, name: str) -> NameWatch | None:
         """None: the kernel tells nobody of new names."""
         return None
