@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import sys
@@ -20,8 +21,10 @@ def busy(name: str, threads: int = 4) -> Iterator[None]:
     ended = threading.Event()
 
     def work(number: int) -> None:
-        mine = f"{name}-{number}"
-        while not ended.is_set():
+        for turn in itertools.count():
+            if ended.is_set():
+                return
+            mine = f"{name}-{number}-{turn}"  # a child that has a handle keeps its name
             for prefix in ("", "Global\\"):
                 with Section.create(prefix + mine, 4096) as section, Section.open(prefix + mine), section.duplicate("r"):
                     section.map().close()
@@ -48,6 +51,10 @@ def unknown_descriptors() -> list[str]:
     for fd in os.listdir("/proc/self/fd"):
         with suppress(FileNotFoundError):
             where = os.readlink(f"/proc/self/fd/{fd}")
+            with open(f"/proc/self/fdinfo/{fd}") as info:
+                flags = next(int(line.split()[1], 8) for line in info if line.startswith("flags"))
+            if flags & os.O_PATH:
+                continue  # a guard's, which knows by it what file a view is of: nothing is locked or kept by it
             if int(fd) not in known and ("memfd:memsection" in where or "memsection" in os.path.basename(where)
                                          or "/memsection-" in where):
                 found.append(f"{fd}: {where}")

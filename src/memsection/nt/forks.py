@@ -14,7 +14,7 @@ import sys
 #: What a loaded module may import later, in the operations of a child.
 NEEDED: dict[str, tuple[str, ...]] = {
     "memsection.nt.linux.services": (
-        "atexit", "fcntl", "grp", "hashlib", "pwd", "re", "resource", "signal", "subprocess", "time", "zlib",
+        "atexit", "faulthandler", "fcntl", "grp", "hashlib", "pwd", "re", "resource", "signal", "subprocess", "time", "zlib",
         "memsection._native.guard", "memsection._native.view", "memsection.vocabulary.descriptor",
         "memsection.vocabulary.errors", "memsection.vocabulary.names", "memsection.vocabulary.sddl",
         "memsection.vocabulary.status",

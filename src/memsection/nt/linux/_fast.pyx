@@ -374,6 +374,9 @@ def connect(dict lent):
     _regions, _bases = lent["regions"], lent["bases"]
     _place_of, _grant, _remove_name, _close_handle = lent["place_of"], lent["grant"], lent["remove_name"], lent["close_handle"]
     _directories, _given = lent["directories"], lent["given"]
+    # These open files of their own, also where no operation around them is whole.
+    _place_of, _remove_name, _look_again, _sweep = (ledger.whole(_place_of), ledger.whole(_remove_name),
+                                                    ledger.whole(_look_again), ledger.whole(_sweep))
     ledger.connect(give_back, is_open)
     _give_up, _read_facts, _pid_namespace = lent["give_up"], lent["read_facts"], lent["pid_namespace"]
     _translated = lent["translated"]
@@ -1236,6 +1239,11 @@ def remove(RegionRecord region not None):
 
 
 # ---------------------------------------------------------------------- what operations and forks leave behind
+
+def tables_lock():
+    """The lock of the object tables, which a fork waits for."""
+    return _lock
+
 
 def is_open(value):
     """Whether there is a handle of this value."""

@@ -50,11 +50,11 @@ def doubt(probe: int, obj: LocalObject) -> None:
 def settle() -> None:
     """Decide what is in doubt.  The tables' lock is not held."""
     while doubtful:
-        try:
+        with _fast.tables_lock():  # a child that is forked now knows the descriptor from one list or the other
+            if not doubtful:
+                return  # another thread was faster
             fd, full, identity = doubtful.pop()
-        except IndexError:
-            return  # another thread was faster
-        _in_work.append(fd)
+            _in_work.append(fd)
         try:
             _decide(fd, full, identity)
         except BaseException as problem:
@@ -62,8 +62,9 @@ def settle() -> None:
             if not isinstance(problem, OSError | NtError):
                 raise
         finally:
-            _in_work.remove(fd)
-            sys_.close(fd)
+            with _fast.tables_lock():
+                _in_work.remove(fd)
+                sys_.close(fd)
 
 
 def _decide(fd: int, full: str, identity: tuple[int, ...]) -> None:

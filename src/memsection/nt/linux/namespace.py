@@ -16,6 +16,8 @@ import errno
 import os
 import stat as stat_
 import struct
+from collections.abc import Callable
+from functools import wraps
 
 from memsection.nt.linux import _fast
 from memsection.nt.linux import syscalls as sys_
@@ -132,6 +134,15 @@ class NoGlobalObjectsError(NtError):
         super().__init__(refused.status, detail=refused.detail)
 
 
+def _alone(find: Callable[[], int]) -> Callable[[], int]:
+    """Have one thread at a time look for a directory: two would both open it, and one descriptor would be forgotten."""
+    def found() -> int:
+        with _fast.tables_lock():
+            return find()
+    return wraps(find)(found)
+
+
+@_alone
 def local_directory() -> int:
     """The descriptor of this user's directory, made on first use and verified: owner, mode, no link (N1)."""
     uid = os.geteuid()
@@ -186,6 +197,7 @@ def _verified(path: str, uid: int) -> int:
     raise _refused(path, f"is open to others (mode {stat_.S_IMODE(found.st_mode):04o}, must be 0700)")
 
 
+@_alone
 def global_directory() -> int:
     """The descriptor of the directory that all users share: root's, or the user's own; sticky if others may write."""
     uid = os.geteuid()

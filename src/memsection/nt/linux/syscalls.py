@@ -17,6 +17,7 @@ import select as _select
 
 from memsection._native import ledger as _ledger
 from memsection._native import system as _system
+from memsection.nt.linux import _fast
 
 O_RDONLY, O_RDWR, O_CLOEXEC, O_NOFOLLOW = _os.O_RDONLY, _os.O_RDWR, _os.O_CLOEXEC, _os.O_NOFOLLOW
 O_NONBLOCK, O_NOCTTY, O_DIRECTORY, O_PATH = _os.O_NONBLOCK, _os.O_NOCTTY, _os.O_DIRECTORY, _os.O_PATH
@@ -50,7 +51,6 @@ mkdir = _os.mkdir
 link = _os.link
 unlink = _os.unlink
 rename = _os.rename
-listdir = _os.listdir
 readlink = _os.readlink
 dup = _ledger.dup
 fstatvfs = _os.fstatvfs
@@ -90,6 +90,12 @@ copy_from = _system.copy_from
 copy_to = _system.copy_to
 capabilities = _system.capabilities
 set_capabilities = _system.set_capabilities
+
+
+def listdir(path: str | int) -> list[str]:
+    """os.listdir, while nobody forks: a child would keep the descriptor that the entries are read from."""
+    with _fast.tables_lock():
+        return _os.listdir(path)
 
 
 def pidfd_send_signal(pidfd: int, number: int) -> None:
