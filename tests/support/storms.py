@@ -60,10 +60,11 @@ class Storm:
         seconds: How long it runs.
         root: The namespace (MEMSECTION_ROOT), for all users, that nobody else uses.
         random: Its chance.
+        pid: Its process.
     """
 
     def __init__(self, name: str, seconds: float, seed: int) -> None:
-        self.name, self.seconds = name, seconds
+        self.name, self.seconds, self.pid = name, seconds, os.getpid()
         self.random = random.Random(seed)
         self.root = tempfile.mkdtemp(prefix="memsection-soak-", dir="/dev/shm")
         os.chmod(self.root, 0o1777)
@@ -78,7 +79,7 @@ class Storm:
     def count(self, figure: str, by: int = 1, example: str = "") -> None:
         """Add to a figure; the first examples of what must not be are printed at the end."""
         self._figures[figure] += by
-        if example and by and len(self._examples) < 5:
+        if example and by and len(self._examples) < 5 and sum(one.startswith(figure) for one in self._examples) < 2:
             self._examples.append(f"{figure}: {example}")
 
     @property
