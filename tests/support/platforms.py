@@ -19,6 +19,8 @@ LINUX_ONLY = {
     "cli/test_share_and_cat.py": "stops what it started by signals; unit/nt/windows has a round of share and cat",
     "cli/test_top.py": "a terminal, driven by signals",
     "compat/test_cpython_suite.py": "runs CPython's own tests, which Windows distributions of Python leave out",
+    "compat/test_queues.py": "there are no channels on Windows yet",
+    "compat/test_queues_suite.py": "there are no channels on Windows yet",
     "crash/": "kills a process before and after each Linux system call, through the table of nt.linux.syscalls",
     "interop/": "drives a Windows program in Wine from a Linux process",
     "mirror/": "its programs are driven through pipes with select(2), and some of its hosts are network namespaces",

@@ -4,7 +4,8 @@
 ``SharedMemory``, ``ShareableList`` and ``SharedMemoryManager`` have the signatures, properties and exceptions of
 their namesakes in ``multiprocessing``; ``shared_memory`` is a module in the place of ``multiprocessing.shared_memory``.
 How their lifetime differs, and why, is said in ``memsection.compat.blocks``.  ``mmap`` is a module in the place of the
-standard library's, with Windows's parameters on Linux and Linux's on Windows.  Each is imported when it is first used.
+standard library's, with Windows's parameters on Linux and Linux's on Windows; ``queues`` is one in the place of
+``multiprocessing.queues``.  Each is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from memsection.compat import mmap as mmap
+    from memsection.compat import queues as queues
     from memsection.compat import shared_memory as shared_memory
     from memsection.compat.managers import SharedMemoryManager as SharedMemoryManager
     from memsection.compat.shareable_list import ShareableList as ShareableList
     from memsection.compat.shared_memory import SharedMemory as SharedMemory
 
-__all__ = ["ShareableList", "SharedMemory", "SharedMemoryManager", "mmap", "shared_memory"]
-_MODULES = ("mmap", "shared_memory")
+__all__ = ["ShareableList", "SharedMemory", "SharedMemoryManager", "mmap", "queues", "shared_memory"]
+_MODULES = ("mmap", "queues", "shared_memory")
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""How many tasks of a ``JoinableQueue`` are not done, counted across processes."""
+
+from __future__ import annotations
+
+import weakref
+
+from memsection.api.event import Event
+from memsection.api.mutex import Mutex
+from memsection.api.section import Section
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from memsection.api.view import View
+
+_SIZE = 8
+
+
+class TaskCount:
+    """A number behind a mutex, and an event that is set while it is 0.
+
+    A process that is killed while it counts leaves the number as it was or as it was to be: it is written in one piece.
+    """
+
+    def __init__(self, section: Section, mutex: Mutex, event: Event) -> None:
+        self._section, self._mutex, self._event = section, mutex, event
+        self._view: View = section.map()
+        weakref.finalize(self, _close, self._view, section, mutex, event).atexit = False
+
+    @classmethod
+    def create(cls) -> TaskCount:
+        """A count of nothing."""
+        self = cls(Section.create(size=_SIZE), Mutex.create(), Event.create(manual_reset=True))
+        self._event.set()
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return TaskCount, (self._section, self._mutex, self._event)
+
+    @property
+    def value(self) -> int:
+        """Tasks that are not done."""
+        return int.from_bytes(self._view[:_SIZE], "little", signed=True)
+
+    def add(self, n: int) -> None:
+        """Count tasks; the event follows."""
+        self._mutex.acquire(abandoned_ok=True)
+        try:
+            value = self.value + n
+            if value < 0:
+                raise ValueError("task_done() called too many times")
+            if value:
+                self._event.clear()
+            self._view[:_SIZE] = value.to_bytes(_SIZE, "little", signed=True)
+            if not value:
+                self._event.set()
+        finally:
+            self._mutex.release()
+
+    def done(self) -> None:
+        """One task less.
+
+        Raises:
+            ValueError: There was none.
+        """
+        self.add(-1)
+
+    def wait(self, timeout: float) -> bool:
+        """Whether all tasks are done, waiting so many seconds for it."""
+        return self._event.wait(timeout) or not self.value
+
+
+def _close(*what: Any) -> None:
+    for one in what:
+        one.close()
