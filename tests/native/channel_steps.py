@@ -48,6 +48,7 @@ class Channel:
         self.fd = os.memfd_create("channel")
         os.ftruncate(self.fd, self.core.ms_channel_size(ctypes.byref(self.shape)))
         self.fresh = True
+        self.ends: list[End] = []
 
     def open(self, role: int = BOTH) -> End:
         """One more end."""
@@ -55,20 +56,21 @@ class Channel:
         actor = self.core.channel_open(self.fd, ctypes.byref(self.shape), role, self.fresh, ctypes.byref(result))
         self.fresh = False
         assert result.value == 0, os.strerror(-result.value)
-        return End(self.core, actor)
+        self.ends.append(End(self.core, actor))
+        return self.ends[-1]
 
-    def dies_at(self, number: int, body: Callable[[], object]) -> str:
-        """Run a body in a forked child that is killed at its n-th step; the step's name, "" if there were fewer."""
+    def dies_at(self, number: int | str, body: Callable[[], object]) -> str:
+        """Run a body in a forked child that is killed at its n-th step, or at one of this name; the name, "" if it ended."""
         reader, writer = os.pipe()
         pid = os.fork()
         if not pid:
             try:
-                left = number
+                count = 0
 
                 def step(name: bytes) -> None:
-                    nonlocal left
-                    left -= 1
-                    if not left:
+                    nonlocal count
+                    count += 1
+                    if number in (count, name.decode()):
                         os.write(writer, name)
                         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -88,7 +90,9 @@ class Channel:
         return name
 
     def close(self) -> None:
-        """Let go of the memory."""
+        """Close every end here, and let go of the memory."""
+        for end in self.ends:
+            end.close()
         os.close(self.fd)
 
 

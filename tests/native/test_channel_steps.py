@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import shutil
+import struct
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -178,24 +180,13 @@ def test_whoever_dies_while_it_sets_right_what_the_dead_left_leaves_that_to_the_
         else:
             end.receive()
 
-    # The first victim dies before the second is counted: its steps are its own process's.
     names: set[str] = set()
     for number in range(1, 100):
         channel = make(redeliver=1)
         sender, receiver = channel.open(SEND), channel.open(RECEIVE)
         for seed in BEFORE:
             assert sender.send(seed, LONG) == 0
-        n = 1
-        while (died := channel.dies_at(n, lambda channel=channel: first(channel))) != at:
-            assert died, "the step was never reached"
-            n += 1
-            receiver.judge()
-            receiver.close()
-            sender.close()
-            channel = make(redeliver=1)
-            sender, receiver = channel.open(SEND), channel.open(RECEIVE)
-            for seed in BEFORE:
-                assert sender.send(seed, LONG) == 0
+        assert channel.dies_at(at, lambda channel=channel: first(channel)) == at
         second = channel.dies_at(number, lambda channel=channel: channel.open(BOTH).judge())
         found = drained(sender, receiver)
         assert sorted(found) == BEFORE, (at, second, found)
@@ -250,3 +241,30 @@ def test_who_waits_for_one_that_dies_is_told(make: Make) -> None:
     for seed in range(CAPACITY):
         assert sender.send(seed) == 0
     assert sender.send(9) == -errno.ENOTCONN
+
+
+def lock_for_reading(channel: Channel) -> int:
+    """A description that may only read, with a read lock on every slot."""
+    reader = os.open(f"/proc/self/fd/{channel.fd}", os.O_RDONLY)
+    base = (1 << 62) + (1 << 32)
+    fcntl.fcntl(reader, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, base + 3, 2000, 0))
+    return reader
+
+
+@pytest.mark.sentence(37)
+def test_who_may_only_read_can_keep_others_from_opening_and_hides_no_death(make: Make) -> None:
+    channel = make()
+    sender, receiver = channel.open(SEND), channel.open(RECEIVE)
+    for seed in BEFORE:
+        assert sender.send(seed, LONG) == 0
+    assert channel.dies_at("send: before publishing", lambda: channel.open(SEND).send(VICTIMS, LONG))
+    reader = lock_for_reading(channel)
+    try:
+        assert receiver.receive() == 1 and receiver.receive() == 2
+        assert receiver.receive(200) == -errno.ETIMEDOUT
+        goes_on(sender, receiver, LONG)
+        with pytest.raises(AssertionError, match="Too many users"):
+            channel.open(BOTH)
+    finally:
+        os.close(reader)
+    channel.open(BOTH).close()

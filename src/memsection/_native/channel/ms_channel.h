@@ -20,8 +20,8 @@
  *
  * A slot is a number that one end claimed by an exclusive byte-range lock (fcntl(2), open file description locks) on
  * byte MS_CHANNEL_LOCKS + slot of the section's file, which the kernel drops when the process ends in any way.  Whoever
- * gets the lock of a slot, to claim it or to judge its last owner, first sets right every word that names the slot;
- * only then is the lock used or given back (invariant S3).
+ * gets the lock of a slot, to claim it or (with others, by a read lock) to judge its last owner, first sets right every
+ * word that names the slot; only then is the lock used or given back (invariant S3).
  *
  * Everything in the section is written by strangers: what matters for bounds is kept in ms_end, out of their reach.
  */
@@ -221,7 +221,7 @@ uint32_t ms_end_count(ms_end *end, uint32_t role);
 void ms_channel_shut(ms_end *end, int at_once);
 extern uint32_t ms_forks; /* how often this process is a forked child's child */
 
-/* 0: the slot's lock is ours now, its owner was dead; -EAGAIN: it lives.  Under ms_ends. */
+/* 0: nobody who lives has the slot, nor can claim it before it is dropped; others may judge it too.  -EAGAIN: its owner lives. */
 int ms_slot_take(ms_end *end, uint32_t slot);
 void ms_slot_drop(ms_end *end, uint32_t slot);
 void ms_ends_lock(void);

@@ -170,9 +170,11 @@ static int slot_lock(const ms_end *end, uint32_t slot, short type)
     return 0;
 }
 
+/* A read lock, which excludes the owner and whoever would claim the slot, and not others who judge: who may only read the
+ * file can have such locks too, and must not be able to hide a death by them. */
 int ms_slot_take(ms_end *end, uint32_t slot)
 {
-    return slot_lock(end, slot, F_WRLCK);
+    return slot_lock(end, slot, F_RDLCK);
 }
 
 void ms_slot_drop(ms_end *end, uint32_t slot)
@@ -334,10 +336,10 @@ static int lives(ms_end *end, uint32_t slot, uint32_t role)
         return 0;
     if (slot == end->slot)
         return 1;
-    if (slot_lock(end, slot, F_WRLCK))
+    if (ms_slot_take(end, slot))
         return 1;
     ms_set_right(end, slot);
-    slot_lock(end, slot, F_UNLCK);
+    ms_slot_drop(end, slot);
     ms_ring_all_bells(end);
     return 0;
 }

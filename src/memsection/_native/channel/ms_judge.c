@@ -21,13 +21,24 @@ typedef struct {
 
 /* ------------------------------------------------------------------ setting right */
 
+/* A place of a dead owner's becomes that of one who judges, and of one of them alone, who gives it back; when that one dies,
+ * its own slot says what is left to do.  Who is about to claim the slot has it already. */
+static void take_back(ms_end *end, uint32_t unit, uint64_t word, uint32_t slot)
+{
+    uint64_t mine = MS_PLACE_BECOMES(word, end->slot ? end->slot : slot, MS_PLACE_SENDING);
+    if (mine != word && ms_cas_u64(&end->words[unit], word, mine) != word)
+        return;
+    MS_STEP("judge: before freeing a place");
+    ms_place_free(end, unit, mine);
+}
+
 static void undo_sending(ms_end *end, ms_entry *entry, uint64_t word)
 {
     uint64_t unit = *(volatile uint64_t *)&entry->u.place.unit;
     if (entry->length == MS_IN_PLACE && unit < end->units) {
         uint64_t place = ms_load_u64(&end->words[unit]);
         if (MS_PLACE_STATE(place) == MS_PLACE_QUEUED && MS_PLACE_WHO(place) == (uint32_t)(entry - end->ring))
-            ms_place_free(end, (uint32_t)unit, place);
+            take_back(end, (uint32_t)unit, place, MS_RING_SLOT(word));
     }
     MS_STEP("judge: before skipping a position");
     /* SYNC(position): release; pairs with claim */
@@ -53,7 +64,7 @@ static void undo_receiving(ms_end *end, ms_entry *entry, uint64_t word)
         ms_poke_u64(&end->channel->head, position);
 }
 
-static void undo_place(ms_end *end, uint32_t unit, uint64_t word)
+static void undo_place(ms_end *end, uint32_t unit, uint64_t word, uint32_t slot)
 {
     uint32_t state = MS_PLACE_STATE(word);
     uint32_t deliveries = *(volatile uint32_t *)&end->notes[unit].deliveries;
@@ -62,7 +73,7 @@ static void undo_place(ms_end *end, uint32_t unit, uint64_t word)
         if (ms_cas_u64(&end->words[unit], word, MS_PLACE_BECOMES(word, 0, MS_PLACE_AGAIN)) == word)
             ms_store_u32(&end->channel->again, 1);
     } else if (state == MS_PLACE_SENDING || state == MS_PLACE_HELD)
-        ms_place_free(end, unit, word);
+        take_back(end, unit, word, slot);
     ms_add_u32(&end->repaired, 1);
 }
 
@@ -86,7 +97,7 @@ void ms_set_right(ms_end *end, uint32_t slot)
     for (uint32_t unit = 0; unit < end->units; unit++) {
         uint64_t word = ms_load_u64(&end->words[unit]);
         if (has_place(word) && MS_PLACE_WHO(word) == slot)
-            undo_place(end, unit, word);
+            undo_place(end, unit, word, slot);
     }
     MS_STEP("judge: before forgetting the slot");
     ms_store_u32(&end->channel->members[slot].role, 0); /* SYNC(member): release; pairs with ms_partners */
@@ -120,8 +131,7 @@ static void look_for_orphan(ms_end *end, uint32_t unit, uint64_t word)
         if (ms_load_u64(&end->ring[index].word) != state)
             return;
     }
-    if (ms_load_u64(&end->words[unit]) == word)
-        ms_place_free(end, unit, word);
+    take_back(end, unit, word, end->slot);
 }
 
 static void look_at_units(ms_end *end, look *at, uint32_t first, uint32_t count)
