@@ -65,8 +65,16 @@ int ms_place_free(ms_end *end, uint32_t unit, uint64_t word)
 {
     if (!ms_place_room(end, unit, word) || ms_load_u64(&end->words[unit]) != word)
         return -ESTALE;
-    MS_STEP("place: before freeing its parts");
-    free_parts(end, unit, MS_PLACE_UNITS(word));
+    if (MS_PLACE_UNITS(word) > 1) {
+        /* First it is nobody's message any more: were it, it would be delivered again after our death, without its parts. */
+        uint64_t mine = MS_PLACE_STATE(word) == MS_PLACE_SENDING ? word : MS_PLACE_BECOMES(word, end->slot, MS_PLACE_SENDING);
+        MS_STEP("place: before giving it up");
+        if (mine != word && ms_cas_u64(&end->words[unit], word, mine) != word)
+            return -ESTALE;
+        word = mine;
+        MS_STEP("place: before freeing its parts");
+        free_parts(end, unit, MS_PLACE_UNITS(word));
+    }
     MS_STEP("place: before freeing it");
     /* SYNC(place): release; pairs with take_run */
     if (ms_cas_u64(&end->words[unit], word, MS_PLACE_WORD(MS_PLACE_NUMBER(word), 0, 0, MS_PLACE_FREE)) != word)

@@ -393,29 +393,48 @@ int ms_ring_waits(ms_end *end, uint64_t position)
     return MS_LAPS(MS_RING_LAP(seen), lap) == 0 && MS_RING_STATE(seen) != MS_RING_VOID;
 }
 
-/* The lowest position that a receiver has to look at, and the lowest that is free: from the words alone. */
+/* The lowest position with a message, or with somebody at work on one: UINT64_MAX if there is none. */
+static uint64_t lowest_message(const ms_end *end)
+{
+    uint64_t lowest = UINT64_MAX;
+    for (uint32_t i = 0; i < end->capacity; i++) {
+        uint64_t word = ms_load_u64(&end->ring[i].word), position = MS_RING_LAP(word) * end->capacity + i;
+        uint32_t state = MS_RING_STATE(word);
+        if (state != MS_RING_FREE && state != MS_RING_READING && position < lowest)
+            lowest = position;
+    }
+    return lowest;
+}
+
+/* The lowest position that can be, or will be, written next; never above the right one, whatever happens meanwhile. */
+static uint64_t lowest_room(const ms_end *end)
+{
+    uint64_t lowest = UINT64_MAX;
+    for (uint32_t i = 0; i < end->capacity; i++) {
+        uint64_t word = ms_load_u64(&end->ring[i].word), position = MS_RING_LAP(word) * end->capacity + i;
+        if (MS_RING_STATE(word) != MS_RING_FREE)
+            position += end->capacity;
+        lowest = position < lowest ? position : lowest;
+    }
+    return lowest;
+}
+
 void ms_ring_resync(ms_end *end)
 {
-    uint64_t head = UINT64_MAX, tail = UINT64_MAX;
-    for (uint32_t i = 0; i < end->capacity; i++) {
-        uint64_t word = ms_load_u64(&end->ring[i].word);
-        uint64_t position = MS_RING_LAP(word) * end->capacity + i;
-        uint32_t state = MS_RING_STATE(word);
-        if (state == MS_RING_FREE)
-            tail = position < tail ? position : tail;
-        else if (state != MS_RING_READING)
-            head = position < head ? position : head;
-    }
-    if (head == UINT64_MAX && tail == UINT64_MAX)
-        return; /* all of it is being read */
-    uint64_t seen = ms_peek_u64(&end->channel->tail);
-    if (tail != UINT64_MAX && seen != tail)
-        ms_cas_u64(&end->channel->tail, seen, tail);
-    if (head == UINT64_MAX)
-        head = tail;
-    seen = ms_peek_u64(&end->channel->head);
-    if (seen != head)
-        ms_cas_u64(&end->channel->head, seen, head);
+    uint64_t tail = ms_peek_u64(&end->channel->tail), room = lowest_room(end), lap;
+    if (tail != room)
+        ms_cas_u64(&end->channel->tail, tail, room);
+    uint64_t head = ms_peek_u64(&end->channel->head), message = lowest_message(end);
+    /* Whoever claims a position has seen the one before it claimed: what the first look missed below a message, the second
+     * one sees. */
+    uint64_t again = message == UINT64_MAX ? room : lowest_message(end);
+    message = again < message ? again : message;
+    uint64_t word = ms_load_u64(&entry_at(end, head, &lap)->word);
+    int hole = MS_RING_LAP(word) == lap && MS_RING_STATE(word) == MS_RING_FREE;
+    /* Forwards only over what was never written, which strangers bring about, and from far away: receivers find their way
+     * over what was taken, and one that has died may just be having its message put back. */
+    if (message < head || message - head > end->capacity || (hole && message > head))
+        ms_cas_u64(&end->channel->head, head, message);
 }
 
 /* Where they meet the ring is empty; otherwise a message, or somebody at work on one, is at the head.  What this cannot see, a
