@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What does a replica on another host cost, compared with a raw TCP socket between the same two programs?
+"""What does a replica on another host cost, compared with a raw TCP socket between the same two
+programs?
 
-Two network namespaces with a veth pair, and certificates on the mirror's side as they are needed between hosts; without
-root it is loopback, and no certificates.  Both sides of a row end up with the same: the value is in memory on the other
-side, and a program there has it as bytes.  Rounds of both take turns.  ``--subscribers`` measures 1, 4 and 16 subscribers
-of one publication instead.
+Two network namespaces with a veth pair, and certificates on the mirror's side as they are needed
+between hosts; without root it is loopback, and no certificates.  Both sides of a row end up with
+the same: the value is in memory on the other side, and a program there has it as bytes.  Rounds of
+both take turns.  ``--subscribers`` measures 1, 4 and 16 subscribers of one publication instead.
 """
 
 from __future__ import annotations
@@ -35,8 +36,13 @@ class Peer:
     """The other end: this file again, which obeys lines of JSON."""
 
     def __init__(self, role: str, prefix: list[str], environment: dict[str, str]) -> None:
-        self.process = subprocess.Popen([*prefix, sys.executable, __file__, "--role", role], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
+        self.process = subprocess.Popen(
+            [*prefix, sys.executable, __file__, "--role", role],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+        )
         self.pid = self.process.pid
 
     def tell(self, what: str, **words: Any) -> None:
@@ -62,7 +68,8 @@ class Peer:
 
 
 class Sender:
-    """Writes values that begin with the time, to a socket or to a latest value that is published."""
+    """Writes values that begin with the time, to a socket or to a latest value that is
+    published."""
 
     def __init__(self) -> None:
         self.values: dict[int, Any] = {}
@@ -159,8 +166,11 @@ class Receiver:
         begun, cpu = self.replicas[FRAME].statistics, time.process_time()
         time.sleep(seconds)
         done = self.replicas[FRAME].statistics
-        return {"frames": (done["snapshots"] - begun["snapshots"]) / seconds, "cpu": (time.process_time() - cpu) / seconds,
-                "bytes": (done["bytes"] - begun["bytes"]) / seconds}
+        return {
+            "frames": (done["snapshots"] - begun["snapshots"]) / seconds,
+            "cpu": (time.process_time() - cpu) / seconds,
+            "bytes": (done["bytes"] - begun["bytes"]) / seconds,
+        }
 
 
 def serve(role: str) -> None:
@@ -185,12 +195,21 @@ class Bench:
 
     def _peer(self, role: str, root: str) -> Peer:
         (self.place / root).mkdir(exist_ok=True)
-        return Peer(role, ["unshare", "-n"] if self.apart and not root.startswith("more") else [],
-                    {"MEMSECTION_ROOT": str(self.place / root)})
+        return Peer(
+            role,
+            ["unshare", "-n"] if self.apart and not root.startswith("more") else [],
+            {"MEMSECTION_ROOT": str(self.place / root)},
+        )
 
     def ip(self, peer: Peer, *words: str, tool: str = "ip") -> bool:
-        return subprocess.run(["nsenter", "-t", str(peer.pid), "-n", tool, *words], capture_output=True,
-                              check=False).returncode == 0
+        return (
+            subprocess.run(
+                ["nsenter", "-t", str(peer.pid), "-n", tool, *words],
+                capture_output=True,
+                check=False,
+            ).returncode
+            == 0
+        )
 
     def connect(self) -> None:
         """One receiver at the other end of a cable."""
@@ -200,11 +219,25 @@ class Bench:
         if self.apart:
             address = "10.78.0.1"
             time.sleep(0.5)  # until both have left our namespace
-            self.apart = self.ip(self.sender, "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns",
-                                 str(receiver.pid))
+            self.apart = self.ip(
+                self.sender,
+                "link",
+                "add",
+                "cable",
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "cable",
+                "netns",
+                str(receiver.pid),
+            )
             for peer, own in ((self.sender, address), (receiver, "10.78.0.2")):
-                for words in (("link", "set", "lo", "up"), ("addr", "add", f"{own}/24", "dev", "cable"),
-                              ("link", "set", "cable", "up")):
+                for words in (
+                    ("link", "set", "lo", "up"),
+                    ("addr", "add", f"{own}/24", "dev", "cable"),
+                    ("link", "set", "cable", "up"),
+                ):
                     self.ip(peer, *words)
         self.sender.tell("open", network=self._network("robot", "listen", address), address=address)
         time.sleep(2)
@@ -219,19 +252,30 @@ class Bench:
             keys = self.place / "keys"
             if not (keys / f"{host}.pem").exists():
                 make_keys(keys, [host])
-            found |= {"certificate": str(keys / f"{host}.pem"), "key": str(keys / f"{host}.key"),
-                      "authority": str(keys / "authority.pem")}
+            found |= {
+                "certificate": str(keys / f"{host}.pem"),
+                "key": str(keys / f"{host}.key"),
+                "authority": str(keys / "authority.pem"),
+            }
         return found
 
-    def row(self, size: int, rate: float, seconds: float, rounds: int) -> dict[str, list[tuple[float, float]]]:
+    def row(
+        self, size: int, rate: float, seconds: float, rounds: int
+    ) -> dict[str, list[tuple[float, float]]]:
         """Median latency and values each second of both ways, round by round."""
         found: dict[str, list[tuple[float, float]]] = {"raw TCP": [], "mirror": []}
         for _ in range(rounds):
             for way, results in found.items():
                 self.receivers[0].tell("receive", way=way, size=size)
-                # A socket slows its writer down; a latest value does not, so its writer is as fast as a link could be.
-                self.sender.ask("send", way=way, size=size, rate=rate or (0 if way == "raw TCP" else FASTEST),
-                                seconds=seconds)
+                # A socket slows its writer down; a latest value does not, so its writer is as fast
+                # as a link could be.
+                self.sender.ask(
+                    "send",
+                    way=way,
+                    size=size,
+                    rate=rate or (0 if way == "raw TCP" else FASTEST),
+                    seconds=seconds,
+                )
                 times = self.receivers[0].answer()
                 results.append((median(times), len(times) / seconds))
         return found
@@ -243,20 +287,43 @@ class Bench:
 
 
 def _ratio(found: dict[str, list[tuple[float, float]]], what: int) -> float:
-    return median([mine[what] / raw[what] for mine, raw in zip(found["mirror"], found["raw TCP"], strict=True)])
+    return median(
+        [
+            mine[what] / raw[what]
+            for mine, raw in zip(found["mirror"], found["raw TCP"], strict=True)
+        ]
+    )
 
 
 def compare(bench: Bench, scale: float) -> list[list[str]]:
     """The rows of the table."""
     lines = []
     for title, size, rate, seconds, shaped, targets in (
-            ("64 B at 1 kHz, p50", SMALL, 1000, 1.0, False, {0: 1.6}),
-            ("6.2 MB at 30 Hz, p50", FRAME, 30, 1.5, False, {0: 2.0}),
-            ("6.2 MB as fast as it goes, values/s", FRAME, 0, 1.5, False, {1: 0.6}),
-            ("6.2 MB at 1 Gbit/s, values/s", FRAME, 0, 2.0, True, {1: 0.97}),
-            ("6.2 MB at 15 Hz over 1 Gbit/s, p50", FRAME, 15, 2.0, True, {0: 1.0})):
-        if shaped and not (bench.apart and bench.ip(bench.sender, "qdisc", "replace", "dev", "cable", "root", "tbf", "rate",
-                                                    "1gbit", "burst", "256k", "latency", "20ms", tool="tc")):
+        ("64 B at 1 kHz, p50", SMALL, 1000, 1.0, False, {0: 1.6}),
+        ("6.2 MB at 30 Hz, p50", FRAME, 30, 1.5, False, {0: 2.0}),
+        ("6.2 MB as fast as it goes, values/s", FRAME, 0, 1.5, False, {1: 0.6}),
+        ("6.2 MB at 1 Gbit/s, values/s", FRAME, 0, 2.0, True, {1: 0.97}),
+        ("6.2 MB at 15 Hz over 1 Gbit/s, p50", FRAME, 15, 2.0, True, {0: 1.0}),
+    ):
+        if shaped and not (
+            bench.apart
+            and bench.ip(
+                bench.sender,
+                "qdisc",
+                "replace",
+                "dev",
+                "cable",
+                "root",
+                "tbf",
+                "rate",
+                "1gbit",
+                "burst",
+                "256k",
+                "latency",
+                "20ms",
+                tool="tc",
+            )
+        ):
             print(f"without {title}: no token bucket filter here", file=sys.stderr)
             continue
         found = bench.row(size, rate, seconds, max(2, int(5 * scale)))
@@ -267,22 +334,37 @@ def compare(bench: Bench, scale: float) -> list[list[str]]:
             ratio = _ratio(found, what)
             reached = ratio <= target if what == 0 else ratio >= target
             shown = (span(raw), span(mine)) if what == 0 else (f"{raw:.1f}", f"{mine:.1f}")
-            lines.append([title, *shown, f"{ratio:.2f}", f"{'<=' if what == 0 else '>='} {target}",
-                          "reached" if reached else "MISSED"])
+            lines.append(
+                [
+                    title,
+                    *shown,
+                    f"{ratio:.2f}",
+                    f"{'<=' if what == 0 else '>='} {target}",
+                    "reached" if reached else "MISSED",
+                ]
+            )
     return lines
 
 
 def writer_cost() -> list[str]:
-    """What a publication costs the writer of 64 bytes, in a program of its own and in the writer's."""
+    """What a publication costs the writer of 64 bytes, in a program of its own and in the
+    writer's."""
     from memsection import latest
 
-    with latest.create("bench-writer", SMALL) as plain, latest.create("bench-published", SMALL) as published:
+    with (
+        latest.create("bench-writer", SMALL) as plain,
+        latest.create("bench-published", SMALL) as published,
+    ):
         value, samples = bytes(SMALL), {"plain": [], "published": []}
-        program = ("import sys; from memsection import mirror\n"
-                   f"network = mirror.Network('robot', listen=['127.0.0.1:{PORT + 5}'])\n"
-                   "with mirror.publish('bench-published', network=network):\n"
-                   "    print('ready', flush=True); sys.stdin.read()")
-        child = subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        program = (
+            "import sys; from memsection import mirror\n"
+            f"network = mirror.Network('robot', listen=['127.0.0.1:{PORT + 5}'])\n"
+            "with mirror.publish('bench-published', network=network):\n"
+            "    print('ready', flush=True); sys.stdin.read()"
+        )
+        child = subprocess.Popen(
+            [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
         assert child.stdout is not None and child.stdin is not None
         child.stdout.readline()
         for _ in range(200):
@@ -294,23 +376,36 @@ def writer_cost() -> list[str]:
         child.stdin.close()
         child.wait(30)
     added = median([b - a for a, b in zip(samples["plain"], samples["published"], strict=True)])
-    return ["latest.write of 64 B, while it is published", span(median(samples["plain"])), span(median(samples["published"])),
-            f"+{max(added, 0) * 1e6:.2f} us", "<= +1 us", "reached" if added <= 1e-6 else "MISSED"]
+    return [
+        "latest.write of 64 B, while it is published",
+        span(median(samples["plain"])),
+        span(median(samples["published"])),
+        f"+{max(added, 0) * 1e6:.2f} us",
+        "<= +1 us",
+        "reached" if added <= 1e-6 else "MISSED",
+    ]
 
 
 def subscribers(counts: tuple[int, ...], seconds: float) -> list[list[str]]:
-    """One publication of frames at 30 Hz and several subscribers with a namespace of names each, over loopback."""
+    """One publication of frames at 30 Hz and several subscribers with a namespace of names each,
+    over loopback."""
     lines = []
     for count in counts:
         bench = Bench()
         bench.apart = False
         bench.sender.end()
         bench.sender = bench._peer("send", "robot")
-        bench.sender.tell("open", network=bench._network("robot", "listen", "127.0.0.1"), address="127.0.0.1")
+        bench.sender.tell(
+            "open", network=bench._network("robot", "listen", "127.0.0.1"), address="127.0.0.1"
+        )
         time.sleep(2)
         bench.receivers = [bench._peer("receive", f"more{number}") for number in range(count)]
         for peer in bench.receivers:
-            peer.tell("open", network=bench._network(f"base{peer.pid}", "connect", "127.0.0.1"), address="")
+            peer.tell(
+                "open",
+                network=bench._network(f"base{peer.pid}", "connect", "127.0.0.1"),
+                address="",
+            )
         for peer in bench.receivers:
             peer.answer()
         for _ in (SMALL, FRAME):
@@ -325,16 +420,28 @@ def subscribers(counts: tuple[int, ...], seconds: float) -> list[list[str]]:
         bench.sender.answer()
         used = (bench.sender.ask("processor") - cpu) / (seconds + 1)
         frames = [one["frames"] for one in found]
-        lines.append([str(count), f"{100 * used:.0f} %", f"{sum(one['bytes'] for one in found) / 1e6:.0f} MB/s",
-                      f"{min(frames):.1f}", f"{median(frames):.1f}", f"{max(frames):.1f}"])
+        lines.append(
+            [
+                str(count),
+                f"{100 * used:.0f} %",
+                f"{sum(one['bytes'] for one in found) / 1e6:.0f} MB/s",
+                f"{min(frames):.1f}",
+                f"{median(frames):.1f}",
+                f"{max(frames):.1f}",
+            ]
+        )
         bench.end()
     return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--scale", type=float, default=1.0, help="so many times the usual number of rounds")
-    parser.add_argument("--subscribers", action="store_true", help="1, 4 and 16 subscribers instead")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="so many times the usual number of rounds"
+    )
+    parser.add_argument(
+        "--subscribers", action="store_true", help="1, 4 and 16 subscribers instead"
+    )
     parser.add_argument("--role", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.role:
@@ -342,8 +449,12 @@ def main() -> None:
         return
     print(heading() + "\n")
     if options.subscribers:
-        print(table(["subscribers", "publisher's CPU", "sent", "fewest frames/s", "median", "most"],
-                    subscribers((1, 4, 16), 3 * options.scale)))
+        print(
+            table(
+                ["subscribers", "publisher's CPU", "sent", "fewest frames/s", "median", "most"],
+                subscribers((1, 4, 16), 3 * options.scale),
+            )
+        )
         return
     bench = Bench()
     try:

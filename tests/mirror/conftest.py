@@ -40,9 +40,14 @@ def host(programs: list[Program]) -> Iterator[Callable[..., Host]]:
     hosts: list[Host] = []
     roots: list[Path] = []
     with ExitStack() as stack:
+
         def begin(beside: Host | None = None, prefix: tuple[str, ...] = ()) -> Host:
             if beside is None:
-                roots.append(Path(tempfile.mkdtemp(prefix=f"memsection-mirror-{os.getpid()}-", dir="/dev/shm")))
+                roots.append(
+                    Path(
+                        tempfile.mkdtemp(prefix=f"memsection-mirror-{os.getpid()}-", dir="/dev/shm")
+                    )
+                )
                 stack.callback(shutil.rmtree, roots[-1])
             if prefix:
                 made = stack.enter_context(worker(*prefix))
@@ -59,7 +64,7 @@ def host(programs: list[Program]) -> Iterator[Callable[..., Host]]:
                 programs.append(one.program)
             elif not one.prefix:
                 one.program.end()
-            if not any(other.root == one.root for other in hosts[:hosts.index(one)]):
+            if not any(other.root == one.root for other in hosts[: hosts.index(one)]):
                 left += names  # the last program of this host
         assert not left, f"names are left behind: {left}"
 

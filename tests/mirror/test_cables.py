@@ -13,16 +13,28 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
-from support.hosts import Host, secure
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from support.hosts import SHORT_LEASE, Host, secure
 from support.users import lacking
 
 ROBOT, BASE, PORT = "10.77.0.1", "10.77.0.2", 7447
 
 
 def _ip(host: Host, *words: str, tool: str = "ip") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["nsenter", "-t", str(host.pid), "-n", tool, *words], capture_output=True, text=True, timeout=20,
-                          check=False)
+    return subprocess.run(
+        ["nsenter", "-t", str(host.pid), "-n", tool, *words],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
 
 
 @pytest.fixture
@@ -31,12 +43,27 @@ def wired(host: Callable[..., Host], keys: Path) -> Iterator[tuple[Host, Host]]:
     if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("nsenter"):
         lacking("root", "network namespaces need root, ip and nsenter")
     made = [host(prefix=("unshare", "-n")) for _ in range(2)]
-    done = _ip(made[0], "link", "add", "cable", "type", "veth", "peer", "name", "cable", "netns", str(made[1].pid))
+    done = _ip(
+        made[0],
+        "link",
+        "add",
+        "cable",
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "cable",
+        "netns",
+        str(made[1].pid),
+    )
     if done.returncode:
         lacking("root", f"no veth pair can be made here: {done.stderr.strip()}")
     for one, address in zip(made, (ROBOT, BASE), strict=True):
-        for words in (("link", "set", "lo", "up"), ("addr", "add", f"{address}/24", "dev", "cable"),
-                      ("link", "set", "cable", "up")):
+        for words in (
+            ("link", "set", "lo", "up"),
+            ("addr", "add", f"{address}/24", "dev", "cable"),
+            ("link", "set", "cable", "up"),
+        ):
             assert _ip(one, *words).returncode == 0
     made[0].run(f"net = {secure(keys, 'robot', listen=[f'{ROBOT}:{PORT}'])}")
     made[1].run(f"net = {secure(keys, 'base', connect=[f'{ROBOT}:{PORT}'])}")
@@ -44,20 +71,28 @@ def wired(host: Callable[..., Host], keys: Path) -> Iterator[tuple[Host, Host]]:
 
 
 def _publish(robot: Host) -> None:
-    robot.run("camera = keep(latest.create('camera', 64)); camera.write(b'1')\n"
-              "publication = keep(mirror.publish(camera, network=net))")
+    robot.run(
+        "camera = keep(latest.create('camera', 64)); camera.write(b'1')\n"
+        "publication = keep(mirror.publish(camera, network=net))"
+    )
 
 
-def test_a_cable_that_is_pulled_makes_it_stale_and_back_in_live_again(wired: tuple[Host, Host]) -> None:
+def test_a_cable_that_is_pulled_makes_it_stale_and_back_in_live_again(
+    wired: tuple[Host, Host],
+) -> None:
     robot, base = wired
+    for one in (robot, base):
+        one.run(SHORT_LEASE)
     _publish(robot)
-    base.run("replica = keep(mirror.subscribe('robot/camera', network=net, max_age=0.4)); reader = None")
+    base.run("replica = keep(mirror.subscribe('robot/camera', network=net, max_age=0.4))")
     assert base.value("replica.wait(timeout=20) and until(lambda: replica.state == 'live')")
     _ip(robot, "link", "set", "cable", "down")
     assert base.value("until(lambda: replica.state == 'stale')")
     robot.run("camera.write(b'2')")
     assert base.value("keep(latest.open('camera')).read()") == b"1"
-    assert not base.value("until(lambda: replica.state != 'stale', 2.5)")  # longer than the lease: not gone either
+    assert not base.value(
+        "until(lambda: replica.state != 'stale', 1.3)"
+    )  # longer than the lease: not gone either
     _ip(robot, "link", "set", "cable", "up")
     assert base.value("until(lambda: replica.state == 'live')")
     assert base.value("until(lambda: replica.sequence == 2)")
@@ -65,11 +100,27 @@ def test_a_cable_that_is_pulled_makes_it_stale_and_back_in_live_again(wired: tup
 
 def test_values_arrive_whole_over_a_slow_cable(wired: tuple[Host, Host]) -> None:
     robot, base = wired
-    if _ip(robot, "qdisc", "add", "dev", "cable", "root", "tbf", "rate", "100mbit", "burst", "64k", "latency", "50ms",
-           tool="tc").returncode:
+    if _ip(
+        robot,
+        "qdisc",
+        "add",
+        "dev",
+        "cable",
+        "root",
+        "tbf",
+        "rate",
+        "100mbit",
+        "burst",
+        "64k",
+        "latency",
+        "50ms",
+        tool="tc",
+    ).returncode:
         lacking("tc", "this kernel has no token bucket filter")
-    robot.run("camera = keep(latest.create('camera', 1 << 20)); camera.write(bytes(1 << 20))\n"
-              "publication = keep(mirror.publish(camera, network=net))")
+    robot.run(
+        "camera = keep(latest.create('camera', 1 << 20)); camera.write(bytes(1 << 20))\n"
+        "publication = keep(mirror.publish(camera, network=net))"
+    )
     base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
     assert base.value("replica.wait(timeout=20)")
     robot.run("for n in range(1, 31): camera.write(bytes([n]) * ((1 << 20) - n)); time.sleep(0.02)")
@@ -80,7 +131,20 @@ def test_values_arrive_whole_over_a_slow_cable(wired: tuple[Host, Host]) -> None
 
 def test_values_arrive_over_a_lossy_and_slow_cable(wired: tuple[Host, Host]) -> None:
     robot, base = wired
-    if _ip(robot, "qdisc", "add", "dev", "cable", "root", "netem", "delay", "20ms", "loss", "2%", tool="tc").returncode:
+    if _ip(
+        robot,
+        "qdisc",
+        "add",
+        "dev",
+        "cable",
+        "root",
+        "netem",
+        "delay",
+        "20ms",
+        "loss",
+        "2%",
+        tool="tc",
+    ).returncode:
         lacking("netem", "this kernel has no network emulator (tc netem)")
     _publish(robot)
     base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
@@ -130,7 +194,10 @@ class History(RuleBasedStateMachine):
     @precondition(lambda self: not self.alive)
     def restart(self) -> None:
         self.written += 1
-        self.robot.run(f"camera.write(b'{self.written}'); publication = keep(mirror.publish(camera, network=net))")
+        self.robot.run(
+            f"camera.write(b'{self.written}'); publication = keep(mirror.publish(camera, "
+            f"network=net))"
+        )
         self.alive = True
 
     @invariant()
@@ -138,14 +205,18 @@ class History(RuleBasedStateMachine):
         if not hasattr(self, "written"):
             return
         if self.plugged and self.alive:
-            assert self.base.value("until(lambda: replica.state == 'live' and reader.read() == value)",
-                                   value=b"%d" % self.written)
+            assert self.base.value(
+                "until(lambda: replica.state == 'live' and reader.read() == value)",
+                value=b"%d" % self.written,
+            )
         else:
             assert self.base.value("until(lambda: replica.state != 'live')")
             assert self.base.value("reader.read()") is not None
         epoch, sequence = self.base.value("(replica.epoch, replica.sequence)")
         self.epochs.add((epoch, sequence))
-        assert sequence == max(number for one, number in self.epochs if one == epoch), "it never goes back"
+        assert sequence == max(number for one, number in self.epochs if one == epoch), (
+            "it never goes back"
+        )
 
     def teardown(self) -> None:
         if hasattr(self, "written"):
@@ -155,21 +226,38 @@ class History(RuleBasedStateMachine):
                 self.restart()
 
 
-def test_any_history_of_cuts_and_restarts_leaves_a_replica_that_says_how_it_stands(wired: tuple[Host, Host]) -> None:
+def test_any_history_of_cuts_and_restarts_leaves_a_replica_that_says_how_it_stands(
+    wired: tuple[Host, Host],
+) -> None:
     History.robot, History.base = wired
     _publish(wired[0])
-    wired[1].run("replica = keep(mirror.subscribe('robot/camera', network=net, max_age=0.4)); replica.wait(timeout=20)\n"
-                 "reader = keep(latest.open('camera'))")
+    wired[1].run(
+        "replica = keep(mirror.subscribe('robot/camera', network=net, max_age=0.4)); "
+        "replica.wait(timeout=20)\n"
+        "reader = keep(latest.open('camera'))"
+    )
     examples = int(os.environ.get("MEMSECTION_MIRROR_EXAMPLES", "2"))
-    run_state_machine_as_test(History, settings=settings(  # type: ignore[no-untyped-call]
-        max_examples=examples, stateful_step_count=5, deadline=None, derandomize=True, database=None,
-        suppress_health_check=list(HealthCheck)))
+    run_state_machine_as_test(
+        History,
+        settings=settings(  # type: ignore[no-untyped-call]
+            max_examples=examples,
+            stateful_step_count=5,
+            deadline=None,
+            derandomize=True,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
 
 
 def test_a_subscriber_that_is_killed_leaves_nothing(robot: Host, base: Host) -> None:
-    robot.run("camera = keep(latest.create('camera', 1 << 21)); camera.write(bytes(1 << 21))\n"
-              "publication = keep(mirror.publish(camera, network=net))")
-    base.run("replica = keep(mirror.subscribe('robot/camera', network=net)); replica.wait(timeout=20)")
+    robot.run(
+        "camera = keep(latest.create('camera', 1 << 21)); camera.write(bytes(1 << 21))\n"
+        "publication = keep(mirror.publish(camera, network=net))"
+    )
+    base.run(
+        "replica = keep(mirror.subscribe('robot/camera', network=net)); replica.wait(timeout=20)"
+    )
     os.kill(base.pid, signal.SIGKILL)
     base.program.process.wait(20)
     robot.run("for n in range(5): camera.write(bytes(1 << 21)); time.sleep(0.01)")

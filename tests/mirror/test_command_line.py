@@ -26,17 +26,34 @@ class Line:
 
     def __init__(self, host: Host, directory: Path, stack: ExitStack) -> None:
         self.host, self.directory, self._stack = host, directory, stack
-        self.environment = {**os.environ, "PYTHONPATH": str(SOURCE), "MEMSECTION_ROOT": str(host.root), "COLUMNS": "160",
-                            "TERM": "xterm"}
+        self.environment = {
+            **os.environ,
+            "PYTHONPATH": str(SOURCE),
+            "MEMSECTION_ROOT": str(host.root),
+            "COLUMNS": "160",
+            "TERM": "xterm",
+        }
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run([sys.executable, "-m", "memsection", *words], env=self.environment, cwd=self.directory,
-                              capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            [sys.executable, "-m", "memsection", *words],
+            env=self.environment,
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
-        process = self._stack.enter_context(subprocess.Popen(
-            [sys.executable, "-m", "memsection", *words], env=self.environment, cwd=self.directory,
-            **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, **options}))
+        process = self._stack.enter_context(
+            subprocess.Popen(
+                [sys.executable, "-m", "memsection", *words],
+                env=self.environment,
+                cwd=self.directory,
+                **{"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, **options},
+            )
+        )
         self._stack.callback(process.kill)
         return process
 
@@ -45,7 +62,9 @@ def _says(stream: IO[bytes], text: str) -> bytes:
     """Read until some text comes."""
     found, end = b"", time.monotonic() + 40
     while text.encode() not in found:
-        assert select.select([stream], [], [], max(0, end - time.monotonic()))[0], f"never {text!r}: {found!r}"
+        assert select.select([stream], [], [], max(0, end - time.monotonic()))[0], (
+            f"never {text!r}: {found!r}"
+        )
         part = os.read(stream.fileno(), 65536)
         assert part, f"it ended without {text!r}: {found!r}"
         found += part
@@ -57,7 +76,10 @@ def lines(host: Callable[..., Host], port: int, tmp_path: Path) -> Iterator[tupl
     """Robot, where something is published, and base."""
     with ExitStack() as stack:
         made = []
-        for name, text in (("robot", f'listen = ["tcp/127.0.0.1:{port}"]'), ("base", f'connect = ["tcp/127.0.0.1:{port}"]')):
+        for name, text in (
+            ("robot", f'listen = ["tcp/127.0.0.1:{port}"]'),
+            ("base", f'connect = ["tcp/127.0.0.1:{port}"]'),
+        ):
             (tmp_path / name).mkdir()
             (tmp_path / name / "mirror.toml").write_text(f'host = "{name}"\n{text}\n')
             made.append(Line(host(), tmp_path / name, stack))
@@ -66,14 +88,18 @@ def lines(host: Callable[..., Host], port: int, tmp_path: Path) -> Iterator[tupl
 
 def test_publish_and_subscribe_run_until_ctrl_c(lines: tuple[Line, Line]) -> None:
     robot, base = lines
-    robot.host.run("camera = keep(latest.create('camera', 64)); camera.write(b'one')\n"
-                   "s = keep(Section.create('plain', 4096))")
+    robot.host.run(
+        "camera = keep(latest.create('camera', 64)); camera.write(b'one')\n"
+        "s = keep(Section.create('plain', 4096))"
+    )
     publishing = robot.start("mirror", "publish", "camera", "plain")
     assert publishing.stderr is not None
     _says(publishing.stderr, "robot/plain: published")
     listed = base.run("mirror", "ls", "--json")
     assert [(one["key"], one["kind"], one["sequence"]) for one in json.loads(listed.stdout)] == [
-        ("robot/camera", "latest", 1), ("robot/plain", "bytes", 1)]
+        ("robot/camera", "latest", 1),
+        ("robot/plain", "bytes", 1),
+    ]
     assert "robot/camera" in base.run("mirror", "ls", "robot/c*").stdout
     assert "plain" not in base.run("mirror", "ls", "robot/c*").stdout
     subscribing = base.start("mirror", "subscribe", "robot/camera", "--as", "picture")
@@ -86,7 +112,10 @@ def test_publish_and_subscribe_run_until_ctrl_c(lines: tuple[Line, Line]) -> Non
     shown = base.run("ls")
     assert "replica of robot/camera (live)" in shown.stdout, shown
     found = {one["name"]: one for one in json.loads(base.run("ls", "--json").stdout)}
-    assert (found["picture"]["replica_of"], found["picture"]["replica_state"]) == ("robot/camera", "live")
+    assert (found["picture"]["replica_of"], found["picture"]["replica_state"]) == (
+        "robot/camera",
+        "live",
+    )
     publishing.send_signal(signal.SIGINT)
     assert publishing.wait(30) == 0
     _says(subscribing.stderr, "robot/camera: gone")
@@ -97,8 +126,12 @@ def test_publish_and_subscribe_run_until_ctrl_c(lines: tuple[Line, Line]) -> Non
 
 def test_at_a_terminal_there_is_a_live_line(lines: tuple[Line, Line]) -> None:
     robot, base = lines
-    robot.host.run("net = mirror.Network.from_file(file); camera = keep(latest.create('camera', 64)); camera.write(b'one')\n"
-                   "keep(mirror.publish(camera, network=net))", file=str(robot.directory / "mirror.toml"))
+    robot.host.run(
+        "net = mirror.Network.from_file(file); camera = keep(latest.create('camera', 64)); "
+        "camera.write(b'one')\n"
+        "keep(mirror.publish(camera, network=net))",
+        file=str(robot.directory / "mirror.toml"),
+    )
     master, slave = pty.openpty()
     with open(master, "rb", buffering=0) as terminal:
         subscribing = base.start("mirror", "subscribe", "robot/camera", stdout=slave)
@@ -118,11 +151,17 @@ def test_keys_are_made_and_told(lines: tuple[Line, Line]) -> None:
     assert again.returncode == 1 and "exists" in again.stderr
 
 
-@pytest.mark.parametrize(("words", "says"), [
-    (("publish", "nothing"), "no object of that name"), (("subscribe", "camera"), "HOST/NAME"),
-    (("ls", "--network", "none.toml"), "no such file"),
-])
-def test_a_failure_is_a_sentence(words: tuple[str, ...], says: str, lines: tuple[Line, Line]) -> None:
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("publish", "nothing"), "no object of that name"),
+        (("subscribe", "camera"), "HOST/NAME"),
+        (("ls", "--network", "none.toml"), "no such file"),
+    ],
+)
+def test_a_failure_is_a_sentence(
+    words: tuple[str, ...], says: str, lines: tuple[Line, Line]
+) -> None:
     robot, _ = lines
     done = robot.run("mirror", *words)
     assert done.returncode == 1 and says in done.stderr and "Traceback" not in done.stderr
@@ -131,5 +170,3 @@ def test_a_failure_is_a_sentence(words: tuple[str, ...], says: str, lines: tuple
 def test_one_name_is_for_one_replica(lines: tuple[Line, Line]) -> None:
     done = lines[1].run("mirror", "subscribe", "robot/a", "robot/b", "--as", "x")
     assert done.returncode == 2 and "--as" in done.stderr
-
-

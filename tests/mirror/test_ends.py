@@ -26,16 +26,32 @@ assert replica.wait(timeout=20)
 ENDS = {
     "at the last line": ("camera.close()", 0, ""),
     "by sys.exit": ("camera.close(); sys.exit(3)", 3, ""),
-    "while a writer is busy": ("def write():\n    while True: camera.write(bytes(SIZE))\n"
-                               "threading.Thread(target=write, daemon=True).start(); time.sleep(0.2)", 0, ""),
-    "after a fork": ("pid = os.fork()\nif not pid: sys.exit(5)\n"
-                     "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])); camera.close()", 0, "5\n"),
-    "after a child of multiprocessing": ("import multiprocessing\nmp = multiprocessing.get_context('fork')\n"
-                                         "child = mp.Process(target=print, args=('child',)); child.start(); child.join()\n"
-                                         "print(child.exitcode); camera.close()", 0, "child\n0\n"),
-    "by Ctrl-C": ("threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
-                  "try: publication.wait_closed(20)\nexcept KeyboardInterrupt: print('interrupted')\ncamera.close()",
-                  0, "interrupted\n"),
+    "while a writer is busy": (
+        "def write():\n    while True: camera.write(bytes(SIZE))\n"
+        "threading.Thread(target=write, daemon=True).start(); time.sleep(0.2)",
+        0,
+        "",
+    ),
+    "after a fork": (
+        "pid = os.fork()\nif not pid: sys.exit(5)\n"
+        "print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])); camera.close()",
+        0,
+        "5\n",
+    ),
+    "after a child of multiprocessing": (
+        "import multiprocessing\nmp = multiprocessing.get_context('fork')\n"
+        "child = mp.Process(target=print, args=('child',)); child.start(); child.join()\n"
+        "print(child.exitcode); camera.close()",
+        0,
+        "child\n0\n",
+    ),
+    "by Ctrl-C": (
+        "threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
+        "try: publication.wait_closed(20)\nexcept KeyboardInterrupt: "
+        "print('interrupted')\ncamera.close()",
+        0,
+        "interrupted\n",
+    ),
 }
 
 
@@ -44,7 +60,13 @@ def test_a_program_ends_in_silence(how: str, port: int) -> None:
     body, status, said = ENDS[how]
     program = (BEGIN + body).replace("PORT", str(port)).replace("SIZE", str(1 << 21))
     with tempfile.TemporaryDirectory(prefix="memsection-ends-", dir="/dev/shm") as root:
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False,
-                              env={**os.environ, "PYTHONPATH": str(SOURCE), "MEMSECTION_ROOT": root})
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "PYTHONPATH": str(SOURCE), "MEMSECTION_ROOT": root},
+        )
         assert (done.returncode, done.stdout, done.stderr) == (status, said, "")
         assert not [file for _, _, files in os.walk(root) for file in files]

@@ -16,46 +16,98 @@ from memsection.vocabulary.errors import ArgumentError, CorruptError
 LIMIT = 1 << 20
 LATEST = {"kind": "latest", "capacity": 64, "slots": 4, "version": 0}
 ARRAY = {"kind": "array", "dtype": "<f8", "shape": [4], "order": "C", "version": 0}
-RECORD = {"kind": "record", "name": "P", "type": {"fields": [["x", "<f8", 0]], "size": 8}, "count": 2, "version": 0}
+RECORD = {
+    "kind": "record",
+    "name": "P",
+    "type": {"fields": [["x", "<f8", 0]], "size": 8},
+    "count": 2,
+    "version": 0,
+}
 
 
 @pytest.mark.sentence(36)
-@pytest.mark.parametrize("said", [
-    None, [], 7, {}, {"kind": "pickle", "length": 1, "buffers": 0}, {"kind": ["latest"]}, {"kind": None},
-    {**LATEST, "capacity": 0}, {**LATEST, "capacity": LIMIT + 1}, {**LATEST, "capacity": 1 << 70},
-    {**LATEST, "capacity": True}, {**LATEST, "capacity": "64"}, {**LATEST, "slots": 1}, {**LATEST, "slots": 10 ** 9},
-    {**LATEST, "version": "0"}, {**LATEST, "type": "<f8"}, {**LATEST, "type": {"fields": [], "size": 65}},
-    {**LATEST, "type": {"fields": [["x", "<f8", 60]], "size": 64}},
-    {**ARRAY, "dtype": "O"}, {**ARRAY, "dtype": "|O8"}, {**ARRAY, "shape": [-1]}, {**ARRAY, "shape": [1 << 61, 8]},
-    {**ARRAY, "shape": "4"}, {**ARRAY, "order": "K"}, {**ARRAY, "dtype": {"of": "<f8", "shape": [0]}},
-    {**RECORD, "count": 0}, {**RECORD, "count": -1}, {**RECORD, "type": "<f8"},
-    {"kind": "arrow", "rows": -1, "columns": [], "version": 0}, {"kind": "arrow", "rows": 1, "columns": [[1, 2]], "version": 0},
-], ids=lambda said: json.dumps(said)[:60])
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        [],
+        7,
+        {},
+        {"kind": "pickle", "length": 1, "buffers": 0},
+        {"kind": ["latest"]},
+        {"kind": None},
+        {**LATEST, "capacity": 0},
+        {**LATEST, "capacity": LIMIT + 1},
+        {**LATEST, "capacity": 1 << 70},
+        {**LATEST, "capacity": True},
+        {**LATEST, "capacity": "64"},
+        {**LATEST, "slots": 1},
+        {**LATEST, "slots": 10**9},
+        {**LATEST, "version": "0"},
+        {**LATEST, "type": "<f8"},
+        {**LATEST, "type": {"fields": [], "size": 65}},
+        {**LATEST, "type": {"fields": [["x", "<f8", 60]], "size": 64}},
+        {**ARRAY, "dtype": "O"},
+        {**ARRAY, "dtype": "|O8"},
+        {**ARRAY, "shape": [-1]},
+        {**ARRAY, "shape": [1 << 61, 8]},
+        {**ARRAY, "shape": "4"},
+        {**ARRAY, "order": "K"},
+        {**ARRAY, "dtype": {"of": "<f8", "shape": [0]}},
+        {**RECORD, "count": 0},
+        {**RECORD, "count": -1},
+        {**RECORD, "type": "<f8"},
+        {"kind": "arrow", "rows": -1, "columns": [], "version": 0},
+        {"kind": "arrow", "rows": 1, "columns": [[1, 2]], "version": 0},
+    ],
+    ids=lambda said: json.dumps(said)[:60],
+)
 def test_a_description_that_lies_is_refused(said: Any) -> None:
     with pytest.raises(CorruptError):
         contents.unpack(json.dumps(said).encode(), LIMIT)
 
 
-@pytest.mark.parametrize("text", [b"", b"\xff", b"{", b"[" * 60_000, b" " * (contents.LONGEST_DESCRIPTION + 1),
-                                  b'{"kind": "latest", "capacity": ' + b"9" * 5000 + b"}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"\xff",
+        b"{",
+        b"[" * 60_000,
+        b" " * (contents.LONGEST_DESCRIPTION + 1),
+        b'{"kind": "latest", "capacity": ' + b"9" * 5000 + b"}",
+    ],
+)
 def test_a_text_that_is_no_description_is_refused(text: bytes) -> None:
     with pytest.raises(CorruptError):
         contents.unpack(text, LIMIT)
 
 
 def test_what_is_not_known_is_not_passed_on() -> None:
-    found = contents.unpack(json.dumps({**LATEST, "replica": "x/y", "more": [1] * 100, "slots": 64}).encode(), LIMIT)
+    found = contents.unpack(
+        json.dumps({**LATEST, "replica": "x/y", "more": [1] * 100, "slots": 64}).encode(), LIMIT
+    )
     assert found == {**LATEST, "slots": contents.MOST_SLOTS}
     named = contents.unpack(json.dumps({**RECORD, "fingerprint": "forged"}).encode(), LIMIT)
     assert named["fingerprint"] != "forged"
 
 
 @pytest.mark.sentence(36)
-@pytest.mark.parametrize(("facts", "size"), [
-    (LATEST, 65), (ARRAY, 31), (ARRAY, 33), (RECORD, 17), ({"kind": "bytes"}, 0), ({"kind": "bytes"}, LIMIT + 1),
-    ({"kind": "arrow", "rows": 0, "columns": [], "version": 0}, LIMIT + 1),
-])
-def test_a_size_that_does_not_fit_the_description_is_refused(facts: dict[str, Any], size: int) -> None:
+@pytest.mark.parametrize(
+    ("facts", "size"),
+    [
+        (LATEST, 65),
+        (ARRAY, 31),
+        (ARRAY, 33),
+        (RECORD, 17),
+        ({"kind": "bytes"}, 0),
+        ({"kind": "bytes"}, LIMIT + 1),
+        ({"kind": "arrow", "rows": 0, "columns": [], "version": 0}, LIMIT + 1),
+    ],
+)
+def test_a_size_that_does_not_fit_the_description_is_refused(
+    facts: dict[str, Any], size: int
+) -> None:
     with pytest.raises(CorruptError):
         contents.check_size(contents.unpack(json.dumps(facts).encode(), LIMIT), size, LIMIT)
 
@@ -65,13 +117,29 @@ def test_records_of_the_wire_are_what_they_say_or_refused() -> None:
     assert wire.announcement(news.pack()) == news
     assert wire.offset_of(wire.chunk(5, 7, 50), news) == 50
     assert wire.is_commit(wire.commit(5, 7, 100), news)
-    assert not wire.is_commit(wire.commit(5, 8, 100), news) and not wire.is_commit(wire.commit(5, 7, 99), news)
+    assert not wire.is_commit(wire.commit(5, 8, 100), news) and not wire.is_commit(
+        wire.commit(5, 7, 99), news
+    )
     assert wire.wants(wire.wanted(5, 7)) == (5, 7)
-    for raw in (None, b"", os.urandom(44), news.pack()[:-1], b"XXXX" + news.pack()[4:], wire.chunk(5, 7, 0),
-                wire.Announcement(0, 1, 1, b"x" * 8).pack(), wire.Announcement(1, 1, 1 << 63, b"x" * 8).pack()):
+    for raw in (
+        None,
+        b"",
+        os.urandom(44),
+        news.pack()[:-1],
+        b"XXXX" + news.pack()[4:],
+        wire.chunk(5, 7, 0),
+        wire.Announcement(0, 1, 1, b"x" * 8).pack(),
+        wire.Announcement(1, 1, 1 << 63, b"x" * 8).pack(),
+    ):
         with pytest.raises(CorruptError):
             wire.announcement(raw)
-    for raw in (b"", wire.chunk(5, 8, 0), wire.chunk(6, 7, 0), wire.commit(5, 7, 0), os.urandom(32)):
+    for raw in (
+        b"",
+        wire.chunk(5, 8, 0),
+        wire.chunk(6, 7, 0),
+        wire.commit(5, 7, 0),
+        os.urandom(32),
+    ):
         with pytest.raises(CorruptError):
             wire.offset_of(raw, news)
     for request in (None, b"", news.pack(), os.urandom(24)):
@@ -79,7 +147,9 @@ def test_records_of_the_wire_are_what_they_say_or_refused() -> None:
             wire.wants(request)
 
 
-@pytest.mark.parametrize("name", ["a/b", "a*b", "@x", "$*", "ä?#", "a b", "Global\\x", "%41", "." , "..", "\u202e"])
+@pytest.mark.parametrize(
+    "name", ["a/b", "a*b", "@x", "$*", "ä?#", "a b", "Global\\x", "%41", ".", "..", "\u202e"]
+)
 def test_every_name_is_one_part_of_a_key(name: str) -> None:
     prefix = wire.prefix("robot", name)
     assert prefix.count("/") == 2 and not set("*?#$@ ") & set(prefix)
@@ -87,7 +157,9 @@ def test_every_name_is_one_part_of_a_key(name: str) -> None:
     assert wire.split(f"robot/{name}") == ("robot", name)
 
 
-@pytest.mark.parametrize("path", ["", "robot", "robot/", "/x", "ro bot/x", "a*/x", "@a/x", "x" * 64 + "/y"])
+@pytest.mark.parametrize(
+    "path", ["", "robot", "robot/", "/x", "ro bot/x", "a*/x", "@a/x", "x" * 64 + "/y"]
+)
 def test_a_path_that_names_no_host_is_refused(path: str) -> None:
     with pytest.raises(ArgumentError):
         wire.split(path)
@@ -124,12 +196,12 @@ LIES = {
     "too little": "[first, (bytes(63), wire.chunk(9, 1, 0)), (b'', wire.commit(9, 1, 64))]",
     "too much": "[first, (bytes(65), wire.chunk(9, 1, 0)), (b'', wire.commit(9, 1, 64))]",
     "parts in the wrong order": "[first, (bytes(32), wire.chunk(9, 1, 32)), (bytes(32), wire.chunk(9, 1, 0)), "
-                                "(b'', wire.commit(9, 1, 64))]",
+    "(b'', wire.commit(9, 1, 64))]",
     "a part twice": "[first, (bytes(32), wire.chunk(9, 1, 0)), (bytes(32), wire.chunk(9, 1, 0)), (b'', wire.commit(9, 1, 64))]",
     "noise": "[first, (b'x', b'y'), (os.urandom(100), os.urandom(32))]",
     "noise instead of an announcement": "[(os.urandom(100), os.urandom(44))]",
-    "another description": "[(b'{\"kind\": \"bytes\"}', record.pack()), (bytes(64), wire.chunk(9, 1, 0)), "
-                           "(b'', wire.commit(9, 1, 64))]",
+    "another description": '[(b\'{"kind": "bytes"}\', record.pack()), (bytes(64), wire.chunk(9, 1, 0)), '
+    "(b'', wire.commit(9, 1, 64))]",
     "a larger size than announced": "[(text, wire.Announcement(9, 1, 1 << 40, contents.digest(text)).pack())]",
 }
 
@@ -137,14 +209,23 @@ LIES = {
 @pytest.mark.sentence(36)
 @pytest.mark.parametrize("lie", LIES)
 def test_a_pull_of_lies_publishes_nothing(lie: str, robot: Host, base: Host, port: int) -> None:
-    robot.run(LIAR.replace("PORT", str(port)).replace("FACTS", repr(LATEST)).replace("SIZE", "64").replace("PARTS", LIES[lie]))
+    robot.run(
+        LIAR.replace("PORT", str(port))
+        .replace("FACTS", repr(LATEST))
+        .replace("SIZE", "64")
+        .replace("PARTS", LIES[lie])
+    )
     base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
     assert robot.value("until(lambda: len(asked) > 1)")
-    base.run("try: arrived = replica.wait(timeout=0.2)\n"
-             "except memsection.CorruptError: arrived = False")
+    base.run(
+        "try: arrived = replica.wait(timeout=0.2)\nexcept memsection.CorruptError: arrived = False"
+    )
     assert base.value("arrived") is False
     assert base.value("replica.sequence") == 0
-    robot.run("parts = [first, (b'honest' * 10 + b'1234', wire.chunk(9, 1, 0)), (b'', wire.commit(9, 1, 64))]")
+    robot.run(
+        "parts = [first, (b'honest' * 10 + b'1234', wire.chunk(9, 1, 0)), (b'', wire.commit(9, "
+        "1, 64))]"
+    )
     assert base.value("until(lambda: replica.sequence == 1)")
     assert base.value("keep(latest.open('camera')).read()") == b"honest" * 10 + b"1234"
     robot.run("del made")
@@ -152,27 +233,42 @@ def test_a_pull_of_lies_publishes_nothing(lie: str, robot: Host, base: Host, por
 
 @pytest.mark.sentence(36)
 def test_an_oversized_announcement_commits_no_memory(robot: Host, base: Host, port: int) -> None:
-    robot.run(LIAR.replace("PORT", str(port)).replace("FACTS", repr({"kind": "bytes"})).replace("SIZE", str(1 << 50))
-              .replace("PARTS", "[first]"))
+    robot.run(
+        LIAR.replace("PORT", str(port))
+        .replace("FACTS", repr({"kind": "bytes"}))
+        .replace("SIZE", str(1 << 50))
+        .replace("PARTS", "[first]")
+    )
     base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
     refused = base.refusal("replica.wait(timeout=20)")
     assert refused.kind == "CorruptError" and "max_size" in str(refused)
-    assert base.value("[entry.name for entry in __import__('memsection.nt', fromlist=['x']).kernel.list_directory() "
-                      "if entry.name == 'camera']") == []
+    assert (
+        base.value(
+            "[entry.name for entry in __import__('memsection.nt', "
+            "fromlist=['x']).kernel.list_directory() "
+            "if entry.name == 'camera']"
+        )
+        == []
+    )
     robot.run("del made")
 
 
 def test_noise_on_every_key_ends_nothing(robot: Host, base: Host, port: int) -> None:
     """A subscriber that sends what no subscriber would."""
-    robot.run("camera = keep(latest.create('camera', 64)); camera.write(b'one'); publication = keep(mirror.publish(camera, "
-              "network=net))")
-    base.run("replica = keep(mirror.subscribe('robot/camera', network=net)); replica.wait(timeout=20)\n"
-             "session = replica._receiver._session; prefix = replica._receiver._prefix\n"
-             "for n in range(100):\n"
-             "    for what in ('head', 'pull'):\n"
-             "        session.get(f'{prefix}/{what}', payload=os.urandom(n), timeout=1)\n"
-             "    session.put(f'{prefix}/news', os.urandom(n), attachment=os.urandom(n % 50))\n"
-             "    session.put(f'{prefix}/alive/{n}', b'')")
+    robot.run(
+        "camera = keep(latest.create('camera', 64)); camera.write(b'one'); publication = "
+        "keep(mirror.publish(camera, "
+        "network=net))"
+    )
+    base.run(
+        "replica = keep(mirror.subscribe('robot/camera', network=net)); replica.wait(timeout=20)\n"
+        "session = replica._receiver._session; prefix = replica._receiver._prefix\n"
+        "for n in range(100):\n"
+        "    for what in ('head', 'pull'):\n"
+        "        session.get(f'{prefix}/{what}', payload=os.urandom(n), timeout=1)\n"
+        "    session.put(f'{prefix}/news', os.urandom(n), attachment=os.urandom(n % 50))\n"
+        "    session.put(f'{prefix}/alive/{n}', b'')"
+    )
     robot.run("camera.write(b'two')")
     assert base.value("until(lambda: replica.sequence == 2)")
     assert base.value("keep(latest.open('camera')).read()") == b"two"

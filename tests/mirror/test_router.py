@@ -43,12 +43,19 @@ def routed(host: Callable[..., Host], keys: Path, port: int) -> tuple[Host, Host
 
 def test_a_replica_behind_a_router_is_as_any_other(routed: tuple[Host, Host, Host]) -> None:
     robot, base, _ = routed
-    robot.run("camera = keep(latest.create('camera', 3_000_000)); camera.write(b'1' * 3_000_000)\n"
-              "small = keep(latest.create('small', 64)); small.write(b'one')\n"
-              "publications = [keep(mirror.publish(one, network=net)) for one in (camera, small)]")
-    base.run("large = keep(mirror.subscribe('robot/camera', network=net)); small = keep(mirror.subscribe('robot/small', "
-             "network=net)); reader = keep(latest.open('camera', timeout=20))")
-    assert base.value("large.wait(timeout=20) and small.wait(timeout=20)"), base.value("(str(large.problem), large.state)")
+    robot.run(
+        "camera = keep(latest.create('camera', 3_000_000)); camera.write(b'1' * 3_000_000)\n"
+        "small = keep(latest.create('small', 64)); small.write(b'one')\n"
+        "publications = [keep(mirror.publish(one, network=net)) for one in (camera, small)]"
+    )
+    base.run(
+        "large = keep(mirror.subscribe('robot/camera', network=net)); small = "
+        "keep(mirror.subscribe('robot/small', "
+        "network=net)); reader = keep(latest.open('camera', timeout=20))"
+    )
+    assert base.value("large.wait(timeout=20) and small.wait(timeout=20)"), base.value(
+        "(str(large.problem), large.state)"
+    )
     robot.run("camera.write(b'2' * 3_000_000); small.write(b'two')")
     assert base.value("large.wait(timeout=20, after=1) and small.wait(timeout=20, after=1)")
     assert base.value("reader.read()") == b"2" * 3_000_000
@@ -60,11 +67,13 @@ def test_a_replica_behind_a_router_is_as_any_other(routed: tuple[Host, Host, Hos
 @pytest.mark.sentence(34)
 def test_a_router_lets_nobody_publish_for_another_host(routed: tuple[Host, Host, Host]) -> None:
     _, base, evil = routed
-    evil.run("object.__setattr__(net, 'host', 'robot')\n"
-             "from memsection.mirror import credentials, network\n"
-             "whole, credentials.check = credentials.check, lambda *a: None\n"
-             "camera = keep(latest.create('camera', 64)); camera.write(b'forged')\n"
-             "publication = keep(mirror.publish(camera, network=net)); credentials.check = whole")
+    evil.run(
+        "object.__setattr__(net, 'host', 'robot')\n"
+        "from memsection.mirror import credentials, network\n"
+        "whole, credentials.check = credentials.check, lambda *a: None\n"
+        "camera = keep(latest.create('camera', 64)); camera.write(b'forged')\n"
+        "publication = keep(mirror.publish(camera, network=net)); credentials.check = whole"
+    )
     base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
     assert not base.value("replica.wait(timeout=0.7)")
     assert base.value("(replica.state, replica.epoch)") == ("stale", 0)

@@ -32,37 +32,51 @@ def bare(certificate, key, authority, endpoint):
 
 
 def _words(keys: Path, host: str) -> dict[str, Any]:
-    return {"certificate": str(keys / f"{host}.pem"), "key": str(keys / f"{host}.key"),
-            "authority": str(keys / "authority.pem")}
+    return {
+        "certificate": str(keys / f"{host}.pem"),
+        "key": str(keys / f"{host}.key"),
+        "authority": str(keys / "authority.pem"),
+    }
 
 
 @pytest.fixture
 def pair(host: Callable[..., Host], keys: Path, port: int) -> tuple[Host, Host]:
     """A publisher that listens and a subscriber that connects, with certificates."""
     robot, base = host(), host()
-    robot.run(f"net = {secure(keys, 'robot', listen=[f'tls/127.0.0.1:{port}'])}\n"
-              "camera = keep(latest.create('camera', 64)); camera.write(b'first')\n"
-              "publication = keep(mirror.publish(camera, network=net))")
+    robot.run(
+        f"net = {secure(keys, 'robot', listen=[f'tls/127.0.0.1:{port}'])}\n"
+        "camera = keep(latest.create('camera', 64)); camera.write(b'first')\n"
+        "publication = keep(mirror.publish(camera, network=net))"
+    )
     base.run(f"net = {secure(keys, 'base', connect=[f'tls/127.0.0.1:{port}'])}")
     return robot, base
 
 
 @pytest.mark.sentence(33)
 @pytest.mark.parametrize("option", ["listen", "connect"])
-@pytest.mark.parametrize("endpoint", ["tcp/0.0.0.0:7447", "10.0.0.1:7447", "tcp/[::]:7447", "tcp/robot.lab:7447"])
+@pytest.mark.parametrize(
+    "endpoint", ["tcp/0.0.0.0:7447", "10.0.0.1:7447", "tcp/[::]:7447", "tcp/robot.lab:7447"]
+)
 def test_beyond_loopback_certificates_are_needed(option: str, endpoint: str) -> None:
     with pytest.raises(ArgumentError, match="certificate, key and authority"):
         Network("robot", **{option: [endpoint]})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(("options", "says"), [
-    ({}, "listen or connect"), ({"listen": "tcp/127.0.0.1:1"}, "list"), ({"listen": ["udp/127.0.0.1:1"]}, "tls/ADDRESS"),
-    ({"listen": ["tcp/127.0.0.1"]}, "ADDRESS:PORT"), ({"listen": ["tcp/127.0.0.1:1#x=y"]}, "ADDRESS:PORT"),
-    ({"listen": ["127.0.0.1:1"], "certificate": "x"}, "belong together"),
-    ({"listen": ["127.0.0.1:1"], "connect_timeout": 0}, "connect_timeout"),
-    ({"listen": ["127.0.0.1:1"], "max_size": 0}, "max_size"),
-    ({"host": "a/b", "listen": ["127.0.0.1:1"]}, "host"), ({"host": "router", "listen": ["127.0.0.1:1"]}, "routers"),
-])
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({}, "listen or connect"),
+        ({"listen": "tcp/127.0.0.1:1"}, "list"),
+        ({"listen": ["udp/127.0.0.1:1"]}, "tls/ADDRESS"),
+        ({"listen": ["tcp/127.0.0.1"]}, "ADDRESS:PORT"),
+        ({"listen": ["tcp/127.0.0.1:1#x=y"]}, "ADDRESS:PORT"),
+        ({"listen": ["127.0.0.1:1"], "certificate": "x"}, "belong together"),
+        ({"listen": ["127.0.0.1:1"], "connect_timeout": 0}, "connect_timeout"),
+        ({"listen": ["127.0.0.1:1"], "max_size": 0}, "max_size"),
+        ({"host": "a/b", "listen": ["127.0.0.1:1"]}, "host"),
+        ({"host": "router", "listen": ["127.0.0.1:1"]}, "routers"),
+    ],
+)
 def test_a_network_that_cannot_be_is_refused(options: dict[str, Any], says: str) -> None:
     with pytest.raises(ArgumentError, match=says):
         Network(**{"host": "robot", **options})
@@ -70,12 +84,22 @@ def test_a_network_that_cannot_be_is_refused(options: dict[str, Any], says: str)
 
 def test_a_file_says_it_all(tmp_path: Path) -> None:
     file = tmp_path / "mirror.toml"
-    file.write_text('host = "robot"\nlisten = ["tls/0.0.0.0:7447"]\ncertificate = "robot.pem"\nkey = "robot.key"\n'
-                    'authority = "authority.pem"\nconnect_timeout = 2.5\nmax_size = 1000\n')
+    file.write_text(
+        'host = "robot"\nlisten = ["tls/0.0.0.0:7447"]\ncertificate = "robot.pem"\nkey = "robot.key"\n'
+        'authority = "authority.pem"\nconnect_timeout = 2.5\nmax_size = 1000\n'
+    )
     found = Network.from_file(file)
     assert (found.host, found.listen, found.connect) == ("robot", ("tls/0.0.0.0:7447",), ())
-    assert (found.certificate, found.connect_timeout, found.max_size) == (str(tmp_path / "robot.pem"), 2.5, 1000)
-    for text, says in (("host = 'x'\nport = 1\n", "unknown: port"), ("listen = []", "no host"), ("host = ", "mirror.toml")):
+    assert (found.certificate, found.connect_timeout, found.max_size) == (
+        str(tmp_path / "robot.pem"),
+        2.5,
+        1000,
+    )
+    for text, says in (
+        ("host = 'x'\nport = 1\n", "unknown: port"),
+        ("listen = []", "no host"),
+        ("host = ", "mirror.toml"),
+    ):
         file.write_text(text)
         with pytest.raises(ArgumentError, match=says):
             Network.from_file(file)
@@ -85,10 +109,18 @@ def test_a_file_says_it_all(tmp_path: Path) -> None:
 
 def test_keys_are_private_and_never_replaced(tmp_path: Path) -> None:
     written = make_keys(tmp_path / "keys", ["robot"], ["10.0.0.1"])
-    assert {path.name for path in written} == {"authority.pem", "authority.key", "robot.pem", "robot.key"}
+    assert {path.name for path in written} == {
+        "authority.pem",
+        "authority.key",
+        "robot.pem",
+        "robot.key",
+    }
     assert all(path.stat().st_mode & 0o077 == 0 for path in written if path.suffix == ".key")
     before = (tmp_path / "keys" / "authority.pem").read_bytes()
-    assert [path.name for path in make_keys(tmp_path / "keys", ["base"])] == ["base.pem", "base.key"]
+    assert [path.name for path in make_keys(tmp_path / "keys", ["base"])] == [
+        "base.pem",
+        "base.key",
+    ]
     assert (tmp_path / "keys" / "authority.pem").read_bytes() == before
     with pytest.raises(ExistsError):
         make_keys(tmp_path / "keys", ["robot"])
@@ -96,16 +128,20 @@ def test_keys_are_private_and_never_replaced(tmp_path: Path) -> None:
         make_keys(tmp_path / "keys", ["../robot"])
 
 
-@pytest.mark.parametrize(("host", "changes", "says"), [
-    ("base", {"certificate": "robot.pem", "key": "robot.key"}, "is of robot"),
-    ("base", {"key": "robot.key"}, "does not belong"),
-    ("base", {"authority": "strangers/authority.pem"}, "not signed"),
-    ("old", {}, "expired"),
-    ("base", {"key": "authority.pem"}, "no private key"),
-    ("base", {"certificate": "missing.pem"}, "no such file"),
-])
-def test_credentials_that_no_peer_would_take_are_refused_here(host: str, changes: dict[str, str], says: str, keys: Path,
-                                                              port: int) -> None:
+@pytest.mark.parametrize(
+    ("host", "changes", "says"),
+    [
+        ("base", {"certificate": "robot.pem", "key": "robot.key"}, "is of robot"),
+        ("base", {"key": "robot.key"}, "does not belong"),
+        ("base", {"authority": "strangers/authority.pem"}, "not signed"),
+        ("old", {}, "expired"),
+        ("base", {"key": "authority.pem"}, "no private key"),
+        ("base", {"certificate": "missing.pem"}, "no such file"),
+    ],
+)
+def test_credentials_that_no_peer_would_take_are_refused_here(
+    host: str, changes: dict[str, str], says: str, keys: Path, port: int
+) -> None:
     words = {**_words(keys, host), **{name: str(keys / file) for name, file in changes.items()}}
     network = Network(host, connect=[f"127.0.0.1:{port}"], **words)
     from memsection.mirror.network import User
@@ -125,33 +161,41 @@ def test_with_certificates_everything_works_as_without(pair: tuple[Host, Host]) 
 
 
 @pytest.mark.sentence(34)
-def test_a_host_with_another_certificate_cannot_publish_for_it(host: Callable[..., Host], keys: Path, port: int) -> None:
+def test_a_host_with_another_certificate_cannot_publish_for_it(
+    host: Callable[..., Host], keys: Path, port: int
+) -> None:
     """Evil has a certificate of the authority, and says what robot would say."""
     base, evil = host(), host()
-    base.run(f"net = {secure(keys, 'base', listen=[f'tls/127.0.0.1:{port}'])}\n"
-             "replica = keep(mirror.subscribe('robot/camera', network=net)); own = keep(mirror.subscribe('evil/camera', "
-             "network=net, name='own'))")
+    base.run(
+        f"net = {secure(keys, 'base', listen=[f'tls/127.0.0.1:{port}'])}\n"
+        "replica = keep(mirror.subscribe('robot/camera', network=net)); own = "
+        "keep(mirror.subscribe('evil/camera', "
+        "network=net, name='own'))"
+    )
     words = _words(keys, "evil")
-    evil.run(BARE + f"session = keep(bare({words['certificate']!r}, {words['key']!r}, {words['authority']!r}, "
-             f"'tls/127.0.0.1:{port}'))\n"
-             "from memsection.mirror import contents, wire\n"
-             "text = contents.pack({'kind': 'latest', 'capacity': 64, 'slots': 4, 'version': 0})\n"
-             "record = wire.Announcement(77, 1, 5, contents.digest(text))\n"
-             "def claim(host):\n"
-             "    prefix = wire.prefix(host, 'camera')\n"
-             "    def tell(query):\n"
-             "        with query: query.reply(prefix + '/head', text, attachment=record.pack())\n"
-             "    def pull(query):\n"
-             "        with query:\n"
-             "            query.reply(prefix + '/pull', text, attachment=record.pack())\n"
-             "            query.reply(prefix + '/pull', b'forge', attachment=wire.chunk(77, 1, 0))\n"
-             "            query.reply(prefix + '/pull', b'', attachment=wire.commit(77, 1, 5))\n"
-             "    made = [session.declare_queryable(prefix + '/head', tell),\n"
-             "            session.declare_queryable(prefix + '/pull', pull),\n"
-             "            session.liveliness().declare_token(prefix + '/alive/' + '%016x' % 77)]\n"
-             "    session.put(prefix + '/news', b'forge', attachment=record.pack())\n"
-             "    return made\n"
-             "claims = [claim('robot'), claim('evil')]")
+    evil.run(
+        BARE
+        + f"session = keep(bare({words['certificate']!r}, {words['key']!r}, {words['authority']!r}, "
+        f"'tls/127.0.0.1:{port}'))\n"
+        "from memsection.mirror import contents, wire\n"
+        "text = contents.pack({'kind': 'latest', 'capacity': 64, 'slots': 4, 'version': 0})\n"
+        "record = wire.Announcement(77, 1, 5, contents.digest(text))\n"
+        "def claim(host):\n"
+        "    prefix = wire.prefix(host, 'camera')\n"
+        "    def tell(query):\n"
+        "        with query: query.reply(prefix + '/head', text, attachment=record.pack())\n"
+        "    def pull(query):\n"
+        "        with query:\n"
+        "            query.reply(prefix + '/pull', text, attachment=record.pack())\n"
+        "            query.reply(prefix + '/pull', b'forge', attachment=wire.chunk(77, 1, 0))\n"
+        "            query.reply(prefix + '/pull', b'', attachment=wire.commit(77, 1, 5))\n"
+        "    made = [session.declare_queryable(prefix + '/head', tell),\n"
+        "            session.declare_queryable(prefix + '/pull', pull),\n"
+        "            session.liveliness().declare_token(prefix + '/alive/' + '%016x' % 77)]\n"
+        "    session.put(prefix + '/news', b'forge', attachment=record.pack())\n"
+        "    return made\n"
+        "claims = [claim('robot'), claim('evil')]"
+    )
     assert base.value("own.wait(timeout=20)")  # under its own name it may
     assert not base.value("replica.wait(timeout=0.7)")
     assert base.value("(replica.state, replica.epoch, replica.problem)") == ("stale", 0, None)
@@ -159,40 +203,67 @@ def test_a_host_with_another_certificate_cannot_publish_for_it(host: Callable[..
 
 
 @pytest.mark.sentence(34)
-def test_what_another_host_listens_with_is_not_believed(host: Callable[..., Host], keys: Path, port: int) -> None:
+def test_what_another_host_listens_with_is_not_believed(
+    host: Callable[..., Host], keys: Path, port: int
+) -> None:
     evil, base = host(), host()
-    evil.run(f"net = {secure(keys, 'evil', listen=[f'tls/127.0.0.1:{port}'])}\n"
-             "object.__setattr__(net, 'host', 'robot')  # no check of ours stands in its way\n"
-             "from memsection.mirror import credentials, network\n"
-             "whole, credentials.check = credentials.check, lambda *a: None\n"
-             "camera = keep(latest.create('camera', 64)); camera.write(b'forged')\n"
-             "publication = keep(mirror.publish(camera, network=net)); credentials.check = whole")
-    base.run(f"net = {secure(keys, 'base', connect=[f'tls/127.0.0.1:{port}'])}\n"
-             "replica = keep(mirror.subscribe('robot/camera', network=net))")
+    evil.run(
+        f"net = {secure(keys, 'evil', listen=[f'tls/127.0.0.1:{port}'])}\n"
+        "object.__setattr__(net, 'host', 'robot')  # no check of ours stands in its way\n"
+        "from memsection.mirror import credentials, network\n"
+        "whole, credentials.check = credentials.check, lambda *a: None\n"
+        "camera = keep(latest.create('camera', 64)); camera.write(b'forged')\n"
+        "publication = keep(mirror.publish(camera, network=net)); credentials.check = whole"
+    )
+    base.run(
+        f"net = {secure(keys, 'base', connect=[f'tls/127.0.0.1:{port}'])}\n"
+        "replica = keep(mirror.subscribe('robot/camera', network=net))"
+    )
     assert not base.value("replica.wait(timeout=0.7)")
     assert base.value("mirror.publications(net, 'robot/*')") == []
 
 
 @pytest.mark.sentence(35)
-@pytest.mark.parametrize("who", ["a stranger's authority", "an expired certificate", "nobody", "a port that is closed"])
+@pytest.mark.parametrize(
+    "who", ["a stranger's authority", "an expired certificate", "nobody", "a port that is closed"]
+)
 def test_what_cannot_be_reached_is_an_error_in_time_that_names_the_cause(
-        who: str, host: Callable[..., Host], keys: Path, port: int) -> None:
+    who: str, host: Callable[..., Host], keys: Path, port: int
+) -> None:
     robot, base = host(), host()
-    said = {"a stranger's authority": "not accept|not accepted", "an expired certificate": "expired",
-            "nobody": "does not answer", "a port that is closed": "refused"}[who]
+    said = {
+        "a stranger's authority": "not accept|not accepted",
+        "an expired certificate": "expired",
+        "nobody": "does not answer",
+        "a port that is closed": "refused",
+    }[who]
     options = {"connect": [f"tls/127.0.0.1:{port}"], "connect_timeout": 1.5}
-    words = {"a stranger's authority": secure(keys / "strangers", "base", **options),
-             "an expired certificate": secure(keys, "old", **options)}
+    words = {
+        "a stranger's authority": secure(keys / "strangers", "base", **options),
+        "an expired certificate": secure(keys, "old", **options),
+    }
     if who in words:
-        robot.run(f"net = {secure(keys, 'robot', listen=[f'tls/127.0.0.1:{port}'])}\n"
-                  "camera = keep(latest.create('camera', 64)); keep(mirror.publish(camera, network=net))")
-        base.run("from memsection.mirror import credentials, network\n"
-                 "whole, credentials.check = credentials.check, lambda *a: None  # the peer has to refuse it")
-    base.run(f"net = {words.get(who) or secure(keys, 'base', connect=[f'tls/127.0.0.1:{port}'], connect_timeout=1.5)}")
+        robot.run(
+            f"net = {secure(keys, 'robot', listen=[f'tls/127.0.0.1:{port}'])}\n"
+            "camera = keep(latest.create('camera', 64)); keep(mirror.publish(camera, network=net))"
+        )
+        base.run(
+            "from memsection.mirror import credentials, network\n"
+            "whole, credentials.check = credentials.check, lambda *a: None  # the peer has to "
+            "refuse it"
+        )
+    base.run(
+        f"net = "
+        f"{words.get(who) or secure(keys, 'base', connect=[f'tls/127.0.0.1:{port}'], connect_timeout=1.5)}"
+    )
     if who == "nobody":
-        base.run("import socket; silent = keep(socket.socket()); silent.bind(('127.0.0.1', port)); silent.listen(1)\n"
-                 "others = [keep(socket.socket()) for _ in range(4)]\n"
-                 "for other in others: other.setblocking(False); other.connect_ex(('127.0.0.1', port))", port=port)
+        base.run(
+            "import socket; silent = keep(socket.socket()); silent.bind(('127.0.0.1', port)); "
+            "silent.listen(1)\n"
+            "others = [keep(socket.socket()) for _ in range(4)]\n"
+            "for other in others: other.setblocking(False); other.connect_ex(('127.0.0.1', port))",
+            port=port,
+        )
     base.run("start = time.monotonic()")
     refused = base.refusal("mirror.subscribe('robot/camera', network=net)")
     if who in words:
@@ -204,29 +275,42 @@ def test_what_cannot_be_reached_is_an_error_in_time_that_names_the_cause(
     assert re.search(said, str(refused)) and "connect_timeout" in str(refused), str(refused)
 
 
-def test_an_endpoint_that_is_taken_is_named(robot: Host, host: Callable[..., Host], port: int) -> None:
-    robot.run("camera = keep(latest.create('camera', 64)); publication = keep(mirror.publish(camera, network=net))")
+def test_an_endpoint_that_is_taken_is_named(
+    robot: Host, host: Callable[..., Host], port: int
+) -> None:
+    robot.run(
+        "camera = keep(latest.create('camera', 64)); publication = keep(mirror.publish(camera, "
+        "network=net))"
+    )
     other = host(beside=robot)
     other.run(f"net = mirror.Network('robot', listen=['tcp/127.0.0.1:{port}'])")
     refused = other.refusal("mirror.publish('camera', network=net)")
     assert str(port) in str(refused) and "in use" in str(refused)
 
 
-def test_a_listening_subscriber_believes_each_host_it_subscribes_to(host: Callable[..., Host], keys: Path, port: int) -> None:
+def test_a_listening_subscriber_believes_each_host_it_subscribes_to(
+    host: Callable[..., Host], keys: Path, port: int
+) -> None:
     """The second subscription makes the session anew, and the first goes on."""
     base, robot, evil = host(), host(), host()
-    base.run(f"net = {secure(keys, 'base', listen=[f'tls/127.0.0.1:{port}'])}\n"
-             "first = keep(mirror.subscribe('robot/camera', network=net, name='first'))")
+    base.run(
+        f"net = {secure(keys, 'base', listen=[f'tls/127.0.0.1:{port}'])}\n"
+        "first = keep(mirror.subscribe('robot/camera', network=net, name='first'))"
+    )
     for one, name in ((robot, "robot"), (evil, "evil")):
-        one.run(f"net = {secure(keys, name, connect=[f'tls/127.0.0.1:{port}'])}\n"
-                f"camera = keep(latest.create('camera', 64)); camera.write({name.encode()!r})\n"
-                "publication = keep(mirror.publish(camera, network=net))")
+        one.run(
+            f"net = {secure(keys, name, connect=[f'tls/127.0.0.1:{port}'])}\n"
+            f"camera = keep(latest.create('camera', 64)); camera.write({name.encode()!r})\n"
+            "publication = keep(mirror.publish(camera, network=net))"
+        )
     assert base.value("first.wait(timeout=20)")
     base.run("second = keep(mirror.subscribe('evil/camera', network=net, name='second'))")
     assert base.value("second.wait(timeout=20)")
     robot.run("camera.write(b'again')")
     assert base.value("first.wait(timeout=20, after=1)")
-    assert base.value("(keep(latest.open('first')).read(), keep(latest.open('second')).read())") == (b"again", b"evil")
+    assert base.value(
+        "(keep(latest.open('first')).read(), keep(latest.open('second')).read())"
+    ) == (b"again", b"evil")
 
 
 def test_access_control_gives_a_host_its_own_keys_only() -> None:
@@ -245,8 +329,17 @@ def test_nothing_but_the_mirror_brings_the_network(host: Callable[..., Host]) ->
 
     from support.users import SOURCE
 
-    program = ("import sys, memsection.cli.app, memsection.arrays, memsection.latest, memsection.compat\n"
-               "print([name for name in ('zenoh', 'cryptography', 'memsection.mirror') if name in sys.modules])")
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True,
-                          env={**os.environ, "PYTHONPATH": str(SOURCE)})
+    program = (
+        "import sys, memsection.cli.app, memsection.arrays, memsection.latest, memsection.compat\n"
+        "print([name for name in ('zenoh', 'cryptography', 'memsection.mirror') if name in "
+        "sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+    )
     assert done.stdout.strip() == "[]"

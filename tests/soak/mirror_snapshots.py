@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Snapshots with a checksum inside, from one host to another, read on the replica all the time: none may be torn.
+"""Snapshots with a checksum inside, from one host to another, read on the replica all the time:
+none may be torn.
 
-Large and small latest values, and an array, of which every opening is one snapshot; at least 10,000 values, or as many as the
-time allows; now and then the publisher is stopped for a moment.  What must be 0 is ``torn`` and ``back`` (a sequence that
-went back).
+Large and small latest values, and an array, of which every opening is one snapshot; at least
+10,000 values, or as many as the time allows; now and then the publisher is stopped for a moment.
+What must be 0 is ``torn`` and ``back`` (a sequence that went back).
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ def publish(port: int) -> None:
     array = arrays.create("array", WORDS, "u8")
     ended, written = threading.Event(), 0
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
-    publications = [mirror.publish(one, network=network, interval=None) for one in (*values.values(), array)]
+    publications = [
+        mirror.publish(one, network=network, interval=None) for one in (*values.values(), array)
+    ]
     print("ready", flush=True)
     while not ended.is_set():
         written += 1
@@ -70,12 +73,17 @@ class Readers:
         network = mirror.Network("base", connect=[f"127.0.0.1:{port}"])
         self.read = self.torn = self.back = 0
         self.ended = threading.Event()
-        self.replicas = {name: mirror.subscribe(f"robot/{name}", network=network) for name in (*SIZES, "array")}
+        self.replicas = {
+            name: mirror.subscribe(f"robot/{name}", network=network) for name in (*SIZES, "array")
+        }
         for name in SIZES:
             latest.open(name, timeout=30).close()
         assert all(one.wait(timeout=30) for one in self.replicas.values())
         self.threads = [threading.Thread(target=self._values, args=(name,)) for name in SIZES]
-        self.threads += [threading.Thread(target=self._arrays), threading.Thread(target=self._sequences)]
+        self.threads += [
+            threading.Thread(target=self._arrays),
+            threading.Thread(target=self._sequences),
+        ]
         for thread in self.threads:
             thread.start()
 
@@ -136,9 +144,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="memsection-soak-", dir="/dev/shm") as place:
         for host in ("robot", "base"):
             os.mkdir(f"{place}/{host}")
-        publisher = subprocess.Popen([sys.executable, str(HERE), "--publish", str(port)], stdin=subprocess.PIPE,
-                                     stdout=subprocess.PIPE, text=True,
-                                     env={**os.environ, "MEMSECTION_ROOT": f"{place}/robot"})
+        publisher = subprocess.Popen(
+            [sys.executable, str(HERE), "--publish", str(port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "MEMSECTION_ROOT": f"{place}/robot"},
+        )
         assert publisher.stdin is not None and publisher.stdout is not None
         publisher.stdout.readline()
         os.environ["MEMSECTION_ROOT"] = f"{place}/base"
@@ -153,8 +165,11 @@ def main() -> int:
         written = int(publisher.stdout.readline())
         publisher.wait(30)
         arrived = readers.end()
-    print(f"mirror_snapshots: {written} written, {arrived} arrived, {readers.read} read, torn {readers.torn}, "
-          f"back {readers.back}")
+    print(
+        f"mirror_snapshots: {written} written, {arrived} arrived, {readers.read} read, torn "
+        f"{readers.torn}, "
+        f"back {readers.back}"
+    )
     return 1 if readers.torn or readers.back or not arrived else 0
 
 

@@ -30,6 +30,10 @@ def until(condition, seconds=15.0):
         time.sleep(0.005)
     return True
 """
+#: A link counts as lost sooner, so that a test need not wait.
+SHORT_LEASE = "from memsection.mirror import network as _network; _network.LEASE = 0.8"
+USUAL_LEASE = "from memsection.mirror import network as _network; _network.LEASE = 2.0"
+
 END = """
 for thing in reversed(open_things):
     thing.close()
@@ -65,6 +69,12 @@ def program() -> Program:
 
 def secure(keys: Path, host: str, **options: Any) -> str:
     """The expression of a network with the certificate of a host."""
-    words = {"certificate": str(keys / f"{host}.pem"), "key": str(keys / f"{host}.key"),
-             "authority": str(keys / "authority.pem"), **options}
-    return f"mirror.Network({host!r}, {', '.join(f'{key}={value!r}' for key, value in words.items())})"
+    words = {
+        "certificate": str(keys / f"{host}.pem"),
+        "key": str(keys / f"{host}.key"),
+        "authority": str(keys / "authority.pem"),
+        **options,
+    }
+    return (
+        f"mirror.Network({host!r}, {', '.join(f'{key}={value!r}' for key, value in words.items())})"
+    )

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import psutil
 import typer
 
-from memsection import errors
+from memsection import Section, errors
 from memsection.cli.output import flags_words, note, out, print_json, rights_words, size_words, table, type_word
 from memsection.nt import kernel
 from memsection.vocabulary.names import win32_name
@@ -44,7 +44,11 @@ def replica_of(found: NamedObject) -> Any:
     """How a section that is a replica of another host's stands; None for everything else."""
     if found.type_name != "Section" or not found.name or found.name.startswith("Global\\"):
         return None
-    from memsection.mirror.status import status_of
+    try:
+        Section.open(f"{found.name}.mirror", access="r").close()
+    except errors.Error:
+        return None
+    from memsection.mirror.status import status_of  # brings what few need
 
     return status_of(found.name)
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The live lines of ``mirror publish`` and ``mirror subscribe``: one for each object, until Ctrl-C."""
+"""The live lines of ``mirror publish`` and ``mirror subscribe``: one for each object, until
+Ctrl-C."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ def ended_by_a_signal() -> Iterator[threading.Event]:
 
 
 def show(rows: Callable[[], list[Row]], end: threading.Event) -> None:
-    """Show the rows until the end; where nobody looks at a terminal, a line for each change of state."""
+    """Show the rows until the end; where nobody looks at a terminal, a line for each change of
+    state."""
     last: dict[str, tuple[int, int, float]] = {}
     states: dict[str, str] = {}
     if not out.is_terminal:
@@ -60,13 +62,27 @@ def show(rows: Callable[[], list[Row]], end: threading.Event) -> None:
 
 
 def _table(rows: list[Row], last: dict[str, tuple[int, int, float]]) -> Table:
-    made = table("NAME", "STATE", "SEQUENCE", "RATE", "MB/S", "AGE", right=("SEQUENCE", "RATE", "MB/S", "AGE"))
+    made = table(
+        "NAME",
+        "STATE",
+        "SEQUENCE",
+        "RATE",
+        "MB/S",
+        "AGE",
+        right=("SEQUENCE", "RATE", "MB/S", "AGE"),
+    )
     now = time.monotonic()
     for name, state, sequence, snapshots, size, age in rows:
         before = last.get(name, (snapshots, size, now))
         span = max(now - before[2], 1e-9)
         last[name] = snapshots, size, now
         rate, speed = (snapshots - before[0]) / span, (size - before[1]) / span / 1e6
-        made.add_row(shown(name), state, str(sequence), f"{rate:.1f}/s", f"{speed:.1f}",
-                     "-" if age is None or age == float("inf") else f"{age:.1f} s")
+        made.add_row(
+            shown(name),
+            state,
+            str(sequence),
+            f"{rate:.1f}/s",
+            f"{speed:.1f}",
+            "-" if age is None or age == float("inf") else f"{age:.1f} s",
+        )
     return made

@@ -16,7 +16,9 @@ NetworkFile = Annotated[Path, typer.Option("--network", "-n", help="The network'
 
 
 def ls(
-    pattern: Annotated[str, typer.Argument(metavar="[HOST/*]", help="Which: 'robot/*' is all of one host.")] = "*",
+    pattern: Annotated[
+        str, typer.Argument(metavar="[HOST/*]", help="Which: 'robot/*' is all of one host.")
+    ] = "*",
     network: NetworkFile = Path("mirror.toml"),
     json: Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")] = False,
 ) -> None:

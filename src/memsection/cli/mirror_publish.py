@@ -16,22 +16,35 @@ from memsection.cli.mirror_ls import NetworkFile
 def publish(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Names of objects here.")],
     network: NetworkFile = Path("mirror.toml"),
-    interval: Annotated[float, typer.Option(help="Seconds between two looks at what is no latest value.",
-                                            min=0.001)] = 1.0,
+    interval: Annotated[
+        float, typer.Option(help="Seconds between two looks at what is no latest value.", min=0.001)
+    ] = 1.0,
 ) -> None:
     """Offer objects of this host to others, until Ctrl-C.
 
-    Each write of a latest value is sent. Of arrays, tables and other sections what is there is sent when it has
-    changed and is at rest.
+    Each write of a latest value is sent. Of arrays, tables and other sections what is there is
+    sent when it has changed and is at rest.
     """
     from memsection import mirror
 
     settings = mirror.Network.from_file(network)
     with ExitStack() as stack, ended_by_a_signal() as end:
-        publications = [stack.enter_context(mirror.publish(name, network=settings, interval=interval)) for name in names]
+        publications = [
+            stack.enter_context(mirror.publish(name, network=settings, interval=interval))
+            for name in names
+        ]
 
         def rows() -> list[Row]:
-            return [(one.key, "problem: " + one.problem if one.problem else "published", one.sequence, one.sequence,
-                     one.sent_bytes, None) for one in publications]
+            return [
+                (
+                    one.key,
+                    "problem: " + one.problem if one.problem else "published",
+                    one.sequence,
+                    one.sequence,
+                    one.sent_bytes,
+                    None,
+                )
+                for one in publications
+            ]
 
         show(rows, end)

@@ -14,20 +14,29 @@ from memsection.cli.mirror_ls import NetworkFile
 
 
 def subscribe(
-    keys: Annotated[list[str], typer.Argument(metavar="HOST/NAME...", help="What to subscribe to.")],
+    keys: Annotated[
+        list[str], typer.Argument(metavar="HOST/NAME...", help="What to subscribe to.")
+    ],
     network: NetworkFile = Path("mirror.toml"),
-    name: Annotated[str | None, typer.Option("--as", metavar="NAME", help="What the replica is called here.")] = None,
-    max_age: Annotated[float, typer.Option(help="Seconds without news after which it is stale.", min=0.05)] = 2.0,
+    name: Annotated[
+        str | None, typer.Option("--as", metavar="NAME", help="What the replica is called here.")
+    ] = None,
+    max_age: Annotated[
+        float, typer.Option(help="Seconds without news after which it is stale.", min=0.05)
+    ] = 2.0,
 ) -> None:
-    """Keep local copies of what other hosts publish, until Ctrl-C; programs open them by their names."""
+    """Keep local copies of what other hosts publish, until Ctrl-C; programs open them by their
+    names."""
     from memsection import mirror
 
     if name is not None and len(keys) > 1:
         raise typer.BadParameter("--as names one replica; subscribe to the others by themselves")
     settings = mirror.Network.from_file(network)
     with ExitStack() as stack, ended_by_a_signal() as end:
-        replicas = [stack.enter_context(mirror.subscribe(key, network=settings, name=name, max_age=max_age))
-                    for key in keys]
+        replicas = [
+            stack.enter_context(mirror.subscribe(key, network=settings, name=name, max_age=max_age))
+            for key in keys
+        ]
 
         def rows() -> list[Row]:
             return [_row(one) for one in replicas]

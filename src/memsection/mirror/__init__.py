@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Replicas of sections on other hosts, over Eclipse zenoh (``pip install memsection[mirror]``).
 
-``publish`` offers an object of this host to others; ``subscribe`` keeps a local, read-only copy that is always one
-complete snapshot, which readers open as if it were the original.
+``publish`` offers an object of this host to others; ``subscribe`` keeps a local, read-only copy
+that is always one complete snapshot, which readers open as if it were the original.
 """
 
 from __future__ import annotations
@@ -13,4 +13,13 @@ from memsection.mirror.network import Network
 from memsection.mirror.publication import Publication, publish
 from memsection.mirror.replica import Replica, subscribe
 
-__all__ = ["Network", "Publication", "Published", "Replica", "make_keys", "publications", "publish", "subscribe"]
+__all__ = [
+    "Network",
+    "Publication",
+    "Published",
+    "Replica",
+    "make_keys",
+    "publications",
+    "publish",
+    "subscribe",
+]

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What a published section holds, as its description says: which kinds travel, and what another host may say of them.
+"""What a published section holds, as its description says: which kinds travel, and what another
+host may say of them.
 
-A description that arrives is data of a stranger: it is rebuilt here from the facts that are known and checked, never
-passed on as it came.
+A description that arrives is data of a stranger: it is rebuilt here from the facts that are known
+and checked, never passed on as it came.
 """
 
 from __future__ import annotations
@@ -20,9 +21,13 @@ from memsection.vocabulary.errors import ArgumentError, CorruptError
 RAW, LATEST = "bytes", "latest"
 KINDS = (RAW, LATEST, "array", "arrow", "record")
 MOST_SLOTS = 8  #: of a replica of a latest value
-_KEYS = {RAW: (), LATEST: ("capacity", "slots", "version", "name", "type", "fingerprint"),
-         "array": ("dtype", "shape", "order", "version"), "arrow": ("rows", "columns", "version"),
-         "record": ("name", "type", "count", "version", "fingerprint")}
+_KEYS = {
+    RAW: (),
+    LATEST: ("capacity", "slots", "version", "name", "type", "fingerprint"),
+    "array": ("dtype", "shape", "order", "version"),
+    "arrow": ("rows", "columns", "version"),
+    "record": ("name", "type", "count", "version", "fingerprint"),
+}
 
 
 def facts_of(name: str, described: schema.Facts | None) -> schema.Facts:
@@ -33,8 +38,10 @@ def facts_of(name: str, described: schema.Facts | None) -> schema.Facts:
     """
     kind = RAW if described is None else described.get("kind")
     if kind not in KINDS:
-        raise ArgumentError(f"publish {name!r}: it holds {str(kind)[:40]}, which is not for other hosts: "
-                            "publish a latest value, an array, a table or records")
+        raise ArgumentError(
+            f"publish {name!r}: it holds {str(kind)[:40]}, which is not for other hosts: "
+            "publish a latest value, an array, a table or records"
+        )
     source = described or {}
     return {"kind": kind} | {key: source[key] for key in _KEYS[kind] if key in source}
 
@@ -47,7 +54,10 @@ def pack(facts: schema.Facts) -> bytes:
     """
     text = schema.text_of(facts)
     if len(text) > LONGEST_DESCRIPTION:
-        raise ArgumentError(f"publish: a description of {len(text)} bytes, at most {LONGEST_DESCRIPTION} can be sent")
+        raise ArgumentError(
+            f"publish: a description of {len(text)} bytes, at most {LONGEST_DESCRIPTION} can be "
+            f"sent"
+        )
     return text
 
 
@@ -73,14 +83,18 @@ def unpack(text: bytes, max_size: int) -> schema.Facts:
     facts = {"kind": said["kind"]} | {key: said[key] for key in _KEYS[said["kind"]] if key in said}
     if said["kind"] != RAW and type(facts.get("version")) is not int:
         raise CorruptError("mirror: a description without a version")
-    {RAW: _nothing, LATEST: _latest, "array": _array, "arrow": _arrow, "record": _record}[said["kind"]](facts, max_size)
+    {RAW: _nothing, LATEST: _latest, "array": _array, "arrow": _arrow, "record": _record}[
+        said["kind"]
+    ](facts, max_size)
     return facts
 
 
 def check_size(facts: schema.Facts, size: int, max_size: int) -> None:
     """CorruptError unless a content of so many bytes can be what the description says."""
     if size > max_size:
-        raise CorruptError(f"mirror: a content of {size} bytes, at most {max_size} are accepted (max_size)")
+        raise CorruptError(
+            f"mirror: a content of {size} bytes, at most {max_size} are accepted (max_size)"
+        )
     kind = facts["kind"]
     exact = None
     if kind == "array":
@@ -89,8 +103,17 @@ def check_size(facts: schema.Facts, size: int, max_size: int) -> None:
         exact = facts["count"] * layout_in(facts).size
     elif kind == LATEST and "type" in facts:
         exact = layout_in(facts).size
-    if exact is not None and size != exact or kind == LATEST and size > facts["capacity"] or kind == RAW and not size:
-        raise CorruptError(f"mirror: a content of {size} bytes, its description tells of another size")
+    if (
+        exact is not None
+        and size != exact
+        or kind == LATEST
+        and size > facts["capacity"]
+        or kind == RAW
+        and not size
+    ):
+        raise CorruptError(
+            f"mirror: a content of {size} bytes, its description tells of another size"
+        )
 
 
 def layout_of(facts: schema.Facts) -> Layout | None:
@@ -105,7 +128,10 @@ def _nothing(facts: schema.Facts, max_size: int) -> None:
 def _latest(facts: schema.Facts, max_size: int) -> None:
     capacity, slots = facts.get("capacity"), facts.get("slots")
     if not _is_between(capacity, 1, max_size):
-        raise CorruptError(f"mirror: a latest value of {str(capacity)[:20]} bytes, 1 to {max_size} are accepted (max_size)")
+        raise CorruptError(
+            f"mirror: a latest value of {str(capacity)[:20]} bytes, 1 to {max_size} are "
+            f"accepted (max_size)"
+        )
     if not _is_between(slots, 2, 64):
         raise CorruptError(f"mirror: a latest value in {str(slots)[:20]} slots")
     facts["slots"] = min(facts["slots"], MOST_SLOTS)
@@ -125,8 +151,14 @@ def _array(facts: schema.Facts, max_size: int) -> None:
 
 def _arrow(facts: schema.Facts, max_size: int) -> None:
     columns = facts.get("columns")
-    if not _is_between(facts.get("rows"), 0, 1 << 62) or not isinstance(columns, list) or not all(
-            isinstance(one, list) and len(one) == 2 and all(isinstance(word, str) for word in one) for one in columns):
+    if (
+        not _is_between(facts.get("rows"), 0, 1 << 62)
+        or not isinstance(columns, list)
+        or not all(
+            isinstance(one, list) and len(one) == 2 and all(isinstance(word, str) for word in one)
+            for one in columns
+        )
+    ):
         raise CorruptError("mirror: a table without columns")
 
 

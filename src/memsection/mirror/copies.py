@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The local section of a replica: how a snapshot that arrives in parts becomes visible as a whole.
 
-A latest value keeps its section, and each snapshot becomes its next value.  Of everything else each snapshot is a new
-section, which takes the name from the one before when it is complete (L7): who has an old one keeps it as it was.
+A latest value keeps its section, and each snapshot becomes its next value.  Of everything else
+each snapshot is a new section, which takes the name from the one before when it is complete (L7):
+who has an old one keeps it as it was.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from memsection.mirror import contents
 from memsection.vocabulary import access as a
 from memsection.vocabulary.errors import Error, ExistsError, NotFoundError
 
-#: Others of this user, and this user in other programs, may read; who carries the replica next may take its name.
+#: Others of this user, and this user in other programs, may read; who carries the replica next may
+#: take its name.
 _RIGHTS = a.SECTION_QUERY | a.SECTION_MAP_READ | a.DELETE | a.READ_CONTROL | a.WRITE_DAC
 _READERS, _WRITERS = f"D:(A;;{_RIGHTS:#x};;;OW)", "D:(A;;GA;;;OW)"
 
@@ -30,12 +32,17 @@ class Copy:
         self._adopt()
 
     def _adopt(self) -> None:
-        """Go on with the section that a process before this one has left to its readers and to us."""
+        """Go on with the section that a process before this one has left to its readers and to
+        us."""
         try:
             self._section = Section.open(self._name, access=_RIGHTS)
         except NotFoundError:
             return
-        self._facts = {key: value for key, value in (schema.describe(self._section) or {}).items() if key != "size"}
+        self._facts = {
+            key: value
+            for key, value in (schema.describe(self._section) or {}).items()
+            if key != "size"
+        }
         if self._facts.get("kind") == contents.LATEST:
             self._section.security = _WRITERS
             try:
@@ -50,7 +57,11 @@ class Copy:
         Raises:
             CommitError: There is no memory for it.
         """
-        return _Value(self._latest(facts), size) if facts["kind"] == contents.LATEST else _Fresh(self, facts, size)
+        return (
+            _Value(self._latest(facts), size)
+            if facts["kind"] == contents.LATEST
+            else _Fresh(self, facts, size)
+        )
 
     def put(self, facts: schema.Facts, content: bytes) -> None:
         """Publish a content that is here whole."""
@@ -72,7 +83,9 @@ class Copy:
 
     def _latest(self, facts: schema.Facts) -> latest.Writer:
         if self._writer is None or not self._is_same(facts):
-            fresh = latest._make(None, contents.layout_of(facts), self._marked(facts), security=_READERS)
+            fresh = latest._make(
+                None, contents.layout_of(facts), self._marked(facts), security=_READERS
+            )
             try:
                 self._take_name(fresh.section)
             except BaseException:
@@ -88,9 +101,14 @@ class Copy:
         try:
             section.take_name(self._name, predecessor=self._section)
         except ExistsError:
-            raise ExistsError(f"subscribe {self._key!r} as {self._name!r}: something else has this name; choose another "
-                              "(name=..., --as)") from None
-        if self._section is not None and (self._writer is None or self._section is not self._writer.section):
+            raise ExistsError(
+                f"subscribe {self._key!r} as {self._name!r}: something else has this name; "
+                f"choose another "
+                "(name=..., --as)"
+            ) from None
+        if self._section is not None and (
+            self._writer is None or self._section is not self._writer.section
+        ):
             self._section.close()
 
     def _publish(self, section: Section, facts: schema.Facts) -> None:
@@ -115,7 +133,7 @@ class _Value:
         self._lock, self._size = writer._lock, size
         at = self._lock.begin()
         self._view = memoryview(writer._view)
-        self.memory = self._view[at:at + size]
+        self.memory = self._view[at : at + size]
 
     def publish(self) -> None:
         """Make it the newest value."""
@@ -169,4 +187,6 @@ def free(name: str) -> None:
         return
     except Error:
         pass
-    raise ExistsError(f"subscribe: {name!r} is the name of something else here; choose another (name=..., --as)")
+    raise ExistsError(
+        f"subscribe: {name!r} is the name of something else here; choose another (name=..., --as)"
+    )

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Certificates: making a small private authority and certificates of hosts, and finding out what is wrong with one.
+"""Certificates: making a small private authority and certificates of hosts, and finding out what
+is wrong with one.
 
-The common name of a certificate is the name of a host; who holds a certificate of the authority may publish under that
-name, and under no other.
+The common name of a certificate is the name of a host; who holds a certificate of the authority
+may publish under that name, and under no other.
 """
 
 from __future__ import annotations
@@ -28,18 +29,24 @@ AUTHORITY_DAYS = 3650
 LISTEN_FOR = 0.3  #: seconds in which a peer that refuses our certificate says so
 
 
-def make_keys(directory: str | os.PathLike[str], hosts: Sequence[str], addresses: Sequence[str] = (), *,
-              days: int = DAYS) -> list[Path]:
-    """Write the certificates of hosts, signed by the authority of a directory, which is made if there is none.
+def make_keys(
+    directory: str | os.PathLike[str],
+    hosts: Sequence[str],
+    addresses: Sequence[str] = (),
+    *,
+    days: int = DAYS,
+) -> list[Path]:
+    """Write the certificates of hosts, signed by the authority of a directory, which is made if
+    there is none.
 
-    ``authority.pem`` and ``HOST.pem`` may be known to everybody; ``HOST.key`` belongs on that host alone, and
-    ``authority.key`` on none: who has it can be every host.
+    ``authority.pem`` and ``HOST.pem`` may be known to everybody; ``HOST.key`` belongs on that host
+    alone, and ``authority.key`` on none: who has it can be every host.
 
     Args:
         directory: Where the files are; made if there is none.
         hosts: Names of hosts; ``router`` for a zenoh router that forwards between them.
-        addresses: Names and IP addresses that the certificates are good for, for other programs; zenoh checks the
-            authority and the host's name.
+        addresses: Names and IP addresses that the certificates are good for, for other programs;
+            zenoh checks the authority and the host's name.
         days: How long they are good.
 
     Returns:
@@ -58,7 +65,9 @@ def make_keys(directory: str | os.PathLike[str], hosts: Sequence[str], addresses
     for host in hosts:
         host_name(host)
         if (place / f"{host}.pem").exists():
-            raise ExistsError(f"keys: {place / f'{host}.pem'} exists; remove it first if it should be replaced")
+            raise ExistsError(
+                f"keys: {place / f'{host}.pem'} exists; remove it first if it should be replaced"
+            )
     place.mkdir(parents=True, exist_ok=True)
     written = [] if (place / "authority.key").exists() else _make_authority(place)
     for host in hosts:
@@ -72,7 +81,9 @@ def _make_authority(place: Path) -> list[Path]:
 
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("memsection laboratory")
-    built = _builder(name, name, key, AUTHORITY_DAYS).add_extension(x509.BasicConstraints(True, 0), True)
+    built = _builder(name, name, key, AUTHORITY_DAYS).add_extension(
+        x509.BasicConstraints(True, 0), True
+    )
     return _save(place, "authority", built, key, key)
 
 
@@ -92,10 +103,12 @@ def _make_host(place: Path, host: str, addresses: Sequence[str], days: int) -> l
         except ValueError:
             known.append(x509.DNSName(address))
     use = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
-    built = (_builder(_name(host), authority.subject, key, days)
-             .add_extension(x509.BasicConstraints(False, None), True)
-             .add_extension(x509.SubjectAlternativeName(known), False)
-             .add_extension(x509.ExtendedKeyUsage(use), False))
+    built = (
+        _builder(_name(host), authority.subject, key, days)
+        .add_extension(x509.BasicConstraints(False, None), True)
+        .add_extension(x509.SubjectAlternativeName(known), False)
+        .add_extension(x509.ExtendedKeyUsage(use), False)
+    )
     return _save(place, host, built, key, signer)
 
 
@@ -111,21 +124,32 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: Any, days: int) -> x509
 
     now = datetime.datetime.now(datetime.UTC)
     # From an hour ago on: the clocks of a laboratory differ.
-    return (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
-            .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(days=days)))
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=days))
+    )
 
 
-def _save(place: Path, name: str, built: x509.CertificateBuilder, key: Any, signer: Any) -> list[Path]:
+def _save(
+    place: Path, name: str, built: x509.CertificateBuilder, key: Any, signer: Any
+) -> list[Path]:
     from cryptography.hazmat.primitives import hashes, serialization
 
     certificate, secret = place / f"{name}.pem", place / f"{name}.key"
-    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                serialization.NoEncryption())
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     # The key first, never readable by others for a moment; and never over one that exists.
     with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(private)
-    certificate.write_bytes(built.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+    certificate.write_bytes(
+        built.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    )
     return [certificate, secret]
 
 
@@ -157,25 +181,37 @@ def check(host: str, certificate: str, key: str, authority: str) -> None:
     own, authorities = _certificates(certificate)[0], _certificates(authority)
     names = [str(part.value) for part in own.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
     if names != [host]:
-        raise ArgumentError(f"network: host={host!r}, but certificate={certificate!r} is of {', '.join(names) or 'nobody'}")
+        raise ArgumentError(
+            f"network: host={host!r}, but certificate={certificate!r} is of "
+            f"{', '.join(names) or 'nobody'}"
+        )
     now = datetime.datetime.now(datetime.UTC)
     for what, one in (("certificate", own), ("authority", authorities[0])):
         if now > one.not_valid_after_utc:
-            raise ArgumentError(f"network: {what}: expired on {one.not_valid_after_utc:%Y-%m-%d %H:%M} UTC; "
-                                "'memsection mirror keys' makes new ones")
+            raise ArgumentError(
+                f"network: {what}: expired on {one.not_valid_after_utc:%Y-%m-%d %H:%M} UTC; "
+                "'memsection mirror keys' makes new ones"
+            )
         if now < one.not_valid_before_utc:
-            raise ArgumentError(f"network: {what}: good from {one.not_valid_before_utc:%Y-%m-%d %H:%M} UTC on; is the "
-                                "clock of this host right?")
+            raise ArgumentError(
+                f"network: {what}: good from {one.not_valid_before_utc:%Y-%m-%d %H:%M} UTC on; "
+                f"is the "
+                "clock of this host right?"
+            )
     try:
         private: Any = serialization.load_pem_private_key(Path(key).read_bytes(), None)
     except FileNotFoundError:
         raise NotFoundError(f"network: {key}: no such file") from None
     except (ValueError, TypeError) as failure:
-        raise ArgumentError(f"network: key={key!r}: no private key without a password: {failure}") from None
+        raise ArgumentError(
+            f"network: key={key!r}: no private key without a password: {failure}"
+        ) from None
     if private.public_key() != own.public_key():
         raise ArgumentError(f"network: key={key!r} does not belong to certificate={certificate!r}")
     if not any(_has_signed(one, own) for one in authorities):
-        raise ArgumentError(f"network: certificate={certificate!r} was not signed by authority={authority!r}")
+        raise ArgumentError(
+            f"network: certificate={certificate!r} was not signed by authority={authority!r}"
+        )
 
 
 def _has_signed(authority: x509.Certificate, own: x509.Certificate) -> bool:
@@ -186,8 +222,11 @@ def _has_signed(authority: x509.Certificate, own: x509.Certificate) -> bool:
     return True
 
 
-def problem_of(endpoint: str, credentials: tuple[str, str, str] | None, timeout: float) -> str | None:
-    """Why a peer cannot be reached, in words; None when nothing is wrong that could be seen from here."""
+def problem_of(
+    endpoint: str, credentials: tuple[str, str, str] | None, timeout: float
+) -> str | None:
+    """Why a peer cannot be reached, in words; None when nothing is wrong that could be seen from
+    here."""
     address = endpoint.partition("/")[2]
     host, _, port = address.rpartition(":")
     try:
@@ -205,7 +244,9 @@ def _handshake(plain: socket.socket, address: str, credentials: tuple[str, str, 
     try:
         context = ssl.create_default_context(cafile=authority)
         context.load_cert_chain(certificate, key)
-        context.check_hostname = False  # who the peer is says its common name, which access control looks at
+        context.check_hostname = (
+            False  # who the peer is says its common name, which access control looks at
+        )
         with context.wrap_socket(plain) as secure:
             secure.settimeout(LISTEN_FOR)
             secure.recv(1)  # with TLS 1.3 a refusal of our certificate comes after the handshake
@@ -215,7 +256,11 @@ def _handshake(plain: socket.socket, address: str, credentials: tuple[str, str, 
     except ssl.SSLCertVerificationError as failure:
         return f"{address} has a certificate that is not accepted here: {failure.verify_message}"
     except ssl.SSLError as failure:
-        reason = re.sub(r"^SSLV3_|^TLSV1_|^TLSV13_|ALERT_", "", failure.reason or str(failure)).replace("_", " ").lower()
+        reason = (
+            re.sub(r"^SSLV3_|^TLSV1_|^TLSV13_|ALERT_", "", failure.reason or str(failure))
+            .replace("_", " ")
+            .lower()
+        )
         return f"{address} does not accept our certificate, or speaks no TLS: {reason}"
     except OSError as failure:
         return f"{address}: the link broke in the handshake: {failure.strerror or failure}"

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""zenoh in a Python process: importing it, opening and ending sessions, forks, and the end of the interpreter.
+"""zenoh in a Python process: importing it, opening and ending sessions, forks, and the end of the
+interpreter.
 
-zenoh's threads do not survive a fork: in the child every call of it would wait for ever, also the collector's.  So the
-child keeps the parent's sessions for good, untouched, and is refused new ones.
+zenoh's threads do not survive a fork: in the child every call of it would wait for ever, also the
+collector's.  So the child keeps the parent's sessions for good, untouched, and is refused new ones.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ from typing import Any
 
 from memsection.vocabulary.errors import Error
 
-JOIN = 8.0  #: seconds that a thread is waited for: a reply to somebody who takes nothing ends after 5
+JOIN = (
+    8.0  #: seconds that a thread is waited for: a reply to somebody who takes nothing ends after 5
+)
 
 _started_by = 0  #: the process in which zenoh has begun its threads
-_living: dict[int, Any] = {}  #: sessions, and what was declared on them; in a forked child they are kept for ever
+_living: dict[
+    int, Any
+] = {}  #: sessions, and what was declared on them; in a forked child they are kept for ever
 _closers: list[weakref.ref[Any]] = []
 _lock = threading.Lock()
 
@@ -35,15 +40,21 @@ def zenoh() -> Any:
     try:
         import zenoh
     except ImportError as missing:  # pragma: no cover - seen by a test in a process without zenoh
-        raise ImportError("memsection.mirror needs zenoh: pip install 'memsection[mirror]'") from missing
+        raise ImportError(
+            "memsection.mirror needs zenoh: pip install 'memsection[mirror]'"
+        ) from missing
     return zenoh
 
 
 def refuse_after_fork() -> None:
     """Raise an Error in a child that was forked after zenoh had begun."""
     if _started_by and _started_by != os.getpid():
-        raise Error(f"mirror: process {os.getpid()} was forked from one that has used the network, whose threads do not "
-                    "survive that; start it with the method 'spawn' or 'forkserver', or before the first use")
+        raise Error(
+            f"mirror: process {os.getpid()} was forked from one that has used the network, "
+            f"whose threads do not "
+            "survive that; start it with the method 'spawn' or 'forkserver', or before the "
+            "first use"
+        )
 
 
 def begin(opening: Callable[[], Any]) -> Any:
@@ -74,13 +85,17 @@ def end(made: Any) -> None:
         (made.close if hasattr(made, "close") else made.undeclare)()
 
 
-def consume(handler: Any, take: Callable[[Any], object], failed: Callable[[Exception], object],
-            name: str) -> threading.Thread:
-    """Call a function with everything that arrives, in a thread that ends when the handler is undeclared.
+def consume(
+    handler: Any, take: Callable[[Any], object], failed: Callable[[Exception], object], name: str
+) -> threading.Thread:
+    """Call a function with everything that arrives, in a thread that ends when the handler is
+    undeclared.
 
     Not by a callback: zenoh calls those from threads that the interpreter waits for at its end.
     """
-    channel = handler.handler  # receiving through the entity itself would keep it from being undeclared
+    channel = (
+        handler.handler
+    )  # receiving through the entity itself would keep it from being undeclared
 
     def run() -> None:
         while True:
@@ -100,15 +115,17 @@ def consume(handler: Any, take: Callable[[Any], object], failed: Callable[[Excep
 
 
 def join(threads: Iterable[threading.Thread]) -> None:
-    """Wait for threads that were told to end: one that is in zenoh when the interpreter goes takes the process with it."""
+    """Wait for threads that were told to end: one that is in zenoh when the interpreter goes takes
+    the process with it."""
     for thread in threads:
         if thread is not threading.current_thread() and thread.ident is not None:
             thread.join(JOIN)
 
 
 def sleep_exactly() -> None:
-    """Have this thread's sleeps end when they should: the system otherwise adds up to 50 us (PR_SET_TIMERSLACK)."""
-    with suppress(AttributeError, OSError):  # another system
+    """Have this thread's sleeps end when they should: the system otherwise adds up to 50 us
+    (PR_SET_TIMERSLACK)."""
+    with suppress(AttributeError, OSError, TypeError):  # another system
         ctypes.CDLL(None).prctl(29, 1, 0, 0, 0)
 
 
@@ -134,11 +151,13 @@ def _after_fork_in_child() -> None:
     for made in _living.values():
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
     if _started_by:
-        # zenoh ends its threads in an exit handler of the C library, which would wait for them here for ever.  The
-        # handlers run in reverse order: this one is the first, and ends the process with the status it is given.
+        # zenoh ends its threads in an exit handler of the C library, which would wait for them
+        # here for ever.  The handlers run in reverse order: this one is the first, and ends the
+        # process with the status it is given.
         with suppress(AttributeError):  # a C library without on_exit(3)
             libc = ctypes.CDLL(None)
             libc.on_exit(libc._exit, None)
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+if hasattr(os, "register_at_fork"):  # a system with forks
+    os.register_at_fork(after_in_child=_after_fork_in_child)

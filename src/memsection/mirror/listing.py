@@ -47,21 +47,33 @@ def publications(network: Network, pattern: str = "*") -> list[Published]:
 
     Raises:
         AccessError: A peer does not accept our certificate, or we not theirs (PermissionError).
-        WaitTimeoutError: An endpoint could not be reached within ``connect_timeout`` (TimeoutError).
-        Error: This process was forked from one that used the network; or an endpoint to listen on is taken.
+        WaitTimeoutError: An endpoint could not be reached within ``connect_timeout``
+            (TimeoutError).
+        Error: This process was forked from one that used the network; or an endpoint to listen on
+            is taken.
     """
     zenoh = engine.zenoh()
     host = pattern.partition("/")[0]
-    believed = [host] if "/" in pattern and not any(sign in host for sign in "*?[") else hosts_reached(network)
+    believed = (
+        [host]
+        if "/" in pattern and not any(sign in host for sign in "*?[")
+        else hosts_reached(network)
+    )
     found = {}
     for one in believed:
         asker = _Asker()
         connection = network._connection(asker, None if one == "*" else wire.host_name(one))
         try:
-            for reply in asker.session.get(f"{wire.ROOT}/{one}/*/head", timeout=PATIENCE, target=zenoh.QueryTarget.ALL,
-                                           consolidation=zenoh.ConsolidationMode.NONE):
+            for reply in asker.session.get(
+                f"{wire.ROOT}/{one}/*/head",
+                timeout=PATIENCE,
+                target=zenoh.QueryTarget.ALL,
+                consolidation=zenoh.ConsolidationMode.NONE,
+            ):
                 entry = _entry(reply.ok) if reply.ok is not None else None
-                if entry is not None and fnmatch.fnmatchcase(entry.key, pattern if "/" in pattern else f"{pattern}/*"):
+                if entry is not None and fnmatch.fnmatchcase(
+                    entry.key, pattern if "/" in pattern else f"{pattern}/*"
+                ):
                     found[entry.key, entry.epoch] = entry
         finally:
             connection.remove(asker)
@@ -72,7 +84,9 @@ def _entry(sample: Any) -> Published | None:
     """What an answer says; None for one that makes no sense."""
     with suppress(CorruptError):
         key = wire.path_of(str(sample.key_expr))
-        news = wire.announcement(sample.attachment.to_bytes() if sample.attachment is not None else None)
+        news = wire.announcement(
+            sample.attachment.to_bytes() if sample.attachment is not None else None
+        )
         facts = contents.unpack(sample.payload.to_bytes(), 1 << 62)
         if key is not None:
             return Published(key, facts["kind"], news.size, news.epoch, news.sequence)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Who this host is, how it reaches others, and whom it believes: the settings, and the zenoh sessions made from them.
+"""Who this host is, how it reaches others, and whom it believes: the settings, and the zenoh
+sessions made from them.
 
-A network that listens has one session for everything.  One that only connects has a session, and so a link, for each
-publication and each replica: behind a link of its own no small value waits for a large one.  Access control is zenoh's,
-by the common name of the certificate at the other end of each link; see ``_access_control``.
+A network that listens has one session for everything.  One that only connects has a session, and
+so a link, for each publication and each replica: behind a link of its own no small value waits for
+a large one.  Access control is zenoh's, by the common name of the certificate at the other end of
+each link; see ``_access_control``.
 """
 
 from __future__ import annotations
@@ -22,13 +24,24 @@ from typing import Any
 
 from memsection.mirror import credentials, engine
 from memsection.mirror.wire import ROOT, ROUTER, host_name
-from memsection.vocabulary.errors import AccessError, ArgumentError, Error, NotFoundError, WaitTimeoutError
+from memsection.vocabulary.errors import (
+    AccessError,
+    ArgumentError,
+    Error,
+    NotFoundError,
+    WaitTimeoutError,
+)
 
 LEASE = 2.0  #: seconds of silence after which a link counts as lost
 MESSAGE = 4 << 20  #: bytes of the largest message that is taken from a link
 
 _IN = ["put", "reply", "declare_queryable", "liveliness_token"]  # what comes from a publisher
-_OUT = ["declare_subscriber", "query", "liveliness_query", "declare_liveliness_subscriber"]  # what goes to it
+_OUT = [
+    "declare_subscriber",
+    "query",
+    "liveliness_query",
+    "declare_liveliness_subscriber",
+]  # what goes to it
 
 
 @dataclass(frozen=True)
@@ -36,8 +49,10 @@ class Network:
     """How this host takes part in a network of hosts that publish to each other.
 
     Args:
-        host: This host's name; what it publishes is found under it.  With certificates it is their common name.
-        listen: Endpoints where others reach this host: ``"tls/0.0.0.0:7447"``.  Without certificates loopback only.
+        host: This host's name; what it publishes is found under it.  With certificates it is their
+            common name.
+        listen: Endpoints where others reach this host: ``"tls/0.0.0.0:7447"``.  Without
+            certificates loopback only.
         connect: Endpoints of other hosts, or of a router.
         certificate: This host's certificate, a PEM file.
         key: The private key of it.
@@ -49,8 +64,9 @@ class Network:
         None.
 
     Raises:
-        ArgumentError: An endpoint beyond loopback without ``certificate``, ``key`` and ``authority``; no such host name
-            or endpoint can be; or the certificate is another host's, has expired, or does not fit (ValueError).
+        ArgumentError: An endpoint beyond loopback without ``certificate``, ``key`` and
+            ``authority``; no such host name or endpoint can be; or the certificate is another
+            host's, has expired, or does not fit (ValueError).
         NotFoundError: A file is missing (FileNotFoundError).
     """
 
@@ -66,21 +82,31 @@ class Network:
 
     def __post_init__(self) -> None:
         if host_name(self.host) == ROUTER:
-            raise ArgumentError(f"network: {ROUTER!r} is the name of routers, which publish nothing of their own")
+            raise ArgumentError(
+                f"network: {ROUTER!r} is the name of routers, which publish nothing of their own"
+            )
         for name in ("listen", "connect"):
             value = getattr(self, name)
             if isinstance(value, str) or not all(isinstance(one, str) for one in value):
                 raise ArgumentError(f"network: {name}={value!r}: a list of endpoints is needed")
             object.__setattr__(self, name, tuple(self._endpoint(name, one) for one in value))
         if not self.listen and not self.connect:
-            raise ArgumentError("network: listen or connect: a host that does neither reaches nobody")
+            raise ArgumentError(
+                "network: listen or connect: a host that does neither reaches nobody"
+            )
         if not 0 < self.connect_timeout <= 3600:
-            raise ArgumentError(f"network: connect_timeout={self.connect_timeout}: seconds, more than 0")
+            raise ArgumentError(
+                f"network: connect_timeout={self.connect_timeout}: seconds, more than 0"
+            )
         if type(self.max_size) is not int or self.max_size < 1:
             raise ArgumentError(f"network: max_size={self.max_size}: bytes, at least 1")
-        given = [name for name in ("certificate", "key", "authority") if getattr(self, name) is not None]
+        given = [
+            name for name in ("certificate", "key", "authority") if getattr(self, name) is not None
+        ]
         if given and len(given) < 3:
-            raise ArgumentError(f"network: {', '.join(given)} alone: certificate, key and authority belong together")
+            raise ArgumentError(
+                f"network: {', '.join(given)} alone: certificate, key and authority belong together"
+            )
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Network:
@@ -93,7 +119,8 @@ class Network:
 
         Raises:
             NotFoundError: There is no such file (FileNotFoundError).
-            ArgumentError: It is no TOML, or has keys that are none (ValueError); and as for ``Network``.
+            ArgumentError: It is no TOML, or has keys that are none (ValueError); and as for
+                ``Network``.
         """
         try:
             with open(path, "rb") as file:
@@ -105,8 +132,11 @@ class Network:
         known = [one.name for one in fields(cls) if one.init]
         wrong = sorted(set(said) - set(known))
         if wrong or "host" not in said:
-            raise ArgumentError(f"network: {os.fspath(path)}: " + (f"unknown: {', '.join(wrong)}; " if wrong else "no host; ")
-                                + f"the keys are {', '.join(known)}")
+            raise ArgumentError(
+                f"network: {os.fspath(path)}: "
+                + (f"unknown: {', '.join(wrong)}; " if wrong else "no host; ")
+                + f"the keys are {', '.join(known)}"
+            )
         for name in ("certificate", "key", "authority"):
             if isinstance(said.get(name), str):
                 said[name] = str(Path(path).resolve().parent / said[name])
@@ -122,22 +152,36 @@ class Network:
         return self.certificate, self.key, self.authority
 
     def _endpoint(self, option: str, text: str) -> str:
-        """An endpoint as zenoh has it; without a protocol it is the one that the certificates ask for."""
+        """An endpoint as zenoh has it; without a protocol it is the one that the certificates ask
+        for."""
         protocol, slash, address = text.rpartition("/")
         protocol = protocol if slash else "tls" if self._credentials else "tcp"
         host, _, port = address.rpartition(":")
-        if protocol not in ("tcp", "tls") or not host or not port.isdigit() or "#" in text or "?" in text:
-            raise ArgumentError(f"network: {option}={text!r}: an endpoint is tls/ADDRESS:PORT, or tcp/ADDRESS:PORT "
-                                "on loopback")
+        if (
+            protocol not in ("tcp", "tls")
+            or not host
+            or not port.isdigit()
+            or "#" in text
+            or "?" in text
+        ):
+            raise ArgumentError(
+                f"network: {option}={text!r}: an endpoint is tls/ADDRESS:PORT, or tcp/ADDRESS:PORT "
+                "on loopback"
+            )
         if self._credentials and protocol == "tcp":
-            raise ArgumentError(f"network: {option}={text!r}: with certificates the protocol is tls")
+            raise ArgumentError(
+                f"network: {option}={text!r}: with certificates the protocol is tls"
+            )
         if not self._credentials and (protocol == "tls" or not _is_loopback(host)):
-            raise ArgumentError(f"network: {option}={text!r}: beyond loopback both sides prove who they are: give "
-                                "certificate, key and authority ('memsection mirror keys' makes them)")
+            raise ArgumentError(
+                f"network: {option}={text!r}: beyond loopback both sides prove who they are: give "
+                "certificate, key and authority ('memsection mirror keys' makes them)"
+            )
         return f"{protocol}/{address}"
 
     def _connection(self, user: User, remote: str | None) -> Connection:
-        """The connection that a publication (``remote`` None) or a replica of a remote host uses."""
+        """The connection that a publication (``remote`` None) or a replica of a remote host
+        uses."""
         if self._credentials:
             credentials.check(self.host, *self._credentials)
         with _lock:
@@ -165,7 +209,8 @@ _lock = threading.RLock()
 
 
 def hosts_reached(network: Network) -> list[str]:
-    """The names of the hosts at the other end of the links, by their certificates; ``*`` where there are none."""
+    """The names of the hosts at the other end of the links, by their certificates; ``*`` where
+    there are none."""
     if network._credentials is None:
         return ["*"]
     connection = network._connection(User(), None)
@@ -184,7 +229,8 @@ class User:
 
 
 class Connection:
-    """A session and its users.  It is opened anew when it has to believe another host than those it knows."""
+    """A session and its users.  It is opened anew when it has to believe another host than those
+    it knows."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
@@ -255,7 +301,9 @@ def _refuse_taken(endpoint: str) -> None:
     """Error for an endpoint that something else listens on; zenoh's own words do not name it."""
     host, _, port = endpoint.partition("/")[2].rpartition(":")
     try:
-        found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        found = socket.getaddrinfo(
+            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
         with socket.socket(found[0], socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(found[4])
@@ -271,54 +319,91 @@ def _explained(network: Network, failure: Exception, left: float) -> Error:
         if problem is not None:
             refused = "certificate" in problem or "link" in problem
             return (AccessError if refused else WaitTimeoutError)(
-                f"network: connect to {endpoint}: {problem} (connect_timeout {network.connect_timeout:g} s)")
-    return WaitTimeoutError(f"network: {str(failure).partition(' at /')[0]} (connect_timeout {network.connect_timeout:g} s)")
+                f"network: connect to {endpoint}: {problem} (connect_timeout "
+                f"{network.connect_timeout:g} s)"
+            )
+    return WaitTimeoutError(
+        f"network: {str(failure).partition(' at /')[0]} (connect_timeout "
+        f"{network.connect_timeout:g} s)"
+    )
 
 
 def _settings(network: Network, believed: frozenset[str]) -> dict[str, Any]:
     settings: dict[str, Any] = {
-        # Routers forward between clients, not between peers, which they take to have links of their own.
+        # Routers forward between clients, not between peers, which they take to have links of
+        # their own.
         "mode": "client" if not network.listen and len(network.connect) == 1 else "peer",
-        "listen/endpoints": list(network.listen), "connect/endpoints": list(network.connect),
-        "scouting/multicast/enabled": False, "scouting/gossip/enabled": False,
-        # Without these two zenoh opens a session that reaches nobody, and goes on trying in silence.
-        "connect/timeout_ms": int(network.connect_timeout * 1000), "connect/exit_on_failure": True,
+        "listen/endpoints": list(network.listen),
+        "connect/endpoints": list(network.connect),
+        "scouting/multicast/enabled": False,
+        "scouting/gossip/enabled": False,
+        # Without these two zenoh opens a session that reaches nobody, and goes on trying in
+        # silence.
+        "connect/timeout_ms": int(network.connect_timeout * 1000),
+        "connect/exit_on_failure": True,
         "connect/retry": {"period_init_ms": 100, "period_max_ms": 400, "period_increase_factor": 2},
-        "listen/exit_on_failure": True, "transport/shared_memory/enabled": False,
-        "transport/unicast/open_timeout": 1000, "transport/unicast/accept_timeout": 2000,
-        "transport/link/tx/lease": int(LEASE * 1000), "transport/link/rx/max_message_size": MESSAGE,
-        # A subscriber that does not take what is announced misses it, and asks later; nobody waits for it.
+        "listen/exit_on_failure": True,
+        "transport/shared_memory/enabled": False,
+        "transport/unicast/open_timeout": 1000,
+        "transport/unicast/accept_timeout": 2000,
+        "transport/link/tx/lease": int(LEASE * 1000),
+        "transport/link/rx/max_message_size": MESSAGE,
+        # A subscriber that does not take what is announced misses it, and asks later; nobody waits
+        # for it.
         "transport/link/tx/queue/congestion_control/drop/wait_before_drop": 0,
-        "transport/link/tx/queue/size/real_time": 16, "transport/link/tx/queue/size/data": 16,
+        "transport/link/tx/queue/size/real_time": 16,
+        "transport/link/tx/queue/size/data": 16,
         "transport/link/protocols": ["tls" if network._credentials else "tcp"],
     }
     if network._credentials is not None:
         certificate, key, authority = network._credentials
-        tls = {"root_ca_certificate": authority, "enable_mtls": True, "close_link_on_expiration": True,
-               "listen_certificate": certificate, "listen_private_key": key, "connect_certificate": certificate,
-               "connect_private_key": key,
-               # Hosts move between addresses: who is at the other end says the common name, below.
-               "verify_name_on_connect": False}
+        tls = {
+            "root_ca_certificate": authority,
+            "enable_mtls": True,
+            "close_link_on_expiration": True,
+            "listen_certificate": certificate,
+            "listen_private_key": key,
+            "connect_certificate": certificate,
+            "connect_private_key": key,
+            # Hosts move between addresses: who is at the other end says the common name, below.
+            "verify_name_on_connect": False,
+        }
         settings |= {f"transport/link/tls/{name}": value for name, value in tls.items()}
         settings["access_control"] = _access_control(network.host, believed)
     return settings
 
 
 def _access_control(host: str, believed: frozenset[str]) -> dict[str, Any]:
-    """Whose messages pass: a host's keys only on a link whose certificate has that host's name, or a router's.
+    """Whose messages pass: a host's keys only on a link whose certificate has that host's name, or
+    a router's.
 
     What this host publishes is for everybody with a certificate of the authority.
     """
+
     def rule(name: str, messages: list[str], flow: str, keys: str) -> dict[str, Any]:
-        return {"id": name, "messages": messages, "flows": [flow], "permission": "allow", "key_exprs": [keys]}
+        return {
+            "id": name,
+            "messages": messages,
+            "flows": [flow],
+            "permission": "allow",
+            "key_exprs": [keys],
+        }
 
     own = f"{ROOT}/{host}/**"
     rules = [rule("own-out", _IN, "egress", own), rule("own-in", _OUT, "ingress", own)]
     subjects: list[dict[str, Any]] = [{"id": "everybody"}]
     policies: list[dict[str, Any]] = [{"rules": ["own-out", "own-in"], "subjects": ["everybody"]}]
     for other in sorted(believed):
-        rules += [rule(f"{other}-in", _IN, "ingress", f"{ROOT}/{other}/**"),
-                  rule(f"{other}-out", _OUT, "egress", f"{ROOT}/{other}/**")]
+        rules += [
+            rule(f"{other}-in", _IN, "ingress", f"{ROOT}/{other}/**"),
+            rule(f"{other}-out", _OUT, "egress", f"{ROOT}/{other}/**"),
+        ]
         subjects.append({"id": f"host-{other}", "cert_common_names": [other, ROUTER]})
         policies.append({"rules": [f"{other}-in", f"{other}-out"], "subjects": [f"host-{other}"]})
-    return {"enabled": True, "default_permission": "deny", "rules": rules, "subjects": subjects, "policies": policies}
+    return {
+        "enabled": True,
+        "default_permission": "deny",
+        "rules": rules,
+        "subjects": subjects,
+        "policies": policies,
+    }

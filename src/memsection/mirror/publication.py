@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The publishing side: announces what is new, answers who asks, and never waits for a subscriber.
 
-Announcements are put and may be lost; whoever misses one asks.  Contents are pulled, each pull by a thread of its own, so
-that one subscriber who takes nothing delays neither the others nor the writer, who is not even in this process.
+Announcements are put and may be lost; whoever misses one asks.  Contents are pulled, each pull by
+a thread of its own, so that one subscriber who takes nothing delays neither the others nor the
+writer, who is not even in this process.
 """
 
 from __future__ import annotations
@@ -27,16 +28,26 @@ if TYPE_CHECKING:
 
 MOST_PULLS = 64  #: at the same time, of one publication
 MOST_SNAPSHOTS = 4  #: in memory at the same time, for subscribers of different speed
-_BUSY, _IDLE = 0.0001, 0.002  #: seconds between two looks at a latest value, just after news and long after it
+_BUSY, _IDLE = (
+    0.0001,
+    0.002,
+)  #: seconds between two looks at a latest value, just after news and long after it
 _LIVELY = 0.5  #: seconds after news during which looks are frequent
 IDLE_THREAD = 5.0  #: seconds after which a thread without a pull ends
 
 
 class Publication(User):
-    """An object of this host that others can have; made by ``publish``, closed by ``close`` or at the end of ``with``."""
+    """An object of this host that others can have; made by ``publish``, closed by ``close`` or at
+    the end of ``with``."""
 
-    def __init__(self, source: Latest | Block, facts: dict[str, Any], name: str, network: Network,
-                 interval: float | None) -> None:
+    def __init__(
+        self,
+        source: Latest | Block,
+        facts: dict[str, Any],
+        name: str,
+        network: Network,
+        interval: float | None,
+    ) -> None:
         self.name = name  #: of the object here
         self.key = f"{network.host}/{name}"  #: what subscribers call it
         self.epoch = secrets.randbits(63) | 1  #: of this publication: a restart has another
@@ -54,13 +65,19 @@ class Publication(User):
         self._news: Any = None
         self._pulls = _Pulls(self._answer)
         self.sent_bytes = 0  #: of contents, to all subscribers together
-        self.problem: str | None = None  #: why there is no newer snapshot, where there should be one
+        self.problem: str | None = (
+            None  #: why there is no newer snapshot, where there should be one
+        )
         if isinstance(source, Block):
             source.commit()
-        self._connection = network._connection(self, None)
-        engine.remember(self)
         self._thread = threading.Thread(target=self._watch, name=f"publish {name}", daemon=True)
-        self._thread.start()
+        self._connection = network._connection(self, None)
+        try:
+            engine.remember(self)
+            self._thread.start()
+        except BaseException:
+            self.close()
+            raise
 
     # ------------------------------------------------------------------ for the user
 
@@ -83,7 +100,8 @@ class Publication(User):
         return self._closed.is_set()
 
     def commit(self) -> int:
-        """Declare that the section is complete as it is now; this is what subscribers get.  Its number.
+        """Declare that the section is complete as it is now; this is what subscribers get.  Its
+        number.
 
         From the first call on the section is not looked at any more in between.
 
@@ -97,7 +115,9 @@ class Publication(User):
         """
         self._check()
         if isinstance(self._source, Latest):
-            raise ArgumentError(f"commit {self.name!r}: it is a latest value: each write is a snapshot")
+            raise ArgumentError(
+                f"commit {self.name!r}: it is a latest value: each write is a snapshot"
+            )
         with self._lock:
             self._interval = None
             sequence = self._source.commit()
@@ -116,7 +136,8 @@ class Publication(User):
         return self._closed.wait(timeout)
 
     def close(self) -> None:
-        """End the publication: replicas keep the last snapshot, and are ``gone``.  Again is harmless.
+        """End the publication: replicas keep the last snapshot, and are ``gone``.  Again is
+        harmless.
 
         Rights:
             None.
@@ -138,13 +159,20 @@ class Publication(User):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def _check(self) -> None:
         if self._pid != os.getpid():
-            raise Error(f"publication {self.key}: it belongs to process {self._pid}, which this one was forked from")
+            raise Error(
+                f"publication {self.key}: it belongs to process {self._pid}, which this one was "
+                f"forked from"
+            )
         if self._closed.is_set():
             raise HandleError(f"publication {self.key}: used after it was closed")
 
@@ -155,14 +183,32 @@ class Publication(User):
         zenoh = engine.zenoh()
         self._undeclare()
         keep, news = engine.keep, zenoh.CongestionControl.DROP
-        self._news = keep(session.declare_publisher(f"{self._prefix}/news", congestion_control=news, express=True,
-                                                    priority=zenoh.Priority.REAL_TIME))
-        head, pull = (keep(session.declare_queryable(f"{self._prefix}/{what}", zenoh.handlers.FifoChannel(MOST_PULLS),
-                                                     complete=True)) for what in ("head", "pull"))
-        self._listening = [engine.consume(head, self._tell, self._fail, f"publish {self.name} head"),
-                           engine.consume(pull, self._pulls.put, self._fail, f"publish {self.name} pull")]
-        self._declared = [self._news, head, pull,
-                          keep(session.liveliness().declare_token(f"{self._prefix}/alive/{self.epoch:016x}"))]
+        self._news = keep(
+            session.declare_publisher(
+                f"{self._prefix}/news",
+                congestion_control=news,
+                express=True,
+                priority=zenoh.Priority.REAL_TIME,
+            )
+        )
+        head, pull = (
+            keep(
+                session.declare_queryable(
+                    f"{self._prefix}/{what}", zenoh.handlers.FifoChannel(MOST_PULLS), complete=True
+                )
+            )
+            for what in ("head", "pull")
+        )
+        self._listening = [
+            engine.consume(head, self._tell, self._fail, f"publish {self.name} head"),
+            engine.consume(pull, self._pulls.put, self._fail, f"publish {self.name} pull"),
+        ]
+        self._declared = [
+            self._news,
+            head,
+            pull,
+            keep(session.liveliness().declare_token(f"{self._prefix}/alive/{self.epoch:016x}")),
+        ]
 
     def _fail(self, failure: Exception) -> None:
         if not self._closed.is_set():
@@ -182,7 +228,11 @@ class Publication(User):
         while not self._closed.is_set():
             try:
                 now = time.monotonic()
-                if isinstance(self._source, Block) and self._interval is not None and now >= look_at:
+                if (
+                    isinstance(self._source, Block)
+                    and self._interval is not None
+                    and now >= look_at
+                ):
                     with self._lock:
                         if self._interval is not None and not self._closed.is_set():
                             self._source.look()
@@ -208,13 +258,17 @@ class Publication(User):
                 return wire.Announcement(self.epoch, 0, 0, self._digest), None
             content = found.parts[0] if found.size <= wire.INLINE else None
             return wire.Announcement(self.epoch, found.sequence, found.size, self._digest), content
-        return wire.Announcement(self.epoch, source.sequence, source._lock.capacity, self._digest), None
+        return wire.Announcement(
+            self.epoch, source.sequence, source._lock.capacity, self._digest
+        ), None
 
     def _announce(self) -> None:
         record, content = self._announcement()
         news = self._news
         if record.sequence and news is not None:
-            with suppress(engine.zenoh().ZError):  # the session is being made anew, and its peers ask then
+            with suppress(
+                engine.zenoh().ZError
+            ):  # the session is being made anew, and its peers ask then
                 news.put(content or b"", attachment=record.pack())
 
     def _tell(self, query: Any) -> None:
@@ -224,13 +278,16 @@ class Publication(User):
             query.reply(f"{self._prefix}/head", self._text, attachment=record.pack(), express=True)
 
     def _snapshot(self) -> Snapshot | None:
-        """The newest snapshot for a pull that begins; an older one while too many are being sent."""
+        """The newest snapshot for a pull that begins; an older one while too many are being
+        sent."""
         with self._lock:
             if self._closed.is_set():
                 return None
             newest = self._newest
-            if newest is None or (newest.sequence != self._source.sequence and (
-                    len(self._held) < MOST_SNAPSHOTS or isinstance(self._source, Block))):
+            if newest is None or (
+                newest.sequence != self._source.sequence
+                and (len(self._held) < MOST_SNAPSHOTS or isinstance(self._source, Block))
+            ):
                 newest = None
                 self._newest = newest = self._source.take()
                 if newest is not None:
@@ -240,7 +297,9 @@ class Publication(User):
     def _answer(self, query: Any) -> None:
         """Send a snapshot in parts, and the commit record when all of it went."""
         zenoh = engine.zenoh()
-        epoch, sequence = wire.wants(query.payload.to_bytes() if query.payload is not None else None)
+        epoch, sequence = wire.wants(
+            query.payload.to_bytes() if query.payload is not None else None
+        )
         found = self._snapshot()
         if found is None or (epoch, sequence) == (self.epoch, found.sequence):
             return  # an empty answer: there is nothing newer
@@ -251,10 +310,14 @@ class Publication(User):
         for number, part in enumerate(found.parts):
             if self._closed.is_set():
                 return
-            if number == len(found.sent):  # made for the first subscriber, while the part before is on its way
+            if number == len(
+                found.sent
+            ):  # made for the first subscriber, while the part before is on its way
                 found.sent.append(zenoh.ZBytes(part))
             if part:
-                query.reply(key, found.sent[number], attachment=wire.chunk(self.epoch, found.sequence, at))
+                query.reply(
+                    key, found.sent[number], attachment=wire.chunk(self.epoch, found.sequence, at)
+                )
             at += len(part)
         self.sent_bytes += at
         query.reply(key, b"", attachment=wire.commit(self.epoch, found.sequence, found.size))
@@ -315,15 +378,18 @@ class _Pulls:
         engine.join(threads)
 
 
-def publish(what: Any, *, network: Network, name: str | None = None, interval: float | None = 1.0) -> Publication:
+def publish(
+    what: Any, *, network: Network, name: str | None = None, interval: float | None = 1.0
+) -> Publication:
     """Offer an object of this host to others.
 
-    Of a latest value each write is a snapshot.  Of an array, a table, records or a plain section ``commit`` declares
-    one; until it is called for the first time the section is looked at every ``interval`` seconds, and sent if it
-    changed and is at rest.
+    Of a latest value each write is a snapshot.  Of an array, a table, records or a plain section
+    ``commit`` declares one; until it is called for the first time the section is looked at every
+    ``interval`` seconds, and sent if it changed and is at rest.
 
     Args:
-        what: The object: its name, a section, or an array, a table, records, an end of a latest value.
+        what: The object: its name, a section, or an array, a table, records, an end of a latest
+            value.
         network: How this host takes part.
         name: What subscribers call it; the object's own name when omitted.
         interval: Seconds between two looks; None looks never, and waits for ``commit``.
@@ -334,9 +400,12 @@ def publish(what: Any, *, network: Network, name: str | None = None, interval: f
     Raises:
         NotFoundError: Nothing has this name (FileNotFoundError).
         ArgumentError: Its kind does not travel; it has no name, and none was given (ValueError).
-        AccessError: It may not be read; a peer does not accept our certificate, or we not theirs (PermissionError).
-        WaitTimeoutError: An endpoint could not be reached within ``connect_timeout`` (TimeoutError).
-        Error: This process was forked from one that used the network; or an endpoint to listen on is taken.
+        AccessError: It may not be read; a peer does not accept our certificate, or we not theirs
+            (PermissionError).
+        WaitTimeoutError: An endpoint could not be reached within ``connect_timeout``
+            (TimeoutError).
+        Error: This process was forked from one that used the network; or an endpoint to listen on
+            is taken.
     """
     if interval is not None and not 0 < interval <= 86400:
         raise ArgumentError(f"publish: interval={interval}: seconds, more than 0; or None")
@@ -344,7 +413,9 @@ def publish(what: Any, *, network: Network, name: str | None = None, interval: f
     try:
         called = name or section.name
         if called is None:
-            raise ArgumentError("publish: the section has no name: say what subscribers call it (name=...)")
+            raise ArgumentError(
+                "publish: the section has no name: say what subscribers call it (name=...)"
+            )
         called = called.removeprefix("Local\\")
         wire.prefix(network.host, called)
         source, facts = source_of(section, called)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The carrying side: hears what is announced, asks when it hears nothing, pulls, and publishes what is complete.
+"""The carrying side: hears what is announced, asks when it hears nothing, pulls, and publishes
+what is complete.
 
-All of it runs in two threads of one replica: one takes announcements, the other everything that takes time.  One pull
-is under way at a time, and the next is of whatever is newest by then.
+All of it runs in two threads of one replica: one takes announcements, the other everything that
+takes time.  One pull is under way at a time, and the next is of whatever is newest by then.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from memsection.mirror import contents, engine, wire
+from memsection.mirror import contents, engine, network, wire
 from memsection.mirror.copies import Copy
-from memsection.mirror.network import LEASE, Network, User
+from memsection.mirror.network import Network, User
 from memsection.mirror.status import GONE, LOST, Shared
 from memsection.vocabulary.errors import CorruptError, Error
 
@@ -32,8 +33,15 @@ _TOKENS = 64  #: epochs that are remembered: a publisher that restarts for ever 
 class Receiver(User):
     """Carries one replica, as long as its process lives."""
 
-    def __init__(self, network: Network, key: str, shared: Shared, max_age: float, changed: Callable[[], None]) -> None:
-        self._network, self._shared, self._changed = network, shared, changed
+    def __init__(
+        self,
+        settings: Network,
+        key: str,
+        shared: Shared,
+        max_age: float,
+        changed: Callable[[], None],
+    ) -> None:
+        self._network, self._shared, self._changed = settings, shared, changed
         self._host, name = wire.split(key)
         self._prefix = wire.prefix(self._host, name)
         self._copy = Copy(shared.name, key)
@@ -55,7 +63,7 @@ class Receiver(User):
         self._epoch, self._sequence = found.epoch, found.sequence
         try:
             shared.write(poll_ns=int(self._poll * 1e9), flags=found.flags | LOST)
-            self._connection = network._connection(self, self._host)
+            self._connection = settings._connection(self, self._host)
         except BaseException:
             self._copy.close()
             raise
@@ -67,11 +75,18 @@ class Receiver(User):
         zenoh = engine.zenoh()
         self._undeclare()
         self._session = session
-        news = engine.keep(session.declare_subscriber(f"{self._prefix}/news", zenoh.handlers.FifoChannel(16)))
-        self._tokens = engine.keep(session.liveliness().declare_subscriber(
-            f"{self._prefix}/alive/*", zenoh.handlers.FifoChannel(_TOKENS), history=True))
+        news = engine.keep(
+            session.declare_subscriber(f"{self._prefix}/news", zenoh.handlers.FifoChannel(16))
+        )
+        self._tokens = engine.keep(
+            session.liveliness().declare_subscriber(
+                f"{self._prefix}/alive/*", zenoh.handlers.FifoChannel(_TOKENS), history=True
+            )
+        )
         self._handlers = [news, self._tokens]
-        self._listening = engine.consume(news, self._listen, self._fail, f"replica {self._shared.name} news")
+        self._listening = engine.consume(
+            news, self._listen, self._fail, f"replica {self._shared.name} news"
+        )
 
     def _undeclare(self) -> None:
         handlers, self._handlers = self._handlers, []
@@ -86,7 +101,8 @@ class Receiver(User):
         self._hear(wire.announcement(_bytes(sample.attachment)), sample.payload)
 
     def _hear(self, news: wire.Announcement, payload: Any) -> None:
-        """An announcement: publish its content if it has it and it can be understood, else remember to pull."""
+        """An announcement: publish its content if it has it and it can be understood, else
+        remember to pull."""
         with self._lock:
             if self._closed:
                 return
@@ -94,8 +110,13 @@ class Receiver(User):
             if not self._is_newer(news):
                 return
             facts = self._facts.get(news.digest)
-            # While a pull fills the place of the next value, nothing else may: it is pulled when that has ended.
-            if facts is not None and 0 < news.size == len(payload) <= wire.INLINE and not self._filling:
+            # While a pull fills the place of the next value, nothing else may: it is pulled when
+            # that has ended.
+            if (
+                facts is not None
+                and 0 < news.size == len(payload) <= wire.INLINE
+                and not self._filling
+            ):
                 contents.check_size(facts, news.size, self._network.max_size)
                 self._copy.put(facts, payload.to_bytes())
                 self._arrived(news, news.size)
@@ -107,8 +128,10 @@ class Receiver(User):
         if news.epoch in self._ended or self._alive and news.epoch not in self._alive:
             raise CorruptError("mirror: an announcement of a publication that has ended")
         if news.size > self._network.max_size:
-            raise CorruptError(f"mirror: {self._shared.look().key}: an announcement of {news.size} bytes, at most "
-                               f"{self._network.max_size} are accepted (max_size)")
+            raise CorruptError(
+                f"mirror: {self._shared.look().key}: an announcement of {news.size} bytes, at most "
+                f"{self._network.max_size} are accepted (max_size)"
+            )
 
     def _is_newer(self, news: wire.Announcement) -> bool:
         current = next(reversed(self._alive), news.epoch)
@@ -121,8 +144,15 @@ class Receiver(User):
         self._epoch, self._sequence = news.epoch, news.sequence
         self.problem = None
         now, before = time.monotonic_ns(), self._shared.look()
-        self._shared.write(epoch=news.epoch, sequence=news.sequence, arrived_ns=now, heard_ns=now, flags=0,
-                           snapshots=before.snapshots + 1, received=before.received + size)
+        self._shared.write(
+            epoch=news.epoch,
+            sequence=news.sequence,
+            arrived_ns=now,
+            heard_ns=now,
+            flags=0,
+            snapshots=before.snapshots + 1,
+            received=before.received + size,
+        )
         self._changed()
 
     # ------------------------------------------------------------------ what takes time
@@ -172,13 +202,14 @@ class Receiver(User):
                 self._lost(epoch)
 
     def _lost(self, epoch: int) -> None:
-        """A token went: its publication has ended, or else the link was silent until its lease was over."""
+        """A token went: its publication has ended, or else the link was silent until its lease was
+        over."""
         silent = (time.monotonic_ns() - self._shared.look().heard_ns) / 1e9
         with self._lock:
-            if silent < LEASE * 0.95:
+            if silent < network.LEASE * 0.95:
                 self._ended.append(epoch)
             if not self._alive:
-                self._shared.write(flags=GONE if silent < LEASE * 0.95 else LOST)
+                self._shared.write(flags=GONE if silent < network.LEASE * 0.95 else LOST)
         self._changed()
 
     def _lose(self) -> None:
@@ -216,7 +247,11 @@ class Receiver(User):
 
     def _pull(self) -> None:
         """Fetch the newest snapshot and publish it, if all of it arrives."""
-        timeout = 10 + self._network.max_size / SLOWEST if self._wanted is None else 10 + self._wanted.size / SLOWEST
+        timeout = (
+            10 + self._network.max_size / SLOWEST
+            if self._wanted is None
+            else 10 + self._wanted.size / SLOWEST
+        )
         replies = iter(self._get("pull", wire.wanted(self._epoch, self._sequence), timeout))
         first = next((reply.ok for reply in replies if reply.ok is not None), None)
         if first is None:
@@ -253,14 +288,16 @@ class Receiver(User):
             record = _bytes(sample.attachment) or b""
             if wire.is_commit(record, news):
                 if at != news.size:
-                    raise CorruptError(f"mirror: {at} of {news.size} bytes, and then the commit record")
+                    raise CorruptError(
+                        f"mirror: {at} of {news.size} bytes, and then the commit record"
+                    )
                 return
             if wire.offset_of(record, news) != at:
                 raise CorruptError("mirror: parts in the wrong order")
             part = sample.payload.to_bytes()
             if len(part) > news.size - at or not part:
                 raise CorruptError("mirror: more parts than the announced size has room for")
-            memory[at:at + len(part)] = part
+            memory[at : at + len(part)] = part
             at += len(part)
             self._heard()
         raise _Incomplete
@@ -275,11 +312,20 @@ class Receiver(User):
     def _get(self, what: str, payload: bytes | None, timeout: float) -> Any:
         zenoh, pulled = engine.zenoh(), what == "pull"
         return self._session.get(
-            f"{self._prefix}/{what}", zenoh.handlers.FifoChannel(4), payload=payload, timeout=timeout,
-            target=zenoh.QueryTarget.ALL, consolidation=zenoh.ConsolidationMode.NONE,
-            priority=zenoh.Priority.DATA if pulled else zenoh.Priority.INTERACTIVE_HIGH, express=True,
-            # Replies are sent as the query was.  Nobody waits for who does not take an answer to a question.
-            congestion_control=zenoh.CongestionControl.BLOCK if pulled else zenoh.CongestionControl.DROP)
+            f"{self._prefix}/{what}",
+            zenoh.handlers.FifoChannel(4),
+            payload=payload,
+            timeout=timeout,
+            target=zenoh.QueryTarget.ALL,
+            consolidation=zenoh.ConsolidationMode.NONE,
+            priority=zenoh.Priority.DATA if pulled else zenoh.Priority.INTERACTIVE_HIGH,
+            express=True,
+            # Replies are sent as the query was.  Nobody waits for who does not take an answer to a
+            # question.
+            congestion_control=zenoh.CongestionControl.BLOCK
+            if pulled
+            else zenoh.CongestionControl.DROP,
+        )
 
     def close(self) -> None:
         """Leave the network, and the copy to its readers."""

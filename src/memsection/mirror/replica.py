@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The subscribing side, as programs see it: a replica that several programs of a host share.
 
-One of them carries it (``receiver``); the others look at the status that it writes, and the next one goes on when its
-process ends.  Each has one thread for that.
+One of them carries it (``receiver``); the others look at the status that it writes, and the next
+one goes on when its process ends.  Each has one thread for that.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ JOIN = 10.0  #: seconds that ``close`` waits for a thread
 
 
 class Replica:
-    """A copy on this host of what another host publishes; made by ``subscribe``, closed by ``close`` or ``with``.
+    """A copy on this host of what another host publishes; made by ``subscribe``, closed by
+    ``close`` or ``with``.
 
-    Local readers open it by its name, as if it were the original.  It can stand in ``wait_any``, which it ends when a
-    snapshot has come since the last time that it did.
+    Local readers open it by its name, as if it were the original.  It can stand in ``wait_any``,
+    which it ends when a snapshot has come since the last time that it did.
     """
 
     def __init__(self, key: str, network: Network, name: str, max_age: float) -> None:
@@ -54,18 +55,21 @@ class Replica:
         self._started = threading.Event()
         engine.remember(self)
         self._thread = threading.Thread(target=self._keep, name=f"replica {name}", daemon=True)
-        self._thread.start()
-        self._started.wait()
-        if self._problem is not None:
-            problem = self._problem
+        try:
+            self._thread.start()
+            self._started.wait()
+            if self._problem is not None:
+                raise self._problem
+        except BaseException:
             self.close()
-            raise problem
+            raise
 
     # ------------------------------------------------------------------ how it stands
 
     @property
     def state(self) -> str:
-        """``"live"``; ``"stale"``: no news for ``max_age`` or the link is lost; ``"gone"``: the publication has ended.
+        """``"live"``; ``"stale"``: no news for ``max_age`` or the link is lost; ``"gone"``: the
+        publication has ended.
 
         Whatever the state, the newest snapshot that came stays readable.
 
@@ -79,7 +83,8 @@ class Replica:
 
     @property
     def sequence(self) -> int:
-        """The number of the newest snapshot here, 0 while there is none; it never goes back within an epoch.
+        """The number of the newest snapshot here, 0 while there is none; it never goes back within
+        an epoch.
 
         Rights:
             None.
@@ -91,7 +96,8 @@ class Replica:
 
     @property
     def epoch(self) -> int:
-        """Which publication the newest snapshot is of: a publisher that starts again has another one.
+        """Which publication the newest snapshot is of: a publisher that starts again has another
+        one.
 
         Rights:
             None.
@@ -103,7 +109,8 @@ class Replica:
 
     @property
     def age(self) -> float:
-        """Seconds since the newest snapshot arrived here, by this host's clock; infinite while there is none.
+        """Seconds since the newest snapshot arrived here, by this host's clock; infinite while
+        there is none.
 
         Rights:
             None.
@@ -175,19 +182,25 @@ class Replica:
 
     def _check(self) -> None:
         if self._pid != os.getpid():
-            raise Error(f"replica {self.name!r}: it belongs to process {self._pid}, which this one was forked from; the copy "
-                        "can be opened by its name, or subscribed to anew")
+            raise Error(
+                f"replica {self.name!r}: it belongs to process {self._pid}, which this one was "
+                f"forked from; the copy "
+                "can be opened by its name, or subscribed to anew"
+            )
         if self._closing:
             raise HandleError(f"replica {self.name!r}: used after it was closed")
 
     # ------------------------------------------------------------------ waiting
 
-    def wait(self, timeout: float | None = None, *, after: int | tuple[int, int] | None = None) -> bool:
+    def wait(
+        self, timeout: float | None = None, *, after: int | tuple[int, int] | None = None
+    ) -> bool:
         """Wait for a snapshot: the first one, or one that is newer.
 
         Args:
             timeout: Seconds; for ever when omitted.
-            after: The ``sequence``, or ``(epoch, sequence)``, that one has seen.  Of a new epoch every snapshot is newer.
+            after: The ``sequence``, or ``(epoch, sequence)``, that one has seen.  Of a new epoch
+                every snapshot is newer.
 
         Returns:
             Whether it is there; False when the time was up.
@@ -196,7 +209,8 @@ class Replica:
             None.
 
         Raises:
-            CommitError: It could not be stored: no memory (MemoryError).  The one before stays, and the next may fit.
+            CommitError: It could not be stored: no memory (MemoryError).  The one before stays,
+                and the next may fit.
             CorruptError: What the other host sent makes no sense, or is larger than ``max_size``.
             HandleError: The replica is closed, perhaps by another thread meanwhile.
         """
@@ -212,7 +226,9 @@ class Replica:
                     return False
                 self._news.wait(LOOK if left is None else min(LOOK, left))
 
-    async def wait_async(self, timeout: float | None = None, *, after: int | tuple[int, int] | None = None) -> bool:
+    async def wait_async(
+        self, timeout: float | None = None, *, after: int | tuple[int, int] | None = None
+    ) -> bool:
         """As ``wait``, without blocking the event loop.
 
         Args:
@@ -313,7 +329,8 @@ class Replica:
                 callback()
 
     def close(self) -> None:
-        """Leave it: the copy goes with its last reader, and another program that subscribed goes on.
+        """Leave it: the copy goes with its last reader, and another program that subscribed goes
+        on.
 
         Rights:
             None.
@@ -334,15 +351,22 @@ class Replica:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
 
-def subscribe(key: str, *, network: Network, name: str | None = None, max_age: float = 2.0, access: str = "r") -> Replica:
+def subscribe(
+    key: str, *, network: Network, name: str | None = None, max_age: float = 2.0, access: str = "r"
+) -> Replica:
     """Keep a copy on this host of what another host publishes.
 
-    Programs of this host that subscribe to the same key under the same name share one copy and one transfer.
+    Programs of this host that subscribe to the same key under the same name share one copy and one
+    transfer.
 
     Args:
         key: ``HOST/NAME``.
@@ -356,19 +380,33 @@ def subscribe(key: str, *, network: Network, name: str | None = None, max_age: f
 
     Raises:
         ExistsError: Something else has the name here (FileExistsError).
-        ArgumentError: Such a key, name or ``max_age`` cannot be; or writing was asked for (ValueError).
+        ArgumentError: Such a key, name or ``max_age`` cannot be; or writing was asked for
+            (ValueError).
         AccessError: A peer does not accept our certificate, or we not theirs (PermissionError).
-        WaitTimeoutError: An endpoint could not be reached within ``connect_timeout`` (TimeoutError).
-        Error: This process was forked from one that used the network; or an endpoint to listen on is taken.
+        WaitTimeoutError: An endpoint could not be reached within ``connect_timeout``
+            (TimeoutError).
+        Error: This process was forked from one that used the network; an endpoint to listen on is
+            taken; or the system is Windows, where a section cannot take a name when it is complete.
     """
     host, called = wire.split(key)
     if access != "r":
-        raise ArgumentError(f"subscribe {key!r}: access {access!r}: a replica is only read. What this host has to say it "
-                            f"publishes itself, and {host!r} subscribes to that")
+        raise ArgumentError(
+            f"subscribe {key!r}: access {access!r}: a replica is only read. What this host has "
+            f"to say it "
+            f"publishes itself, and {host!r} subscribes to that"
+        )
     if not 0.05 <= max_age <= 86400:
         raise ArgumentError(f"subscribe {key!r}: max_age={max_age}: seconds, at least 0.05")
     here = (name or called).removeprefix("Local\\")
     if "\\" in here:
-        raise ArgumentError(f"subscribe {key!r} as {here!r}: a replica has a Local name: say which (name=..., --as)")
+        raise ArgumentError(
+            f"subscribe {key!r} as {here!r}: a replica has a Local name: say which (name=..., --as)"
+        )
     engine.refuse_after_fork()
+    if not hasattr(os, "fork"):
+        raise Error(
+            "subscribe: Windows names a section when it is made; replicas need one that takes a "
+            "name when it is "
+            "complete"
+        )
     return Replica(key, network, here, max_age)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What is published: taking complete snapshots of a section that others write at any moment.
 
-A latest value says by its protocol whether a copy is whole.  Of every other section a copy counts only if the memory,
-looked at again after the copy, is still the same.
+A latest value says by its protocol whether a copy is whole.  Of every other section a copy counts
+only if the memory, looked at again after the copy, is still the same.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ class Snapshot:
         self.sequence = sequence
         self.parts = parts
         self.size = sum(map(len, parts))
-        self.sent: list[Any] = []  #: the parts in the engine's own form, made once for all subscribers
+        self.sent: list[
+            Any
+        ] = []  #: the parts in the engine's own form, made once for all subscribers
 
 
 class Latest:
@@ -61,7 +63,7 @@ class Latest:
         sequence, value = found
         if len(value) <= CHUNK:
             return Snapshot(sequence, [value])
-        return Snapshot(sequence, [value[at:at + CHUNK] for at in range(0, len(value), CHUNK)])
+        return Snapshot(sequence, [value[at : at + CHUNK] for at in range(0, len(value), CHUNK)])
 
     def close(self) -> None:
         """Close the section."""
@@ -69,7 +71,8 @@ class Latest:
 
 
 class Block:
-    """Any other section: a snapshot is what was there when somebody said so, or when it was found changed."""
+    """Any other section: a snapshot is what was there when somebody said so, or when it was found
+    changed."""
 
     def __init__(self, section: Section, size: int) -> None:
         self._section, self._size = section, size
@@ -98,8 +101,11 @@ class Block:
                 self._newest = Snapshot(self.sequence + 1, parts)
                 return self._newest.sequence
             if time.monotonic() > deadline:
-                raise WaitTimeoutError(f"commit {self._section.name!r}: it was written to during every attempt to copy it, "
-                                       f"for {PATIENCE:g} s: commit when nobody writes, or publish a latest value")
+                raise WaitTimeoutError(
+                    f"commit {self._section.name!r}: it was written to during every attempt to "
+                    f"copy it, "
+                    f"for {PATIENCE:g} s: commit when nobody writes, or publish a latest value"
+                )
             time.sleep(0.001)
 
     def look(self) -> bool:
@@ -114,13 +120,15 @@ class Block:
 
     def _parts(self) -> list[bytes]:
         with memoryview(self._view) as whole:
-            return [bytes(whole[at:min(at + CHUNK, self._size)]) for at in range(0, self._size, CHUNK)] or [b""]
+            return [
+                bytes(whole[at : min(at + CHUNK, self._size)]) for at in range(0, self._size, CHUNK)
+            ] or [b""]
 
     def _is_still(self, parts: list[bytes]) -> bool:
         with memoryview(self._view) as whole:
             at = 0
             for part in parts:
-                if bytes(whole[at:at + len(part)]) != part:
+                if bytes(whole[at : at + len(part)]) != part:
                     return False
                 at += len(part)
         return True
@@ -132,7 +140,8 @@ class Block:
 
 
 def section_of(what: object) -> Section:
-    """A handle of our own, for reading, to what the user means: a name, a section, or what lies in one.
+    """A handle of our own, for reading, to what the user means: a name, a section, or what lies in
+    one.
 
     Raises:
         ArgumentError: It is nothing that other hosts can have.
@@ -142,15 +151,23 @@ def section_of(what: object) -> Section:
             return Section.open(what, access="r")
         except HandleError:
             raise ArgumentError(
-                f"publish {what!r}: it is a mutex, an event or a semaphore; these end at the host, because who holds one may "
-                "be cut off at any moment. Let one host decide, and publish what it decided as a latest value") from None
+                f"publish {what!r}: it is a mutex, an event or a semaphore; these end at the "
+                f"host, because who holds one may "
+                "be cut off at any moment. Let one host decide, and publish what it decided as "
+                "a latest value"
+            ) from None
     section = what if isinstance(what, Section) else getattr(what, "section", None)
     if isinstance(section, Section):
         return section.duplicate("r")
     if isinstance(what, Handle):
-        raise ArgumentError(f"publish: a {type(what).__name__} ends at the host, because who holds one may be cut off at any "
-                            "moment. Let one host decide, and publish what it decided as a latest value")
-    raise ArgumentError(f"publish: {type(what).__name__} is neither a name, nor a section, nor in one")
+        raise ArgumentError(
+            f"publish: a {type(what).__name__} ends at the host, because who holds one may be "
+            f"cut off at any "
+            "moment. Let one host decide, and publish what it decided as a latest value"
+        )
+    raise ArgumentError(
+        f"publish: {type(what).__name__} is neither a name, nor a section, nor in one"
+    )
 
 
 def source_of(section: Section, name: str) -> tuple[Latest | Block, schema.Facts]:
@@ -164,7 +181,9 @@ def source_of(section: Section, name: str) -> tuple[Latest | Block, schema.Facts
     facts = contents.facts_of(name, described)
     if facts["kind"] == contents.LATEST:
         source = Latest(section)
-        facts["capacity"] = source._lock.capacity  # what the memory says, not what its description does
+        facts["capacity"] = (
+            source._lock.capacity
+        )  # what the memory says, not what its description does
         facts["slots"] = source._lock.slots
         return source, facts
     size = section.size if described is None else described["size"]

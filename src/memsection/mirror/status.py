@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""What the processes of one host share about a replica: which it is, how it stands, and who of them carries it.
+"""What the processes of one host share about a replica: which it is, how it stands, and who of
+them carries it.
 
     NAME                  the replica itself
     NAME.mirror           a latest value with the Status
     NAME.mirror.news      an event, pulsed when the status has changed
-    NAME.mirror.carrier   a mutex: who owns it transfers; when that process ends the next one goes on
+    NAME.mirror.carrier   a mutex: who owns it transfers; when that process ends the next one goes
+    on
 
 Times are those of the monotonic clock, which all processes of a host have in common.
 """
@@ -56,19 +58,56 @@ class Status:
     def pack(self) -> bytes:
         """As it stands in memory."""
         key = self.key.encode()
-        return _RECORD.pack(_MAGIC, self.changes, self.epoch, self.sequence, self.arrived_ns, self.heard_ns, self.snapshots,
-                            self.received, self.poll_ns, self.flags, len(key)) + key
+        return (
+            _RECORD.pack(
+                _MAGIC,
+                self.changes,
+                self.epoch,
+                self.sequence,
+                self.arrived_ns,
+                self.heard_ns,
+                self.snapshots,
+                self.received,
+                self.poll_ns,
+                self.flags,
+                len(key),
+            )
+            + key
+        )
 
     @classmethod
     def unpack(cls, raw: bytes) -> Status:
         """The record in some memory; CorruptError if it is none."""
         if len(raw) < _RECORD.size:
             raise CorruptError("replica: its status is damaged")
-        magic, changes, epoch, sequence, arrived, heard, snapshots, received, poll, flags, length = _RECORD.unpack_from(raw)
-        key = raw[_RECORD.size:]
+        (
+            magic,
+            changes,
+            epoch,
+            sequence,
+            arrived,
+            heard,
+            snapshots,
+            received,
+            poll,
+            flags,
+            length,
+        ) = _RECORD.unpack_from(raw)
+        key = raw[_RECORD.size :]
         if magic != _MAGIC or len(key) != length:
             raise CorruptError("replica: its status is damaged")
-        return cls(key.decode(errors="replace"), changes, epoch, sequence, arrived, heard, snapshots, received, poll, flags)
+        return cls(
+            key.decode(errors="replace"),
+            changes,
+            epoch,
+            sequence,
+            arrived,
+            heard,
+            snapshots,
+            received,
+            poll,
+            flags,
+        )
 
     def state(self, max_age: float) -> str:
         """``live``, ``stale`` or ``gone``."""
@@ -76,11 +115,18 @@ class Status:
             return "gone"
         silent = time.monotonic_ns() - self.heard_ns
         # Who allows less than two questions take asks in vain.
-        return "live" if self.sequence and not self.flags & LOST and silent < max(max_age * 1e9, 2 * self.poll_ns) else "stale"
+        return (
+            "live"
+            if self.sequence
+            and not self.flags & LOST
+            and silent < max(max_age * 1e9, 2 * self.poll_ns)
+            else "stale"
+        )
 
 
 class Shared:
-    """The three objects beside a replica; made by the first process that wants it, found by the others."""
+    """The three objects beside a replica; made by the first process that wants it, found by the
+    others."""
 
     def __init__(self, name: str, key: str) -> None:
         if len(key.encode()) > _LONGEST_KEY:
@@ -101,7 +147,9 @@ class Shared:
         try:
             found = self.look()
             if found.key != key:
-                raise ExistsError(f"subscribe {key!r} as {name!r}: this name has the replica of {found.key!r}")
+                raise ExistsError(
+                    f"subscribe {key!r} as {name!r}: this name has the replica of {found.key!r}"
+                )
         except BaseException:
             self.close()
             raise

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: MIT
-"""What goes over the network: keys, and the records of fixed layout that stand in front of contents.
+"""What goes over the network: keys, and the records of fixed layout that stand in front of
+contents.
 
-    memsection/HOST/NAME/news          put by the publisher: an Announcement, with the content of a small value
-    memsection/HOST/NAME/head          asked: the newest Announcement, with the description
-    memsection/HOST/NAME/pull          asked with (epoch, sequence) that one has: an Announcement, chunks, a commit
-    memsection/HOST/NAME/alive/EPOCH   a liveliness token, there as long as the publication is
+    memsection/HOST/NAME/news          put by the publisher: an Announcement, with the content of a
+    small value memsection/HOST/NAME/head          asked: the newest Announcement, with the
+    description memsection/HOST/NAME/pull          asked with (epoch, sequence) that one has: an
+    Announcement, chunks, a commit memsection/HOST/NAME/alive/EPOCH   a liveliness token, there as
+    long as the publication is
 
-A record stands in the attachment of a message, content in its payload.  Everything that is read here was written by
-another host, and is checked before anybody believes it.
+A record stands in the attachment of a message, content in its payload.  Everything that is read
+here was written by another host, and is checked before anybody believes it.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ LONGEST_DESCRIPTION = 1 << 16
 ROUTER = "router"
 
 _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")
-_ANNOUNCEMENT = struct.Struct("<4sB3xQQQ8s")  # magic, kind of record, epoch, sequence, size, digest of the description
+_ANNOUNCEMENT = struct.Struct(
+    "<4sB3xQQQ8s"
+)  # magic, kind of record, epoch, sequence, size, digest of the description
 _CHUNK = struct.Struct("<4sB3xQQQ")  # magic, kind of record, epoch, sequence, offset
 _WANTED = struct.Struct("<4sB3xQQ")  # magic, kind of record, epoch, sequence
 _MAGIC = b"MSm1"
@@ -37,7 +41,9 @@ _NEWS, _CHUNK_OF, _COMMIT, _PULL = 1, 2, 3, 4
 def host_name(text: object) -> str:
     """The name of a host, checked; it is a part of keys and the common name of a certificate."""
     if not isinstance(text, str) or not _HOST.match(text):
-        raise ArgumentError(f"host {text!r}: a name has letters, digits, '.', '_' and '-', at most 63 of them")
+        raise ArgumentError(
+            f"host {text!r}: a name has letters, digits, '.', '_' and '-', at most 63 of them"
+        )
     return text
 
 

@@ -31,7 +31,7 @@ def names() -> Iterator[Path]:
 def _filled(text: bytes) -> Section:
     section = Section.create(size=4096)
     with section.map() as view:
-        view[:len(text)] = text
+        view[: len(text)] = text
     return section
 
 
@@ -65,14 +65,21 @@ def test_the_name_goes_over_and_the_predecessor_lives_on(names: Path) -> None:
 
 @pytest.mark.invariant("L7")
 def test_a_process_that_has_the_predecessor_opens_the_successor(names: Path) -> None:
-    with worker() as other, _filled(b"one") as first, _filled(b"two") as second, _filled(b"six") as third:
+    with (
+        worker() as other,
+        _filled(b"one") as first,
+        _filled(b"two") as second,
+        _filled(b"six") as third,
+    ):
         first.take_name("take-name")
         other.run("s = Section.open('take-name', access='r'); v = s.map()")
         for heir, before in ((second, first), (third, second)):
             heir.take_name("take-name", predecessor=before)
             with heir.map() as view:
                 now = bytes(view[:3])
-            other.run("t = Section.open('take-name', access='r'); w = t.map(); found = bytes(w[:3]); w.close(); t.close()")
+            other.run(
+                "t = Section.open('take-name', access='r'); w = t.map(); found = bytes(w[:3]); w.close(); t.close()"
+            )
             assert other.value("found") == now
             assert other.value("bytes(v[:3])") == b"one"
         other.run("v.close(); s.close()")
@@ -105,8 +112,10 @@ def test_what_the_dead_left_under_the_name_is_no_obstacle(names: Path) -> None:
 @pytest.mark.parametrize("killed_before", ["rename", "link"])
 def test_death_in_the_middle_leaves_a_name_that_works(names: Path, killed_before: str) -> None:
     with worker() as other:
-        other.run("a = Section.create('take-name', 4096); b = Section.create(size=4096)\n"
-                  "from memsection.nt.linux import syscalls")
+        other.run(
+            "a = Section.create('take-name', 4096); b = Section.create(size=4096)\n"
+            "from memsection.nt.linux import syscalls"
+        )
         with Section.open("take-name", access="rw") as kept:
             other.run(f"syscalls.{killed_before} = lambda *a, **k: os.kill(os.getpid(), 9)")
             other.process.stdin.write(b"")
@@ -149,7 +158,11 @@ def test_a_superseded_section_gives_its_name_to_nobody(names: Path) -> None:
 
 
 def test_rights_are_needed_on_both(names: Path) -> None:
-    with Section.create("take-name", 4096) as first, _filled(b"two") as second, second.duplicate("r") as weak:
+    with (
+        Section.create("take-name", 4096) as first,
+        _filled(b"two") as second,
+        second.duplicate("r") as weak,
+    ):
         with pytest.raises(AccessError):
             weak.take_name("take-name", predecessor=first)
         with Section.open("take-name", access="rw") as opened, pytest.raises(AccessError):
@@ -173,4 +186,6 @@ def test_the_list_of_names_shows_the_successor_once(names: Path) -> None:
         first.take_name("take-name")
         with Section.open("take-name", access="r"):
             second.take_name("take-name", predecessor=first)
-            assert [found.size for found in kernel.list_directory() if found.name == "take-name"] == [8192]
+            assert [
+                found.size for found in kernel.list_directory() if found.name == "take-name"
+            ] == [8192]

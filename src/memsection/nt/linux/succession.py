@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A name for a section that has none yet, also in the place of the section that has it: complete content under a name
-that exists all the time.
+"""A name for a section that has none yet, also in the place of the section that has it: complete
+content under a name that exists all the time.
 
-Only for ``Local\\`` names: they are locators, which rename(2) replaces atomically; the file of a ``Global\\`` name is
-the body itself.  The predecessor lives on without a name, for as long as somebody has it.
+Only for ``Local\\`` names: they are locators, which rename(2) replaces atomically; the file of a
+``Global\\`` name is the body itself.  The predecessor lives on without a name, for as long as
+somebody has it.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import SECTION
 
-#: A locator on its way: no name begins with a dot (``namespace.escape``), and each name has only one of these.
+#: A locator on its way: no name begins with a dot (``namespace.escape``), and each name has only
+#: one of these.
 _BEING_MOVED = ".{}.next"
 
 
 def take_name(section: int, attributes: Any, predecessor: int) -> None:
-    """Give an unnamed section a name; that of its predecessor where that is not 0 (DELETE on it)."""
+    """Give an unnamed section a name; that of its predecessor where that is not 0 (DELETE on
+    it)."""
     heir = objects.lookup(section, SECTION, a.SECTION_MAP_WRITE)
     place = objects.place_of(attributes)
     if place is None:
@@ -56,9 +59,13 @@ def take_name(section: int, attributes: Any, predecessor: int) -> None:
 
 def _refuse(heir: Handle, place: namespace.Place, old: Handle | None) -> None:
     if place.directory != "local":
-        raise NtError(st.NOT_ON_THIS_SYSTEM, detail="only a Local name can be given to a section that exists")
+        raise NtError(
+            st.NOT_ON_THIS_SYSTEM, detail="only a Local name can be given to a section that exists"
+        )
     if heir.obj.name or heir.data_fd >= 0:
-        raise NtError(st.INVALID_PARAMETER, detail="it has a name already, or is a section of a file")
+        raise NtError(
+            st.INVALID_PARAMETER, detail="it has a name already, or is a section of a file"
+        )
     if old is not None and (old.obj.name != place.full or old.data_fd >= 0):
         raise NtError(st.OBJECT_NAME_COLLISION, detail="the predecessor has another name")
 
@@ -77,9 +84,17 @@ def _locator(heir: Handle, place: namespace.Place) -> int:
     """A locator that leads to the heir, locked and not linked yet."""
     objects.first_name()
     found = sys_.fstat(heir.fd)
-    locator = sys_.open(".", sys_.O_TMPFILE | sys_.O_RDWR | sys_.O_CLOEXEC, 0o600, dir_fd=place.dirfd)
+    locator = sys_.open(
+        ".", sys_.O_TMPFILE | sys_.O_RDWR | sys_.O_CLOEXEC, 0o600, dir_fd=place.dirfd
+    )
     try:
-        namespace.write_locator(locator, SECTION.number, (found.st_dev, found.st_ino), place.full, (os.getpid(), heir.fd))
+        namespace.write_locator(
+            locator,
+            SECTION.number,
+            (found.st_dev, found.st_ino),
+            place.full,
+            (os.getpid(), heir.fd),
+        )
         lifetime.hold(locator)
     except BaseException:
         sys_.close(locator)
@@ -92,15 +107,20 @@ def _publish(locator: int, place: namespace.Place, old: Handle | None) -> None:
         _publish_first(locator, place)
         return
     if not _has_name(old, place):
-        raise NtError(st.OBJECT_NAME_COLLISION, detail="the predecessor does not have the name any more")
+        raise NtError(
+            st.OBJECT_NAME_COLLISION, detail="the predecessor does not have the name any more"
+        )
     moved = _BEING_MOVED.format(place.file)
     try:
-        sys_.unlink(moved, dir_fd=place.dirfd)  # what somebody left who died between the two calls below
+        sys_.unlink(
+            moved, dir_fd=place.dirfd
+        )  # what somebody left who died between the two calls below
     except FileNotFoundError:
         pass
     sys_.link(f"/proc/self/fd/{locator}", moved, dst_dir_fd=place.dirfd, follow_symlinks=True)
-    # First the mark, then the name (L7): a process with a handle of its own to the predecessor looks the name up anew
-    # because of the mark, and finds the predecessor again until the name has moved.
+    # First the mark, then the name (L7): a process with a handle of its own to the predecessor
+    # looks the name up anew because of the mark, and finds the predecessor again until the name
+    # has moved.
     _mark(old, control_page.SUPERSEDED)
     try:
         sys_.rename(moved, place.file, src_dir_fd=place.dirfd, dst_dir_fd=place.dirfd)
@@ -113,7 +133,9 @@ def _publish_first(locator: int, place: namespace.Place) -> None:
     deadline = time.monotonic() + objects.PATIENCE_SECONDS
     while True:
         try:
-            sys_.link(f"/proc/self/fd/{locator}", place.file, dst_dir_fd=place.dirfd, follow_symlinks=True)
+            sys_.link(
+                f"/proc/self/fd/{locator}", place.file, dst_dir_fd=place.dirfd, follow_symlinks=True
+            )
             return
         except FileExistsError:
             pass
@@ -125,14 +147,21 @@ def _publish_first(locator: int, place: namespace.Place) -> None:
 
 
 def _has_name(old: Handle, place: namespace.Place) -> bool:
-    """Whether the name leads to this body: its handle, which the caller has, keeps it so (L1, L6)."""
+    """Whether the name leads to this body: its handle, which the caller has, keeps it so (L1,
+    L6)."""
     try:
-        fd = sys_.open(place.file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC, dir_fd=place.dirfd)
+        fd = sys_.open(
+            place.file,
+            sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC,
+            dir_fd=place.dirfd,
+        )
     except FileNotFoundError:
         return False
     try:
         status = sys_.fstat(fd)
-        found = namespace.read_locator(fd, status.st_size) if stat_.S_ISREG(status.st_mode) else None
+        found = (
+            namespace.read_locator(fd, status.st_size) if stat_.S_ISREG(status.st_mode) else None
+        )
     finally:
         sys_.close(fd)
     body = sys_.fstat(old.fd)
