@@ -47,7 +47,7 @@ PYTHON_TAG = "cp311-win_amd64"
 #: what later typers need, do not start in Wine 8.
 WHEELS = ("pytest==8.4.2", "pytest-timeout==2.4.0", "hypothesis==6.140.3", "colorama", "numpy<2.2",
           "typer<0.17", "click<8.2")
-PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64-win32")
+PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64-win32", "gcc-mingw-w64-i686-win32", "bubblewrap")
 #: What the leg runs at the same time.
 PARTS = (("tests/conformance",), ("tests", "--ignore=tests/conformance"))
 LEG_SECONDS = 1200  #: a leg that takes longer hangs
@@ -87,7 +87,7 @@ def _once(directory: Path, stamp: str) -> bool:
 
 
 def _need_programs() -> None:
-    if shutil.which("wine") and shutil.which(COMPILER):
+    if all(map(shutil.which, ("wine", COMPILER, "i686-w64-mingw32-gcc", "bwrap"))):
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise SystemExit(f"wine and {COMPILER} are needed; on Debian: apt-get install {' '.join(PACKAGES)}")

@@ -30,6 +30,7 @@ LINUX_ONLY = {
     "unit/channels/": "there are no channels on Windows yet; test_channels_elsewhere.py is about that",
     "unit/cli/test_doctor.py": "puts Linux machines into the states that the checks are about",
     "unit/nt/linux/": "the parts of the Linux object manager",
+    "wine/": "looks into Wine from outside",
 }
 
 #: A test that uses one of these helpers is for Linux as well.

@@ -22,6 +22,10 @@ for function in (demo.demo, share.share, cat.cat, ls.ls, show.show, peek.peek, t
 app.add_typer(mirror.app, name="mirror")
 app.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(
     run_command.run)
+if sys.platform != "win32":
+    from memsection.cli import wine
+
+    app.add_typer(wine.app, name="wine")
 
 
 def _version(yes: bool) -> None:
