@@ -21,7 +21,7 @@ import pytest
 FILE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "public.txt"
 MODULES = ["memsection", "memsection.arrays", "memsection.arrow", "memsection.channels", "memsection.compat",
            "memsection.compat.windows", "memsection.errors", "memsection.latest", "memsection.mirror",
-           "memsection.nt", "memsection.pickling", "memsection.records", "memsection.win32"]
+           "memsection.nt", "memsection.pickling", "memsection.records", "memsection.win32", "memsection.wine"]
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 

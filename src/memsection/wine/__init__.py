@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import sys
 
-if sys.platform == "win32":
+if sys.platform != "win32":
+    from memsection.wine.bridging import Bridge, Bridged, bridge
+    from memsection.wine.objects import (
+        Event,
+        Mutex,
+        NamedObject,
+        Published,
+        is_stale,
+        ls,
+        open_event,
+        open_mutex,
+        publish,
+    )
+    from memsection.wine.objects import open_section as open  # noqa: A004  # the verb that every face has
+    from memsection.wine.processes import Prefix, prefixes
+else:
     raise ImportError("memsection.wine is for Linux: it looks into Wine from outside", name=__name__)
-
-from memsection.wine.bridging import Bridge, Bridged, bridge
-from memsection.wine.objects import (
-    Event,
-    Mutex,
-    NamedObject,
-    Published,
-    is_stale,
-    ls,
-    open_event,
-    open_mutex,
-    publish,
-)
-from memsection.wine.objects import open_section as open  # noqa: A004  # the verb that every face has
-from memsection.wine.processes import Prefix, prefixes
 
 __all__ = ["Bridge", "Bridged", "Event", "Mutex", "NamedObject", "Prefix", "Published", "bridge", "is_stale", "ls", "open",
            "open_event", "open_mutex", "prefixes", "publish"]
