@@ -6,7 +6,7 @@ from __future__ import annotations
 from memsection.vocabulary import descriptor, sddl, sid
 from memsection.vocabulary import status as st
 from memsection.win32._base import DWORD, LPCWSTR, failed, windows
-from memsection.win32.securitybaseapi import SECURITY_DESCRIPTOR, sid_of
+from memsection.win32.securitybaseapi import SECURITY_DESCRIPTOR, plain, sid_of
 from memsection.win32.winbase import SDDL_REVISION_1
 
 __all__ = ["ConvertSecurityDescriptorToStringSecurityDescriptor", "ConvertSidToStringSid",
@@ -48,7 +48,7 @@ def ConvertSecurityDescriptorToStringSecurityDescriptor(SecurityDescriptor: SECU
         OSError: 1305: a revision that is none; 1336, 1337, 1338: the bytes are no descriptor.
     """
     _revision(RequestedStringSDRevision, "ConvertSecurityDescriptorToStringSecurityDescriptor")
-    return sddl.text(descriptor.SecurityDescriptor.from_bytes(bytes(SecurityDescriptor)).select(SecurityInformation))
+    return sddl.text(descriptor.SecurityDescriptor.from_bytes(plain(SecurityDescriptor)).select(SecurityInformation))
 
 
 @windows

@@ -332,10 +332,11 @@ def SetKernelObjectSecurity(Handle: HANDLE, SecurityInformation: DWORD,
     Raises:
         OSError: 5: a right is missing; 6: it is no handle; 1307: that owner may not be set; 1338: no descriptor.
     """
-    kernel.set_security_object(Handle, SecurityInformation, _plain(SecurityDescriptor))
+    kernel.set_security_object(Handle, SecurityInformation, plain(SecurityDescriptor))
 
 
-def _plain(descriptor: SECURITY_DESCRIPTOR | bytes) -> bytes:
+def plain(descriptor: SECURITY_DESCRIPTOR | bytes) -> bytes:
+    """The self-relative bytes of a descriptor in any of its forms."""
     if isinstance(descriptor, int | str):
         raise TypeError(f"a SECURITY_DESCRIPTOR or its bytes are needed, not {type(descriptor).__name__}")
     return bytes(descriptor)

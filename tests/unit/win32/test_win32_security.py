@@ -70,6 +70,9 @@ def test_what_is_no_descriptor_list_or_sid_is_refused() -> None:
         win32.AddAccessAllowedAce(b"", 2, 0, EVERYONE)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         win32.ConvertStringSecurityDescriptorToSecurityDescriptor(5)  # type: ignore[arg-type]
+    for wrong in (5, 1 << 62, "D:"):
+        with pytest.raises(TypeError):
+            win32.ConvertSecurityDescriptorToStringSecurityDescriptor(wrong)  # type: ignore[arg-type]
     with pytest.raises(TypeError):
         win32.SetKernelObjectSecurity(0, win32.DACL_SECURITY_INFORMATION, 20)  # type: ignore[arg-type]
     for text, code in (("S-1-", win32.ERROR_INVALID_SID), ("S-2-1-0", win32.ERROR_INVALID_SID)):

@@ -100,7 +100,7 @@ def first_name() -> None:
         if _leaves_at_once():
             from multiprocessing.util import Finalize
 
-            Finalize(None, _close_named_handles, exitpriority=-30)  # after what may still want them
+            Finalize(None, _close_named_handles, exitpriority=-50)  # after everybody who may still want them
 
 
 def _at_exit() -> None:
