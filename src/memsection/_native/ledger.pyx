@@ -35,7 +35,7 @@ cdef extern from "ms_ledger.h":
     ms_ledger *ms_ledger_mine()
     void ms_ledger_leave(ms_ledger *)
     ms_ledger *ms_ledger_first()
-    void ms_ledger_keep_only(ms_ledger *)
+    void ms_ledger_keep_only()
     void ms_ledger_add_fd(int)
     void ms_ledger_drop_fd(int)
     void ms_ledger_add_range(uintptr_t, size_t)
@@ -356,8 +356,10 @@ def connect_warning(warn):
 
 def drop(owner):
     """An object is left to the collector: the handle that it owns, if it has one, is closed, and that is told."""
-    if drop_quietly(owner):
-        _warn(owner)
+    if not drop_quietly(owner):
+        return False
+    _warn(owner)
+    return True
 
 
 def drop_quietly(owner):
@@ -519,4 +521,4 @@ def keep_own_only():
                 if other.ranges[i].size:
                     c_munmap(<void *>other.ranges[i].address, other.ranges[i].size)
         other = other.next
-    ms_ledger_keep_only(mine)
+    ms_ledger_keep_only()

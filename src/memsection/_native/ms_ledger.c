@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What ms_ledger.h says.  A ledger is in the list of all while its thread is in an operation; between two it is spare.
+ * What ms_ledger.h says.  A ledger is a thread's until that ends; then it is spare.
  */
 #include "ms_ledger.h"
 
@@ -8,57 +8,56 @@
 #include <stdlib.h>
 
 static __thread struct ms_ledger *mine;
-static struct ms_ledger *all, *spare;
-static pthread_mutex_t lists = PTHREAD_MUTEX_INITIALIZER;
+static struct ms_ledger *all;
+static pthread_mutex_t list = PTHREAD_MUTEX_INITIALIZER;
+static pthread_key_t key;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void thread_has_ended(void *one) { __atomic_store_n(&((struct ms_ledger *)one)->spare, 1, __ATOMIC_RELEASE); }
+
+static void make_key(void) { pthread_key_create(&key, thread_has_ended); }
 
 struct ms_ledger *ms_ledger_first(void) { return all; }
 
-struct ms_ledger *ms_ledger_mine(void) { return mine; }
+struct ms_ledger *ms_ledger_mine(void) { return mine && mine->depth ? mine : NULL; }
 
-struct ms_ledger *ms_ledger_enter(void) {
-    if (mine) {
-        mine->depth++;
-        return mine;
-    }
-    pthread_mutex_lock(&lists);
-    struct ms_ledger *one = spare;
-    if (one) spare = one->next;
-    else one = calloc(1, sizeof *one);
-    if (one) {
+static struct ms_ledger *new_ledger(void) {
+    struct ms_ledger *one;
+    pthread_once(&once, make_key);
+    pthread_mutex_lock(&list);
+    for (one = all; one && !__atomic_load_n(&one->spare, __ATOMIC_ACQUIRE); one = one->next) {}
+    if (!one && (one = calloc(1, sizeof *one))) {
         one->next = all;
         all = one;
     }
-    pthread_mutex_unlock(&lists);
-    if (!one) return NULL;
-    one->depth = 1;
-    return mine = one;
+    if (one) one->spare = 0;
+    pthread_mutex_unlock(&list);
+    if (one) pthread_setspecific(key, one);
+    return one;
+}
+
+struct ms_ledger *ms_ledger_enter(void) {
+    if (!mine && !(mine = new_ledger())) return NULL;
+    mine->depth++;
+    return mine;
 }
 
 void ms_ledger_leave(struct ms_ledger *one) {
-    if (--one->depth) return;
-    one->fd_count = one->range_count = 0;
-    mine = NULL;
-    pthread_mutex_lock(&lists);
-    for (struct ms_ledger **at = &all; *at; at = &(*at)->next)
-        if (*at == one) {
-            *at = one->next;
-            break;
-        }
-    one->next = spare;
-    spare = one;
-    pthread_mutex_unlock(&lists);
+    if (--one->depth == 0) one->fd_count = one->range_count = 0;
 }
 
-void ms_ledger_keep_only(struct ms_ledger *one) {
-    /* Another thread may have had the mutex when the process was copied; the spare ones cost nothing. */
-    pthread_mutex_init(&lists, NULL);
-    spare = NULL;
-    all = one;
-    if (one) one->next = NULL;
+void ms_ledger_keep_only(void) {
+    /* Another thread may have had the mutex when the process was copied; and no other thread is here. */
+    pthread_mutex_init(&list, NULL);
+    for (struct ms_ledger *one = all; one; one = one->next)
+        if (one != mine) {
+            one->depth = one->fd_count = one->range_count = 0;
+            one->spare = 1;
+        }
 }
 
 void ms_ledger_add_fd(int fd) {
-    struct ms_ledger *one = mine;
+    struct ms_ledger *one = ms_ledger_mine();
     if (!one) return;
     if (one->fd_count == one->fd_room) {
         int more = one->fd_room ? 2 * one->fd_room : 16;
@@ -77,7 +76,7 @@ void ms_ledger_drop_fd(int fd) {
 }
 
 void ms_ledger_add_range(uintptr_t address, size_t size) {
-    struct ms_ledger *one = mine;
+    struct ms_ledger *one = ms_ledger_mine();
     if (!one) return;
     if (one->range_count == one->range_room) {
         int more = one->range_room ? 2 * one->range_room : 16;

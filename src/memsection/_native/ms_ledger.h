@@ -19,6 +19,7 @@ struct ms_range {
 
 struct ms_ledger {
     struct ms_ledger *next;
+    int spare;                      /* its thread has ended */
     int depth;                      /* operations of this thread, one inside the other */
     int fd_count, fd_room, range_count, range_room;
     int *fds;
@@ -35,11 +36,11 @@ struct ms_ledger *ms_ledger_mine(void);
 /* One operation less.  Its entries stay, for the operation around it; with the outermost they are forgotten. */
 void ms_ledger_leave(struct ms_ledger *mine);
 
-/* The first of all threads' that are in an operation. */
+/* The first of all threads'; between two operations they are empty. */
 struct ms_ledger *ms_ledger_first(void);
 
-/* In a forked child: the calling thread's is the only one. */
-void ms_ledger_keep_only(struct ms_ledger *mine);
+/* In a forked child: the other threads' are spare. */
+void ms_ledger_keep_only(void);
 
 /* A new descriptor or mapping of the calling thread's operation, if it is in one. */
 void ms_ledger_add_fd(int fd);

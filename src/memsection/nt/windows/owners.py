@@ -76,11 +76,13 @@ def connect_warning(warn: Callable[[Any], object]) -> None:
     _warn = warn
 
 
-def drop(owner: Any) -> None:
+def drop(owner: Any) -> bool:
     """An object is left to the collector: the handle that it owns, if it has one, is closed, and that is told."""
-    if drop_quietly(owner):
-        assert _warn is not None
-        _warn(owner)
+    if not drop_quietly(owner):
+        return False
+    assert _warn is not None
+    _warn(owner)
+    return True
 
 
 def drop_quietly(owner: Any) -> bool:
