@@ -8,9 +8,16 @@ the ``.pyx`` files.
 
 import glob
 import os
+import shlex
+import shutil
 import sys
+import sysconfig
 
-from Cython.Build import cythonize
+try:
+    from Cython.Build import cythonize
+except ImportError:
+    raise SystemExit("memsection: building from source needs Cython, which this Python does not have. Build with "
+                     "'pip install .', which brings it, or run 'sh tools/setup.sh' for a checkout.") from None
 from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 
@@ -50,6 +57,20 @@ def extensions() -> list[Extension]:
     ]
 
 
+def require_compiler() -> None:
+    """End with what is missing, before anything is built, and not with the log of a build that fails."""
+    if sys.platform == "win32" or not {"build", "build_ext", "bdist_wheel", "editable_wheel", "develop", "install"} & set(sys.argv):
+        return
+    compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
+    if shutil.which(compiler) is None:
+        raise SystemExit(f"memsection: building from source needs a C compiler, and there is no {compiler!r}. Install one "
+                         "(Debian, Ubuntu: 'apt install gcc python3-dev'), or install a wheel, which needs none.")
+    header = os.path.join(sysconfig.get_paths()["include"], "Python.h")
+    if not os.path.exists(header):
+        raise SystemExit(f"memsection: building from source needs Python's C headers, and there is no {header}. Install "
+                         "them (Debian, Ubuntu: 'apt install python3-dev'), or install a wheel, which needs none.")
+
+
 class build_py_with_examples(build_py):
     """Puts the example programs into the package, where ``memsection demo`` looks for them."""
 
@@ -62,6 +83,7 @@ class build_py_with_examples(build_py):
                 self.copy_file(program, target)
 
 
+require_compiler()
 setup(cmdclass={"build_py": build_py_with_examples}, ext_modules=cythonize(
     extensions(), include_path=["src"], build_dir="build/cython", nthreads=0,
     compiler_directives={"language_level": 3, "freethreading_compatible": True, "embedsignature": True,

@@ -12,7 +12,7 @@ Arrow follows offsets in a table as C follows pointers.  Whether whoever can wri
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 try:
     import pyarrow as pa
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from memsection.api.view import View
 
 
-__all__ = ["Shared", "of", "open", "open_async", "put"]
+__all__ = ["Shared", "frame", "of", "open", "open_async", "put"]
 
 
 class Shared:
@@ -140,8 +140,22 @@ def _table(table: Any) -> Any:
         if hasattr(table, "__arrow_c_stream__"):
             return pa.table(table)
         return pa.Table.from_batches(table)
-    except (TypeError, ValueError) as failure:
-        raise ArgumentError(f"put: {type(table).__name__} is no table: {failure}") from None
+    except (TypeError, ValueError, pa.ArrowException) as failure:
+        column = _column_that_fails(table)
+        raise ArgumentError(f"put: {type(table).__name__} is no table: {failure}" if column is None else
+                            f"put: column {column!r} has values that no other process could read: {failure}") from None
+
+
+def _column_that_fails(frame: Any) -> object:
+    """The first column of a data frame that Arrow cannot take; None where that cannot be told."""
+    for column in getattr(frame, "columns", ()):
+        try:
+            pa.array(frame[column])
+        except (TypeError, ValueError, pa.ArrowException):
+            return column  # type: ignore[no-any-return]
+        except Exception:  # noqa: BLE001  # whatever the frame does not do
+            return None
+    return None
 
 
 class _Sink:
@@ -194,6 +208,39 @@ def open(name: str, *, version: int | None = None, trusted: bool | None = None,
         CorruptError: What is in it makes no sense.
     """
     return of(Section.open(name, access="r", timeout=timeout), version=version, trusted=trusted)
+
+
+def frame(name: str, library: Literal["pandas", "polars"] = "pandas", *, version: int | None = None,
+          timeout: float | None = 0) -> Any:
+    """A data frame over a table that is opened by its name.
+
+    Columns lie in the section where their types allow it, and are then read-only; the others are copied.  pandas can do
+    it for numbers without gaps, polars for nearly everything.  The name lives as long as such a column does.
+
+    Args:
+        name: As given to ``put``.
+        library: Whose frame.
+        version: What it should be; not looked at when omitted.
+        timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
+
+    Rights:
+        As for ``open``.
+
+    Raises:
+        Error: As ``open``.
+        ImportError: The library is not installed.
+        ArgumentError: It is no library of that name that this knows (ValueError).
+    """
+    if library not in ("pandas", "polars"):
+        raise ArgumentError(f"frame: library {library!r}: not one of 'pandas', 'polars'")
+    from importlib import import_module
+
+    module = import_module(library)
+    shared = open(name, version=version, timeout=timeout)
+    if library == "polars":
+        return module.from_arrow(shared.table, rechunk=False)
+    # One block for each column: pandas would copy several into one otherwise.
+    return shared.table.to_pandas(split_blocks=True)
 
 
 async def open_async(name: str, *, version: int | None = None, trusted: bool | None = None,

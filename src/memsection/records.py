@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, SupportsIndex
 
 from memsection import schema
 from memsection.api.section import Section
@@ -49,7 +49,7 @@ __all__ = ["Layout", "Records", "create", "float16", "float32", "float64", "int8
 
 
 class Records:
-    """Records in a section: a sequence of a fixed length.
+    """Records in a section: a sequence of a fixed length, with slices as lists.
 
     Reading gives a copy in the layout's own form (an instance of the dataclass or structure, a NumPy scalar, or a dict
     when the section was opened without a layout), assigning writes one.
@@ -65,17 +65,32 @@ class Records:
     def __len__(self) -> int:
         return self._count
 
-    def _at(self, index: int) -> int:
+    def _at(self, place: SupportsIndex) -> int:
+        index = whole_number(place, "index")
         at = index + self._count if index < 0 else index
         if not 0 <= at < self._count:
             raise IndexError(f"record {index} of {self._count}")
         return at * self.layout.size
 
-    def __getitem__(self, index: int) -> Any:
+    def __getitem__(self, index: SupportsIndex | slice) -> Any:
+        if isinstance(index, slice):
+            return [self.layout.unpack_from(self.view, at * self.layout.size) for at in range(*index.indices(self._count))]
         return self.layout.unpack_from(self.view, self._at(index))
 
-    def __setitem__(self, index: int, value: Any) -> None:
-        self.layout.pack_into(self.view, self._at(index), value)
+    def __setitem__(self, index: SupportsIndex | slice, value: Any) -> None:
+        if not isinstance(index, slice):
+            self.layout.pack_into(self.view, self._at(index), value)
+            return
+        places, values = range(*index.indices(self._count)), list(value)
+        if len(places) != len(values):
+            raise ArgumentError(f"records: {len(values)} values for {len(places)} records")
+        size = self.layout.size
+        whole = bytearray(size * len(values))  # all of them fit before one is written
+        for number, one in enumerate(values):
+            self.layout.pack_into(whole, number * size, one)
+        with memoryview(self.view) as memory:
+            for number, at in enumerate(places):
+                memory[at * size:(at + 1) * size] = whole[number * size:(number + 1) * size]
 
     @property
     def value(self) -> Any:

@@ -14,7 +14,7 @@ from memsection.api.appearing import opened_async
 from memsection.api.wait import Waitable
 from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
-from memsection.vocabulary import object_types
+from memsection.vocabulary import log, object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary.arguments import waiting_time
 from memsection.vocabulary.errors import AbandonedMutexError, NtError, public
@@ -189,6 +189,8 @@ class Mutex(Waitable):
             except BaseException:
                 self._ask(kernel.abandon_mutant)
                 raise
+            log.tell(log.INFO, "repaired what the mutex %r protects, after its owner, process %d, died", self.name,
+                     error.owner_pid)
         return bool(status != st.TIMEOUT)
 
     @native("mutex_release")

@@ -424,6 +424,10 @@ class Kernel(Protocol):
         """Whether some process says so.  NOT_ON_THIS_SYSTEM."""
         ...
 
+    def forget_directories(self) -> None:
+        """Look for the directories of names again when one is needed: MEMSECTION_ROOT has changed.  For tests."""
+        ...
+
     def watch_name(self, name: str, /) -> NameWatch | None:
         """Watch for a name, which need not exist; None where the system tells nothing: then the caller looks now and then."""
         ...

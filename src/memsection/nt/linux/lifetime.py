@@ -22,6 +22,7 @@ from memsection.nt.linux import acl, bodies, control_page, namespace
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import decode, descriptor_info
 from memsection.vocabulary import names
+from memsection.vocabulary import log
 from memsection.vocabulary import status as st
 from memsection.vocabulary.descriptor import SecurityDescriptor
 from memsection.vocabulary.errors import NtError
@@ -177,6 +178,9 @@ def _open_file(place: namespace.Place, mode: int) -> int | None:
         raise
 
 
+_SWEPT = "removed the name %r: nobody has a handle to its object any more, so its last user died"
+
+
 def _find_local(place: namespace.Place, writable: bool) -> Found | None:
     locator_fd = _open_file(place, sys_.O_RDWR)
     if locator_fd is None:
@@ -193,6 +197,7 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
             return None
         locator = namespace.read_locator(locator_fd, status.st_size)
         if locator is None or locator.name != place.full:
+            log.tell(log.INFO, "the locator file of %r is damaged", place.leaf)
             if _sweep_locator(place, locator_fd):
                 return None
             raise NtError(st.FILE_CORRUPT_ERROR, detail="its locator file is damaged, and a process holds it")
@@ -207,6 +212,7 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
         if try_lock(body, sys_.LOCK_EX):  # no handle anywhere: what was found is a view's, or on its way out (L4)
             if sys_.fstat(locator_fd).st_nlink:
                 sys_.unlink(place.file, dir_fd=place.dirfd)
+                log.tell(log.INFO, _SWEPT, place.leaf)
             return None
         if (not try_lock(body, sys_.LOCK_SH) or exclusive and not try_lock(locator_fd, sys_.LOCK_SH)
                 or not sys_.fstat(locator_fd).st_nlink):
@@ -235,6 +241,7 @@ def _sweep_locator(place: namespace.Place, locator_fd: int) -> bool:
         return False
     if sys_.fstat(locator_fd).st_nlink:
         sys_.unlink(place.file, dir_fd=place.dirfd)
+        log.tell(log.INFO, _SWEPT, place.leaf)
     return True
 
 

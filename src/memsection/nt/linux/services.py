@@ -29,6 +29,7 @@ from memsection.nt.linux import (
     lifetime,
     memory,
     mutex,
+    namespace,
     objects,
     process,
     quick,
@@ -606,6 +607,10 @@ class LinuxKernel:
     def has_writer(self, handle: int) -> bool:
         """Whether some process says so."""
         return announcement.is_made(objects.lookup(handle).fd)
+
+    def forget_directories(self) -> None:
+        """The next name looks for its directory again."""
+        namespace.reset()
 
     @_service("open")
     def watch_name(self, name: str) -> Any:

@@ -300,6 +300,9 @@ class Synchronisation:
     def has_writer(self, handle: int) -> bool:
         raise NtError(st.NOT_ON_THIS_SYSTEM, "latest value", detail="this system does not tell whether a writer lives")
 
+    def forget_directories(self) -> None:
+        """Nothing: names are the session's."""
+
     def watch_name(self, name: str) -> NameWatch | None:
         """None: the kernel tells nobody of new names."""
         return None

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: MIT
+"""Tries an installed memsection, for tools/wheels.sh: what is native works, in two processes, and everything is installed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import memsection
+from memsection import AbandonedMutexError, Event, Mutex, NotFoundError, Section, compat, records
+
+assert memsection.__file__.startswith(sys.argv[1]), f"{memsection.__file__} is not the installed one"
+CHILD = """if True:
+    import os, signal, sys
+    from memsection import Event, Mutex, Section
+    section, mutex, event = Section.open("try"), Mutex.open("try.lock"), Event.open("try.event")
+    mutex.acquire()
+    section.map()[:5] = b"hello"
+    event.set()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+mutex = Mutex.create("try.lock")
+with Section.create("try", 1 << 16) as section, section.map() as view, Event.create("try.event") as event:
+    child = subprocess.Popen([sys.executable, "-c", CHILD])
+    assert event.wait(30) and child.wait() == -signal.SIGKILL
+    assert view[:5] == b"hello"
+    try:
+        mutex.acquire(timeout=30)
+        raise SystemExit("the death of the mutex's owner was not told")
+    except AbandonedMutexError:
+        assert mutex.acquire(abandoned_ok=True)
+    mutex.release()
+mutex.close()
+try:
+    Section.open("try")
+    raise SystemExit("the name outlived its last handle")
+except NotFoundError:
+    pass
+block = compat.SharedMemory(create=True, size=64)
+block.close()
+block.unlink()
+assert records.layout  # pure Python modules are there too
+assert os.path.exists(os.path.join(os.path.dirname(memsection.__file__), "py.typed"))
