@@ -31,6 +31,7 @@ EXTENSIONS: dict[str, tuple[list[str], bool]] = {
     "seqlock": (["ms_seqlock.c", "ms_view.c"], False),
     "ends": (["ms_futex.c", "ms_spin.c", "channel/ms_end.c", "channel/ms_judge.c", "channel/ms_place.c",
               "channel/ms_ring.c", "channel/ms_bell.c"], True),
+    "atomics": ([], False),
     "guard": (["ms_guard.c"], True),
     "system": ([], True),
     "ending": (["ms_ending.c"], True),

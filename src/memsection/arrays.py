@@ -24,6 +24,7 @@ from memsection import schema
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View
+from memsection.atomics import Atomic, is_signed
 from memsection.schema import Field, Repeat, Scalar, Struct, Type
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError
@@ -92,7 +93,7 @@ def _dtype_of(kind: Type) -> np.dtype[Any]:
 # ---------------------------------------------------------------------- the array
 
 
-class Array(np.ndarray[Any, Any]):
+class Array(np.ndarray[Any, Any], Atomic):
     """An ``ndarray`` in a section.
 
     Parts of it are arrays in the section too; what is computed from it is an ordinary ``ndarray``.  Passed to another
@@ -111,6 +112,16 @@ class Array(np.ndarray[Any, Any]):
         """
         view = _view_under(self)
         return None if view is None else _sections.get(view)
+
+    def _integer(self, place: tuple[Any, ...]) -> tuple[Any, bool]:
+        index = place[0] if len(place) == 1 and isinstance(place[0], tuple) else place
+        whole = tuple(whole_number(one, "index") for one in index)
+        if len(whole) != self.ndim:
+            raise IndexError(f"atomic operation: {len(whole)} indices, the array has {self.ndim} dimensions")
+        if not self.dtype.isnative:
+            raise ArgumentError(f"atomic operation: values of {self.dtype} are not in this machine's byte order")
+        one = np.asarray(self[(*whole, ...)])  # without dimensions: a view, and not a copy
+        return one, is_signed(f"{self.dtype.kind}{self.dtype.itemsize}")
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         """A copy, but for the picklers of libraries that pass arguments to other processes: the same memory."""

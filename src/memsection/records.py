@@ -9,6 +9,7 @@ atomic: a value that one writes while others read is ``latest``'s.
 from __future__ import annotations
 
 import ctypes
+import sys
 import weakref
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
@@ -16,6 +17,7 @@ from memsection import schema
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View
+from memsection.atomics import Atomic, is_signed
 from memsection.layouts import (
     Layout,
     Shown,
@@ -33,6 +35,7 @@ from memsection.layouts import (
     uint32,
     uint64,
 )
+from memsection.schema import Scalar, Struct
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
@@ -48,7 +51,7 @@ __all__ = ["Layout", "Records", "create", "float16", "float32", "float64", "int8
            "of", "open", "open_async", "uint8", "uint16", "uint32", "uint64"]
 
 
-class Records:
+class Records(Atomic):
     """Records in a section: a sequence of a fixed length, with slices as lists.
 
     Reading gives a copy in the layout's own form (an instance of the dataclass or structure, a NumPy scalar, or a dict
@@ -91,6 +94,20 @@ class Records:
         with memoryview(self.view) as memory:
             for number, at in enumerate(places):
                 memory[at * size:(at + 1) * size] = whole[number * size:(number + 1) * size]
+
+    def _integer(self, place: tuple[Any, ...]) -> tuple[Any, bool]:
+        if len(place) != 2 or not isinstance(place[1], str):
+            raise TypeError("atomic operation: the place in records is an index and the name of a field")
+        at, kind = self._at(place[0]), self.layout.struct
+        for name in place[1].split("."):
+            field = next((one for one in kind.fields if one.name == name), None) if isinstance(kind, Struct) else None
+            if field is None:
+                raise ArgumentError(f"atomic operation: record {self.layout.name} has no field {place[1]!r}")
+            at, kind = at + field.offset, field.type  # type: ignore[assignment]
+        if not isinstance(kind, Scalar) or kind.code[0] not in ("|", "<" if sys.byteorder == "little" else ">"):
+            raise ArgumentError(f"atomic operation: field {place[1]!r} is no integer in this machine's byte order")
+        signed = is_signed(kind.code[1:])
+        return memoryview(self.view)[at:at + kind.size], signed
 
     @property
     def value(self) -> Any:
