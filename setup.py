@@ -60,7 +60,8 @@ def extensions() -> list[Extension]:
 
 def require_compiler() -> None:
     """End with what is missing, before anything is built, and not with the log of a build that fails."""
-    if sys.platform == "win32" or not {"build", "build_ext", "bdist_wheel", "editable_wheel", "develop", "install"} & set(sys.argv):
+    building = {"build", "build_ext", "bdist_wheel", "editable_wheel", "develop", "install"}
+    if sys.platform == "win32" or not building & set(sys.argv):
         return
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")[0]
     if shutil.which(compiler) is None:

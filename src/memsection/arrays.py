@@ -24,7 +24,7 @@ from memsection import schema
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View
-from memsection.atomics import Atomic, is_signed
+from memsection.atomics import AT_PLACE, Atomic, guarded
 from memsection.schema import Field, Repeat, Scalar, Struct, Type
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError
@@ -113,15 +113,8 @@ class Array(np.ndarray[Any, Any], Atomic):
         view = _view_under(self)
         return None if view is None else _sections.get(view)
 
-    def _integer(self, place: tuple[Any, ...]) -> tuple[Any, bool]:
-        index = place[0] if len(place) == 1 and isinstance(place[0], tuple) else place
-        whole = tuple(whole_number(one, "index") for one in index)
-        if len(whole) != self.ndim:
-            raise IndexError(f"atomic operation: {len(whole)} indices, the array has {self.ndim} dimensions")
-        if not self.dtype.isnative:
-            raise ArgumentError(f"atomic operation: values of {self.dtype} are not in this machine's byte order")
-        one = np.asarray(self[(*whole, ...)])  # without dimensions: a view, and not a copy
-        return one, is_signed(f"{self.dtype.kind}{self.dtype.itemsize}")
+    def _operate(self, operation: str, arguments: tuple[Any, ...], values: int) -> int:
+        return guarded(AT_PLACE[operation], self, *arguments)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         """A copy, but for the picklers of libraries that pass arguments to other processes: the same memory."""

@@ -61,6 +61,13 @@ class Shared:
             raise problem from None
         weakref.finalize(view, section.close)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """The same memory in whatever process takes it, through any pickler; the handle travels as a section's does.
+
+        Whether its writers are trusted is asked anew there, unless they were not trusted here.
+        """
+        return _again, (self.section, self.trusted)
+
     def close(self) -> None:
         """Close the handle, and so perhaps the name; the table stays valid.  Again is harmless.
 
@@ -152,7 +159,7 @@ def _column_that_fails(frame: Any) -> object:
         try:
             pa.array(frame[column])
         except (TypeError, ValueError, pa.ArrowException):
-            return column  # type: ignore[no-any-return]
+            return column
         except Exception:  # noqa: BLE001  # whatever the frame does not do
             return None
     return None
@@ -281,3 +288,8 @@ def of(section: Section, *, version: int | None = None, trusted: bool | None = N
         section.close()
         raise
     return Shared(section, view, size, trusted=trusted)
+
+
+def _again(section: Section, trusted: bool) -> Shared:
+    """Unpickle."""
+    return of(section, trusted=None if trusted else False)

@@ -11,6 +11,9 @@ from typing import Any
 from memsection._native import atomics
 from memsection.vocabulary.errors import ArgumentError
 
+#: For whoever has a strided buffer: the native operations that take it with the indices.
+AT_PLACE: dict[str, Any] = {"load": atomics.load_at, "add": atomics.add_at, "exchange": atomics.exchange_at,
+                            "compare_exchange": atomics.compare_exchange_at}
 _KINDS = {"i4": True, "i8": True, "u4": False, "u8": False}  #: NumPy's codes, and whether each is signed
 
 
@@ -27,6 +30,18 @@ def is_signed(code: str) -> bool:
                             f"this machine's order: {', '.join(_KINDS)}") from None
 
 
+def guarded(operation: Any, *arguments: Any) -> int:
+    """What a native operation gives; what it refuses as the library's own exceptions."""
+    try:
+        return operation(*arguments)  # type: ignore[no-any-return]
+    except BufferError as failure:
+        raise TypeError(f"atomic operation: this memory is read-only here: {failure}") from None
+    except AttributeError as failure:
+        raise TypeError(f"atomic operation: an int is needed: {failure}") from None
+    except (ValueError, OverflowError) as failure:
+        raise ArgumentError(f"atomic operation: {failure}") from None
+
+
 class Atomic:
     """The operations; each is one step for every thread of every process that has the memory.
 
@@ -38,14 +53,13 @@ class Atomic:
         """The buffer of one integer, and whether it has a sign."""
         raise NotImplementedError
 
-    def _operate(self, operation: Any, place: tuple[Any, ...], *values: Any) -> int:
-        target, signed = self._integer(place)
-        try:
-            return operation(target, signed, *values)  # type: ignore[no-any-return]
-        except BufferError as failure:
-            raise TypeError(f"atomic operation: this memory is read-only here: {failure}") from None
-        except (ValueError, OverflowError) as failure:
-            raise ArgumentError(f"atomic operation: {failure}") from None
+    def _operate(self, operation: str, arguments: tuple[Any, ...], values: int) -> int:
+        if len(arguments) <= values:
+            raise TypeError(f"atomic operation: a place and {values} value{'s' * (values != 1)} are needed, "
+                            f"{len(arguments)} arguments were given")
+        split = len(arguments) - values
+        target, signed = self._integer(arguments[:split])
+        return guarded(getattr(atomics, operation), target, signed, *arguments[split:])
 
     def atomic_load(self, *place: Any) -> int:
         """The integer at a place.
@@ -57,7 +71,7 @@ class Atomic:
             ArgumentError: It is no aligned integer of 4 or 8 bytes (ValueError).
             IndexError: There is no such place.
         """
-        return self._operate(atomics.load, place)
+        return self._operate("load", place, 0)
 
     def atomic_store(self, *place_and_value: Any) -> None:
         """Write the integer at a place; the last argument is the value.
@@ -69,8 +83,7 @@ class Atomic:
             ArgumentError: As ``atomic_load``; or the value does not fit (ValueError).
             TypeError: The memory is read-only.
         """
-        *place, value = _with_values(place_and_value, 1)
-        self._operate(atomics.exchange, tuple(place), value)
+        self._operate("exchange", place_and_value, 1)
 
     def atomic_add(self, *place_and_value: Any) -> int:
         """Add the last argument to the integer at a place; a sum beyond its range comes round, as in C.
@@ -85,8 +98,7 @@ class Atomic:
             ArgumentError: As ``atomic_store``.
             TypeError: As ``atomic_store``.
         """
-        *place, value = _with_values(place_and_value, 1)
-        return self._operate(atomics.add, tuple(place), value)
+        return self._operate("add", place_and_value, 1)
 
     def atomic_exchange(self, *place_and_value: Any) -> int:
         """Put the last argument in the place of the integer at a place.
@@ -101,8 +113,7 @@ class Atomic:
             ArgumentError: As ``atomic_store``.
             TypeError: As ``atomic_store``.
         """
-        *place, value = _with_values(place_and_value, 1)
-        return self._operate(atomics.exchange, tuple(place), value)
+        return self._operate("exchange", place_and_value, 1)
 
     def atomic_compare_exchange(self, *place_and_values: Any) -> int:
         """Put the last argument in the place of the integer at a place, if that is the argument before the last.
@@ -117,12 +128,4 @@ class Atomic:
             ArgumentError: As ``atomic_store``.
             TypeError: As ``atomic_store``.
         """
-        *place, expected, desired = _with_values(place_and_values, 2)
-        return self._operate(atomics.compare_exchange, tuple(place), expected, desired)
-
-
-def _with_values(arguments: tuple[Any, ...], values: int) -> tuple[Any, ...]:
-    if len(arguments) <= values:
-        raise TypeError(f"atomic operation: a place and {values} value{'s' * (values > 1)} are needed, "
-                        f"{len(arguments)} arguments were given")
-    return arguments
+        return self._operate("compare_exchange", place_and_values, 2)

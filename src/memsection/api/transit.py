@@ -94,7 +94,10 @@ def _is_anybody_there() -> bool:
         sentinels.append(parent.sentinel)
     from multiprocessing.connection import wait
 
-    return len(wait(sentinels, timeout=0)) < len(sentinels) if sentinels else False
+    try:
+        return len(wait(sentinels, timeout=0)) < len(sentinels) if sentinels else False
+    except (OSError, ValueError):
+        return True  # a sentinel that somebody closed tells nothing: joblib's pools have such
 
 
 class Transit:

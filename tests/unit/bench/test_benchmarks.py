@@ -27,7 +27,7 @@ def run(code: str, *arguments: str) -> str:
 
 
 @pytest.mark.parametrize("name", ["section_open_close.py", "import_time.py", "bandwidth.py", "mutex_uncontended.py",
-                                  "mutex_contended.py", "event_ping_pong.py", "event_recovery.py"])
+                                  "mutex_contended.py", "atomic_counter.py", "event_ping_pong.py", "event_recovery.py"])
 def test_a_benchmark_prints_machine_median_and_ratio(name: str) -> None:
     text = run(name, "--rounds", "2")
     assert f"Python {'.'.join(map(str, sys.version_info[:3]))}, commit" in text

@@ -26,8 +26,8 @@ def test_a_name_that_a_killed_process_left_is_told_of(scope: str, caplog: pytest
     with caplog.at_level(logging.DEBUG, "memsection"):
         with pytest.raises(NotFoundError):
             Section.open(scope + name)
-    if scope == "":
-        assert [(record.name, record.levelname) for record in caplog.records] == [("memsection", "INFO")]
+    if scope == "":  # a Global one may have been removed before, without a word that reaches here
+        assert {(record.name, record.levelname) for record in caplog.records} == {("memsection", "INFO")}
         assert name in caplog.text
 
 
@@ -44,5 +44,6 @@ def test_a_repaired_mutex_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_nothing_imports_logging_and_nothing_is_said_without_it() -> None:
     program = "import sys; from memsection import Section; Section.create('x', 1).close(); print('logging' in sys.modules)"
-    assert subprocess.check_output([sys.executable, "-S", "-c", program], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}) \
-        == b"False\n"
+    done = subprocess.check_output([sys.executable, "-S", "-c", program],
+                                   env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert done == b"False\n"

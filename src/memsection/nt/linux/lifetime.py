@@ -21,8 +21,7 @@ from collections.abc import Iterator
 from memsection.nt.linux import acl, bodies, control_page, namespace
 from memsection.nt.linux import syscalls as sys_
 from memsection.nt.linux.handles import decode, descriptor_info
-from memsection.vocabulary import names
-from memsection.vocabulary import log
+from memsection.vocabulary import log, names
 from memsection.vocabulary import status as st
 from memsection.vocabulary.descriptor import SecurityDescriptor
 from memsection.vocabulary.errors import NtError
@@ -178,7 +177,7 @@ def _open_file(place: namespace.Place, mode: int) -> int | None:
         raise
 
 
-_SWEPT = "removed the name %r: nobody has a handle to its object any more, so its last user died"
+SWEPT = "removed the name %r: nobody has a handle to its object any more, so its last user died"
 
 
 def _find_local(place: namespace.Place, writable: bool) -> Found | None:
@@ -212,7 +211,7 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
         if try_lock(body, sys_.LOCK_EX):  # no handle anywhere: what was found is a view's, or on its way out (L4)
             if sys_.fstat(locator_fd).st_nlink:
                 sys_.unlink(place.file, dir_fd=place.dirfd)
-                log.tell(log.INFO, _SWEPT, place.leaf)
+                log.tell(log.INFO, SWEPT, place.leaf)
             return None
         if (not try_lock(body, sys_.LOCK_SH) or exclusive and not try_lock(locator_fd, sys_.LOCK_SH)
                 or not sys_.fstat(locator_fd).st_nlink):
@@ -241,7 +240,7 @@ def _sweep_locator(place: namespace.Place, locator_fd: int) -> bool:
         return False
     if sys_.fstat(locator_fd).st_nlink:
         sys_.unlink(place.file, dir_fd=place.dirfd)
-        log.tell(log.INFO, _SWEPT, place.leaf)
+        log.tell(log.INFO, SWEPT, place.leaf)
     return True
 
 

@@ -19,6 +19,7 @@ import time
 
 from memsection.nt.linux import _fast, lifetime, namespace
 from memsection.nt.linux import syscalls as sys_
+from memsection.vocabulary import log
 from memsection.vocabulary.errors import NtError
 
 SLICE = 32  #: files that are looked at each time
@@ -116,6 +117,7 @@ def _remove_body(dirfd: int, file: str, uid: int) -> bool:
         if (named.st_dev, named.st_ino) != (found.st_dev, found.st_ino):
             return False
         sys_.unlink(file, dir_fd=dirfd)
+        log.tell(log.INFO, lifetime.SWEPT, file.removeprefix(namespace.GLOBAL_PREFIX))
         return True
     except OSError:
         return False
@@ -230,6 +232,7 @@ def _remove_locator(dirfd: int, file: str, identity: tuple[int, int] | None) -> 
                 or not sys_.fstat(fd).st_nlink or _read_identity(fd) != identity):
             return False
         sys_.unlink(file, dir_fd=dirfd)
+        log.tell(log.INFO, lifetime.SWEPT, file.removeprefix(namespace.GLOBAL_PREFIX))
         return True
     except OSError:
         return False
