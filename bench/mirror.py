@@ -26,9 +26,15 @@ from typing import Any
 
 from measure import heading, median, span, table
 
+try:
+    import zmq
+except ImportError:
+    zmq = None  # type: ignore[assignment]
+
 SMALL, FRAME = 64, 6_220_800
 PORT = 7411
 FASTEST = 200  #: frames each second
+RAW, MIRROR, ZMQ = "raw TCP", "mirror", "pyzmq"
 STAMP = struct.Struct("<q")
 
 
@@ -74,6 +80,7 @@ class Sender:
     def __init__(self) -> None:
         self.values: dict[int, Any] = {}
         self.sockets: dict[int, socket.socket] = {}
+        self.queues: dict[int, Any] = {}
 
     def open(self, network: dict[str, Any], address: str) -> str:
         from memsection import latest, mirror
@@ -87,11 +94,20 @@ class Sender:
         for size in (SMALL, FRAME):
             self.sockets[size], _ = server.accept()
             self.sockets[size].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if zmq is not None:
+            for number, size in enumerate((SMALL, FRAME)):
+                self.queues[size] = zmq.Context.instance().socket(zmq.PUSH)
+                self.queues[size].sndhwm = 2
+                self.queues[size].bind(f"tcp://{address}:{PORT + 2 + number}")
         return "ready"
 
     def send(self, way: str, size: int, rate: float, seconds: float) -> float:
         value, pause = bytearray(size), 1 / rate if rate else 0.0
-        put = self.sockets[size].sendall if way == "raw TCP" else self.values[size].write
+        put = {
+            RAW: self.sockets[size].sendall,
+            MIRROR: self.values[size].write,
+            ZMQ: self.queues[size].send if self.queues else None,
+        }[way]
         end, due = time.monotonic() + seconds, time.monotonic()
         sent = 0
         while time.monotonic() < end:
@@ -119,7 +135,7 @@ class Receiver:
         from memsection import latest, mirror
 
         self.network = mirror.Network(**network)
-        self.sockets, self.replicas, self.readers = {}, {}, {}
+        self.sockets, self.replicas, self.readers, self.queues = {}, {}, {}, {}
         for size in (SMALL, FRAME):
             self.replicas[size] = mirror.subscribe(f"robot/value{size}", network=self.network)
             if not self.replicas[size].wait(timeout=20):
@@ -127,11 +143,16 @@ class Receiver:
             self.readers[size] = latest.open(f"value{size}")
             if address:
                 self.sockets[size] = socket.create_connection((address, PORT + 1))
+        if zmq is not None and address:
+            for number, size in enumerate((SMALL, FRAME)):
+                self.queues[size] = zmq.Context.instance().socket(zmq.PULL)
+                self.queues[size].rcvhwm = 2
+                self.queues[size].connect(f"tcp://{address}:{PORT + 2 + number}")
         return "ready"
 
     def receive(self, way: str, size: int) -> list[float]:
         value = bytearray(size)
-        take = self._from_socket(size) if way == "raw TCP" else self._from_replica(size)
+        take = {RAW: self._from_socket, MIRROR: self._from_replica, ZMQ: self._from_queue}[way](size)
         times: list[float] = []
         while True:
             take(value)
@@ -148,6 +169,14 @@ class Receiver:
             memory, at = memoryview(value), 0
             while at < size:
                 at += source.recv_into(memory[at:])
+
+        return take
+
+    def _from_queue(self, size: int) -> Callable[[bytearray], None]:
+        source = self.queues[size]
+
+        def take(value: bytearray) -> None:
+            value[:] = source.recv(copy=False).buffer
 
         return take
 
@@ -262,8 +291,9 @@ class Bench:
     def row(
         self, size: int, rate: float, seconds: float, rounds: int
     ) -> dict[str, list[tuple[float, float]]]:
-        """Median latency and values each second of both ways, round by round."""
-        found: dict[str, list[tuple[float, float]]] = {"raw TCP": [], "mirror": []}
+        """Median latency and values each second of every way, round by round."""
+        ways = (RAW, MIRROR) if zmq is None else (RAW, MIRROR, ZMQ)
+        found: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
         for _ in range(rounds):
             for way, results in found.items():
                 self.receivers[0].tell("receive", way=way, size=size)
@@ -273,7 +303,7 @@ class Bench:
                     "send",
                     way=way,
                     size=size,
-                    rate=rate or (0 if way == "raw TCP" else FASTEST),
+                    rate=rate or (FASTEST if way == MIRROR else 0),
                     seconds=seconds,
                 )
                 times = self.receivers[0].answer()
@@ -290,7 +320,7 @@ def _ratio(found: dict[str, list[tuple[float, float]]], what: int) -> float:
     return median(
         [
             mine[what] / raw[what]
-            for mine, raw in zip(found["mirror"], found["raw TCP"], strict=True)
+            for mine, raw in zip(found[MIRROR], found[RAW], strict=True)
         ]
     )
 
@@ -330,10 +360,13 @@ def compare(bench: Bench, scale: float) -> list[list[str]]:
         if shaped:
             bench.ip(bench.sender, "qdisc", "del", "dev", "cable", "root", tool="tc")
         for what, target in targets.items():
-            raw, mine = (median([one[what] for one in found[way]]) for way in ("raw TCP", "mirror"))
+            shown = [
+                "" if way not in found else span(middle) if what == 0 else f"{middle:.1f}"
+                for way in (RAW, ZMQ, MIRROR)
+                for middle in [median([one[what] for one in found.get(way, [(0.0, 0.0)])])]
+            ]
             ratio = _ratio(found, what)
             reached = ratio <= target if what == 0 else ratio >= target
-            shown = (span(raw), span(mine)) if what == 0 else (f"{raw:.1f}", f"{mine:.1f}")
             lines.append(
                 [
                     title,
@@ -379,6 +412,7 @@ def writer_cost() -> list[str]:
     return [
         "latest.write of 64 B, while it is published",
         span(median(samples["plain"])),
+        "",
         span(median(samples["published"])),
         f"+{max(added, 0) * 1e6:.2f} us",
         "<= +1 us",
@@ -412,7 +446,7 @@ def subscribers(counts: tuple[int, ...], seconds: float) -> list[list[str]]:
             socket.create_connection(("127.0.0.1", PORT + 1)).close()
         bench.sender.answer()
         cpu = bench.sender.ask("processor")
-        bench.sender.tell("send", way="mirror", size=FRAME, rate=30, seconds=seconds + 1)
+        bench.sender.tell("send", way=MIRROR, size=FRAME, rate=30, seconds=seconds + 1)
         time.sleep(0.5)
         for peer in bench.receivers:
             peer.tell("count", seconds=seconds)
@@ -464,7 +498,7 @@ def main() -> None:
     finally:
         bench.end()
     lines.append(writer_cost())
-    print(table([where, "raw TCP", "mirror", "ratio", "target", ""], lines))
+    print(table([where, RAW, ZMQ, MIRROR, "ratio", "target", ""], lines))
 
 
 if __name__ == "__main__":

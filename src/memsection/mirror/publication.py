@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 
 MOST_PULLS = 64  #: at the same time, of one publication
 MOST_SNAPSHOTS = 4  #: in memory at the same time, for subscribers of different speed
-_BUSY, _IDLE = (
-    0.0001,
-    0.002,
-)  #: seconds between two looks at a latest value, just after news and long after it
+#: Seconds between two looks at a latest value, just after news and long after it.  Waiting for it
+#: would cost the writer a system call for each value, to wake us (2 us); a look costs it nothing.
+_BUSY, _IDLE = 0.0001, 0.002
 _LIVELY = 0.5  #: seconds after news during which looks are frequent
 IDLE_THREAD = 5.0  #: seconds after which a thread without a pull ends
 
