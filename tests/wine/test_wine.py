@@ -29,7 +29,7 @@ from memsection import (
     wine,
 )
 from memsection.wine import memory, processes
-from memsection.wine.helper import Helper
+from memsection.wine.helper import Helper, bits_of
 
 HERE = Path(__file__).resolve().parent
 TOOLS = HERE.parents[1] / "tools"
@@ -355,6 +355,12 @@ def test_the_helpers_are_what_their_source_makes() -> None:
         pytest.skip("needs both compilers of mingw-w64")
     assert helpers.differing() == []
     assert all((helpers.HELPERS / helpers.name(bits)).stat().st_size < 10_000 for bits in helpers.COMPILERS)
+
+
+def test_a_prefix_of_32_bits_gets_that_helper(game: object, tmp_path: Path) -> None:
+    assert bits_of(game.prefix) == 64
+    (tmp_path / "drive_c" / "windows" / "system32").mkdir(parents=True)
+    assert bits_of(str(tmp_path)) == 32
 
 
 def command(*words: str) -> subprocess.CompletedProcess[str]:

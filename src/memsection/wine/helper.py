@@ -38,13 +38,13 @@ class Helper:
         Error: The helper does not start there.
     """
 
-    def __init__(self, prefix: processes.Prefix, *, bits: int = 64, keep: int = -1) -> None:
+    def __init__(self, prefix: processes.Prefix, *, keep: int = -1) -> None:
         self.prefix = prefix
         self._token = secrets.token_hex(8)
         self._copy: str | None = None
         self._rest = b""
         self._owed = False
-        self.process = self._start(bits, keep)
+        self.process = self._start(bits_of(f"/proc/{prefix.pid}/root{prefix.path}"), keep)
         try:
             self.ask("hello")
         except BaseException:
@@ -224,6 +224,11 @@ class Helper:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def bits_of(prefix: str) -> int:
+    """Which helper a prefix takes: one of 32 bits has no directory for the other 32-bit programs."""
+    return 64 if os.path.isdir(os.path.join(prefix, "drive_c", "windows", "syswow64")) else 32
 
 
 def _status(value: int) -> int:
