@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""The model of a channel's words: no state breaks an invariant, and each rule left out is found out."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[3] / "tools" / "channel_model.py"
+spec = importlib.util.spec_from_file_location("channel_model", SOURCE)
+assert spec is not None and spec.loader is not None
+channel_model = importlib.util.module_from_spec(spec)
+sys.modules["channel_model"] = channel_model
+spec.loader.exec_module(channel_model)
+
+
+@pytest.mark.invariant("Q2")
+@pytest.mark.invariant("Q3")
+@pytest.mark.parametrize("name", channel_model.CONFIGURATIONS)
+def test_every_state_of_a_channels_words_is_as_it_must_be(name: str) -> None:
+    assert channel_model.CONFIGURATIONS[name].explore() > 1000
+
+
+@pytest.mark.parametrize("fault", channel_model.FAULTS)
+def test_a_rule_left_out_is_found_out(fault: str) -> None:
+    with pytest.raises(channel_model.Violation):
+        channel_model.FAULTY[fault].explore()
