@@ -15,6 +15,7 @@ import os
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,7 @@ from two_processes import meet, processors
 from memsection.channels import Queue
 
 Case = Callable[[int], float]  # seconds for one message, of so many
+SETTLE = 0.2  # seconds that a partner stays, because some peers send by a thread of their own
 FRAME = 6_220_800  # bytes of a picture of 1080 lines
 
 
@@ -42,6 +44,7 @@ def echo(make: Callable[[], tuple[Callable[[Any], Any], Callable[[], Any], Calla
         def partner() -> None:
             for _ in range(count):
                 answer(take())
+            time.sleep(SETTLE)
 
         return meet(mine, partner, processors()) / count
 
@@ -64,6 +67,7 @@ def one_way(make: Callable[[], tuple[Callable[[Any], Any], Callable[[], Any], Ca
             for _ in range(count):
                 take()
             answer(value)
+            time.sleep(SETTLE)
 
         return meet(mine, partner, processors()) / count
 
@@ -238,6 +242,7 @@ def acknowledged(make: Callable[[], Any], value: Any, small: Any) -> Case:
             for _ in range(count):
                 take()
                 answer(small)
+            time.sleep(SETTLE)
 
         return meet(mine, partner, processors()) / count
 
