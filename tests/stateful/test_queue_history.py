@@ -17,7 +17,7 @@ from support.objects import unique_name
 from memsection import EndOfChannelError, NoReceiverError, WaitTimeoutError
 from memsection.channels import Queue
 
-LENGTHS = st.sampled_from([0, 5, 112, 113, 4000, 9000])
+LENGTHS = st.sampled_from([0, 5, 112, 113, 4000, 9000, 70_000])
 
 
 class QueueHistory(RuleBasedStateMachine):
@@ -148,5 +148,5 @@ class QueueHistory(RuleBasedStateMachine):
 
 
 TestQueueHistory = QueueHistory.TestCase
-TestQueueHistory.settings = settings(max_examples=15, stateful_step_count=30, deadline=None, derandomize=True,
+TestQueueHistory.settings = settings(max_examples=10, stateful_step_count=25, deadline=None, derandomize=True,
                                      suppress_health_check=list(HealthCheck))

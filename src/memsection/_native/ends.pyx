@@ -603,8 +603,11 @@ cdef class End:
                 finally:
                     PyBuffer_Release(&source)
                 if result == -EMSGSIZE:
-                    self._codec.send_large(self, value, timeout)
                     result = 0
+                    try:
+                        self._codec.send_large(self, value, left)
+                    except TimeoutError:
+                        result = -ETIMEDOUT
                 if result:
                     break
                 sent += 1

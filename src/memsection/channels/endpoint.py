@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import types
+from weakref import WeakSet
 
 from memsection._native import ends
 from memsection.channels import opening, overflow
@@ -29,6 +30,9 @@ else:
 
     class Base:
         __class_getitem__ = classmethod(types.GenericAlias)
+
+#: The ends of this process.
+_open: WeakSet[Any] = WeakSet()
 
 ROLES = {"send": ends.SEND, "receive": ends.RECEIVE, "both": ends.BOTH}
 
@@ -55,6 +59,7 @@ class Endpoint(Base[T]):
     _core: ends.End
     _codec: Codec
     _view: View
+    _pid: int  # of the process that made this object
 
     def __init__(self) -> None:
         name = type(self).__name__
@@ -79,6 +84,8 @@ class Endpoint(Base[T]):
         channel.kept = core.kept
         self.section, self.role, self.capacity, self.largest = section, role, shape[0], channel.largest
         self._core, self._codec, self._view = core, kind, view
+        self._pid = os.getpid()
+        _open.add(self)
         for name in cls._shadowed:
             self.__dict__[name] = getattr(core, name)  # what users call, without a Python frame in between
         return self
@@ -166,7 +173,7 @@ class Endpoint(Base[T]):
         Raises:
             AccessError: The section's handle is protected from close; it stays open.
         """
-        if not self._core.closed and self._codec.channel.sent:
+        if not self._core.closed and self._codec.channel.sent and not self._handed_over():
             overflow.wait_until_taken(self._codec.channel, self._core, ends.RECEIVE)
         self._core.close()
         self._view.close()
@@ -177,6 +184,16 @@ class Endpoint(Base[T]):
         from memsection.channels.waiting import Waiting
 
         return Waiting(self._core, self.name).other
+
+    def _handed_over(self) -> bool:
+        """Have another end of this process keep the memory of what was sent and not taken yet, if there is one."""
+        for other in list(_open):
+            # Of those that a forked child was born with nobody may ever make use.
+            if other is not self and other._pid == os.getpid() and not other.closed and other.section.same_object(self.section):
+                other._codec.channel.sent += self._codec.channel.sent
+                self._codec.channel.sent = []
+                return True
+        return False
 
     def __enter__(self) -> Self:
         if self.closed:

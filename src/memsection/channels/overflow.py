@@ -35,7 +35,7 @@ class Sent:
     """One that was sent: its section, and where its descriptor waits."""
 
     def __init__(self, section: Section, where: tuple[int, int, int]) -> None:
-        self.section, self.where = section, where
+        self.section, self.where, self.pid = section, where, os.getpid()
 
 
 def send(channel: Channel, end: ends.End, parts: list[tuple[int, Any]], length: int, kind: int,
@@ -104,7 +104,7 @@ def settle(channel: Channel, end: ends.End) -> bool:
     """Let go of the memory of messages that were taken: whether there are none left."""
     left = []
     for sent in channel.sent:
-        if end.waits(*sent.where):
+        if sent.pid == os.getpid() and end.waits(*sent.where):  # a forked child's are its parent's
             left.append(sent)
         else:
             sent.section.close()

@@ -336,6 +336,14 @@ def test_memory_of_its_own_goes_when_the_message_was_taken() -> None:
         assert len(queue._codec.channel.sent) == 1
 
 
+def test_memory_of_its_own_goes_to_another_end_of_the_process_when_its_own_is_closed() -> None:
+    name = unique_name()
+    with Queue.create(name, bytes) as queue:
+        with Queue.open(name) as other:
+            other.send(b"x" * HUGE)
+        assert queue.receive(0) == b"x" * HUGE
+
+
 # ---------------------------------------------------------------------- ends and the end
 
 
