@@ -25,7 +25,7 @@ RECORD = {
 }
 
 
-@pytest.mark.sentence(36)
+@pytest.mark.sentence(37)
 @pytest.mark.parametrize(
     "said",
     [
@@ -92,7 +92,7 @@ def test_what_is_not_known_is_not_passed_on() -> None:
     assert named["fingerprint"] != "forged"
 
 
-@pytest.mark.sentence(36)
+@pytest.mark.sentence(37)
 @pytest.mark.parametrize(
     ("facts", "size"),
     [
@@ -206,7 +206,7 @@ LIES = {
 }
 
 
-@pytest.mark.sentence(36)
+@pytest.mark.sentence(37)
 @pytest.mark.parametrize("lie", LIES)
 def test_a_pull_of_lies_publishes_nothing(lie: str, robot: Host, base: Host, port: int) -> None:
     robot.run(
@@ -231,7 +231,7 @@ def test_a_pull_of_lies_publishes_nothing(lie: str, robot: Host, base: Host, por
     robot.run("del made")
 
 
-@pytest.mark.sentence(36)
+@pytest.mark.sentence(37)
 def test_an_oversized_announcement_commits_no_memory(robot: Host, base: Host, port: int) -> None:
     robot.run(
         LIAR.replace("PORT", str(port))

@@ -64,7 +64,7 @@ def test_a_replica_behind_a_router_is_as_any_other(routed: tuple[Host, Host, Hos
     assert base.value("large.state") == "live"
 
 
-@pytest.mark.sentence(34)
+@pytest.mark.sentence(35)
 def test_a_router_lets_nobody_publish_for_another_host(routed: tuple[Host, Host, Host]) -> None:
     _, base, evil = routed
     evil.run(

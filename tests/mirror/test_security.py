@@ -52,7 +52,7 @@ def pair(host: Callable[..., Host], keys: Path, port: int) -> tuple[Host, Host]:
     return robot, base
 
 
-@pytest.mark.sentence(33)
+@pytest.mark.sentence(34)
 @pytest.mark.parametrize("option", ["listen", "connect"])
 @pytest.mark.parametrize(
     "endpoint", ["tcp/0.0.0.0:7447", "10.0.0.1:7447", "tcp/[::]:7447", "tcp/robot.lab:7447"]
@@ -160,7 +160,7 @@ def test_with_certificates_everything_works_as_without(pair: tuple[Host, Host]) 
     assert base.value("[one.key for one in mirror.publications(net)]") == ["robot/camera"]
 
 
-@pytest.mark.sentence(34)
+@pytest.mark.sentence(35)
 def test_a_host_with_another_certificate_cannot_publish_for_it(
     host: Callable[..., Host], keys: Path, port: int
 ) -> None:
@@ -202,7 +202,7 @@ def test_a_host_with_another_certificate_cannot_publish_for_it(
     evil.run("del claims")
 
 
-@pytest.mark.sentence(34)
+@pytest.mark.sentence(35)
 def test_what_another_host_listens_with_is_not_believed(
     host: Callable[..., Host], keys: Path, port: int
 ) -> None:
@@ -223,7 +223,7 @@ def test_what_another_host_listens_with_is_not_believed(
     assert base.value("mirror.publications(net, 'robot/*')") == []
 
 
-@pytest.mark.sentence(35)
+@pytest.mark.sentence(36)
 @pytest.mark.parametrize(
     "who", ["a stranger's authority", "an expired certificate", "nobody", "a port that is closed"]
 )

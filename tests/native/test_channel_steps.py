@@ -272,7 +272,7 @@ def lock_for_reading(channel: Channel) -> int:
     return reader
 
 
-@pytest.mark.sentence(37)
+@pytest.mark.sentence(32)
 def test_who_may_only_read_can_keep_others_from_opening_and_hides_no_death(make: Make) -> None:
     channel = make()
     sender, receiver = channel.open(SEND), channel.open(RECEIVE)

@@ -67,7 +67,7 @@ def test_every_kind_of_section_is_found(game: object, name: str, size: int) -> N
             assert view[0x100000] == 0x42
 
 
-@pytest.mark.sentence(38)
+@pytest.mark.sentence(39)
 def test_it_is_read_only_unless_asked_and_in_the_kernel_too(game: object) -> None:
     with wine.open("Local\\acpmf_physics", prefix=game.prefix) as section:
         with pytest.raises(AccessError):
@@ -134,7 +134,7 @@ def test_waiting_finds_a_name_that_comes_later(game: object) -> None:
             assert process.stdout.readline() == "8192\n"
 
 
-@pytest.mark.sentence(37)
+@pytest.mark.sentence(38)
 def test_a_prefix_that_does_not_run_is_never_started(tmp_path: Path) -> None:
     for attempt in (wine.ls, lambda path: wine.open("x", prefix=path), lambda path: wine.open_event("x", path)):
         with pytest.raises(NotFoundError):
@@ -206,7 +206,7 @@ def test_ctrl_c_ends_a_wait_and_loses_nothing(game: object) -> None:
         assert manual.wait(20)
 
 
-@pytest.mark.sentence(39)
+@pytest.mark.sentence(40)
 def test_a_helper_that_is_killed_is_an_error_and_no_wait(game: object) -> None:
     event = wine.open_event("Local\\manual", game.prefix)
     os.kill(event._helper.pid(), signal.SIGKILL)
@@ -314,7 +314,7 @@ def test_a_game_in_a_container(start: Callable[..., object], executable: Path, s
 # ---------------------------------------------------------------------- what is believed
 
 
-@pytest.mark.sentence(40)
+@pytest.mark.sentence(41)
 def test_only_the_memory_that_was_meant_is_opened(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"x" * 4096)

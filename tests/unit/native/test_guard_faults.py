@@ -387,7 +387,7 @@ def test_the_followed_functions_do_what_they_did() -> None:
     """)
 
 
-@pytest.mark.sentence(32)
+@pytest.mark.sentence(33)
 @pytest.mark.parametrize(("prepare", "status"), [
     ("signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())", -signal.SIGBUS),
     ("signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {signal.SIGBUS})", 0),
