@@ -10,16 +10,33 @@ from typing import Annotated
 import typer
 
 import memsection
-from memsection.cli import cat, demo, doctor, handles, ls, mirror, peek, rm, run_command, share, show, top
+from memsection.cli import (
+    bench,
+    cat,
+    demo,
+    doctor,
+    handles,
+    ls,
+    mirror,
+    peek,
+    receive,
+    rm,
+    run_command,
+    send,
+    share,
+    show,
+    top,
+)
 from memsection.cli.output import complain
 
 app = typer.Typer(name="memsection", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
                   context_settings={"help_option_names": ["-h", "--help"]},
                   help="Shared memory with names, handles, rights and a lifetime: Windows section objects.")
 for function in (demo.demo, share.share, cat.cat, ls.ls, show.show, peek.peek, top.top, handles.handles, rm.rm,
-                 doctor.doctor):
+                 send.send, receive.receive, doctor.doctor):
     app.command()(function)
 app.add_typer(mirror.app, name="mirror")
+app.add_typer(bench.app, name="bench")
 app.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(
     run_command.run)
 if sys.platform != "win32":

@@ -9,6 +9,7 @@ import psutil
 import typer
 
 from memsection import Section, errors
+from memsection.cli.channel_facts import ChannelFacts, look_at
 from memsection.cli.output import flags_words, note, out, print_json, rights_words, size_words, table, type_word
 from memsection.nt import kernel
 from memsection.vocabulary.names import win32_name
@@ -53,8 +54,16 @@ def replica_of(found: NamedObject) -> Any:
     return status_of(found.name)
 
 
+def channel_in(found: NamedObject) -> ChannelFacts | None:
+    """The channel that a section is; None for everything else."""
+    return look_at(found.name) if found.type_name == "Section" and found.name else None
+
+
 def kind_words(found: NamedObject) -> str:
-    """``Section``, or ``Section, replica of robot/camera (live)``."""
+    """``Section``, ``Section, replica of robot/camera (live)``, or ``Section, queue of bytes, 3 of 1024 waiting``."""
+    channel = channel_in(found)
+    if channel is not None:
+        return f"{type_word(found.type_name)}, {channel.summary()}"
     replica = replica_of(found)
     return type_word(found.type_name) + (f", replica of {printable(replica.key)} ({replica.state(MAX_AGE)})" if replica else "")
 
@@ -86,9 +95,10 @@ def find_unnamed() -> list[NamedObject]:
 
 def as_json(found: NamedObject) -> dict[str, Any]:
     """What ``--json`` says of an object."""
-    replica = replica_of(found)
+    replica, channel = replica_of(found), channel_in(found)
     return {"name": found.name or None, "type": type_word(found.type_name), "size": found.size, "owner": found.owner,
             "problem": found.problem or None, "holders": [holder_json(holder) for holder in found.holders],
+            **({"channel": channel.json()} if channel is not None else {}),
             **({"replica_of": replica.key, "replica_state": replica.state(MAX_AGE)} if replica is not None else {})}
 
 

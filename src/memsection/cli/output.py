@@ -81,6 +81,12 @@ def json_text(value: Any) -> str:
     return "\n".join(line if line.isprintable() else "".join(map(_json_character, line)) for line in text.split("\n"))
 
 
+def json_line(value: Any) -> str:
+    """A JSON document on one line, with every unprintable character as JSON's escape."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else "".join(map(_json_character, text))
+
+
 def _json_character(character: str) -> str:
     return character if character.isprintable() else json.dumps(character)[1:-1]
 

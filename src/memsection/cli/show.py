@@ -13,7 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from memsection import Security, errors
-from memsection.cli.ls import as_json
+from memsection.cli.channel_facts import ChannelFacts
+from memsection.cli.ls import as_json, channel_in
 from memsection.cli.output import command_of, flags_words, out, print_json, rights_words, size_words, table, type_word
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
@@ -35,7 +36,7 @@ def show(
         raise errors.NotFoundError(f"show '{name}': no object has this name")
     facts = details(found)
     if json:
-        print_json({**as_json(found), **{key: value for key, value in facts.items() if key != "picture"}})
+        print_json({**as_json(found), **{key: value for key, value in facts.items() if key not in ("picture", "channel")}})
         return
     out.print(render(found, facts))
 
@@ -73,7 +74,7 @@ def details(found: s.NamedObject) -> dict[str, Any]:
         finally:
             kernel.close(handle)
     if found.type_name == "Section":
-        facts.update(_pages(found))
+        facts.update(_pages(found), channel=channel_in(found))
     return facts
 
 
@@ -174,6 +175,8 @@ def _lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]
     if found.type_name == "Section":
         lines.append(("size", f"{found.size} bytes ({size_words(found.size)})"
                       + "".join(f", {word}" for word in facts.get("attributes", ()))))
+    if facts.get("channel") is not None:
+        lines.extend(_channel(facts["channel"]))
     if "picture" in facts:
         lines.append(("pages", f"▕{facts['picture']}▏ {facts['resident_pages']} of {facts['pages']} resident"))
     if found.type_name == "Mutant" and "free" in facts:
@@ -199,6 +202,18 @@ def _lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]
         lines.append(("refused", facts["refused"]))
     if found.problem:
         lines.append(("problem", found.problem))
+    return lines
+
+
+def _channel(channel: ChannelFacts) -> list[tuple[str, str]]:
+    """What a channel says of itself, and who has an end of it."""
+    limits = ", ".join(f"{key} {getattr(channel, key)}" for key in ("largest", "redeliver", "version")
+                       if getattr(channel, key))
+    lines = [("channel", channel.summary()), *([("", limits)] if limits else [])]
+    for label, end in zip(["ends"] + [""] * len(channel.ends), channel.ends, strict=False):
+        held = f", {end.in_hand} in hand" if end.in_hand else ""
+        lines.append((label, f"process {end.pid}, {end.role}{held}: {command_of(end.pid)}" if end.alive else
+                      f"process {end.pid}, {end.role}{held}, which has ended"))
     return lines
 
 

@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""What can be seen of a channel from outside, without an end of it and without changing a byte.
+
+Everything here was written by strangers: it is read once, checked, and shown, never believed.  Only
+whether the owner of an end lives is the kernel's word: it has a lock on the byte of its slot.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import sys
+from array import array
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from memsection import Section, errors, schema
+from memsection.vocabulary.text import shown
+
+KINDS = ("queue", "topic", "service")
+LAYOUT = 1  #: version of the memory's layout that this file can read
+MOST_POSITIONS = 8192  #: of a longer ring only what the hints say is counted
+MOST_PLACES = 1 << 16
+_HEADER = struct.Struct(
+    "<IIII QQQ I 20x Q 56x Q I"
+)  # ms_channel.h: magic to down, tail, head, again
+_MAGIC, _PAGE, _ENTRY, _MEMBERS, _MEMBER = 0x4C4E4843, 4096, 128, 512, struct.Struct("<IIII")
+_ENDS_MOST, _CAPACITY_MOST, _UNITS_MOST = 1023, 1 << 22, 1 << 22
+_FULL, _HELD, _AGAIN = 2, 4, 6  # states of positions; of places
+_LOCKS = (1 << 62) + (1 << 32)
+_FLOCK = struct.Struct("hhqqi4x")
+_ROLES = {1: "send", 2: "receive", 3: "both"}
+
+
+@dataclass
+class ChannelEnd:
+    """One that says that it has the channel open."""
+
+    pid: int
+    role: str
+    alive: bool
+    in_hand: int = 0
+
+
+@dataclass
+class ChannelFacts:
+    """A channel from outside."""
+
+    kind: str
+    spec: str
+    capacity: int | None = None
+    largest: int | None = None
+    redeliver: int | None = None
+    version: int | None = None
+    shut_down: bool | None = None
+    waiting: int | None = None
+    in_hand: int | None = None
+    problem: str | None = None
+    ends: list[ChannelEnd] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """``queue of bytes, 3 of 1024 waiting, 1 in hand``: printable."""
+        words = [f"{self.kind} of {shown(self.spec, 40)}"]
+        if self.waiting is not None:
+            words.append(f"{self.waiting} of {self.capacity} waiting")
+        if self.in_hand:
+            words.append(f"{self.in_hand} in hand")
+        if self.shut_down:
+            words.append("shut down")
+        if self.problem:
+            words.append(self.problem)
+        return ", ".join(words)
+
+    def json(self) -> dict[str, Any]:
+        """For ``--json``."""
+        return asdict(self)
+
+
+def look_at(name: str) -> ChannelFacts | None:
+    """The channel in the section of this name; None for any other, and for one that may not be read."""
+    if sys.platform != "linux":
+        return None
+    try:
+        with Section.open(name, access="r") as section:
+            return look(section)
+    except (errors.Error, OSError):
+        return None
+
+
+def look(section: Section) -> ChannelFacts | None:
+    """The channel in a section, None if it has none."""
+    fd = section.fileno()
+    # Before anything is mapped: a page that nobody has touched would get memory by our look.
+    if _bytes(fd, section.size - schema.FOOTER.size, 8) != schema.MAGIC:
+        return None
+    described = schema.describe(section)
+    if described is None or described.get("kind") not in KINDS:
+        return None
+    spec = str(described.get("spec"))
+    if described.get("name") and spec == "record":
+        spec = f"record {described['name']}"
+    found = ChannelFacts(described["kind"], spec)
+    for key in ("capacity", "largest", "redeliver", "version"):
+        setattr(found, key, _number(described.get(key)))
+    if found.kind != "queue":
+        return found
+    if described.get("layout") != LAYOUT:
+        found.problem = (
+            f"a layout of version {shown(described.get('layout'), 20)}, which is not known here"
+        )
+    elif not _read(fd, section.size, described.get("shape"), found):
+        found.problem = "damaged"
+    return found
+
+
+def _number(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value < 1 << 62 else None
+
+
+def _bytes(fd: int, at: int, count: int) -> bytes:
+    """So many bytes, or as many as there are; by a call, which gives no page memory."""
+    if sys.platform == "win32":
+        return b""
+    return os.pread(fd, count, max(at, 0))
+
+
+def _words(fd: int, at: int, count: int) -> array[int]:
+    """So many 64-bit words, or as many as there are."""
+    raw = _bytes(fd, at, 8 * count)
+    return array("Q", raw[: len(raw) // 8 * 8])
+
+
+def _read(fd: int, size: int, shape: object, found: ChannelFacts) -> bool:
+    """Fill in what the memory says; whether it makes sense."""
+    if not isinstance(shape, list) or len(shape) != 5 or any(_number(one) is None for one in shape):
+        return False
+    capacity, _, small, large, _ = shape
+    raw = _bytes(fd, 0, _HEADER.size)
+    if (
+        not 1 <= capacity <= _CAPACITY_MOST
+        or max(small, large) > _UNITS_MOST
+        or len(raw) != _HEADER.size
+        or _members_end() + capacity * _ENTRY > size
+    ):
+        return False
+    magic, version, there, _, _, _, _, down, tail, head, again = _HEADER.unpack(raw)
+    if (magic, version, there, found.capacity) != (_MAGIC, LAYOUT, capacity, capacity):
+        return False
+    ring = _members_end()
+    places = _words(fd, ring + capacity * _ENTRY, min(small + large, MOST_PLACES))
+    waiting = _waiting(fd, ring, capacity, head, tail)
+    found.waiting = min(
+        waiting + (sum(word & 15 == _AGAIN for word in places) if again else 0), capacity
+    )
+    found.waiting = 0 if down & 2 else found.waiting
+    found.shut_down = bool(down)
+    holders = [word >> 10 & 0xFFFFFF for word in places if word & 15 == _HELD]
+    found.in_hand = len(holders)
+    found.ends = _ends(fd, holders)
+    return True
+
+
+def _members_end() -> int:
+    """Where the ring begins."""
+    return -(-(_MEMBERS + (_ENDS_MOST + 1) * _MEMBER.size) // _PAGE) * _PAGE
+
+
+def _waiting(fd: int, ring: int, capacity: int, head: int, tail: int) -> int:
+    if capacity > MOST_POSITIONS:
+        return min((tail - head) % (1 << 64), capacity)  # hints
+    words = _words(fd, ring, capacity * _ENTRY // 8)[:: _ENTRY // 8]
+    return sum(word >> 16 & 15 == _FULL for word in words)
+
+
+def _ends(fd: int, holders: list[int]) -> list[ChannelEnd]:
+    raw = _bytes(fd, _MEMBERS, (_ENDS_MOST + 1) * _MEMBER.size)
+    found = []
+    for slot, (role, pid, _, _) in enumerate(
+        _MEMBER.iter_unpack(raw[: len(raw) // _MEMBER.size * _MEMBER.size])
+    ):
+        if slot and role & 3:
+            found.append(ChannelEnd(pid, _ROLES[role & 3], _lives(fd, slot), holders.count(slot)))
+    return found
+
+
+def _lives(fd: int, slot: int) -> bool:
+    """Whether somebody has the lock of a slot; the kernel drops it when its owner ends."""
+    if sys.platform != "linux":
+        return False
+    import fcntl
+
+    try:
+        answer = fcntl.fcntl(
+            fd, fcntl.F_OFD_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _LOCKS + slot, 1, 0)
+        )
+    except OSError as failure:
+        if failure.errno == errno.EINTR:
+            raise
+        return False
+    return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)

@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: MIT
+"""Queues on the command line: seen from outside, sent to, received from, measured."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from support import objects
+
+from memsection.cli.channel_facts import look_at
+
+if sys.platform == "linux":
+    from memsection.channels import Queue
+
+pytestmark = pytest.mark.linux_only("there are channels on Linux only so far")
+
+QUEUE = """
+import sys
+from memsection.channels import Queue
+q = Queue.create("jobs", {spec}, capacity=4, redeliver=1, largest=8192)
+{more}
+print(1, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_ls_and_show_know_a_queue(cli) -> None:  # type: ignore[no-untyped-def]
+    more = (
+        "q.send(b'x'); q.send(b'y' * 5000); q.send(b'z'); q.receive(); held = q.receive(copy=False)"
+    )
+    process = cli.python(QUEUE.format(spec="bytes", more=more))
+    [row] = cli.json("ls")
+    assert row["channel"] == {
+        "kind": "queue",
+        "spec": "bytes",
+        "capacity": 4,
+        "largest": 8192,
+        "redeliver": 1,
+        "version": 0,
+        "shut_down": False,
+        "waiting": 1,
+        "in_hand": 1,
+        "problem": None,
+        "ends": [{"pid": process.pid, "role": "both", "alive": True, "in_hand": 1}],
+    }
+    assert "Section, queue of bytes, 1 of 4 waiting, 1 in hand" in cli.output("ls")
+    text = cli.output("show", "jobs")
+    assert (
+        "queue of bytes, 1 of 4 waiting, 1 in hand" in text and "largest 8192, redeliver 1" in text
+    )
+    assert f"process {process.pid}, both, 1 in hand: " in text
+
+
+def test_the_dead_are_shown_as_such(cli) -> None:  # type: ignore[no-untyped-def]
+    process = cli.python(QUEUE.format(spec="bytes", more=""))
+    worker = cli.python(
+        "import sys; from memsection.channels import Queue; "
+        "q = Queue.open('jobs', role='receive'); "
+        "print(1, flush=True); sys.stdin.read()"
+    )
+    worker.kill()
+    worker.wait()
+    text = cli.output("show", "jobs")
+    assert (
+        f"process {process.pid}, both: " in text
+        and f"process {worker.pid}, receive, which has ended" in text
+    )
+
+
+@pytest.mark.parametrize(
+    ("start", "end"), [(0, 512), (512, 32768), (0, None), (64, 144), (-64, None)]
+)
+def test_a_queue_that_somebody_spoiled_is_shown_as_far_as_it_makes_sense(
+    start: int, end: int | None
+) -> None:
+    name = objects.unique_name()
+    with Queue.create(name, bytes, capacity=4) as queue, queue.section.map() as view:
+        found = look_at(name)
+        assert found is not None and found.problem is None
+        view[start:end] = b"\xff" * len(view[start:end])
+        found = look_at(name)
+        assert found is None or found.problem == "damaged" or 0 <= found.waiting <= 4
+        assert found is None or found.summary().isprintable()
+        assert (found is None) == (start in (-64,) or (start, end) == (0, None))
+
+
+def test_commands_for_a_terminal_in_a_spec_are_shown(cli) -> None:  # type: ignore[no-untyped-def]
+    evil = "\x1b]0;x\x07"
+    facts = {
+        "kind": "queue",
+        "spec": evil,
+        "name": evil,
+        "layout": 1,
+        "shape": [4, 0, 4, 0, 0],
+        "capacity": 4,
+    }
+    cli.python(
+        "import sys; from memsection import schema; "
+        f"s = schema.make('evil', 32768, {facts!r}); print(1, flush=True); sys.stdin.read()"
+    )
+    assert "\x1b" not in cli.output("show", "evil")
+    assert "queue of \\x1b]0;x\\x07, damaged" in cli.output("ls")
+
+
+def test_bytes_go_through_a_queue_as_they_are(cli) -> None:  # type: ignore[no-untyped-def]
+    cli.python(QUEUE.format(spec="bytes", more=""))
+    data = os.urandom(50_000)  # longer than the longest that has a place
+    assert cli.run("send", "jobs", "--lines", stdin=b"one\n").returncode == 0
+    assert cli.output("receive", "jobs", "--lines") == "one\n"
+    sender = cli.start("send", "jobs", "-", stdin=subprocess.PIPE)
+    sender.stdin.write(data)
+    sender.stdin.close()
+    sender.stdin = None
+    assert cli.run("receive", "jobs").stdout == data
+    assert sender.wait(60) == 0
+
+
+def test_json_goes_through_a_queue_of_objects(cli) -> None:  # type: ignore[no-untyped-def]
+    process = cli.python(
+        QUEUE.format(
+            spec="object", more="q.send({'bytes': b'a\\x1b', 'set': {1}, 'text': '\\x1b'})"
+        )
+    )
+    text = cli.output("receive", "jobs")
+    assert "\x1b" not in text and json.loads(text) == {
+        "bytes": "a\x1b",
+        "set": "{1}",
+        "text": "\x1b",
+    }
+    assert cli.run("send", "jobs", "--json", stdin=b'{"a": [1, 2]}\nnull\n').returncode == 0
+    process.communicate(timeout=60)
+
+
+def test_a_pipeline_ends_when_its_first_part_does(cli) -> None:  # type: ignore[no-untyped-def]
+    receiver = cli.start("receive", "lines", "--follow", "--create", "--lines")
+    sender = cli.start("send", "lines", "--lines", "--wait", stdin=subprocess.PIPE)
+    sender.stdin.write(b"one\n")
+    sender.stdin.flush()
+    assert receiver.stdout.readline() == b"one\n"
+    sender.stdin.close()
+    sender.stdin = None
+    assert (receiver.wait(60), sender.wait(60)) == (0, 0)
+
+
+def test_what_cannot_be_sent_is_an_error_that_says_why(cli) -> None:  # type: ignore[no-untyped-def]
+    assert "WinError 2" in cli.fails("receive", "nothing")
+    cli.python(QUEUE.format(spec="bytes", more="q.shutdown()"))
+    assert "without --json" in cli.fails("send", "jobs", "--json")
+    assert "shut down" in cli.fails("send", "jobs", os.devnull)
+    assert "shut down" in cli.fails("receive", "jobs")
+    assert cli.output("receive", "jobs", "--follow") == ""
+
+
+def test_bench_measures_all_rows(cli) -> None:  # type: ignore[no-untyped-def]
+    rows = cli.json("bench", "channel", "--rounds", "1")
+    assert [(row["case"], row["bytes"]) for row in rows] == [
+        ("echo", 64),
+        ("echo", 1 << 20),
+        ("one way", 64),
+        ("one way", 1 << 20),
+    ]
+    assert all(
+        row["ratio"] == row["queue_seconds"] / row["multiprocessing_queue_seconds"] > 0
+        for row in rows
+    )
