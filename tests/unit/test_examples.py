@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,17 +23,21 @@ PATIENCE_SECONDS = 60
 class Terminal:
     """A program that somebody types into and reads from."""
 
-    def __init__(self, program: Path, environment: dict[str, str]) -> None:
+    def __init__(self, program: Path, environment: dict[str, str], *options: str) -> None:
         self.said = ""
-        self.process = subprocess.Popen([sys.executable, "-W", "error", str(program)], stdin=subprocess.PIPE,
+        self.process = subprocess.Popen([sys.executable, "-W", "error", str(program), *options], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
     def expect(self, text: str) -> None:
         """Read on until the program has said this."""
+        self.expect_match(re.escape(text))
+
+    def expect_match(self, pattern: str) -> None:
+        """Read on until what the program has said has this in it."""
         assert self.process.stdout is not None
-        while text not in self.said:
+        while not re.search(pattern, self.said):
             more = os.read(self.process.stdout.fileno(), 1 << 16)
-            assert more, f"it ended without saying {text!r}:\n{self.said}"
+            assert more, f"it ended without saying {pattern!r}:\n{self.said}"
             self.said += more.decode("utf-8", "replace").replace("\r\n", "\n")
 
     def type(self, line: str) -> None:
@@ -131,11 +137,34 @@ def test_a_name_lives_as_long_as_anybody_has_a_handle(terminals: list[Terminal],
                                  "closed here: the name is still there", "the child has ended: the name is gone"]
 
 
+@pytest.mark.linux_only("there are channels on Linux only so far")
+def test_a_pipeline_goes_on_whoever_is_killed(terminals: list[Terminal], environment: dict[str, str]) -> None:
+    program = EXAMPLES / "pipeline/run.py"
+    pipeline = Terminal(program, environment, "--size", "120", "160", "--workers", "2")
+    terminals.append(pipeline)
+    pipeline.expect("frames/s")
+    for part in ("camera.py", "detector.py", "viewer.py"):
+        told = re.findall(rf"^{part} is process (\d+)", pipeline.said, re.MULTILINE)
+        os.kill(int(told[-1]), signal.SIGKILL)
+        pipeline.said = pipeline.said[-200:]  # what was said before counts no more
+        pipeline.expect_match(rf"{part} is process \d+\n(.|\n)*\d frames/s, by workers \d+")
+        pipeline.said = "\n".join(f"{one} is process {pid}" for one, pid in _parts(pipeline.process.pid))
+    children = _parts(pipeline.process.pid)
+    assert sorted(name for name, _ in children) == ["camera.py", *["detector.py"] * 2, "viewer.py"]
+    pipeline.process.kill()  # the camera ends by itself, then the workers, then the viewer, which closes the output
+    pipeline.process.communicate(timeout=PATIENCE_SECONDS)
+
+
+def _parts(pid: int) -> list[tuple[str, int]]:
+    """The programs that a process has started, and their process ids."""
+    return [(Path(child.cmdline()[1]).name, child.pid) for child in psutil.Process(pid).children()]
+
+
 def test_every_program_in_examples_is_run_by_a_test() -> None:
     tests = Path(__file__).read_text(encoding="utf-8")
     pairs = {f"{face}/{pair}" for face in ("win32", "pythonic") for pair in
              ("named_a", "named_b", "anonymous_a", "anonymous_b")}
-    started_by_others = {"win32/inherit_child"}
+    started_by_others = {"win32/inherit_child", "pipeline/camera", "pipeline/detector", "pipeline/viewer"}
     for path in EXAMPLES.rglob("*.py"):
         name = path.relative_to(EXAMPLES).with_suffix("").as_posix()
         assert name in pairs | started_by_others or f'"{name}.py"' in tests, f"{name} is run by no test"
