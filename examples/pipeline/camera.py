@@ -2,8 +2,8 @@
 """The camera: synthetic frames, made in the queue's memory without a copy.
 
 A frame is grey noise with a white square that moves.  Frames that no detector has taken in time are
-left out, as by a real camera: one that waits for its readers shows the past.  It ends with the program
-that started it.
+left out, as by a real camera: one that waits for its readers shows the past.  It ends with the
+program that started it.
 """
 
 from __future__ import annotations

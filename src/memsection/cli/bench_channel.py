@@ -91,8 +91,8 @@ def channel(
 ) -> None:
     """Measure queues between two processes, with multiprocessing.Queue beside them.
 
-    Echo is there and back, one way is a message of a stream.  Both take turns in one run; look at the
-    ratio, because times change with what else the machine does.
+    Echo is there and back, one way is a message of a stream.  Both take turns in one run; look at
+    the ratio, because times change with what else the machine does.
     """
     queues()  # or say at once that there are none
     pairs: dict[tuple[str, int, str], _Pair] = {}

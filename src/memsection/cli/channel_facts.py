@@ -78,7 +78,7 @@ class ChannelFacts:
 
 
 def look_at(name: str) -> ChannelFacts | None:
-    """The channel in the section of this name; None for any other, and for one that may not be read."""
+    """The channel in the section of this name; None for any other and what may not be read."""
     if sys.platform != "linux":
         return None
     try:
