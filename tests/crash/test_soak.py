@@ -16,14 +16,8 @@ from support.users import lacking
 PROGRAMS = sorted((Path(__file__).resolve().parent.parent / "soak").glob("*.py"))
 
 
-#: What is known to go wrong sometimes, and why: by the name of the program.
-KNOWN = {"forks_in_threads": "a fork while another thread makes a Global object leaves its unnamed file open in the child"}
-
-
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("program", [
-    pytest.param(program, id=program.stem, marks=[pytest.mark.xfail(reason=KNOWN[program.stem], strict=False)]
-                 if program.stem in KNOWN else []) for program in PROGRAMS])
+@pytest.mark.parametrize("program", [pytest.param(program, id=program.stem) for program in PROGRAMS])
 def test_a_storm_leaves_nothing_stuck_leaked_torn_or_raw(program: Path, pytestconfig: pytest.Config) -> None:
     if os.geteuid() != 0 and "NEEDS_ROOT" in program.read_text():
         lacking("root", "needs root to become other users")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Forks in a program whose other threads create, open, map, duplicate and close at that moment.
 
-What must hold: every child can use the library and ends; no child has a descriptor of an object that it cannot close; when
-the threads are at rest no name is left.
+What must hold: every child can use the library and ends; no child has a descriptor of an object that it cannot close
+with its handles and views; when the threads are at rest no name is left.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ def child() -> None:
     try:
         from memsection import Mutex, Section
         from memsection.nt import kernel
+        from memsection.nt.linux import memory
+        from memsection.vocabulary.structs import CURRENT_PROCESS
 
         with Section.create(size=4096) as section, section.map() as view:
             view[0] = 1
@@ -78,6 +80,8 @@ def child() -> None:
             pass
         for entry in kernel.process_handles(os.getpid()):
             kernel.close(entry.handle)
+        for address in list(memory._regions):  # views of threads that are not here: fork(2) copies them, as any mapping
+            kernel.unmap_view(CURRENT_PROCESS, address)
         more = [entry for entry in memory_descriptors() if "memsection" in entry]
         status = EXTRA if more else GOOD
     except BaseException as failure:
@@ -96,7 +100,7 @@ def wait(storm: Storm, pid: int) -> None:
             return
         time.sleep(0.0005)
     status = os.waitstatus_to_exitcode(found[1])
-    storm.count("leaked", status == EXTRA, "a child has descriptors that no handle explains")
+    storm.count("leaked", status == EXTRA, "a child has descriptors that no handle and no view explains")
     storm.count("raw", status not in (GOOD, EXTRA), f"a child ended with status {status}")
 
 

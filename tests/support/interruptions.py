@@ -177,8 +177,6 @@ def by_timer(bench: Bench, operation: Callable[[], object], choose: random.Rando
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 bench.settle()
             gc.collect()
-            # A callback of the standard library's weak references, interrupted: it says so on its own account.
-            problems = [each for each in problems if "WeakValueDictionary" not in each]
             return hits, problems, difference(before, holdings(bench.name))
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

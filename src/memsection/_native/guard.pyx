@@ -8,6 +8,8 @@ open file description of its own: a duplicate of the caller's would keep the loc
 does about a fault is the caller's business (``Guard.check`` suits ``view.View``).
 """
 
+cimport cython
+from cpython.ref cimport PyObject
 from libc.errno cimport ENOMEM, errno
 from libc.stdint cimport int32_t, uint32_t, uint64_t, uintptr_t
 from libc.stdio cimport snprintf
@@ -16,10 +18,12 @@ from posix.stat cimport fstat, struct_stat
 from posix.unistd cimport close as c_close
 
 import os
-import weakref
 
 cdef extern from "fcntl.h":
     int O_PATH
+
+cdef extern from "Python.h":
+    unsigned long PyThread_get_thread_ident()
 
 cdef extern from "ms_atomic.h" nogil:
     uint64_t ms_load_u64(const uint64_t *)
@@ -75,11 +79,14 @@ cdef class _File:
     """A descriptor that only tells what the file is, closed with its last user."""
 
     cdef int fd
-    cdef object __weakref__
+    cdef set users      # addresses of the guards, which are not kept alive by this
+    cdef object identity
 
-    def __cinit__(self, int fd):
+    def __cinit__(self, int fd, identity):
         cdef char path[32]
         snprintf(path, sizeof(path), "/proc/self/fd/%d", fd)
+        self.fd = -1
+        self.identity, self.users = identity, set()
         self.fd = c_open(path, O_PATH | O_CLOEXEC)
         if self.fd < 0:
             raise OSError(errno, os.strerror(errno))
@@ -90,20 +97,50 @@ cdef class _File:
             c_close(self.fd)
 
 
-# An entry keeps its inode in use, so an identity here never means another file.
-_files = weakref.WeakValueDictionary()
+# An entry keeps its inode in use, so an identity here never means another file.  The users are counted here, not by weak
+# references: those call a function in Python, in which a signal handler could raise where nobody catches it.
+cdef dict _files = {}
 
 
-cdef _File _file(int fd):
+cdef int _use_file(Guard guard, int fd) except -1:
     cdef struct_stat st
+    cdef _File file
     if fstat(fd, &st) != 0:
         raise OSError(errno, os.strerror(errno))
     identity = (st.st_dev, st.st_ino)
-    found = _files.get(identity)
-    if found is None:
-        # Two threads may both come here; then one descriptor more is open for a while.
-        found = _files[identity] = _File(fd)
-    return found
+    with cython.critical_section(_files):   # nothing where there is a GIL
+        file = _files.get(identity)
+        if file is None:
+            # Allocating may have the collector run, and with it another thread: who comes first is asked afterwards.
+            file = _File(fd, identity)
+            file = _files.setdefault(identity, file)
+        file.users.add(<uintptr_t><PyObject *>guard)
+        guard._file, guard._thread = file, PyThread_get_thread_ident()
+    return 0
+
+
+cdef int _leave_file(Guard guard) except -1:
+    cdef _File file
+    with cython.critical_section(_files):
+        file, guard._file = guard._file, None
+        if file is not None:
+            file.users.discard(<uintptr_t><PyObject *>guard)
+            if not file.users:
+                del _files[file.identity]
+    return 0
+
+
+def keep_only(guards):
+    """In a forked child: the guards that other threads were about to use are removed, but for these."""
+    cdef Guard guard
+    cdef unsigned long me = PyThread_get_thread_ident()
+    kept = {<uintptr_t><PyObject *>each for each in guards}
+    for file in list(_files.values()):
+        for address in list((<_File>file).users):
+            # Safety: a guard leaves before its memory goes, and nothing in this loop has one collected.
+            guard = <Guard><PyObject *><uintptr_t>address
+            if address not in kept and guard._thread != me:
+                guard._take()
 
 
 cdef class Guard:
@@ -114,6 +151,7 @@ cdef class Guard:
 
     cdef uint64_t _slot     # a pointer into the static table, 0 once removed; a word, so that it can be taken once
     cdef _File _file
+    cdef unsigned long _thread  # that made it
     cdef object _last_fault
 
     cdef ms_guard *_get(self) noexcept:
@@ -131,7 +169,8 @@ cdef class Guard:
         cdef uint64_t slot = ms_swap_u64(&self._slot, 0)
         if slot != 0:
             ms_guard_remove(<ms_guard *><uintptr_t>slot)
-        self._file = None
+        if self._file is not None:
+            _leave_file(self)
 
     @property
     def fault(self):
@@ -188,7 +227,7 @@ def add(uintptr_t address, size_t length, int prot, int fd=-1, uint64_t file_off
     cdef int result
     _watch_others()
     if fd >= 0:
-        guard._file = _file(fd)
+        _use_file(guard, fd)
     # Safety: the caller vouches that [address, address + length) is its mapping until it removes the guard.
     result = ms_guard_add(<void *>address, length, prot, guard._file.fd if fd >= 0 else -1, file_offset, &slot)
     if result < 0:

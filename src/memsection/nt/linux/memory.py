@@ -760,14 +760,26 @@ class CutReserved:
 
     def remove(self) -> None:
         """Before the view is unmapped."""
-        for guard in (self._reserved, self._view, self._bitmap):
+        for guard in self.parts:
             guard.remove()
+
+    @property
+    def parts(self) -> tuple[guard_.Guard, ...]:
+        """The guards that this consists of."""
+        return self._reserved, self._view, self._bitmap
 
 
 def _after_fork_in_child() -> None:
+    """A guard that another thread had made for a view that is not in the table would keep its file open for ever."""
+    guards: list[guard_.Guard] = []
     for region in _regions.values():
         if isinstance(region.guard, Absent):
             region.guard.renew()
+        elif isinstance(region.guard, CutReserved):
+            guards += region.guard.parts
+        elif region.guard is not None:
+            guards.append(region.guard)
+    guard_.keep_only(guards)
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
