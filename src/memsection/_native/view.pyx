@@ -198,6 +198,11 @@ cdef class View:
         return <uintptr_t>self._start
 
     @property
+    def _mapping(self):
+        """What it calls to release the memory, which names the view that it is of; None when that was done."""
+        return self._release
+
+    @property
     def readonly(self):
         """Whether buffers over it refuse writing."""
         return self._readonly

@@ -10,8 +10,6 @@ from __future__ import annotations
 from memsection.nt import ViewBuffer, kernel
 from memsection.nt import publish as publish
 from memsection.nt import published as published
-from memsection.vocabulary import protection as p
-from memsection.vocabulary import structs as s
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, NtError, public
 
@@ -53,14 +51,15 @@ class View(ViewBuffer):
             None: what the view could write may be flushed.
 
         Raises:
-            ArgumentError: The range leaves the view, or the view is closed.
+            ArgumentError: The range leaves the view, or the view is closed, or was unmapped otherwise
+                (``UnmapViewOfFile``): what is at its address now is left alone.
             InPageError: The file was cut short under the view.
             Error: The disk is full, or does not work.
         """
         start, size = self._range("flush", offset, length)
-        self.check()
-        if size:
-            self._call(kernel.flush_virtual_memory, s.CURRENT_PROCESS, start, size)
+        with memoryview(self):  # raises where pages are missing, and keeps the view until it is done
+            if size:
+                self._call(kernel.flush_buffer, self, start, size)
 
     def commit(self, offset: int = 0, length: int | None = None) -> None:
         """Have memory behind pages of a section that was created with ``commit=False``, for every view of it.
@@ -75,13 +74,15 @@ class View(ViewBuffer):
             None: what the view could write may be committed.
 
         Raises:
-            ArgumentError: The range leaves the view, or the view is closed.
+            ArgumentError: The range leaves the view, or the view is closed, or was unmapped otherwise
+                (``UnmapViewOfFile``): what is at its address now is left alone.
             CommitError: The memory cannot be had.
+            InPageError: The memory was cut away under the view.
         """
         start, size = self._range("commit", offset, length)
-        if size:
-            self._call(kernel.allocate_virtual_memory, s.CURRENT_PROCESS, start, 0, size, p.MEM_COMMIT,
-                       self._committed_as)
+        with memoryview(self):  # keeps the view until it is done
+            if size:
+                self._call(kernel.commit_buffer, self, start, size, self._committed_as)
 
     def check(self) -> None:
         """Find out whether all pages are still there.
@@ -104,7 +105,7 @@ class View(ViewBuffer):
         size = whole - offset if length is None else whole_number(length, "length")
         if offset < 0 or size < 0 or offset + size > whole:
             raise ArgumentError(f"{operation}: asked for {size} bytes at offset {offset}, the view has {whole}")
-        return self.address + offset, size
+        return offset, size
 
     def _call(self, service: Any, *arguments: Any) -> Any:
         try:

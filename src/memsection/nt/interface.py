@@ -227,6 +227,14 @@ class Kernel(Protocol):
         """
         ...
 
+    def flush_buffer(self, buffer: Any, offset: int, size: int, /) -> None:
+        """``flush_virtual_memory`` for the view that a buffer is of.  NOT_MAPPED_VIEW if it was unmapped otherwise."""
+        ...
+
+    def commit_buffer(self, buffer: Any, offset: int, size: int, protection: int, /) -> None:
+        """Commit pages of the view that a buffer is of.  NOT_MAPPED_VIEW if it was unmapped otherwise."""
+        ...
+
     def view_fault(self, address: int) -> int | None:
         """The offset of the first page of this view that was found missing (its file was cut), else None."""
         ...

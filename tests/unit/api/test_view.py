@@ -6,12 +6,16 @@ from __future__ import annotations
 import gc
 import os
 import struct
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from memsection import Section, View, errors
 from memsection.nt import kernel
+from memsection.vocabulary import protection as p
+from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 
 
@@ -149,6 +153,68 @@ def test_a_stale_view_leaves_what_is_at_its_address_now_alone(kind: str, left: s
             kernel.unmap_view(s.CURRENT_PROCESS, address)
         with new.map() as again:
             assert bytes(again[:4]) == b"here"
+
+
+@pytest.mark.invariant("M2")
+def test_a_stale_view_commits_nothing_of_what_is_at_its_address_now() -> None:
+    with Section.create(size=65536, commit=False) as old, Section.create(size=65536, commit=False) as new:
+        stale = old.map()
+        kernel.unmap_view(s.CURRENT_PROCESS, stale.address)
+        with _successor(new, stale.address) as view:
+            with pytest.raises(errors.ArgumentError) as caught:
+                stale.commit()
+            assert caught.value.ntstatus == st.NOT_MAPPED_VIEW
+            assert kernel.query_virtual_memory(s.CURRENT_PROCESS, view.address).State == p.MEM_RESERVE
+        stale.close()
+        with old.map() as again:
+            assert kernel.query_virtual_memory(s.CURRENT_PROCESS, again.address).State == p.MEM_RESERVE
+
+
+@pytest.mark.invariant("M2")
+@pytest.mark.parametrize("successor", [True, False])
+def test_flushing_a_stale_view_is_an_error(successor: bool, tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(bytes(4096))
+    with Section.from_file(path, access="rw") as file, Section.create(size=4096) as new, ExitStack() as stack:
+        stale = file.map()
+        kernel.unmap_view(s.CURRENT_PROCESS, stale.address)
+        if successor:
+            stack.enter_context(_successor(new, stale.address))
+        with pytest.raises(errors.ArgumentError) as caught:
+            stale.flush()
+        assert caught.value.ntstatus == st.NOT_MAPPED_VIEW
+        stale.close()
+
+
+@pytest.mark.linux_only("a system call is replaced")
+@pytest.mark.invariant("M2")
+def test_a_view_that_is_unmapped_while_it_is_flushed_is_not_called_flushed(tmp_path: Path,
+                                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+    from memsection.nt.linux import memory
+
+    path = tmp_path / "file"
+    path.write_bytes(bytes(4096))
+    with Section.from_file(path, access="rw") as file:
+        stale = file.map()
+        monkeypatch.setattr(memory.sys_, "msync", lambda address, size: kernel.unmap_view(s.CURRENT_PROCESS, address))
+        with pytest.raises(errors.ArgumentError, match="unmapped"):
+            stale.flush()
+        stale.close()
+
+
+def test_a_view_that_another_thread_closes_is_there_until_it_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Section.create(size=65536, commit=False) as section:
+        view = section.map()
+        service = kernel.commit_buffer
+
+        def close_first(*arguments: Any) -> None:
+            view.close()
+            service(*arguments)
+
+        monkeypatch.setattr(kernel, "commit_buffer", close_first, raising=False)
+        view.commit()
+        with section.map() as again:
+            assert kernel.query_virtual_memory(s.CURRENT_PROCESS, again.address).State == p.MEM_COMMIT
 
 
 def test_a_view_that_was_unmapped_otherwise_is_closed_without_a_word() -> None:

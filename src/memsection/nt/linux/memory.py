@@ -374,20 +374,34 @@ def allocate(address: int, zero_bits: int, size: int, kind: int, protection: int
         return _allocate_private(address, zero_bits, size, kind, protection)
     with objects.lock:
         region, first, count = _inside(address, size)
-        start = region.base + first * PAGE
         if region.obj is None:
             _commit_private(region, first, count, protection)
-        elif region.obj.facts is None or region.obj.facts.file_identity is not None:
-            raise NtError(st.ALREADY_COMMITTED, detail="pages of a file need no commit")
         else:
-            _require_view_allows(region, base)
-            if region.bitmap:
-                _commit_section(region, first, count)
-            # Pages that VirtualProtect, or an earlier commit, gave less get what is asked for now.
-            if region.changed is not None or base != region.protection & p.PAGE_BASE_MASK:
-                _apply(region, first, count, base)
-                region.change(first, count, base)
-        return start, count * PAGE
+            _commit_pages(region, first, count, base)
+        return region.base + first * PAGE, count * PAGE
+
+
+def commit_region(region: Region, offset: int, size: int, protection: int) -> None:
+    """Commit the pages of a range of a view, for every view of its section (C2)."""
+    base = valid_protection(protection)
+    with objects.lock:  # so that the view is there until it is done
+        _require_mapped(region)
+        first = offset // PAGE
+        _commit_pages(region, first, -(-(offset + size) // PAGE) - first, base)
+
+
+def _commit_pages(region: Region, first: int, count: int, base: int) -> None:
+    """Commit pages of a view, whose protection becomes ``base``.  The lock is held."""
+    assert region.obj is not None
+    if region.obj.facts is None or region.obj.facts.file_identity is not None:
+        raise NtError(st.ALREADY_COMMITTED, detail="pages of a file need no commit")
+    _require_view_allows(region, base)
+    if region.bitmap:
+        _commit_section(region, first, count)
+    # Pages that VirtualProtect, or an earlier commit, gave less get what is asked for now.
+    if region.changed is not None or base != region.protection & p.PAGE_BASE_MASK:
+        _apply(region, first, count, base)
+        region.change(first, count, base)
 
 
 def _reset(address: int, size: int, kind: int, protection: int) -> tuple[int, int]:
@@ -589,10 +603,37 @@ def flush(address: int, size: int) -> None:
     region = find(address)
     if region is None or region.obj is None:
         raise NtError(st.NOT_MAPPED_VIEW, detail=f"there is no view at {address:#x}")
-    start = address // PAGE * PAGE
-    end = min(-(-(address + size) // PAGE) * PAGE, region.base + region.size) if size else region.base + region.size
-    if region.shared and region.writable and region.obj.facts is not None and region.obj.facts.file_identity:
-        sys_.msync(start, end - start)
+    flush_region(region, address - region.base, size)
+
+
+def flush_region(region: Region, offset: int, size: int) -> None:
+    """Write pages of a file's view to disk; to the view's end with size 0."""
+    _require_mapped(region)
+    first = offset // PAGE * PAGE
+    end = min(-(-(offset + size) // PAGE) * PAGE, region.size) if size else region.size
+    obj = region.obj
+    if region.shared and region.writable and obj is not None and obj.facts is not None and obj.facts.file_identity:
+        # The disk may take long, so it is done without the lock.  Who unmaps the view meanwhile can have another one's
+        # pages written to disk earlier than they would be, and no more; what is said about this one is asked afterwards.
+        try:
+            sys_.msync(region.base + first, end - first)
+        except OSError:
+            _require_mapped(region)
+            raise
+        _require_mapped(region)
+
+
+def region_of(buffer: Any) -> Region:
+    """The region that a buffer over a view releases: never what is at its address by now (M2)."""
+    region = buffer._mapping
+    if not isinstance(region, Region):
+        raise NtError(st.NOT_MAPPED_VIEW, detail="the view was unmapped")
+    return region
+
+
+def _require_mapped(region: Region) -> None:
+    if _regions.get(region.base) is not region:
+        raise NtError(st.NOT_MAPPED_VIEW, detail=f"the view at {region.base:#x} was unmapped")
 
 
 def prefetch(ranges: Any) -> None:

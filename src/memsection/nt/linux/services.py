@@ -415,6 +415,16 @@ class LinuxKernel:
         """A view and the buffer over it in one step, where that is simple."""
         return quick.mapped_buffer(section_handle, offset, view_size, protection, kind)
 
+    @_service("flush")
+    def flush_buffer(self, buffer: Any, offset: int, size: int) -> None:
+        """Flush the view that a buffer is of."""
+        memory.flush_region(memory.region_of(buffer), offset, size)
+
+    @_service("commit")
+    def commit_buffer(self, buffer: Any, offset: int, size: int, protection: int) -> None:
+        """Commit pages of the view that a buffer is of."""
+        memory.commit_region(memory.region_of(buffer), offset, size, protection)
+
     def view_fault(self, address: int) -> int | None:
         """The first missing page of a view."""
         return memory.guard_fault(address)

@@ -171,6 +171,30 @@ class Memory:
         """Never simple: the two services do it."""
         return None
 
+    def flush_buffer(self, buffer: Any, offset: int, size: int) -> None:
+        release = buffer._mapping
+        self._require_mapped(release)
+        # Without the lock, as the disk may take long: a view that comes to this address meanwhile is written earlier than
+        # it would be, and no more.
+        try:
+            self.flush_virtual_memory(s.CURRENT_PROCESS, release.address + offset, size)
+        except NtError:
+            self._require_mapped(release)
+            raise
+        self._require_mapped(release)
+
+    def commit_buffer(self, buffer: Any, offset: int, size: int, protection: int) -> None:
+        release = buffer._mapping
+        with _lock:  # so that the view is there until it is done
+            self._require_mapped(release)
+            self.allocate_virtual_memory(s.CURRENT_PROCESS, release.address + offset, 0, size, p.MEM_COMMIT, protection)
+
+    def _require_mapped(self, release: _Release | None) -> None:
+        """NOT_MAPPED_VIEW where a view was unmapped: what is at its address by now is somebody else's (M2)."""
+        with _lock:
+            if release is None or _releases.get(release.address) is not release:
+                raise NtError(st.NOT_MAPPED_VIEW, detail="the view was unmapped")
+
     def view_fault(self, address: int) -> int | None:
         """Never: Windows refuses to cut a mapped file, so no page of a view goes missing."""
         return None
