@@ -2,7 +2,8 @@
 """Random histories of names, handles, rights and views over several real processes, against a small model.
 
 The model knows what a Windows user would expect: a name leads to one object as long as any process has a handle to
-it; bytes live as long as a handle or a view does; a handle does what it was granted.
+it; bytes live as long as a handle or a view does; a handle does what it was granted.  That holds whichever thread operates,
+with others at work, in a process that forks, and when a signal handler raises in the middle of an operation.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support.histories import how, options
 from support.users import Program, Refused
 from support.workers import worker
 
@@ -69,7 +70,7 @@ class Model:
 
 
 class Histories(RuleBasedStateMachine):
-    """Create, open, duplicate, map, write, read, close and kill."""
+    """Create, open, duplicate, map, write, read, close, fork and kill."""
 
     stack: ExitStack
     programs: list[Program]
@@ -78,14 +79,21 @@ class Histories(RuleBasedStateMachine):
     def begin(self) -> None:
         self.stack = ExitStack()
         self.run = f"test-{os.getpid()}-s{next(_runs)}-"
-        self.programs = [self.stack.enter_context(worker()) for _ in range(PROCESSES)]
+        self.programs = [self._program() for _ in range(PROCESSES)]
         self.model = Model()
         self.counter = 0
 
     def teardown(self) -> None:
         if not hasattr(self, "stack"):
             return
-        self.stack.close()
+        try:
+            for program in self.programs:
+                program.run("company.leave()")
+        finally:
+            self.stack.close()
+        self._remove_names_of_the_killed()
+
+    def _remove_names_of_the_killed(self) -> None:
         for directory in ("local", "global"):
             path = namespace.path_of(directory)
             for file in os.listdir(path):
@@ -99,6 +107,42 @@ class Histories(RuleBasedStateMachine):
             locator = namespace.read_locator(stream.fileno(), os.fstat(stream.fileno()).st_size)
         assert locator is not None
         return locator.identity
+
+    def _program(self) -> Program:
+        program = self.stack.enter_context(worker())
+        program.run("from support.histories import Company, child_says, in_thread, interrupted; company = Company()")
+        return program
+
+    def _do(self, process: int, way: Any, code: str, done: str) -> None:
+        """Run statements.  Interrupted, they are done (an expression says so), or have done nothing and are run again."""
+        program = self.programs[process]
+        if way is None:
+            program.run(code)
+        elif way == "thread":
+            program.run(f"in_thread(lambda: exec({code!r}, globals()))")
+        else:
+            program.run(f"interrupted(lambda: exec({code!r}, globals()), {way})")
+            if not program.value(done):
+                self._audit()
+                program.run(code)
+
+    def _refusal(self, process: int, way: Any, code: str) -> Refused:
+        """What statements raise, also after they were interrupted."""
+        program = self.programs[process]
+        if way == "thread":
+            return program.refusal(f"in_thread(lambda: exec({code!r}, globals()))")
+        if way is not None:
+            try:
+                assert program.value(f"interrupted(lambda: exec({code!r}, globals()), {way})"), f"not refused: {code}"
+            except Refused as refused:
+                return refused
+            self._audit()
+        return program.refusal(code)
+
+    def _audit(self) -> None:
+        self.views_show_the_bytes_of_their_section()
+        self.names_are_there_exactly_as_long_as_handles()
+        self.handles_are_counted()
 
     def _variable(self) -> str:
         self.counter += 1
@@ -114,17 +158,17 @@ class Histories(RuleBasedStateMachine):
 
     processes = st.integers(0, PROCESSES - 1)
 
-    @rule(process=processes, name=st.sampled_from((*NAMES, None)), kind=st.sampled_from(KINDS))
-    def create(self, process: int, name: str | None, kind: str) -> None:
+    @rule(process=processes, name=st.sampled_from((*NAMES, None)), kind=st.sampled_from(KINDS), way=how())
+    def create(self, process: int, name: str | None, kind: str, way: Any) -> None:
         variable = self._variable()
         full = None if name is None else self._full(name)
         size = ", size=8192" if kind == "Section" else ""
         code = f"{variable} = {kind}.create({full!r}{size}, exist_ok=True)"
         existing = self.model.names.get(name) if name is not None else None
         if existing is not None and existing.kind != kind:
-            assert self.programs[process].refusal(code).winerror == 6
+            assert self._refusal(process, way, code).winerror == 6
             return
-        self.programs[process].run(code)
+        self._do(process, way, code, f"{variable!r} in globals()")
         made = self.programs[process].value(f"{variable}.created")
         assert made == (existing is None), f"created is {made}, the name existed: {existing}"
         found = existing or Object(kind, name)
@@ -132,39 +176,40 @@ class Histories(RuleBasedStateMachine):
             self.model.names[name] = found
         self.model.add(Held(process, variable, found))
 
-    @rule(process=processes, name=st.sampled_from(NAMES), kind=st.sampled_from(KINDS), access=st.sampled_from(("r", "rw")))
-    def open(self, process: int, name: str, kind: str, access: str) -> None:
+    @rule(process=processes, name=st.sampled_from(NAMES), kind=st.sampled_from(KINDS), access=st.sampled_from(("r", "rw")),
+          way=how())
+    def open(self, process: int, name: str, kind: str, access: str, way: Any) -> None:
         variable = self._variable()
         asked = f", access={access!r}" if kind == "Section" else ""
         code = f"{variable} = {kind}.open({self._full(name)!r}{asked})"
         existing = self.model.names.get(name)
         if existing is None or existing.kind != kind:
-            assert self.programs[process].refusal(code).winerror == (2 if existing is None else 6)
+            assert self._refusal(process, way, code).winerror == (2 if existing is None else 6)
             return
-        self.programs[process].run(code)
+        self._do(process, way, code, f"{variable!r} in globals()")
         self.model.add(Held(process, variable, existing, access if kind == "Section" else "rw"))
 
     @precondition(lambda self: self._handles(kind="handle"))
-    @rule(process=processes, data=st.data())
-    def duplicate(self, process: int, data: st.DataObject) -> None:
+    @rule(process=processes, data=st.data(), way=how())
+    def duplicate(self, process: int, data: st.DataObject, way: Any) -> None:
         source = data.draw(st.sampled_from(self._handles(kind="handle")))
         value = self.programs[source.process].value(f"{source.variable}.handle")
         variable = self._variable()
-        self.programs[process].run(f"{variable} = {source.object.kind}.from_process({self.programs[source.process].pid}, "
-                                   f"{value})")
+        self._do(process, way, f"{variable} = {source.object.kind}.from_process({self.programs[source.process].pid}, {value})",
+                 f"{variable!r} in globals()")
         self.model.add(Held(process, variable, source.object, source.access))
 
     @precondition(lambda self: [held for held in self._handles(kind="handle") if held.object.kind == "Section"])
-    @rule(data=st.data(), access=st.sampled_from(("r", "rw")))
-    def map(self, data: st.DataObject, access: str) -> None:
+    @rule(data=st.data(), access=st.sampled_from(("r", "rw")), way=how())
+    def map(self, data: st.DataObject, access: str, way: Any) -> None:
         held = data.draw(st.sampled_from([held for held in self._handles(kind="handle")
                                           if held.object.kind == "Section"]))
         variable = self._variable()
         code = f"{variable} = {held.variable}.map(access={access!r})"
         if access == "rw" and held.access == "r":
-            assert self.programs[held.process].refusal(code).kind == "AccessError"
+            assert self._refusal(held.process, way, code).kind == "AccessError"
             return
-        self.programs[held.process].run(code)
+        self._do(held.process, way, code, f"{variable!r} in globals()")
         self.model.add(Held(held.process, variable, held.object, access, "view"))
 
     @precondition(lambda self: self._handles(kind="view", access="rw"))
@@ -175,18 +220,35 @@ class Histories(RuleBasedStateMachine):
         view.object.byte = byte
 
     @precondition(lambda self: self.model.held)
-    @rule(data=st.data())
-    def close(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), way=how())
+    def close(self, data: st.DataObject, way: Any) -> None:
         held = data.draw(st.sampled_from(self.model.held))
-        self.programs[held.process].run(f"{held.variable}.close()")
+        self._do(held.process, way, f"{held.variable}.close()", f"{held.variable}.closed")
         self.model.drop(held)
+
+    @rule(process=processes, come=st.booleans())
+    def other_threads(self, process: int, come: bool) -> None:
+        self.programs[process].run(f"company.come({self.run!r})" if come else "company.leave()")
+
+    @rule(process=processes, data=st.data())
+    def fork(self, process: int, data: st.DataObject) -> None:
+        code = [f"assert {held.variable}[0] == {held.object.byte}" for held in self._handles(process=process, kind="view")]
+        code += [f"{found.kind}.open({self._full(name)!r}).close()" for name, found in self.model.names.items()]
+        mine = self._handles(process=process)
+        code.append(data.draw(st.sampled_from([
+            f"Section.create({self.run + 'child'!r}, 4096).close()", "Mutex.create().close()",
+            *(f"{held.variable}.close()" for held in mine),
+            *(f"{held.variable}.map(access='r')" for held in mine if held.object.kind == "Section" and held.kind == "handle"),
+        ])))
+        text = "\n".join(code)
+        assert self.programs[process].value(f"child_says(lambda: exec({text!r}, globals()))") == ""
 
     @rule(process=processes)
     def kill(self, process: int) -> None:
         self.programs[process].kill()
         for held in self._handles(process=process):
             self.model.drop(held)
-        self.programs[process] = self.stack.enter_context(worker())
+        self.programs[process] = self._program()
 
     @invariant()
     def views_show_the_bytes_of_their_section(self) -> None:
@@ -214,5 +276,4 @@ class Histories(RuleBasedStateMachine):
 
 
 TestHistories = pytest.mark.timeout(600)(Histories.TestCase)
-TestHistories.settings = settings(max_examples=int(os.environ.get("MEMSECTION_HISTORIES", "12")), stateful_step_count=25,
-                                  deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+TestHistories.settings = options(examples=4, steps=25)

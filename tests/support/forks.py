@@ -16,13 +16,23 @@ from memsection.nt.linux import duplicate, namespace, objects
 
 
 @contextmanager
-def busy(name: str, threads: int = 4) -> Iterator[None]:
-    """Other threads that make, open, map, duplicate and close, until the end of the block."""
+def busy(name: str, threads: int = 4, pause: float = 0) -> Iterator[list[str]]:
+    """Other threads that make, open, map, duplicate and close, until the end of the block; it gets what they raised.
+
+    ``pause`` is how many seconds each rests after a turn, so that others get on beside them.
+    """
     ended = threading.Event()
+    problems: list[str] = []
 
     def work(number: int) -> None:
+        try:
+            turns(number)
+        except BaseException as problem:
+            problems.append(f"{type(problem).__name__}: {problem}")
+
+    def turns(number: int) -> None:
         for turn in itertools.count():
-            if ended.is_set():
+            if ended.wait(pause) if pause else ended.is_set():
                 return
             mine = f"{name}-{number}-{turn}"  # a child that has a handle keeps its name
             for prefix in ("", "Global\\"):
@@ -35,11 +45,12 @@ def busy(name: str, threads: int = 4) -> Iterator[None]:
     for worker in workers:
         worker.start()
     try:
-        yield
+        yield problems
     finally:
         ended.set()
         for worker in workers:
             worker.join(60)
+        problems += [f"{worker.name} goes on" for worker in workers if worker.is_alive()]
 
 
 def unknown_descriptors() -> list[str]:
