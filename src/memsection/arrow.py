@@ -41,17 +41,22 @@ class Shared:
     """A table in a section.
 
     Attributes:
-        table: A ``pyarrow.Table`` over the section's memory.
-        trusted: Whether all of it is the section's memory.  If not, offsets, indices, null bitmaps and booleans are
-            copies that were checked, and a writer can change values only.
+        table: A ``pyarrow.Table`` over the section's memory, or over a copy if one was asked for.
+        trusted: Whether nothing of it was checked.  If not, offsets, indices, null bitmaps and booleans are copies that
+            were checked, and a writer can change values only.
         section: The section, whose name lives as long as this object or the table's memory, or until it is closed.
     """
 
-    def __init__(self, section: Section, view: View, size: int, *, trusted: bool = True) -> None:
+    def __init__(self, section: Section, view: View, size: int, *, trusted: bool = True, copy: bool = False) -> None:
         self.section = section
         self.trusted = trusted
+        self._copied = copy
         self._view = view  # a table without rows would not keep it
-        memory = pa.py_buffer(memoryview(view)[:size])
+        try:
+            memory = pa.py_buffer(bytes(view[:size]) if copy else memoryview(view)[:size])
+        except BaseException:  # pages that are missing, or no memory for a copy
+            section.close()
+            raise
         try:
             self.table = (_table_in if trusted else _foreign_table_in)(memory)
         except (pa.ArrowException, ValueError, TypeError, LookupError, OSError, ArithmeticError, RecursionError,
@@ -62,11 +67,11 @@ class Shared:
         weakref.finalize(view, section.close)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """The same memory in whatever process takes it, through any pickler; the handle travels as a section's does.
+        """The same memory in whatever process takes it, or a new copy; through any pickler, as a section's handle travels.
 
         Whether its writers are trusted is asked anew there, unless they were not trusted here.
         """
-        return _again, (self.section, self.trusted)
+        return _again, (self.section, self.trusted, self._copied)
 
     def close(self) -> None:
         """Close the handle, and so perhaps the name; the table stays valid.  Again is harmless.
@@ -192,7 +197,7 @@ def _write(sink: Any, table: Any) -> None:
 
 
 def open(name: str, *, version: int | None = None, trusted: bool | None = None,
-         timeout: float | None = 0) -> Shared:
+         timeout: float | None = 0, copy: bool = False) -> Shared:
     """Open a table by its name, to read.
 
     Args:
@@ -203,6 +208,9 @@ def open(name: str, *, version: int | None = None, trusted: bool | None = None,
             or write elsewhere.  When omitted it is trusted if the section is this user's and its security lets nobody
             else write: such a writer could reach this process's memory anyway.
         timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
+        copy: Whether the table gets memory of its own, so that it is as it was at one moment.  Values that are not trusted
+            and lie in the section may change while Arrow computes: that gives other results, but sorting, ranking and
+            other operations that look at a value twice can end the process.  Those need a copy.
 
     Rights:
         As for ``Section.open`` with access ``"r"``.
@@ -214,7 +222,7 @@ def open(name: str, *, version: int | None = None, trusted: bool | None = None,
         ArgumentError: It is no table, or its version differs, and the error shows both (ValueError).
         CorruptError: What is in it makes no sense.
     """
-    return of(Section.open(name, access="r", timeout=timeout), version=version, trusted=trusted)
+    return of(Section.open(name, access="r", timeout=timeout), version=version, trusted=trusted, copy=copy)
 
 
 def frame(name: str, library: Literal["pandas", "polars"] = "pandas", *, version: int | None = None,
@@ -251,7 +259,7 @@ def frame(name: str, library: Literal["pandas", "polars"] = "pandas", *, version
 
 
 async def open_async(name: str, *, version: int | None = None, trusted: bool | None = None,
-                     timeout: float | None = None) -> Shared:
+                     timeout: float | None = None, copy: bool = False) -> Shared:
     """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout`` is omitted.
 
     Rights:
@@ -261,16 +269,17 @@ async def open_async(name: str, *, version: int | None = None, trusted: bool | N
         NameTimeoutError: Nothing had the name within the time.
         Error: As ``open`` otherwise.
     """
-    return of(await Section.open_async(name, access="r", timeout=timeout), version=version, trusted=trusted)
+    return of(await Section.open_async(name, access="r", timeout=timeout), version=version, trusted=trusted, copy=copy)
 
 
-def of(section: Section, *, version: int | None = None, trusted: bool | None = None) -> Shared:
+def of(section: Section, *, version: int | None = None, trusted: bool | None = None, copy: bool = False) -> Shared:
     """The table in a section that came by any other way; the section becomes the table's.
 
     Args:
         section: Closed with the table's memory, and at once if this fails.
         version: What it should be; not looked at when omitted.
         trusted: As for ``open``.
+        copy: As for ``open``.
 
     Rights:
         ``SECTION_QUERY`` and ``SECTION_MAP_READ``.
@@ -287,9 +296,9 @@ def of(section: Section, *, version: int | None = None, trusted: bool | None = N
     except BaseException:
         section.close()
         raise
-    return Shared(section, view, size, trusted=trusted)
+    return Shared(section, view, size, trusted=trusted, copy=copy)
 
 
-def _again(section: Section, trusted: bool) -> Shared:
+def _again(section: Section, trusted: bool, copy: bool) -> Shared:
     """Unpickle."""
-    return of(section, trusted=None if trusted else False)
+    return of(section, trusted=None if trusted else False, copy=copy)

@@ -228,6 +228,52 @@ def test_a_writer_that_never_rests_ends_no_reader(name: str, other: Callable[...
     assert told == "60\n"
 
 
+@pytest.mark.sentence(28)
+def test_a_copy_can_be_sorted_whatever_the_writer_does(name: str, other: Callable[..., str]) -> None:
+    """Arrow counts numbers of a small range by what it saw of them before: in place this ends the process at once."""
+    rows = 2000  # from 1024 on it counts
+    content = file_of(pa.table({"number": [row % 100 for row in range(rows)]}))
+    stop = threading.Event()
+    with forged(name, content) as section, section.map() as view:
+        at = len(content) - rows * 4
+        at = at - at % 8
+
+        def scribble() -> None:
+            words = memoryview(view).cast("B")[at:at + 8].cast("q")
+            good = words[0]
+            while not stop.is_set():
+                words[0] = 1 << 40
+                words[0] = good
+            words.release()
+
+        writer = threading.Thread(target=scribble)
+        writer.start()
+        try:
+            told = other("""
+                import pyarrow.compute as pc
+                from memsection import arrow
+                for _ in range(30):
+                    with arrow.open(argv[1], trusted=False, copy=True) as shared:
+                        for _ in range(20):
+                            assert len(pc.sort_indices(shared.table["number"])) == 2000
+                print("sorted")
+            """, name)
+        finally:
+            stop.set()
+            writer.join()
+    assert told == "sorted\n"
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_copy_is_the_table_as_it_was(name: str, trusted: bool) -> None:
+    source = pa.table({"number": range(1000), "text": ["word"] * 1000})
+    content = file_of(source)
+    with forged(name, content) as section, arrow.open(name, trusted=trusted, copy=True) as shared:
+        with section.map() as view:
+            view[:len(content)] = bytes(len(content))
+        assert shared.table.equals(source)
+
+
 def test_a_body_that_would_become_too_much_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from memsection import arrow_ipc
 
