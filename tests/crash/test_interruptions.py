@@ -5,12 +5,17 @@ from __future__ import annotations
 
 import gc
 import random
+import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
-from support.interruptions import Bench, at_call, by_timer, difference, holdings
+from support.interruptions import Bench, Interrupted, at_call, by_timer, difference, holdings
 from support.objects import leaves_nothing, unique_name
+
+from memsection import Mutex, Section, Semaphore
+from memsection.nt import kernel
 
 _left = pytest.fixture(autouse=True)(leaves_nothing)
 OPERATIONS = ["create", "create unnamed", "create Global", "create reserved", "create of a file", "open", "open Global", "map",
@@ -59,3 +64,78 @@ def test_a_handler_that_raises_after_any_call_leaves_nothing(bench: Bench, opera
             assert not left, f"interrupted at call {number}"
             number += 1 if number < 40 else 3
     assert number > 1
+
+
+def _abandoned(name: str) -> Mutex:
+    """An abandoned mutex, which is repaired when this object takes it."""
+    mutex = Mutex.create(name, repair=lambda error: None)
+    mutex.acquire()
+    kernel.abandon_mutant(mutex.handle)
+    assert mutex.abandoned
+    return mutex
+
+
+LOCKS: dict[str, Callable[[str], Mutex | Semaphore]] = {
+    "mutex": Mutex.create, "semaphore": lambda name: Semaphore.create(name, initial=1),
+    "mutex with a repair": lambda name: Mutex.create(name, repair=lambda error: None),
+    "abandoned mutex with a repair": _abandoned}
+
+
+@pytest.mark.invariant("O1")
+@pytest.mark.parametrize("kind", LOCKS)
+def test_a_block_that_is_interrupted_leaves_no_lock(kind: str) -> None:
+    name, number = unique_name(), 1
+    while True:
+        with closing(LOCKS[kind](name)) as lock:
+            def block() -> None:
+                with lock:
+                    pass
+
+            interrupted = at_call(number, block)
+            assert not lock.locked(), f"interrupted at call {number}"
+        if not interrupted:
+            break
+        number += 1
+
+
+@pytest.mark.invariant("O1")
+@pytest.mark.parametrize("kind", ["mutex", "semaphore", "mutex with a repair"])
+def test_a_block_that_a_signal_interrupts_leaves_no_lock(kind: str) -> None:
+    def interrupt(number: int, frame: object) -> None:
+        raise Interrupted
+
+    hits = 0
+    was = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with closing(LOCKS[kind](unique_name())) as lock:
+            for attempt in range(300):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 20e-6 + attempt % 50 * 1e-6)
+                    while True:
+                        with lock:
+                            pass
+                except Interrupted:
+                    hits += 1
+                assert not lock.locked()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, was)
+    assert hits == 300
+
+
+@pytest.mark.invariant("O1")
+def test_what_a_repair_makes_is_not_undone_with_its_failure() -> None:
+    made: list[Section] = []
+
+    def repair(error: object) -> None:
+        made.append(Section.create(size=4096))
+        raise Interrupted
+
+    with closing(_abandoned(unique_name())) as mutex:
+        mutex._repair = repair
+        with pytest.raises(Interrupted):
+            mutex.acquire()
+        assert mutex.abandoned
+        with made[0].map() as view:  # its handle is open
+            assert len(view) == 4096
+        made[0].close()

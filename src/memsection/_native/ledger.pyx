@@ -265,6 +265,21 @@ def done(undo, service, *arguments, **options):
     return result
 
 
+def outside(function, *arguments):
+    """Call a function of the user's in the middle of an operation: what it makes is not undone with that."""
+    cdef ms_ledger *mine = ms_ledger_mine()
+    cdef int fds, ranges
+    cdef Py_ssize_t notes
+    if mine == NULL:
+        return function(*arguments)
+    fds, ranges = mine.fd_count, mine.range_count
+    notes = 0 if mine.notes == NULL else len(<list><object><PyObject *>mine.notes)
+    try:
+        return function(*arguments)
+    finally:
+        _forget(mine, fds, ranges, notes)
+
+
 def undo_here(service, *arguments):
     """Nothing: what a part of an operation did is undone with it."""
 

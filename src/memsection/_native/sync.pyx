@@ -14,6 +14,8 @@ from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, EINVAL, EMFILE, EOVERFLOW, 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
+from memsection._native import ledger
+
 cdef extern from "ms_atomic.h" nogil:
     uint64_t ms_load_u64(const uint64_t *)
     uint32_t ms_load_u32(const uint32_t *)
@@ -422,6 +424,23 @@ cdef class WaitableBase:
             return _methods["mutex_release"](self)
         failed(result, 0)
 
+    def _mutex_enter(self):
+        if type(self).acquire is _mutex_acquire:
+            self._mutex_acquire()
+        else:
+            self.acquire()
+        return self
+
+    def _semaphore_enter(self):
+        if type(self).acquire is _semaphore_acquire:
+            self._semaphore_acquire()
+        else:
+            self.acquire()
+        return self
+
+    def _release_on_exit(self, *_):
+        self.release()
+
     def _event_set(self):
         if change(self, MS_SET):
             _methods["event_set"](self)
@@ -469,6 +488,9 @@ cdef class WaitableBase:
         return before
 
 
+# What ``with`` calls is native: where a signal handler can raise, either nothing is taken or the block's end will release it.
+cdef object _mutex_acquire = WaitableBase.__dict__["_mutex_acquire"]
+cdef object _semaphore_acquire = WaitableBase.__dict__["_semaphore_acquire"]
 cdef object _NO_LIMIT = -1     # the default itself, which is one object
 
 
@@ -530,6 +552,9 @@ cdef int change(WaitableBase door, int what) except -1000:
         PyErr_CheckSignals()
 
 
+cdef extern from "Python.h":
+    enum: CO_VARARGS
+
 cdef dict _methods = {}         # the methods in Python, which say what the native ones do and serve everywhere else
 cdef list _texts = []           # what the descriptors refer to
 
@@ -544,12 +569,15 @@ def native(str name):
         code, defaults, only = method.__code__, method.__defaults__ or (), method.__kwdefaults__ or {}
         names = code.co_varnames[:code.co_argcount]
         first = len(names) - len(defaults)
+        rest = ["*"][:len(only)]
+        if code.co_flags & CO_VARARGS:
+            rest = [f"*{code.co_varnames[code.co_argcount + len(only)]}"]
         arguments = ["$self", *names[1:first], *(f"{one}={value!r}" for one, value in zip(names[first:], defaults)),
-                     *["*"][:len(only)], *(f"{one}={value!r}" for one, value in only.items())]
+                     *rest, *(f"{one}={value!r}" for one, value in only.items())]
         called = method.__name__.encode()
-        text = f"{method.__name__}({', '.join(arguments)})\n--\n\n{method.__doc__}".encode()
+        text = f"{method.__name__}({', '.join(arguments)})\n--\n\n{method.__doc__ or ''}".encode()
         _texts.append((called, text))       # Safety: they stay as long as the module, as the descriptor does
-        _methods[name] = method
+        _methods[name] = ledger.whole(method)   # interrupted after it has taken something, it gives that back
         descriptor = WaitableBase.__dict__["_" + name]
         ms_describe(descriptor, called, text)
         return descriptor

@@ -13,6 +13,7 @@ import weakref
 from memsection.api.appearing import opened_async
 from memsection.api.wait import Waitable
 from memsection.nt import kernel, native
+from memsection.nt.owners import outside, undo_here, whole
 from memsection.vocabulary import access as a
 from memsection.vocabulary import log, object_types
 from memsection.vocabulary import status as st
@@ -179,15 +180,16 @@ class Mutex(Waitable):
                 if self._take_and_repair(error):
                     return True
 
+    @whole
     def _take_and_repair(self, error: AbandonedMutexError) -> bool:
         """False when somebody else was faster."""
         assert self._repair is not None
         status = self._ask(kernel.wait_for_single_object, 0)
         if status == st.ABANDONED_WAIT_0:
             try:
-                self._repair(error)
+                outside(self._repair, error)
             except BaseException:
-                self._ask(kernel.abandon_mutant)
+                undo_here(self._ask, kernel.abandon_mutant)
                 raise
             log.tell(log.INFO, "repaired what the mutex %r protects, after its owner, process %d, died", self.name,
                      error.owner_pid)
@@ -246,10 +248,12 @@ class Mutex(Waitable):
         """
         return bool(self._ask(kernel.query_mutant).AbandonedState)
 
+    @native("mutex_enter")
     def __enter__(self) -> Self:
         self.acquire()
         return self
 
+    @native("release_on_exit")
     def __exit__(self, *_: object) -> None:
         self.release()
 

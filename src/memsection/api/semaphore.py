@@ -194,9 +194,11 @@ class Semaphore(Waitable):
         """
         return int(self._ask(kernel.query_semaphore).MaximumCount)
 
+    @native("semaphore_enter")
     def __enter__(self) -> Self:
         self.acquire()
         return self
 
+    @native("release_on_exit")
     def __exit__(self, *_: object) -> None:
         self.release()

@@ -33,6 +33,11 @@ def whole(function: F) -> F:
     return function
 
 
+def outside(function: Callable[..., R], *arguments: Any) -> R:
+    """Call a function of the user's in the middle of an operation."""
+    return function(*arguments)
+
+
 def undo_here(service: Callable[..., object], *arguments: Any) -> None:
     """Undo a part of an operation that failed: nothing else does."""
     service(*arguments)
