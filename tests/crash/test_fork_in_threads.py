@@ -16,7 +16,7 @@ from memsection.nt import forks
 _left = pytest.fixture(autouse=True)(leaves_nothing)
 LIBRARY = Path(memsection.__file__).parent
 #: Modules of the library that a child imports itself, or whose operations are a command line's.
-ELSEWHERE = ("cli", "mirror", "compat", "channels", "nt/windows", "__init__.py")
+ELSEWHERE = ("cli", "mirror", "compat", "channels", "nt/windows", "testing.py", "__init__.py")
 
 
 @pytest.mark.invariant("O2")

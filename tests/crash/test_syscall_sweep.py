@@ -34,6 +34,17 @@ REMAINS = ("pid = os.fork()\n"
 TEMPORARY = ("try:\n"
              "    s = Section.open('Global\\\\own', access=0x10000); nt.NtMakeTemporaryObject(s.handle); s.close()\n"
              "except FileNotFoundError: pass")
+#: What was started has the handle too, until it ends by itself.
+INHERITED = """
+import time
+end = time.monotonic() + 20
+while time.monotonic() < end:
+    try:
+        Section.open('own').close()
+    except FileNotFoundError:
+        break
+    time.sleep(0.005)
+"""
 OPERATIONS = {
     "create unnamed": Operation("s = Section.create(size=8192)"),
     "create": Operation(OWN),
@@ -99,7 +110,7 @@ OPERATIONS = {
     "create a file handle": Operation("h = win32.CreateFile(path, 0xC0000000, 3, None, 3, 0x80, 0)\n"
                                       "win32.CloseHandle(h)"),
     "start a process": Operation("i = win32.CreateProcess(None, '/bin/true', None, None, True, 0, None, None, None)",
-                                 "s = Section.create('own', 8192, inheritable=True)"),
+                                 "s = Section.create('own', 8192, inheritable=True)", INHERITED),
 }
 
 AUDIT = """

@@ -117,8 +117,7 @@ def NtCompareObjects(FirstObjectHandle: int, SecondObjectHandle: int) -> int:
 def NtCreateFile(DesiredAccess: int, ObjectAttributes: Any, FileAttributes: int, ShareAccess: int,
                  CreateDisposition: int, CreateOptions: int = 0) -> tuple[int, int, int]:
     """(status, handle, what was done).  The name is a path in the system's own spelling."""
-    name = None if ObjectAttributes is None else ObjectAttributes.ObjectName
-    if not name:
+    if ObjectAttributes is None or not (name := ObjectAttributes.ObjectName):
         return _st.OBJECT_PATH_SYNTAX_BAD, 0, 0
     flags = ObjectAttributes.Attributes & _structs.OBJ_INHERIT
     status, found = _with(lambda: kernel.create_file(DesiredAccess, name, flags, ShareAccess, CreateDisposition,

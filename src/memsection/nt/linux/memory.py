@@ -661,7 +661,7 @@ def read(pid: int, address: int, size: int) -> bytes:
     _check_range(address, size)
     _sync(pid, address)
     found: list[bytes] = []
-    count = 0
+    data, count = b"", 0
     try:
         while count < size:
             # In parts: a size that nobody could have is found out before there is a buffer for it.
