@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import random
 import signal
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 from support.interruptions import Bench, Interrupted, at_call, by_timer, difference, holdings
@@ -139,3 +140,24 @@ def test_what_a_repair_makes_is_not_undone_with_its_failure() -> None:
         with made[0].map() as view:  # its handle is open
             assert len(view) == 4096
         made[0].close()
+
+
+@pytest.mark.invariant("O1")
+@pytest.mark.parametrize("kind", ["mutex", "semaphore"])
+def test_a_task_that_is_interrupted_before_it_knows_has_taken_nothing(kind: str) -> None:
+    number, taken = 1, False
+    with closing(LOCKS[kind](unique_name())) as lock:
+        def drive() -> None:
+            nonlocal taken
+            with suppress(StopIteration):
+                lock.wait_async(0).send(None)
+            taken = True
+
+        async def run() -> bool:
+            return at_call(number, drive)
+
+        while asyncio.run(run()):
+            assert taken or not lock.locked(), f"interrupted at call {number}"
+            number += 1
+        lock.release()
+    assert number > 5

@@ -597,6 +597,7 @@ cdef class Wait:
     cdef ms_item _item
     cdef ms_wait _wait
     cdef bint _ended
+    cdef int _taken         # 0 for nothing, 1 for the object, 2 for a mutex that was abandoned
     cdef readonly object ready
 
     def __init__(self, state not None, int fd, ready):
@@ -626,8 +627,16 @@ cdef class Wait:
             with nogil:
                 result = ms_wait_run(&self._wait)
             if result != -EINTR:
+                self._taken = result + 1 if 0 <= result <= 1 else 0
                 return result, self._wait.dead
             PyErr_CheckSignals()
+
+    def put_back(self):
+        """Undo an attempt that took something, if there was one: who asked for it was interrupted and does not know."""
+        cdef int taken = self._taken
+        self._taken = 0
+        if taken and isinstance(self._state, State):
+            _put_back((self._state, self._item.fd), taken == 2)
 
     def end(self):
         """What it was woken for and did not take goes to somebody else."""

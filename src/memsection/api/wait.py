@@ -228,24 +228,28 @@ async def wait_async(one: Any, timeout: float | None = None, abandoned_ok: bool 
     if watch is None:
         return await _look_now_and_then(one, end, abandoned_ok)
     try:
-        while True:
-            try:
-                if watch.attempt(careful=not abandoned_ok) != st.TIMEOUT:
-                    return True
-            except NtError as failure:
-                raise public(failure) from None
-            if end is not None and loop.time() >= end:
-                return False
-            turn = loop.create_future()
-            timer = None if end is None else loop.call_at(end, wake)
-            try:
-                watch.arm()
-                await turn
-            finally:
-                if timer is not None:
-                    timer.cancel()
-    finally:
-        watch.end()
+        try:
+            while True:
+                try:
+                    if watch.attempt(careful=not abandoned_ok) != st.TIMEOUT:
+                        return True
+                except NtError as failure:
+                    raise public(failure) from None
+                if end is not None and loop.time() >= end:
+                    return False
+                turn = loop.create_future()
+                timer = None if end is None else loop.call_at(end, wake)
+                try:
+                    watch.arm()
+                    await turn
+                finally:
+                    if timer is not None:
+                        timer.cancel()
+        finally:
+            watch.end()
+    except BaseException:
+        watch.put_back()  # a signal handler raised between the attempt and the return
+        raise
 
 
 async def _look_now_and_then(one: Any, end: float | None, abandoned_ok: bool) -> bool:

@@ -219,6 +219,11 @@ class Watch:
         code, dead = self._wait.attempt(not careful)
         return _status((self._handle,), (code, 0, dead), False)
 
+    def put_back(self) -> None:
+        """Undo an attempt that took the object."""
+        if not self._process:
+            self._wait.put_back()
+
     def arm(self) -> None:
         """Have ``ready`` called once, when an attempt may succeed."""
         self._disarm()
