@@ -13,11 +13,10 @@ from memsection.cli.output import (
     command_of,
     flags_words,
     note,
-    out,
     print_json,
+    print_rows,
     rights_words,
     size_words,
-    table,
     type_word,
 )
 from memsection.nt import kernel
@@ -45,9 +44,8 @@ def handles(
     if not entries:
         note(f"Process {pid} ({command_of(pid) or 'unknown command'}) has no such handles.")
         return
-    shown = table("HANDLE", "TYPE", "SIZE", "ACCESS", "FLAGS", "NAME", right=("HANDLE", "SIZE"))
-    for entry in entries:
-        name = win32_name(entry.name) if entry.type_name != "File" else entry.name
-        shown.add_row(f"{entry.handle:#x}", type_word(entry.type_name), size_words(entry.size) if entry.size else "-",
-                      rights_words(entry.type_name, entry.granted_access), flags_words(entry.attributes), name or "-")
-    out.print(shown)
+    print_rows(("HANDLE", "TYPE", "SIZE", "ACCESS", "FLAGS", "NAME"), [
+        (f"{entry.handle:#x}", type_word(entry.type_name), size_words(entry.size) if entry.size else "-",
+         rights_words(entry.type_name, entry.granted_access), flags_words(entry.attributes),
+         (win32_name(entry.name) if entry.type_name != "File" else entry.name) or "-") for entry in entries],
+        right=("HANDLE", "SIZE"))

@@ -3,14 +3,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Annotated, Any
 
 import psutil
 import typer
 
 from memsection import Section, errors
-from memsection.cli.channel_facts import ChannelFacts, look_at
-from memsection.cli.output import flags_words, note, out, print_json, rights_words, size_words, table, type_word
+from memsection.cli import contents
+from memsection.cli.output import flags_words, note, print_json, print_rows, rights_words, size_words, type_word
 from memsection.nt import kernel
 from memsection.vocabulary.names import win32_name
 from memsection.vocabulary.structs import HandleEntry, NamedObject
@@ -29,24 +30,31 @@ def ls(
     if unnamed:
         objects = objects + find_unnamed()
     if json:
-        print_json([as_json(found) for found in objects])
+        names = {found.name for found in objects}
+        print_json([as_json(found, names) for found in objects])
         return
     if not objects:
         note("No objects. 'memsection share FILE NAME' makes one, 'memsection demo' shows how they work.")
         return
-    shown = table("NAME", "TYPE", "SIZE", "OWNER", "HOLDERS", right=("SIZE",))
-    for found in sorted(objects, key=lambda found: (found.name, found.type_name)):
-        shown.add_row(found.name or "-", kind_words(found), size_words(found.size) if found.size else "-",
-                      found.owner, holders_words(found) or found.problem or "nobody to be seen")
-    out.print(shown)
+    names = {found.name for found in objects}
+    objects = sorted(objects, key=lambda found: (found.name, found.type_name))
+    print_rows(("NAME", "TYPE", "SIZE", "OWNER", "HOLDERS"), [
+        (found.name or "-", kind_words(found, names), size_words(found.size) if found.size else "-", found.owner,
+         holders_words(found) or found.problem or "nobody to be seen") for found in objects], right=("SIZE",))
 
 
-def replica_of(found: NamedObject) -> Any:
-    """How a section that is a replica of another host's stands; None for everything else."""
+def replica_of(found: NamedObject, names: Container[str] | None = None) -> Any:
+    """How a section that is a replica of another host's stands; None for everything else.
+
+    With the ``names`` of all objects nothing is looked for that is not there.
+    """
     if found.type_name != "Section" or not found.name or found.name.startswith("Global\\"):
         return None
+    status_name = f"{found.name}.mirror"
+    if names is not None and status_name not in names:
+        return None
     try:
-        Section.open(f"{found.name}.mirror", access="r").close()
+        Section.open(status_name, access="r").close()
     except errors.Error:
         return None
     from memsection.mirror.status import status_of  # brings what few need
@@ -54,18 +62,13 @@ def replica_of(found: NamedObject) -> Any:
     return status_of(found.name)
 
 
-def channel_in(found: NamedObject) -> ChannelFacts | None:
-    """The channel that a section is; None for everything else."""
-    return look_at(found.name) if found.type_name == "Section" and found.name else None
-
-
-def kind_words(found: NamedObject) -> str:
-    """``Section``, ``Section, replica of robot/camera (live)``, or ``Section, queue of bytes, 3 of 1024 waiting``."""
-    channel = channel_in(found)
-    if channel is not None:
-        return f"{type_word(found.type_name)}, {channel.summary()}"
-    replica = replica_of(found)
-    return type_word(found.type_name) + (f", replica of {printable(replica.key)} ({replica.state(MAX_AGE)})" if replica else "")
+def kind_words(found: NamedObject, names: Container[str] | None = None) -> str:
+    """``Mutex``, ``Section, array float64 (2, 3), replica of robot/camera (live)``."""
+    words = [type_word(found.type_name), contents.of_named(found).words() if found.type_name == "Section" else ""]
+    replica = replica_of(found, names)
+    if replica:
+        words.append(f"replica of {printable(replica.key)} ({replica.state(MAX_AGE)})")
+    return ", ".join(filter(None, words))
 
 
 def holders_words(found: NamedObject) -> str:
@@ -93,12 +96,14 @@ def find_unnamed() -> list[NamedObject]:
     return [NamedObject("", entries[0].type_name, entries[0].size, tuple(entries)) for entries in held.values()]
 
 
-def as_json(found: NamedObject) -> dict[str, Any]:
+def as_json(found: NamedObject, names: Container[str] | None = None) -> dict[str, Any]:
     """What ``--json`` says of an object."""
-    replica, channel = replica_of(found), channel_in(found)
+    replica = replica_of(found, names)
+    inside = contents.of_named(found)
     return {"name": found.name or None, "type": type_word(found.type_name), "size": found.size, "owner": found.owner,
             "problem": found.problem or None, "holders": [holder_json(holder) for holder in found.holders],
-            **({"channel": channel.json()} if channel is not None else {}),
+            **({"content": inside.facts} if inside.facts else {}),
+            **({"channel": inside.channel.json()} if inside.channel is not None else {}),
             **({"replica_of": replica.key, "replica_state": replica.state(MAX_AGE)} if replica is not None else {})}
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import psutil
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
@@ -24,6 +26,7 @@ from memsection.vocabulary.text import shown
 # No markup: object names and paths may contain brackets.
 out = Console(highlight=False, markup=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+_LAST_COLUMN = 24  #: so much of the last column must fit beside the others, the rest wraps
 LARGE = 16 * 1024 * 1024  #: bytes from which a transfer shows its progress
 
 _HINTS = {
@@ -112,6 +115,37 @@ def table(*columns: str, right: Iterable[str] = ()) -> Table:
     return made
 
 
+def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Container[str] = ()) -> None:
+    """Print rows under their headings, however many there are; each as lines of its own where they do not fit.
+
+    Thousands of rows take ``rich`` seconds, and columns that wrap in a narrow terminal cannot be read.
+    """
+    safe = [[shown(cell) for cell in row] for row in rows]
+    widths = [max(map(_width, column)) for column in zip(columns, *safe, strict=True)]
+    needed = sum(widths[:-1]) + 2 * len(widths[:-1]) + min(widths[-1], _LAST_COLUMN)
+    if out.is_terminal and needed > out.width:
+        for row in safe:
+            out.print(Text(row[0], "bold"))
+            out.print(Text("\n".join(f"  {heading.lower()} {cell}" for heading, cell in
+                                     zip(columns[1:], row[1:], strict=True) if cell not in ("", "-"))))
+        return
+    out.print(Text(_row(columns, widths, columns, right), "bold"))
+    out.file.write("".join(_row(columns, widths, row, right) + "\n" for row in safe))
+
+
+def _width(text: str) -> int:
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def _row(columns: Sequence[str], widths: list[int], row: Sequence[str], right: Container[str]) -> str:
+    cells = []
+    for heading, width, cell in zip(columns, widths, row, strict=True):
+        gap = " " * (width - _width(cell))
+        cells.append(gap + cell if heading in right else cell + gap)
+    return "  ".join(cells).rstrip()
+
+
+@lru_cache(256)
 def rights_words(type_name: str, granted: int) -> str:
     """An access mask for people: ``rw`` for a section, otherwise ``all`` or the names of the rights."""
     if type_name == "Section" and (words := access_words(granted)):

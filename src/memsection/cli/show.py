@@ -13,8 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from memsection import Security, errors
+from memsection.cli import contents
 from memsection.cli.channel_facts import ChannelFacts
-from memsection.cli.ls import as_json, channel_in
+from memsection.cli.ls import as_json
 from memsection.cli.output import command_of, flags_words, out, print_json, rights_words, size_words, table, type_word
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
@@ -74,7 +75,8 @@ def details(found: s.NamedObject) -> dict[str, Any]:
         finally:
             kernel.close(handle)
     if found.type_name == "Section":
-        facts.update(_pages(found), channel=channel_in(found))
+        inside = contents.of_named(found)
+        facts.update(_pages(found), content=inside.facts, channel=inside.channel)
     return facts
 
 
@@ -175,6 +177,7 @@ def _lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]
     if found.type_name == "Section":
         lines.append(("size", f"{found.size} bytes ({size_words(found.size)})"
                       + "".join(f", {word}" for word in facts.get("attributes", ()))))
+    lines.extend(_contents(facts.get("content", {})))
     if facts.get("channel") is not None:
         lines.extend(_channel(facts["channel"]))
     if "picture" in facts:
@@ -215,6 +218,13 @@ def _channel(channel: ChannelFacts) -> list[tuple[str, str]]:
         lines.append((label, f"process {end.pid}, {end.role}{held}: {command_of(end.pid)}" if end.alive else
                       f"process {end.pid}, {end.role}{held}, which has ended"))
     return lines
+
+
+def _contents(inside: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a section contains: a line, and each column or field with its type."""
+    words = contents.Content(inside).words()
+    parts = inside.get("columns") or inside.get("fields") or ()
+    return [("content", words), *(("", f"{part['name']}: {part['type']}") for part in parts)] if words else []
 
 
 def _holders(found: s.NamedObject, facts: dict[str, Any]) -> Table | str:

@@ -87,10 +87,12 @@ def descriptor_info(pid: int, fd: int) -> tuple[int, int] | None:
         return None
     finally:
         sys_.close(source)
-    lines = dict(line.split(b":", 1) for line in text.splitlines() if b":" in line)
+    words = text.split(None, 4)  # "pos:", its value, "flags:", theirs: the first two lines of every descriptor
+    if len(words) < 4 or words[0] != b"pos:" or words[2] != b"flags:":
+        return None
     try:
-        return int(lines[b"pos"]), int(lines[b"flags"], 8)
-    except (KeyError, ValueError):
+        return int(words[1]), int(words[3], 8)
+    except ValueError:
         return None
 
 

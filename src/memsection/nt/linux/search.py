@@ -10,8 +10,10 @@ import sys
 
 assert sys.platform == "linux"
 
+import functools
 import os
 import stat as stat_
+from collections.abc import Container
 
 from memsection.nt.linux import control_page, lifetime, namespace, sweeping
 from memsection.nt.linux import syscalls as sys_
@@ -26,8 +28,8 @@ _CLOEXEC_FLAG = 0o2000000  # O_CLOEXEC in fdinfo's flags
 LEFT_BEHIND = "left by a process that was killed; goes when its owner next uses a Global name"
 
 
-def process_handles(pid: int) -> list[s.HandleEntry]:
-    """Every handle of a process, as far as its descriptors tell."""
+def process_handles(pid: int, known: Container[tuple[int, int]] = ()) -> list[s.HandleEntry]:
+    """Every handle of a process, as far as its descriptors tell; ``known`` files are no handles, and passed over."""
     try:
         descriptors = lifetime.list_descriptors(pid)
     except PermissionError:
@@ -36,19 +38,19 @@ def process_handles(pid: int) -> list[s.HandleEntry]:
                              "The debug privilege, CAP_SYS_PTRACE, lifts that)") from None
     except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
         raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process") from None
-    return [entry for entry in (_entry(pid, fd) for fd in descriptors) if entry is not None]
+    return [entry for entry in (_entry(pid, fd, known) for fd in descriptors) if entry is not None]
 
 
-def _entry(pid: int, fd: int) -> s.HandleEntry | None:
+def _entry(pid: int, fd: int, known: Container[tuple[int, int]]) -> s.HandleEntry | None:
     path = f"/proc/{pid}/fd/{fd}"
     try:
         found = sys_.stat(path)
+        if not stat_.S_ISREG(found.st_mode) or (found.st_dev, found.st_ino) in known:
+            return None
         info = descriptor_info(pid, fd)
         if info is None:
             return None
         attributes = 0 if info[1] & _CLOEXEC_FLAG else s.OBJ_INHERIT
-        if not stat_.S_ISREG(found.st_mode):
-            return None
         carried = decode(info[0])
         if carried is None:
             return _file_entry(pid, fd, path, found, info[1], attributes)
@@ -112,46 +114,73 @@ def _described(pid: int, fd: int, body: int, found: os.stat_result, facts: contr
 
 def list_directory() -> list[s.NamedObject]:
     """Every living named object that this process may know of."""
+    # Locators first: who has an object has its locator, too, and looking at each of those descriptors takes half the time.
+    locators = _locators()
+    known = {file for _, file, _ in locators}
     holders: dict[tuple[int, ...], list[s.HandleEntry]] = {}
     for pid in lifetime.processes():
         try:
-            for entry in process_handles(pid):
+            for entry in process_handles(pid, known):
                 if entry.identity is not None:
                     holders.setdefault(entry.identity, []).append(entry)
         except NtError:
             continue
-    found = [*_local(holders), *_global(holders)]
+    found = [*_local(locators, holders), *_global(holders)]
     found.sort(key=lambda item: item.name)
     return found
 
 
-def _local(holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> list[s.NamedObject]:
+def _open_locator(file: str) -> int:
+    return sys_.open(file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC,
+                     dir_fd=namespace.local_directory())
+
+
+def _locators() -> list[tuple[str, tuple[int, int], namespace.Locator | None]]:
+    """Every file of the directory of Local names: its name, which file it is, and what it says, None if it is damaged."""
     found = []
-    directory = namespace.local_directory()
-    for file in sys_.listdir(directory):
+    for file in sys_.listdir(namespace.local_directory()):
         if file.startswith("."):
             continue  # a locator on its way to a name (``succession``)
         try:
-            fd = sys_.open(file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC, dir_fd=directory)
+            fd = _open_locator(file)
         except OSError:
             continue
         try:
-            locator = namespace.read_locator(fd, sys_.fstat(fd).st_size)
-            if locator is None:
-                found.append(s.NamedObject(file, "", 0, problem="a damaged locator file"))
-                continue
-            # A locator that nobody holds and whose object nobody has is what a crash left: swept when next opened.
-            entries = holders.get(locator.identity, [])
-            if not entries and not _held(fd):
-                continue
-            kind = object_types.BY_NUMBER.get(locator.type)
-            found.append(s.NamedObject(
-                names.win32_name(locator.name), kind.name if kind else "", entries[0].size if entries else 0,
-                tuple(entries), _user(os.geteuid()),
-                "" if entries else "its holders' descriptors may not be looked into (another PID namespace?)"))
+            status = sys_.fstat(fd)
+            found.append((file, (status.st_dev, status.st_ino), namespace.read_locator(fd, status.st_size)))
         finally:
             sys_.close(fd)
     return found
+
+
+def _local(locators: list[tuple[str, tuple[int, int], namespace.Locator | None]],
+           holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> list[s.NamedObject]:
+    found, owner = [], _user(os.geteuid())
+    for file, _, locator in locators:
+        if locator is None:
+            found.append(s.NamedObject(file, "", 0, problem="a damaged locator file"))
+            continue
+        # A locator that nobody holds and whose object nobody has is what a crash left: swept when next opened.
+        entries = holders.get(locator.identity, [])
+        if not entries and not _is_locator_held(file):
+            continue
+        kind = object_types.BY_NUMBER.get(locator.type)
+        found.append(s.NamedObject(
+            names.win32_name(locator.name), kind.name if kind else "", entries[0].size if entries else 0,
+            tuple(entries), owner,
+            "" if entries else "its holders' descriptors may not be looked into (another PID namespace?)"))
+    return found
+
+
+def _is_locator_held(file: str) -> bool:
+    try:
+        fd = _open_locator(file)
+    except OSError:
+        return False  # its object has ended since
+    try:
+        return _held(fd)
+    finally:
+        sys_.close(fd)
 
 
 def _held(fd: int) -> bool:
@@ -221,6 +250,7 @@ def remains() -> list[s.NamedObject]:
     return [found for found in _global({}) if found.problem == LEFT_BEHIND]
 
 
+@functools.lru_cache(64)  # looking it up reads a file each time
 def _user(uid: int) -> str:
     import pwd
 

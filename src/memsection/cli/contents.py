@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""What a section says it contains, in a line and for programs: an array, a table, records, a latest value, a channel.
+
+Whoever may write to the section wrote that: what is not of the form that this library gives it is left out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from memsection import Section, errors, schema
+from memsection.cli.channel_facts import KINDS, ChannelFacts, look
+from memsection.vocabulary.structs import NamedObject
+from memsection.vocabulary.text import shown
+
+_LONGEST, _MOST = 40, 8  #: characters of a name, and names of columns or fields, in a line
+_KINDS = ("array", "arrow", "record", "latest", "pickle")
+_NUMPY = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
+
+
+@dataclass(frozen=True)
+class Content:
+    """What is in a section: facts for programs, {} for bytes of no known meaning; of a channel what it says of itself."""
+
+    facts: dict[str, Any]
+    channel: ChannelFacts | None = None
+
+    def words(self) -> str:
+        """``array float64 (2, 3)``, ``table of 9 rows: a, b``; printable, "" for bytes."""
+        if self.channel is not None:
+            return self.channel.summary()
+        facts = self.facts
+        kind = facts.get("kind")
+        if kind == "array":
+            return f"array {facts['dtype']} ({', '.join(map(str, facts['shape']))})"
+        if kind == "arrow":
+            return f"table of {facts['rows']} rows: {_list(facts['columns'])}"
+        if kind == "record":
+            return f"{facts['count']} record{'s' * (facts['count'] != 1)} {facts['name']}: {_list(facts['fields'])}"
+        if kind == "latest":
+            return f"latest {facts['name']}: {_list(facts['fields'])}" if "fields" in facts else "latest value"
+        return "pickled object" if kind == "pickle" else ""
+
+
+_NOTHING = Content({})
+
+
+def of_named(found: NamedObject) -> Content:
+    """What is in the section of this name, as far as this user may read it."""
+    if not found.name or found.problem:
+        return _NOTHING
+    try:
+        with Section.open(found.name, access="r") as section:
+            return of(section)
+    except (errors.Error, OSError):
+        return _NOTHING
+
+
+def of(section: Section) -> Content:
+    """What is in a section."""
+    try:
+        # Not by mapping first: a page that nobody has touched would get memory by our look.
+        if os.pread(section.fileno(), 8, section.size - schema.FOOTER.size) != schema.MAGIC:
+            return _NOTHING
+    except (errors.Error, OSError, AttributeError):
+        pass  # a system without descriptors
+    described = schema.describe(section)
+    if described is not None and described.get("kind") in KINDS and sys.platform == "linux":
+        return Content({}, look(section))
+    if described is None or described.get("kind") not in _KINDS:
+        return _NOTHING
+    try:
+        return Content(_facts(described))
+    except (errors.CorruptError, TypeError, ValueError, KeyError):
+        return _NOTHING
+
+
+def _facts(described: schema.Facts) -> dict[str, Any]:
+    kind = described["kind"]
+    facts: dict[str, Any] = {"kind": kind, "bytes": described["size"]}
+    if kind == "array" and schema.is_shape(described.get("shape")):
+        return facts | {"dtype": _type(schema.from_json(described.get("dtype"))), "shape": described["shape"]}
+    if kind == "arrow":
+        return facts | {"rows": _count(described["rows"]), "columns": [
+            {"name": shown(name, 200), "type": shown(of, 200)} for name, of in described["columns"]]}
+    if kind in ("record", "latest"):
+        if "type" in described:
+            struct = schema.from_json(described["type"])
+            fields = struct.fields if isinstance(struct, schema.Struct) else ()
+            facts |= {"name": shown(described.get("name"), 200),
+                      "fields": [{"name": shown(field.name, 200), "type": _type(field.type)} for field in fields]}
+        return facts | ({"count": _count(described["count"]), "name": facts["name"]} if kind == "record" else {})
+    if kind == "pickle":
+        return facts
+    raise errors.CorruptError(f"description: {shown(kind, 40)}")
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 62:
+        raise errors.CorruptError(f"description: {shown(value, 40)} is no count")
+    return value
+
+
+def _type(kind: schema.Type) -> str:
+    """A type as NumPy calls it, where that is short."""
+    if isinstance(kind, schema.Scalar):
+        word = _NUMPY.get(kind.code[1])
+        return f"{word}{8 * kind.size if word != 'bool' else ''}" if word else kind.code
+    if isinstance(kind, schema.Repeat):
+        return f"{_type(kind.of)}[{', '.join(map(str, kind.shape))}]"
+    return "{" + _list([{"name": field.name} for field in kind.fields]) + "}"
+
+
+def _list(parts: list[dict[str, str]]) -> str:
+    words = [shown(part["name"], _LONGEST) for part in parts[:_MOST]]
+    return ", ".join(words + ["..."] * (len(parts) > _MOST))
