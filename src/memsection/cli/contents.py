@@ -61,12 +61,10 @@ def of_named(found: NamedObject) -> Content:
 
 def of(section: Section) -> Content:
     """What is in a section."""
-    try:
-        # Not by mapping first: a page that nobody has touched would get memory by our look.
-        if os.pread(section.fileno(), 8, section.size - schema.FOOTER.size) != schema.MAGIC:
-            return _NOTHING
-    except (errors.Error, OSError, AttributeError):
-        pass  # a system without descriptors
+    # Not by mapping first: a page that nobody has touched would get memory by our look.
+    place = section.size - schema.FOOTER.size
+    if sys.platform == "linux" and (place < 0 or os.pread(section.fileno(), 8, place) != schema.MAGIC):
+        return _NOTHING
     described = schema.describe(section)
     if described is not None and described.get("kind") in KINDS and sys.platform == "linux":
         return Content({}, look(section))
