@@ -22,6 +22,7 @@ from memsection.cli import (
     receive,
     rm,
     run_command,
+    save,
     send,
     share,
     show,
@@ -32,8 +33,8 @@ from memsection.cli.output import complain
 app = typer.Typer(name="memsection", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
                   context_settings={"help_option_names": ["-h", "--help"]},
                   help="Shared memory with names, handles, rights and a lifetime: Windows section objects.")
-for function in (demo.demo, share.share, cat.cat, ls.ls, show.show, peek.peek, top.top, handles.handles, rm.rm,
-                 send.send, receive.receive, doctor.doctor):
+for function in (demo.demo, share.share, cat.cat, save.save, ls.ls, show.show, peek.peek, top.top,
+                 handles.handles, rm.rm, send.send, receive.receive, doctor.doctor):
     app.command()(function)
 app.add_typer(mirror.app, name="mirror")
 app.add_typer(bench.app, name="bench")

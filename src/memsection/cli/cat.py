@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from memsection import Event, Mutex, Process, Section, View, errors, schema
-from memsection.cli import content
+from memsection.cli import completion, content
 from memsection.cli.output import progress
 from memsection.vocabulary import status as st
 
@@ -20,7 +20,8 @@ _CHUNK = 4 * 1024 * 1024
 
 
 def cat(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The section's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The section's name.",
+                                        autocompletion=completion.names)],
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait until the name exists.")] = False,
     offset: Annotated[int, typer.Option(help="Bytes to leave out at the start.", min=0)] = 0,
     length: Annotated[int | None, typer.Option(help="Bytes to write at most.", min=0)] = None,

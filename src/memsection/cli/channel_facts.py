@@ -77,17 +77,6 @@ class ChannelFacts:
         return asdict(self)
 
 
-def look_at(name: str) -> ChannelFacts | None:
-    """The channel in the section of this name; None for any other and what may not be read."""
-    if sys.platform != "linux":
-        return None
-    try:
-        with Section.open(name, access="r") as section:
-            return look(section)
-    except (errors.Error, OSError):
-        return None
-
-
 def look(section: Section) -> ChannelFacts | None:
     """The channel in a section, None if it has none."""
     fd = section.fileno()

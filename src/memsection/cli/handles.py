@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from memsection import errors
+from memsection.cli import completion
 from memsection.cli.ls import holder_json
 from memsection.cli.output import (
     command_of,
@@ -24,7 +25,7 @@ from memsection.vocabulary.names import win32_name
 
 
 def handles(
-    pid: Annotated[int, typer.Argument(metavar="PID", help="The process.")],
+    pid: Annotated[int, typer.Argument(metavar="PID", help="The process.", autocompletion=completion.pids)],
     files: Annotated[bool, typer.Option("--files", help="Files and other descriptors too.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")] = False,
 ) -> None:

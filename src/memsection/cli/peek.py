@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.text import Text
 
 from memsection import Section, errors, schema
-from memsection.cli import typed
+from memsection.cli import completion, typed
 from memsection.cli.output import out
 from memsection.vocabulary.text import shown
 
@@ -20,7 +20,8 @@ _ROW = 16
 
 
 def peek(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The section's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The section's name.",
+                                        autocompletion=completion.names)],
     offset: Annotated[int, typer.Option(help="The first byte to show.", min=0)] = 0,
     length: Annotated[int, typer.Option(help="How many bytes to show.", min=1)] = 256,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on, and mark what changes, until Ctrl-C.")] = False,
@@ -55,14 +56,11 @@ def _show(look: Callable[[Any], tuple[Text, Any]], watch: bool, interval: float)
     if not watch:
         out.print(text)
         return
-    try:
-        with Live(text, console=out, auto_refresh=False) as live:
-            while True:
-                time.sleep(interval)
-                text, before = look(before)
-                live.update(text, refresh=True)
-    except KeyboardInterrupt:
-        return
+    with Live(text, console=out, auto_refresh=False) as live:
+        while True:
+            time.sleep(interval)
+            text, before = look(before)
+            live.update(text, refresh=True)
 
 
 def _typed(section: Section, facts: schema.Facts, before: list[str] | None) -> tuple[Text, list[str]]:

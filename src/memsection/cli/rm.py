@@ -11,6 +11,7 @@ import psutil
 import typer
 
 from memsection import errors
+from memsection.cli import completion
 from memsection.cli.output import command_of, complain, err
 from memsection.cli.show import find, open_named
 from memsection.nt import kernel
@@ -22,7 +23,8 @@ STOP_SECONDS = 5.0  #: how long a process that was asked to end may take
 
 
 def rm(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The object's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The object's name.",
+                                        autocompletion=completion.names)],
     stop: Annotated[bool, typer.Option("--stop", help="Ask the processes that hold it to end (SIGTERM).")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether to.")] = False,
 ) -> None:

@@ -14,7 +14,7 @@ from typing import IO, Annotated, Any
 import typer
 
 from memsection import Event, Section, errors
-from memsection.cli import content
+from memsection.cli import content, contents, formats
 from memsection.cli.output import err, parse_size, progress, size_words
 from memsection.vocabulary import status as st
 from memsection.vocabulary.text import shown
@@ -29,16 +29,28 @@ def share(
                                                  metavar="SDDL")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Pass the bytes on as they come, however many, to one "
                                                                 "'memsection cat NAME'.")] = False,
+    plain: Annotated[bool, typer.Option("--bytes", help="The file as it is, also where its name says that it holds an "
+                                                        "array or a table.")] = False,
     buffer: Annotated[str, typer.Option(help="With --follow: how much may wait to be read.", metavar="SIZE")] = "1M",
 ) -> None:
     """Put a file's bytes into a named section, and hold it until Ctrl-C.
 
-    'memsection cat NAME' writes them out again, from any process.  With --follow it ends by itself when everything
-    was read.
+    'memsection cat NAME' writes them out again, from any process. With --follow it ends by itself when everything was read.
+
+    A file .npy, .npz, .parquet, .arrow, .feather or .csv becomes an array or a table; 'memsection save NAME FILE' is the
+    reverse. Each of several arrays of a .npz file has the name NAME.KEY.
     """
+    told = []
+
+    def end(ending: int, _: object) -> None:
+        told.append(ending)
+        raise KeyboardInterrupt
+
     for ending in (signal.SIGINT, signal.SIGTERM):  # a shell's background job begins with Ctrl-C ignored
-        signal.signal(ending, signal.default_int_handler)
+        signal.signal(ending, end)
     try:
+        if formats.is_typed(file) and not (plain or follow):
+            _hold_typed(file, name, security)
         with _source(file) as source:
             if follow:
                 _stream(source, name, security, parse_size(buffer))
@@ -52,6 +64,22 @@ def share(
                 time.sleep(3600)
     except KeyboardInterrupt:
         err.print(shown(f"'{name}': let go"))
+        raise typer.Exit(130 if signal.SIGINT in told else 0) from None
+
+
+def _hold_typed(file: str, name: str, security: str | None) -> None:
+    """Share the arrays or the table of a file, until Ctrl-C."""
+    with _source(file), ExitStack() as stack:
+        try:
+            made = formats.load(file, name, security)
+        except ImportError as missing:
+            raise errors.Error(f"share '{file}': {missing}; --bytes shares it as it is", ntstatus=st.NOT_SUPPORTED) from None
+        for full, section in made:
+            stack.enter_context(section)
+            words = contents.of(section).words()
+            err.print(shown(f"'{full}': {words} from {file}, held by process {os.getpid()} until Ctrl-C"))
+        while True:
+            time.sleep(3600)
 
 
 def _source(file: str) -> IO[bytes]:

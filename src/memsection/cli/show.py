@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from memsection import Security, errors
-from memsection.cli import contents
+from memsection.cli import completion, contents
 from memsection.cli.channel_facts import ChannelFacts
 from memsection.cli.ls import as_json
 from memsection.cli.output import command_of, flags_words, out, print_json, rights_words, size_words, table, type_word
@@ -28,7 +28,8 @@ _SHADES = " ░▒▓█"  #: from none to all pages of a cell
 
 
 def show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The object's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The object's name.",
+                                        autocompletion=completion.names)],
     json: Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")] = False,
 ) -> None:
     """Show one object: what it is, who may use it, who does, and which of its pages are there."""

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
+
+from memsection import errors
 
 
 def top(
@@ -16,6 +19,10 @@ def top(
 
     s sorts, / filters, u shows unnamed objects too, Enter looks inside, q ends.
     """
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise errors.ArgumentError("top: it needs a terminal; 'memsection ls --json' tells a program what there is")
     from memsection.cli.top_screen import Top  # a terminal interface takes long to import
 
-    Top(interval, unnamed).run()
+    screen = Top(interval, unnamed)
+    screen.run()
+    raise typer.Exit(screen.return_code or 0)

@@ -10,12 +10,13 @@ from typing import ClassVar
 
 from rich.text import Text
 from textual.app import App, ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Header, Input, Static
 
-from memsection import Section, errors
+from memsection import Section, errors, schema
+from memsection.cli import typed
 from memsection.cli.ls import find_unnamed, holders_words, kind_words
 from memsection.cli.output import command_of, size_words
 from memsection.cli.peek import dump
@@ -64,8 +65,13 @@ class Inside(ModalScreen[None]):
                 section = Section.open(found.name, access="r")
             else:
                 section = Section.from_process(found.holders[0].pid, found.holders[0].handle, access="r")
-            with section, section.map() as view:
-                now = bytes(view[:_INSIDE])
+            with section:
+                facts = schema.describe(section)
+                lines = None if facts is None else typed.lines(section, facts)
+                if lines is not None:
+                    return Text("\n".join(map(shown, lines)))
+                with section.map() as view:
+                    now = bytes(view[:_INSIDE])
         except errors.Error as problem:
             return Text(shown(problem), "red")
         before, self.before = self.before, now
@@ -80,6 +86,7 @@ class Top(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         ("q", "quit", "Quit"), ("s", "sort", "Sort"), ("slash", "filter", "Filter"), ("u", "unnamed", "Unnamed"),
         ("enter", "inside", "Look inside"), ("escape", "clear", "Clear filter"),
+        Binding("ctrl+c", "interrupt", show=False, priority=True),  # in a terminal of its own it is a key, no signal
     ]
     CSS = "DataTable { height: 1fr; } #filter { display: none; } #filter.shown { display: block; }"
 
@@ -133,6 +140,9 @@ class Top(App[None]):
         numbers = {"size": -found.size, "holders": -len(found.holders)}
         order = _SORTS[self.order]
         return numbers.get(order, 0), found.type_name if order == "type" else "", found.name
+
+    def action_interrupt(self) -> None:
+        self.exit(return_code=130)
 
     def action_sort(self) -> None:
         self.order = (self.order + 1) % len(_SORTS)

@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from rich.cells import cell_len
+
 from memsection import Section, errors, latest, records, schema
 from memsection.vocabulary.text import shown
 
 MOST_RECORDS = 32
+MOST_COLUMNS = 12
 
 
 def heading(facts: schema.Facts) -> str:
@@ -30,6 +35,11 @@ def lines(section: Section, facts: schema.Facts) -> list[str] | None:
             with latest.of(section.duplicate()) as value:
                 found = value.read_numbered(0)
                 return ["nothing was written yet"] if found is None else [f"number {found[0]}", *_fields(found[1])]
+        if kind == "arrow":
+            from memsection import arrow
+
+            with arrow.of(section.duplicate(), trusted=False) as shared:
+                return _table(shared.table)
         if kind == "array":
             import numpy as np
 
@@ -39,6 +49,20 @@ def lines(section: Section, facts: schema.Facts) -> list[str] | None:
     except (ImportError, errors.WaitTimeoutError):
         pass
     return None
+
+
+def _table(table: Any) -> list[str]:
+    """The first rows, under the names of their columns."""
+    first = table.slice(0, MOST_RECORDS)
+    columns = [[shown(name, 30), *(shown(one.as_py(), 40) for one in column)]
+               for name, column in zip(table.column_names[:MOST_COLUMNS], first.columns, strict=False)]
+    widths = [max(map(cell_len, column)) for column in columns]
+    found = ["  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
+             for row in zip(*columns, strict=True)]
+    for more, what in ((table.num_rows - MOST_RECORDS, "rows"), (table.num_columns - MOST_COLUMNS, "columns")):
+        if more > 0:
+            found.append(f"... and {more} {what} more")
+    return found
 
 
 def _records(section: Section) -> list[str]:

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""``memsection save NAME FILE``: an array or a table of shared memory in a file."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memsection import Section, errors
+from memsection.cli import completion, contents, formats
+from memsection.cli.output import err
+from memsection.vocabulary import status as st
+from memsection.vocabulary.text import shown
+
+
+def save(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The section's name.",
+                                        autocompletion=completion.names)],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The file; its ending says the form.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+) -> None:
+    """Write an array to .npy, .npz or .csv, or a table to .parquet, .arrow, .feather or .csv.
+
+    The file appears when it is complete. 'memsection share FILE NAME' is the reverse; 'memsection cat NAME' writes the
+    bytes of any section.
+    """
+    with Section.open(name, access="r") as section:
+        inside = contents.of(section)
+        kind = inside.facts.get("kind")
+        if kind not in ("array", "arrow"):
+            raise errors.ArgumentError(f"save '{name}': it holds {inside.words() or 'bytes'}, no array and no table; "
+                                       "'memsection cat NAME' writes its bytes")
+        if not force and os.path.lexists(file):
+            raise errors.ExistsError(f"save '{file}': there is such a file; --force replaces it",
+                                     ntstatus=st.OBJECT_NAME_COLLISION)
+        try:
+            _whole(section, str(kind), Path(file))
+        except OSError as problem:
+            if isinstance(problem, errors.Error):
+                raise
+            raise errors.Error(f"save '{file}': cannot be written: {problem.strerror}",
+                               ntstatus=st.UNEXPECTED_IO_ERROR) from None
+    err.print(shown(f"'{file}': {inside.words()}"))
+
+
+def _whole(section: Section, kind: str, file: Path) -> None:
+    """Write it beside its place, and move it there when it is complete: who looks there never sees a part of it."""
+    with tempfile.TemporaryDirectory(prefix=".memsection-", dir=file.parent) as place:
+        part = Path(place) / ("whole" + file.suffix)
+        formats.save(section, kind, str(part))
+        with contextlib.suppress(FileNotFoundError):
+            os.chmod(part, os.stat(file).st_mode & 0o777)
+        os.replace(part, file)
