@@ -27,6 +27,10 @@ class Watch(Protocol):
         """As ``wait_for_single_object`` with timeout 0.  Events pulsed since the watch was made count."""
         ...
 
+    def put_back(self) -> None:
+        """Undo an attempt that took the object: who made it was interrupted, and does not know."""
+        ...
+
     def arm(self) -> None:
         """Have ``ready`` called once, from another thread, as soon as an attempt may succeed."""
         ...
