@@ -47,7 +47,7 @@ PYTHON_TAG = "cp311-win_amd64"
 #: what later typers need, do not start in Wine 8.
 WHEELS = ("pytest==8.4.2", "pytest-timeout==2.4.0", "hypothesis==6.140.3", "colorama", "numpy<2.2",
           "typer<0.17", "click<8.2")
-PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64-win32", "gcc-mingw-w64-i686-win32", "bubblewrap")
+PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64-win32", "gcc-mingw-w64-i686-win32", "bubblewrap", "iproute2")
 #: What the leg runs at the same time.
 PARTS = (("tests/conformance",), ("tests", "--ignore=tests/conformance"))
 LEG_SECONDS = 1200  #: a leg that takes longer hangs
