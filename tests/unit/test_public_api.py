@@ -120,7 +120,8 @@ def test_dir_shows_the_public_names_and_the_modules_come_when_they_are_used() ->
             print(error)
     """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True,
-                          env={**os.environ, "PYTHONPATH": str(FILE.parents[2] / "src")})
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(
+                              [str(FILE.parents[2] / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])})
     assert done.stdout.splitlines() == ["['__version__'] []", "module memsection.latest",
                                         "module 'memsection' has no attribute 'no_such_module'"]
 
