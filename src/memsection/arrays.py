@@ -322,7 +322,7 @@ def of(section: Section, *, access: str | None = None, shape: SupportsIndex | Se
 
 
 #: Packages whose picklers carry arguments and results to other processes.  multiprocessing lets types be registered;
-#: these do not, or not before they are imported, so an array looks who pickles it (docs/decisions/0080).
+#: these do not, or not before they are imported, so an array looks who pickles it (docs/decisions/0082).
 _PASSING = ("cloudpickle", "loky", "joblib.externals.cloudpickle", "joblib.externals.loky", "joblib.pool")
 
 

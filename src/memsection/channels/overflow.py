@@ -2,7 +2,7 @@
 """Messages that are larger than any place: each in a section of its own, whose name travels in the channel.
 
 The sender keeps the section open until the message was taken, because on no system does memory with a name outlive the last
-process that has it open, and one that did would be left behind when nobody takes the message (docs/decisions/0080).  So
+process that has it open, and one that did would be left behind when nobody takes the message (docs/decisions/0110).  So
 such a message goes with its sender's death, and ``close`` waits until it was taken.
 """
 
