@@ -165,12 +165,14 @@ def main() -> int:
         written = int(publisher.stdout.readline())
         publisher.wait(30)
         arrived = readers.end()
+        left = [file for file in Path(place).rglob("*") if file.is_file() and file.name.startswith("memsection")]
+    stuck = 0 if arrived else 1  # nothing came through at all
     print(
-        f"mirror_snapshots: {written} written, {arrived} arrived, {readers.read} read, torn "
-        f"{readers.torn}, "
-        f"back {readers.back}"
+        f"mirror_snapshots: written={written} arrived={arrived} read={readers.read} "
+        f"back={readers.back} stuck={stuck} leaked={len(left)} torn={readers.torn} "
+        f"raw={int(publisher.returncode != 0)}"
     )
-    return 1 if readers.torn or readers.back or not arrived else 0
+    return 1 if readers.torn or readers.back or stuck or left or publisher.returncode else 0
 
 
 if __name__ == "__main__":
