@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Sets everything up and passes all tests, side by side: as many at a time as there are processors, and one more, because
-# tests often wait.  Arguments go to pytest; -n 0 runs one test after the other.
+# tests often wait; those of a file one after the other.  Arguments go to pytest; -n 0 runs all one after the other.
 set -eu
 cd "$(dirname "$0")/.."
 sh tools/setup.sh test
-exec .venv/bin/python -m pytest -n "$(($(nproc) + 1))" --dist loadgroup "$@"
+exec .venv/bin/python -m pytest -n "$(($(nproc) + 1))" --dist loadfile "$@"

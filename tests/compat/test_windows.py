@@ -243,7 +243,6 @@ def sim() -> Iterator[None]:
 
 
 @linux_only
-@pytest.mark.xdist_group("a sim: its port and its names are the real one's")
 def test_pyirsdk_reads_a_sim(script: Path, sim: None) -> None:
     script.write_text("import irsdk, time\n"
                       "ir = irsdk.IRSDK(); print(ir.startup(), ir.is_connected)\n"
@@ -255,7 +254,6 @@ def test_pyirsdk_reads_a_sim(script: Path, sim: None) -> None:
 
 
 @linux_only
-@pytest.mark.xdist_group("a sim: its port and its names are the real one's")
 def test_pyaccsharedmemory_reads_a_sim(script: Path, sim: None) -> None:
     script.write_text("import pyaccsharedmemory, time\n"
                       "reader = pyaccsharedmemory.accSharedMemory(); found = None; deadline = time.monotonic() + 20\n"

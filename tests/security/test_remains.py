@@ -10,7 +10,7 @@ import pytest
 from support.users import Program
 
 Start = Callable[..., Program]
-OWNER, OTHER = 12345, 12346
+OWNER, OTHER = 12445, 12346  # the owner is nobody else's: a search through a user's processes touches what they hold
 NOTHING = ["Security(owner='', users={'12346': 'r'})", "Security(owner='')", "Security(owner='r', everyone='r')"]
 
 

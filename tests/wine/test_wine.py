@@ -10,10 +10,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import psutil
 import pytest
 from support.workers import until
 
@@ -287,12 +289,26 @@ def test_a_bridge_needs_names() -> None:
 
 
 @pytest.mark.timeout(200)
+def _wait_for_the_end_of_servers(prefix: Path) -> None:
+    """A wineserver stays for a moment after its last program, and a game in other namespaces would have one of its own."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        servers = [process for process in psutil.process_iter(["name", "environ"])
+                   if (process.info["name"] or "").startswith("wineserver")
+                   and (process.info["environ"] or {}).get("WINEPREFIX") == str(prefix)]
+        if not servers:
+            return
+        psutil.wait_procs(servers, timeout=1)
+    pytest.fail(f"a wineserver of {prefix} does not end")
+
+
 @pytest.mark.parametrize("namespaces", [("--unshare-user",), ("--unshare-user", "--unshare-pid")])
 def test_a_game_in_a_container(start: Callable[..., object], executable: Path, second_prefix: Path,
                                namespaces: tuple[str, ...]) -> None:
     if shutil.which("bwrap") is None:
         pytest.skip("needs bubblewrap")
     prefix = second_prefix
+    _wait_for_the_end_of_servers(prefix)
     wrap = ("bwrap", *namespaces, "--bind", "/", "/", "--tmpfs", "/tmp", "--ro-bind", str(executable.parent),
             str(executable.parent), "--tmpfs", str(Path(wine.__file__).parent), "--dev", "/dev", "--proc", "/proc")
     game = start("", prefix, wrap)

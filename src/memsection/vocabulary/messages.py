@@ -66,5 +66,6 @@ MESSAGES = {
     1454: "Insufficient quota to complete the requested service.",
     1455: "The paging file is too small for this operation to complete.",
     1656: "The two handles do not refer to the same object.",
+    1784: "The supplied user buffer is not valid for the requested operation.",
     1815: "The specified resource language ID cannot be found in the image file.",
 }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from support.objects import leaves_nothing, unique_name
@@ -146,7 +147,12 @@ def test_what_was_left_is_shown_until_it_is_gone(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.sentence(25)
 @pytest.mark.invariant("L6")
-def test_locators_of_the_dead_stay_few() -> None:
+def test_locators_of_the_dead_stay_few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+                                       request: pytest.FixtureRequest) -> None:
+    monkeypatch.setenv("MEMSECTION_ROOT", str(tmp_path))  # where no other test has names
+    namespace.reset()
+    request.addfinalizer(namespace.reset)
+
     def die() -> None:
         kept = Section.create(unique_name(), 4096), Event.create(f"test-{os.getppid()}-{os.getpid()}-e")
         os.kill(os.getpid(), signal.SIGKILL)
