@@ -6,14 +6,18 @@ from __future__ import annotations
 import re
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from pyarrow import csv, parquet
 
-from memsection import Section, arrays, arrow
+from memsection import Section, arrays
 from memsection.cli import completion, typed
+
+pa: Any = pytest.importorskip("pyarrow", reason="memsection[arrow] is not installed", exc_type=ImportError)
+csv: Any = pytest.importorskip("pyarrow.csv")
+parquet: Any = pytest.importorskip("pyarrow.parquet")
+arrow: Any = pytest.importorskip("memsection.arrow")
 
 TABLE = pa.table({"n": [1, 2, 3], "text": ["a", "b\x1b[31m", None]})
 

@@ -4,14 +4,17 @@
 from __future__ import annotations
 
 import gc
+from typing import Any
 
 import numpy as np
-import pandas as pd
-import polars as pl
-import pyarrow as pa
 import pytest
 
-from memsection import ArgumentError, NotFoundError, Section, arrow
+from memsection import ArgumentError, NotFoundError, Section
+
+pa: Any = pytest.importorskip("pyarrow", reason="memsection[arrow] is not installed", exc_type=ImportError)
+pd: Any = pytest.importorskip("pandas")
+pl: Any = pytest.importorskip("polars")
+arrow: Any = pytest.importorskip("memsection.arrow", exc_type=ImportError)
 
 
 def _lies_in_the_section(name: str, values: np.ndarray) -> bool:

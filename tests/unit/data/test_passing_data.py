@@ -11,10 +11,12 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from memsection import ArgumentError, HandleError, arrays, arrow, latest, records
+from memsection import ArgumentError, HandleError, arrays, latest, records
+
+pa: Any = pytest.importorskip("pyarrow", reason="memsection[arrow] is not installed", exc_type=ImportError)
+arrow: Any = pytest.importorskip("memsection.arrow", exc_type=ImportError)
 
 
 @dataclasses.dataclass
