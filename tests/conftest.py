@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from support import leftovers, platforms
 
@@ -18,6 +20,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if sys.platform == "win32":  # Wine on a busy machine takes a second for what takes a millisecond
+        hypothesis.settings.register_profile("slow", deadline=None,
+                                             suppress_health_check=[hypothesis.HealthCheck.too_slow])
+        hypothesis.settings.load_profile("slow")
     config.addinivalue_line("markers", "sentence(number): the sentence of SECURITY.md that this test shows")
     config.addinivalue_line("markers", "linux_only(reason): this test is about something that only Linux has")
 

@@ -45,6 +45,7 @@ def test_a_size_that_is_no_int_is_a_type_error(use: Callable[[Any], object], siz
         use(size)
 
 
+@pytest.mark.linux_only("it asks for descriptors too")
 def test_offsets_and_lengths_that_are_no_ints_are_type_errors() -> None:
     with Section.create(size=4096) as section, section.map() as view:
         for use in (lambda: section.map("0"), lambda: section.map(0, 1.5), lambda: view.commit(1.5),
@@ -72,6 +73,7 @@ def test_an_existing_section_that_is_smaller_is_refused_with_both_sizes() -> Non
                 assert not again.created and again.size == 8192
 
 
+@pytest.mark.linux_only("on Windows the kernel does not say what it found")
 def test_messages_name_things_as_users_do() -> None:
     import memsection
 

@@ -187,6 +187,7 @@ def test_private_memory_cannot_be_copy_on_write(pages: int) -> None:
     assert win32.VirtualQuery(pages).Protect == win32.PAGE_READWRITE
 
 
+@pytest.mark.linux_only("Wine 8 does not know MEM_RESET_UNDO")
 def test_pages_that_are_not_needed_for_now_are_there_again_when_that_is_undone(pages: int) -> None:
     me = win32.GetCurrentProcess()
     win32.WriteProcessMemory(me, pages, b"kept")
@@ -198,6 +199,7 @@ def test_pages_that_are_not_needed_for_now_are_there_again_when_that_is_undone(p
     assert _code(win32.VirtualAlloc, pages, 0x1000, mixed, win32.PAGE_READWRITE) == win32.ERROR_INVALID_PARAMETER
 
 
+@pytest.mark.linux_only("Wine 8 keeps PAGE_NOCACHE when the protection changes")
 def test_a_modifier_of_private_memory_is_kept_and_shown() -> None:
     uncached = win32.PAGE_READWRITE | win32.PAGE_NOCACHE
     address = win32.VirtualAlloc(0, SIZE, win32.MEM_RESERVE | win32.MEM_COMMIT, uncached)
@@ -250,6 +252,7 @@ def test_pages_of_code_are_written_and_read_only_pages_are_not(pages: int) -> No
 
 
 @pytest.mark.parametrize("zero_bits", [1, 4, 8, 0x7FFFFFFF])
+@pytest.mark.linux_only("Wine 8 finds no memory below 16 MiB")
 def test_private_memory_can_be_asked_for_below_a_limit(zero_bits: int) -> None:
     status, address, size = nt.NtAllocateVirtualMemory(nt.CURRENT_PROCESS, 0, zero_bits, 0x1000,
                                                        win32.MEM_RESERVE, win32.PAGE_READWRITE)
