@@ -35,7 +35,7 @@ static int note(const char *name, int is_body, uint32_t flags)
     CHECK(pwrite(one.fd, &flags, sizeof flags, 4096 - 8) == sizeof flags);
     CHECK(flock(one.fd, LOCK_SH) == 0 && lseek(one.fd, TAG, SEEK_SET) == TAG);
     int file = openat(directory, name, O_CREAT | O_WRONLY, 0600);
-    CHECK(file >= 0 && close(file) == 0);
+    CHECK(file >= 0 && write(file, &one.fd, sizeof one.fd) == sizeof one.fd && close(file) == 0); /* it says which body */
     strcpy(one.file, name);
     CHECK(ms_ending_add(&one) == 0);
     return one.fd;
@@ -58,7 +58,7 @@ int main(void)
     int other = open(path, O_RDONLY | O_CLOEXEC);
     CHECK(other >= 0 && flock(other, LOCK_SH) == 0); /* another handle to it */
     CHECK(close(closed) == 0 && (closed = open("/dev/null", O_RDONLY)) >= 0); /* the number is something else's now */
-    CHECK(unlinkat(directory, "replaced", 0) == 0);
+    CHECK(unlinkat(directory, "replaced", 0) == 0); /* the next file may get its number */
     int file = openat(directory, "successor", O_CREAT | O_WRONLY, 0600);
     CHECK(file >= 0 && close(file) == 0 && renameat(directory, "successor", directory, "replaced") == 0);
 

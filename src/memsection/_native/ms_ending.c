@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,9 +25,18 @@ struct place {
     ino_t inode;
 };
 
+/* What never changes in a locator, which names the body.  Many file systems give the number of a removed file to the
+ * next one, so that the number alone does not tell a locator from its successor; a body's own number is not given
+ * away while the probe is open. */
+struct head {
+    ssize_t length;
+    char bytes[64];
+};
+
 struct noted {
     struct ms_ending of;
     struct place body, file, directory;
+    struct head head;
     int probe;          /* a description of its own, which asks "was I last?" after the handles are closed (L3) */
 };
 
@@ -44,6 +54,15 @@ static int place_of(int failed, const struct stat *st, struct place *out) {
 
 static int is_at(int failed, const struct stat *st, const struct place *place) {
     return !failed && st->st_dev == place->device && st->st_ino == place->inode;
+}
+
+static int read_head(const struct ms_ending *of, struct head *out) {
+    int fd = openat(of->directory, of->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) return -errno;
+    out->length = pread(fd, out->bytes, sizeof out->bytes, 0);
+    int failed = out->length < 0 ? -errno : 0;
+    close(fd);
+    return failed;
 }
 
 static int make_room(void) {
@@ -68,6 +87,7 @@ int ms_ending_add(const struct ms_ending *one) {
     if (!failed) failed = place_of(fstat(one->fd, &st), &st, &new.body);
     if (!failed) failed = place_of(fstat(one->directory, &st), &st, &new.directory);
     if (!failed) failed = place_of(fstatat(one->directory, one->file, &st, AT_SYMLINK_NOFOLLOW), &st, &new.file);
+    if (!failed && !one->is_body) failed = read_head(one, &new.head);
     if (failed) return failed;
     snprintf(path, sizeof path, "/proc/self/fd/%d", one->fd);
     new.probe = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -91,11 +111,17 @@ static int is_permanent(const struct noted *one) {
         && (flags & one->of.permanent);
 }
 
+static int has_noted_head(const struct noted *one) {
+    struct head now;
+    return !read_head(&one->of, &now) && now.length == one->head.length
+        && !memcmp(now.bytes, one->head.bytes, (size_t)now.length);
+}
+
 static void remove_name(const struct noted *one) {
     struct stat st;
     if (is_at(fstat(one->of.directory, &st), &st, &one->directory)
         && is_at(fstatat(one->of.directory, one->of.file, &st, AT_SYMLINK_NOFOLLOW), &st, &one->file)
-        && !(one->of.is_body && is_permanent(one)))
+        && (one->of.is_body ? !is_permanent(one) : has_noted_head(one)))
         unlinkat(one->of.directory, one->of.file, 0);
 }
 

@@ -457,7 +457,7 @@ def create(kind: ObjectType, access: int, attributes: Any, build: Build) -> tupl
                 return st.SUCCESS, _make(kind, access, place, flags, given, build)
             except FileExistsError:
                 pass  # somebody was faster: open theirs
-            except FileNotFoundError:
+            except (FileNotFoundError, PermissionError):  # ext4 says EPERM in a directory that was removed
                 if not namespace.directory_is_gone(place):
                     raise
             if place.gone:
