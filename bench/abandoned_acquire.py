@@ -67,7 +67,7 @@ def main() -> None:
         fcntl.flock(file, fcntl.LOCK_UN)
 
     def wait_mutex() -> None:
-        mutex.acquire(abandoned_ok=True)
+        mutex.acquire(accept_abandoned=True)
         mutex.release()
 
     for _ in range(rounds):

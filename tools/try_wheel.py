@@ -30,7 +30,7 @@ with Section.create("try", 1 << 16) as section, section.map() as view, Event.cre
         mutex.acquire(timeout=30)
         raise SystemExit("the death of the mutex's owner was not told")
     except AbandonedMutexError:
-        assert mutex.acquire(abandoned_ok=True)
+        assert mutex.acquire(accept_abandoned=True)
     mutex.release()
 mutex.close()
 try:

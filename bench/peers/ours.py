@@ -134,7 +134,7 @@ class latest:  # noqa: N801
 
         self.writer = ms.create(None, size)
         self.writer.write(os.urandom(size))
-        self.reader = ms.of(self.writer.section.duplicate("r"), size)
+        self.reader = ms.from_section(self.writer.section.duplicate("r"), size)
         self.read = self.reader.read
 
     def close(self) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, DTypeLike
 
-__all__ = ["Array", "create", "dtype_of", "of", "open", "open_async", "put", "type_of"]
+__all__ = ["Array", "create", "dtype_of", "from_section", "open", "open_async", "put", "type_of"]
 
 Order = Literal["C", "F"]
 
@@ -203,7 +203,7 @@ def create(name: str | None, shape: SupportsIndex | Sequence[SupportsIndex], dty
                                 security=security)
     if section.created:
         return _over(section, view, kind, lengths, order)
-    return of(section, shape=lengths, dtype=kind, order=order, version=version)
+    return from_section(section, shape=lengths, dtype=kind, order=order, version=version)
 
 
 def put(name: str | None, array: ArrayLike, *, version: int = 0, exist_ok: bool = False, inheritable: bool = False,
@@ -236,7 +236,7 @@ def put(name: str | None, array: ArrayLike, *, version: int = 0, exist_ok: bool 
                                 security=security, content=[(0, memoryview(flat))])  # type: ignore[arg-type]
     if section.created:
         return _over(section, view, source.dtype, source.shape, order)
-    found = of(section, shape=source.shape, dtype=source.dtype, version=version)
+    found = from_section(section, shape=source.shape, dtype=source.dtype, version=version)
     found[...] = source
     return found
 
@@ -267,7 +267,7 @@ def open(name: str, *, access: str = "rw", shape: SupportsIndex | Sequence[Suppo
     """
     with schema.explained(name, access):
         section = Section.open(name, access=access, timeout=timeout)
-    return of(section, shape=shape, dtype=dtype, order=order, version=version)
+    return from_section(section, shape=shape, dtype=dtype, order=order, version=version)
 
 
 async def open_async(name: str, *, access: str = "rw", shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
@@ -284,11 +284,12 @@ async def open_async(name: str, *, access: str = "rw", shape: SupportsIndex | Se
     """
     with schema.explained(name, access):
         section = await Section.open_async(name, access=access, timeout=timeout)
-    return of(section, shape=shape, dtype=dtype, order=order, version=version)
+    return from_section(section, shape=shape, dtype=dtype, order=order, version=version)
 
 
-def of(section: Section, *, access: str | None = None, shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
-       dtype: DTypeLike | None = None, order: Order | None = None, version: int | None = None) -> Array:
+def from_section(section: Section, *, access: str | None = None,
+                 shape: SupportsIndex | Sequence[SupportsIndex] | None = None, dtype: DTypeLike | None = None,
+                 order: Order | None = None, version: int | None = None) -> Array:
     """The array in a section that came by any other way; the section becomes the array's.
 
     Args:
@@ -348,12 +349,12 @@ def _shared(array: Array) -> Any:
         raise ArgumentError("pickle an array: its section was closed here, so it cannot go to another process as the same"
                             " memory: keep the section open, or pass a copy (numpy.array(...))")
     offset = array.__array_interface__["data"][0] - view.address
-    return _again, (section, schema.to_json(type_of(array.dtype)), array.shape, array.strides, offset,
-                    array.flags.writeable)
+    return _rebuild, (section, schema.to_json(type_of(array.dtype)), array.shape, array.strides, offset,
+                      array.flags.writeable)
 
 
-def _again(section: Section, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int,
-           writeable: bool) -> Array:
+def _rebuild(section: Section, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int,
+             writeable: bool) -> Array:
     try:
         view = section.map()
     except BaseException:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from memsection.api.view import View
 
 
-__all__ = ["Shared", "frame", "of", "open", "open_async", "put"]
+__all__ = ["Shared", "frame", "from_section", "open", "open_async", "put"]
 
 
 class Shared:
@@ -71,7 +71,7 @@ class Shared:
 
         Whether its writers are trusted is asked anew there, unless they were not trusted here.
         """
-        return _again, (self.section, self.trusted, self._copied)
+        return _rebuild, (self.section, self.trusted, self._copied)
 
     def close(self) -> None:
         """Close the handle, and so perhaps the name; the table stays valid.  Again is harmless.
@@ -134,8 +134,8 @@ def put(name: str | None, table: Any, *, version: int = 0, inheritable: bool = F
     _write(counter, whole)
     size = counter.size()
 
-    def fill(fresh: schema.Fresh) -> None:
-        _write(_Sink(fresh), whole)
+    def fill(unwritten: schema.UnwrittenSection) -> None:
+        _write(_Sink(unwritten), whole)
 
     facts: schema.Facts = {"kind": "arrow", "rows": whole.num_rows, "version": version,
                            "columns": [[field.name[:200], str(field.type)[:200]] for field in whole.schema][:1000]}
@@ -175,8 +175,8 @@ class _Sink:
 
     closed = False
 
-    def __init__(self, fresh: schema.Fresh) -> None:
-        self._fresh, self._at = fresh, 0
+    def __init__(self, unwritten: schema.UnwrittenSection) -> None:
+        self._fresh, self._at = unwritten, 0
 
     def write(self, data: Any) -> int:
         part = memoryview(data).cast("B")
@@ -222,7 +222,8 @@ def open(name: str, *, version: int | None = None, trusted: bool | None = None,
         ArgumentError: It is no table, or its version differs, and the error shows both (ValueError).
         CorruptError: What is in it makes no sense.
     """
-    return of(Section.open(name, access="r", timeout=timeout), version=version, trusted=trusted, copy=copy)
+    section = Section.open(name, access="r", timeout=timeout)
+    return from_section(section, version=version, trusted=trusted, copy=copy)
 
 
 def frame(name: str, library: Literal["pandas", "polars"] = "pandas", *, version: int | None = None,
@@ -269,10 +270,12 @@ async def open_async(name: str, *, version: int | None = None, trusted: bool | N
         NameTimeoutError: Nothing had the name within the time.
         Error: As ``open`` otherwise.
     """
-    return of(await Section.open_async(name, access="r", timeout=timeout), version=version, trusted=trusted, copy=copy)
+    section = await Section.open_async(name, access="r", timeout=timeout)
+    return from_section(section, version=version, trusted=trusted, copy=copy)
 
 
-def of(section: Section, *, version: int | None = None, trusted: bool | None = None, copy: bool = False) -> Shared:
+def from_section(section: Section, *, version: int | None = None, trusted: bool | None = None,
+                 copy: bool = False) -> Shared:
     """The table in a section that came by any other way; the section becomes the table's.
 
     Args:
@@ -299,6 +302,6 @@ def of(section: Section, *, version: int | None = None, trusted: bool | None = N
     return Shared(section, view, size, trusted=trusted, copy=copy)
 
 
-def _again(section: Section, trusted: bool, copy: bool) -> Shared:
+def _rebuild(section: Section, trusted: bool, copy: bool) -> Shared:
     """Unpickle."""
-    return of(section, trusted=None if trusted else False, copy=copy)
+    return from_section(section, trusted=None if trusted else False, copy=copy)

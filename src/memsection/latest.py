@@ -17,7 +17,7 @@ from memsection._native import seqlock
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.wait import Changing
-from memsection.layouts import Layout, Shown, layout, layout_in
+from memsection.layouts import Layout, LayoutText, layout, layout_in
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError, Error, WaitTimeoutError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from memsection.layouts import Spec
 
 
-__all__ = ["Reader", "Writer", "create", "of", "open", "open_async"]
+__all__ = ["Reader", "Writer", "create", "from_section", "open", "open_async"]
 
 
 def _public(failure: ValueError | TimeoutError) -> Error:
@@ -38,7 +38,7 @@ def _public(failure: ValueError | TimeoutError) -> Error:
     return (WaitTimeoutError if isinstance(failure, TimeoutError) else ArgumentError)(str(failure))
 
 
-class _End(Changing):
+class _Endpoint(Changing):
     """What both ends have.  ``wait_any`` takes them beside mutexes, events, semaphores and processes."""
 
     def __init__(self, section: Section, view: View, lock: seqlock.Latest, kind: Layout | None) -> None:
@@ -193,7 +193,7 @@ class _End(Changing):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """The same end in whatever process takes it, through any pickler; the handle travels as a section's does."""
-        return _again, (self.section, None if self.layout is None else self.layout._spec, isinstance(self, Writer))
+        return _rebuild, (self.section, None if self.layout is None else self.layout._spec, isinstance(self, Writer))
 
     def close(self) -> None:
         """Close the handle and the view; again is harmless.
@@ -216,11 +216,11 @@ class _End(Changing):
         self.close()
 
 
-class Reader(_End):
+class Reader(_Endpoint):
     """One of many ends that read; made by ``open``."""
 
 
-class Writer(_End):
+class Writer(_Endpoint):
     """The end that writes, and can read too; made by ``create``, or by ``open`` for one that takes over."""
 
     def __init__(self, section: Section, view: View, lock: seqlock.Latest, kind: Layout | None) -> None:
@@ -232,7 +232,7 @@ class Writer(_End):
         if self._announcement is not None:
             self._announcement.close()
 
-    close.__doc__ = _End.close.__doc__
+    close.__doc__ = _Endpoint.close.__doc__
 
     def write(self, value: Any) -> None:
         """Publish a value: a record, or bytes when there is no layout.  Never waits for readers.
@@ -330,13 +330,13 @@ def _make(name: str | None, kind: Layout | None, facts: schema.Facts, *, exist_o
     except (ValueError, OverflowError) as failure:
         raise ArgumentError(str(failure)) from None
 
-    def fill(fresh: schema.Fresh) -> None:
-        seqlock.Latest(fresh.memory, writable=True, capacity=capacity, slots=slots).close()
+    def fill(unwritten: schema.UnwrittenSection) -> None:
+        seqlock.Latest(unwritten.memory, writable=True, capacity=capacity, slots=slots).close()
 
     section, view = schema.make(name, size, facts, exist_ok=exist_ok, inheritable=inheritable, security=security, fill=fill)
     if not section.created:
         view.close()
-        return of(section, kind or capacity, write=True, version=facts["version"])  # type: ignore[no-any-return]
+        return from_section(section, kind or capacity, write=True, version=facts["version"])  # type: ignore[no-any-return]
     try:
         return Writer(section, view, seqlock.Latest(view, writable=True), kind)
     except BaseException:
@@ -370,7 +370,7 @@ def open(name: str, spec: Spec | int | None = None, *, write: bool = False, vers
     """
     with schema.explained(name, "rw" if write else "r"):
         section = Section.open(name, access="rw" if write else "r", timeout=timeout)
-    return of(section, spec, write=write, version=version)
+    return from_section(section, spec, write=write, version=version)
 
 
 async def open_async(name: str, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None,
@@ -386,10 +386,11 @@ async def open_async(name: str, spec: Spec | int | None = None, *, write: bool =
     """
     with schema.explained(name, "rw" if write else "r"):
         section = await Section.open_async(name, access="rw" if write else "r", timeout=timeout)
-    return of(section, spec, write=write, version=version)
+    return from_section(section, spec, write=write, version=version)
 
 
-def of(section: Section, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None) -> Any:
+def from_section(section: Section, spec: Spec | int | None = None, *, write: bool = False,
+                 version: int | None = None) -> Any:
     """The latest value in a section that came by any other way; closing it closes the section.
 
     Args:
@@ -415,9 +416,9 @@ def of(section: Section, spec: Spec | int | None = None, *, write: bool = False,
             raise CorruptError(f"open {section.name!r}: {failure}") from None
         if found is not None and found.size > lock.capacity:
             raise CorruptError(f"open {section.name!r}: records of {found.size} bytes, {lock.capacity} fit")
-        schema.compare(section, {"layout": None if asked is None else Shown(asked), "capacity": capacity,
+        schema.compare(section, {"layout": None if asked is None else LayoutText(asked), "capacity": capacity,
                                  "version": version},
-                       {"layout": "none" if found is None else Shown(found), "capacity": lock.capacity,
+                       {"layout": "none" if found is None else LayoutText(found), "capacity": lock.capacity,
                         "version": facts.get("version")})
         return (Writer if write else Reader)(section, view, lock, asked or found)
     except BaseException:
@@ -425,8 +426,8 @@ def of(section: Section, spec: Spec | int | None = None, *, write: bool = False,
         raise
 
 
-def _again(section: Section, spec: Spec | None, write: bool) -> Any:
+def _rebuild(section: Section, spec: Spec | None, write: bool) -> Any:
     """Unpickle; an argument that a worker got is closed when the worker forgets it."""
-    again = of(section, spec, write=write)
+    again = from_section(section, spec, write=write)
     weakref.finalize(again, section.close)
     return again

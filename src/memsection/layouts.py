@@ -299,14 +299,14 @@ def layout_in(facts: schema.Facts) -> Layout:
     return Layout(shown(facts.get("name"), 100), whole)
 
 
-class Shown:
+class LayoutText:
     """A layout in a comparison: equal by fingerprint, and told field by field."""
 
     def __init__(self, kind: Layout) -> None:
         self._kind = kind
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Shown) and self._kind.fingerprint == other._kind.fingerprint
+        return isinstance(other, LayoutText) and self._kind.fingerprint == other._kind.fingerprint
 
     def __hash__(self) -> int:
         return hash(self._kind.fingerprint)

@@ -20,7 +20,7 @@ from memsection.api.view import View
 from memsection.atomics import Atomic, is_signed
 from memsection.layouts import (
     Layout,
-    Shown,
+    LayoutText,
     float16,
     float32,
     float64,
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from memsection.layouts import Spec
 
 __all__ = ["Layout", "Records", "create", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "layout",
-           "of", "open", "open_async", "uint8", "uint16", "uint32", "uint64"]
+           "from_section", "open", "open_async", "uint8", "uint16", "uint32", "uint64"]
 
 
 class Records(Atomic):
@@ -161,7 +161,7 @@ class Records(Atomic):
         if self.section.access.startswith("c"):
             raise ArgumentError("pickle records: what is written to copy-on-write records stays in this process: open them"
                                 " with access 'r' or 'rw', or pass their values")
-        return _again, (self.section, self.layout._spec, self._count, self.version)
+        return _rebuild, (self.section, self.layout._spec, self._count, self.version)
 
     def close(self) -> None:
         """Close the handle and the view; arrays and live records stay valid.  Again is harmless.
@@ -213,7 +213,7 @@ def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, ex
                                 security=security)
     if section.created:
         return Records(section, view, kind, count, version)
-    return of(section, kind, count=count, version=version)
+    return from_section(section, kind, count=count, version=version)
 
 
 def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
@@ -240,7 +240,7 @@ def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int 
     """
     with schema.explained(name, access):
         section = Section.open(name, access=access, timeout=timeout)
-    return of(section, spec, count=count, version=version)
+    return from_section(section, spec, count=count, version=version)
 
 
 async def open_async(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
@@ -256,10 +256,11 @@ async def open_async(name: str, spec: Spec | None = None, *, access: str = "rw",
     """
     with schema.explained(name, access):
         section = await Section.open_async(name, access=access, timeout=timeout)
-    return of(section, spec, count=count, version=version)
+    return from_section(section, spec, count=count, version=version)
 
 
-def of(section: Section, spec: Spec | None = None, *, count: int | None = None, version: int | None = None) -> Records:
+def from_section(section: Section, spec: Spec | None = None, *, count: int | None = None,
+                 version: int | None = None) -> Records:
     """The records in a section that came by any other way; closing them closes it.
 
     Args:
@@ -282,17 +283,17 @@ def of(section: Section, spec: Spec | None = None, *, count: int | None = None, 
         if type(number) is not int or type(its_version) is not int or number < 1 or number * found.size != size:
             raise CorruptError(f"open {section.name!r}: {str(number)[:20]} records of {found.size} bytes in {size}")
         asked = None if spec is None else layout(spec)
-        schema.compare(section, {"layout": None if asked is None else Shown(asked), "count": count,
+        schema.compare(section, {"layout": None if asked is None else LayoutText(asked), "count": count,
                                  "version": version},
-                       {"layout": Shown(found), "count": number, "version": its_version})
+                       {"layout": LayoutText(found), "count": number, "version": its_version})
     except BaseException:
         section.close()
         raise
     return Records(section, view, asked or found, number, its_version)
 
 
-def _again(section: Section, spec: Spec | None, count: int, version: int) -> Records:
+def _rebuild(section: Section, spec: Spec | None, count: int, version: int) -> Records:
     """Unpickle; an argument that a worker got is closed when the worker forgets it."""
-    again = of(section, spec, count=count, version=version)
+    again = from_section(section, spec, count=count, version=version)
     weakref.finalize(again, section.close)
     return again

@@ -168,7 +168,7 @@ def _room(text: bytes) -> int:
     return -(-(len(text) + FOOTER.size) // PAGE_SIZE) * PAGE_SIZE
 
 
-class Fresh:
+class UnwrittenSection:
     """Memory of a new section that nobody has used yet."""
 
     def __init__(self, section: Section, memory: memoryview) -> None:
@@ -192,7 +192,7 @@ class Fresh:
 
 def make(name: str | None, size: int, facts: Facts, *, exist_ok: bool = False, inheritable: bool = False,
          security: Security | str | bytes | None = None,
-         content: Iterable[tuple[int, memoryview]] = (), fill: Callable[[Fresh], object] | None = None,
+         content: Iterable[tuple[int, memoryview]] = (), fill: Callable[[UnwrittenSection], object] | None = None,
          ) -> tuple[Section, View]:
     """A new section with ``size`` bytes of data and a description, and its view.
 
@@ -214,11 +214,11 @@ def make(name: str | None, size: int, facts: Facts, *, exist_ok: bool = False, i
                 end = len(whole)
                 FOOTER.pack_into(whole, end - FOOTER.size, BEING_MADE, VERSION, 0, 0, 0)
                 with whole[:size] as memory:
-                    fresh = Fresh(section, memory)
+                    unwritten = UnwrittenSection(section, memory)
                     for offset, data in content:
-                        fresh.write(offset, data)
+                        unwritten.write(offset, data)
                     if fill is not None:
-                        fill(fresh)
+                        fill(unwritten)
                 whole[end - FOOTER.size - len(text):end - FOOTER.size] = text
                 # The rest of the footer first: the magic says that all of it is there.
                 rest = FOOTER.pack(MAGIC, VERSION, zlib.crc32(text), len(text), size)

@@ -12,7 +12,7 @@ import pytest
 from support import objects
 
 from memsection.cli.channel_facts import ChannelFacts
-from memsection.cli.contents import of_named
+from memsection.cli.contents import content_of_named
 from memsection.nt import kernel
 
 if sys.platform == "linux":
@@ -82,7 +82,7 @@ def test_a_queue_that_somebody_spoiled_is_shown_as_far_as_it_makes_sense(
     name = objects.unique_name()
 
     def look_at() -> ChannelFacts | None:
-        return of_named(next(one for one in kernel.list_directory() if one.name == name)).channel
+        return content_of_named(next(one for one in kernel.list_directory() if one.name == name)).channel
 
     with Queue.create(name, bytes, capacity=4) as queue, queue.section.map() as view:
         found = look_at()

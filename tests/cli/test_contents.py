@@ -53,7 +53,7 @@ def test_ls_and_show_tell_what_a_section_contains(cli) -> None:  # type: ignore[
 def test_a_description_that_makes_no_sense_is_bytes(facts: schema.Facts) -> None:
     section, view = schema.make(None, 64, facts)
     with section, view:
-        assert contents.of(section).words() == ""
+        assert contents.content_of(section).words() == ""
 
 
 

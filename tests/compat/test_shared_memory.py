@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from memsection import Section
-from memsection.compat import ShareableList, SharedMemory, SharedMemoryManager, blocks, genuine, heritage, record
+from memsection.compat import ShareableList, SharedMemory, SharedMemoryManager, blocks, child_handover, posix_shm, record
 
 linux_only = pytest.mark.linux_only("POSIX shared memory objects, and names that live until unlink()")
 
@@ -32,12 +32,12 @@ def name() -> str:
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     """No test leaves a handle of a block, or a genuine block."""
-    files = set(os.listdir(genuine.DIRECTORY)) if blocks.POSIX else set()
+    files = set(os.listdir(posix_shm.DIRECTORY)) if blocks.POSIX else set()
     before = set(blocks._handles)
     yield
     assert set(blocks._handles) == before
     if blocks.POSIX:
-        assert {file for file in os.listdir(genuine.DIRECTORY) if file.startswith(("compat-", "psm_"))} <= files
+        assert {file for file in os.listdir(posix_shm.DIRECTORY) if file.startswith(("compat-", "psm_"))} <= files
 
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -287,7 +287,7 @@ def test_what_strangers_leave_is_no_block() -> None:
         open_before = len(os.listdir("/proc/self/fd"))
         for message, fds in [(b"x" * 5, []), (b"x", [null.fileno()] * 3), (b"x", [section.fileno()])]:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
-                stranger.connect(heritage._address(os.getpid()))
+                stranger.connect(child_handover._address(os.getpid()))
                 socket.send_fds(stranger, [message], fds)
         with pytest.raises(FileNotFoundError):
             SharedMemory("nobody-has-this")
@@ -423,7 +423,7 @@ def test_an_untracked_block_stays_until_it_is_unlinked_and_is_a_genuine_one(name
            "SharedMemory(sys.argv[1], create=True, size=5000, track=False).buf[:4] = b'stay'"
     done = python(code, name)
     assert (done.returncode, done.stderr) == (0, "")
-    path = Path(genuine.DIRECTORY, name)
+    path = Path(posix_shm.DIRECTORY, name)
     assert (path.stat().st_size, path.stat().st_mode & 0o777) == (5000, 0o600)
     block = SharedMemory(name)
     assert bytes(block.buf[:4]) == b"stay"
@@ -438,7 +438,7 @@ def test_an_untracked_block_stays_until_it_is_unlinked_and_is_a_genuine_one(name
 def test_a_link_in_the_directory_is_not_followed(name: str, tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_bytes(bytes(4096))
-    link = Path(genuine.DIRECTORY, name)
+    link = Path(posix_shm.DIRECTORY, name)
     link.symlink_to(target)
     try:
         with pytest.raises(PermissionError):

@@ -72,4 +72,4 @@ def test_a_mutex_is_abandoned_by_an_owner_that_nobody_sees_die(root: str, contai
     owner.kill()
     refused = other.refusal("got.acquire(20)")
     assert refused.kind == "AbandonedMutexError"
-    other.run("got.acquire(5, abandoned_ok=True); got.release(); got.close()")
+    other.run("got.acquire(5, accept_abandoned=True); got.release(); got.close()")

@@ -41,11 +41,11 @@ def three() -> Iterator[tuple[Mutex, Event, Semaphore]]:
 
 def use(mutex: Mutex, event: Event, semaphore: Semaphore, problems: set[type[BaseException]]) -> None:
     """Every operation, once; only the library's own errors may come of it."""
-    for call in (lambda: mutex.acquire(0.001, abandoned_ok=True), mutex.release, event.set,
+    for call in (lambda: mutex.acquire(0.001, accept_abandoned=True), mutex.release, event.set,
                  lambda: event.wait(0.001), event.clear, event.pulse, lambda: semaphore.acquire(0.001),
                  lambda: semaphore.release(), lambda: semaphore.value, lambda: mutex.owner, event.is_set,
-                 lambda: wait_any([mutex, event, semaphore], 0.001, abandoned_ok=True), mutex.release,
-                 lambda: wait_all([mutex, event, semaphore], 0.001, abandoned_ok=True), mutex.release):
+                 lambda: wait_any([mutex, event, semaphore], 0.001, accept_abandoned=True), mutex.release,
+                 lambda: wait_all([mutex, event, semaphore], 0.001, accept_abandoned=True), mutex.release):
         try:
             call()
         except Error as problem:
@@ -177,7 +177,7 @@ def test_a_mutex_between_users_is_told_of_the_death_of_the_other(begin: Callable
     bob.kill()
     refused = alice.refusal("m.acquire(20)")
     assert refused.kind == "AbandonedMutexError" and str(pid) in refused.text
-    alice.run("assert m.acquire(abandoned_ok=True); m.release(); m.close()")
+    alice.run("assert m.acquire(accept_abandoned=True); m.release(); m.close()")
 
 
 def test_events_and_semaphores_between_users(begin: Callable[..., Program]) -> None:
@@ -221,4 +221,4 @@ def test_two_pid_namespaces_share_a_global_mutex(begin: Callable[..., Program]) 
     assert one.value("m.acquire(0.02)") is False
     two.kill()
     assert one.refusal("m.acquire(20)").kind == "AbandonedMutexError"
-    one.run("assert m.acquire(abandoned_ok=True); m.release(); m.close()")
+    one.run("assert m.acquire(accept_abandoned=True); m.release(); m.close()")

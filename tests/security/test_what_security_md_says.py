@@ -110,7 +110,7 @@ def test_who_may_only_read_a_mutex_holds_up_newcomers_with_an_error_and_nobody_e
                "    try: fcntl.fcntl(fd, 37, struct.pack('hhqqi4x', fcntl.F_RDLCK, 0, (1 << 62) + first, 1, 0))\n"
                "    except BlockingIOError: pass\n")
     assert user.refusal("mine.acquire(5)").kind == "AbandonedMutexError"
-    assert user.value("mine.acquire(0, abandoned_ok=True)") is True
+    assert user.value("mine.acquire(0, accept_abandoned=True)") is True
     reader.run("os.close(fd)")
     newcomer.run("late = Mutex.open('Global\\\\held')")
     assert newcomer.value("late.acquire(0)") is False

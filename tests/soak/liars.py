@@ -60,7 +60,7 @@ def use(got: Section | Mutex | Event | Semaphore) -> None:
     elif isinstance(got, Event):
         got.set()
     elif isinstance(got, Mutex):
-        if got.acquire(timeout=0, abandoned_ok=True):
+        if got.acquire(timeout=0, accept_abandoned=True):
             got.release()
     elif got.acquire(timeout=0):
         got.release()

@@ -31,7 +31,7 @@ def change(made):
 def mapped():
     with shared.map() as view: view[100:108] = b'whatever'
 def hold():
-    if lock.acquire(5, abandoned_ok=True):
+    if lock.acquire(5, accept_abandoned=True):
         lock.release()
     else:
         os._exit(3)
@@ -88,7 +88,7 @@ def run(storm: Storm) -> None:
                 storm.count("kills")
                 storm.count("stuck", status == 3, "the mutex was not had for five seconds")
                 storm.count("raw", status not in (3, -signal.SIGKILL), f"{word}: status {status}")
-            if lock.acquire(5, abandoned_ok=True):
+            if lock.acquire(5, accept_abandoned=True):
                 lock.release()
             else:
                 storm.count("stuck", example=f"the mutex, after {words}")

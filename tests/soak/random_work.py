@@ -35,7 +35,7 @@ held, names = [], ['one', 'two', 'three', 'Global\\\\one', 'Global\\\\two']
 def count():
     # The shared word and the worker's own word grow together, the own one first: after a death in between they
     # differ by the one increment that was not finished, and whoever takes the abandoned mutex sets it right.
-    if not lock.acquire(10, abandoned_ok=True):
+    if not lock.acquire(10, accept_abandoned=True):
         raise SystemExit(3)
     try:
         own = [int.from_bytes(counter[at:at + 8], 'little') for at in range(8, 8 * 64, 8)]
@@ -89,7 +89,7 @@ lock = Mutex.create('lock')
 with ledger.map() as counter:
     print('ready', flush=True)
     input()
-    lock.acquire(10, abandoned_ok=True)
+    lock.acquire(10, accept_abandoned=True)
     parts = sum(int.from_bytes(counter[at:at + 8], 'little') for at in range(8, 512, 8))
     total = int.from_bytes(counter[:8], 'little')
     if 0 <= parts - total <= 1:  # whoever died last in the middle

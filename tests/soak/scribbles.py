@@ -24,7 +24,7 @@ def work():
     for operation in (lambda: Section.open('Global\\shared', access='r').close(),
                       lambda: Section.open('Global\\shared').close(),
                       lambda: section.map().close(), lambda: section.duplicate('r').close(), lambda: section.size,
-                      lambda: section.security, lambda: section.name, lambda: lock.acquire(0.01, abandoned_ok=True),
+                      lambda: section.security, lambda: section.name, lambda: lock.acquire(0.01, accept_abandoned=True),
                       lambda: lock.release(), lambda: Mutex.open('Global\\lock').close(), lambda: bell.wait(0.005),
                       lambda: bell.set(), lambda: units.acquire(0.005), lambda: units.release(), lambda: reader.read(0.01),
                       lambda: latest.open('Global\\newest').close(), lambda: nt.kernel.list_directory(),

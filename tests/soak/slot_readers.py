@@ -38,7 +38,7 @@ words = Section.open('readers-words').map()
 mine = bytes([int(sys.argv[1])]) * 8
 print('begun', flush=True)
 while True:
-    if not lock.acquire(20, abandoned_ok=True):
+    if not lock.acquire(20, accept_abandoned=True):
         print('stuck', flush=True)
         break
     words[:8] = mine
@@ -95,7 +95,7 @@ def run(storm: Storm) -> None:
                 workers[number] = begin(number)
         for worker in workers:
             end(worker)
-        storm.count("stuck", not lock.acquire(20, abandoned_ok=True))
+        storm.count("stuck", not lock.acquire(20, accept_abandoned=True))
         lock.release()
         for reader in readers:
             os.close(reader)

@@ -128,10 +128,10 @@ def _operate_in_child(objects: list[Any], which: int, state: Any, free: bool) ->
 def _do(objects: list[Any], what: str, arguments: tuple[Any, ...]) -> Any:
     try:
         if what == "any":
-            found = wait_any([objects[i] for i in arguments[0]], 0, abandoned_ok=arguments[1])
+            found = wait_any([objects[i] for i in arguments[0]], 0, accept_abandoned=arguments[1])
             return None if found is None else objects.index(found)
         if what == "all":
-            return wait_all([objects[i] for i in arguments[0]], 0, abandoned_ok=arguments[1])
+            return wait_all([objects[i] for i in arguments[0]], 0, accept_abandoned=arguments[1])
         if what == "thread":
             return threading.get_native_id()
         if what == "state":
@@ -140,7 +140,7 @@ def _do(objects: list[Any], what: str, arguments: tuple[Any, ...]) -> Any:
             return child_says(lambda: _operate_in_child(objects, *arguments))
         one, *rest = arguments
         if what == "knowingly":
-            return objects[one].acquire(0, abandoned_ok=True)
+            return objects[one].acquire(0, accept_abandoned=True)
         return getattr(objects[one], what)(*rest)
     except Error as error:
         return type(error).__name__

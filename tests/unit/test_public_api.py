@@ -38,7 +38,7 @@ def _names(module: Any) -> list[str]:
         return list(module.__all__)
     return [name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)
             and (not hasattr(value, "__module__") or value.__module__.startswith("memsection"))
-            and name not in ("TYPE_CHECKING", "annotations", "NtError", "message", "public", "kernel", "ViewBuffer",
+            and name not in ("TYPE_CHECKING", "annotations", "NtError", "message", "public_error", "kernel", "ViewBuffer",
                              "WaitableBase", "native", "publish", "published")]
 
 

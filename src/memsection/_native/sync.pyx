@@ -399,18 +399,18 @@ cdef class WaitableBase:
         """From now on taking it is a matter for the method in Python."""
         self._quick = NULL
 
-    def _mutex_acquire(self, blocking=True, timeout=-1, *, bint abandoned_ok=False):
+    def _mutex_acquire(self, blocking=True, timeout=-1, *, bint accept_abandoned=False):
         cdef uint32_t dead = 0
         limit = None if blocking is True and timeout is _NO_LIMIT else plain_limit(blocking, timeout)
         if limit is NotImplemented:
-            return _methods["mutex_acquire"](self, blocking, timeout, abandoned_ok=abandoned_ok)
+            return _methods["mutex_acquire"](self, blocking, timeout, accept_abandoned=accept_abandoned)
         with cython.critical_section(self):
-            if self._quick != NULL and ms_mutex_try(self._quick, abandoned_ok, 0, &dead) >= 0:
+            if self._quick != NULL and ms_mutex_try(self._quick, accept_abandoned, 0, &dead) >= 0:
                 return True
             careful = self._quick == NULL
         if careful:
-            return _methods["mutex_acquire"](self, blocking, timeout, abandoned_ok=abandoned_ok)
-        return take(self, "mutex_acquire", limit, abandoned_ok)
+            return _methods["mutex_acquire"](self, blocking, timeout, accept_abandoned=accept_abandoned)
+        return take(self, "mutex_acquire", limit, accept_abandoned)
 
     def _mutex_release(self):
         cdef uint32_t before = 0
@@ -532,7 +532,7 @@ cdef object take(WaitableBase door, str name, object timeout, bint knowing):
     if result == -ETIMEDOUT:
         return False
     if result == -EMFILE:   # the method in Python is the one that can have the limit raised
-        return _methods[name](door, timeout, abandoned_ok=True) if knowing else _methods[name](door, timeout)
+        return _methods[name](door, timeout, accept_abandoned=True) if knowing else _methods[name](door, timeout)
     return failed(result, wait.dead)
 
 

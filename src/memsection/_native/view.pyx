@@ -80,7 +80,7 @@ cdef class View:
         check: Called before the memory is lent out; what it raises is raised to whoever asked.
 
     Raises:
-        ValueError: The range is empty of sense (negative, or at address 0), or the view was opened already.
+        ValueError: The range is invalid (negative length or address 0), or the view was opened already.
     """
 
     cdef char *_start

@@ -11,7 +11,7 @@ import time
 
 from memsection.nt import kernel
 from memsection.vocabulary.arguments import seconds
-from memsection.vocabulary.errors import NameTimeoutError, NotFoundError, NtError, public
+from memsection.vocabulary.errors import NameTimeoutError, NotFoundError, NtError, public_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _watch(name: str) -> NameWatch | None:
     try:
         return kernel.watch_name(name)
     except NtError as failure:
-        raise public(failure) from None
+        raise public_error(failure) from None
 
 
 def _late(name: str, timeout: float | None) -> NameTimeoutError:

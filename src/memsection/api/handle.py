@@ -18,7 +18,7 @@ from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public
+from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public_error
 from memsection.vocabulary.object_types import ObjectType
 
 TYPE_CHECKING = False
@@ -111,7 +111,7 @@ class Handle:
         try:
             kind = kernel.query_object_type(handle)
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
         if kind != cls._type.name:
             found = object_types.BY_NAME.get(kind)
             raise HandleError(f"handle {handle:#x}: asked for {cls._type.a_noun}, it means {found.a_noun if found else kind}",
@@ -147,7 +147,7 @@ class Handle:
             finally:
                 kernel.close(process)
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
         try:
             return cls.from_handle(mine)
         except BaseException:
@@ -292,7 +292,7 @@ class Handle:
             return self._adopt(kernel.duplicate_object(s.CURRENT_PROCESS, self.handle, s.CURRENT_PROCESS, mask,
                                                        attributes, options))
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
 
     def close(self) -> None:
         """Close the handle.  Closing again does nothing.
@@ -308,11 +308,11 @@ class Handle:
         try:
             closed = close_owned(self)
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
         if closed and in_transit:
-            from memsection.api.transit import settle
+            from memsection.api.transit import close_collected
 
-            settle()
+            close_collected()
 
     @whole
     def detach(self) -> int:
@@ -399,7 +399,7 @@ class Handle:
         try:
             return service(self._handle or self._closed(), *arguments, **options)
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
 
     def _with_right(self, right: int, service: Callable[..., Any], *arguments: Any) -> Any:
         """The same through a handle that has one more right, for just this call, when this one has not."""
@@ -412,7 +412,7 @@ class Handle:
             finally:
                 kernel.close(handle)
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
 
 
 def object_attributes(kind: ObjectType, name: str | None, *, inheritable: bool = False, exist_ok: bool = False,
@@ -449,7 +449,7 @@ def descriptor_bytes(security: Security | str | bytes, kind: ObjectType) -> byte
     try:
         return (Security.from_sddl(security) if isinstance(security, str) else security).descriptor(kind)
     except NtError as failure:
-        raise public(failure) from None
+        raise public_error(failure) from None
 
 
 def _left_behind(owner: Handle) -> None:

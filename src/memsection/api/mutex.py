@@ -18,7 +18,7 @@ from memsection.vocabulary import access as a
 from memsection.vocabulary import log, object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary.arguments import waiting_time
-from memsection.vocabulary.errors import AbandonedMutexError, NtError, public
+from memsection.vocabulary.errors import AbandonedMutexError, NtError, public_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ class Mutex(Waitable):
 
     @native("mutex_acquire")
     def acquire(self, blocking: bool | float | None = True, timeout: float | None = -1, *,
-                abandoned_ok: bool = False) -> bool:
+                accept_abandoned: bool = False) -> bool:
         """Take the mutex: once more if this thread owns it, else as soon as nobody does.
 
         The arguments are those of ``threading.Lock``.
@@ -151,7 +151,7 @@ class Mutex(Waitable):
         Args:
             blocking: Whether to wait; a number that is no bool is the timeout.
             timeout: Seconds to wait; for ever when omitted, -1 or None, not at all when 0.
-            abandoned_ok: Whether to take it although its last owner ended while it owned it, and what it protects may
+            accept_abandoned: Whether to take it although its last owner ended while it owned it, and what it protects may
                 be half changed.
 
         Returns:
@@ -162,7 +162,7 @@ class Mutex(Waitable):
 
         Raises:
             AbandonedMutexError: Its last owner ended while it owned it.  It was not taken, and everybody is told until
-                somebody takes it with ``abandoned_ok``.
+                somebody takes it with ``accept_abandoned``.
             AccessError: The handle does not permit waiting.
             ArgumentError: A timeout that is negative and not -1, or one for a call that does not wait (ValueError).
             TypeError: A timeout that is no number.
@@ -170,8 +170,8 @@ class Mutex(Waitable):
             HandleError: The handle is closed.
         """
         limit = waiting_time(blocking, timeout)
-        if self._repair is None or abandoned_ok:
-            return self._take(limit, abandoned_ok)
+        if self._repair is None or accept_abandoned:
+            return self._take(limit, accept_abandoned)
         end = None if limit is None else time.monotonic() + limit
         while True:
             try:
@@ -259,9 +259,9 @@ class Mutex(Waitable):
 
     # ------------------------------------------------------------------ tasks
 
-    async def wait_async(self, timeout: float | None = None, *, abandoned_ok: bool = False) -> bool:
-        if self._repair is None or abandoned_ok:
-            return await super().wait_async(timeout, abandoned_ok=abandoned_ok)
+    async def wait_async(self, timeout: float | None = None, *, accept_abandoned: bool = False) -> bool:
+        if self._repair is None or accept_abandoned:
+            return await super().wait_async(timeout, accept_abandoned=accept_abandoned)
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             try:
@@ -343,6 +343,6 @@ def _turns_of(mutex: Mutex) -> _Turns:
                 return other._turns
         except NtError as failure:
             if mutex.closed:
-                raise public(failure) from None
+                raise public_error(failure) from None
     _with_turns.add(mutex)
     return _Turns()

@@ -22,7 +22,7 @@ from memsection.nt.owners import undo_here, whole
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.errors import HandleError, NtError, public
+from memsection.vocabulary.errors import HandleError, NtError, public_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def reduce(owner: Handle) -> tuple[Any, ...]:
 
         return _started_with, (type(owner), *(DupFd(fd) for fd in fds))
     except NtError as failure:
-        raise public(failure) from None
+        raise public_error(failure) from None
 
 
 @whole
@@ -79,7 +79,7 @@ def _from_descriptors(kind: type[H], fds: list[int]) -> H:
     try:
         mine = kernel.handle_from_descriptors(fds)
     except NtError as failure:
-        raise public(failure) from None
+        raise public_error(failure) from None
     return _owned(kind, mine)
 
 
@@ -123,7 +123,7 @@ def send(owner: Handle, sock: socket.socket) -> None:
         duplicate = kernel.duplicate_object(s.CURRENT_PROCESS, owner.handle, s.CURRENT_PROCESS, 0, 0,
                                             s.DUPLICATE_SAME_ACCESS)
     except NtError as failure:
-        raise public(failure) from None
+        raise public_error(failure) from None
     try:
         fds = kernel.handle_descriptors(duplicate)
         header = _HEADER.pack(_MAGIC, type(owner)._type.number, len(fds))
@@ -131,7 +131,7 @@ def send(owner: Handle, sock: socket.socket) -> None:
         if sent < len(header):
             sock.sendall(header[sent:])
     except NtError as failure:
-        raise public(failure) from None
+        raise public_error(failure) from None
     finally:
         kernel.close(duplicate)
 
@@ -141,7 +141,7 @@ def receive(kind: type[H], sock: socket.socket) -> H:
     try:
         data, fds = kernel.receive_descriptors(sock.fileno(), _HEADER.size, sock.gettimeout())
     except NtError as failure:
-        raise public(failure) from None
+        raise public_error(failure) from None
     try:
         while data and len(data) < _HEADER.size:
             more = sock.recv(_HEADER.size - len(data))
@@ -202,7 +202,7 @@ def popen_arguments(*owners: Handle) -> dict[str, Any]:
         fds = [fd for owner in owners for fd in kernel.handle_descriptors(owner.handle)]
     except NtError as failure:
         if failure.status != st.NOT_ON_THIS_SYSTEM:
-            raise public(failure) from None
+            raise public_error(failure) from None
     else:
         return {"pass_fds": tuple(fds)}
     import subprocess

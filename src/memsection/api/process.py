@@ -15,7 +15,7 @@ from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.errors import AccessError, Error, NtError, public
+from memsection.vocabulary.errors import AccessError, Error, NtError, public_error
 from memsection.vocabulary.names import win32_name
 from memsection.vocabulary.records import record
 
@@ -89,7 +89,7 @@ class Process(Handle):
         try:
             own(self, kernel.open_process(a.PROCESS_QUERY_LIMITED_INFORMATION | a.SYNCHRONIZE, 0, pid))
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
 
     @classmethod
     def _adopt(cls, handle: int) -> Self:
@@ -171,7 +171,7 @@ class Process(Handle):
         try:
             return [_held(entry) for entry in kernel.process_handles(self.pid)]
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
 
     def sections(self) -> list[HeldHandle]:
         """The sections among ``handles``: what to give to ``Section.from_process``.
@@ -224,7 +224,7 @@ class debug_privilege:  # noqa: N801  # used like a function
                 kernel.close(self._token)
                 raise
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
         if status == st.NOT_ALL_ASSIGNED:
             kernel.close(self._token)
             raise AccessError("debug_privilege: this process does not have SeDebugPrivilege (on Linux CAP_SYS_PTRACE):"
@@ -235,6 +235,6 @@ class debug_privilege:  # noqa: N801  # used like a function
         try:
             kernel.adjust_privileges(self._token, self._before)
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
         finally:
             kernel.close(self._token)

@@ -21,7 +21,7 @@ from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.arguments import whole_number
-from memsection.vocabulary.errors import ArgumentError, NtError, public
+from memsection.vocabulary.errors import ArgumentError, NtError, public_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Section(Handle):
                 _, handle = _create_section(a.STANDARD_RIGHTS_REQUIRED | RIGHTS[access], plain_attributes(name, 0), size,
                                             PROTECTIONS[access], p.SEC_COMMIT, 0)
             except NtError as failure:
-                raise public(failure) from None
+                raise public_error(failure) from None
             section = _new(cls)
             own(section, handle)
             section._access, section._size, section.created = access, -1, True
@@ -172,7 +172,7 @@ class Section(Handle):
                 break
             except NtError as failure:
                 if failure.status != st.ACCESS_DENIED or not exist_ok or name is None:
-                    raise public(failure) from None
+                    raise public_error(failure) from None
                 # It may exist and grant what was asked for, but not what a creator gets besides.
                 denied = failure
             try:
@@ -180,7 +180,7 @@ class Section(Handle):
                 break
             except NtError as failure:
                 if failure.status != st.OBJECT_NAME_NOT_FOUND:
-                    raise public(denied) from None
+                    raise public_error(denied) from None
                 # It went between the two calls: the name is free again.
         return cls._made(handle, access, status != st.OBJECT_NAME_EXISTS)
 
@@ -217,7 +217,7 @@ class Section(Handle):
         except NtError as failure:
             if timeout != 0 and failure.status == st.OBJECT_NAME_NOT_FOUND:
                 return opened(lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout)
-            raise public(failure) from None
+            raise public_error(failure) from None
         section = _new(cls)
         own(section, handle)
         section._access, section._size, section.created = words, -1, False
@@ -279,7 +279,7 @@ class Section(Handle):
                     file.flush()  # what Python still holds back belongs to the file
                 handle = kernel.file_from_path_or_fd(file.fileno(), mask)
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
         try:
             return cls._create(name, size, access, exist_ok, inheritable, security, p.SEC_COMMIT, handle, None)
         finally:
@@ -321,7 +321,7 @@ class Section(Handle):
                 words = "r"
                 handle = kernel.file_from_path_or_fd(fd, _FILE_RIGHTS[words])
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
         try:
             return cls._create(name, size, words, exist_ok, inheritable, security, p.SEC_COMMIT, handle, None)
         finally:
@@ -433,7 +433,7 @@ class Section(Handle):
             _, address, pages = kernel.map_view(handle, s.CURRENT_PROCESS, 0, 0, 0, offset, size, p.VIEW_UNMAP, 0,
                                                 protection, numa_node=numa_node)
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
         try:
             if not size:
                 size = self._rest(offset, pages)

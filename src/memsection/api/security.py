@@ -15,7 +15,7 @@ from memsection.nt import kernel
 from memsection.vocabulary import access as a
 from memsection.vocabulary import sddl, structs
 from memsection.vocabulary.descriptor import ACCESS_ALLOWED, ACCESS_DENIED, Ace, Acl, SecurityDescriptor
-from memsection.vocabulary.errors import ArgumentError, Error, NtError, public
+from memsection.vocabulary.errors import ArgumentError, Error, NtError, public_error
 from memsection.vocabulary.object_types import SECTION, ObjectType
 from memsection.vocabulary.security import creation_mapped
 from memsection.vocabulary.sid import EVERYONE, Sid
@@ -72,7 +72,7 @@ class Security:
                 [(_sid(name, group=True), _mask(access)) for name, access in groups.items()],
                 [(EVERYONE, _mask(everyone))]]
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
         self._descriptor = SecurityDescriptor().with_dacl(Acl(tuple(_aces(entries))))
         self._words = f"Security({', '.join(words)})"
 
@@ -91,7 +91,7 @@ class Security:
         try:
             return cls._of(sddl.parse(text))
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
 
     @classmethod
     def from_descriptor(cls, descriptor: bytes) -> Security:
@@ -106,7 +106,7 @@ class Security:
         try:
             return cls._of(SecurityDescriptor.from_bytes(descriptor))
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
 
     @classmethod
     def _of(cls, descriptor: SecurityDescriptor) -> Security:
@@ -143,7 +143,7 @@ class Security:
         try:
             return found.to_bytes()
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
 
     def entries(self) -> Iterator[tuple[bool, str, int]]:
         """(allowed, account name, access mask) for each entry of the DACL, in their order; none for a NULL DACL."""

@@ -20,7 +20,7 @@ from memsection.nt import kernel
 from memsection.vocabulary import access as a
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public
+from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public_error
 
 _NOTES_SIZE = 1 << 16
 _SECRET = 16  # bytes at the start of the notes: whose they are
@@ -72,7 +72,7 @@ def _take_away(pid: int, handle: int) -> int:
         finally:
             kernel.close(process)
     except NtError as failure:
-        raise public(failure) from None
+        raise public_error(failure) from None
 
 
 def _duplicate(handle: int) -> int:
@@ -186,7 +186,7 @@ class Transit:
         except NtError:
             pass  # the receiver closed it already
 
-    def settle(self) -> None:
+    def close_collected(self) -> None:
         """Close what was taken, unless somebody is just doing it."""
         if self._lock.acquire(blocking=False):
             try:
@@ -221,6 +221,6 @@ class Transit:
 
 
 _own = Transit()
-put, settle = _own.put, _own.settle
+put, close_collected = _own.put, _own.close_collected
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_own.forget)

@@ -11,7 +11,7 @@ from memsection.nt import ViewBuffer, kernel
 from memsection.nt import publish as publish
 from memsection.nt import published as published
 from memsection.vocabulary.arguments import whole_number
-from memsection.vocabulary.errors import ArgumentError, NtError, public
+from memsection.vocabulary.errors import ArgumentError, NtError, public_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ class View(ViewBuffer):
         try:
             return service(*arguments)
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
 
     def __repr__(self) -> str:
         if self.closed:

@@ -17,7 +17,7 @@ from memsection.nt.owners import close_owned, whole
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.arguments import seconds
-from memsection.vocabulary.errors import AbandonedNtError, ArgumentError, NtError, public
+from memsection.vocabulary.errors import AbandonedNtError, ArgumentError, NtError, public_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def units(timeout: float | None) -> int | None:
 
 def failed(failure: NtError) -> NoReturn:
     """Raise the public exception."""
-    raise public(failure) from None
+    raise public_error(failure) from None
 
 
 class Changing:
@@ -74,7 +74,7 @@ class Changing:
         try:
             return kernel.wait_for_multiple_objects([number], s.WAIT_ANY, units(timeout)) != st.TIMEOUT
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
 
     async def _wait_async(self, after: int | None, timeout: float | None) -> bool:
         buffer, above = self._awaited(after)
@@ -124,7 +124,7 @@ class Waitable(Handle, WaitableBase):
         except BaseException as failure:
             close_owned(self)
             if isinstance(failure, NtError):
-                raise public(failure) from None
+                raise public_error(failure) from None
             raise
         return self
 
@@ -139,11 +139,11 @@ class Waitable(Handle, WaitableBase):
             status, handle = service(cls._type.generic_all, attributes)
         except NtError as failure:
             if failure.status != st.ACCESS_DENIED or not exist_ok or name is None:
-                raise public(failure) from None
+                raise public_error(failure) from None
             try:
                 status, handle = st.OBJECT_NAME_EXISTS, opening(cls._words["rw"], attributes)
             except NtError:
-                raise public(failure) from None
+                raise public_error(failure) from None
         self = cls._adopt(handle)
         self.created = status != st.OBJECT_NAME_EXISTS
         return self
@@ -160,7 +160,7 @@ class Waitable(Handle, WaitableBase):
         except NtError as failure:
             if timeout != 0 and failure.status == st.OBJECT_NAME_NOT_FOUND:
                 return opened(lambda: cls._open(opening, name, access, inheritable, 0), name, timeout)
-            raise public(failure) from None
+            raise public_error(failure) from None
 
     def close(self) -> None:
         super().close()
@@ -177,11 +177,11 @@ class Waitable(Handle, WaitableBase):
     detach.__doc__ = Handle.detach.__doc__
 
     @whole
-    def _take(self, timeout: float | None, abandoned_ok: bool = False) -> bool:
+    def _take(self, timeout: float | None, accept_abandoned: bool = False) -> bool:
         """Wait for it by the service that every system has."""
-        return self._ask(kernel.wait_for_single_object, units(timeout), careful=not abandoned_ok) != st.TIMEOUT  # type: ignore[no-any-return]
+        return self._ask(kernel.wait_for_single_object, units(timeout), careful=not accept_abandoned) != st.TIMEOUT  # type: ignore[no-any-return]
 
-    async def wait_async(self, timeout: float | None = None, *, abandoned_ok: bool = False) -> bool:
+    async def wait_async(self, timeout: float | None = None, *, accept_abandoned: bool = False) -> bool:
         """Wait for the object without blocking the event loop, and without a thread for this wait.
 
         What a wait does to an object it does here too: a mutex is then owned by the event loop's thread, a semaphore
@@ -189,7 +189,7 @@ class Waitable(Handle, WaitableBase):
 
         Args:
             timeout: Seconds; for ever when omitted.
-            abandoned_ok: Whether an abandoned mutex is taken.
+            accept_abandoned: Whether an abandoned mutex is taken.
 
         Returns:
             Whether it was taken; False when the time was up.
@@ -203,10 +203,10 @@ class Waitable(Handle, WaitableBase):
             CorruptError: Somebody spoiled the object.
             HandleError: The handle is closed.
         """
-        return await wait_async(self, timeout, abandoned_ok)
+        return await wait_async(self, timeout, accept_abandoned)
 
 
-async def wait_async(one: Any, timeout: float | None = None, abandoned_ok: bool = False) -> bool:
+async def wait_async(one: Any, timeout: float | None = None, accept_abandoned: bool = False) -> bool:
     """What ``Waitable.wait_async`` says, for a handle to anything that can be waited for."""
     import asyncio
 
@@ -226,15 +226,15 @@ async def wait_async(one: Any, timeout: float | None = None, abandoned_ok: bool 
 
     watch = one._ask(kernel.watch, ready)
     if watch is None:
-        return await _look_now_and_then(one, end, abandoned_ok)
+        return await _look_now_and_then(one, end, accept_abandoned)
     try:
         try:
             while True:
                 try:
-                    if watch.attempt(careful=not abandoned_ok) != st.TIMEOUT:
+                    if watch.attempt(careful=not accept_abandoned) != st.TIMEOUT:
                         return True
                 except NtError as failure:
-                    raise public(failure) from None
+                    raise public_error(failure) from None
                 if end is not None and loop.time() >= end:
                     return False
                 turn = loop.create_future()
@@ -252,12 +252,12 @@ async def wait_async(one: Any, timeout: float | None = None, abandoned_ok: bool 
         raise
 
 
-async def _look_now_and_then(one: Any, end: float | None, abandoned_ok: bool) -> bool:
+async def _look_now_and_then(one: Any, end: float | None, accept_abandoned: bool) -> bool:
     import asyncio
 
     loop = asyncio.get_running_loop()
     pause = _FIRST_LOOK
-    while one._ask(kernel.wait_for_single_object, 0, careful=not abandoned_ok) == st.TIMEOUT:
+    while one._ask(kernel.wait_for_single_object, 0, careful=not accept_abandoned) == st.TIMEOUT:
         left = pause if end is None else min(pause, end - loop.time())
         if left <= 0:
             return False
@@ -267,14 +267,14 @@ async def _look_now_and_then(one: Any, end: float | None, abandoned_ok: bool) ->
 
 
 @whole
-def wait_any(objects: Iterable[H], timeout: float | None = None, *, abandoned_ok: bool = False) -> H | None:
+def wait_any(objects: Iterable[H], timeout: float | None = None, *, accept_abandoned: bool = False) -> H | None:
     """Wait until one of several objects can be taken, and take that one: the first in their order that can.
 
     Args:
         objects: 1 to 64 mutexes, events, semaphores, processes and ends of channels and of latest values, in any mix.
             An end is ready when its ``wait(timeout=0)`` is true; nothing is taken from it.
         timeout: Seconds; for ever when omitted.
-        abandoned_ok: Whether an abandoned mutex is taken.
+        accept_abandoned: Whether an abandoned mutex is taken.
 
     Returns:
         The object, or None when the time was up.
@@ -294,22 +294,22 @@ def wait_any(objects: Iterable[H], timeout: float | None = None, *, abandoned_ok
     while True:
         waited = [_waited(one) for one in several]
         if None in waited:
-            return _any_by_looking(several, timeout, abandoned_ok)
+            return _any_by_looking(several, timeout, accept_abandoned)
         try:
-            status = kernel.wait_for_multiple_objects(waited, s.WAIT_ANY, _left(timeout, end), careful=not abandoned_ok)
+            status = kernel.wait_for_multiple_objects(waited, s.WAIT_ANY, _left(timeout, end), careful=not accept_abandoned)
         except AbandonedNtError as failure:
             found = several[failure.index]
             if _repaired(found, failure):
                 return found
             continue
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
         if status == st.TIMEOUT:
             return None
         return several[status - (st.ABANDONED_WAIT_0 if status >= st.ABANDONED_WAIT_0 else st.WAIT_0)]
 
 
-def _any_by_looking(several: list[H], timeout: float | None, abandoned_ok: bool) -> H | None:
+def _any_by_looking(several: list[H], timeout: float | None, accept_abandoned: bool) -> H | None:
     """``wait_any`` where the system cannot wait for numbers: one after the other, again and again."""
     above = {index: one._awaited(None)[1] for index, one in enumerate(several) if isinstance(one, Changing)}
     found: list[H] = []
@@ -317,7 +317,7 @@ def _any_by_looking(several: list[H], timeout: float | None, abandoned_ok: bool)
     def look() -> bool:
         for index, one in enumerate(several):
             there = one._has_risen(above[index]) if isinstance(one, Changing) else wait_any(
-                [one], 0, abandoned_ok=abandoned_ok) is not None
+                [one], 0, accept_abandoned=accept_abandoned) is not None
             if there:
                 found.append(one)
                 return True
@@ -327,13 +327,13 @@ def _any_by_looking(several: list[H], timeout: float | None, abandoned_ok: bool)
 
 
 @whole
-def wait_all(objects: Iterable[Handle | End], timeout: float | None = None, *, abandoned_ok: bool = False) -> bool:
+def wait_all(objects: Iterable[Handle | End], timeout: float | None = None, *, accept_abandoned: bool = False) -> bool:
     """Wait until all of several objects can be taken together, and take them; as long as one is missing, take none.
 
     Args:
         objects: 1 to 64 mutexes, events, semaphores, processes and ends of channels, in any mix, each once.
         timeout: Seconds; for ever when omitted.
-        abandoned_ok: Whether abandoned mutexes are taken.
+        accept_abandoned: Whether abandoned mutexes are taken.
 
     Returns:
         Whether they were taken; False when the time was up.
@@ -353,13 +353,13 @@ def wait_all(objects: Iterable[Handle | End], timeout: float | None = None, *, a
     while True:
         try:
             return kernel.wait_for_multiple_objects([_waited(one) for one in several], s.WAIT_ALL, _left(timeout, end),
-                                                    careful=not abandoned_ok) != st.TIMEOUT
+                                                    careful=not accept_abandoned) != st.TIMEOUT
         except AbandonedNtError as failure:
             found: Any = several[failure.index]
             if _repaired(found, failure):
                 found.release()  # only a mutex is repaired
         except NtError as failure:
-            raise public(failure) from None
+            raise public_error(failure) from None
 
 
 def _waited(one: Any) -> Any:
@@ -386,5 +386,5 @@ def _left(timeout: float | None, end: float) -> int | None:
 def _repaired(found: Any, failure: AbandonedNtError) -> bool:
     """Take an abandoned mutex that can be repaired; False when somebody else was faster."""
     if getattr(found, "_repair", None) is None:
-        raise public(failure) from None
+        raise public_error(failure) from None
     return found.acquire(0)  # type: ignore[no-any-return]

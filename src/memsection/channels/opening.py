@@ -81,7 +81,7 @@ def make(kind: str, name: str | None, codec: Codec, facts: Facts, shape: Shape, 
 
     whole = {"kind": kind, "layout": results.LAYOUT, "shape": list(shape), **codec.facts(), **facts}
     return schema.make(name, ends.size(shape), whole, exist_ok=exist_ok, inheritable=inheritable, security=security,
-                       fill=lambda fresh: ends.format(fresh.memory, shape))
+                       fill=lambda unwritten: ends.format(unwritten.memory, shape))
 
 
 def _number(section: Section, facts: Facts, key: str, least: int) -> int:

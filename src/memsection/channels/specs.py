@@ -286,9 +286,9 @@ class RecordCodec(Codec):
                 "fingerprint": self.layout.fingerprint}
 
     def shown(self) -> object:
-        from memsection.layouts import Shown
+        from memsection.layouts import LayoutText
 
-        return Shown(self.layout)
+        return LayoutText(self.layout)
 
     def parts(self, value: Any) -> tuple[list[tuple[int, Any]], int, int, int]:
         raw = bytearray(self.layout.size)

@@ -104,7 +104,7 @@ def _stream(name: str) -> None:
     came, went = content.event_names(name)
     with (Section.open(name) as section, Event.open(came) as came_event, Event.open(went) as went_event,
           closing(Mutex.create(f"{name}.reader", exist_ok=True)) as reader, section.map() as view):
-        if not reader.acquire(timeout=content.POLL_SECONDS, abandoned_ok=True):
+        if not reader.acquire(timeout=content.POLL_SECONDS, accept_abandoned=True):
             raise errors.Error(f"cat '{name}': another process reads this stream already",
                                ntstatus=st.SHARING_VIOLATION)
         found = content.Content.read(view, name)

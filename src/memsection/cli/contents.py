@@ -48,18 +48,18 @@ class Content:
 _NOTHING = Content({})
 
 
-def of_named(found: NamedObject) -> Content:
+def content_of_named(found: NamedObject) -> Content:
     """What is in the section of this name, as far as this user may read it."""
     if not found.name or found.problem:
         return _NOTHING
     try:
         with Section.open(found.name, access="r") as section:
-            return of(section)
+            return content_of(section)
     except (errors.Error, OSError):
         return _NOTHING
 
 
-def of(section: Section) -> Content:
+def content_of(section: Section) -> Content:
     """What is in a section."""
     # Not by mapping first: a page that nobody has touched would get memory by our look.
     place = section.size - schema.FOOTER.size

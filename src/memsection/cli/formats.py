@@ -102,11 +102,11 @@ def save(section: Section, kind: str, file: str) -> None:
     if kind == "array":
         from memsection import arrays
 
-        _write_array(arrays.of(section.duplicate(), access="r"), suffix, file)
+        _write_array(arrays.from_section(section.duplicate(), access="r"), suffix, file)
         return
     from memsection import arrow
 
-    with arrow.of(section.duplicate()) as shared:
+    with arrow.from_section(section.duplicate()) as shared:
         _write_table(shared.table, suffix, file)
 
 

@@ -36,7 +36,7 @@ def handles(
     try:
         entries = kernel.process_handles(pid)
     except errors.NtError as failure:
-        raise errors.public(failure) from None
+        raise errors.public_error(failure) from None
     if not files:
         entries = [entry for entry in entries if entry.type_name in ("Section", "Mutant", "Event", "Semaphore")]
     if json:

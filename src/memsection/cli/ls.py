@@ -64,7 +64,7 @@ def replica_of(found: NamedObject, names: Container[str] | None = None) -> Any:
 
 def kind_words(found: NamedObject, names: Container[str] | None = None) -> str:
     """``Mutex``, ``Section, array float64 (2, 3), replica of robot/camera (live)``."""
-    words = [type_word(found.type_name), contents.of_named(found).words() if found.type_name == "Section" else ""]
+    words = [type_word(found.type_name), contents.content_of_named(found).words() if found.type_name == "Section" else ""]
     replica = replica_of(found, names)
     if replica:
         words.append(f"replica of {printable(replica.key)} ({replica.state(MAX_AGE)})")
@@ -99,7 +99,7 @@ def find_unnamed() -> list[NamedObject]:
 def as_json(found: NamedObject, names: Container[str] | None = None) -> dict[str, Any]:
     """What ``--json`` says of an object."""
     replica = replica_of(found, names)
-    inside = contents.of_named(found)
+    inside = contents.content_of_named(found)
     return {"name": found.name or None, "type": type_word(found.type_name), "size": found.size, "owner": found.owner,
             "problem": found.problem or None, "holders": [holder_json(holder) for holder in found.holders],
             **({"content": inside.facts} if inside.facts else {}),

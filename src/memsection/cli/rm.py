@@ -42,13 +42,13 @@ def rm(
     except errors.NtError as failure:
         handle = 0
         # What a killed process left is removed by whoever meets the name: then there is none.
-        if not isinstance(errors.public(failure), (errors.AccessError, errors.NotFoundError)):
-            raise errors.public(failure) from None
+        if not isinstance(errors.public_error(failure), (errors.AccessError, errors.NotFoundError)):
+            raise errors.public_error(failure) from None
     if handle:
         try:
             kernel.make_temporary_object(handle)
         except errors.NtError as failure:
-            raise errors.public(failure) from None
+            raise errors.public_error(failure) from None
         finally:
             kernel.close(handle)
     pids = sorted({holder.pid for holder in found.holders} - {os.getpid()})

@@ -30,7 +30,7 @@ def save(
     bytes of any section.
     """
     with Section.open(name, access="r") as section:
-        inside = contents.of(section)
+        inside = contents.content_of(section)
         kind = inside.facts.get("kind")
         if kind not in ("array", "arrow"):
             raise errors.ArgumentError(f"save '{name}': it holds {inside.words() or 'bytes'}, no array and no table; "

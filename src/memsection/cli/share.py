@@ -76,7 +76,7 @@ def _hold_typed(file: str, name: str, security: str | None) -> None:
             raise errors.Error(f"share '{file}': {missing}; --bytes shares it as it is", ntstatus=st.NOT_SUPPORTED) from None
         for full, section in made:
             stack.enter_context(section)
-            words = contents.of(section).words()
+            words = contents.content_of(section).words()
             err.print(shown(f"'{full}': {words} from {file}, held by process {os.getpid()} until Ctrl-C"))
         while True:
             time.sleep(3600)

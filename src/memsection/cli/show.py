@@ -67,16 +67,16 @@ def details(found: s.NamedObject) -> dict[str, Any]:
         try:
             handle = open_named(found, right)
         except errors.NtError as failure:
-            facts.setdefault("refused", str(errors.public(failure)))
+            facts.setdefault("refused", str(errors.public_error(failure)))
             continue
         try:
             facts.update(ask(handle, found))
         except errors.NtError as failure:
-            facts.setdefault("refused", str(errors.public(failure)))
+            facts.setdefault("refused", str(errors.public_error(failure)))
         finally:
             kernel.close(handle)
     if found.type_name == "Section":
-        inside = contents.of_named(found)
+        inside = contents.content_of_named(found)
         facts.update(_pages(found), content=inside.facts, channel=inside.channel)
     return facts
 

@@ -32,20 +32,20 @@ def lines(section: Section, facts: schema.Facts) -> list[str] | None:
         if kind == "record":
             return _records(section)
         if kind == "latest" and "type" in facts:
-            with latest.of(section.duplicate()) as value:
+            with latest.from_section(section.duplicate()) as value:
                 found = value.read_numbered(0)
                 return ["nothing was written yet"] if found is None else [f"number {found[0]}", *_fields(found[1])]
         if kind == "arrow":
             from memsection import arrow
 
-            with arrow.of(section.duplicate(), trusted=False) as shared:
+            with arrow.from_section(section.duplicate(), trusted=False) as shared:
                 return _table(shared.table)
         if kind == "array":
             import numpy as np
 
             from memsection import arrays
 
-            return np.array2string(arrays.of(section.duplicate(), access="r"), threshold=200).splitlines()
+            return np.array2string(arrays.from_section(section.duplicate(), access="r"), threshold=200).splitlines()
     except (ImportError, errors.WaitTimeoutError):
         pass
     return None
@@ -67,7 +67,7 @@ def _table(table: Any) -> list[str]:
 
 def _records(section: Section) -> list[str]:
     found = []
-    with records.of(section.duplicate()) as table:
+    with records.from_section(section.duplicate()) as table:
         for index in range(min(len(table), MOST_RECORDS)):
             label = "" if len(table) == 1 else f"[{index}] "
             found += [f"{label}{field}" for field in _fields(table[index])]

@@ -5,7 +5,7 @@ A block of ``multiprocessing.shared_memory`` has its name until somebody calls `
 long as somebody has a handle.  What is here brings the two together, and leaves nothing behind after a crash:
 
 * The process that creates a block keeps a handle to it until the block is unlinked or the process ends; a child of
-  multiprocessing leaves it to its parent then (``heritage``).  Whoever attaches has a handle until it closes.  So a
+  multiprocessing hands it over to its parent then (``child_handover``).  Whoever attaches has a handle until it closes.  So a
   name outlives ``close()``, and an attacher that ends takes nothing with it.
 * ``unlink()`` marks the block and closes the handles of the calling process.  A marked block is found by nobody; views
   of it stay as they are.  As long as other processes still have handles to it, its successor under the same name is
@@ -16,7 +16,7 @@ long as somebody has a handle.  What is here brings the two together, and leaves
 
 On Windows the standard library's blocks live as sections do, and so do these: unlinking has no effect.
 
-What a section cannot say of itself stands in its ``record``; genuine objects are ``genuine``'s.
+What a section cannot say of itself stands in its ``record``; genuine objects are ``posix_shm``'s.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from memsection import Section
-from memsection.compat import genuine, heritage, record
+from memsection.compat import child_handover, posix_shm, record
 
 if TYPE_CHECKING:
     from memsection import View
@@ -90,16 +90,16 @@ def create(name: str, size: int, *, persistent: bool = False) -> Block:
         return _create_section(name, size)
     _take_heritage()
     _sweep()
-    if genuine.exists(name):
-        raise genuine.taken(name)
+    if posix_shm.exists(name):
+        raise posix_shm.name_taken(name)
     if not persistent:
         return _create_section(name, size)
     try:
         _open_section(name).close()
     except FileNotFoundError:
-        view, identity = genuine.create(name, size)
+        view, identity = posix_shm.create(name, size)
         return Block(name, size, identity, view)
-    raise genuine.taken(name)
+    raise posix_shm.name_taken(name)
 
 
 def attach(name: str) -> Block:
@@ -120,7 +120,7 @@ def attach(name: str) -> Block:
     except FileNotFoundError:
         if not POSIX:
             raise
-    view, identity = genuine.open_(name)
+    view, identity = posix_shm.open_(name)
     return Block(name, len(view), identity, view)
 
 
@@ -143,15 +143,15 @@ def unlink(name: str, identity: bytes = b"") -> None:
         _check(name)
         if not _mark_unlinked(_kept[identity]):
             _let_go(identity)
-            raise genuine.missing(name)  # another process has unlinked what was made here
+            raise posix_shm.name_missing(name)  # another process has unlinked what was made here
         _let_go(identity)
         return
     block = attach(name)
     try:
         if identity not in (b"", block.identity):
-            raise genuine.missing(name)
+            raise posix_shm.name_missing(name)
         if block._handle is None:
-            genuine.remove(name)
+            posix_shm.remove(name)
         elif block.identity:
             record.mark_unlinked(memoryview(block._view))
     finally:
@@ -180,7 +180,7 @@ def _create_section(name: str, size: int) -> Block:
     if not POSIX:
         return Block(name, size, identity, view, section)
     _kept[identity] = section
-    heritage.leave_at_end(_to_leave)
+    child_handover.hand_over_at_exit(_to_leave)
     return Block(name, size, identity, view)
 
 
@@ -200,7 +200,7 @@ def _new(name: str, size: int, before: list[Section]) -> Section:
             _, identity, unlinked = record.read(memoryview(view))
         if not unlinked:
             section.close()
-            raise genuine.taken(name)
+            raise posix_shm.name_taken(name)
         if identity in _handles:  # another process unlinked what was made here: that was not noticed yet
             section.close()
             _let_go(identity)
@@ -221,7 +221,7 @@ def _open_section(name: str) -> Block:
             return Block(name, size, identity, view, section)
         view.close()
         section.close()
-    raise genuine.missing(name)
+    raise posix_shm.name_missing(name)
 
 
 def _map(section: Section) -> View:
@@ -237,7 +237,7 @@ def _check(name: str) -> None:
     if "\0" in name:
         raise ValueError("embedded null character")
     if POSIX:
-        genuine.check(name)
+        posix_shm.check(name)
 
 
 def _generation(name: str, generation: int) -> str:
@@ -287,7 +287,7 @@ def _record_of(section: Section) -> View:
 
 def _take_heritage() -> None:
     """Keep what ended children have left, as if it had been made here."""
-    for section in heritage.taken():
+    for section in child_handover.collect():
         try:
             with section.map() as view:
                 _, identity, unlinked = record.read(memoryview(view))
@@ -300,7 +300,7 @@ def _take_heritage() -> None:
         _handles.setdefault(identity, []).append(section)
         _kept[identity] = section
         _left[identity] = None
-        heritage.leave_at_end(_to_leave)
+        child_handover.hand_over_at_exit(_to_leave)
 
 
 def _to_leave() -> list[Section]:
@@ -313,19 +313,19 @@ def _after_fork_in_child() -> None:
     """What was made by the parent is not this process's to leave to anybody."""
     _kept.clear()
     _left.clear()
-    heritage.listen()
+    child_handover.listen()
 
 
 def _close_all() -> None:
     """The process ends in order, and its children have: names that nobody else has go now."""
-    heritage.stop()
+    child_handover.stop()
     for identity in list(_handles):
         with contextlib.suppress(OSError):
             _let_go(identity)
 
 
 if POSIX:
-    heritage.listen()
-    heritage.leave_at_end_of_children(_to_leave)
+    child_handover.listen()
+    child_handover.hand_over_at_exit_of_children(_to_leave)
     os.register_at_fork(after_in_child=_after_fork_in_child)  # type: ignore[attr-defined, unused-ignore]
-heritage.at_end(_close_all)
+child_handover.at_exit(_close_all)

@@ -46,7 +46,7 @@ class TaskCount:
 
     def add(self, n: int) -> None:
         """Count tasks; the event follows."""
-        self._mutex.acquire(abandoned_ok=True)
+        self._mutex.acquire(accept_abandoned=True)
         try:
             value = self.value + n
             if value < 0:

@@ -49,7 +49,7 @@ class Copy:
                 whole = Section.open(self._name, access="rw")
             finally:
                 self._section.security = _READERS
-            self._writer = latest.of(whole, write=True)
+            self._writer = latest.from_section(whole, write=True)
 
     def begin(self, facts: schema.Facts, size: int) -> _Value | _Fresh:
         """A place for a content of so many bytes.

@@ -40,7 +40,7 @@ class Latest:
     polled = True
 
     def __init__(self, section: Section) -> None:
-        self._reader = latest.of(section)
+        self._reader = latest.from_section(section)
         self._lock = self._reader._lock
 
     @property

@@ -179,7 +179,7 @@ class Shared:
         try:
             taken = self.carrier.acquire(0)
         except AbandonedMutexError:
-            taken = self.carrier.acquire(0, abandoned_ok=True)
+            taken = self.carrier.acquire(0, accept_abandoned=True)
         if taken:
             # The other wrote with an end of its own: ours has to know what number is next.
             before, self._end = self._end, latest.open(f"{self.name}{SUFFIX}", CAPACITY, write=True)

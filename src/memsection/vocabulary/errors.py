@@ -200,7 +200,7 @@ _KINDS: dict[int, type[Error]] = {
 }
 
 
-def public(failure: NtError) -> Error:
+def public_error(failure: NtError) -> Error:
     """The public exception for a failed kernel service."""
     if isinstance(failure, AbandonedNtError):
         return AbandonedMutexError(message(failure), owner_pid=failure.owner_pid)

@@ -47,7 +47,7 @@ UNSUCCESSFUL = _s(0xC0000001, "STATUS_UNSUCCESSFUL", 31, _errno.EIO, "the operat
 NOT_IMPLEMENTED = _s(0xC0000002, "STATUS_NOT_IMPLEMENTED", 1, _errno.ENOSYS, "not implemented")
 INVALID_INFO_CLASS = _s(0xC0000003, "STATUS_INVALID_INFO_CLASS", 87, _errno.EINVAL, "no such information class")
 INFO_LENGTH_MISMATCH = _s(0xC0000004, "STATUS_INFO_LENGTH_MISMATCH", 24, _errno.EINVAL, "wrong length")
-ACCESS_VIOLATION = _s(0xC0000005, "STATUS_ACCESS_VIOLATION", 998, _errno.EFAULT, "the memory cannot be accessed so")
+ACCESS_VIOLATION = _s(0xC0000005, "STATUS_ACCESS_VIOLATION", 998, _errno.EFAULT, "invalid access to memory")
 IN_PAGE_ERROR = _s(0xC0000006, "STATUS_IN_PAGE_ERROR", 999, _errno.EIO, "a page of the view is gone")
 PAGEFILE_QUOTA = _s(0xC0000007, "STATUS_PAGEFILE_QUOTA", 1454, _errno.ENOMEM, "the quota is used up")
 INVALID_HANDLE = _s(0xC0000008, "STATUS_INVALID_HANDLE", 6, _errno.EBADF, "no such handle")
@@ -66,7 +66,7 @@ UNABLE_TO_DELETE_SECTION = _s(0xC000001B, "STATUS_UNABLE_TO_DELETE_SECTION", 87,
 INVALID_VIEW_SIZE = _s(0xC000001F, "STATUS_INVALID_VIEW_SIZE", 5, _errno.EINVAL,
                        "the view would reach beyond the end of the section")
 INVALID_FILE_FOR_SECTION = _s(0xC0000020, "STATUS_INVALID_FILE_FOR_SECTION", 193, _errno.EINVAL,
-                              "this file cannot be mapped so")
+                              "this file cannot be mapped")
 ALREADY_COMMITTED = _s(0xC0000021, "STATUS_ALREADY_COMMITTED", 5, _errno.EBUSY, "the pages are committed already")
 ACCESS_DENIED = _s(0xC0000022, "STATUS_ACCESS_DENIED", 5, _errno.EACCES, "access denied")
 BUFFER_TOO_SMALL = _s(0xC0000023, "STATUS_BUFFER_TOO_SMALL", 122, _errno.ENOBUFS, "the buffer is too small")
@@ -83,7 +83,7 @@ OBJECT_PATH_SYNTAX_BAD = _s(0xC000003B, "STATUS_OBJECT_PATH_SYNTAX_BAD", 161, _e
 SECTION_TOO_BIG = _s(0xC0000040, "STATUS_SECTION_TOO_BIG", 8, _errno.EFBIG,
                      "the section would be larger than its file, which it may not extend")
 SHARING_VIOLATION = _s(0xC0000043, "STATUS_SHARING_VIOLATION", 32, _errno.EBUSY,
-                       "another handle does not share the file so")
+                       "the file is in use by another handle")
 INVALID_PAGE_PROTECTION = _s(0xC0000045, "STATUS_INVALID_PAGE_PROTECTION", 87, _errno.EINVAL,
                              "not a valid page protection")
 MUTANT_NOT_OWNED = _s(0xC0000046, "STATUS_MUTANT_NOT_OWNED", 288, _errno.EPERM, "this thread does not own the mutex")

@@ -19,7 +19,7 @@ from memsection.nt import kernel
 from memsection.nt.owners import whole
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.errors import NtError, public
+from memsection.vocabulary.errors import NtError, public_error
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -153,7 +153,7 @@ def windows(function: Callable[P, R]) -> Callable[P, R]:
 
 def _remembered(failure: NtError) -> OSError:
     """The exception for a failed service, whose code is now the thread's last error."""
-    error = public(failure)
+    error = public_error(failure)
     _thread.last_error = error.winerror
     return error
 

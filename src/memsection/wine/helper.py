@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from memsection.vocabulary import status as st
-from memsection.vocabulary.errors import ArgumentError, Error, NtError, WaitTimeoutError, public
+from memsection.vocabulary.errors import ArgumentError, Error, NtError, WaitTimeoutError, public_error
 from memsection.wine import processes
 
 _HERE = Path(__file__).resolve().parent
@@ -140,7 +140,7 @@ class Helper:
             lines.append(words)
             if words[0] == "error":
                 status = int(words[1], 16)
-                raise public(NtError(_status(status), f"wine: {command.partition(' ')[0]}", command.rpartition(" ")[2],
+                raise public_error(NtError(_status(status), f"wine: {command.partition(' ')[0]}", command.rpartition(" ")[2],
                                      st.row(_status(status)).text))
             if words[0] != "entry":
                 return lines

@@ -157,7 +157,7 @@ def test_after_its_owner_ended_it_raises_until_somebody_takes_it_knowingly(mutex
         assert caught.value.owner_pid == os.getpid()
         assert caught.value.ntstatus == st.ABANDONED_WAIT_0
     assert mutex.abandoned
-    assert mutex.acquire(abandoned_ok=True)
+    assert mutex.acquire(accept_abandoned=True)
     assert not mutex.abandoned
     mutex.release()
     assert mutex.acquire(0), "it was told once"
@@ -166,7 +166,7 @@ def test_after_its_owner_ended_it_raises_until_somebody_takes_it_knowingly(mutex
 
 def test_however_often_the_lost_owner_had_it_one_release_is_enough(mutex: Mutex) -> None:
     in_thread(lambda: [mutex.acquire() for _ in range(3)])
-    assert mutex.acquire(20, abandoned_ok=True)
+    assert mutex.acquire(20, accept_abandoned=True)
     mutex.release()
     with pytest.raises(errors.AccessError):
         mutex.release()
@@ -183,7 +183,7 @@ def test_a_process_that_was_killed_as_owner_is_named(name: str) -> None:
     with pytest.raises(errors.AbandonedMutexError) as caught:
         mutex.acquire(20)
     assert caught.value.owner_pid == pid
-    assert mutex.acquire(abandoned_ok=True)
+    assert mutex.acquire(accept_abandoned=True)
     mutex.release()
     mutex.close()
 
@@ -218,7 +218,7 @@ def test_a_mutex_whose_handle_was_closed_while_it_was_owned_is_abandoned_when_th
         other.close()
 
     in_thread(take_and_close)
-    assert one.acquire(20, abandoned_ok=True)
+    assert one.acquire(20, accept_abandoned=True)
     assert not one.abandoned
     one.release()
     one.close()
@@ -267,7 +267,7 @@ def test_a_repair_that_fails_leaves_it_abandoned(name: str) -> None:
     other = Mutex.open(name)
     with pytest.raises(errors.AbandonedMutexError):
         other.acquire(0)
-    assert mutex.acquire(0, abandoned_ok=True)
+    assert mutex.acquire(0, accept_abandoned=True)
     mutex.release()
     other.close()
     mutex.close()
@@ -287,7 +287,7 @@ def test_a_forked_child_is_not_the_owner(name: str) -> None:
     assert reap(fork(child)) == 0
     mutex.release()
     assert reap(fork(lambda: mutex.acquire(5))) == 0  # and ends as owner
-    assert mutex.acquire(20, abandoned_ok=True)
+    assert mutex.acquire(20, accept_abandoned=True)
     mutex.release()
     mutex.close()
 
@@ -311,7 +311,7 @@ def test_a_forked_child_does_not_keep_its_dead_parents_ownership_alive(name: str
 
     assert reap(fork(parent)) == 0
     assert os.read(ready, 1) + os.read(ready, 1) in (b"cp", b"pc")
-    assert mutex.acquire(20, abandoned_ok=True)
+    assert mutex.acquire(20, accept_abandoned=True)
     mutex.release()
     os.close(leave)
     os.close(told)
@@ -332,7 +332,7 @@ def test_a_process_that_becomes_another_program_has_abandoned_its_mutexes(name: 
     assert caught.value.owner_pid == child
     os.kill(child, signal.SIGKILL)
     reap(child)
-    mutex.acquire(abandoned_ok=True)
+    mutex.acquire(accept_abandoned=True)
     mutex.release()
     mutex.close()
 
@@ -347,7 +347,7 @@ def test_a_mutex_that_was_left_to_the_collector_while_it_was_owned_is_abandoned_
             del lost
 
     in_thread(take_and_lose)
-    assert keeper.acquire(20, abandoned_ok=True)
+    assert keeper.acquire(20, accept_abandoned=True)
     keeper.release()
     keeper.close()
 

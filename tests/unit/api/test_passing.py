@@ -46,7 +46,7 @@ def notes() -> None:
 def nothing_left(leaves_nothing: None) -> Iterator[None]:
     """No duplicate stays in transit; handles and descriptors are looked after by ``leaves_nothing``."""
     yield
-    transit.settle()
+    transit.close_collected()
     assert in_transit == {}
 
 
@@ -302,7 +302,7 @@ def test_a_sender_lets_go_whether_or_not_the_receiver_may_take_handles_away(
               "with Section.create(size=4096) as section:\n" \
               "    print(pickle.dumps(section).hex(), len(transit.in_transit), flush=True)\n" \
               "    input()\n" \
-              "    transit.settle()\n" \
+              "    transit.close_collected()\n" \
               "    print(len(transit.in_transit), section.granted_access)\n"
     sender = subprocess.Popen([sys.executable, "-X", "dev", "-c", program], stdin=subprocess.PIPE, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -474,8 +474,8 @@ def test_what_was_sent_to_a_process_that_was_killed_is_let_go_of(monkeypatch: py
         child.join()
         here.close()
         there.close()
-    transit.settle()
-    transit.settle()  # the first one finds that nobody is there
+    transit.close_collected()
+    transit.close_collected()  # the first one finds that nobody is there
     assert in_transit == {}
 
 
@@ -490,6 +490,6 @@ def test_a_pickle_that_goes_nowhere_is_held_for_a_while_and_never_keeps_others_f
         monkeypatch.setattr(transit, "_TO_NOBODY", 0.0)
         monkeypatch.setattr(transit, "_TO_THE_DEAD", 0.0)
         monkeypatch.setattr(transit, "_is_anybody_there", lambda: False)
-        transit.settle()
-        transit.settle()
+        transit.close_collected()
+        transit.close_collected()
     assert in_transit == {}

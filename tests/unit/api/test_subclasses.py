@@ -16,9 +16,9 @@ CALLS: list[str] = []
 
 
 class LoudMutex(Mutex):
-    def acquire(self, timeout: float | None = None, *, abandoned_ok: bool = False) -> bool:
+    def acquire(self, timeout: float | None = None, *, accept_abandoned: bool = False) -> bool:
         CALLS.append("acquire")
-        return super().acquire(timeout, abandoned_ok=abandoned_ok)
+        return super().acquire(timeout, accept_abandoned=accept_abandoned)
 
     def release(self) -> None:
         CALLS.append("release")
@@ -124,11 +124,11 @@ def test_methods_say_what_they_do_and_what_they_take() -> None:
                           Semaphore.acquire, Semaphore.release]
     for method in methods:
         assert "Raises:" in (inspect.getdoc(method) or "")
-    assert list(inspect.signature(Mutex.acquire).parameters) == ["self", "blocking", "timeout", "abandoned_ok"]
+    assert list(inspect.signature(Mutex.acquire).parameters) == ["self", "blocking", "timeout", "accept_abandoned"]
     with Mutex.create() as mutex:
         assert mutex.acquire.__name__ == "acquire"
-        assert inspect.signature(mutex.acquire).parameters["abandoned_ok"].default is False
-        assert mutex.acquire(timeout=0, abandoned_ok=True)
+        assert inspect.signature(mutex.acquire).parameters["accept_abandoned"].default is False
+        assert mutex.acquire(timeout=0, accept_abandoned=True)
         mutex.release()
     mutex.close()
 

@@ -323,7 +323,7 @@ def test_any_is_told_of_a_dead_owner_before_it_takes_a_later_object(name: str, o
         other.kill()
     with pytest.raises(errors.AbandonedMutexError):
         wait_any([first, second], 0)
-    assert wait_any([first, second], 0, abandoned_ok=True) is first
+    assert wait_any([first, second], 0, accept_abandoned=True) is first
     first.release()
     if owned:
         second.release()

@@ -218,7 +218,7 @@ def test_an_abandoned_mutex_raises_here_too(name: str) -> None:
         with pytest.raises(AbandonedMutexError):
             async with mutex:
                 pass
-        assert await mutex.wait_async(abandoned_ok=True)
+        assert await mutex.wait_async(accept_abandoned=True)
         mutex.release()
         async with mutex:
             pass

@@ -213,12 +213,12 @@ def test_an_ordinary_pickle_is_a_copy() -> None:
 def test_a_section_that_came_otherwise_is_an_array_too(name: str) -> None:
     array = arrays.put(None, [1, 2, 3])
     assert array.section is not None
-    again = arrays.of(array.section.duplicate("r"), dtype=int)
+    again = arrays.from_section(array.section.duplicate("r"), dtype=int)
     array[2] = 4
     assert again.tolist() == [1, 2, 4] and not again.flags.writeable
     section = array.section.duplicate()
     with pytest.raises(ArgumentError):
-        arrays.of(section, dtype="f4")
+        arrays.from_section(section, dtype="f4")
     assert section.closed
 
 

@@ -132,9 +132,9 @@ def test_a_reader_with_a_read_only_handle_cannot_become_the_writer(name: str) ->
     with latest.create(name, 4) as writer:
         section = writer.section.duplicate("r")
         with pytest.raises(AccessError):
-            latest.of(section, write=True)
+            latest.from_section(section, write=True)
         assert section.closed
-        with latest.of(writer.section.duplicate("r")) as reader:
+        with latest.from_section(writer.section.duplicate("r")) as reader:
             assert reader.read() is None
 
 

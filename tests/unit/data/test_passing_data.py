@@ -53,7 +53,8 @@ def test_multiprocessing_gets_the_same_records_values_and_tables(method: str, na
         with records.create(own and own + ".r", Point, 2, version=3) as shared:
             assert pool.submit(_use_records, shared).result() == ("Records", 16, 3)
             assert shared[0] == Point(1, 2.5)
-        with latest.create(own and own + ".l", Point) as writer, latest.of(writer.section.duplicate("r"), Point) as reader:
+        with latest.create(own and own + ".l", Point) as writer, \
+                latest.from_section(writer.section.duplicate("r"), Point) as reader:
             assert pool.submit(_use_latest, writer, reader).result() == ("Writer", "Reader", Point(7, 0.5))
             assert reader.read() == Point(7, 0.5)
         with arrow.put(own, pa.table({"a": [1, 2]})) as table:

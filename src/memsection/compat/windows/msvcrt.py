@@ -8,7 +8,7 @@ import sys
 
 from memsection import win32 as w
 from memsection.nt import kernel
-from memsection.vocabulary.errors import NtError, public
+from memsection.vocabulary.errors import NtError, public_error
 
 __all__ = ["get_osfhandle", "open_osfhandle", "setmode"]
 
@@ -29,7 +29,7 @@ def get_osfhandle(fd: int) -> int:
                 _handles[key] = kernel.file_from_path_or_fd(fd, access)
                 break
             except NtError as failure:
-                problem = public(failure)
+                problem = public_error(failure)
         else:
             raise problem
     return _handles[key]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a child process of multiprocessing leaves to its parent: the blocks that it made and nobody has unlinked.
+"""A child process of multiprocessing hands over to its parent the blocks that it made and nobody has unlinked.
 
 With the standard library a block lives until the whole tree of processes has ended; programs make blocks in a child,
 end it, and open them in the parent.  Here the handle has to be somewhere meanwhile.  A process that uses blocks has a
@@ -34,7 +34,7 @@ _arranged_in = 0  # the process whose end is arranged for
 
 
 def listen() -> None:
-    """Let children of this process leave something.  Where that cannot be, they leave nothing."""
+    """Let children of this process hand sections over.  Without a socket they keep them, and these end with them."""
     global _listener
     stop()
     listener = socket.socket(posix.AF_UNIX, posix.SOCK_SEQPACKET)
@@ -56,8 +56,8 @@ def stop() -> None:
         listener.close()
 
 
-def taken() -> Iterator[Section]:
-    """The sections that ended children have left."""
+def collect() -> Iterator[Section]:
+    """Receive the sections that ended children have sent."""
     while _listener is not None:
         try:
             connection, _ = _listener.accept()
@@ -79,28 +79,28 @@ def _received(connection: socket.socket) -> Iterator[Section]:
             return
 
 
-def leave_at_end(sections: Callable[[], list[Section]]) -> None:
-    """Arrange for these sections to go to the parent when this process ends, if it is a child of multiprocessing."""
+def hand_over_at_exit(sections: Callable[[], list[Section]]) -> None:
+    """Send these sections to the parent when this process ends, if it is a child of multiprocessing."""
     global _arranged_in
     parent = process.parent_process()
     if parent is None or parent.pid is None or _arranged_in == os.getpid():
         return
     _arranged_in = os.getpid()
     # After queues are flushed (-5) and objects in transit have arrived (-20).
-    util.Finalize(None, _leave, (parent.pid, sections), exitpriority=-30)
+    util.Finalize(None, _hand_over, (parent.pid, sections), exitpriority=-30)
 
 
-def at_end(close: Callable[[], None]) -> None:
-    """Arrange for what is to be done last when this process ends: after its children have, and left what they leave."""
+def at_exit(close: Callable[[], None]) -> None:
+    """Call ``close`` last when this process ends: after its children have ended and handed over their sections."""
     util.Finalize(None, close, exitpriority=-40)
 
 
-def leave_at_end_of_children(sections: Callable[[], list[Section]]) -> None:
-    """The same for every child that will be forked.  One that is spawned has to see to it itself."""
-    util.register_after_fork(leave_at_end, lambda _: leave_at_end(sections))
+def hand_over_at_exit_of_children(sections: Callable[[], list[Section]]) -> None:
+    """Arrange the same in every child that will be forked.  A spawned child has to call ``hand_over_at_exit`` itself."""
+    util.register_after_fork(hand_over_at_exit, lambda _: hand_over_at_exit(sections))
 
 
-def _leave(parent: int, ask: Callable[[], list[Section]]) -> None:
+def _hand_over(parent: int, ask: Callable[[], list[Section]]) -> None:
     sections = ask()
     if not sections:
         return

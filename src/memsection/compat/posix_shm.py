@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Genuine blocks: POSIX shared memory objects, the standard library's and everybody's (shm_overview(7)).
+"""POSIX shared memory objects, those of the standard library and of anybody else (shm_overview(7)).
 
-Making, opening and removing them by name, and what is a name at all.  They are files in the C library's directory; their
+This file creates, opens and removes them by name, and checks names.  They are files in the C library's directory; their
 memory is mapped as a section of the file.
 """
 
@@ -57,19 +57,19 @@ def open_(name: str) -> tuple[View, bytes]:
     try:
         found = os.lstat(path)
     except FileNotFoundError:
-        raise missing(name) from None
+        raise name_missing(name) from None
     if not stat.S_ISREG(found.st_mode):
         raise PermissionError(errno.EACCES, "not a shared memory object", name)
     with open(path, "r+b", buffering=0) as file:
         opened = os.fstat(file.fileno())
         if (opened.st_dev, opened.st_ino) != (found.st_dev, found.st_ino):
-            raise missing(name)  # replaced in between, perhaps by a link to somewhere else
+            raise name_missing(name)  # replaced in between, perhaps by a link to somewhere else
         with Section.from_file(file, access="rw") as section:
             return section.map(), struct.pack("=QQ", opened.st_dev, opened.st_ino)
 
 
 def remove(name: str) -> None:
-    """Take its name away."""
+    """Remove the name."""
     os.unlink(_path(name))
 
 
@@ -79,13 +79,13 @@ def check(name: str) -> None:
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), name)
 
 
-def missing(name: str) -> FileNotFoundError:
-    """What is raised for a block that is not there."""
+def name_missing(name: str) -> FileNotFoundError:
+    """The error for a block that does not exist."""
     return FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 
-def taken(name: str) -> FileExistsError:
-    """What is raised for a name that a block has already."""
+def name_taken(name: str) -> FileExistsError:
+    """The error for a name that a block has already."""
     return FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name)
 
 
