@@ -4,6 +4,9 @@
 An offset, an index or a bit that says what is valid is used as an address, or counted for one, long after it was
 checked.  So those buffers are private here, and Arrow checks the private ones.  A value may change at any time, and is
 then another value.
+
+Arrow does not check what stands where a value is null, and some of its functions use it all the same: a length there
+is added to the memory that a result needs.  So it becomes zero in the copies.
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ import pyarrow as pa
 #: The buffers, by their number, that are no addresses: everything else is copied.  (Arrow format, "Buffer Listing")
 _DATA_AFTER_OFFSETS = ("binary", "string", "large_binary", "large_string")
 _VIEWS = ("binary_view", "string_view")
+_MOST_DIGITS = {32: 9, 64: 18, 128: 38, 256: 76}  #: of decimals of so many bits
+_VIEW_SIZE = 16  #: bytes of one view (Arrow format, "Variable-size Binary View Layout")
 
 
 def checked_table(table: Any) -> Any:
@@ -38,6 +43,7 @@ def checked_table(table: Any) -> Any:
 
 def _checked(array: Any, dictionaries: dict[Any, Any]) -> Any:
     kind = array.type
+    _check_scale(kind)
     if isinstance(array, pa.ExtensionArray):
         return pa.ExtensionArray.from_storage(kind, _checked(array.storage, dictionaries))
     if pa.types.is_dictionary(kind):
@@ -53,13 +59,14 @@ def _checked(array: Any, dictionaries: dict[Any, Any]) -> Any:
 
 
 def _checked_dictionary(array: Any, dictionaries: dict[Any, Any]) -> Any:
-    words = array.dictionary
+    kind, words = array.type, array.dictionary
     key = (str(words.type), len(words), tuple(buffer and buffer.address for buffer in words.buffers()))
     if key not in dictionaries:
         # The first of a kind is kept too, so that its addresses are not given to another one meanwhile.
         dictionaries[key] = words, _checked(words, dictionaries)
-    buffers = [_private(buffer) for buffer in array.buffers()]
-    made = pa.DictionaryArray.from_buffers(array.type, len(array), buffers, dictionaries[key][1], -1, array.offset)
+    valid, indices = map(_private, array.buffers())
+    buffers = [valid, _zero_where_null(array, kind.index_type, valid, indices)]
+    made = pa.DictionaryArray.from_buffers(kind, len(array), buffers, dictionaries[key][1], -1, array.offset)
     made.validate(full=True)
     return made
 
@@ -82,8 +89,13 @@ def _own_buffers(array: Any) -> list[Any]:
     name = kind.id
     buffers = array.buffers()
     if name in _ids(*_VIEWS):
-        return [*map(_private, buffers[:2]), *buffers[2:]]
+        valid, views = map(_private, buffers[:2])
+        return [valid, _zero_where_null(array, pa.binary(_VIEW_SIZE), valid, views), *buffers[2:]]
     own = buffers[:kind.num_buffers]
+    for number, layout in ((pa.int32(), "LIST_VIEW"), (pa.int64(), "LARGE_LIST_VIEW")):
+        if name == getattr(pa.lib, f"Type_{layout}", None):
+            valid, *leading = map(_private, own)
+            return [valid, *(_zero_where_null(array, number, valid, each) for each in leading)]
     if name in _ids(*_DATA_AFTER_OFFSETS):
         return [*map(_private, own[:2]), own[2]]
     in_place = not pa.types.is_boolean(kind) and (
@@ -98,6 +110,24 @@ def _ids(*names: str) -> set[int]:
 
 def _may_be_null(kind: Any) -> bool:
     return not (pa.types.is_union(kind) or pa.types.is_run_end_encoded(kind))
+
+
+def _zero_where_null(array: Any, kind: Any, valid: Any, data: Any) -> Any:
+    """Private elements of this kind that lead elsewhere, without what stands where the array has no value."""
+    if valid is None or data is None:
+        return data
+    elements = pa.Array.from_buffers(kind, array.offset + len(array), [valid, data])
+    elements.validate(full=True)  # as long as they are said to be
+    zero = bytes(_VIEW_SIZE) if pa.types.is_fixed_size_binary(kind) else 0
+    return elements.fill_null(zero).buffers()[1] if elements.null_count else data
+
+
+def _check_scale(kind: Any) -> None:
+    """Arrow looks powers of ten up by the scale, in tables that end with the most digits of a number."""
+    if pa.types.is_decimal(kind):
+        most = _MOST_DIGITS[kind.bit_width]
+        if not -most <= kind.scale <= most:
+            raise ValueError(f"decimals of scale {kind.scale}: none within {most} digits")
 
 
 def _private(buffer: Any) -> Any:

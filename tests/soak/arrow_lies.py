@@ -21,7 +21,8 @@ import itertools, sys
 import pyarrow.compute as pc
 from memsection import CorruptError, arrow
 uses = [str, lambda c: c.to_pylist(), lambda c: c.combine_chunks(), lambda c: c.drop_null(), pc.count, pc.unique,
-        lambda c: c.take([0]) if len(c) else None, lambda c: c.cast("string")]
+        lambda c: c.take([0]) if len(c) else None,
+        lambda c: c.cast("string"), lambda c: c.cast("binary"), lambda c: c.cast("int64")]
 turns = itertools.cycle((False, True))
 for line in sys.stdin:
     try:

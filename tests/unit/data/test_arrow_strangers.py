@@ -191,6 +191,84 @@ def test_an_offset_that_changes_after_it_was_checked_changes_nothing(name: str) 
         assert shared.table["word"].to_pylist() == ["\x7f" * 8] * 1000
 
 
+@pytest.mark.sentence(28)
+@pytest.mark.parametrize("kind", columns())
+def test_what_is_written_between_a_copy_and_its_check_changes_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each buffer is overwritten as soon as its copy is made, and everything when the table is there."""
+    from memsection import arrow_checked
+
+    source = pa.table({kind: columns()[kind]})
+    memory = bytearray(file_of(source))
+    whole = pa.py_buffer(memory)
+    copy = arrow_checked._private
+    copied = []
+
+    def copy_and_spoil(buffer: Any) -> Any:
+        made = copy(buffer)
+        if buffer is not None and whole.address <= buffer.address < whole.address + whole.size:
+            at = buffer.address - whole.address
+            memory[at:at + buffer.size] = b"\x7f" * buffer.size
+            copied.append(at)
+        return made
+
+    monkeypatch.setattr(arrow_checked, "_private", copy_and_spoil)
+    table = arrow._foreign_table_in(whole)
+    assert table.equals(source)
+    assert copied or kind == "nothing"
+    memory[:] = b"\x7f" * len(memory)
+    assert len(table[kind].to_pylist()) == len(source)
+    if kind not in ("text view", "binary view", "decimal"):  # whose values are not as they were told to be
+        table.validate(full=True)
+
+
+def _with_null_at_1(kind: Any, *leading: Any) -> Any:
+    """Three elements of which the second is null, over these buffers, and those of ``kind`` that follow."""
+    array = pa.array([b"y" * 50, None, b"z" * 40], kind)
+    return pa.Array.from_buffers(kind, 3, [array.buffers()[0], *leading, *array.buffers()[1 + len(leading):]])
+
+
+def hostile_nulls() -> dict[str, tuple[Any, Any]]:
+    """Arrays with something under a null that leads elsewhere, and what they are cast to."""
+    made: dict[str, tuple[Any, Any]] = {}
+    for kind in (pa.binary_view(), pa.string_view()):
+        views = bytearray(pa.array([b"y" * 50, None, b"z" * 40], kind).buffers()[1])
+        views[16:20] = (-88).to_bytes(4, "little", signed=True)  # the length
+        made[str(kind)] = _with_null_at_1(kind, pa.py_buffer(bytes(views))), pa.binary()
+    indices = pa.py_buffer(b"".join(index.to_bytes(4, "little", signed=True) for index in (0, -(1 << 30), 1)))
+    valid = pa.array([1, None, 1]).buffers()[0]
+    words = pa.array(["a", "b"])
+    made["dictionary"] = pa.DictionaryArray.from_buffers(pa.dictionary(pa.int32(), pa.string()), 3, [valid, indices],
+                                                         words), pa.string()
+    return made
+
+
+@pytest.mark.sentence(28)
+@pytest.mark.parametrize("kind", hostile_nulls())
+def test_what_stands_where_a_value_is_null_leads_nowhere(name: str, kind: str) -> None:
+    """Arrow checks what has a value alone, and then adds the lengths of all: the memory for a result was too small."""
+    array, target = hostile_nulls()[kind]
+    with forged(name, file_of(pa.table({kind: array}))), arrow.open(name, trusted=False) as shared:
+        (chunk,) = shared.table[kind].chunks
+        leading = bytes(chunk.buffers()[1])
+        width = len(leading) // 3
+        assert leading[width:2 * width] == bytes(width)
+        assert [value is None for value in chunk.cast(target).to_pylist()] == [False, True, False]
+
+
+@pytest.mark.sentence(28)
+def test_a_scale_that_no_decimal_has_is_refused(name: str) -> None:
+    """Arrow looks the power of ten up in a table, at the scale: far after its end the process ended."""
+    for scale, opens in ((38, True), (-38, True), (39, False), (2**31 - 1, False), (-2**31, False)):
+        array = pa.Array.from_buffers(pa.decimal128(5, scale), 1, [None, pa.py_buffer(bytes(16))])
+        with forged(name, file_of(pa.table({"x": array}))):
+            if opens:
+                with arrow.open(name, trusted=False) as shared:
+                    assert len(shared.table) == 1
+            else:
+                with pytest.raises(CorruptError, match="scale"):
+                    arrow.open(name, trusted=False)
+
+
 def test_a_writer_that_never_rests_ends_no_reader(name: str, other: Callable[..., str]) -> None:
     """Offsets change while the reader opens, checks and reads; in a process of its own, because it could end it."""
     content = file_of(pa.table({"text": ["word"] * 500, "list": [[1, 2]] * 500, "flag": [True, None] * 250}))
