@@ -20,12 +20,13 @@ try:
 except ImportError as failure:  # pragma: no cover - seen by a test in a process without NumPy
     raise ImportError("memsection.arrays needs NumPy: pip install 'memsection[numpy]'") from failure
 
-from memsection import schema
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View
-from memsection.atomics import AT_PLACE, Atomic, guarded
-from memsection.schema import Field, Repeat, Scalar, Struct, Type
+from memsection.content import schema
+from memsection.content.atomics import AT_PLACE, Atomic, guarded
+from memsection.content.endpoint import closed_on_failure, open_section, open_section_async
+from memsection.content.schema import Field, Repeat, Scalar, Struct, Type
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 from memsection.vocabulary.text import shown as _shown
@@ -265,8 +266,7 @@ def open(name: str, *, access: str = "rw", shape: SupportsIndex | Sequence[Suppo
         ArgumentError: It is not as it should be, and the error shows both; or it is no array (ValueError).
         CorruptError: Its description makes no sense.
     """
-    with schema.explained(name, access):
-        section = Section.open(name, access=access, timeout=timeout)
+    section = open_section(name, access, timeout)
     return from_section(section, shape=shape, dtype=dtype, order=order, version=version)
 
 
@@ -282,8 +282,7 @@ async def open_async(name: str, *, access: str = "rw", shape: SupportsIndex | Se
         NameTimeoutError: Nothing had the name within the time.
         Error: As ``open`` otherwise.
     """
-    with schema.explained(name, access):
-        section = await Section.open_async(name, access=access, timeout=timeout)
+    section = await open_section_async(name, access, timeout)
     return from_section(section, shape=shape, dtype=dtype, order=order, version=version)
 
 
@@ -307,15 +306,12 @@ def from_section(section: Section, *, access: str | None = None,
         ArgumentError: It is not as it should be, and the error shows both; or it is no array (ValueError).
         CorruptError: Its description makes no sense.
     """
-    try:
+    with closed_on_failure(section):
         view, facts, size = schema.attach(section, "array", access=access)
         found = _understood(facts, size)
         schema.compare(section, {"dtype": None if dtype is None else np.dtype(dtype),
                                  "shape": None if shape is None else _shape(shape), "order": order,
                                  "version": version}, found)
-    except BaseException:
-        section.close()
-        raise
     return _over(section, view, found["dtype"], found["shape"], found["order"])
 
 

@@ -20,24 +20,22 @@ try:
 except ImportError as failure:  # pragma: no cover - seen by a test in a process without pyarrow
     raise ImportError("memsection.arrow needs pyarrow: pip install 'memsection[arrow]'") from failure
 
-from memsection import schema
 from memsection.api.section import Section
 from memsection.api.security import Security, is_written_by_this_user_alone
-from memsection.arrow_checked import checked_table
-from memsection.arrow_ipc import Stream
+from memsection.content import schema
+from memsection.content.arrow_checked import checked_table
+from memsection.content.arrow_ipc import Stream
+from memsection.content.endpoint import Endpoint, closed_on_failure, open_section, open_section_async
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     from memsection.api.view import View
 
 
 __all__ = ["Shared", "frame", "from_section", "open", "open_async", "put"]
 
 
-class Shared:
+class Shared(Endpoint):
     """A table in a section.
 
     Attributes:
@@ -48,15 +46,11 @@ class Shared:
     """
 
     def __init__(self, section: Section, view: View, size: int, *, trusted: bool = True, copy: bool = False) -> None:
-        self.section = section
+        super().__init__(section, view)  # a table without rows would not keep the view
         self.trusted = trusted
         self._copied = copy
-        self._view = view  # a table without rows would not keep it
-        try:
+        with closed_on_failure(section):  # pages that are missing, or no memory for a copy
             memory = pa.py_buffer(bytes(view[:size]) if copy else memoryview(view)[:size])
-        except BaseException:  # pages that are missing, or no memory for a copy
-            section.close()
-            raise
         try:
             self.table = (_table_in if trusted else _foreign_table_in)(memory)
         except (pa.ArrowException, ValueError, TypeError, LookupError, OSError, ArithmeticError, RecursionError,
@@ -72,25 +66,6 @@ class Shared:
         Whether its writers are trusted is asked anew there, unless they were not trusted here.
         """
         return _rebuild, (self.section, self.trusted, self._copied)
-
-    def close(self) -> None:
-        """Close the handle, and so perhaps the name; the table stays valid.  Again is harmless.
-
-        Rights:
-            None.
-
-        Raises:
-            AccessError: The handle is protected from close; it stays open.
-        """
-        self._view.close()
-        self.section.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        self.close()
 
 
 def _table_in(memory: Any) -> Any:
@@ -222,7 +197,7 @@ def open(name: str, *, version: int | None = None, trusted: bool | None = None,
         ArgumentError: It is no table, or its version differs, and the error shows both (ValueError).
         CorruptError: What is in it makes no sense.
     """
-    section = Section.open(name, access="r", timeout=timeout)
+    section = open_section(name, "r", timeout)
     return from_section(section, version=version, trusted=trusted, copy=copy)
 
 
@@ -270,7 +245,7 @@ async def open_async(name: str, *, version: int | None = None, trusted: bool | N
         NameTimeoutError: Nothing had the name within the time.
         Error: As ``open`` otherwise.
     """
-    section = await Section.open_async(name, access="r", timeout=timeout)
+    section = await open_section_async(name, "r", timeout)
     return from_section(section, version=version, trusted=trusted, copy=copy)
 
 
@@ -291,14 +266,11 @@ def from_section(section: Section, *, version: int | None = None, trusted: bool 
         ArgumentError: It is no table, or its version differs, and the error shows both (ValueError).
         CorruptError: What is in it makes no sense.
     """
-    try:
+    with closed_on_failure(section):
         view, facts, size = schema.attach(section, "arrow", access="r")
         schema.compare(section, {"version": version}, {"version": facts.get("version")})
         if trusted is None:
             trusted = is_written_by_this_user_alone(section)
-    except BaseException:
-        section.close()
-        raise
     return Shared(section, view, size, trusted=trusted, copy=copy)
 
 

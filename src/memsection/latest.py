@@ -12,22 +12,21 @@ import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from memsection import schema
 from memsection._native import seqlock
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.wait import Changing
-from memsection.layouts import Layout, LayoutText, layout, layout_in
+from memsection.content import schema
+from memsection.content.endpoint import Endpoint, closed_on_failure, open_section, open_section_async
+from memsection.content.layouts import Layout, LayoutText, layout, layout_in
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError, Error, WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
-    from typing import Self
 
     from memsection.api.view import View
-    from memsection.layouts import Spec
+    from memsection.content.layouts import Spec
 
 
 __all__ = ["Reader", "Writer", "create", "from_section", "open", "open_async"]
@@ -38,13 +37,13 @@ def _public(failure: ValueError | TimeoutError) -> Error:
     return (WaitTimeoutError if isinstance(failure, TimeoutError) else ArgumentError)(str(failure))
 
 
-class _Endpoint(Changing):
+class _Endpoint(Endpoint, Changing):
     """What both ends have.  ``wait_any`` takes them beside mutexes, events, semaphores and processes."""
 
     def __init__(self, section: Section, view: View, lock: seqlock.Latest, kind: Layout | None) -> None:
-        self.section = section  #: whose name and rights it has
+        super().__init__(section, view)
         self.layout = kind  #: of the value; None for bytes
-        self._view, self._lock = view, lock
+        self._lock = lock
         self._seen = 0  # the number of the value that this end read last
 
     @property
@@ -196,24 +195,10 @@ class _Endpoint(Changing):
         return _rebuild, (self.section, None if self.layout is None else self.layout._spec, isinstance(self, Writer))
 
     def close(self) -> None:
-        """Close the handle and the view; again is harmless.
-
-        Rights:
-            None.
-
-        Raises:
-            AccessError: The handle is protected from close; it stays open.
-        """
         self._lock.close()
-        self._view.close()
-        self.section.close()
+        super().close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        self.close()
+    close.__doc__ = Endpoint.close.__doc__
 
 
 class Reader(_Endpoint):
@@ -337,11 +322,8 @@ def _make(name: str | None, kind: Layout | None, facts: schema.Facts, *, exist_o
     if not section.created:
         view.close()
         return from_section(section, kind or capacity, write=True, version=facts["version"])  # type: ignore[no-any-return]
-    try:
+    with closed_on_failure(section):
         return Writer(section, view, seqlock.Latest(view, writable=True), kind)
-    except BaseException:
-        section.close()
-        raise
 
 
 def open(name: str, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None,
@@ -368,8 +350,7 @@ def open(name: str, spec: Spec | int | None = None, *, write: bool = False, vers
         ArgumentError: It is not as it should be, and the error shows both; or it is no latest value (ValueError).
         CorruptError: The description makes no sense.
     """
-    with schema.explained(name, "rw" if write else "r"):
-        section = Section.open(name, access="rw" if write else "r", timeout=timeout)
+    section = open_section(name, "rw" if write else "r", timeout)
     return from_section(section, spec, write=write, version=version)
 
 
@@ -384,8 +365,7 @@ async def open_async(name: str, spec: Spec | int | None = None, *, write: bool =
         NameTimeoutError: Nothing had the name within the time.
         Error: As ``open`` otherwise.
     """
-    with schema.explained(name, "rw" if write else "r"):
-        section = await Section.open_async(name, access="rw" if write else "r", timeout=timeout)
+    section = await open_section_async(name, "rw" if write else "r", timeout)
     return from_section(section, spec, write=write, version=version)
 
 
@@ -406,7 +386,7 @@ def from_section(section: Section, spec: Spec | int | None = None, *, write: boo
         ArgumentError: It is not as it should be, and the error shows both; or it is no latest value (ValueError).
         CorruptError: The description makes no sense.
     """
-    try:
+    with closed_on_failure(section):
         view, facts, _ = schema.attach(section, "latest", access="rw" if write else "r")
         found = layout_in(facts) if "type" in facts else None
         asked, capacity = (None, None) if spec is None else _spec(spec)
@@ -421,9 +401,6 @@ def from_section(section: Section, spec: Spec | int | None = None, *, write: boo
                        {"layout": "none" if found is None else LayoutText(found), "capacity": lock.capacity,
                         "version": facts.get("version")})
         return (Writer if write else Reader)(section, view, lock, asked or found)
-    except BaseException:
-        section.close()
-        raise
 
 
 def _rebuild(section: Section, spec: Spec | None, write: bool) -> Any:

@@ -13,10 +13,11 @@ import struct
 import weakref
 from typing import Any
 
-from memsection import schema
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View
+from memsection.content import schema
+from memsection.content.endpoint import closed_on_failure
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
 __all__ = ["THRESHOLD", "dump", "dumps", "load", "loads"]
@@ -64,7 +65,7 @@ def _up(at: int) -> int:
 
 def _load(section: Section, data: bytes | None, shared: bool) -> Any:
     """Unpickle over a view; the view lives as long as a buffer of it, the handle as long as the view."""
-    try:
+    with closed_on_failure(section):
         view, facts, size = schema.attach(section, "pickle", access=None if shared else "c")
         length, count = facts.get("length"), facts.get("buffers")
         if (type(length) is not int or type(count) is not int or length < 0 or count < 0
@@ -79,9 +80,6 @@ def _load(section: Section, data: bytes | None, shared: bool) -> Any:
             part = whole[at:at + nbytes]
             buffers.append(part.toreadonly() if readonly else part)
         value = pickle.loads(bytes(whole[:length]) if data is None else data, buffers=buffers)
-    except BaseException:
-        section.close()
-        raise
     weakref.finalize(view, section.close)
     return value
 

@@ -13,12 +13,13 @@ import sys
 import weakref
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
-from memsection import schema
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View
-from memsection.atomics import Atomic, is_signed
-from memsection.layouts import (
+from memsection.content import schema
+from memsection.content.atomics import Atomic, is_signed
+from memsection.content.endpoint import Endpoint, closed_on_failure, open_section, open_section_async
+from memsection.content.layouts import (
     Layout,
     LayoutText,
     float16,
@@ -35,23 +36,20 @@ from memsection.layouts import (
     uint32,
     uint64,
 )
-from memsection.schema import Scalar, Struct
+from memsection.content.schema import Scalar, Struct
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
-
     import numpy as np
 
-    from memsection.layouts import Spec
+    from memsection.content.layouts import Spec
 
 __all__ = ["Layout", "Records", "create", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "layout",
            "from_section", "open", "open_async", "uint8", "uint16", "uint32", "uint64"]
 
 
-class Records(Atomic):
+class Records(Endpoint, Atomic):
     """Records in a section: a sequence of a fixed length, with slices as lists.
 
     Reading gives a copy in the layout's own form (an instance of the dataclass or structure, a NumPy scalar, or a dict
@@ -59,11 +57,19 @@ class Records(Atomic):
     """
 
     def __init__(self, section: Section, view: View, kind: Layout, count: int, version: int) -> None:
-        self.section = section  #: whose name and rights they have
-        self.view = view  #: their bytes
+        super().__init__(section, view)
         self.layout = kind
         self.version = version
         self._count = count
+
+    @property
+    def view(self) -> View:
+        """Their bytes.
+
+        Rights:
+            None.
+        """
+        return self._view
 
     def __len__(self) -> int:
         return self._count
@@ -77,12 +83,12 @@ class Records(Atomic):
 
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
-            return [self.layout.unpack_from(self.view, at * self.layout.size) for at in range(*index.indices(self._count))]
-        return self.layout.unpack_from(self.view, self._at(index))
+            return [self.layout.unpack_from(self._view, at * self.layout.size) for at in range(*index.indices(self._count))]
+        return self.layout.unpack_from(self._view, self._at(index))
 
     def __setitem__(self, index: SupportsIndex | slice, value: Any) -> None:
         if not isinstance(index, slice):
-            self.layout.pack_into(self.view, self._at(index), value)
+            self.layout.pack_into(self._view, self._at(index), value)
             return
         places, values = range(*index.indices(self._count)), list(value)
         if len(places) != len(values):
@@ -91,7 +97,7 @@ class Records(Atomic):
         whole = bytearray(size * len(values))  # all of them fit before one is written
         for number, one in enumerate(values):
             self.layout.pack_into(whole, number * size, one)
-        with memoryview(self.view) as memory:
+        with memoryview(self._view) as memory:
             for number, at in enumerate(places):
                 memory[at * size:(at + 1) * size] = whole[number * size:(number + 1) * size]
 
@@ -107,7 +113,7 @@ class Records(Atomic):
         if not isinstance(kind, Scalar) or kind.code[0] not in ("|", "<" if sys.byteorder == "little" else ">"):
             raise ArgumentError(f"atomic operation: field {place[1]!r} is no integer in this machine's byte order")
         signed = is_signed(kind.code[1:])
-        return memoryview(self.view)[at:at + kind.size], signed
+        return memoryview(self._view)[at:at + kind.size], signed
 
     @property
     def value(self) -> Any:
@@ -139,7 +145,7 @@ class Records(Atomic):
         """
         import numpy as np
 
-        return np.frombuffer(memoryview(self.view), self.layout.dtype(), self._count)
+        return np.frombuffer(memoryview(self._view), self.layout.dtype(), self._count)
 
     def live(self, index: int = 0) -> Any:
         """One record in place, for a layout that is a ctypes structure: its fields are the memory.
@@ -154,7 +160,7 @@ class Records(Atomic):
         spec = self.layout._spec
         if not (isinstance(spec, type) and issubclass(spec, ctypes.Structure)):
             raise ArgumentError(f"record {self.layout.name}: only a ctypes structure can lie in foreign memory")
-        return spec.from_buffer(self.view, self._at(index))
+        return spec.from_buffer(self._view, self._at(index))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """The same memory in whatever process takes it, through any pickler; the handle travels as a section's does."""
@@ -162,25 +168,6 @@ class Records(Atomic):
             raise ArgumentError("pickle records: what is written to copy-on-write records stays in this process: open them"
                                 " with access 'r' or 'rw', or pass their values")
         return _rebuild, (self.section, self.layout._spec, self._count, self.version)
-
-    def close(self) -> None:
-        """Close the handle and the view; arrays and live records stay valid.  Again is harmless.
-
-        Rights:
-            None.
-
-        Raises:
-            AccessError: The handle is protected from close; it stays open.
-        """
-        self.view.close()
-        self.section.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
-        self.close()
 
 
 def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, exist_ok: bool = False,
@@ -238,8 +225,7 @@ def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int 
         ArgumentError: They are not as they should be, and the error shows both; or there are none (ValueError).
         CorruptError: The description makes no sense.
     """
-    with schema.explained(name, access):
-        section = Section.open(name, access=access, timeout=timeout)
+    section = open_section(name, access, timeout)
     return from_section(section, spec, count=count, version=version)
 
 
@@ -254,8 +240,7 @@ async def open_async(name: str, spec: Spec | None = None, *, access: str = "rw",
         NameTimeoutError: Nothing had the name within the time.
         Error: As ``open`` otherwise.
     """
-    with schema.explained(name, access):
-        section = await Section.open_async(name, access=access, timeout=timeout)
+    section = await open_section_async(name, access, timeout)
     return from_section(section, spec, count=count, version=version)
 
 
@@ -276,7 +261,7 @@ def from_section(section: Section, spec: Spec | None = None, *, count: int | Non
         ArgumentError: They are not as they should be, and the error shows both; or there are none (ValueError).
         CorruptError: The description makes no sense.
     """
-    try:
+    with closed_on_failure(section):
         view, facts, size = schema.attach(section, "record")
         found = layout_in(facts)
         number, its_version = facts.get("count"), facts.get("version")
@@ -286,9 +271,6 @@ def from_section(section: Section, spec: Spec | None = None, *, count: int | Non
         schema.compare(section, {"layout": None if asked is None else LayoutText(asked), "count": count,
                                  "version": version},
                        {"layout": LayoutText(found), "count": number, "version": its_version})
-    except BaseException:
-        section.close()
-        raise
     return Records(section, view, asked or found, number, its_version)
 
 

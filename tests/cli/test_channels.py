@@ -105,7 +105,7 @@ def test_commands_for_a_terminal_in_a_spec_are_shown(cli) -> None:  # type: igno
         "capacity": 4,
     }
     cli.python(
-        "import sys; from memsection import schema; "
+        "import sys; from memsection.content import schema; "
         f"s = schema.make('evil', 32768, {facts!r}); print(1, flush=True); sys.stdin.read()"
     )
     assert "\x1b" not in cli.output("show", "evil")

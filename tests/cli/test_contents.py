@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from memsection import schema
 from memsection.cli import contents, output
+from memsection.content import schema
 
 DATA = """
 import sys

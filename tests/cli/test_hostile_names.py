@@ -22,7 +22,8 @@ from memsection import *
 evil = {EVIL!r}
 held = [Section.create(evil, 4096), Mutex.create(evil + "m"), Event.create("Global\\\\" + evil),
         Semaphore.create(evil + "s", 1)]
-from memsection import records, schema
+from memsection import records
+from memsection.content import schema
 facts = {{"kind": "record", "name": evil, "type": {{"fields": [[evil, "<f8", 0], ["s", "|S8", 8]], "size": 16}}, "count": 2,
           "version": 0, "fingerprint": evil}}
 held.append(schema.make("described", 32, facts))

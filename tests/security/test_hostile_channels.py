@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 from support.objects import leaves_nothing, unique_name
 
-from memsection import AccessError, ArgumentError, CorruptError, Error, Section, schema
+from memsection import AccessError, ArgumentError, CorruptError, Error, Section
 from memsection.channels import Queue
+from memsection.content import schema
 
 np = pytest.importorskip("numpy")
 nothing_left = pytest.fixture(autouse=True)(leaves_nothing)

@@ -47,7 +47,7 @@ def run(storm: Storm) -> None:
     import pyarrow as pa
     from unit.data.test_arrow_strangers import columns, file_of
 
-    from memsection import schema
+    from memsection.content import schema
 
     files = [file_of(pa.table({kind: array}), compression) for kind, array in columns().items()
              for compression in (None, "lz4", "zstd")]

@@ -17,7 +17,8 @@ BEGIN = """
 import asyncio, gc, json, threading, warnings
 warnings.simplefilter("error", DeprecationWarning)
 import memsection
-from memsection import arrays, latest, mirror, records, schema
+from memsection import arrays, latest, mirror, records
+from memsection.content import schema
 open_things = []
 def keep(thing):
     open_things.append(thing)

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from memsection import arrays, schema
+from memsection import arrays
 from memsection.channels.specs import Codec, up
+from memsection.content import schema
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
 _HEAD = struct.Struct("<HBB4x")  # bytes of the dtype's description, dimensions, whether Fortran's order

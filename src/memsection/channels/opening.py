@@ -76,8 +76,8 @@ def limits(name: str | None, codec: Codec, capacity: int, largest: int | None, m
 def make(kind: str, name: str | None, codec: Codec, facts: Facts, shape: Shape, *, exist_ok: bool, inheritable: bool,
          security: Security | str | bytes | None) -> tuple[Section, View]:
     """A section with an empty channel, or an old one that has the name (``section.created``)."""
-    from memsection import schema
     from memsection._native import ends
+    from memsection.content import schema
 
     whole = {"kind": kind, "layout": results.LAYOUT, "shape": list(shape), **codec.facts(), **facts}
     return schema.make(name, ends.size(shape), whole, exist_ok=exist_ok, inheritable=inheritable, security=security,
@@ -94,9 +94,9 @@ def _number(section: Section, facts: Facts, key: str, least: int) -> int:
 def look(section: Section, kind: str, asked: Codec | None, version: int | None,
          others: Facts) -> tuple[View, Codec, Facts, Shape]:
     """The channel in a section, compared with what was asked for: view, codec, facts, and how its memory is divided."""
-    from memsection import schema
     from memsection._native import ends
     from memsection.channels.specs import codec_in
+    from memsection.content import schema
 
     if section.access not in ("rw", "rwx"):
         raise AccessError(f"open {section.name!r}: a channel's ends write to it, and this handle permits"

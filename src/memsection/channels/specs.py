@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from memsection._native import ends
-    from memsection.layouts import Layout
+    from memsection.content.layouts import Layout
 
     Spec = Any  # object, bytes, numpy.ndarray, "arrow", or what records.layout takes
     Facts = dict[str, Any]
@@ -280,13 +280,13 @@ class RecordCodec(Codec):
         self.fixed = kind.size
 
     def facts(self) -> Facts:
-        from memsection import schema
+        from memsection.content import schema
 
         return {"spec": self.word, "name": self.layout.name, "type": schema.to_json(self.layout.struct),
                 "fingerprint": self.layout.fingerprint}
 
     def shown(self) -> object:
-        from memsection.layouts import LayoutText
+        from memsection.content.layouts import LayoutText
 
         return LayoutText(self.layout)
 
@@ -361,7 +361,7 @@ def codec(spec: Spec) -> Codec:
         from memsection.channels.array_codec import ArrayCodec
 
         return ArrayCodec(spec)
-    from memsection.layouts import layout
+    from memsection.content.layouts import layout
 
     return RecordCodec(layout(spec))
 
@@ -378,7 +378,7 @@ def codec_in(facts: Facts) -> Codec:
 
         return codec(numpy.ndarray)
     if word == "record":
-        from memsection.layouts import layout_in
+        from memsection.content.layouts import layout_in
 
         return RecordCodec(layout_in(facts))
     for spec in (object, bytes, "arrow"):

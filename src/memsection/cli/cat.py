@@ -11,9 +11,10 @@ from typing import Annotated
 
 import typer
 
-from memsection import Event, Mutex, Process, Section, View, errors, schema
+from memsection import Event, Mutex, Process, Section, View, errors
 from memsection.cli import completion, content
 from memsection.cli.output import progress
+from memsection.content import schema
 from memsection.vocabulary import status as st
 
 _CHUNK = 4 * 1024 * 1024

@@ -15,7 +15,8 @@ from array import array
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from memsection import Section, schema
+from memsection import Section
+from memsection.content import schema
 from memsection.vocabulary.text import shown
 
 KINDS = ("queue", "topic", "service")

@@ -11,8 +11,9 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from memsection import Section, errors, schema
+from memsection import Section, errors
 from memsection.cli.channel_facts import KINDS, ChannelFacts, look
+from memsection.content import schema
 from memsection.vocabulary.structs import NamedObject
 from memsection.vocabulary.text import shown
 

@@ -11,9 +11,10 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from memsection import Section, errors, schema
+from memsection import Section, errors
 from memsection.cli import completion, typed
 from memsection.cli.output import out
+from memsection.content import schema
 from memsection.vocabulary.text import shown
 
 _ROW = 16

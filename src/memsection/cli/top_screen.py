@@ -15,12 +15,13 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import DataTable, Footer, Header, Input, Static
 
-from memsection import Section, errors, schema
+from memsection import Section, errors
 from memsection.cli import typed
 from memsection.cli.ls import find_unnamed, holders_words, kind_words
 from memsection.cli.output import command_of, size_words
 from memsection.cli.peek import dump
 from memsection.cli.show import details, render
+from memsection.content import schema
 from memsection.nt import kernel
 from memsection.vocabulary.structs import NamedObject
 from memsection.vocabulary.text import shown

@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from memsection import Section, errors, latest, records, schema
+from memsection import Section, errors, latest, records
+from memsection.content import schema
 from memsection.vocabulary.text import shown
 
 MOST_RECORDS = 32

@@ -13,8 +13,8 @@ import json
 from math import prod
 from typing import Any
 
-from memsection import schema
-from memsection.layouts import Layout, layout_in
+from memsection.content import schema
+from memsection.content.layouts import Layout, layout_in
 from memsection.mirror.wire import LONGEST_DESCRIPTION
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 

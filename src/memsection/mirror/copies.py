@@ -8,9 +8,10 @@ who has an old one keeps it as it was.
 
 from __future__ import annotations
 
-from memsection import latest, schema
+from memsection import latest
 from memsection.api.section import Section
 from memsection.api.view import View
+from memsection.content import schema
 from memsection.mirror import contents
 from memsection.vocabulary import access as a
 from memsection.vocabulary.errors import Error, ExistsError, NotFoundError

@@ -22,7 +22,7 @@ from memsection.vocabulary.errors import CorruptError, Error
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from memsection.schema import Facts
+    from memsection.content.schema import Facts
 
 POLL = 0.4  #: seconds between two questions to a publisher
 TURN = 0.05  #: seconds between two looks at the tokens

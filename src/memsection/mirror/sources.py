@@ -10,9 +10,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from memsection import latest, schema
+from memsection import latest
 from memsection.api.handle import Handle
 from memsection.api.section import Section
+from memsection.content import schema
 from memsection.mirror import contents
 from memsection.mirror.wire import CHUNK
 from memsection.vocabulary.errors import ArgumentError, CorruptError, HandleError, WaitTimeoutError

@@ -25,7 +25,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "socket", "subprocess", "warnings",
         *(f"memsection.api.{name}" for name in (
             "event", "mutex", "passing", "process", "section", "security", "semaphore", "transit", "view", "wait"))),
-    "memsection.layouts": ("memsection.arrays",),
+    "memsection.content.layouts": ("memsection.arrays",),
     "memsection.records": ("numpy",),
     "memsection.compat.shareable_list": ("memsection.compat.shared_memory",),
     # Begun by the program itself: what it imports is imported whole.

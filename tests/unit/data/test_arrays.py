@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memsection import ArgumentError, CorruptError, NotFoundError, Section, arrays, schema
+from memsection import ArgumentError, CorruptError, NotFoundError, Section, arrays
+from memsection.content import schema
 
 STRUCTURED = np.dtype([("id", "u1"), ("at", "<f8", (2, 3)), ("inner", [("when", "<M8[ns]"), ("text", "S7")])])
 ALIGNED = np.dtype([("flag", "?"), ("value", "f8"), ("wide", "U3")], align=True)
@@ -321,7 +322,8 @@ def test_a_section_of_something_else_is_an_error(name: str, monkeypatch: pytest.
 def test_an_opener_waits_for_the_maker_and_not_for_ever(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     maker = subprocess.Popen([sys.executable, "-c", """
 import sys, time
-from memsection import schema, arrays
+from memsection import arrays
+from memsection.content import schema
 def slow(fresh):
     print("made", flush=True)
     time.sleep(0.3)

@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 from support.users import SOURCE, TESTS
 
-from memsection import CorruptError, Section, Security, schema
+from memsection import CorruptError, Section, Security
 from memsection.api.security import is_written_by_this_user_alone
+from memsection.content import schema
 
 pa: Any = pytest.importorskip("pyarrow", reason="memsection[arrow] is not installed", exc_type=ImportError)
 arrow: Any = pytest.importorskip("memsection.arrow", exc_type=ImportError)
@@ -110,7 +111,7 @@ def test_a_table_of_another_user_is_not_trusted() -> None:
     with users.programs() as start:
         owner = start(12345)
         name = objects.unique_name("Global\\")
-        owner.run("from memsection import Section, Security, schema\n"
+        owner.run("from memsection import Section, Security; from memsection.content import schema\n"
                   "facts = {'kind': 'arrow', 'rows': 0, 'version': 0, 'columns': []}\n"
                   "made = schema.make(name, len(data), facts, content=[(0, memoryview(data))],"
                   " security=Security(everyone='r'))", name=name, data=file_of(pa.table({"x": ["a", "b"]})))
@@ -353,7 +354,7 @@ def test_a_copy_is_the_table_as_it_was(name: str, trusted: bool) -> None:
 
 
 def test_a_body_that_would_become_too_much_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from memsection import arrow_ipc
+    from memsection.content import arrow_ipc
 
     source = pa.table({"zeros": pa.array([0] * (1 << 20))})
     content = file_of(source, "zstd")

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memsection import ArgumentError, CorruptError, Error, Section, arrays, latest, pickling, records, schema
+from memsection import ArgumentError, CorruptError, Error, Section, arrays, latest, pickling, records
 from memsection._native import seqlock
+from memsection.content import schema
 
 LONG = 1 << 31
 OVERLAPPING = [[f"f{number}", {"of": "|V1", "shape": [4096]}, 0] for number in range(4000)]
@@ -133,7 +134,7 @@ def test_fields_without_values_stay_possible(name: str) -> None:
 
 def test_a_large_record_of_foreign_layout_is_read_with_the_layout_or_as_an_array(
         name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from memsection import layouts
+    from memsection.content import layouts
 
     monkeypatch.setattr(layouts, "MOST_FOREIGN", 100)
     with records.create(name, np.dtype([("a", "u1", (200,))])) as table, records.open(name) as found:

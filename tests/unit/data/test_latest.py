@@ -12,7 +12,8 @@ from typing import Annotated
 import numpy as np
 import pytest
 
-from memsection import AccessError, ArgumentError, CorruptError, NotFoundError, Section, WaitTimeoutError, latest, schema
+from memsection import AccessError, ArgumentError, CorruptError, NotFoundError, Section, WaitTimeoutError, latest
+from memsection.content import schema
 
 
 @dataclasses.dataclass

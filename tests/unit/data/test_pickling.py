@@ -12,7 +12,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from memsection import ArgumentError, CorruptError, HandleError, NotFoundError, Section, pickling, schema
+from memsection import ArgumentError, CorruptError, HandleError, NotFoundError, Section, pickling
+from memsection.content import schema
 
 pytestmark = pytest.mark.usefixtures("helpers")
 

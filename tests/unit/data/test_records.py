@@ -16,8 +16,9 @@ from typing import Annotated, Any
 import numpy as np
 import pytest
 
-from memsection import ArgumentError, CorruptError, records, schema
+from memsection import ArgumentError, CorruptError, records
 from memsection._native import view
+from memsection.content import schema
 
 
 @dataclasses.dataclass
@@ -317,7 +318,7 @@ def test_csharp_gets_explicit_offsets() -> None:
 def test_a_name_in_a_description_cannot_leave_its_line() -> None:
     facts = {"type": {"fields": [["x; } evil(); {\n#include <no>", "<f8", 0]], "size": 8}, "name": "a\n*/ evil"}
     kind = schema.from_json(json.loads(json.dumps(facts["type"])))
-    from memsection.layouts import layout_in
+    from memsection.content.layouts import layout_in
     for text in (layout_in(facts).c(), layout_in(facts).csharp()):
         assert "evil()" not in text and "#include <no>" not in text and "*/ evil" not in text
     assert kind.size == 8

@@ -11,7 +11,7 @@ from functools import lru_cache
 from math import prod
 from typing import Annotated, Any
 
-from memsection.schema import Repeat, Scalar, Struct, Type
+from memsection.content.schema import Repeat, Scalar, Struct, Type
 from memsection.vocabulary.errors import ArgumentError
 
 ENDIAN = "<" if sys.byteorder == "little" else ">"

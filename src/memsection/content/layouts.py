@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from memsection import schema
-from memsection.codec import ENDIAN, FORMATS, Codec, hints_of, object_count
-from memsection.declarations import c_declaration, csharp_declaration
-from memsection.schema import Field, Repeat, Scalar, Struct, Type
+from memsection.content import schema
+from memsection.content.codec import ENDIAN, FORMATS, Codec, hints_of, object_count
+from memsection.content.declarations import c_declaration, csharp_declaration
+from memsection.content.schema import Field, Repeat, Scalar, Struct, Type
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 from memsection.vocabulary.text import shown
 

@@ -12,7 +12,7 @@ import re
 import sys
 from math import prod
 
-from memsection.schema import Repeat, Scalar, Struct, Type
+from memsection.content.schema import Repeat, Scalar, Struct, Type
 from memsection.vocabulary.errors import ArgumentError
 
 _C = {"b1": "bool", "i1": "int8_t", "i2": "int16_t", "i4": "int32_t", "i8": "int64_t", "u1": "uint8_t",

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""Objects over a section with a description: how the section is opened, who closes it, and ``with``.
+
+``records``, ``latest`` and ``arrow`` derive their classes from ``Endpoint``; ``arrays`` and ``pickling``, whose objects belong
+to other libraries, use the functions only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from memsection.api.section import Section
+from memsection.content import schema
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+    from memsection.api.view import View
+
+
+class Endpoint:
+    """One process's object over a described section: it owns a handle and a view."""
+
+    def __init__(self, section: Section, view: View) -> None:
+        self.section = section  #: whose name and rights it has
+        self._view = view
+
+    def close(self) -> None:
+        """Close the handle and the view; again is harmless.
+
+        What was made over the memory, such as an array or a table, stays valid.
+
+        Rights:
+            None.
+
+        Raises:
+            AccessError: The handle is protected from close; it stays open.
+        """
+        self._view.close()
+        self.section.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+
+def open_section(name: str, access: str, timeout: float | None) -> Section:
+    """Open a section that should have a description.
+
+    Raises:
+        AccessError: The access is not granted; of a replica the error says why, and what to do instead.
+        Error: As ``Section.open`` otherwise.
+    """
+    with schema.explained(name, access):
+        return Section.open(name, access=access, timeout=timeout)
+
+
+async def open_section_async(name: str, access: str, timeout: float | None) -> Section:
+    """As ``open_section``, without blocking the event loop."""
+    with schema.explained(name, access):
+        return await Section.open_async(name, access=access, timeout=timeout)
+
+
+@contextlib.contextmanager
+def closed_on_failure(section: Section) -> Iterator[None]:
+    """Close the section if the block fails: until an object owns it, nobody else would."""
+    try:
+        yield
+    except BaseException:
+        section.close()
+        raise
