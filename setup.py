@@ -36,6 +36,8 @@ EXTENSIONS: dict[str, tuple[list[str], bool]] = {
     "system": ([], True),
     "ending": (["ms_ending.c"], True),
     "ledger": (["ms_ledger.c"], True),
+    "protocol": (["protocol/ms_description.c", "protocol/ms_body.c", "protocol/ms_name.c",
+                  "protocol/ms_mapping.c"], True),
     "memsection.nt.linux._fast": ([], True),
 }
 

@@ -17,6 +17,8 @@ import pytest
 HERE = Path(__file__).parent
 CORE = HERE.parents[1] / "src" / "memsection" / "_native"
 
+PROTOCOL = ["protocol/ms_description.c", "protocol/ms_body.c", "protocol/ms_name.c",
+            "protocol/ms_mapping.c"]
 PROGRAMS: dict[str, list[str]] = {
     "test_ms_view.c": ["ms_view.c"],
     "test_ms_channel.c": ["ms_futex.c", "ms_spin.c", "channel/ms_end.c", "channel/ms_judge.c", "channel/ms_place.c",
@@ -25,6 +27,8 @@ PROGRAMS: dict[str, list[str]] = {
     "test_ms_guard.c": ["ms_guard.c"],
     "test_ms_ledger.c": ["ms_ledger.c"],
     "test_ms_number.c": ["ms_number.c"],
+    "test_ms_protocol.c": PROTOCOL,
+    "test_ms_protocol_faults.c": PROTOCOL,
     "test_ms_seqlock.c": ["ms_seqlock.c"],
     "test_ms_spin.c": ["ms_spin.c", "ms_futex.c"],
     "test_ms_sync.c": ["ms_futex.c", "ms_object.c", "ms_slot.c", "ms_robust.c", "ms_event.c",
@@ -56,7 +60,8 @@ def _fixed_addresses() -> None:
 def test_the_core_is_clean_under(program: str, sanitizer: str, tmp_path: Path) -> None:
     binary = tmp_path / "program"
     subprocess.run([compiler, "-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror",
-                    f"-fsanitize={sanitizer}", *SANITIZERS[sanitizer], "-I", str(CORE), "-I", str(CORE / "include"),
+                    "-DMS_TEST_CALLS", f"-fsanitize={sanitizer}", *SANITIZERS[sanitizer],
+                    "-I", str(CORE), "-I", str(CORE / "include"),
                     "-I", str(HERE), str(HERE / program), *(str(CORE / file) for file in PROGRAMS[program]), "-pthread",
                     "-o", str(binary)], check=True)
     done = subprocess.run([str(binary)], env={**os.environ, **ENVIRONMENT}, preexec_fn=_fixed_addresses, timeout=100,

@@ -112,6 +112,15 @@ cdef void note_fd(int fd) noexcept:
     ms_ledger_add_fd(fd)
 
 
+cdef void forget_fd(int fd) noexcept:
+    """It is closed already."""
+    ms_ledger_drop_fd(fd)
+
+
+cdef void note_range(uintptr_t address, size_t size) noexcept:
+    ms_ledger_add_range(address, size)
+
+
 cdef void drop_range(uintptr_t address, size_t size) noexcept:
     ms_ledger_drop_range(address, size)
 
