@@ -2,8 +2,8 @@
 """The base of every object of the Pythonic face: it owns one handle.
 
 Closing, duplicating, inheriting, comparing, security, and the warning for a handle left to the collector
-live here, for all types alike.  What an object can do besides stands in the file of its type; how names,
-rights and counts work is the kernel interface's business.
+live here, for all types alike.  Sending is ``passing``'s, for the types that can be sent; what an object can do besides
+stands in the file of its type; how names, rights and counts work is the kernel interface's business.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from memsection.vocabulary.object_types import ObjectType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
     from types import CodeType, FrameType
     from typing import Any, ClassVar, Self
@@ -37,8 +36,9 @@ _getframe = sys._getframe
 SLOTS = ("__weakref__", "_code", "_handle", "_instruction")
 _NONE: tuple[str, ...] = ()
 
-#: Duplicates on their way to other processes (``transit``): closing anything is an occasion to look which have arrived.
-in_transit: dict[int, int] = {}
+#: Called after a handle was closed.  ``transit`` is here while it holds duplicates: a close is an occasion to look which
+#: have arrived.
+after_close: set[Callable[[], object]] = set()
 
 
 class Handle:
@@ -309,10 +309,9 @@ class Handle:
             closed = close_owned(self)
         except NtError as failure:
             raise public_error(failure) from None
-        if closed and in_transit:
-            from memsection.api.transit import close_collected
-
-            close_collected()
+        if closed and after_close:
+            for look in tuple(after_close):
+                look()
 
     @whole
     def detach(self) -> int:
@@ -326,49 +325,8 @@ class Handle:
         """
         return disown(self) or self._closed()
 
-    # ------------------------------------------------------------------ to other processes
-
-    @whole
-    def send(self, sock: socket.socket) -> None:
-        """Send the handle through a Unix socket, to whatever process takes it there with ``recv``.
-
-        The receiver gets a handle of its own, with the access of this one, which may be closed at once.  It is a duplicate
-        that shares nothing with this handle: a receiver who is not trusted cannot harm it.
-
-        Rights:
-            None.
-
-        Raises:
-            HandleError: The handle is closed.
-            AccessError: Another user gave this handle, and the kernel does not let this user open the object again.
-            Error: A system other than Linux.
-            OSError: The socket cannot send.
-        """
-        from memsection.api.passing import send
-
-        send(self, sock)
-
-    @classmethod
-    @whole
-    def recv(cls, sock: socket.socket) -> Self:
-        """The handle that the process on the other side of a Unix socket sends next.
-
-        Rights:
-            None: the handle has the access of the one that was sent.
-
-        Raises:
-            EOFError: The other side closed the socket.
-            HandleError: What arrives is no handle, or means an object of another type.
-            OSError: The socket cannot receive.
-        """
-        from memsection.api.passing import receive
-
-        return receive(cls, sock)
-
     def __reduce__(self) -> tuple[Any, ...]:
-        from memsection.api.passing import reduce
-
-        return reduce(self)
+        raise TypeError(f"a {type(self).__name__} cannot be pickled: pass its process id")
 
     def __enter__(self) -> Self:
         self.handle  # noqa: B018  # a closed handle is an error here, not later

@@ -16,7 +16,7 @@ from __future__ import annotations
 import struct
 import sys
 
-from memsection.api import transit
+from memsection.api.handle import Handle
 from memsection.nt import kernel
 from memsection.nt.owners import undo_here, whole
 from memsection.vocabulary import object_types
@@ -27,35 +27,66 @@ from memsection.vocabulary.errors import HandleError, NtError, public_error
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from typing import Any, TypeVar
+    from typing import Any, Self, TypeVar
 
-    from memsection.api.handle import Handle
+    H = TypeVar("H", bound="Passable")
 
-    H = TypeVar("H", bound=Handle)
 
-_PASSED = {kind.number for kind in (object_types.SECTION, object_types.MUTANT, object_types.EVENT,
-                                    object_types.SEMAPHORE)}
+class Passable(Handle):
+    """A handle that can be sent to another process and pickled: every type but processes."""
+
+    __slots__ = ()
+
+    @whole
+    def send(self, sock: socket.socket) -> None:
+        """Send the handle through a Unix socket, to whatever process takes it there with ``recv``.
+
+        The receiver gets a handle of its own, with the access of this one, which may be closed at once.  It is a duplicate
+        that shares nothing with this handle: a receiver who is not trusted cannot harm it.
+
+        Rights:
+            None.
+
+        Raises:
+            HandleError: The handle is closed.
+            AccessError: Another user gave this handle, and the kernel does not let this user open the object again.
+            Error: A system other than Linux.
+            OSError: The socket cannot send.
+        """
+        _send(self, sock)
+
+    @classmethod
+    @whole
+    def recv(cls, sock: socket.socket) -> Self:
+        """The handle that the process on the other side of a Unix socket sends next.
+
+        Rights:
+            None: the handle has the access of the one that was sent.
+
+        Raises:
+            EOFError: The other side closed the socket.
+            HandleError: What arrives is no handle, or means an object of another type.
+            OSError: The socket cannot receive.
+        """
+        return _receive(cls, sock)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reduce(self)
+
 
 # ---------------------------------------------------------------------- pickling
 
 
-def reduce(owner: Handle) -> tuple[Any, ...]:
-    """What ``__reduce__`` gives: to a process being started a part of the start, to all others a duplicate in transit.
-
-    Rights:
-        None: the receiver gets the access of this handle.
-
-    Raises:
-        HandleError: The handle is closed.
-    """
-    if owner._type.number not in _PASSED:
-        raise TypeError(f"a {type(owner).__name__} cannot be pickled: pass its process id")
+def _reduce(owner: Passable) -> tuple[Any, ...]:
+    """To a process that is being started a part of the start, to all others a duplicate in transit."""
     handle = owner.handle
     context = sys.modules.get("multiprocessing.context")
     start = context.get_spawning_popen() if context is not None else None
     try:
         if start is None:
-            return _take, (type(owner), *transit.put(handle), owner.name, owner.granted_access)
+            from memsection.api.transit import put
+
+            return _take, (type(owner), *put(handle), owner.name, owner.granted_access)
         try:
             fds = kernel.handle_descriptors(handle)
         except NtError as failure:
@@ -95,7 +126,9 @@ def _owned(kind: type[H], handle: int) -> H:
 def _take(kind: type[H], pid: int, handle: int, notes_handle: int, secret: bytes, slot: int, token: int,
           name: str | None, access: int) -> H:
     """Unpickle elsewhere: take what is in transit."""
-    mine = transit.take(pid, handle, notes_handle, secret, slot, token)
+    from memsection.api.transit import take
+
+    mine = take(pid, handle, notes_handle, secret, slot, token)
     if mine:
         return _owned(kind, mine)
     if name is not None:
@@ -111,7 +144,7 @@ _HEADER = struct.Struct("=8sBB6x")  # magic, object type, number of descriptors
 _MAGIC = b"memsecth"
 
 
-def send(owner: Handle, sock: socket.socket) -> None:
+def _send(owner: Passable, sock: socket.socket) -> None:
     """Send a handle through a Unix socket.  The sender may close its own at once.
 
     What goes is a duplicate that nobody else has: what the receiver does to its open file description (its position,
@@ -136,7 +169,7 @@ def send(owner: Handle, sock: socket.socket) -> None:
         kernel.close(duplicate)
 
 
-def receive(kind: type[H], sock: socket.socket) -> H:
+def _receive(kind: type[H], sock: socket.socket) -> H:
     """The handle that the other side of a Unix socket sends next."""
     try:
         data, fds = kernel.receive_descriptors(sock.fileno(), _HEADER.size, sock.gettimeout())

@@ -12,6 +12,7 @@ import sys
 
 from memsection.api.appearing import opened, opened_async
 from memsection.api.handle import SLOTS, Handle, object_attributes, plain_attributes
+from memsection.api.passing import Passable
 from memsection.api.view import View
 from memsection.nt import kernel
 from memsection.nt.owners import own, undo_here, whole
@@ -57,7 +58,7 @@ def _called(name: str | None) -> str:
     return "a section" if name is None else repr(name)
 
 
-class Section(Handle):
+class Section(Passable):
     """Memory that any number of processes map, and that goes by itself when the last of them lets go.
 
     ``access`` is ``"r"``, ``"rw"`` or ``"c"`` (copy-on-write: what is written stays in the view), each also with

@@ -15,14 +15,20 @@ import sys
 import threading
 import time
 
-from memsection.api.handle import in_transit
+from memsection.api.handle import after_close
 from memsection.nt import kernel
+from memsection.nt.owners import undo_here
 from memsection.vocabulary import access as a
+from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public_error
 
+#: The duplicates of this process that are on their way: slot to handle, the oldest first.
+in_transit: dict[int, int] = {}
+
 _NOTES_SIZE = 1 << 16
+_NOTES_ACCESS = a.SECTION_QUERY | a.SECTION_MAP_READ | a.SECTION_MAP_WRITE
 _SECRET = 16  # bytes at the start of the notes: whose they are
 _SLOTS = (_NOTES_SIZE - _SECRET) // 8
 _WAIT_AT_EXIT = 2.0  # seconds
@@ -41,38 +47,56 @@ def take(pid: int, handle: int, notes_handle: int, secret: bytes, slot: int, tok
     Raises:
         AccessError: This process may not look into the sender's handles.
     """
-    from memsection.api.section import Section
-
-    try:
-        with Section.from_process(pid, notes_handle, access="rw") as section, section.map(length=_NOTES_SIZE) as view:
-            notes = memoryview(view)
-            at = _SECRET + 8 * slot
-            if notes[:_SECRET] == secret and struct.unpack_from("=Q", notes, at)[0] == token:
-                mine = _take_away(pid, handle)
-                struct.pack_into("=Q", notes, at, 0)
-                return mine
-    except (HandleError, ArgumentError):
-        pass  # no such process, or it has no such notes any more
-    return 0
-
-
-def _take_away(pid: int, handle: int) -> int:
-    """Duplicate a handle that is in transit in some process; that process lets go of it as soon as it can."""
     try:
         process = kernel.open_process(a.PROCESS_DUP_HANDLE, 0, pid)
         try:
-            if _TAKES_AWAY and pid != os.getpid():
-                try:
-                    return kernel.duplicate_object(process, handle, s.CURRENT_PROCESS, 0, 0,
-                                                   s.DUPLICATE_SAME_ACCESS | s.DUPLICATE_CLOSE_SOURCE)
-                except NtError as failure:
-                    if failure.status != st.ACCESS_DENIED:  # the kernel may allow looking and no more
-                        raise
-            return kernel.duplicate_object(process, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS)
+            section = kernel.duplicate_object(process, notes_handle, s.CURRENT_PROCESS, _NOTES_ACCESS, 0, 0)
+            try:
+                notes = _map_notes(section)
+            finally:
+                kernel.close(section)
+            at = _SECRET + 8 * slot
+            if notes[:_SECRET] == secret and struct.unpack_from("=Q", notes, at)[0] == token:
+                mine = _take_away(process, pid, handle)
+                struct.pack_into("=Q", notes, at, 0)
+                return mine
         finally:
             kernel.close(process)
     except NtError as failure:
-        raise public_error(failure) from None
+        problem = public_error(failure)
+        if not isinstance(problem, (HandleError, ArgumentError)):  # no such process, or it has no such notes any more
+            raise problem from None
+    return 0
+
+
+def _map_notes(section: int) -> memoryview:
+    """The memory of the notes, for as long as the memoryview is used.
+
+    Raises:
+        NtError: The section is smaller, or permits no such view.
+    """
+    _, address, _ = kernel.map_view(section, s.CURRENT_PROCESS, 0, 0, 0, 0, _NOTES_SIZE, p.VIEW_UNMAP, 0, p.PAGE_READWRITE)
+    try:
+        return memoryview(kernel.view_buffer(address, _NOTES_SIZE, readonly=False))
+    except BaseException:
+        undo_here(kernel.unmap_view, s.CURRENT_PROCESS, address)
+        raise
+
+
+def _take_away(process: int, pid: int, handle: int) -> int:
+    """Duplicate a handle that is in transit in some process; that process lets go of it as soon as it can.
+
+    Raises:
+        NtError: It has no such handle, or this process may not have it.
+    """
+    if _TAKES_AWAY and pid != os.getpid():
+        try:
+            return kernel.duplicate_object(process, handle, s.CURRENT_PROCESS, 0, 0,
+                                           s.DUPLICATE_SAME_ACCESS | s.DUPLICATE_CLOSE_SOURCE)
+        except NtError as failure:
+            if failure.status != st.ACCESS_DENIED:  # the kernel may allow looking and no more
+                raise
+    return kernel.duplicate_object(process, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS)
 
 
 def _duplicate(handle: int) -> int:
@@ -109,7 +133,7 @@ class Transit:
         self._notes = memoryview(b"")
         self._secret = b""
         self._token = 0
-        self._sent = in_transit  # slot to handle, the oldest first
+        self._sent = in_transit
         self._since: dict[int, tuple[float, bool]] = {}  # slot to (when it was sent, whether a receiver was known since)
         self._nobody_since = 0.0
         self._pid = 0
@@ -133,6 +157,7 @@ class Transit:
             while slot in self._sent:
                 slot = (slot + 1) % _SLOTS
             struct.pack_into("=Q", self._notes, _SECRET + 8 * slot, self._token)
+            after_close.add(self.close_collected)
             self._sent[slot] = duplicate
             self._since[slot] = time.monotonic(), _is_anybody_there()
             return self._pid, duplicate, self._notes_handle, self._secret, slot, self._token
@@ -140,11 +165,13 @@ class Transit:
     def make_notes(self) -> None:
         if self._notes_handle:
             return
-        from memsection.api.section import Section
-
-        section = Section.create(size=_NOTES_SIZE)
-        self._notes = memoryview(section.map())
-        self._notes_handle = section.detach()
+        _, section = kernel.create_section(_NOTES_ACCESS, None, _NOTES_SIZE, p.PAGE_READWRITE, p.SEC_COMMIT, 0)
+        try:
+            self._notes = _map_notes(section)
+        except BaseException:
+            undo_here(kernel.close, section)
+            raise
+        self._notes_handle = section
         self._secret = os.urandom(_SECRET)
         self._notes[:_SECRET] = self._secret
         self._token = int.from_bytes(os.urandom(6), "little")
@@ -185,6 +212,8 @@ class Transit:
             kernel.close(self._sent.pop(slot))
         except NtError:
             pass  # the receiver closed it already
+        if not self._sent:
+            after_close.discard(self.close_collected)
 
     def close_collected(self) -> None:
         """Close what was taken, unless somebody is just doing it."""
@@ -211,6 +240,7 @@ class Transit:
         handles = [*self._sent.values(), *([self._notes_handle] if self._notes_handle else [])]
         self._sent.clear()
         self._since.clear()
+        after_close.discard(self.close_collected)
         self._notes_handle = 0
         self._notes = memoryview(b"")
         for handle in handles:

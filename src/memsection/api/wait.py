@@ -12,6 +12,7 @@ from collections.abc import Iterable
 
 from memsection.api.appearing import opened
 from memsection.api.handle import Handle, object_attributes
+from memsection.api.passing import Passable
 from memsection.nt import WaitableBase, kernel
 from memsection.nt.owners import close_owned, whole
 from memsection.vocabulary import status as st
@@ -105,7 +106,7 @@ def _look_often(is_there: Callable[[], bool], timeout: float | None) -> bool:
     return True
 
 
-class Waitable(Handle, WaitableBase):
+class Waitable(Passable, WaitableBase):
     """What can be waited for.
 
     ``WaitableBase`` is the system's: it has what the native methods work on, where there are any (``nt.native``).

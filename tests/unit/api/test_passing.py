@@ -20,7 +20,8 @@ import pytest
 
 from memsection import Event, Mutex, Section, Semaphore
 from memsection.api import passing, transit
-from memsection.api.handle import Handle, in_transit
+from memsection.api.handle import Handle
+from memsection.api.transit import in_transit
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import HandleError, NtError
