@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -128,12 +129,19 @@ def _need_wheels() -> None:
     (target / ".made-from").write_text(stamp)
 
 
+def _need_cython() -> None:
+    if importlib.util.find_spec("Cython") is None:
+        raise SystemExit(f"wine.py: the core is built with Cython, which {sys.executable} does not have. Run "
+                         "'sh tools/setup.sh dev' first, and then this with '.venv/bin/python tools/wine.py'.")
+
+
 def build() -> list[Path]:
     """Compile the modules of the core that exist on Windows; the list is that of setup.py."""
     tree = ast.parse((ROOT / "setup.py").read_text())
     table = next(ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.AnnAssign)
                  and isinstance(node.target, ast.Name) and node.target.id == "EXTENSIONS" and node.value)
     made = []
+    _need_cython()
     for name, (files, linux_only) in table.items():
         if linux_only:
             continue
