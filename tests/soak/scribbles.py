@@ -47,7 +47,7 @@ writer = latest.create('Global\\newest', 64, security=everybody); reader = lates
 """
 SCRIBBLE = r"""
 import mmap, random, threading, time
-stop, count = threading.Event(), 0
+stop, begun, count = threading.Event(), threading.Event(), 0
 def scribble(seed, files):
     global count
     chance, memories = random.Random(seed), []
@@ -62,12 +62,14 @@ def scribble(seed, files):
         at = min(at, len(memory) - length)
         memory[at:at + length] = chance.choice((bytes(length), b'\xff' * length, chance.randbytes(length)))
         count += 1
+        begun.set()
         if count % 100 == 0:
             time.sleep(0.0005)
     for memory in memories:
         memory.close()
 thread = threading.Thread(target=scribble, args=(seed, files))
 thread.start()
+begun.wait(60)
 """
 NAMES = ("shared", "lock", "bell", "units", "newest")
 

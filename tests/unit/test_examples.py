@@ -157,7 +157,8 @@ def test_a_pipeline_goes_on_whoever_is_killed(terminals: list[Terminal], environ
 
 def _parts(pid: int) -> list[tuple[str, int]]:
     """The programs that a process has started, and their process ids."""
-    return [(Path(child.cmdline()[1]).name, child.pid) for child in psutil.Process(pid).children()]
+    commands = [(child.cmdline(), child.pid) for child in psutil.Process(pid).children()]
+    return [(Path(command[1]).name, child) for command, child in commands if command]  # a process that ended has none
 
 
 def test_every_program_in_examples_is_run_by_a_test() -> None:

@@ -10,6 +10,7 @@ assert sys.platform != "win32"
 import os
 import signal
 import time
+from collections.abc import Callable
 from json import dumps
 from typing import Annotated, Any
 
@@ -94,8 +95,8 @@ def publish(name: Annotated[str, typer.Argument(metavar="NAME", help="A section 
             access: Annotated[str, typer.Option(help="What programs there may do with it: r or rw.")] = "r") -> None:
     """Give programs in a prefix a section of this library's, until Ctrl-C or the prefix ends."""
     with Section.open(name, access=access) as section, wine.publish(section, there or name, prefix) as published:
-        err.print(f"'{name}' is '{published.name}' in the prefix, until Ctrl-C")
-        _until(lambda: not published.alive)
+        _until(lambda: not published.alive,
+               lambda: err.print(f"'{name}' is '{published.name}' in the prefix, until Ctrl-C"))
 
 
 @app.command()
@@ -121,11 +122,12 @@ def bridge(names: Annotated[list[str], typer.Argument(metavar="NAME...", help="N
         _until(tell)
 
 
-def _until(ended: Any) -> None:
-    """Wait for an end, or for Ctrl-C."""
+def _until(ended: Callable[[], bool], begin: Callable[[], None] = lambda: None) -> None:
+    """Wait for an end, or for Ctrl-C, which ends this from the moment on that *begin* says so."""
     for ending in (signal.SIGINT, signal.SIGTERM):  # a shell's background job begins with Ctrl-C ignored
         signal.signal(ending, signal.default_int_handler)
     try:
+        begin()
         while not ended():
             time.sleep(0.2)
     except KeyboardInterrupt:

@@ -291,6 +291,7 @@ def test_kills_at_random_moments_lose_nothing_but_what_was_in_hand() -> None:
                     queue.send(b"%d %d" % (round_, i) + b" " * (i % 3 * 1500))
 
             pid = fork(sends)
+            until(lambda: len(queue) > 0, "the sender has begun")  # until then the end of the one before is all there is
             got = [int(queue.receive(20).split()[1]) for _ in range(200)]
             kill(pid)
             while True:

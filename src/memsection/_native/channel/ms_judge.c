@@ -118,6 +118,13 @@ static void suspect(ms_end *end, look *at, uint32_t slot)
     at->dead++;
 }
 
+/* Whether the entry holds the place at `unit`; true only if the entry's word did not change meanwhile. */
+MS_READS_RACILY static int says_place(const ms_entry *entry, uint32_t unit)
+{
+    return *(volatile const uint32_t *)&entry->length == MS_IN_PLACE
+        && *(volatile const uint64_t *)&entry->u.place.unit == unit;
+}
+
 /* A QUEUED place whose position does not name it: nothing of ours leaves one, a stranger's scribbling does (Q3). */
 static void look_for_orphan(ms_end *end, uint32_t unit, uint64_t word)
 {
@@ -125,8 +132,7 @@ static void look_for_orphan(ms_end *end, uint32_t unit, uint64_t word)
     if (index < end->capacity) {
         uint64_t state = ms_load_u64(&end->ring[index].word);
         uint32_t at = MS_RING_STATE(state);
-        if (at != MS_RING_FREE && at != MS_RING_VOID && end->ring[index].length == MS_IN_PLACE
-            && *(volatile uint64_t *)&end->ring[index].u.place.unit == unit)
+        if (at != MS_RING_FREE && at != MS_RING_VOID && says_place(&end->ring[index], unit))
             return;
         if (ms_load_u64(&end->ring[index].word) != state)
             return;

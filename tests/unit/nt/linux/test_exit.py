@@ -8,12 +8,13 @@ import subprocess
 import sys
 
 import pytest
-from support.objects import leaves_nothing, unique_name
+from support.names import leaves_nothing_among_own_names
+from support.objects import unique_name
 from support.workers import worker
 
 from memsection.nt.linux import namespace
 
-_left = pytest.fixture(autouse=True)(leaves_nothing)
+_left = pytest.fixture(autouse=True)(leaves_nothing_among_own_names)
 
 
 def files(directory: str) -> set[str]:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.objects import leaves_nothing, unique_name
+from support.names import leaves_nothing_among_own_names
+from support.objects import unique_name
 from support.workers import fork, reap, worker
 
 from memsection import Event, Section
@@ -17,7 +18,7 @@ from memsection.cli import doctor
 from memsection.nt import kernel
 from memsection.nt.linux import namespace, quick, search, sweeping
 
-_left = pytest.fixture(autouse=True)(leaves_nothing)
+_left = pytest.fixture(autouse=True)(leaves_nothing_among_own_names)
 GLOBAL = "Global\\"
 
 
