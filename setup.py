@@ -26,8 +26,8 @@ CORE = "src/memsection/_native"
 #: module, of memsection._native where nothing else is said: (its C files, whether it is for Linux only)
 EXTENSIONS: dict[str, tuple[list[str], bool]] = {
     "view": (["ms_view.c"], False),
-    "sync": (["ms_futex.c", "ms_object.c", "ms_slot.c", "ms_robust.c", "ms_event.c",
-             "ms_spin.c", "ms_take.c", "ms_take_all.c", "ms_wait.c", "ms_number.c"], True),
+    "sync": (["ms_futex.c", "ms_spin.c", "ms_number.c", "sync/ms_state.c", "sync/ms_object.c", "sync/ms_slot.c",
+              "sync/ms_mutex.c", "sync/ms_event.c", "sync/ms_take.c", "sync/ms_take_all.c", "sync/ms_wait.c"], True),
     "seqlock": (["ms_seqlock.c", "ms_view.c"], False),
     "ends": (["ms_futex.c", "ms_spin.c", "channel/ms_end.c", "channel/ms_judge.c", "channel/ms_place.c",
               "channel/ms_ring.c", "channel/ms_bell.c"], True),

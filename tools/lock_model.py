@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A model of the mutex's lock word, explored exhaustively: every order of steps, every death, every slot.
 
-The steps are those of ``_native/ms_slot.c``, ``ms_robust.c`` and ``ms_wait.c``: what happens between two of them is
+The steps are those of ``_native/sync/ms_slot.c``, ``ms_mutex.c`` and ``ms_wait.c``: what happens between two of them is
 one atomic operation on the word, on the sequence, or on a slot's file lock.  Checked in every state that can be
 reached: no two owners, an abandonment is told exactly once and to the next owner, nobody's hold destroys another's;
 without deaths nobody sleeps for ever even if sleepers never look by themselves; with deaths, and looks, everybody

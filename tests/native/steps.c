@@ -2,7 +2,10 @@
  *
  * Compiled with the core and -DMS_TEST_STEPS for steps.py: what it calls, with arguments that ctypes can give.
  */
-#include "ms_wait.h"
+#include "sync/ms_event.h"
+#include "sync/ms_mutex.h"
+#include "sync/ms_slot.h"
+#include "sync/ms_wait.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -18,7 +21,7 @@ int steps_wait(ms_object **objects, const int *fds, uint32_t n, int all, int kno
                uint32_t *dead)
 {
     ms_item items[MS_WAIT_MOST] = {0};
-    ms_wait wait = {.items = items, .count = n, .all = all, .knowing = knowing};
+    ms_wait wait = {.items = items, .count = n, .all = all, .accept_abandoned = knowing};
     for (uint32_t i = 0; i < n; i++) {
         items[i].object = objects[i];
         items[i].fd = fds[i];

@@ -20,8 +20,8 @@ from typing import Any
 
 HERE = Path(__file__).parent
 CORE = HERE.parents[1] / "src" / "memsection" / "_native"
-FILES = ["ms_futex.c", "ms_object.c", "ms_slot.c", "ms_robust.c", "ms_event.c",
-         "ms_spin.c", "ms_take.c", "ms_take_all.c", "ms_wait.c"]
+FILES = ["ms_futex.c", "ms_spin.c", "sync/ms_state.c", "sync/ms_object.c", "sync/ms_slot.c",
+         "sync/ms_mutex.c", "sync/ms_event.c", "sync/ms_take.c", "sync/ms_take_all.c", "sync/ms_wait.c"]
 MUTEX, EVENT, SEMAPHORE = 1, 2, 3
 MANUAL = 1
 SET, RESET, PULSE = 0, 1, 2

@@ -6,7 +6,10 @@
 #define _GNU_SOURCE
 #include "check.h"
 #include "ms_atomic.h"
-#include "ms_wait.h"
+#include "sync/ms_event.h"
+#include "sync/ms_mutex.h"
+#include "sync/ms_slot.h"
+#include "sync/ms_wait.h"
 
 #include <errno.h>
 #include <sys/mman.h>
@@ -33,7 +36,7 @@ static int body(uint32_t kind, uint32_t flags, uint32_t maximum, uint64_t word, 
 static int wait_for(ms_object *const *objects, const int *fds, uint32_t n, int all, int knowing, int64_t ms)
 {
     ms_item items[MS_WAIT_MOST] = {{0}};
-    ms_wait wait = {.items = items, .count = n, .all = all, .knowing = knowing};
+    ms_wait wait = {.items = items, .count = n, .all = all, .accept_abandoned = knowing};
     for (uint32_t i = 0; i < n; i++)
         items[i] = (ms_item){.object = objects[i], .fd = fds[i]};
     wait.deadline = ms < 0 ? MS_FOREVER : ms ? ms_now() + ms * 1000000 : 0;

@@ -31,8 +31,8 @@ PROGRAMS: dict[str, list[str]] = {
     "test_ms_protocol_faults.c": PROTOCOL,
     "test_ms_seqlock.c": ["ms_seqlock.c"],
     "test_ms_spin.c": ["ms_spin.c", "ms_futex.c"],
-    "test_ms_sync.c": ["ms_futex.c", "ms_object.c", "ms_slot.c", "ms_robust.c", "ms_event.c",
-                       "ms_spin.c", "ms_take.c", "ms_take_all.c", "ms_wait.c"],
+    "test_ms_sync.c": ["ms_futex.c", "ms_spin.c", "sync/ms_state.c", "sync/ms_object.c", "sync/ms_slot.c",
+                       "sync/ms_mutex.c", "sync/ms_event.c", "sync/ms_take.c", "sync/ms_take_all.c", "sync/ms_wait.c"],
 }
 SANITIZERS = {
     "address,undefined": ["-fno-sanitize-recover=all", "-fno-omit-frame-pointer"],

@@ -25,7 +25,7 @@ compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang") 
 pytestmark = pytest.mark.skipif(not compiler, reason="needs a C compiler")
 
 OWNED_AND_KILLED_AT = ["acquire: after the swap", "release: before the swap"]
-JUDGING = ["judge: slot locked", "judge: before setting right"]
+RECOVERING = ["recover: slot locked", "recover: before setting right"]
 BUSY = -errno.ETIMEDOUT
 Make = Callable[..., int]
 Enter = Callable[..., Actor]
@@ -147,7 +147,7 @@ def test_a_careful_wait_leaves_an_abandoned_mutex_as_it_is_for_everybody(make: M
 
 @pytest.mark.invariant("S3")
 @pytest.mark.parametrize("end", ["goes on", "is killed"])
-@pytest.mark.parametrize("step", JUDGING)
+@pytest.mark.parametrize("step", RECOVERING)
 def test_a_thief_that_stops_while_it_judges_holds_up_nobody(make: Make, enter: Enter, step: str, end: str) -> None:
     mutex = make(MUTEX)
     victim, thief, other, third = enter(mutex), enter(mutex), enter(mutex), enter(mutex)
@@ -165,7 +165,7 @@ def test_a_thief_that_stops_while_it_judges_holds_up_nobody(make: Make, enter: E
 
 
 @pytest.mark.invariant("S3")
-@pytest.mark.parametrize("step", JUDGING)
+@pytest.mark.parametrize("step", RECOVERING)
 def test_of_two_thieves_one_gets_the_mutex_and_one_is_told(make: Make, enter: Enter, step: str) -> None:
     mutex = make(MUTEX)
     victim, first, second = enter(mutex), enter(mutex), enter(mutex)
@@ -183,7 +183,7 @@ def test_of_two_thieves_one_gets_the_mutex_and_one_is_told(make: Make, enter: En
 
 
 @pytest.mark.invariant("S3")
-@pytest.mark.parametrize("step", JUDGING)
+@pytest.mark.parametrize("step", RECOVERING)
 def test_a_slot_that_is_judged_cannot_be_claimed_meanwhile(make: Make, enter: Enter, step: str) -> None:
     mutex = make(MUTEX)
     victim, thief, newcomer = enter(mutex, first_slot=7), enter(mutex), enter(mutex, first_slot=7)

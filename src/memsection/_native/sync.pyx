@@ -3,8 +3,8 @@
 """The door to mutexes, events, semaphores and waiting.
 
 It converts, lets go of the GIL, calls, and sees to signals.  Results are those of the C core: a number of 0 or more, or
-a negative errno, which the callers put into their own words.  What the calls mean stands in ``ms_sync.h`` and
-``ms_wait.h``.
+a negative errno, which the callers put into their own words.  What the calls mean stands in the headers of
+``sync/``.
 """
 
 cimport cython
@@ -27,13 +27,16 @@ cdef extern from "ms_futex.h" nogil:
     int ms_futex_wake(uint32_t *, int)
     void ms_futex_without_waitv(int)
 
-cdef extern from "ms_sync.h" nogil:
-    enum: MS_MUTEX, MS_EVENT, MS_SEMAPHORE, MS_SET, MS_RESET, MS_PULSE
+cdef extern from "sync/ms_state.h" nogil:
+    enum: MS_MUTEX, MS_EVENT, MS_SEMAPHORE
     enum: MS_MANUAL, MS_COUNT_MOST, MS_STATE_OFFSET
     uint64_t MS_SIGNALED, MS_ABANDONED, MS_LOCKED
     ctypedef struct ms_state:
         uint64_t word
         uint64_t owner_notes
+    void ms_state_make(ms_state *, uint32_t kind, uint32_t flags, uint32_t maximum, uint64_t word)
+
+cdef extern from "sync/ms_object.h" nogil:
     ctypedef struct ms_object:
         ms_state *state
         uint64_t owner
@@ -43,19 +46,25 @@ cdef extern from "ms_sync.h" nogil:
         uint32_t maximum
     ctypedef struct ms_thread:
         uint64_t id
-    void ms_state_make(ms_state *, uint32_t kind, uint32_t flags, uint32_t maximum, uint64_t word)
     int ms_object_get(int fd, int64_t page, uint32_t kind, ms_object **)
     void ms_object_put(ms_object *)
-    int ms_claim(ms_object *, int fd)
-    int ms_judge(ms_object *, int fd, uint64_t word)
     ms_thread *ms_self()
-    int ms_mutex_try(ms_object *, int knowing, int contended, uint32_t *dead)
+
+cdef extern from "sync/ms_slot.h" nogil:
+    int ms_claim(ms_object *, int fd)
+    int ms_recover(ms_object *, int fd, uint64_t word)
+
+cdef extern from "sync/ms_mutex.h" nogil:
+    int ms_mutex_try(ms_object *, int accept_abandoned, int contended, uint32_t *dead)
     int ms_mutex_release(ms_object *, uint32_t *before)
     int ms_mutex_abandon(ms_object *)
+
+cdef extern from "sync/ms_event.h" nogil:
+    enum: MS_SET, MS_RESET, MS_PULSE
     int ms_event_change(ms_object *, int fd, int what, uint32_t *before)
     int ms_semaphore_release(ms_object *, int fd, uint32_t n, uint32_t *before)
 
-cdef extern from "ms_wait.h" nogil:
+cdef extern from "sync/ms_wait.h" nogil:
     enum: MS_WAIT_MOST
     ctypedef struct ms_other:
         pass
@@ -67,7 +76,7 @@ cdef extern from "ms_wait.h" nogil:
         ms_item *items
         uint32_t count
         int all
-        int knowing
+        int accept_abandoned
         int64_t deadline
         uint32_t index
         uint32_t dead
@@ -243,7 +252,7 @@ cdef class State:
         """If the process that the word names is dead, have the word say so."""
         cdef uint64_t word = ms_load_u64(&self._object.state.word)
         with nogil:
-            ms_judge(self._object, fd, word)
+            ms_recover(self._object, fd, word)
 
     def release_mutex(self):
         """How often this thread owned it before, or a negative errno."""
@@ -357,7 +366,7 @@ def wait(list items, *, bint all, bint knowing, int64_t deadline, act=None):
     wait.items = list_
     wait.count = n
     wait.all = all
-    wait.knowing = knowing
+    wait.accept_abandoned = knowing
     wait.deadline = deadline
     result = run(&wait, act)
     return result, wait.index, wait.dead
@@ -524,7 +533,7 @@ cdef object take(WaitableBase door, str name, object timeout, bint knowing):
     item.fd = door._fd
     wait.items = &item
     wait.count = 1
-    wait.knowing = knowing
+    wait.accept_abandoned = knowing
     wait.deadline = deadline_of(timeout)
     result = run(&wait)
     if result >= 0:
@@ -621,7 +630,7 @@ cdef class Wait:
     def attempt(self, bint knowing):
         """(result, pid of a dead owner): take it if it can be had."""
         cdef int result
-        self._wait.knowing = knowing
+        self._wait.accept_abandoned = knowing
         self._wait.deadline = 0
         while True:
             with nogil:

@@ -4,25 +4,19 @@
  * becomes of all that in a forked child and at the end of a thread.  Slots are in ms_slot.c.
  */
 #define _GNU_SOURCE
-#include "ms_sync.h"
+#include "ms_object.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "ms_atomic.h"
-#include "ms_futex.h"
-
-#ifdef MS_TEST_STEPS
-void (*ms_step_hook)(const char *name);
-#endif
 
 /* One lock for the records, the threads and the slots' file locks (threads share a description, so between them the
  * kernel's lock excludes nobody).  Nothing is waited for under it, and fork() happens outside of it. */
@@ -68,7 +62,7 @@ static void abandon_all(ms_thread *thread)
         uint64_t seen = ms_cas_u64(&object->state->word, mine, left); /* SYNC(mutex): release; pairs with ms_mutex_try */
         if (seen == (mine | MS_CONTENDED)
             && ms_cas_u64(&object->state->word, seen, left) == seen)
-            ms_wake(object, 1);
+            ms_wake(object->state, 1);
         if (object->uses == 0)
             drop(object);
     }
@@ -168,17 +162,6 @@ int ms_at_work_here(const ms_object *object)
 }
 
 /* ------------------------------------------------------------------ records */
-
-void ms_state_make(ms_state *state, uint32_t kind, uint32_t flags, uint32_t maximum, uint64_t word)
-{
-    memset(state, 0, sizeof *state);
-    state->magic = MS_STATE_MAGIC;
-    state->version = MS_STATE_VERSION;
-    state->kind = (uint8_t)kind;
-    state->flags = (uint16_t)flags;
-    state->maximum = maximum;
-    state->word = word;
-}
 
 int ms_sane(const ms_object *object, uint64_t word)
 {

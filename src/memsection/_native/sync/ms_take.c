@@ -8,6 +8,7 @@
 #include <poll.h>
 
 #include "ms_atomic.h"
+#include "ms_mutex.h"
 
 int ms_process_ended(int pidfd)
 {
@@ -73,7 +74,7 @@ int ms_take(ms_wait *wait, const ms_item *item)
     if (!object)
         return ms_process_ended(item->fd);
     if (object->kind == MS_MUTEX)
-        return ms_mutex_try(object, wait->knowing, wait->slept, &wait->dead);
+        return ms_mutex_try(object, wait->accept_abandoned, wait->slept, &wait->dead);
     if (object->kind == MS_EVENT)
         return take_event(object, item->pulses, wait->slept);
     return take_semaphore(object, wait->slept);

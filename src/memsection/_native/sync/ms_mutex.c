@@ -2,12 +2,12 @@
  *
  * The mutex: recursive, owned by a thread, and abandoned when its owner ends in any way.  Taking and giving back one
  * that nobody else wants is one compare-and-swap each and no system call.  Sleeping is in ms_wait.c, the death of
- * processes in ms_object.c.
+ * processes in ms_slot.c.
  *
  * The word says which process owns it; which of its threads, and how often, only that process keeps.  The thread's
  * `pending` covers the moments in which the two differ.
  */
-#include "ms_sync.h"
+#include "ms_mutex.h"
 
 #include <errno.h>
 
@@ -47,7 +47,7 @@ int ms_mutex_again(ms_object *object)
 }
 
 /* Why a mutex with this word cannot be taken as it is; 0 when it can. */
-static int obstacle(const ms_object *object, uint64_t word, int knowing, uint32_t *dead)
+static int obstacle(const ms_object *object, uint64_t word, int accept_abandoned, uint32_t *dead)
 {
     if (!ms_sane(object, word))
         return -EBADMSG;
@@ -55,13 +55,13 @@ static int obstacle(const ms_object *object, uint64_t word, int knowing, uint32_
         return word & MS_LOCKED ? -EAGAIN : -EBUSY;
     if (word & MS_ABANDONED) {
         *dead = MS_HIGH(word);
-        if (!knowing)
+        if (!accept_abandoned)
             return -EOWNERDEAD;
     }
     return 0;
 }
 
-int ms_mutex_try(ms_object *object, int knowing, int contended, uint32_t *dead)
+int ms_mutex_try(ms_object *object, int accept_abandoned, int contended, uint32_t *dead)
 {
     ms_thread *thread = ms_self();
     if (!thread)
@@ -81,7 +81,7 @@ int ms_mutex_try(ms_object *object, int knowing, int contended, uint32_t *dead)
         if (__builtin_expect(seen == word, 1))
             break;
         word = seen;
-        result = obstacle(object, word, knowing, dead);
+        result = obstacle(object, word, accept_abandoned, dead);
         if (result)
             goto out;
     }
@@ -108,7 +108,7 @@ static int give_back(ms_object *object, ms_thread *thread, uint64_t left)
         if (seen == (me | MS_CONTENDED)) {
             seen = me;
             MS_STEP("release: after the swap, before the wake");
-            ms_wake(object, 1);
+            ms_wake(object->state, 1);
         }
     }
     if (seen != me)

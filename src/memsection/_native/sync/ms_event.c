@@ -6,12 +6,13 @@
  * stay: a pulse adds one to the event's number of pulses, and a waiter that began under another number has been let
  * through.  An auto-reset event lets one of them through: the one that gets the token.
  */
-#include "ms_sync.h"
+#include "ms_event.h"
 
 #include <errno.h>
 
 #include "ms_atomic.h"
 #include "ms_futex.h"
+#include "ms_slot.h"
 
 /* With a process that holds an object still: that takes microseconds, unless it was stopped. */
 #ifdef MS_TEST_STEPS
@@ -37,7 +38,7 @@ int ms_unlocked(ms_object *object, int fd, int64_t deadline)
         uint64_t word = ms_load_u64(&object->state->word);
         if (!(word & MS_LOCKED) || !ms_sane(object, word))
             return 0;
-        int result = ms_judge(object, fd, word);
+        int result = ms_recover(object, fd, word);
         if (result)
             return result < 0 ? result : 0;
         int64_t now = ms_now(), until = now + look;
@@ -87,13 +88,13 @@ int ms_event_change(ms_object *object, int fd, int what, uint32_t *before)
         uint64_t now = changed(object, what, word, &wake);
         MS_STEP("event: before the swap");
         /* A swap even where nothing changes: what was written before a set must be seen by whoever it lets through.
-         * SYNC(event): release; pairs with take_event in ms_wait.c */
+         * SYNC(event): release; pairs with take_event in ms_take.c */
         uint64_t seen = ms_cas_u64(&object->state->word, word, now);
         if (seen == word) {
             *before = (word & MS_SIGNALED) != 0;
             if (word & MS_CONTENDED && wake && !(now & MS_CONTENDED)) {
                 MS_STEP("event: after the swap, before the wake");
-                ms_wake(object, wake);
+                ms_wake(object->state, wake);
             }
             return 0;
         }
@@ -118,13 +119,13 @@ int ms_semaphore_release(ms_object *object, int fd, uint32_t n, uint32_t *before
         if (n > object->maximum - units)
             return -EOVERFLOW;
         MS_STEP("semaphore: before the swap");
-        /* SYNC(semaphore): release; pairs with take_semaphore in ms_wait.c */
+        /* SYNC(semaphore): release; pairs with take_semaphore in ms_take.c */
         uint64_t seen = ms_cas_u64(&object->state->word, word, MS_WORD(units + n, 0));
         if (seen == word) {
             *before = units;
             if (word & MS_CONTENDED) {
                 MS_STEP("semaphore: after the swap, before the wake");
-                ms_wake(object, n > INT32_MAX ? INT32_MAX : (int)n);
+                ms_wake(object->state, n > INT32_MAX ? INT32_MAX : (int)n);
             }
             return 0;
         }

@@ -11,8 +11,8 @@
 #include <pthread.h>
 
 #include "ms_futex.h"
+#include "ms_object.h"
 #include "ms_other.h"
-#include "ms_sync.h"
 
 #define MS_WAIT_MOST 64
 
@@ -32,7 +32,7 @@ typedef struct {
     ms_item *items;
     uint32_t count;
     int all;
-    int knowing;      /* whether an abandoned mutex is taken, or left as it is and told of */
+    int accept_abandoned; /* whether an abandoned mutex is taken, or left as it is and told of */
     int64_t deadline; /* of CLOCK_MONOTONIC in ns; MS_FOREVER; 0: look once */
     uint32_t index;   /* result: which item */
     uint32_t dead;    /* result: the pid of an abandoned mutex's last owner */
@@ -41,7 +41,7 @@ typedef struct {
     int tried; /* may be set by whoever has just made an attempt, in vain */
     uint32_t missing; /* for all: the item it sleeps on */
     uint32_t ended;   /* a word: one of the processes has ended */
-    int64_t judged;   /* when to look next whether owners live */
+    int64_t next_recovery; /* when to look next whether owners live */
     int64_t begun;    /* for ms_spin_slept */
     int bell;
     pthread_t helper;

@@ -23,6 +23,8 @@
 #include <unistd.h>
 
 #include "ms_atomic.h"
+#include "ms_event.h"
+#include "ms_slot.h"
 
 #ifdef MS_TEST_STEPS
 int64_t ms_step_slice = 50000000, ms_step_first_slice = 10000000; /* long ones show that a wake-up was needed, and came */
@@ -241,7 +243,7 @@ static int owner_has_ended(const ms_wait *wait, uint32_t i)
     for (uint32_t later = i + 1; later < wait->count; later++) {
         const ms_item *item = &wait->items[later];
         if (!item->object || ms_mine(item->object) || ms_available(item->object, ms_load_u64(&item->object->state->word), item->pulses))
-            return ms_judge(object, wait->items[i].fd, ms_load_u64(&object->state->word)) > 0;
+            return ms_recover(object, wait->items[i].fd, ms_load_u64(&object->state->word)) > 0;
     }
     return 0;
 }
@@ -266,7 +268,7 @@ int ms_wait_attempt(ms_wait *wait)
 }
 
 /* Look after those who own or hold what is waited for: 1 when something changed, 0, or what is wrong. */
-static int judge(ms_wait *wait, int64_t locked_until)
+static int recover_owners(ms_wait *wait, int64_t locked_until)
 {
     int changed = 0;
     for (uint32_t i = 0; i < wait->count; i++) {
@@ -284,7 +286,7 @@ static int judge(ms_wait *wait, int64_t locked_until)
             result = ms_unlocked(object, wait->items[i].fd, locked_until);
             result = result == -ETIMEDOUT || result == -EDEADLK ? 0 : result ? result : 1;
         } else if (MS_SLOT(word))
-            result = ms_judge(object, wait->items[i].fd, word);
+            result = ms_recover(object, wait->items[i].fd, word);
         if (result < 0) {
             wait->index = i;
             return result;
@@ -296,7 +298,7 @@ static int judge(ms_wait *wait, int64_t locked_until)
 
 static int out_of_time(ms_wait *wait)
 {
-    int result = judge(wait, ms_now() + LOCKED_LOOK);
+    int result = recover_owners(wait, ms_now() + LOCKED_LOOK);
     if (result > 0)
         result = ms_wait_attempt(wait);
     else if (result == 0)
@@ -309,7 +311,7 @@ static int sleep_once(ms_wait *wait, int64_t now)
     int64_t slice = now + (wait->slept ? SLICE : FIRST_SLICE);
     int64_t until = slice < wait->deadline ? slice : wait->deadline;
     if (!wait->slept) {
-        wait->judged = slice;
+        wait->next_recovery = slice;
         wait->slept = 1;
         wait->missing = MS_WAIT_MOST;
     }
@@ -344,9 +346,9 @@ int ms_wait_run(ms_wait *wait)
             looked = now;
         else if (now - looked >= SLICE)
             return -EINTR;
-        if (wait->slept && now >= wait->judged) {
-            wait->judged = now + SLICE;
-            result = judge(wait, 0);
+        if (wait->slept && now >= wait->next_recovery) {
+            wait->next_recovery = now + SLICE;
+            result = recover_owners(wait, 0);
             if (result < 0)
                 return result;
             if (result)
@@ -408,7 +410,7 @@ int ms_watch(ms_wait *const *waits, int n, int look, uint32_t *control, uint32_t
         }
         words[i] = &item->object->state->sequence;
         uint64_t word = ms_load_u64(&item->object->state->word);
-        ready[i] = (look && MS_SLOT(word) && ms_judge(item->object, item->fd, word))
+        ready[i] = (look && MS_SLOT(word) && ms_recover(item->object, item->fd, word))
                    || mark(item->object, item->pulses, &values[i]);
         found += ready[i];
     }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Slots: how a process gets one, and how it is found out that the process of one is dead.  The protocol is in ms_sync.h.
+ * Slots: how a process gets one, and how it is found out that the process of one is dead.  The protocol is in ms_state.h.
  */
 #define _GNU_SOURCE
-#include "ms_sync.h"
+#include "ms_slot.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "ms_atomic.h"
-#include "ms_futex.h"
 
 #ifdef MS_TEST_STEPS
 uint32_t ms_step_first_slot;
@@ -74,10 +73,10 @@ static int set_right(ms_object *object, uint32_t slot)
         uint64_t word = ms_load_u64(&object->state->word);
         if (MS_SLOT(word) != slot || !ms_sane(object, word))
             return 0;
-        MS_STEP("judge: before setting right");
+        MS_STEP("recover: before setting right");
         if (ms_cas_u64(&object->state->word, word, without_slot(word)) == word) {
             if (word & MS_CONTENDED)
-                ms_wake(object, word & MS_LOCKED ? INT32_MAX : 1);
+                ms_wake(object->state, word & MS_LOCKED ? INT32_MAX : 1);
             return 1;
         }
     }
@@ -133,7 +132,7 @@ static int known_here(const ms_object *object, uint64_t word)
            || ms_load_u64(&object->counts) != counts;
 }
 
-int ms_judge(ms_object *object, int fd, uint64_t word)
+int ms_recover(ms_object *object, int fd, uint64_t word)
 {
     uint32_t slot = MS_SLOT(word);
     if (!slot || !ms_sane(object, word))
@@ -149,7 +148,7 @@ int ms_judge(ms_object *object, int fd, uint64_t word)
          * have it for reading too, for as long as it likes, and does not hide a death by that. */
         result = slot_lock(object, slot, F_RDLCK);
         if (result == 0) {
-            MS_STEP("judge: slot locked");
+            MS_STEP("recover: slot locked");
             set_right(object, slot);
             slot_lock(object, slot, F_UNLCK);
             result = 1;
@@ -158,12 +157,4 @@ int ms_judge(ms_object *object, int fd, uint64_t word)
     }
     pthread_mutex_unlock(&ms_records);
     return result;
-}
-
-void ms_wake(ms_object *object, int n)
-{
-    MS_STEP("wake: before");
-    ms_ring(&object->state->rung);
-    ms_add_u32(&object->state->sequence, 1); /* SYNC(sequence): release; pairs with the load before a sleep in ms_wait.c */
-    ms_futex_wake(&object->state->sequence, n);
 }

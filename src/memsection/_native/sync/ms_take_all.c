@@ -10,6 +10,7 @@
 #include <errno.h>
 
 #include "ms_atomic.h"
+#include "ms_mutex.h"
 
 /* Whether item i permits a wait for all, by this word: 0, -EBUSY, -EAGAIN, -EBADMSG, -EOWNERDEAD.  A pulse counts only on the
  * object slept on: the others may have been pulsed while this one was missing. */
@@ -25,7 +26,7 @@ static int permits(ms_wait *wait, uint32_t i, uint64_t word)
         return -EBUSY;
     if (word & MS_ABANDONED) {
         wait->dead = MS_HIGH(word);
-        if (!wait->knowing)
+        if (!wait->accept_abandoned)
             return -EOWNERDEAD;
     }
     return 0;
@@ -83,7 +84,7 @@ static int let_go(ms_object *object, uint64_t held, uint64_t now)
         /* SYNC(hold): release; pairs with hold, SYNC(mutex), SYNC(event), SYNC(semaphore) */
         if (ms_cas_u64(&object->state->word, word, now) == word) {
             if (word & MS_CONTENDED)
-                ms_wake(object, INT32_MAX);
+                ms_wake(object->state, INT32_MAX);
             break;
         }
     }
