@@ -12,7 +12,7 @@ import sys
 from memsection._native import view as _view
 from memsection.nt import forks as _forks  # noqa: F401  # imported for what it sees to
 from memsection.nt import owners as _owners
-from memsection.vocabulary import access as _access
+from memsection.nt.constants import *  # noqa: F403  # the constants that go with these functions
 from memsection.vocabulary import protection as _protection
 from memsection.vocabulary import status as _st
 from memsection.vocabulary import structs as _structs
@@ -69,10 +69,6 @@ def _made(call: Callable[[], tuple[int, int]]) -> tuple[int, int]:
         return failure.status, 0
 
 
-# The constants that go with these functions, under their own names.
-globals().update({name: value for module in (_access, _protection, _structs)
-                  for name, value in vars(module).items() if name.isupper() and isinstance(value, int)})
-globals().update({row.name: value for value, row in _st.known().items()})
 ViewShare, ViewUnmap = _protection.VIEW_SHARE, _protection.VIEW_UNMAP
 SectionBasicInformation, SectionImageInformation = 0, 1
 ObjectBasicInformation, ObjectNameInformation, ObjectTypeInformation, ObjectHandleFlagInformation = 0, 1, 2, 4
@@ -333,5 +329,50 @@ def NtAdjustPrivilegesToken(TokenHandle: int, DisableAllPrivileges: bool,
 
 
 # Every service has its Zw name too; in user mode the two are the same.
-globals().update({"Zw" + name[2:]: value for name, value in list(globals().items())
-                  if name.startswith("Nt") and callable(value) and not isinstance(value, type)})
+ZwClose = NtClose
+ZwDuplicateObject = NtDuplicateObject
+ZwQueryObject = NtQueryObject
+ZwSetInformationObject = NtSetInformationObject
+ZwCompareObjects = NtCompareObjects
+ZwCreateFile = NtCreateFile
+ZwMakeTemporaryObject = NtMakeTemporaryObject
+ZwMakePermanentObject = NtMakePermanentObject
+ZwQuerySecurityObject = NtQuerySecurityObject
+ZwSetSecurityObject = NtSetSecurityObject
+ZwCreateSection = NtCreateSection
+ZwOpenSection = NtOpenSection
+ZwMapViewOfSection = NtMapViewOfSection
+ZwMapViewOfSectionEx = NtMapViewOfSectionEx
+ZwUnmapViewOfSection = NtUnmapViewOfSection
+ZwExtendSection = NtExtendSection
+ZwQuerySection = NtQuerySection
+ZwQueryVirtualMemory = NtQueryVirtualMemory
+ZwProtectVirtualMemory = NtProtectVirtualMemory
+ZwAllocateVirtualMemory = NtAllocateVirtualMemory
+ZwFreeVirtualMemory = NtFreeVirtualMemory
+ZwFlushVirtualMemory = NtFlushVirtualMemory
+ZwReadVirtualMemory = NtReadVirtualMemory
+ZwWriteVirtualMemory = NtWriteVirtualMemory
+ZwCreateMutant = NtCreateMutant
+ZwOpenMutant = NtOpenMutant
+ZwReleaseMutant = NtReleaseMutant
+ZwQueryMutant = NtQueryMutant
+ZwCreateEvent = NtCreateEvent
+ZwOpenEvent = NtOpenEvent
+ZwSetEvent = NtSetEvent
+ZwResetEvent = NtResetEvent
+ZwClearEvent = NtClearEvent
+ZwPulseEvent = NtPulseEvent
+ZwQueryEvent = NtQueryEvent
+ZwCreateSemaphore = NtCreateSemaphore
+ZwOpenSemaphore = NtOpenSemaphore
+ZwReleaseSemaphore = NtReleaseSemaphore
+ZwQuerySemaphore = NtQuerySemaphore
+ZwWaitForSingleObject = NtWaitForSingleObject
+ZwWaitForMultipleObjects = NtWaitForMultipleObjects
+ZwSignalAndWaitForSingleObject = NtSignalAndWaitForSingleObject
+ZwOpenProcess = NtOpenProcess
+ZwTerminateProcess = NtTerminateProcess
+ZwQueryInformationProcess = NtQueryInformationProcess
+ZwOpenProcessToken = NtOpenProcessToken
+ZwAdjustPrivilegesToken = NtAdjustPrivilegesToken
