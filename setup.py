@@ -23,14 +23,18 @@ from setuptools.command.build_py import build_py
 
 CORE = "src/memsection/_native"
 
+#: the core of channels
+CHANNEL = [f"channel/ms_{part}.c" for part in ("end", "judge", "place", "ring", "hints", "bell", "topic", "subscriber", "holders",
+                                               "observer")]
+
 #: module, of memsection._native where nothing else is said: (its C files, whether it is for Linux only)
 EXTENSIONS: dict[str, tuple[list[str], bool]] = {
     "view": (["ms_view.c"], False),
     "sync": (["ms_futex.c", "ms_spin.c", "ms_number.c", "sync/ms_state.c", "sync/ms_object.c", "sync/ms_slot.c",
               "sync/ms_mutex.c", "sync/ms_event.c", "sync/ms_take.c", "sync/ms_take_all.c", "sync/ms_wait.c"], True),
     "seqlock": (["ms_seqlock.c", "ms_view.c"], False),
-    "ends": (["ms_futex.c", "ms_spin.c", "channel/ms_end.c", "channel/ms_judge.c", "channel/ms_place.c",
-              "channel/ms_ring.c", "channel/ms_bell.c"], True),
+    "ends": (["ms_futex.c", "ms_spin.c", *CHANNEL], True),
+    "observing": (["ms_futex.c", "ms_spin.c", *CHANNEL], True),
     "atomics": ([], False),
     "guard": (["ms_guard.c"], True),
     "system": ([], True),

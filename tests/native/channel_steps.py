@@ -12,8 +12,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 CORE = HERE.parents[1] / "src" / "memsection" / "_native"
-FILES = ["ms_futex.c", "ms_spin.c", "channel/ms_end.c", "channel/ms_judge.c", "channel/ms_place.c",
-         "channel/ms_ring.c", "channel/ms_bell.c"]
+FILES = ["ms_futex.c", "ms_spin.c", *sorted(f"channel/{path.name}" for path in (CORE / "channel").glob("*.c"))]
 SEND, RECEIVE, BOTH = 1, 2, 3
 HOOK = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
 PATIENCE_MS = 20_000  #: until something that does not happen counts as never
@@ -32,19 +31,21 @@ class Shape(ctypes.Structure):
     """ms_shape."""
 
     _fields_ = [("capacity", ctypes.c_uint32), ("redeliver", ctypes.c_uint32), ("small", ctypes.c_uint64),
-                ("large", ctypes.c_uint64), ("large_unit", ctypes.c_uint64)]
+                ("large", ctypes.c_uint64), ("large_unit", ctypes.c_uint64), ("flags", ctypes.c_uint32),
+                ("history", ctypes.c_uint32)]
 
 
 class Channel:
     """A channel in a memfd, with as many ends in this process as are opened."""
 
-    def __init__(self, library: Path, *, capacity: int = 4, redeliver: int = 0, small: int = 30) -> None:
+    def __init__(self, library: Path, *, capacity: int = 4, redeliver: int = 0, small: int = 30,
+                 flags: int = 0, history: int = 0) -> None:
         self.core = ctypes.CDLL(str(library))
         self.core.channel_open.restype = ctypes.c_void_p
         self.core.ms_channel_size.restype = ctypes.c_uint64
         for name in ("send", "receive", "done", "back", "close", "shutdown", "judge", "busy"):
             getattr(self.core, "channel_" + name).restype = ctypes.c_int64
-        self.shape = Shape(capacity, redeliver, small, 0, 0)
+        self.shape = Shape(capacity, redeliver, small, 0, 0, flags, history)
         self.fd = os.memfd_create("channel")
         os.ftruncate(self.fd, self.core.ms_channel_size(ctypes.byref(self.shape)))
         self.fresh = True

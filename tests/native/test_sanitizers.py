@@ -19,10 +19,10 @@ CORE = HERE.parents[1] / "src" / "memsection" / "_native"
 
 PROTOCOL = ["protocol/ms_description.c", "protocol/ms_body.c", "protocol/ms_name.c",
             "protocol/ms_mapping.c"]
+CHANNEL = ["ms_futex.c", "ms_spin.c", *sorted(f"channel/{path.name}" for path in (CORE / "channel").glob("*.c"))]
 PROGRAMS: dict[str, list[str]] = {
     "test_ms_view.c": ["ms_view.c"],
-    "test_ms_channel.c": ["ms_futex.c", "ms_spin.c", "channel/ms_end.c", "channel/ms_judge.c", "channel/ms_place.c",
-                          "channel/ms_ring.c", "channel/ms_bell.c"],
+    "test_ms_channel.c": CHANNEL,
     "test_ms_ending.c": ["ms_ending.c"],
     "test_ms_guard.c": ["ms_guard.c"],
     "test_ms_ledger.c": ["ms_ledger.c"],

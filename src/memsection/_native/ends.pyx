@@ -50,14 +50,17 @@ cdef extern from "channel/ms_channel.h" nogil:
     ctypedef struct ms_shape:
         uint32_t capacity, redeliver
         uint64_t small_units, large_units, large_unit
+        uint32_t flags, history
     ctypedef struct ms_end:
         ms_channel *channel
-        uint32_t capacity, redeliver, units, role, slot, epoch, repaired
+        uint32_t capacity, redeliver, units, role, slot, epoch, repaired, flags
         uint64_t *words
+        uint64_t missed
     ctypedef struct ms_message:
         uint64_t position, number, length, word
         const unsigned char *bytes
         uint32_t unit, in_place, in_ring, format, deliveries
+        uint64_t *copy
     ctypedef struct ms_await:
         ms_end *end
         int what
@@ -100,9 +103,18 @@ cdef extern from "channel/ms_channel.h" nogil:
         ms_other other
     void ms_watched_make(ms_watched *, ms_end *, int what)
 
+cdef extern from "channel/ms_topic.h" nogil:
+    enum: MS_TOPIC, MS_SLOW_WAITS, MS_OBSERVED
+    int ms_topic_pull(ms_end *, ms_message *, int newest)
+    void ms_topic_rewind(ms_end *, uint64_t)
+    void ms_topic_miss(ms_end *)
+    int ms_topic_waits(ms_end *, uint64_t)
+
 LOST = object()     #: what a codec gives for a message that went with its sender
 SHORT, ENDS_MOST, CAPACITY_MOST, RUN, SMALL_UNIT = MS_SHORT, MS_ENDS_MOST, MS_CAPACITY_MOST, MS_RUN, MS_SMALL_UNIT
 SEND, RECEIVE, BOTH = MS_ROLE_SEND, MS_ROLE_RECEIVE, MS_ROLE_SEND | MS_ROLE_RECEIVE
+
+TOPIC, SLOW_WAITS, OBSERVED = MS_TOPIC, MS_SLOW_WAITS, MS_OBSERVED
 
 cdef enum:
     LARGE = 1 << 15     # bytes from which on a copy lets go of the GIL
@@ -152,12 +164,14 @@ def private(buffer):
 
 cdef ms_shape shape_of(tuple numbers) except *:
     cdef ms_shape shape
-    shape.capacity, shape.redeliver, shape.small_units, shape.large_units, shape.large_unit = numbers
+    shape.capacity, shape.redeliver, shape.small_units, shape.large_units, shape.large_unit = numbers[:5]
+    shape.flags, shape.history = (*numbers[5:], 0, 0)[:2]
     return shape
 
 
 def size(tuple shape):
-    """Bytes of a channel of (capacity, redeliver, small units, large units, bytes of a large one); 0: it cannot be."""
+    """Bytes of a channel of (capacity, redeliver, small units, large units, bytes of a large one), and of a topic its flags and
+    history; 0: it cannot be."""
     cdef ms_shape wanted = shape_of(shape)
     return ms_channel_size(&wanted)
 
@@ -620,9 +634,12 @@ cdef class End:
 
     # ------------------------------------------------------------------ receiving
 
-    cdef int _pull(self, ms_message *message, object timeout) except? -1000:
+    cdef int _try_pull(self, ms_message *message, bint newest) noexcept:
+        return ms_topic_pull(&self._end, message, 1) if newest else ms_ring_pull(&self._end, message)
+
+    cdef int _pull(self, ms_message *message, object timeout, bint newest=False) except? -1000:
         cdef ms_await wait
-        cdef int nobody = 0, result = ms_ring_pull(&self._end, message)
+        cdef int nobody = 0, result = self._try_pull(message, newest)
         if result == 0 or result == -EBADMSG:
             return result
         memset(&wait, 0, sizeof(wait))
@@ -634,7 +651,7 @@ cdef class End:
             while True:
                 if result == -EAGAIN and ms_load_u32(&self._end.channel.down):
                     memset(message, 0, sizeof(message[0]))
-                    result = ms_ring_pull(&self._end, message)  # whatever was sent before is there
+                    result = self._try_pull(message, newest)  # whatever was sent before is there
                     if result == -EAGAIN:
                         result = -EPIPE
                     if result != -EBUSY:
@@ -644,7 +661,7 @@ cdef class End:
                     return result
                 nobody = result
                 memset(message, 0, sizeof(message[0]))
-                result = ms_ring_pull(&self._end, message)
+                result = self._try_pull(message, newest)
                 if result == 0 or result == -EBADMSG:
                     return result
                 if nobody:
@@ -672,6 +689,8 @@ cdef class End:
             ms_ring_unpull(&self._end, message)
             raise
         taken._owner, taken._message, taken._epoch = self, message[0], ms_forks
+        if self._end.flags & MS_TOPIC and not message.in_place:
+            taken._message.bytes = <const unsigned char *>taken._message.copy
         ms_end_keep(&self._end)
         return taken
 
@@ -697,19 +716,27 @@ cdef class End:
         taken.done()
         return made
 
-    def receive(self, timeout=None, *, bint copy=True):
-        """The next message, as bytes or as what the codec makes of it."""
+    cdef object _receive(self, object timeout, bint copied, bint newest):
         cdef ms_message message
         cdef int result
         self._enter()
         while True:
             memset(&message, 0, sizeof(message))
-            result = self._pull(&message, timeout)
+            result = self._pull(&message, timeout, newest)
             if result:
                 raise self._failed(result)
-            found = self._give(&message, copy)
+            found = self._give(&message, copied)
             if found is not LOST:
                 return found
+            self.miss()
+
+    def receive(self, timeout=None, *, bint copy=True):
+        """The next message, as bytes or as what the codec makes of it."""
+        return self._receive(timeout, copy, False)
+
+    def receive_newest(self, timeout=None, *, bint copy=True):
+        """The newest message of a topic; those before it are skipped."""
+        return self._receive(timeout, copy, True)
 
     def receive_many(self, uint64_t most, timeout=None, *, bint copy=True):
         """At least one, at most so many, without waiting for more than one."""
@@ -725,7 +752,9 @@ cdef class End:
             if result:
                 break       # what made no sense is gone; what was received before it is not to be lost with it
             one = self._give(&message, copy)
-            if one is not LOST:
+            if one is LOST:
+                self.miss()
+            else:
                 found.append(one)
         return found
 
@@ -837,6 +866,26 @@ cdef class End:
     def __len__(self):
         self._enter()
         return ms_ring_count(&self._end)
+
+    @property
+    def missed(self):
+        """How many messages of a topic this end did not get."""
+        return self._end.missed
+
+    def miss(self):
+        """It did not get a message for a reason of its own."""
+        if self._end.flags & MS_TOPIC:
+            ms_topic_miss(&self._end)
+
+    def rewind(self, uint64_t messages):
+        """Begin with the last so many messages of a topic before this end was opened."""
+        self._enter()
+        ms_topic_rewind(&self._end, messages)
+
+    def unread(self, uint64_t position):
+        """Whether a subscriber that lives has not read this position of a topic yet."""
+        self._enter()
+        return bool(ms_topic_waits(&self._end, position))
 
     @property
     def is_down(self):

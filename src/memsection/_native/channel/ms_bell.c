@@ -7,7 +7,7 @@
  * longer than LOOK.
  */
 #define _GNU_SOURCE
-#include "ms_channel.h"
+#include "ms_topic.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -45,12 +45,15 @@ static void ring(ms_bell *bell, int n)
 void ms_ring_bell(ms_end *end, int which, int everybody)
 {
     ms_bell *bell = bell_of(end, which);
+    int for_all = everybody || (MS_IS_TOPIC(end) && which == MS_BELL_MESSAGE), observed = 0;
     MS_FENCE_AFTER_SWAP(); /* the change before the look at the mark; a sleeper does it the other way round */
-    if (__builtin_expect(ms_peek_u32(&bell->mark) == 0, 1))
+    if (__builtin_expect(end->flags & MS_OBSERVED, 0))
+        observed = which == MS_BELL_MESSAGE; /* by some who cannot mark */
+    if (__builtin_expect(ms_peek_u32(&bell->mark) == 0, 1) && !observed)
         return;
     MS_STEP("bell: marked");
-    if (ms_swap_u32(&bell->mark, 0))
-        ring(bell, everybody ? INT_MAX : 1);
+    if (ms_swap_u32(&bell->mark, 0) || observed)
+        ring(bell, for_all ? INT_MAX : 1);
 }
 
 void ms_ring_all_bells(ms_end *end)
@@ -105,6 +108,8 @@ static int look_after(ms_await *wait)
     int ever;
     if (set_right(end) || is_worth_it(wait))
         return 0;
+    if (MS_IS_TOPIC(end) && wait->what != MS_FOR_MESSAGE)
+        return -EBUSY; /* who is in the way lives: the dead are set right, and those who have left are not waited for */
     if (ms_partners(end, wait->what == MS_FOR_MESSAGE ? MS_ROLE_SEND : MS_ROLE_RECEIVE, &ever) || !ever)
         return -EBUSY;
     if (wait->what == MS_FOR_MESSAGE && ms_ring_ready(end) == -EBUSY)
@@ -149,10 +154,11 @@ int ms_await_change(ms_await *wait)
     if (now >= wait->deadline || now >= wait->judged) {
         int result = look_after(wait);
         wait->judged = now + LOOK;
+        if (now >= wait->deadline && (result == -EBUSY || wait->slept & 2))
+            return -ETIMEDOUT; /* even if strangers' scribbling has it look as if an attempt were worth it */
+        wait->slept |= now >= wait->deadline ? 2 : 0;
         if (result != -EBUSY)
             return result;
-        if (now >= wait->deadline)
-            return -ETIMEDOUT;
     }
     uint32_t before = ms_peek_u32(&bell->sequence);
     int result = sleep_at(wait, wait->judged < wait->deadline ? wait->judged : wait->deadline);
@@ -168,7 +174,7 @@ void ms_await_end(ms_await *wait, int taken)
     ms_bell *bell = bell_of(wait->end, wait->what);
     if (!(wait->slept & 1))
         return;
-    if (taken) {
+    if (taken && !(MS_IS_TOPIC(wait->end) && wait->what == MS_FOR_MESSAGE)) { /* there everybody was woken */
         ms_swap_u32(&bell->mark, 1); /* others may sleep too */
         ms_fence();
     }
@@ -183,6 +189,8 @@ int ms_channel_ready(ms_end *end, int what)
     int ever;
     if (!ms_peek_u32(&end->role) || ms_worth_it(end, what, 0))
         return 1;
+    if (MS_IS_TOPIC(end) && what != MS_FOR_MESSAGE)
+        return 0;
     return !ms_partners(end, what == MS_FOR_MESSAGE ? MS_ROLE_SEND : MS_ROLE_RECEIVE, &ever) && ever;
 }
 

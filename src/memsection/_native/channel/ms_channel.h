@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: MIT
  *
  * A channel: a ring of positions, places for what does not fit a position, slots of those who have it open, and bells.
- * Nothing here knows a name, a handle, a right or what a message means.
+ * Nothing here knows a name, a handle, a right or what a message means.  What follows is a queue; how a topic differs, in
+ * which every message is for everybody, stands in ms_topic.h.
  *
  * One word decides.  All that matters of a ring position is in its u64, changed by compare-and-swap only:
  *
  *     0..15   slot    who is at work on it: WRITING, READING
- *     16..19  state   FREE -> WRITING -> FULL -> READING -> FREE of the next lap; VOID: skipped, its sender died
+ *     16..19  state   FREE -> WRITING -> FULL -> READING -> FREE of the next lap; VOID: skipped, its sender died;
+ *                     GONE: of a topic, skipped, its place was needed
  *     20..63  lap     how often the ring came round to it: a stale attempt fails
  *
  * and of a place:
  *
- *     0..3    state   FREE, PART of the place before it, SENDING, QUEUED, HELD, TAKING, AGAIN
+ *     0..3    state   FREE, PART of the place before it, SENDING, QUEUED, HELD, TAKING, AGAIN; of a topic
+ *                     LEFT: no longer in the ring, and in somebody's hands
  *     4..9    units   how many units it has (PART: how many units before this one it begins)
  *     10..33  who     SENDING, HELD, TAKING: the slot; QUEUED: the index of the ring position
  *     34..63  number  how often it was taken: a stale attempt fails
@@ -45,9 +48,9 @@
 #define MS_RUN 17u                     /* units that the largest message of a pool has */
 #define MS_LINE 64u
 
-enum { MS_RING_FREE, MS_RING_WRITING, MS_RING_FULL, MS_RING_READING, MS_RING_VOID };
+enum { MS_RING_FREE, MS_RING_WRITING, MS_RING_FULL, MS_RING_READING, MS_RING_VOID, MS_RING_GONE };
 enum { MS_PLACE_FREE, MS_PLACE_PART, MS_PLACE_SENDING, MS_PLACE_QUEUED, MS_PLACE_HELD, MS_PLACE_TAKING,
-       MS_PLACE_AGAIN };
+       MS_PLACE_AGAIN, MS_PLACE_LEFT };
 enum { MS_ROLE_SEND = 1, MS_ROLE_RECEIVE = 2, MS_ROLE_BOTH = 3 };
 enum { MS_DOWN = 1, MS_DOWN_AT_ONCE = 2 };
 
@@ -97,7 +100,8 @@ typedef struct {
     uint32_t capacity, redeliver;
     uint64_t small_units, large_units, large_unit;
     uint32_t down;
-    uint32_t reserved[5];
+    uint32_t flags, history; /* of a topic */
+    uint32_t reserved[3];
     uint64_t tail; /* where senders look first */
     uint64_t reserved2[7];
     uint64_t head; /* where receivers look first */
@@ -117,7 +121,30 @@ _Static_assert(offsetof(ms_channel, members) == 512, "members have a fixed place
 typedef struct {
     uint32_t capacity, redeliver;
     uint64_t small_units, large_units, large_unit;
+    uint32_t flags, history; /* MS_TOPIC and what goes with it; 0 of a queue */
 } ms_shape;
+enum { MS_TOPIC = 1, MS_SLOW_WAITS = 2, MS_OBSERVED = 4 };
+
+/* How far the end at a slot of a topic has come. */
+typedef struct {
+    uint64_t next, missed;
+    uint64_t reserved[6];
+} ms_seat;
+_Static_assert(sizeof(ms_seat) == MS_LINE, "a seat has a cache line");
+#define MS_HOLDER_WORDS 16u /* a bit for each slot */
+typedef uint64_t ms_holders[MS_HOLDER_WORDS];
+#define MS_RETURNED_MOST 4u
+
+/* A message that is being taken, or is in hand. */
+typedef struct {
+    uint64_t position, number; /* position in the ring, if it was there */
+    uint64_t length;
+    const unsigned char *bytes;
+    uint64_t word; /* of the place */
+    uint32_t unit, in_place, in_ring, format, deliveries;
+    uint64_t seen; /* an observer's: the position's word */
+    uint64_t copy[MS_SHORT / 8]; /* of a short message of a topic, whose position others may write to any time */
+} ms_message;
 
 /* Units of one size. */
 typedef struct {
@@ -147,17 +174,17 @@ typedef struct ms_end {
     uint32_t uses;   /* messages in hand, and the end itself */
     int lock_fd;     /* a description of our own, which no handle and no child shares */
     ms_pace paces[MS_BELLS];
-    struct ms_end *next;
+    struct ms_end *following;
+    /* of a topic: see ms_topic.h */
+    uint32_t flags, window;
+    ms_holders *holders; /* of the units */
+    ms_seat *seats;
+    uint64_t next;  /* the position that this end receives next */
+    uint64_t since; /* the first one that was sent after this end was opened */
+    uint64_t missed, floor;
+    uint32_t joined, taking, returned;
+    ms_message back[MS_RETURNED_MOST]; /* what was not taken after all */
 } ms_end;
-
-/* A message that is being taken, or is in hand. */
-typedef struct {
-    uint64_t position, number; /* position in the ring, if it was there */
-    uint64_t length;
-    const unsigned char *bytes;
-    uint64_t word; /* of the place */
-    uint32_t unit, in_place, in_ring, format, deliveries;
-} ms_message;
 
 /* Named steps, for tests that kill a process between two instructions; nothing in the product. */
 #ifdef MS_TEST_STEPS
@@ -199,12 +226,21 @@ extern uint32_t ms_step_first_slot;
 #define MS_PLACE_BECOMES(word, who, state) \
     MS_PLACE_WORD(MS_PLACE_NUMBER(word), who, MS_PLACE_UNITS(word), state)
 
+/* Which entry a position is, and its lap. */
+static inline ms_entry *ms_entry_at(const ms_end *end, uint64_t position, uint64_t *lap)
+{
+    *lap = position / end->capacity;
+    return &end->ring[position % end->capacity];
+}
+
 /* ---- ms_end.c: layout, opening and closing, slots, who lives ---- */
 
 /* Bytes of a channel of this shape; 0: no such shape can be. */
 uint64_t ms_channel_size(const ms_shape *shape);
 /* Make an empty channel in zeroed memory. */
 void ms_channel_format(void *memory, const ms_shape *shape);
+/* What an end knows of a channel, from memory that may be read-only.  0, -EPROTO, -EBADMSG. */
+int ms_end_attach(ms_end *end, void *memory, uint64_t size, const ms_shape *shape);
 /* 0; -EPROTO: another layout version, -EBADMSG: what is there is not of this shape.  Takes a slot: -EUSERS, -EACCES... */
 int ms_end_open(ms_end *end, void *memory, uint64_t size, const ms_shape *shape, int fd, uint32_t role);
 /* Others are told; the slot stays until nothing is in hand any more.  1: nobody uses the memory any more. */
@@ -231,6 +267,8 @@ void ms_ends_unlock(void);
 
 /* A place for so many bytes, SENDING.  0, -EAGAIN: none is free, -EMSGSIZE: there is none so large. */
 int ms_place_take(ms_end *end, uint64_t length, uint32_t *unit, uint64_t *word);
+/* Whether a place at this unit could be part of one for so many bytes. */
+int ms_place_fits(const ms_end *end, uint32_t unit, uint64_t length);
 /* Whether there is a free one. */
 int ms_place_is_there(ms_end *end, uint64_t length);
 unsigned char *ms_place_bytes(const ms_end *end, uint32_t unit);
@@ -244,7 +282,7 @@ int ms_place_is_same(const ms_end *end, uint32_t unit, uint64_t word);
 /* How many places are in somebody's hands; slots[] gets whose the first `most` are. */
 uint32_t ms_places_kept(const ms_end *end, uint32_t *slots, uint32_t most);
 
-/* ---- ms_ring.c ---- */
+/* ---- ms_ring.c; each asks ms_topic.c instead where the channel is a topic ---- */
 
 /* Queue a message: short bytes, or a place that is SENDING.  0; -EAGAIN: full; -EPIPE: shut down.  `quiet`: the caller
  * rings the bell. */
@@ -268,6 +306,8 @@ int ms_ring_has_room(ms_end *end);
 uint32_t ms_ring_count(ms_end *end);
 /* Whether the message at this position has not been taken yet. */
 int ms_ring_waits(ms_end *end, uint64_t position);
+/* ---- ms_hints.c ---- */
+
 /* Set the hints to what the words say.  Whether they can be right as they are. */
 void ms_ring_resync(ms_end *end);
 int ms_hints_fit(ms_end *end);

@@ -3,7 +3,7 @@
  * Ends: the layout of a channel, opening and closing, slots and who lives, and what becomes of all that in a forked child.
  */
 #define _GNU_SOURCE
-#include "ms_channel.h"
+#include "ms_topic.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +53,7 @@ static int describe(int fd)
  * It claims others when it uses its ends. */
 static void after_fork_in_child(void)
 {
-    for (ms_end *end = ends; end; end = end->next) {
+    for (ms_end *end = ends; end; end = end->following) {
         int own = end->lock_fd >= 0 ? describe(end->lock_fd) : -1;
         if (end->lock_fd >= 0)
             close(end->lock_fd);
@@ -61,6 +61,8 @@ static void after_fork_in_child(void)
         end->slot = 0;
         end->partner = 0;
         end->token = 0;
+        end->taking = 0;
+        end->returned = 0;
     }
     process_token = 0;
     ms_forks++;
@@ -89,20 +91,29 @@ static uint64_t round_up(uint64_t bytes, uint64_t to)
 }
 
 typedef struct {
-    uint64_t ring, words, notes, small, large, size;
+    uint64_t ring, words, notes, seats, holders, small, large, size;
 } offsets;
+
+/* Where senders wait for subscribers, those who come later still find the last messages before them. */
+static uint64_t ring_size(const ms_shape *shape)
+{
+    return (uint64_t)shape->capacity + (shape->flags & MS_SLOW_WAITS ? shape->history : 0);
+}
 
 static int lay_out(const ms_shape *shape, offsets *at)
 {
-    uint64_t units = shape->small_units + shape->large_units;
+    uint64_t units = shape->small_units + shape->large_units, is_topic = shape->flags & MS_TOPIC;
     if (!shape->capacity || shape->capacity > MS_CAPACITY_MOST || shape->small_units > MS_UNITS_MOST
         || shape->large_units > MS_UNITS_MOST || shape->large_unit > 1ull << 40 || shape->large_unit % MS_LINE
-        || (shape->large_units && !shape->large_unit))
+        || (shape->large_units && !shape->large_unit) || shape->history > shape->capacity
+        || (!is_topic && (shape->flags || shape->history)) || (is_topic && shape->redeliver))
         return -EINVAL;
     at->ring = round_up(sizeof(ms_channel), 4096);
-    at->words = at->ring + (uint64_t)shape->capacity * sizeof(ms_entry);
+    at->words = at->ring + ring_size(shape) * sizeof(ms_entry);
     at->notes = round_up(at->words + units * sizeof(uint64_t), MS_LINE);
-    at->small = round_up(at->notes + units * sizeof(ms_note), 4096);
+    at->seats = round_up(at->notes + units * sizeof(ms_note), MS_LINE);
+    at->holders = at->seats + (is_topic ? (MS_ENDS_MOST + 1) * sizeof(ms_seat) : 0);
+    at->small = round_up(at->holders + (is_topic ? units * sizeof(ms_holders) : 0), 4096);
     at->large = at->small + shape->small_units * MS_SMALL_UNIT;
     if (shape->large_units && shape->large_unit > (1ull << 46) / shape->large_units)
         return -EINVAL;
@@ -124,6 +135,8 @@ void ms_channel_format(void *memory, const ms_shape *shape)
     channel->small_units = shape->small_units;
     channel->large_units = shape->large_units;
     channel->large_unit = shape->large_unit;
+    channel->flags = shape->flags;
+    channel->history = shape->history;
     channel->version = MS_CHANNEL_VERSION;
     channel->magic = MS_CHANNEL_MAGIC; /* every other word of an empty channel is 0 */
 }
@@ -132,13 +145,15 @@ static int is_of(const ms_channel *channel, const ms_shape *shape)
 {
     return channel->capacity == shape->capacity && channel->redeliver == shape->redeliver
            && channel->small_units == shape->small_units && channel->large_units == shape->large_units
-           && channel->large_unit == shape->large_unit;
+           && channel->large_unit == shape->large_unit && channel->flags == shape->flags
+           && channel->history == shape->history;
 }
 
-static int attach(ms_end *end, unsigned char *memory, uint64_t size, const ms_shape *shape)
+int ms_end_attach(ms_end *end, void *start, uint64_t size, const ms_shape *shape)
 {
     offsets at;
-    ms_channel *channel = (ms_channel *)memory;
+    unsigned char *memory = start;
+    ms_channel *channel = start;
     if (size < sizeof *channel || channel->magic != MS_CHANNEL_MAGIC)
         return -EBADMSG;
     if (channel->version != MS_CHANNEL_VERSION)
@@ -150,7 +165,11 @@ static int attach(ms_end *end, unsigned char *memory, uint64_t size, const ms_sh
     end->ring = (ms_entry *)(memory + at.ring);
     end->words = (uint64_t *)(memory + at.words);
     end->notes = (ms_note *)(memory + at.notes);
-    end->capacity = shape->capacity;
+    end->seats = (ms_seat *)(memory + at.seats);
+    end->holders = (ms_holders *)(memory + at.holders);
+    end->flags = shape->flags;
+    end->window = shape->capacity;
+    end->capacity = (uint32_t)ring_size(shape);
     end->redeliver = shape->redeliver;
     end->units = (uint32_t)(shape->small_units + shape->large_units);
     end->pools[0] = (ms_pool){.unit = MS_SMALL_UNIT, .count = (uint32_t)shape->small_units, .bytes = memory + at.small};
@@ -210,9 +229,13 @@ static void register_member(ms_end *end, uint32_t slot)
     end->token = token_here();
     member->pid = (uint32_t)getpid();
     member->token = end->token;
+    if (MS_IS_TOPIC(end))
+        ms_topic_join(end, slot, 0);
     note_ever(end); /* before the role: who sees nobody that lives must see that there was somebody */
     MS_STEP("open: before the role");
     ms_store_u32(&member->role, end->role); /* SYNC(member): release; pairs with ms_partners */
+    if (MS_IS_TOPIC(end))
+        ms_topic_join(end, slot, 1);
     ms_store_u32(&end->slot, slot);
 }
 
@@ -241,7 +264,7 @@ static int claim(ms_end *end)
 
 int ms_end_open(ms_end *end, void *memory, uint64_t size, const ms_shape *shape, int fd, uint32_t role)
 {
-    int result = attach(end, memory, size, shape);
+    int result = ms_end_attach(end, memory, size, shape);
     if (result)
         return result;
     pthread_once(&once, set_up);
@@ -252,7 +275,7 @@ int ms_end_open(ms_end *end, void *memory, uint64_t size, const ms_shape *shape,
     result = end->lock_fd < 0 ? end->lock_fd : claim(end);
     if (!result) {
         end->epoch = ms_forks;
-        end->next = ends;
+        end->following = ends;
         ends = end;
     } else if (end->lock_fd >= 0)
         close(end->lock_fd);
@@ -266,9 +289,11 @@ static void leave(ms_end *end) /* under the lock */
 {
     ms_end **at = &ends;
     while (*at && *at != end)
-        at = &(*at)->next;
+        at = &(*at)->following;
     if (*at)
-        *at = end->next;
+        *at = end->following;
+    if (MS_IS_TOPIC(end))
+        ms_topic_leave(end);
     if (end->slot)
         ms_store_u32(&end->channel->members[end->slot].pid, 0);
     MS_STEP("close: before the slot is dropped");

@@ -5,7 +5,7 @@
  * The order is what makes it safe to be killed in the middle: the words of a message's place change before those of its ring
  * position, and the slot's lock is given back last, so the next one who judges finds what is left to do.
  */
-#include "ms_channel.h"
+#include "ms_topic.h"
 
 #include <errno.h>
 #include <string.h>
@@ -25,6 +25,10 @@ typedef struct {
  * its own slot says what is left to do.  Who is about to claim the slot has it already. */
 static void take_back(ms_end *end, uint32_t unit, uint64_t word, uint32_t slot)
 {
+    if (MS_IS_TOPIC(end) && MS_PLACE_STATE(word) == MS_PLACE_QUEUED) {
+        ms_topic_unqueue(end, unit, word, end->slot ? end->slot : slot);
+        return;
+    }
     uint64_t mine = MS_PLACE_BECOMES(word, end->slot ? end->slot : slot, MS_PLACE_SENDING);
     if (mine != word && ms_cas_u64(&end->words[unit], word, mine) != word)
         return;
@@ -99,6 +103,8 @@ void ms_set_right(ms_end *end, uint32_t slot)
         if (has_place(word) && MS_PLACE_WHO(word) == slot)
             undo_place(end, unit, word, slot);
     }
+    if (MS_IS_TOPIC(end))
+        ms_set_holders_right(end, slot);
     MS_STEP("judge: before forgetting the slot");
     ms_store_u32(&end->channel->members[slot].role, 0); /* SYNC(member): release; pairs with ms_partners */
 }
@@ -132,12 +138,32 @@ static void look_for_orphan(ms_end *end, uint32_t unit, uint64_t word)
     if (index < end->capacity) {
         uint64_t state = ms_load_u64(&end->ring[index].word);
         uint32_t at = MS_RING_STATE(state);
-        if (at != MS_RING_FREE && at != MS_RING_VOID && says_place(&end->ring[index], unit))
+        if (at != MS_RING_FREE && at != MS_RING_VOID && at != MS_RING_GONE && says_place(&end->ring[index], unit))
             return;
         if (ms_load_u64(&end->ring[index].word) != state)
             return;
     }
     take_back(end, unit, word, end->slot);
+}
+
+static void look_at_holders(ms_end *end, look *at, uint32_t unit)
+{
+    for (uint32_t i = 0; i < MS_HOLDER_WORDS; i++) {
+        uint64_t bits = ms_load_u64(&end->holders[unit][i]);
+        for (; bits; bits &= bits - 1)
+            suspect(end, at, 64 * i + (uint32_t)__builtin_ctzll(bits));
+    }
+    ms_free_left(end, unit, end->slot); /* whoever let go of it last may have died before this */
+}
+
+/* Subscribers that senders wait for. */
+static void look_at_seats(ms_end *end, look *at)
+{
+    uint64_t tail = ms_peek_u64(&end->channel->tail);
+    for (uint32_t slot = 1; slot <= MS_ENDS_MOST; slot++)
+        if (ms_peek_u32(&end->channel->members[slot].role) & MS_ROLE_RECEIVE
+            && tail - ms_peek_u64(&end->seats[slot].next) >= end->window)
+            suspect(end, at, slot);
 }
 
 static void look_at_units(ms_end *end, look *at, uint32_t first, uint32_t count)
@@ -151,6 +177,8 @@ static void look_at_units(ms_end *end, look *at, uint32_t first, uint32_t count)
             ms_store_u32(&end->channel->again, 1);
         else if (MS_PLACE_STATE(word) == MS_PLACE_QUEUED)
             look_for_orphan(end, unit, word);
+        if (MS_IS_TOPIC(end))
+            look_at_holders(end, at, unit);
     }
 }
 
@@ -182,6 +210,8 @@ int ms_judge(ms_end *end)
         look_at_units(end, &at, 0, end->units);
     else
         look_at_units(end, &at, scan % end->units, 4 * SLICE);
+    if (end->flags & MS_SLOW_WAITS)
+        look_at_seats(end, &at);
     ms_ends_unlock();
     if (at.dead)
         ms_ring_all_bells(end);

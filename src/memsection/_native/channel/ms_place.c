@@ -4,7 +4,7 @@
  * decides, the others' say how far before them it is.  The first is taken first and given back last, so a unit that is
  * PART of nothing never exists while its owner lives; what a dead owner left is freed in the same order.
  */
-#include "ms_channel.h"
+#include "ms_topic.h"
 
 #include <errno.h>
 
@@ -154,7 +154,7 @@ static int take_from(ms_end *end, ms_pool *pool, uint64_t length, uint32_t *unit
     return 1;
 }
 
-int ms_place_take(ms_end *end, uint64_t length, uint32_t *unit, uint64_t *word)
+static int take(ms_end *end, uint64_t length, uint32_t *unit, uint64_t *word)
 {
     int there = 0;
     for (int i = 0; i < 2; i++) {
@@ -168,6 +168,22 @@ int ms_place_take(ms_end *end, uint64_t length, uint32_t *unit, uint64_t *word)
     return there ? -EAGAIN : -EMSGSIZE;
 }
 
+int ms_place_take(ms_end *end, uint64_t length, uint32_t *unit, uint64_t *word)
+{
+    int result = take(end, length, unit, word);
+    for (uint32_t tries = 0; result == -EAGAIN && MS_IS_TOPIC(end) && tries <= end->capacity; tries++)
+        if (!ms_topic_make_room(end, length))
+            break;
+        else
+            result = take(end, length, unit, word);
+    return result;
+}
+
+int ms_place_fits(const ms_end *end, uint32_t unit, uint64_t length)
+{
+    return units_for(&end->pools[unit >= end->pools[1].first], length) > 0;
+}
+
 int ms_place_is_there(ms_end *end, uint64_t length)
 {
     for (int i = 0; i < 2; i++) {
@@ -176,7 +192,7 @@ int ms_place_is_there(ms_end *end, uint64_t length)
         if (units && find_run(end, pool->first, last, units) < last)
             return 1;
     }
-    return 0;
+    return MS_IS_TOPIC(end) && ms_topic_could_make_room(end, length);
 }
 
 uint32_t ms_places_kept(const ms_end *end, uint32_t *slots, uint32_t most)
@@ -184,6 +200,13 @@ uint32_t ms_places_kept(const ms_end *end, uint32_t *slots, uint32_t most)
     uint32_t kept = 0;
     for (uint32_t unit = 0; unit < end->units; unit++) {
         uint64_t word = ms_load_u64(&end->words[unit]);
+        if (MS_IS_TOPIC(end)) {
+            uint32_t slot = ms_holder_of(end, unit);
+            if (slot && kept < most)
+                slots[kept] = slot;
+            kept += slot != 0;
+            continue;
+        }
         if (MS_PLACE_STATE(word) != MS_PLACE_HELD)
             continue;
         if (kept < most)

@@ -7,7 +7,7 @@
  * READING; the message is copied, or the place becomes HELD; the entry becomes FREE; a place that was copied is freed, having
  * become HELD before its entry was given up, so that nobody finds a QUEUED place without its entry (invariant Q3).
  */
-#include "ms_channel.h"
+#include "ms_topic.h"
 
 #include <errno.h>
 #include <string.h>
@@ -15,13 +15,6 @@
 #include "../include/ms_atomic.h"
 
 #define COUNTED_WHOLE 8192u
-
-/* A step of the walk: which entry a position is, and its lap. */
-static ms_entry *entry_at(const ms_end *end, uint64_t position, uint64_t *lap)
-{
-    *lap = position / end->capacity;
-    return &end->ring[position % end->capacity];
-}
 
 static void advance(uint64_t *hint, uint64_t from, uint64_t to)
 {
@@ -37,7 +30,7 @@ static int claim(ms_end *end, ms_entry **out, uint64_t *word, uint64_t *number)
     uint64_t first = ms_peek_u64(&end->channel->tail), position = first;
     for (uint32_t steps = 0; steps <= 2 * end->capacity; steps++) {
         uint64_t lap;
-        ms_entry *entry = entry_at(end, position, &lap);
+        ms_entry *entry = ms_entry_at(end, position, &lap);
         uint64_t seen = ms_load_u64(&entry->word);
         int64_t ahead = MS_LAPS(MS_RING_LAP(seen), lap);
         uint32_t state = MS_RING_STATE(seen);
@@ -91,6 +84,8 @@ static int publish(ms_end *end, ms_entry *entry, uint64_t mine, int quiet)
 
 int ms_ring_push(ms_end *end, const void *bytes, uint32_t length, uint32_t format, int quiet, uint64_t *position)
 {
+    if (MS_IS_TOPIC(end))
+        return ms_topic_push(end, bytes, length, format, quiet, position);
     ms_entry *entry;
     uint64_t mine, number;
     int result = claim(end, &entry, &mine, &number);
@@ -111,6 +106,8 @@ int ms_ring_push(ms_end *end, const void *bytes, uint32_t length, uint32_t forma
 int ms_ring_push_place(ms_end *end, uint32_t unit, uint64_t word, uint64_t length, uint32_t format, int quiet,
                        uint64_t *position)
 {
+    if (MS_IS_TOPIC(end))
+        return ms_topic_push_place(end, unit, word, length, format, quiet, position);
     ms_entry *entry;
     uint64_t mine, number;
     int result = claim(end, &entry, &mine, &number);
@@ -197,7 +194,7 @@ static int next(ms_end *end, ms_entry **out, uint64_t *word, uint64_t *at)
     uint64_t first = ms_peek_u64(&end->channel->head), position = first;
     for (uint32_t steps = 0; steps <= 2 * end->capacity; steps++) {
         uint64_t lap;
-        ms_entry *entry = entry_at(end, position, &lap);
+        ms_entry *entry = ms_entry_at(end, position, &lap);
         uint64_t seen = ms_load_u64(&entry->word);
         int64_t ahead = MS_LAPS(MS_RING_LAP(seen), lap);
         uint32_t state = MS_RING_STATE(seen);
@@ -228,6 +225,8 @@ static int at_once_down(const ms_end *end)
 
 int ms_ring_pull(ms_end *end, ms_message *message)
 {
+    if (MS_IS_TOPIC(end))
+        return ms_topic_pull(end, message, 0);
     ms_entry *entry;
     uint64_t seen, position;
     if (__builtin_expect(ms_peek_u32(&end->channel->down) != 0, 0) && at_once_down(end))
@@ -261,7 +260,7 @@ int ms_ring_pull(ms_end *end, ms_message *message)
 static void free_position(ms_end *end, const ms_message *message)
 {
     uint64_t lap;
-    ms_entry *entry = entry_at(end, message->position, &lap);
+    ms_entry *entry = ms_entry_at(end, message->position, &lap);
     uint64_t mine = MS_RING_WORD(lap, MS_RING_READING, end->slot);
     MS_STEP("receive: before giving the position back");
     /* SYNC(position): release; pairs with claim */
@@ -283,6 +282,10 @@ static int hold(ms_end *end, ms_message *message)
 
 void ms_ring_pulled(ms_end *end, const ms_message *message)
 {
+    if (MS_IS_TOPIC(end)) {
+        ms_topic_done(end, message);
+        return;
+    }
     ms_message mine = *message;
     if (mine.in_ring) {
         int held = mine.in_place && !hold(end, &mine);
@@ -296,6 +299,8 @@ void ms_ring_pulled(ms_end *end, const ms_message *message)
 
 int ms_ring_keep(ms_end *end, ms_message *message)
 {
+    if (MS_IS_TOPIC(end))
+        return 0; /* taken is held */
     end->notes[message->unit].deliveries = message->deliveries;
     if (hold(end, message))
         return -EBADMSG;
@@ -310,13 +315,17 @@ int ms_ring_keep(ms_end *end, ms_message *message)
 /* Nobody has seen it: it is the next one again. */
 void ms_ring_unpull(ms_end *end, const ms_message *message)
 {
+    if (MS_IS_TOPIC(end)) {
+        ms_topic_unpull(end, message);
+        return;
+    }
     uint64_t lap;
     if (!message->in_ring) {
         uint64_t word = message->word;
         ms_cas_u64(&end->words[message->unit], word, MS_PLACE_BECOMES(word, 0, MS_PLACE_AGAIN));
         ms_store_u32(&end->channel->again, 1);
     } else {
-        ms_entry *entry = entry_at(end, message->position, &lap);
+        ms_entry *entry = ms_entry_at(end, message->position, &lap);
         ms_cas_u64(&entry->word, MS_RING_WORD(lap, MS_RING_READING, end->slot), MS_RING_WORD(lap, MS_RING_FULL, 0));
         if (ms_peek_u64(&end->channel->head) > message->position)
             ms_poke_u64(&end->channel->head, message->position);
@@ -326,6 +335,10 @@ void ms_ring_unpull(ms_end *end, const ms_message *message)
 
 void ms_kept_done(ms_end *end, const ms_message *message, int again)
 {
+    if (MS_IS_TOPIC(end)) {
+        ms_topic_done(end, message);
+        return;
+    }
     if (again && message->deliveries <= end->redeliver) {
         uint64_t word = message->word;
         MS_STEP("kept: before sending it again");
@@ -343,6 +356,8 @@ void ms_kept_done(ms_end *end, const ms_message *message, int again)
 
 int ms_ring_ready(ms_end *end)
 {
+    if (MS_IS_TOPIC(end))
+        return ms_topic_ready(end);
     ms_entry *entry;
     uint64_t seen, position;
     if (at_once_down(end))
@@ -356,10 +371,12 @@ int ms_ring_ready(ms_end *end)
 
 int ms_ring_has_room(ms_end *end)
 {
+    if (MS_IS_TOPIC(end))
+        return ms_topic_has_room(end);
     uint64_t position = ms_peek_u64(&end->channel->tail);
     for (uint32_t steps = 0; steps <= end->capacity; steps++, position++) {
         uint64_t lap;
-        uint64_t seen = ms_load_u64(&entry_at(end, position, &lap)->word);
+        uint64_t seen = ms_load_u64(&ms_entry_at(end, position, &lap)->word);
         int64_t ahead = MS_LAPS(MS_RING_LAP(seen), lap);
         uint32_t state = MS_RING_STATE(seen);
         if ((ahead == 0 && state == MS_RING_FREE) || (ahead == -1 && state == MS_RING_VOID))
@@ -372,6 +389,8 @@ int ms_ring_has_room(ms_end *end)
 
 uint32_t ms_ring_count(ms_end *end)
 {
+    if (MS_IS_TOPIC(end))
+        return ms_topic_count(end);
     uint32_t count = 0, looks = end->capacity;
     uint64_t head = ms_peek_u64(&end->channel->head), tail = ms_peek_u64(&end->channel->tail), lap;
     if (at_once_down(end))
@@ -379,7 +398,7 @@ uint32_t ms_ring_count(ms_end *end)
     if (looks > COUNTED_WHOLE && tail - head < looks)
         looks = (uint32_t)(tail - head); /* a long ring is looked at where the hints say that messages are */
     for (uint32_t i = 0; i < looks; i++)
-        count += MS_RING_STATE(ms_load_u64(&entry_at(end, head + i, &lap)->word)) == MS_RING_FULL;
+        count += MS_RING_STATE(ms_load_u64(&ms_entry_at(end, head + i, &lap)->word)) == MS_RING_FULL;
     if (ms_load_u32(&end->channel->again))
         for (uint32_t unit = 0; unit < end->units; unit++)
             count += MS_PLACE_STATE(ms_load_u64(&end->words[unit])) == MS_PLACE_AGAIN;
@@ -389,64 +408,6 @@ uint32_t ms_ring_count(ms_end *end)
 int ms_ring_waits(ms_end *end, uint64_t position)
 {
     uint64_t lap;
-    uint64_t seen = ms_load_u64(&entry_at(end, position, &lap)->word);
+    uint64_t seen = ms_load_u64(&ms_entry_at(end, position, &lap)->word);
     return MS_LAPS(MS_RING_LAP(seen), lap) == 0 && MS_RING_STATE(seen) != MS_RING_VOID;
-}
-
-/* The lowest position with a message, or with somebody at work on one: UINT64_MAX if there is none. */
-static uint64_t lowest_message(const ms_end *end)
-{
-    uint64_t lowest = UINT64_MAX;
-    for (uint32_t i = 0; i < end->capacity; i++) {
-        uint64_t word = ms_load_u64(&end->ring[i].word), position = MS_RING_LAP(word) * end->capacity + i;
-        uint32_t state = MS_RING_STATE(word);
-        if (state != MS_RING_FREE && state != MS_RING_READING && position < lowest)
-            lowest = position;
-    }
-    return lowest;
-}
-
-/* The lowest position that can be, or will be, written next; never above the right one, whatever happens meanwhile. */
-static uint64_t lowest_room(const ms_end *end)
-{
-    uint64_t lowest = UINT64_MAX;
-    for (uint32_t i = 0; i < end->capacity; i++) {
-        uint64_t word = ms_load_u64(&end->ring[i].word), position = MS_RING_LAP(word) * end->capacity + i;
-        if (MS_RING_STATE(word) != MS_RING_FREE)
-            position += end->capacity;
-        lowest = position < lowest ? position : lowest;
-    }
-    return lowest;
-}
-
-void ms_ring_resync(ms_end *end)
-{
-    uint64_t tail = ms_peek_u64(&end->channel->tail), room = lowest_room(end), lap;
-    if (tail != room)
-        ms_cas_u64(&end->channel->tail, tail, room);
-    uint64_t head = ms_peek_u64(&end->channel->head), message = lowest_message(end);
-    /* Whoever claims a position has seen the one before it claimed: what the first look missed below a message, the second
-     * one sees. */
-    uint64_t again = message == UINT64_MAX ? room : lowest_message(end);
-    message = again < message ? again : message;
-    uint64_t word = ms_load_u64(&entry_at(end, head, &lap)->word);
-    int hole = MS_RING_LAP(word) == lap && MS_RING_STATE(word) == MS_RING_FREE;
-    /* Forwards only over what was never written, which strangers bring about, and from far away: receivers find their way
-     * over what was taken, and one that has died may just be having its message put back. */
-    if (message < head || message - head > end->capacity || (hole && message > head))
-        ms_cas_u64(&end->channel->head, head, message);
-}
-
-/* Where they meet the ring is empty; otherwise a message, or somebody at work on one, is at the head.  What this cannot see, a
- * message behind the head, is found by setting them anew now and then. */
-int ms_hints_fit(ms_end *end)
-{
-    uint64_t lap, head = ms_peek_u64(&end->channel->head), tail = ms_peek_u64(&end->channel->tail);
-    uint64_t word = ms_load_u64(&entry_at(end, tail, &lap)->word);
-    if (tail - head > end->capacity || (MS_LAPS(MS_RING_LAP(word), lap) < 0 && MS_RING_STATE(word) == MS_RING_FREE))
-        return 0;
-    word = ms_load_u64(&entry_at(end, head, &lap)->word);
-    if (MS_RING_STATE(word) != MS_RING_FREE)
-        return MS_LAPS(MS_RING_LAP(word), lap) >= 0;
-    return MS_LAPS(MS_RING_LAP(word), lap) > 0 || (MS_RING_LAP(word) == lap && head == tail);
 }
