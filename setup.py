@@ -24,8 +24,8 @@ from setuptools.command.build_py import build_py
 CORE = "src/memsection/_native"
 
 #: the core of channels
-CHANNEL = [f"channel/ms_{part}.c" for part in ("end", "judge", "place", "ring", "hints", "bell", "topic", "subscriber", "holders",
-                                               "observer")]
+CHANNEL = [f"channel/ms_{part}.c" for part in (
+    "end", "judge", "place", "ring", "hints", "bell", "topic", "subscriber", "holders", "observer")]
 
 #: module, of memsection._native where nothing else is said: (its C files, whether it is for Linux only)
 EXTENSIONS: dict[str, tuple[list[str], bool]] = {
