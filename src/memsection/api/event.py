@@ -6,7 +6,6 @@ Everything about the handle itself is in ``handle``, waiting for several objects
 
 from __future__ import annotations
 
-from memsection.api.appearing import opened_async
 from memsection.api.wait import Waitable
 from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
@@ -27,6 +26,10 @@ class Event(Waitable):
 
     _type = object_types.EVENT
     _words = {"r": _LOOK, "w": a.EVENT_MODIFY_STATE, "rw": _LOOK | a.EVENT_MODIFY_STATE}
+
+    @staticmethod
+    def _open_named(access: int, attributes: s.ObjectAttributes | None) -> int:
+        return kernel.open_event(access, attributes)
 
     @classmethod
     def create(cls, name: str | None = None, *, manual_reset: bool = True, initial: bool = False,
@@ -61,50 +64,7 @@ class Event(Waitable):
         """
         kind = s.NOTIFICATION_EVENT if manual_reset else s.SYNCHRONIZATION_EVENT
         return cls._make(lambda access, attributes: kernel.create_event(access, attributes, kind, initial),
-                         kernel.open_event, name, exist_ok, inheritable, security)
-
-    @classmethod
-    def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
-             timeout: float | None = 0) -> Self:
-        """Open an event by its name.
-
-        Args:
-            name: As given to ``create``.
-            access: ``"r"`` to wait and look, ``"w"`` to set and clear, ``"rw"`` for both; or an access mask.
-            inheritable: Whether child processes get the handle.
-            timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
-
-        Rights:
-            The event must grant what ``access`` asks for.
-
-        Raises:
-            NotFoundError: Nothing has this name (FileNotFoundError).
-            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
-            AccessError: The event does not grant the access (PermissionError).
-            HandleError: The name is that of another kind of object (ValueError).
-            ArgumentError: No such name or access can be (ValueError).
-        """
-        return cls._open(kernel.open_event, name, access, inheritable, timeout)
-
-    @classmethod
-    async def open_async(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
-                         timeout: float | None = None) -> Self:
-        """As ``open``, waiting for the name without blocking the event loop.
-
-        Args:
-            name: As for ``open``.
-            access: As for ``open``.
-            inheritable: As for ``open``.
-            timeout: Seconds; for ever when omitted.
-
-        Rights:
-            As for ``open``.
-
-        Raises:
-            NameTimeoutError: Nothing had the name within the time.
-            Error: As ``open`` otherwise.
-        """
-        return await opened_async(lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout)
+                         name, exist_ok, inheritable, security)
 
     @native("event_set")
     def set(self) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from memsection.api.security import Security
+    from memsection.vocabulary import structs as s
 
 _USE = a.MUTANT_QUERY_STATE | a.SYNCHRONIZE
 
@@ -42,6 +43,10 @@ class Mutex(Waitable):
 
     _repair: Callable[[AbandonedMutexError], object] | None
     _turns: _Turns | None
+
+    @staticmethod
+    def _open_named(access: int, attributes: s.ObjectAttributes | None) -> int:
+        return kernel.open_mutant(access, attributes)
 
     @classmethod
     def _adopt(cls, handle: int) -> Self:
@@ -83,7 +88,7 @@ class Mutex(Waitable):
             >>> mutex.release(); mutex.close()
         """
         self = cls._make(lambda access, attributes: kernel.create_mutant(access, attributes, initial_owner),
-                         kernel.open_mutant, name, exist_ok, inheritable, security)
+                         name, exist_ok, inheritable, security)
         return self._with_repair(repair)
 
     @classmethod
@@ -108,7 +113,7 @@ class Mutex(Waitable):
             HandleError: The name is that of another kind of object (ValueError).
             ArgumentError: No such name or access can be (ValueError).
         """
-        return cls._open(kernel.open_mutant, name, access, inheritable, timeout)._with_repair(repair)
+        return cls._open(name, access, inheritable, timeout)._with_repair(repair)
 
     @classmethod
     async def open_async(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,

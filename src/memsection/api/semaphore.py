@@ -6,7 +6,6 @@ Everything about the handle itself is in ``handle``, waiting for several objects
 
 from __future__ import annotations
 
-from memsection.api.appearing import opened_async
 from memsection.api.wait import Waitable
 from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from memsection.api.security import Security
+    from memsection.vocabulary import structs as s
 
 _TAKE = a.SEMAPHORE_QUERY_STATE | a.SYNCHRONIZE
 _MOST = 0x7FFFFFFF
@@ -31,6 +31,10 @@ class Semaphore(Waitable):
 
     _type = object_types.SEMAPHORE
     _words = {"r": _TAKE, "w": a.SEMAPHORE_MODIFY_STATE, "rw": _TAKE | a.SEMAPHORE_MODIFY_STATE}
+
+    @staticmethod
+    def _open_named(access: int, attributes: s.ObjectAttributes | None) -> int:
+        return kernel.open_semaphore(access, attributes)
 
     @classmethod
     def create(cls, name: str | None = None, initial: int = 1, maximum: int = _MOST, *, exist_ok: bool = False,
@@ -67,50 +71,7 @@ class Semaphore(Waitable):
         """
         units, most = whole_number(initial, "initial"), whole_number(maximum, "maximum")
         return cls._make(lambda access, attributes: kernel.create_semaphore(access, attributes, units, most),
-                         kernel.open_semaphore, name, exist_ok, inheritable, security)
-
-    @classmethod
-    def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
-             timeout: float | None = 0) -> Self:
-        """Open a semaphore by its name.
-
-        Args:
-            name: As given to ``create``.
-            access: ``"r"`` to take units and look, ``"w"`` to release them, ``"rw"`` for both; or an access mask.
-            inheritable: Whether child processes get the handle.
-            timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
-
-        Rights:
-            The semaphore must grant what ``access`` asks for.
-
-        Raises:
-            NotFoundError: Nothing has this name (FileNotFoundError).
-            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
-            AccessError: The semaphore does not grant the access (PermissionError).
-            HandleError: The name is that of another kind of object (ValueError).
-            ArgumentError: No such name or access can be (ValueError).
-        """
-        return cls._open(kernel.open_semaphore, name, access, inheritable, timeout)
-
-    @classmethod
-    async def open_async(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
-                         timeout: float | None = None) -> Self:
-        """As ``open``, waiting for the name without blocking the event loop.
-
-        Args:
-            name: As for ``open``.
-            access: As for ``open``.
-            inheritable: As for ``open``.
-            timeout: Seconds; for ever when omitted.
-
-        Rights:
-            As for ``open``.
-
-        Raises:
-            NameTimeoutError: Nothing had the name within the time.
-            Error: As ``open`` otherwise.
-        """
-        return await opened_async(lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout)
+                         name, exist_ok, inheritable, security)
 
     @native("semaphore_acquire")
     def acquire(self, blocking: bool | float | None = True, timeout: float | None = -1) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from memsection.api.appearing import opened
+from memsection.api.appearing import opened, opened_async
 from memsection.api.handle import Handle, object_attributes
 from memsection.api.passing import Passable
 from memsection.nt import WaitableBase, kernel
@@ -116,6 +116,11 @@ class Waitable(Passable, WaitableBase):
 
     created: bool
 
+    @staticmethod
+    def _open_named(access: int, attributes: s.ObjectAttributes | None) -> int:
+        """Open an object of this type: the service that every type has for itself."""
+        raise NotImplementedError
+
     @classmethod
     def _adopt(cls, handle: int) -> Self:
         self = super()._adopt(handle)
@@ -130,10 +135,53 @@ class Waitable(Passable, WaitableBase):
         return self
 
     @classmethod
+    def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
+             timeout: float | None = 0) -> Self:
+        """Open an object of this type by its name.
+
+        Args:
+            name: As given to ``create``.
+            access: ``"r"`` to wait for it and look, ``"w"`` to change it (an event: set and clear; a semaphore: release),
+                ``"rw"`` for both; or an access mask.
+            inheritable: Whether child processes get the handle.
+            timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
+
+        Rights:
+            The object must grant what ``access`` asks for.
+
+        Raises:
+            NotFoundError: Nothing has this name (FileNotFoundError).
+            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
+            AccessError: The object does not grant the access (PermissionError).
+            HandleError: The name is that of another kind of object (ValueError).
+            ArgumentError: No such name or access can be (ValueError).
+        """
+        return cls._open(name, access, inheritable, timeout)
+
+    @classmethod
+    async def open_async(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
+                         timeout: float | None = None) -> Self:
+        """As ``open``, waiting for the name without blocking the event loop.
+
+        Args:
+            name: As for ``open``.
+            access: As for ``open``.
+            inheritable: As for ``open``.
+            timeout: Seconds; for ever when omitted.
+
+        Rights:
+            As for ``open``.
+
+        Raises:
+            NameTimeoutError: Nothing had the name within the time.
+            Error: As ``open`` otherwise.
+        """
+        return await opened_async(lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout)
+
+    @classmethod
     @whole
     def _make(cls, service: Callable[[int, s.ObjectAttributes | None], tuple[int, int]],
-              opening: Callable[[int, s.ObjectAttributes | None], int], name: str | None, exist_ok: bool,
-              inheritable: bool, security: Security | str | bytes | None) -> Self:
+              name: str | None, exist_ok: bool, inheritable: bool, security: Security | str | bytes | None) -> Self:
         """Create, or open what has the name already: with every right, or else with those that ``open`` asks for."""
         attributes = object_attributes(cls._type, name, inheritable=inheritable, exist_ok=exist_ok, security=security)
         try:
@@ -142,7 +190,7 @@ class Waitable(Passable, WaitableBase):
             if failure.status != st.ACCESS_DENIED or not exist_ok or name is None:
                 raise public_error(failure) from None
             try:
-                status, handle = st.OBJECT_NAME_EXISTS, opening(cls._words["rw"], attributes)
+                status, handle = st.OBJECT_NAME_EXISTS, cls._open_named(cls._words["rw"], attributes)
             except NtError:
                 raise public_error(failure) from None
         self = cls._adopt(handle)
@@ -151,16 +199,15 @@ class Waitable(Passable, WaitableBase):
 
     @classmethod
     @whole
-    def _open(cls, opening: Callable[[int, s.ObjectAttributes | None], int], name: str, access: str | int,
-              inheritable: bool, timeout: float | None) -> Self:
+    def _open(cls, name: str, access: str | int, inheritable: bool, timeout: float | None) -> Self:
         if not isinstance(name, str):
             raise TypeError(f"name: a str is needed, not {type(name).__name__}")
         mask = cls._mask(access)
         try:
-            return cls._adopt(opening(mask, object_attributes(cls._type, name, inheritable=inheritable)))
+            return cls._adopt(cls._open_named(mask, object_attributes(cls._type, name, inheritable=inheritable)))
         except NtError as failure:
             if timeout != 0 and failure.status == st.OBJECT_NAME_NOT_FOUND:
-                return opened(lambda: cls._open(opening, name, access, inheritable, 0), name, timeout)
+                return opened(lambda: cls._open(name, access, inheritable, 0), name, timeout)
             raise public_error(failure) from None
 
     def close(self) -> None:
