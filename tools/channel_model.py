@@ -18,7 +18,8 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-DEAD, DONE = "dead", "done"
+from model import DEAD, DONE, Explored, Violation, report
+
 FREE, WRITING, FULL, READING, VOID = "free", "writing", "full", "reading", "void"
 SENDING, QUEUED, HELD = "sending", "queued", "held"
 POSITIONS = 2
@@ -75,11 +76,7 @@ class State(NamedTuple):
     processes: tuple[Process, ...]
 
 
-class Violation(Exception):
-    """An invariant does not hold."""
-
-
-class Model:
+class Model(Explored[State]):
     """The protocol for some senders and receivers, with so many deaths; senders send one message each."""
 
     def __init__(self, roles: tuple[str, ...], *, deaths: int, fault: str = "", looks: bool = True,
@@ -373,34 +370,6 @@ class Model:
             raise Violation("a message was lost that nobody had in hand")
         return True
 
-    def explore(self) -> int:
-        """Visit every state; how many there are.  Violation when one must not be, or leads nowhere."""
-        before: dict[State, list[State]] = {self.start: []}
-        todo, ends = [self.start], []
-        while todo:
-            state = todo.pop()
-            self.check(state)
-            if self.finished(state):
-                ends.append(state)
-                continue
-            following = list(self.next(state))
-            if not following:
-                raise Violation("somebody waits for ever")
-            for other in following:
-                if other not in before:
-                    before[other] = []
-                    todo.append(other)
-                before[other].append(state)
-        finishing = set(ends)
-        while ends:
-            for state in before[ends.pop()]:
-                if state not in finishing:
-                    finishing.add(state)
-                    ends.append(state)
-        if len(finishing) < len(before):
-            raise Violation("somebody can no longer come to an end")
-        return len(before)
-
 
 _AT_WORK = ("take", "copy", "early", "hold", "give")
 
@@ -460,20 +429,5 @@ FAULTY: dict[str, Model] = {
 }
 
 
-def main() -> int:
-    for name, model in CONFIGURATIONS.items():
-        print(f"{name}: {model.explore()} states, all as they must be", flush=True)
-    missed = 0
-    for name, model in FAULTY.items():
-        try:
-            model.explore()
-        except Violation as violation:
-            print(f"without its rule ({FAULTS[name]}): {violation}", flush=True)
-        else:
-            missed += 1
-            print(f"NOT FOUND OUT: {name}", flush=True)
-    return 1 if missed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report(CONFIGURATIONS, FAULTY, FAULTS))

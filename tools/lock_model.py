@@ -17,7 +17,8 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-DEAD, DONE = "dead", "done"
+from model import DEAD, DONE, Explored, Violation, report
+
 #: Rules of the protocol, for leaving one out.
 FAULTS = {
     "judge without the slot's lock": "a thief only asks whether the lock is free, and swaps later",
@@ -60,11 +61,7 @@ class State(NamedTuple):
     processes: tuple[Process, ...]
 
 
-class Violation(Exception):
-    """An invariant does not hold."""
-
-
-class Model:
+class Model(Explored[State]):
     """The protocol for some processes, slots, deaths and looks."""
 
     def __init__(self, roles: tuple[str, ...], *, slots: int, deaths: int, looks: bool, fault: str = "") -> None:
@@ -210,32 +207,9 @@ class Model:
             if state.word.slot != process.slot or state.word.locked != (process.at == "holding"):
                 raise Violation("the word no longer names its owner")
 
-    def explore(self) -> int:
-        """Visit every state; how many there are.  Violation when one must not be, or leads nowhere."""
-        before: dict[State, list[State]] = {self.start: []}
-        todo, ends = [self.start], []
-        while todo:
-            state = todo.pop()
-            self.check(state)
-            following = list(self.next(state))
-            if all(process.at in (DEAD, DONE) for process in state.processes):
-                ends.append(state)
-            elif not following:
-                raise Violation("somebody sleeps for ever")
-            for other in following:
-                if other not in before:
-                    before[other] = []
-                    todo.append(other)
-                before[other].append(state)
-        finishing = set(ends)
-        while ends:
-            for state in before[ends.pop()]:
-                if state not in finishing:
-                    finishing.add(state)
-                    ends.append(state)
-        if len(finishing) < len(before):
-            raise Violation("somebody can no longer come to an end")
-        return len(before)
+    def finished(self, state: State) -> bool:
+        """Whether everybody has come to an end."""
+        return all(process.at in (DEAD, DONE) for process in state.processes)
 
 
 def _with(state: State, number: int, process: Process) -> tuple[Process, ...]:
@@ -309,20 +283,5 @@ FAULTY: dict[str, Model] = {
 }
 
 
-def main() -> int:
-    for name, model in CONFIGURATIONS.items():
-        print(f"{name}: {model.explore()} states, all as they must be")
-    missed = 0
-    for name, model in FAULTY.items():
-        try:
-            model.explore()
-        except Violation as violation:
-            print(f"without its rule ({FAULTS[name]}): {violation}")
-        else:
-            missed += 1
-            print(f"NOT FOUND OUT: {name}")
-    return 1 if missed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report(CONFIGURATIONS, FAULTY, FAULTS))

@@ -14,6 +14,7 @@ spec = importlib.util.spec_from_file_location("channel_model", SOURCE)
 assert spec is not None and spec.loader is not None
 channel_model = importlib.util.module_from_spec(spec)
 sys.modules["channel_model"] = channel_model
+sys.path.insert(0, str(SOURCE.parent))
 spec.loader.exec_module(channel_model)
 
 

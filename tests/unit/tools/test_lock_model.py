@@ -14,6 +14,7 @@ spec = importlib.util.spec_from_file_location("lock_model", SOURCE)
 assert spec is not None and spec.loader is not None
 lock_model = importlib.util.module_from_spec(spec)
 sys.modules["lock_model"] = lock_model
+sys.path.insert(0, str(SOURCE.parent))
 spec.loader.exec_module(lock_model)
 
 
