@@ -9,6 +9,7 @@ from types import ModuleType
 
 from memsection import nt
 from memsection.vocabulary import access, status
+from memsection.vocabulary.privileges import PRIVILEGES
 
 TOOL = Path(__file__).parents[3] / "tools" / "nt_constants.py"
 
@@ -37,3 +38,7 @@ def test_every_service_has_its_zw_name() -> None:
     services = {name[2:] for name in vars(nt) if name.startswith("Nt") and name != "NtError"}
     assert services == {name[2:] for name in vars(nt) if name.startswith("Zw")}
     assert all(getattr(nt, f"Nt{name}") is getattr(nt, f"Zw{name}") for name in services)
+
+
+def test_the_number_of_the_debug_privilege_is_that_of_the_table() -> None:
+    assert nt.SE_DEBUG_PRIVILEGE == PRIVILEGES["SeDebugPrivilege"]

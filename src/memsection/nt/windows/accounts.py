@@ -17,16 +17,17 @@ from memsection.vocabulary import access as a
 from memsection.vocabulary import names
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.privileges import PRIVILEGES
 from memsection.vocabulary.sid import Sid
 
 _TOKEN_USER, _TOKEN_PRIVILEGES = 1, 3  #: TOKEN_INFORMATION_CLASS
 _LARGEST_SID = 68
-#: Privileges that some operation wants: LUID, name, what is missing without it.
+#: Privileges that some operation wants: name, what is missing without it.
 _PRIVILEGES = (
-    (s.SE_DEBUG_PRIVILEGE, "SeDebugPrivilege", "handles of other users' processes are out of reach"),
-    (30, "SeCreateGlobalPrivilege", "Global\\ sections cannot be created, only opened"),
-    (4, "SeLockMemoryPrivilege", "large pages cannot be had"),
-    (16, "SeCreatePermanentPrivilege", "objects cannot be made permanent"),
+    ("SeDebugPrivilege", "handles of other users' processes are out of reach"),
+    ("SeCreateGlobalPrivilege", "Global\\ sections cannot be created, only opened"),
+    ("SeLockMemoryPrivilege", "large pages cannot be had"),
+    ("SeCreatePermanentPrivilege", "objects cannot be made permanent"),
 )
 
 
@@ -81,6 +82,6 @@ class Accounts:
         count = w.DWORD.from_buffer(buffer).value
         held = {entry.Luid for entry in (n.LuidAndAttributes * count).from_buffer(buffer, 4)}
         remedy = "have an administrator grant it (secpol.msc, user rights)"
-        checks += [s.Check(name, "ok", "held") if luid in held else s.Check(name, "note", f"not held: {lack}", remedy)
-                   for luid, name, lack in _PRIVILEGES]
+        checks += [s.Check(name, "ok", "held") if PRIVILEGES[name] in held
+                   else s.Check(name, "note", f"not held: {lack}", remedy) for name, lack in _PRIVILEGES]
         return checks
