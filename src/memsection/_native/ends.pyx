@@ -15,6 +15,8 @@ from libc.errno cimport EAGAIN, EBADF, EBADMSG, EBUSY, EINTR, EMSGSIZE, ETIMEDOU
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
+from memsection._native.deadline cimport deadline_of, ms_now
+
 cdef extern from *:
     """
     #ifdef Py_GIL_DISABLED
@@ -27,10 +29,6 @@ cdef extern from *:
 
 cdef extern from "errno.h":
     enum: ENOTCONN, EPIPE, ESTALE
-
-cdef extern from "ms_futex.h" nogil:
-    int64_t MS_FOREVER
-    int64_t ms_now()
 
 cdef extern from "ms_spin.h" nogil:
     void ms_spin_set(int64_t)
@@ -125,21 +123,6 @@ cdef enum:
 def set_spin(int64_t ns):
     """How long a wait spins at most before it sleeps; 0 for never."""
     ms_spin_set(ns)
-
-
-cdef int64_t deadline_of(object timeout) except? -1:
-    """The deadline of a timeout in seconds, from now; None is for ever, and 0 or less not at all."""
-    cdef double seconds
-    if timeout is None:
-        return MS_FOREVER
-    seconds = timeout
-    if seconds != seconds:
-        raise ValueError("a timeout is a number of seconds")
-    if seconds <= 0:
-        return 0
-    if seconds > 9e9:
-        return MS_FOREVER
-    return ms_now() + <int64_t>(seconds * 1e9)
 
 
 cdef void copy(void *target, const void *source, uint64_t length) noexcept:

@@ -14,6 +14,8 @@ from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, EINVAL, EMFILE, EOVERFLOW, 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memset
 
+from memsection._native.deadline cimport MS_FOREVER, deadline_of, ms_now
+
 from memsection._native import ledger
 
 cdef extern from "ms_atomic.h" nogil:
@@ -22,8 +24,6 @@ cdef extern from "ms_atomic.h" nogil:
     uint32_t ms_add_u32(uint32_t *, uint32_t)
 
 cdef extern from "ms_futex.h" nogil:
-    int64_t MS_FOREVER
-    int64_t ms_now()
     int ms_futex_wake(uint32_t *, int)
     void ms_futex_without_waitv(int)
 
@@ -137,21 +137,6 @@ def set_spin(int64_t ns):
 def without_waitv(bint yes):
     """For tests: behave as if the kernel could not wait for several words."""
     ms_futex_without_waitv(yes)
-
-
-cdef int64_t deadline_of(object timeout) except? -1:
-    """The deadline of a timeout in seconds, from now; None is for ever, and 0 or less not at all."""
-    cdef double seconds
-    if timeout is None:
-        return MS_FOREVER
-    seconds = timeout
-    if seconds != seconds:
-        raise ValueError("a timeout is a number of seconds")
-    if seconds <= 0:
-        return 0
-    if seconds > 9e9:
-        return MS_FOREVER
-    return ms_now() + <int64_t>(seconds * 1e9)
 
 
 cdef int run(ms_wait *wait, object act=None) except? -1000:

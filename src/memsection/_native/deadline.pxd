@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: MIT
+"""Timeouts of Python as deadlines of the core, for every door that waits."""
+
+from libc.stdint cimport int64_t
+
+cdef extern from "ms_futex.h" nogil:
+    int64_t MS_FOREVER
+    int64_t ms_now()
+
+
+cdef inline int64_t deadline_of(object timeout) except? -1:
+    """The deadline of a timeout in seconds, from now; None is for ever, and 0 or less not at all."""
+    cdef double seconds
+    if timeout is None:
+        return MS_FOREVER
+    seconds = timeout
+    if seconds != seconds:
+        raise ValueError("a timeout is a number of seconds")
+    if seconds <= 0:
+        return 0
+    if seconds > 9e9:
+        return MS_FOREVER
+    return ms_now() + <int64_t>(seconds * 1e9)
