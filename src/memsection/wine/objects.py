@@ -205,9 +205,10 @@ class _Waitable:
                 break
         return found
 
-    def _tell(self, verb: str) -> None:
-        self._helper.settle()
-        self._helper.ask(f"{verb} {self._handle}")
+    def _ask(self, verb: str) -> list[str]:
+        """The helper's answer to a command about this object."""
+        self._helper.settle()  # the result of a wait that was interrupted comes first
+        return self._helper.ask(f"{verb} {self._handle}")
 
     def is_alone(self) -> bool:
         """Whether nobody else in the prefix has the object: then it lives only because it is open here.
@@ -218,8 +219,7 @@ class _Waitable:
         Raises:
             Error: The prefix, or the helper, has ended.
         """
-        self._helper.settle()
-        return int(self._helper.ask(f"count {self._handle}")[0], 16) <= 1
+        return int(self._ask("count")[0], 16) <= 1
 
     def close(self) -> None:
         """Let go of the object.  Closing again does nothing.
@@ -267,7 +267,7 @@ class Event(_Waitable):
         Raises:
             Error: The prefix, or the helper, has ended.
         """
-        self._tell("set")
+        self._ask("set")
 
     def reset(self) -> None:
         """Make it not signaled.
@@ -278,7 +278,7 @@ class Event(_Waitable):
         Raises:
             Error: The prefix, or the helper, has ended.
         """
-        self._tell("reset")
+        self._ask("reset")
 
     def __enter__(self) -> Event:
         return self
@@ -317,7 +317,7 @@ class Mutex(_Waitable):
             AccessError: It is not owned here.
             Error: The prefix, or the helper, has ended.
         """
-        self._tell("release")
+        self._ask("release")
 
     def __enter__(self) -> Mutex:
         try:
