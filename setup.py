@@ -35,6 +35,7 @@ EXTENSIONS: dict[str, tuple[list[str], bool]] = {
     "seqlock": (["ms_seqlock.c", "ms_view.c"], False),
     "ends": (["ms_futex.c", "ms_spin.c", *CHANNEL], True),
     "observing": (["ms_futex.c", "ms_spin.c", *CHANNEL], True),
+    "readers": (["ms_readers.c", "ms_futex.c"], True),
     "atomics": ([], False),
     "guard": (["ms_guard.c"], True),
     "system": ([], True),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from memsection.api.semaphore import Semaphore
     from memsection.api.view import View
     from memsection.api.wait import wait_all, wait_any
+    from memsection.rwlock import RWLock
     from memsection.vocabulary import errors, security
     from memsection.vocabulary.errors import (
         AbandonedMutexError,
@@ -43,8 +44,8 @@ if TYPE_CHECKING:
 __all__ = [
     "ALLOCATION_GRANULARITY", "PAGE_SIZE", "AbandonedMutexError", "AccessError", "ArgumentError", "CommitError",
     "CorruptError", "EndOfChannelError", "Error", "Event", "ExistsError", "HandleError", "HeldHandle", "InPageError",
-    "MessageTooLargeError", "Mutex", "NameTimeoutError", "NoReceiverError", "NotFoundError", "Process", "Section",
-    "Security", "Semaphore", "View", "WaitTimeoutError", "debug_privilege", "errors", "popen_arguments", "security",
+    "MessageTooLargeError", "Mutex", "NameTimeoutError", "NoReceiverError", "NotFoundError", "Process", "RWLock",
+    "Section", "Security", "Semaphore", "View", "WaitTimeoutError", "debug_privilege", "errors", "popen_arguments", "security",
     "wait_all", "wait_any",
 ]
 
@@ -60,6 +61,7 @@ _HOME = {
     **dict.fromkeys(("wait_all", "wait_any"), "api.wait"),
     "Event": "api.event", "Mutex": "api.mutex", "Section": "api.section", "Security": "api.security",
     "Semaphore": "api.semaphore", "View": "api.view", "popen_arguments": "api.passing",
+    "RWLock": "rwlock",
     "errors": "vocabulary", "security": "vocabulary",
 }
 

@@ -29,6 +29,7 @@ PROGRAMS: dict[str, list[str]] = {
     "test_ms_number.c": ["ms_number.c"],
     "test_ms_protocol.c": PROTOCOL,
     "test_ms_protocol_faults.c": PROTOCOL,
+    "test_ms_readers.c": ["ms_readers.c", "ms_futex.c"],
     "test_ms_seqlock.c": ["ms_seqlock.c"],
     "test_ms_spin.c": ["ms_spin.c", "ms_futex.c"],
     "test_ms_sync.c": ["ms_futex.c", "ms_spin.c", "sync/ms_state.c", "sync/ms_object.c", "sync/ms_slot.c",

@@ -117,3 +117,51 @@ def test_who_may_only_read_a_mutex_holds_up_newcomers_with_an_error_and_nobody_e
     user.run("mine.release(); mine.close()")
     assert newcomer.value("late.acquire(5)") is True
     newcomer.run("late.release(); late.close()")
+
+
+@pytest.mark.sentence(42)
+def test_who_may_only_read_a_readers_writer_lock_holds_up_newcomers_with_an_error_and_nobody_else(
+        root: str, start: Start) -> None:
+    owner, user, newcomer, reader = start(OWNER), start(OWNER), start(OWNER), start(OTHER)
+    owner.run("from memsection import RWLock\n"
+              "made = RWLock.create('Global\\\\rw', security=Security(everyone='r'))")
+    user.run("from memsection import RWLock; mine = RWLock.open('Global\\\\rw')")
+    newcomer.run("from memsection import RWLock")
+    reader.run("from memsection import RWLock")
+    assert reader.refusal("RWLock.open('Global\\\\rw')").winerror == 5
+    reader.run("import fcntl, struct\n"
+               "fd = os.open(path, os.O_RDONLY)\n"
+               "lock = lambda first: fcntl.fcntl(fd, 37, struct.pack('hhqqi4x', fcntl.F_RDLCK, 0, (1 << 62) + first, 1, 0))\n"
+               "taken = []\n"
+               "for first in range(1 << 11):\n"
+               "    try: lock(first)\n"
+               "    except BlockingIOError: taken.append(first)\n"
+               "assert len(taken) == 2", path=f"{root}/memsection.rw")
+    refused = newcomer.refusal("RWLock.open('Global\\\\rw')")
+    assert refused.kind == "AccessError" and "may only read" in refused.text
+    owner.run("made.acquire_read()")
+    assert user.value("mine.acquire_write(timeout=0.01)") is False
+    owner.kill()
+    reader.run("for first in taken:\n"
+               "    try: lock(first)\n"
+               "    except BlockingIOError: pass")
+    assert user.value("mine.acquire_write(timeout=20)") is True
+    user.run("mine.release_write(); mine.close()")
+    reader.run("os.close(fd)")
+
+
+@pytest.mark.sentence(42)
+def test_who_may_write_a_readers_writer_lock_ends_no_wait_of_others_late(root: str, start: Start) -> None:
+    owner, other = start(OWNER), start(OTHER)
+    owner.run("from memsection import RWLock\n"
+              "made = RWLock.create('Global\\\\rw', security=Security(everyone='rw'))")
+    other.run("from memsection import RWLock\n"
+              "mine = RWLock.open('Global\\\\rw'); view = mine.section.map(); view[64:72] = b'\\1' * 8")
+    assert owner.refusal("made.acquire_read(timeout=5)").kind == "AbandonedMutexError"
+    assert owner.value("made.acquire_write(timeout=5, accept_abandoned=True)") is True
+    owner.run("made.release_write()")
+    other.run("mine.acquire_read()")
+    assert owner.value("made.acquire_write(timeout=0.01)") is False
+    other.run("view[64:72] = b'\\0\\0\\0\\0\\1\\0\\0\\0'; view.close(); mine.release_read(); mine.close()")
+    assert owner.value("made.acquire_read(timeout=5, accept_abandoned=True)") is True
+    owner.run("made.release_read(); made.close()")

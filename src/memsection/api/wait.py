@@ -64,8 +64,8 @@ class Changing:
     def _has_risen(self, above: int) -> bool:
         raise NotImplementedError
 
-    def _waiting(self) -> Any:
-        return kernel.awaited_number(*self._awaited(None))
+    def _waiting(self, after: int | None = None) -> Any:
+        return kernel.awaited_number(*self._awaited(after))
 
     def _wait(self, after: int | None, timeout: float | None) -> bool:
         buffer, above = self._awaited(after)
@@ -319,8 +319,9 @@ def wait_any(objects: Iterable[H], timeout: float | None = None, *, accept_aband
     """Wait until one of several objects can be taken, and take that one: the first in their order that can.
 
     Args:
-        objects: 1 to 64 mutexes, events, semaphores, processes and ends of channels and of latest values, in any mix.
-            An end is ready when its ``wait(timeout=0)`` is true; nothing is taken from it.
+        objects: 1 to 64 mutexes, events, semaphores, processes, sides of readers-writer locks and ends of channels
+            and of latest values, in any mix.  An end is ready when its ``wait(timeout=0)`` is true; nothing is taken
+            from it.
         timeout: Seconds; for ever when omitted.
         accept_abandoned: Whether an abandoned mutex is taken.
 
@@ -339,15 +340,19 @@ def wait_any(objects: Iterable[H], timeout: float | None = None, *, accept_aband
         CorruptError: Somebody spoiled an object.
     """
     several, end = _list(objects), _end(timeout)
+    if any(hasattr(one, "_stage") for one in several):
+        from memsection.api.staged import wait_any_in_stages
+
+        return wait_any_in_stages(several, timeout, end, accept_abandoned)
     while True:
-        waited = [_waited(one) for one in several]
+        waited = [waited_of(one) for one in several]
         if None in waited:
             return _any_by_looking(several, timeout, accept_abandoned)
         try:
-            status = kernel.wait_for_multiple_objects(waited, s.WAIT_ANY, _left(timeout, end), careful=not accept_abandoned)
+            status = kernel.wait_for_multiple_objects(waited, s.WAIT_ANY, left_of(timeout, end), careful=not accept_abandoned)
         except AbandonedNtError as failure:
             found = several[failure.index]
-            if _repaired(found, failure):
+            if repaired(found, failure):
                 return found
             continue
         except NtError as failure:
@@ -400,18 +405,21 @@ def wait_all(objects: Iterable[Handle | End], timeout: float | None = None, *, a
     several, end = _list(objects), _end(timeout)
     while True:
         try:
-            return kernel.wait_for_multiple_objects([_waited(one) for one in several], s.WAIT_ALL, _left(timeout, end),
+            return kernel.wait_for_multiple_objects([waited_of(one) for one in several], s.WAIT_ALL, left_of(timeout, end),
                                                     careful=not accept_abandoned) != st.TIMEOUT
         except AbandonedNtError as failure:
             found: Any = several[failure.index]
-            if _repaired(found, failure):
+            if repaired(found, failure):
                 found.release()  # only a mutex is repaired
         except NtError as failure:
             raise public_error(failure) from None
 
 
-def _waited(one: Any) -> Any:
+def waited_of(one: Any) -> Any:
     """What the kernel waits for: a handle, or what an end of a channel says of itself."""
+    if hasattr(one, "_stage"):
+        raise ArgumentError("wait_all: a side of a readers-writer lock is not taken together with other objects; take it "
+                            "alone, or with wait_any")
     waiting = getattr(one, "_waiting", None)
     return one.handle if waiting is None else waiting()
 
@@ -427,11 +435,11 @@ def _end(timeout: float | None) -> float:
     return 0.0 if timeout is None else time.monotonic() + seconds(timeout)
 
 
-def _left(timeout: float | None, end: float) -> int | None:
+def left_of(timeout: float | None, end: float) -> int | None:
     return None if timeout is None else units(end - time.monotonic() if timeout > 0 else 0)
 
 
-def _repaired(found: Any, failure: AbandonedNtError) -> bool:
+def repaired(found: Any, failure: AbandonedNtError) -> bool:
     """Take an abandoned mutex that can be repaired; False when somebody else was faster."""
     if getattr(found, "_repair", None) is None:
         raise public_error(failure) from None

@@ -18,7 +18,8 @@ from memsection.vocabulary.structs import NamedObject
 from memsection.vocabulary.text import shown
 
 _LONGEST, _MOST = 40, 8  #: characters of a name, and names of columns or fields, in a line
-_KINDS = ("array", "arrow", "record", "latest", "pickle")
+_KINDS = ("array", "arrow", "record", "latest", "pickle", "rwlock")
+_WORDS = {"pickle": "pickled object", "rwlock": "readers-writer lock"}
 _NUMPY = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 
 
@@ -43,7 +44,7 @@ class Content:
             return f"{facts['count']} record{'s' * (facts['count'] != 1)} {facts['name']}: {_list(facts['fields'])}"
         if kind == "latest":
             return f"latest {facts['name']}: {_list(facts['fields'])}" if "fields" in facts else "latest value"
-        return "pickled object" if kind == "pickle" else ""
+        return _WORDS.get(str(kind), "")
 
 
 _NOTHING = Content({})
@@ -92,7 +93,7 @@ def _facts(described: schema.Facts) -> dict[str, Any]:
             facts |= {"name": shown(described.get("name"), 200),
                       "fields": [{"name": shown(field.name, 200), "type": _type(field.type)} for field in fields]}
         return facts | ({"count": _count(described["count"]), "name": facts["name"]} if kind == "record" else {})
-    if kind == "pickle":
+    if kind in _WORDS:
         return facts
     raise errors.CorruptError(f"description: {shown(kind, 40)}")
 

@@ -144,6 +144,8 @@ INVALID_IMAGE_NOT_MZ = _s(0xC000012F, "STATUS_INVALID_IMAGE_NOT_MZ", 193, _errno
 PIPE_BROKEN = _s(0xC000014B, "STATUS_PIPE_BROKEN", 109, _errno.EPIPE, "nobody is at the other end")
 MUTANT_LIMIT_EXCEEDED = _s(0xC0000191, "STATUS_MUTANT_LIMIT_EXCEEDED", 587, _errno.EOVERFLOW,
                            "the mutex was taken too often")
+POSSIBLE_DEADLOCK = _s(0xC0000194, "STATUS_POSSIBLE_DEADLOCK", 1131, _errno.EDEADLK,
+                       "this thread would wait for itself")
 MESSAGE_NOT_FOUND = _s(0xC0000109, "STATUS_MESSAGE_NOT_FOUND", 317, _errno.ENOMSG, "no text for this message")
 RESOURCE_LANG_NOT_FOUND = _s(0xC0000204, "STATUS_RESOURCE_LANG_NOT_FOUND", 1815, _errno.ENOMSG, "no text in this language")
 NOT_SAME_OBJECT = _s(0xC00001AC, "STATUS_NOT_SAME_OBJECT", 1656, _errno.EINVAL, "not the same object")
