@@ -14,7 +14,7 @@ Start = Callable[..., Program]
 #: A thread that keeps starting programs, and closes meanwhile; what is there at the end, without any further operation.
 STORM = """
 import subprocess, threading
-from memsection.nt.linux import closing
+from memsection.nt.linux.names import closing
 patience = closing.PATIENCE_SECONDS, closing.NO_CHILD_SECONDS
 closing.PATIENCE_SECONDS = closing.NO_CHILD_SECONDS = 10  # whatever else the machine does
 ends = threading.Event()
@@ -65,7 +65,7 @@ def test_a_close_leaves_no_name_while_another_thread_starts_programs(root: str, 
 
 SLOW = """
 import subprocess, threading
-from memsection.nt.linux import closing
+from memsection.nt.linux.names import closing
 thing = Section.create(name, 4096)
 r, w = os.pipe()
 def start():
@@ -83,7 +83,8 @@ there = os.path.exists(path)
 def test_a_close_waits_for_a_child_that_comes_to_exec_soon(root: str, start: Start, prefix: str) -> None:
     program = start(0)
     path = f"{root}/memsection.slow" if prefix else f"{root}/memsection-0/slow"
-    program.run("from memsection.nt.linux import closing\nclosing.PATIENCE_SECONDS, patience = 30, closing.PATIENCE_SECONDS")
+    program.run("from memsection.nt.linux.names import closing\n"
+                "closing.PATIENCE_SECONDS, patience = 30, closing.PATIENCE_SECONDS")
     program.run(SLOW, name=f"{prefix}slow", path=path, seconds=0.2)
     assert program.value("there") is False
     program.run("thread.join(); os.close(r); os.close(w); closing.PATIENCE_SECONDS = patience")

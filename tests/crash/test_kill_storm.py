@@ -18,7 +18,7 @@ from support.objects import leaves_nothing, unique_name
 from support.workers import fork, until
 
 from memsection import Section
-from memsection.nt.linux import namespace
+from memsection.nt.linux.names import namespace
 
 _left = pytest.fixture(autouse=True)(leaves_nothing)
 WORKERS, NAMES = 4, 2

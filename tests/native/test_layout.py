@@ -11,7 +11,8 @@ if sys.platform != "linux":
     pytest.skip("the steps are for Linux", allow_module_level=True)
 
 from memsection._native import protocol
-from memsection.nt.linux import control_page, handles, namespace
+from memsection.nt.linux.bodies import control_page, position
+from memsection.nt.linux.names import locators
 from memsection.vocabulary import protection
 
 C = protocol.layout()
@@ -27,16 +28,16 @@ def test_the_control_page_is_where_and_what_the_object_manager_says() -> None:
 
 
 def test_the_locator_is_what_the_object_manager_says() -> None:
-    assert namespace.LAYOUT == (64, C["hints"], C["locator"])
-    assert namespace._MAGIC == bytes(C["locator_magic"]) + b"\0"  # type: ignore[call-overload]
-    assert namespace._VERSION == C["locator_version"]
-    assert namespace._HEAD.size == 48
+    assert locators.LAYOUT == (64, C["hints"], C["locator"])
+    assert locators._MAGIC == bytes(C["locator_magic"]) + b"\0"  # type: ignore[call-overload]
+    assert locators._VERSION == C["locator_version"]
+    assert locators._HEAD.size == 48
 
 
 def test_the_position_of_a_handle_is_what_the_object_manager_says() -> None:
-    assert (handles.TAG, handles.REVOKED, handles.PROTECTED, handles.GIVEN) == (
+    assert (position.TAG, position.REVOKED, position.PROTECTED, position.GIVEN) == (
         C["tag"], C["revoked"], C["protected"], C["given"])
-    assert handles.position(0, 0) == handles.TAG | 1 << int(C["data_shift"])
+    assert position.position(0, 0) == position.TAG | 1 << int(C["data_shift"])
 
 
 def test_pages_and_granularity_are_the_vocabularys() -> None:

@@ -11,7 +11,7 @@ from support.users import Program
 
 Start = Callable[..., Program]
 VICTIM, MALLORY, FRIEND = 12345, 12346, 12347
-LIE = ("from memsection.nt.linux import control_page\n"
+LIE = ("from memsection.nt.linux.bodies import control_page\n"
        "import struct\n"
        "def lead_elsewhere(fd, target):\n"
        "    size = os.fstat(fd).st_size\n"

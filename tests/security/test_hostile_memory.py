@@ -131,7 +131,7 @@ def test_a_descriptor_that_a_peer_wrote_into_the_page_opens_nothing(root: str, s
     owner, peer, stranger = start(OWNER), start(PEER), start(STRANGER)
     owner.run(f"made = Section.create('Global\\\\victim', 8192, security=Security(users={{{PEER}: 'rw'}}))")
     peer.run("s = Section.open('Global\\\\victim')\n"
-             "from memsection.nt.linux import control_page\n"
+             "from memsection.nt.linux.bodies import control_page\n"
              "from memsection.vocabulary import sddl\n"
              f"lie = sddl.parse('O:S-1-22-1-{OWNER}D:NO_ACCESS_CONTROL').to_bytes()\n"
              "fd = os.open(path, os.O_RDWR); control_page.write_descriptor(fd, control_page.read(fd, os.fstat(fd).st_size),"

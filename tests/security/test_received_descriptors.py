@@ -22,7 +22,9 @@ import memsection
 from memsection import AccessError, Event, HandleError, InPageError, Mutex, Section, Semaphore
 from memsection.api import passing
 from memsection.nt import kernel
-from memsection.nt.linux import filelocks, lifetime, objects
+from memsection.nt.linux.bodies import file_locks
+from memsection.nt.linux.handles import create_open
+from memsection.nt.linux.system import descriptions
 
 TAG = 1 << 62
 _left = pytest.fixture(autouse=True)(leaves_nothing)
@@ -41,8 +43,8 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lifetime, "LOCK_PATIENCE_SECONDS", 0.05)
-    monkeypatch.setattr(objects, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(descriptions, "LOCK_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(create_open, "PATIENCE_SECONDS", 0.05)
 
 
 def lie(kind: type, *fds: int) -> tuple[bytes, list[tuple[int, int, array.array[int]]]]:
@@ -229,8 +231,9 @@ def test_a_lock_that_somebody_keeps_on_an_object_holds_nobody_up(way: str, prefi
     """Somebody took the handle's own lock away (a forked child can), and keeps an exclusive one."""
     name = unique_name(prefix)
     with worker() as other:
-        other.run("thing = Section.create(name, 4096)\nfrom memsection.nt.linux import lifetime, objects\n"
-                  "lifetime.LOCK_PATIENCE_SECONDS = objects.PATIENCE_SECONDS = 0.05\n"
+        other.run("thing = Section.create(name, 4096)\nfrom memsection.nt.linux.handles import create_open\n"
+                  "from memsection.nt.linux.system import descriptions\n"
+                  "descriptions.LOCK_PATIENCE_SECONDS = create_open.PATIENCE_SECONDS = 0.05\n"
                   "keeper = os.open(f'/proc/self/fd/{thing.fileno()}', os.O_RDONLY)\n"
                   "fcntl.flock(thing.fileno(), fcntl.LOCK_UN); fcntl.flock(keeper, fcntl.LOCK_EX)", name=name)
         if way.startswith("thing"):
@@ -285,11 +288,11 @@ def test_the_statement_about_a_file_stays_with_the_sender(sockets: tuple[socket.
     with Section.from_file(tmp_path / "file") as section:
         section.send(sockets[0])
         fds = receive(sockets[1])
-        filelocks._set(fds[1], filelocks._F_UNLCK, 0, 1 << 20)
+        file_locks._set(fds[1], file_locks._F_UNLCK, 0, 1 << 20)
         os.close(fds[0])
         os.close(fds[1])
         fd = os.open(tmp_path / "file", os.O_RDONLY)
-        assert filelocks.section_in_use(fd)
+        assert file_locks.section_in_use(fd)
         os.close(fd)
 
 

@@ -17,7 +17,8 @@ from support.objects import unique_name
 from support.users import SOURCE, Program, start
 
 from memsection import Error, Event, Mutex, Semaphore, errors, wait_all, wait_any
-from memsection.nt.linux import control_page, objects
+from memsection.nt.linux.bodies import control_page
+from memsection.nt.linux.handles import table
 from memsection.vocabulary import status as st
 
 ALICE, BOB = 12345, 12346
@@ -26,7 +27,7 @@ ROUNDS = 300
 
 def page_of(one: Any) -> tuple[int, int]:
     """A descriptor of an object's body that can be written, and where its last page begins."""
-    handle = objects.lookup(one.handle)
+    handle = table.lookup(one.handle)
     assert handle.obj.facts is not None
     return handle.fd, handle.obj.facts.body_size - 4096
 
@@ -129,11 +130,11 @@ def test_a_global_body_that_is_cut_kills_nobody(root: str) -> None:
     program = f"""
 import os
 from memsection import *
-from memsection.nt.linux import objects
+from memsection.nt.linux.handles import table
 mutex, event = Mutex.create({name!r}, initial_owner=True), Event.create({name + "e"!r})
 event.set()
 for one in (mutex, event):
-    os.ftruncate(objects.lookup(one.handle).fd, 0)
+    os.ftruncate(table.lookup(one.handle).fd, 0)
 for call in (mutex.release, lambda: mutex.acquire(0.05), lambda: mutex.acquire(0.05), lambda: event.wait(0.05), event.set):
     try:
         call()

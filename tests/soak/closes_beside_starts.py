@@ -18,7 +18,7 @@ from support.storms import Storm, main  # noqa: E402  (after the path)
 PROGRAM = r"""
 import json, os, random, subprocess, sys, threading, time
 from memsection import Error, Event, Section
-from memsection.nt.linux import closing
+from memsection.nt.linux.names import closing
 
 ends, counts, lock = time.monotonic() + float(sys.argv[1]), dict(closes=0, starts=0, late=0, raw=0), threading.Lock()
 root = os.environ['MEMSECTION_ROOT']

@@ -71,7 +71,7 @@ def child() -> None:
     try:
         from memsection import Mutex, Section
         from memsection.nt import kernel
-        from memsection.nt.linux import memory
+        from memsection.nt.linux.views import regions
         from memsection.vocabulary.structs import CURRENT_PROCESS
 
         with Section.create(size=4096) as section, section.map() as view:
@@ -80,7 +80,7 @@ def child() -> None:
             pass
         for entry in kernel.process_handles(os.getpid()):
             kernel.close(entry.handle)
-        for address in list(memory._regions):  # views of threads that are not here: fork(2) copies them, as any mapping
+        for address in list(regions.regions_by_base):  # views of threads that are not here: fork(2) copies them, as any mapping
             kernel.unmap_view(CURRENT_PROCESS, address)
         more = [entry for entry in memory_descriptors() if "memsection" in entry]
         status = EXTRA if more else GOOD

@@ -21,7 +21,7 @@ from support.storms import Storm, main  # noqa: E402  (after the path)
 from support.workers import fork, reap  # noqa: E402
 
 from memsection import Error, Event, Mutex, Section, Semaphore  # noqa: E402
-from memsection.nt.linux import lifetime  # noqa: E402
+from memsection.nt.linux.system import descriptions  # noqa: E402
 
 KINDS = {1: Section, 2: Mutex, 3: Event, 4: Semaphore}
 PATIENCE = 60.0  #: seconds without an answer of the receiver
@@ -30,7 +30,7 @@ BATCH = 200
 
 def receive(sock: socket.socket) -> None:
     """The honest side: take a handle of the kind that it is told, use it, and say what came of it."""
-    lifetime.LOCK_PATIENCE_SECONDS = 0.02
+    descriptions.LOCK_PATIENCE_SECONDS = 0.02
     while True:
         told = sock.recv(1)
         if not told:

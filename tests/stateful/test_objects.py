@@ -20,7 +20,8 @@ from support.histories import how, options
 from support.users import Program, Refused
 from support.workers import worker
 
-from memsection.nt.linux import lifetime, namespace
+from memsection.nt.linux.names import locators, namespace
+from memsection.nt.linux.system import proc
 
 PROCESSES = 3
 NAMES = ("one", "Global\\two", "three")
@@ -98,13 +99,13 @@ class Histories(RuleBasedStateMachine):
             path = namespace.path_of(directory)
             for file in os.listdir(path):
                 if self.run in file:  # killed at the end: what is left must be what sweeping removes
-                    assert directory == "global" or not list(lifetime.search(self._identity(path, file)))
+                    assert directory == "global" or not list(proc.search(self._identity(path, file)))
                     os.unlink(f"{path}/{file}")
 
     @staticmethod
     def _identity(path: str, file: str) -> tuple[int, ...]:
         with open(f"{path}/{file}", "rb") as stream:
-            locator = namespace.read_locator(stream.fileno(), os.fstat(stream.fileno()).st_size)
+            locator = locators.read_locator(stream.fileno(), os.fstat(stream.fileno()).st_size)
         assert locator is not None
         return locator.identity
 

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from memsection import Event, Mutex, Section
-from memsection.nt.linux import duplicate, namespace, objects
+from memsection.nt.linux.handles import state
+from memsection.nt.linux.names import namespace
 
 
 @contextmanager
@@ -55,9 +56,10 @@ def busy(name: str, threads: int = 4, pause: float = 0) -> Iterator[list[str]]:
 
 def unknown_descriptors() -> list[str]:
     """The descriptors of objects in this process that no table knows."""
-    known = {fd for handle in objects._table.values() for fd in (handle.fd, handle.data_fd)}
-    known |= {fd for obj in objects._by_identity.values() for fd in (obj.locator_fd, obj.view_ro, obj.view_rw)}
-    known |= {found[0] for found in namespace._directories.values()} | {fd for given in duplicate._given for fd in given[:3]}
+    known = {fd for handle in state.handles.values() for fd in (handle.fd, handle.data_fd)}
+    known |= {fd for obj in state.objects_by_identity.values() for fd in (obj.locator_fd, obj.view_ro, obj.view_rw)}
+    known |= {found[0] for found in namespace.known_directories.values()}
+    known |= {fd for given in state.pending_transfers for fd in given[:3]}
     found = []
     for fd in os.listdir("/proc/self/fd"):
         with suppress(FileNotFoundError):

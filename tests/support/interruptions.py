@@ -22,7 +22,8 @@ from typing import Any
 import memsection
 from memsection import Event, Mutex, Process, Section, Semaphore, wait_all, wait_any, win32
 from memsection.nt import kernel, linux  # noqa: F401  # Linux only
-from memsection.nt.linux import namespace, objects
+from memsection.nt.linux.handles import state
+from memsection.nt.linux.names import namespace
 
 LIBRARY = os.path.dirname(os.path.abspath(memsection.__file__))
 
@@ -132,7 +133,7 @@ def holdings(name: str) -> dict[str, object]:
     return {"descriptors": fds,
             "handles": {(each.type_name, each.handle) for each in kernel.process_handles(os.getpid())},
             "names": {file for which in ("local", "global") for file in os.listdir(namespace.path_of(which)) if name in file},
-            "mappings": mapped, "objects": len(objects._by_identity)}
+            "mappings": mapped, "objects": len(state.objects_by_identity)}
 
 
 def difference(before: dict[str, object], after: dict[str, object]) -> dict[str, object]:

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from memsection.nt.linux import namespace
+from memsection.nt.linux.names import namespace
 from support.objects import leaves_nothing
 
 

@@ -21,7 +21,7 @@ LINUX_ONLY = {
     "compat/test_cpython_suite.py": "runs CPython's own tests, which Windows distributions of Python leave out",
     "compat/test_queues.py": "there are no channels on Windows yet",
     "compat/test_queues_suite.py": "there are no channels on Windows yet",
-    "crash/": "kills a process before and after each Linux system call, through the table of nt.linux.syscalls",
+    "crash/": "kills a process before and after each Linux system call, through the table of nt.linux.system.syscalls",
     "interop/": "drives a Windows program in Wine from a Linux process",
     "mirror/": "its programs are driven through pipes with select(2), and some of its hosts are network namespaces",
     "native/": "compiles and runs the C of the futex, mutex and fault guard cores, which exist on Linux only",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Dying, or failing, at the n-th system call: the table of ``nt.linux.syscalls`` wrapped, in a forked child.
+"""Dying, or failing, at the n-th system call: the table of ``nt.linux.system.syscalls`` wrapped, in a forked child.
 
 It wraps the table and forks; what is swept over, and what is audited afterwards, stands in the tests.
 """
@@ -19,7 +19,7 @@ PATIENCE = 20.0  #: seconds until a child counts as hanging
 
 def callables() -> list[str]:
     """The names of the system calls in the table."""
-    from memsection.nt.linux import syscalls
+    from memsection.nt.linux.system import syscalls
 
     return [name for name, value in vars(syscalls).items() if callable(value) and not name.startswith("_")]
 
@@ -29,7 +29,8 @@ def wrap(around: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Cal
 
     The short way in native code does not use the table: it is closed meanwhile.
     """
-    from memsection.nt.linux import quick, syscalls
+    from memsection.nt.linux.services import quick
+    from memsection.nt.linux.system import syscalls
 
     was_open = quick.switch(False)
     before = {name: getattr(syscalls, name) for name in callables()}
@@ -181,7 +182,7 @@ def attempt_without(space: dict[str, Any], prepare: str, operation: str, number:
 def _without(space: dict[str, Any], prepare: str, operation: str, number: int) -> str:
     import memsection
 
-    exec("from memsection.nt.linux import namespace as _n; _n.local_directory(); _n.global_directory()", space)
+    exec("from memsection.nt.linux.names import namespace as _n; _n.local_directory(); _n.global_directory()", space)
     space["must"] = must
     exec(prepare, space)
     before, names = holdings(), set(space)

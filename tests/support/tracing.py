@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Dying at the n-th system call that the kernel sees: a forked child is traced (ptrace(2)) and killed at it.
 
-For what does not go through the table of ``nt.linux.syscalls``: native code.  Needs a parent that may trace its children.
+For what does not go through the table of ``nt.linux.system.syscalls``: native code.  Needs a parent that may trace its
+children.
 """
 
 from __future__ import annotations

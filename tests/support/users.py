@@ -58,7 +58,7 @@ class Program:
 
     def enter(self, root: str) -> None:
         """Use another namespace from now on (MEMSECTION_ROOT)."""
-        self.run("from memsection.nt.linux import namespace as _namespace\n"
+        self.run("from memsection.nt.linux.names import namespace as _namespace\n"
                  "os.environ['MEMSECTION_ROOT'] = _root; _namespace.reset(); _names = set(globals())", _root=root)
 
     def leave(self) -> None:

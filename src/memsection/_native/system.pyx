@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """System calls on Linux that the standard library lacks, or takes no address for.
 
-One door each: convert, drop the GIL, call, raise OSError.  It decides nothing; ``nt.linux.syscalls`` is who calls it.
+One door each: convert, drop the GIL, call, raise OSError.  It decides nothing; ``nt.linux.system.syscalls`` is who calls it.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize

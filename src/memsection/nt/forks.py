@@ -19,8 +19,9 @@ NEEDED: dict[str, tuple[str, ...]] = {
         "memsection.vocabulary.errors", "memsection.vocabulary.names", "memsection.vocabulary.sddl",
         "memsection.vocabulary.status",
         *(f"memsection.nt.linux.{name}" for name in (
-            "diagnosis", "duplicate", "event", "file", "filelocks", "inspection", "lifetime", "mutex", "passing",
-            "process", "search", "semaphore", "succession"))),
+            "bodies.announcement", "inspect.diagnosis", "inspect.mappings", "inspect.search", "transfer.duplicate",
+            "transfer.give", "transfer.passing", "types.file", "types.succession", "types.token", "views.allocate",
+            "views.flush", "views.peers", "views.query", "waiting.appearance", "waiting.watch"))),
     "memsection.api.handle": (
         "socket", "subprocess", "warnings",
         *(f"memsection.api.{name}" for name in (

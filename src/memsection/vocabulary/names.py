@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Object names: the directories, the prefixes that Win32 names use, and what is a valid name.
 
-Pure text.  How a name becomes a file is in ``nt.linux.namespace``.
+Pure text.  How a name becomes a file is in ``nt.linux.names``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Page protections, section attributes, memory states: the numbers, and which combinations are legal.
 
-Values are those of winnt.h.  What a protection means for a mapping on Linux is in ``nt.linux.section``.
+Values are those of winnt.h.  What a protection means for a mapping on Linux is in ``nt.linux.system.addresses``.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 
 Pure decisions over descriptors, the same on every system that has no access check of its own.  The forms of a
 descriptor stand in ``descriptor`` and ``sddl``, SIDs in ``sid``; what the Linux kernel can be told of a descriptor is
-in ``nt.linux.acl``.  This is also the module that users get as ``memsection.security``.
+in ``nt.linux.bodies.permissions``.  This is also the module that users get as ``memsection.security``.
 """
 
 from __future__ import annotations

@@ -167,7 +167,7 @@ def test_nobody_looks_while_nothing_happens(name: str, monkeypatch: pytest.Monke
 def test_without_watches_it_looks_now_and_then(scope: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import errno
 
-    from memsection.nt.linux import syscalls
+    from memsection.nt.linux.system import syscalls
 
     def none_left() -> int:
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

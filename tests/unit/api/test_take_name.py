@@ -23,7 +23,7 @@ def names() -> Iterator[Path]:
     """The directory of Local names, which must have nothing of these tests left."""
     with Section.create(f"{NAME}-probe", 1):
         pass
-    from memsection.nt.linux import namespace
+    from memsection.nt.linux.names import namespace
 
     directory = Path(namespace.path_of("local"))
     yield directory
@@ -116,7 +116,7 @@ def test_death_in_the_middle_leaves_a_name_that_works(names: Path, killed_before
     with worker() as other:
         other.run(
             f"a = Section.create({NAME!r}, 4096); b = Section.create(size=4096)\n"
-            "from memsection.nt.linux import syscalls"
+            "from memsection.nt.linux.system import syscalls"
         )
         with Section.open(NAME, access="rw") as kept:
             other.run(f"syscalls.{killed_before} = lambda *a, **k: os.kill(os.getpid(), 9)")

@@ -190,13 +190,13 @@ def test_flushing_a_stale_view_is_an_error(successor: bool, tmp_path: Path) -> N
 @pytest.mark.invariant("M2")
 def test_a_view_that_is_unmapped_while_it_is_flushed_is_not_called_flushed(tmp_path: Path,
                                                                            monkeypatch: pytest.MonkeyPatch) -> None:
-    from memsection.nt.linux import memory
+    from memsection.nt.linux.system import syscalls
 
     path = tmp_path / "file"
     path.write_bytes(bytes(4096))
     with Section.from_file(path, access="rw") as file:
         stale = file.map()
-        monkeypatch.setattr(memory.sys_, "msync", lambda address, size: kernel.unmap_view(s.CURRENT_PROCESS, address))
+        monkeypatch.setattr(syscalls, "msync", lambda address, size: kernel.unmap_view(s.CURRENT_PROCESS, address))
         with pytest.raises(errors.ArgumentError, match="unmapped"):
             stale.flush()
         stale.close()

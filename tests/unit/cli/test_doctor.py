@@ -27,7 +27,7 @@ def found(name: str) -> Check:
 @pytest.fixture
 def namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], None]:
     """Uses another directory of names."""
-    from memsection.nt.linux import namespace as module
+    from memsection.nt.linux.names import namespace as module
 
     def use(path: Path) -> None:
         monkeypatch.setenv("MEMSECTION_ROOT", str(path))
@@ -41,7 +41,7 @@ def namespace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The kernel's files, as the test writes them; others as they are."""
-    from memsection.nt.linux import commit
+    from memsection.nt.linux.bodies import commit
 
     real, written = commit.read, {}
     monkeypatch.setattr(commit, "read", lambda path: written.get(path, real(path)))
@@ -96,7 +96,8 @@ def test_few_descriptors_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_logout_clean_up_is_noted_for_whom_it_hits(files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    from memsection.nt.linux import diagnosis, syscalls
+    from memsection.nt.linux.inspect import diagnosis
+    from memsection.nt.linux.system import syscalls
 
     monkeypatch.setattr(os.path, "isdir", lambda path: path == "/run/systemd/system")
     monkeypatch.setattr(os.path, "exists", lambda path: path.endswith("systemd-logind"))

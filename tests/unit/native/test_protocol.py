@@ -16,7 +16,8 @@ if sys.platform != "linux":
     pytest.skip("the steps are for Linux", allow_module_level=True)
 
 from memsection._native import ledger, protocol
-from memsection.nt.linux import control_page, namespace
+from memsection.nt.linux.bodies import control_page
+from memsection.nt.linux.names import locators
 
 NAME = b"\\Sessions\\0\\BaseNamedObjects\\a"
 CHECKSUM = zlib.crc32(NAME)
@@ -49,7 +50,7 @@ def create(flags: int = protocol.SEAL, directory: int = -1, name: bytes = NAME) 
 
 
 def publish(directory: int, made: protocol.Made) -> int:
-    return protocol.publish(directory, b"a", 1, made[1], made[2], namespace.pid_namespace(), NAME,
+    return protocol.publish(directory, b"a", 1, made[1], made[2], locators.pid_namespace(), NAME,
                             CHECKSUM, PID, made[0])
 
 
@@ -92,12 +93,12 @@ def test_a_read_only_handle_replaces_the_descriptor_that_made_it() -> None:
 def test_a_published_name_is_found_and_goes_with_the_last_handle(directory: int) -> None:
     made = create()
     locator = publish(directory, made)
-    facts = namespace.read_locator(locator, os.fstat(locator).st_size)
+    facts = locators.read_locator(locator, os.fstat(locator).st_size)
     assert facts is not None
     assert (facts.identity, facts.name) == ((made[1], made[2]), NAME.decode())
     with pytest.raises(FileExistsError):
         publish(directory, made)
-    found = protocol.find(directory, b"a", NAME, CHECKSUM, namespace.pid_namespace(), UID, True)
+    found = protocol.find(directory, b"a", NAME, CHECKSUM, locators.pid_namespace(), UID, True)
     assert found[0] == protocol.FOUND
     assert found[3:8] == (made[1], made[2], SIZE + 4096, PID, made[0])
     assert found[8]
@@ -106,7 +107,7 @@ def test_a_published_name_is_found_and_goes_with_the_last_handle(directory: int)
     assert not last
     ledger.close(probe)
     protocol.leave_hint(locator, found[9], 4, 77, 8)
-    again = namespace.read_locator(locator, os.fstat(locator).st_size)
+    again = locators.read_locator(locator, os.fstat(locator).st_size)
     assert again is not None
     assert again.hints == [(PID, made[0]), (77, 8)]
     protocol.give_up(found[1], directory, b"a", False)
@@ -114,19 +115,19 @@ def test_a_published_name_is_found_and_goes_with_the_last_handle(directory: int)
     for fd in (locator, found[2]):
         ledger.close(fd)
     with pytest.raises(FileNotFoundError):
-        protocol.find(directory, b"a", NAME, CHECKSUM, namespace.pid_namespace(), UID, True)
+        protocol.find(directory, b"a", NAME, CHECKSUM, locators.pid_namespace(), UID, True)
 
 
 def test_a_search_goes_on_where_hints_end(directory: int) -> None:
     made = create()
     locator = publish(directory, made)
     protocol.leave_hint(locator, b"", 0, 1, 0)
-    lost = protocol.find(directory, b"a", NAME, CHECKSUM, namespace.pid_namespace(), UID, False)
+    lost = protocol.find(directory, b"a", NAME, CHECKSUM, locators.pid_namespace(), UID, False)
     assert lost[0] == protocol.LOST
     outcome, found, device, inode, pid_namespace, hints, is_exclusive = protocol.open_locator(
         directory, b"a", NAME, CHECKSUM, UID, True)
     assert (outcome, device, inode, is_exclusive) == (protocol.FOUND, made[1], made[2], False)
-    assert pid_namespace == namespace.pid_namespace()
+    assert pid_namespace == locators.pid_namespace()
     assert protocol.hints_of(hints) == [(1, 0)]
     assert protocol.open_body(PID, directory, device, inode, False) == -1
     body = protocol.open_body(PID, made[0], device, inode, False)

@@ -5,9 +5,8 @@ assert sys.platform == "linux"
 
 from typing import Any
 
-from memsection.nt.linux.control_page import Facts
-from memsection.nt.linux.handles import Handle
-from memsection.nt.linux.objects import LocalObject
+from memsection.nt.linux.bodies.control_page import Facts
+from memsection.nt.linux.handles.record import Handle, LocalObject
 from memsection.vocabulary.object_types import ObjectType
 
 class HandleRecord:

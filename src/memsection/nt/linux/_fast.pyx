@@ -2,7 +2,7 @@
 # cython: auto_pickle=False
 """The short way: opening, creating, mapping, unmapping and closing when nothing about it is unusual.
 
-It does what ``objects``, ``lifetime``, ``section`` and ``memory`` do, system call for system call, in one step of native
+It does what ``handles``, ``names``, ``types.section`` and ``views`` do, system call for system call, in one step of native
 code; they are the reference.  It decides nothing: at the first thing that is not as expected it undoes what it did and
 leaves the whole operation to them (a function then gives None, a service calls the slow one), so every error, every
 repair and every wait is theirs.  It also holds the records that both ways share.
@@ -154,7 +154,7 @@ cdef extern from *:
 # ---------------------------------------------------------------------- records, shared with the Python code
 
 cdef class HandleRecord:
-    """The fields of ``handles.Handle``."""
+    """The fields of ``record.Handle``."""
 
     cdef public object value, kind, obj
     cdef public int fd, data_fd
@@ -172,7 +172,7 @@ cdef class HandleRecord:
 
 
 cdef class ObjectRecord:
-    """The fields of ``objects.LocalObject``."""
+    """The fields of ``record.LocalObject``."""
 
     cdef public object directory, facts, identity, kind, name, place, place_key, state
     cdef public set handles
@@ -219,7 +219,7 @@ cdef class FactsRecord:
 
 
 cdef class RegionRecord:
-    """The fields of ``memory.Region``.  Calling one unmaps it, unless that was done already."""
+    """The fields of ``regions.Region``.  Calling one unmaps it, unless that was done already."""
 
     cdef public uint64_t base, size, offset, bitmap, bitmap_size
     cdef public uint32_t protection, modifiers
@@ -231,7 +231,7 @@ cdef class RegionRecord:
 
 
 cdef class AbsentRecord:
-    """The field of ``memory.Absent``: a descriptor that goes with the view, or with this."""
+    """The field of ``regions.Absent``: a descriptor that goes with the view, or with this."""
 
     cdef public int fd
 
@@ -478,7 +478,7 @@ cdef PlaceRecord _place(attributes):
 
 
 cdef int64_t _verdict(bytes descriptor, uint64_t access, kind) except -2:
-    """What ``objects.grant`` says (R1); -1 when it refuses."""
+    """What ``rights.grant`` says (R1); -1 when it refuses."""
     key = (descriptor, access, kind)
     granted = _verdicts.get(key)
     if granted is None:
@@ -499,7 +499,7 @@ cdef inline bint _live(int fd) noexcept:
 
 
 cdef inline bint _writes_body(kind, uint64_t access):
-    """``objects.needs_write`` (R2)."""
+    """``rights.needs_write`` (R2)."""
     return access & 2 != 0 if kind is _section_kind else access & (SYNCHRONIZE | 2) != 0
 
 
@@ -512,7 +512,7 @@ cdef bint _same_page(int fd, FactsRecord facts) noexcept:
 
 
 cdef HandleRecord _register(int fd, kind, uint64_t access, ObjectRecord obj):
-    """``objects.register``, of a descriptor that carries its tag already.  The lock is held."""
+    """``table.register``, of a descriptor that carries its tag already.  The lock is held."""
     cdef HandleRecord handle = ms_new(_Handle, ())
     cdef HandleRecord stale
     handle.fd, handle.data_fd, handle.value = fd, -1, fd * 4
@@ -539,7 +539,7 @@ cdef ObjectRecord _new_object(kind, identity, FactsRecord facts, PlaceRecord pla
 
 
 cdef int _announce_name(int pid) except -1:
-    """With a process's first named object ``objects`` arranges for its end."""
+    """With a process's first named object ``at_exit`` arranges for its end."""
     global _named_process
     if _named_process != pid:
         _first_name()
@@ -554,7 +554,7 @@ cdef void _name_object(ObjectRecord obj, PlaceRecord place):
 # ---------------------------------------------------------------------- open
 
 def open_(kind, access, attributes):
-    """``objects.open_`` where it is simple; None where it is not."""
+    """``create_open.open_`` where it is simple; None where it is not."""
     if not _on or attributes is None or not _lock.enter():
         return None
     try:
@@ -688,7 +688,7 @@ cdef FactsRecord _facts_of(int fd, tuple identity, uint64_t size):
 
 
 cdef HandleRecord _open_found(kind, uint64_t desired, PlaceRecord place, long long flags):
-    """A handle to an object that another process has (``lifetime._find_local``)."""
+    """A handle to an object that another process has (``find._find_local``)."""
     global _namespace_of_pids
     cdef char[LOCATOR_NAME + LONGEST_NAME] text
     cdef int locator = -1, body = -1
@@ -910,7 +910,7 @@ cdef int _new_body(tuple template, uint64_t size, FactsRecord facts, const char 
 
 
 cdef int _publish(int fd, uint32_t pid, uint64_t device, uint64_t inode, PlaceRecord place) except -2:
-    """Give a complete body its name (``objects._publish``, N2): the locator's descriptor, -1 if the name is taken."""
+    """Give a complete body its name (``create_open._publish``, N2): the locator's descriptor, -1 if the name is taken."""
     global _namespace_of_pids
     cdef char[LOCATOR_NAME + LONGEST_NAME] text
     cdef Py_ssize_t name = PyBytes_GET_SIZE(place.name)
@@ -1002,7 +1002,7 @@ cdef bint _close(HandleRecord handle) except -1:
 
 
 cdef int _remove_name_if_last(int probe, ObjectRecord obj, PlaceRecord place) except -1:
-    """``lifetime.remove_name_if_last`` (L1, L3, L6)."""
+    """``unlink.remove_name_if_last`` (L1, L3, L6)."""
     cdef ms_file link
     if c_flock(probe, LOCK_EX | LOCK_NB):
         if not ms_is_alone():
@@ -1110,7 +1110,7 @@ cdef RegionRecord _map_locked(HandleRecord handle, uint64_t offset, uint64_t siz
 
 
 cdef int _view_descriptor(HandleRecord handle, ObjectRecord obj, bint writes) noexcept:
-    """``objects.view_descriptor``: a description without a lock (L5)."""
+    """``table.view_descriptor``: a description without a lock (L5)."""
     if writes:
         if obj.view_rw < 0:
             obj.view_rw = ms_reopen(handle.fd, O_RDWR)
@@ -1121,7 +1121,7 @@ cdef int _view_descriptor(HandleRecord handle, ObjectRecord obj, bint writes) no
 
 
 cdef uint64_t _mmap(uint64_t size, int prot, int flags, int fd, uint64_t offset):
-    """``memory.place`` as long as the kernel takes the hint; else 0."""
+    """``addresses.place`` as long as the kernel takes the hint; else 0."""
     cdef uint64_t hint = next_address(size)
     cdef void *found
     found = c_mmap(<void *><uintptr_t>hint, size, prot, flags, fd, offset)

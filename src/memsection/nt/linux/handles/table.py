@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""The handle table: handles registered, looked up, adopted, closed."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "linux"
+
+import os
+import stat as stat_
+from collections.abc import Callable
+
+from memsection._native import ledger
+from memsection.nt.linux.bodies import control_page
+from memsection.nt.linux.bodies.position import GIFT, decode, position
+from memsection.nt.linux.handles import at_exit, last_handle, state
+from memsection.nt.linux.handles.record import CURRENT_PROCESS, LAST_PSEUDO_HANDLE, Handle, LocalObject, invalid, mismatch
+from memsection.nt.linux.names import closing, namespace, verify
+from memsection.nt.linux.system import descriptions
+from memsection.nt.linux.system import syscalls as sys_
+from memsection.nt.linux.system.tables_lock import lock
+from memsection.vocabulary import object_types
+from memsection.vocabulary import status as st
+from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.object_types import FILE, PROCESS, ObjectType
+
+#: How an inherited descriptor that carries no access becomes a handle, by the type of what it can only be.
+adopters: dict[ObjectType, Callable[[int, os.stat_result, int], Handle]] = {}
+fetch_given: Callable[[int], Handle] | None = None  #: how a value that another process gave becomes a handle
+
+
+def register(fd: int, kind: ObjectType, access: int, obj: LocalObject, *, data_fd: int = -1, inherit: bool = False,
+             tag: bool = True, value: int = 0) -> Handle:
+    """Make a descriptor a handle.  On failure the descriptor is still the caller's."""
+    if tag:
+        sys_.lseek(fd, position(access, data_fd), 0)
+    if inherit:
+        sys_.set_inheritable(fd, True)
+        if data_fd >= 0:
+            sys_.set_inheritable(data_fd, True)
+    handle = Handle(fd, kind, access, obj, data_fd, value)
+    with lock:
+        stale = state.handles.get(handle.value)
+        if stale is not None:  # closed behind our back; the number is used again
+            state.forget(stale)
+        state.handles[handle.value] = handle
+        obj.handles.add(handle)
+        state.objects_by_identity[obj.identity] = obj
+    if at_exit.is_ending:
+        at_exit.note_for_the_end(handle)
+    return handle
+
+
+def lookup(value: int, kind: ObjectType | None = None, access: int = 0) -> Handle:
+    """The handle of this value, of this type, granting this access.
+
+    Raises:
+        NtError: INVALID_HANDLE, OBJECT_TYPE_MISMATCH, ACCESS_DENIED.
+    """
+    handle = state.handles.get(value & ~3)
+    if handle is None:
+        if value == CURRENT_PROCESS and kind is not None:
+            raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"the pseudo handle of the process is no {kind.noun}")
+        handle = _adopt(value)
+    elif handle.kind.has_body and not is_still_handle(handle):
+        raise invalid(value)
+    if kind is not None and handle.kind is not kind:
+        raise mismatch(handle, kind)
+    if access & ~handle.access:
+        handle.require(access)
+    return handle
+
+
+def is_still_handle(handle: Handle) -> bool:
+    """Whether the descriptor still is that handle: another process may have taken it away (H2)."""
+    try:
+        if decode(sys_.lseek(handle.fd, 0, 1)) is not None:
+            return True
+    except OSError:  # closed behind our back
+        with lock:
+            state.forget(handle)
+        return False
+    with lock:
+        if state.handles.get(handle.value) is handle:
+            handle.protected = False
+            ledger.finish(last_handle.close_handle, handle)
+    return False
+
+
+def _adopt(value: int) -> Handle:
+    """A handle that this process was given without a call: inherited through exec, or put here by another process."""
+    value &= ~3
+    if value <= 0:
+        raise invalid(value)
+    if value >= GIFT:
+        if fetch_given is None:
+            raise invalid(value)
+        return fetch_given(value)
+    fd = value // 4
+    try:
+        found = sys_.fstat(fd)
+    except (OSError, OverflowError):
+        raise invalid(value) from None
+    if fd < 3:
+        raise invalid(value)
+    if not stat_.S_ISREG(found.st_mode):
+        return adopters[PROCESS](fd, found, value)
+    carried = decode(sys_.lseek(fd, 0, 1))
+    if carried is None:
+        return adopters[FILE](fd, found, value)
+    access, data_fd, protected = carried
+    try:
+        facts = verify.read(fd, found)
+        kind = object_types.BY_NUMBER[facts.type]
+        if data_fd >= 0:  # whoever made this description could write any number there
+            data = sys_.fstat(data_fd)
+            if (data.st_dev, data.st_ino) != facts.file_identity:
+                raise invalid(value)
+    except NtError as failure:
+        raise invalid(value, failure.detail) from None
+    except OSError:
+        raise invalid(value) from None
+    with lock:
+        obj = known(found, kind, facts, fd)
+        handle = register(fd, kind, access & kind.valid, obj, data_fd=data_fd, tag=False)
+        handle.protected = protected
+    return handle
+
+
+def known(found: os.stat_result, kind: ObjectType, facts: control_page.Facts, fd: int) -> LocalObject:
+    """The object with this body, new to this process or not."""
+    identity = (found.st_dev, found.st_ino)
+    obj = state.objects_by_identity.get(identity)
+    if obj is None:
+        obj = LocalObject(kind, identity, facts)
+        obj.name = control_page.name(fd, facts)
+        obj.directory = namespace.directory_of(obj.name)
+        if obj.name:
+            at_exit.first_name()
+    return obj
+
+
+def close(value: int) -> None:
+    """NtClose."""
+    if value in at_exit.ended:
+        at_exit.ended.discard(value)
+        return
+    if LAST_PSEUDO_HANDLE <= value <= CURRENT_PROCESS:
+        return  # of the current process, its threads and tokens: nothing to close, and no error (Windows 10)
+    handle = lookup(value)
+    with lock:
+        if handle.protected:
+            raise NtError(st.HANDLE_NOT_CLOSABLE, name=handle.obj.display_name())
+        if state.handles.get(handle.value) is not handle:
+            raise invalid(value)
+        ledger.finish(last_handle.close_handle, handle)
+    closing.look_again()
+
+
+def view_descriptor(handle: Handle, *, writable: bool) -> int:
+    """The descriptor that views of this handle's object are mapped through: one without a lock (L5)."""
+    if handle.data_fd >= 0:
+        return handle.data_fd
+    obj = handle.obj
+    try:
+        with lock:
+            if writable:
+                if obj.view_rw < 0:
+                    obj.view_rw = descriptions.reopen(handle.fd, sys_.O_RDWR)
+                return obj.view_rw
+            if obj.view_ro < 0:
+                obj.view_ro = descriptions.reopen(handle.fd, sys_.O_RDONLY)
+            return obj.view_ro
+    except PermissionError:
+        # What was granted stays, though the descriptor now says otherwise, or the debug privilege got the handle.  The
+        # view then keeps the handle's own lock, and with it the name, until it is unmapped.
+        return handle.fd
+
+
+def set_protected(handle: Handle, protect: bool) -> None:
+    """HANDLE_FLAG_PROTECT_FROM_CLOSE."""
+    handle.protected = protect
+    if handle.kind.has_body:
+        handle.publish()

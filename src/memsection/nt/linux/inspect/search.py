@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: MIT
+"""Looking at what there is: the handles of a process, and every named object with its holders.
+
+What the first article calls searching the handle table by brute force; on Linux the table is /proc/PID/fd (proc(5)).
+"""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "linux"
+
+import functools
+import os
+import stat as stat_
+from collections.abc import Container
+
+from memsection.nt.linux.bodies import control_page
+from memsection.nt.linux.bodies.position import decode
+from memsection.nt.linux.names import find, locators, namespace
+from memsection.nt.linux.system import proc
+from memsection.nt.linux.system import syscalls as sys_
+from memsection.nt.linux.system.proc import descriptor_info
+from memsection.vocabulary import access as a
+from memsection.vocabulary import names, object_types
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError
+
+_CLOEXEC_FLAG = 0o2000000  # O_CLOEXEC in fdinfo's flags
+LEFT_BEHIND = "left by a process that was killed; goes when its owner next uses a Global name"
+
+
+def process_handles(pid: int, known: Container[tuple[int, int]] = ()) -> list[s.HandleEntry]:
+    """Every handle of a process, as far as its descriptors tell; ``known`` files are no handles, and passed over."""
+    try:
+        descriptors = proc.list_descriptors(pid)
+    except PermissionError:
+        raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
+                      detail="the kernel does not let this process look into its descriptors (another user's? "
+                             "The debug privilege, CAP_SYS_PTRACE, lifts that)") from None
+    except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
+        raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process") from None
+    return [entry for entry in (_entry(pid, fd, known) for fd in descriptors) if entry is not None]
+
+
+def _entry(pid: int, fd: int, known: Container[tuple[int, int]]) -> s.HandleEntry | None:
+    path = f"/proc/{pid}/fd/{fd}"
+    try:
+        found = sys_.stat(path)
+        if not stat_.S_ISREG(found.st_mode) or (found.st_dev, found.st_ino) in known:
+            return None
+        info = descriptor_info(pid, fd)
+        if info is None:
+            return None
+        attributes = 0 if info[1] & _CLOEXEC_FLAG else s.OBJ_INHERIT
+        carried = decode(info[0])
+        if carried is None:
+            return _file_entry(pid, fd, path, found, info[1], attributes)
+        return _object_entry(pid, fd, path, found, carried, attributes)
+    except PermissionError:
+        return _borrowed_entry(pid, fd)
+    except OSError:
+        return None
+
+
+def _borrowed_entry(pid: int, fd: int) -> s.HandleEntry | None:
+    """A handle that only the debug privilege shows."""
+    try:
+        own = proc.borrow(pid, fd)
+    except OSError:
+        return None
+    try:
+        found, info = sys_.fstat(own), descriptor_info(pid, fd)
+        carried = decode(info[0]) if info is not None else None
+        if info is None or carried is None or not stat_.S_ISREG(found.st_mode):
+            return None
+        facts = control_page.read(own, found.st_size)
+        return _described(pid, fd, own, found, facts, carried, 0 if info[1] & _CLOEXEC_FLAG else s.OBJ_INHERIT)
+    except (OSError, NtError, KeyError):
+        return None
+    finally:
+        sys_.close(own)
+
+
+def _file_entry(pid: int, fd: int, path: str, found: os.stat_result, flags: int, attributes: int) -> s.HandleEntry | None:
+    if fd < 3 or not attributes:
+        return None  # a descriptor that no other process could use as a handle
+    access = {os.O_RDONLY: a.FILE_GENERIC_READ, os.O_WRONLY: a.FILE_GENERIC_WRITE}.get(
+        flags & os.O_ACCMODE, a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE)
+    return s.HandleEntry(pid, fd * 4, "File", access, attributes, sys_.readlink(path), found.st_size)
+
+
+def _object_entry(pid: int, fd: int, path: str, found: os.stat_result, carried: tuple[int, int, bool],
+                  attributes: int) -> s.HandleEntry | None:
+    identity = (found.st_dev, found.st_ino)
+    try:
+        body = find.open_source((pid, fd), identity)
+    except NtError:
+        return _borrowed_entry(pid, fd) or s.HandleEntry(pid, fd * 4, "", carried[0], attributes, "", 0, identity)
+    try:
+        return _described(pid, fd, body, found, control_page.read(body, found.st_size), carried, attributes)
+    except (NtError, KeyError):
+        return None
+    finally:
+        sys_.close(body)
+
+
+def _described(pid: int, fd: int, body: int, found: os.stat_result, facts: control_page.Facts,
+               carried: tuple[int, int, bool], attributes: int) -> s.HandleEntry:
+    access, _, protected = carried
+    kind = object_types.BY_NUMBER[facts.type]
+    return s.HandleEntry(pid, fd * 4, kind.name, access & kind.valid,
+                         attributes | (s.OBJ_PROTECT_CLOSE if protected else 0), control_page.name(body, facts),
+                         facts.size, (found.st_dev, found.st_ino), facts.creator_pid, facts.created_ns / 1e9)
+
+
+def list_directory() -> list[s.NamedObject]:
+    """Every living named object that this process may know of."""
+    # Locators first: who has an object has its locator, too, and looking at each of those descriptors takes half the time.
+    locators = _locators()
+    known = {file for _, file, _ in locators}
+    holders: dict[tuple[int, ...], list[s.HandleEntry]] = {}
+    for pid in proc.processes():
+        try:
+            for entry in process_handles(pid, known):
+                if entry.identity is not None:
+                    holders.setdefault(entry.identity, []).append(entry)
+        except NtError:
+            continue
+    found = [*_local(locators, holders), *_global(holders)]
+    found.sort(key=lambda item: item.name)
+    return found
+
+
+def _open_locator(file: str) -> int:
+    return sys_.open(file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC,
+                     dir_fd=namespace.local_directory())
+
+
+def _locators() -> list[tuple[str, tuple[int, int], locators.Locator | None]]:
+    """Every file of the directory of Local names: its name, which file it is, and what it says, None if it is damaged."""
+    found = []
+    for file in sys_.listdir(namespace.local_directory()):
+        if file.startswith("."):
+            continue  # a locator on its way to a name (``succession``)
+        try:
+            fd = _open_locator(file)
+        except OSError:
+            continue
+        try:
+            status = sys_.fstat(fd)
+            found.append((file, (status.st_dev, status.st_ino), locators.read_locator(fd, status.st_size)))
+        finally:
+            sys_.close(fd)
+    return found
+
+
+def _local(locators: list[tuple[str, tuple[int, int], locators.Locator | None]],
+           holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> list[s.NamedObject]:
+    found, owner = [], _user(os.geteuid())
+    for file, _, locator in locators:
+        if locator is None:
+            found.append(s.NamedObject(file, "", 0, problem="a damaged locator file"))
+            continue
+        # A locator that nobody holds and whose object nobody has is what a crash left: swept when next opened.
+        entries = holders.get(locator.identity, [])
+        if not entries and not _is_locator_held(file):
+            continue
+        kind = object_types.BY_NUMBER.get(locator.type)
+        found.append(s.NamedObject(
+            names.win32_name(locator.name), kind.name if kind else "", entries[0].size if entries else 0,
+            tuple(entries), owner,
+            "" if entries else "its holders' descriptors may not be looked into (another PID namespace?)"))
+    return found
+
+
+def _is_locator_held(file: str) -> bool:
+    try:
+        fd = _open_locator(file)
+    except OSError:
+        return False  # its object has ended since
+    try:
+        return _held(fd)
+    finally:
+        sys_.close(fd)
+
+
+def _held(fd: int) -> bool:
+    try:
+        sys_.flock(fd, sys_.LOCK_EX | sys_.LOCK_NB)
+    except BlockingIOError:
+        return True
+    sys_.flock(fd, sys_.LOCK_UN)
+    return False
+
+
+def _global(holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> list[s.NamedObject]:
+    found = []
+    try:
+        directory = namespace.global_directory()
+    except NtError:
+        return []
+    for file in sys_.listdir(directory):
+        if not file.startswith(namespace.GLOBAL_PREFIX):
+            continue
+        try:
+            status = sys_.stat(file, dir_fd=directory, follow_symlinks=False)
+        except OSError:
+            continue
+        if stat_.S_ISREG(status.st_mode):
+            item = _global_object(directory, file, status, holders)
+            if item is not None:
+                found.append(item)
+    return found
+
+
+def _global_object(directory: int, file: str, status: os.stat_result,
+                   holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> s.NamedObject | None:
+    identity = status.st_dev, status.st_ino
+    entries = tuple(holders.get(identity, ()))
+    owner = _user(status.st_uid)
+    shown = "Global\\" + file[len(namespace.GLOBAL_PREFIX):]
+    try:
+        fd = sys_.open(file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC, dir_fd=directory)
+    except OSError:
+        problem = "" if entries else "its security descriptor does not let this user look"
+        seen = proc.lockers() if problem and status.st_uid == os.geteuid() else None
+        if seen is not None and identity not in seen:
+            problem = LEFT_BEHIND
+        return s.NamedObject(shown, entries[0].type_name if entries else "", entries[0].size if entries else status.st_size,
+                             entries, owner, problem)
+    try:
+        facts = control_page.read(fd, status.st_size)
+        kind = object_types.BY_NUMBER.get(facts.type)
+        name = control_page.name(fd, facts)
+        place = namespace.place_of_name(name)
+        problem = ""
+        if place is None or place.file != file:
+            problem = f"a hard link that somebody made of {names.win32_name(name)}"
+        elif not entries and not facts.flags & control_page.PERMANENT and not _held(fd):
+            problem = LEFT_BEHIND
+        return s.NamedObject(shown if problem else names.win32_name(name), kind.name if kind else "", facts.size, entries,
+                             owner, problem)
+    except NtError as failure:
+        return s.NamedObject(shown, "", 0, entries, owner, failure.detail)
+    finally:
+        sys_.close(fd)
+
+
+def remains() -> list[s.NamedObject]:
+    """The Global objects with their memory that killed processes left, as far as this user can tell."""
+    return [found for found in _global({}) if found.problem == LEFT_BEHIND]
+
+
+@functools.lru_cache(64)  # looking it up reads a file each time
+def _user(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: MIT
+"""Services for processes, tokens and accounts."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "linux"
+
+import os
+from collections.abc import Sequence
+
+from memsection.nt.linux.services.wrapping import service
+from memsection.nt.linux.system import accounts
+from memsection.nt.linux.types import process
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.sid import Sid
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    pass
+
+
+class ProcessServices:
+    """Services for processes, tokens and accounts."""
+
+    def current_process_id(self) -> int:
+        """The caller's process id."""
+        return os.getpid()
+
+    @service("open process")
+    def open_process(self, access: int, attributes: int, pid: int) -> int:
+        """NtOpenProcess."""
+        return process.open_(access, attributes, pid)
+
+    @service("query process")
+    def query_process(self, process_handle: int) -> s.ProcessBasicInformation:
+        """NtQueryInformationProcess."""
+        return process.query(process_handle)
+
+    @service("terminate process")
+    def terminate_process(self, process_handle: int, exit_status: int) -> None:
+        """NtTerminateProcess."""
+        process.terminate(process_handle, exit_status)
+
+    @service("create process")
+    def create_process(self, start: s.ProcessStart) -> s.StartedProcess:
+        """A new process."""
+        return process.create(start)
+
+    @service("open token")
+    def open_process_token(self, process_handle: int, access: int) -> int:
+        """NtOpenProcessToken."""
+        from memsection.nt.linux.types import token
+
+        return token.open_token(process_handle, access)
+
+    @service("look up privilege")
+    def lookup_privilege(self, name: str) -> int:
+        """The LUID of a privilege."""
+        from memsection.nt.linux.types import token
+
+        return token.lookup_privilege(name)
+
+    @service("adjust privileges")
+    def adjust_privileges(self, token: int, privileges: Sequence[tuple[int, int]],
+                          disable_all: bool = False) -> tuple[int, list[tuple[int, int]]]:
+        """NtAdjustPrivilegesToken."""
+        from memsection.nt.linux.types.token import adjust_privileges
+
+        return adjust_privileges(token, list(privileges), disable_all)
+
+    def current_user(self) -> Sid:
+        """The SID of this process's user."""
+        return accounts.current_token().user
+
+    @service("look up account")
+    def account_sid(self, name: str, *, group: bool = False) -> Sid:
+        """The SID of a Unix user or group."""
+        return accounts.account_sid(name, group=group)
+
+    def account_name(self, sid: Sid) -> str:
+        """What the system calls an account."""
+        return accounts.account_name(sid)
+
+    def diagnose(self) -> list[s.Check]:
+        """What this machine allows."""
+        from memsection.nt.linux.inspect import diagnosis
+
+        return diagnosis.diagnose()

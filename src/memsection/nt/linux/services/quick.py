@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""The door to the short way (``_fast``): what it borrows from the other modules, and whether it is open.
+
+``MEMSECTION_FAST=0`` in the environment closes it: then the Python modules, which are the reference, do everything.
+"""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "linux"
+
+import os
+
+from memsection._native.view import View
+from memsection.nt.linux import _fast
+from memsection.nt.linux.bodies import commit, control_page, permissions
+from memsection.nt.linux.handles import at_exit, last_handle, object_attributes, record, rights, state
+from memsection.nt.linux.handles.record import Handle
+from memsection.nt.linux.names import closing, locators, namespace, sweep, unlink, verify
+from memsection.nt.linux.system import accounts, addresses
+from memsection.nt.linux.system.tables_lock import lock
+from memsection.nt.linux.views import regions
+from memsection.vocabulary import protection as p
+from memsection.vocabulary import security
+from memsection.vocabulary.object_types import SECTION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+
+VARIABLE = "MEMSECTION_FAST"
+
+mapped_buffer = _fast.mapped_buffer
+switch = _fast.switch
+
+
+def services(kernel: Any, root_directory: int,
+             translated: Callable[[Exception, str], Exception]) -> dict[str, Callable[..., Any]]:
+    """Connect the short way, and give the services that go it.
+
+    ``translated(problem, operation)`` is what a service raises instead of what a system call or a module did.
+    """
+    _fast.connect({
+        "translated": translated,
+        "on": os.environ.get(VARIABLE) != "0",
+        "root": root_directory,
+        "slow": (kernel.close, kernel.open_section, kernel.create_section, kernel.map_view, kernel.unmap_view),
+        "lock": lock, "table": state.handles, "by_identity": state.objects_by_identity,
+        "by_place": state.objects_by_place, "regions": regions.regions_by_base, "bases": regions.bases,
+        "place_of": object_attributes.place_of, "grant": rights.grant, "directories": namespace.known_directories,
+        "given": state.pending_transfers, "close_handle": last_handle.close_handle,
+        "remove_name": unlink.remove_name_if_last, "give_up": unlink.give_up, "read_facts": verify.read,
+        "pid_namespace": locators.pid_namespace, "first_name": at_exit.first_name, "template": _template,
+        "check_commit": commit.check, "section": SECTION, "view": View, "Handle": Handle, "LocalObject": record.LocalObject,
+        "Facts": control_page.Facts, "Region": regions.Region,
+        "layout": (*locators.LAYOUT, *control_page.LAYOUT, p.ALLOCATION_GRANULARITY),
+        "closing": (closing.doubtful, closing.later, closing.doubt, closing.look_again, sweep.look),
+        "protections": [(each, p.needed_access(each), addresses.prot_of(each), p.writable(each), p.copies(each),
+                         p.executable(each)) for each in p.PAGE_PROTECTIONS],
+    })
+    return {name: getattr(_fast, name) for name in ("close", "open_section", "create_section", "map_view", "unmap_view")}
+
+
+def _template(protection: int) -> tuple[control_page.Facts | None, bytes, int, int, int]:
+    """What all new sections of memory of this protection have in common, for this caller and without a descriptor given.
+
+    Facts, the beginning of the control page, mode, user and group; no facts where a section of this kind is not simple.
+    """
+    descriptor = security.creation_descriptor(None, accounts.current_token(), SECTION)
+    floor = permissions.floor(descriptor, SECTION)
+    head = control_page.Draft("", "", descriptor).head(SECTION.number, protection, p.SEC_COMMIT)
+    if head is None or floor.acl_entries is not None or protection not in p.SECTION_PROTECTIONS:
+        return None, b"", 0, 0, 0
+    facts = control_page.Facts()
+    facts.type, facts.protection, facts.attributes, facts.descriptor = SECTION.number, protection, p.SEC_COMMIT, descriptor
+    return facts, head, floor.mode, floor.uid, floor.gid

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: MIT
+"""Handles that go from one process to another: taken by (process, value), taken away, and given.
+
+The kernel checks who may look into whom (proc(5): /proc/PID/fd needs PTRACE_MODE_READ); what a handle is, its own
+descriptor tells (H1).  A handle given to another process waits in the giver until the other uses its value for the
+first time; the value says where: giver's process id and descriptor.
+"""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "linux"
+
+import os
+
+from memsection.nt.linux.bodies import control_page
+from memsection.nt.linux.handles import rights, state, table
+from memsection.nt.linux.handles.record import Handle
+from memsection.nt.linux.system import syscalls as sys_
+from memsection.nt.linux.system.tables_lock import lock
+from memsection.nt.linux.transfer import copies, give, take
+from memsection.nt.linux.types import process
+from memsection.nt.linux.types.process import target
+from memsection.vocabulary import access as a
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.object_types import FILE, PROCESS
+
+
+def duplicate(source_process: int, source: int, target_process: int, access: int, attributes: int,
+              options: int) -> int:
+    """NtDuplicateObject."""
+    give.settle()
+    source_pid, _ = target(source_process, a.PROCESS_DUP_HANDLE)
+    target_pid, receiver = target(target_process, a.PROCESS_DUP_HANDLE) if target_process else (0, None)
+    own = os.getpid()
+    if source_pid != own:
+        handle = take.take(source_pid, source, access, attributes, options)
+        if target_pid == own:
+            return handle.value
+        if not target_pid:
+            table.close(handle.value)
+            return 0
+        value = give.give(handle, receiver, handle.access, attributes, options)
+        table.close(handle.value)
+        return value
+    if source in (s.CURRENT_PROCESS, s.CURRENT_THREAD):
+        return _pseudo(target_pid, access, attributes, options)
+    handle = table.lookup(source)
+    if target_pid == own:
+        return _within(handle, access, attributes, options)
+    if target_pid:
+        value = give.give(handle, receiver, _wanted(handle, access, options), attributes, options)
+    else:
+        value = 0
+    if options & s.DUPLICATE_CLOSE_SOURCE and not handle.protected:
+        table.close(handle.value)
+    return value
+
+
+def _pseudo(target_pid: int, access: int, attributes: int, options: int) -> int:
+    """A real handle for the pseudo handle of this process."""
+    if target_pid != os.getpid():
+        raise NtError(st.NOT_ON_THIS_SYSTEM, detail="a handle to a process cannot be put into another process")
+    wanted = PROCESS.valid if options & s.DUPLICATE_SAME_ACCESS else access
+    return process.open_(wanted, attributes, os.getpid())
+
+
+def _wanted(handle: Handle, access: int, options: int) -> int:
+    """The access of the duplicate; more than the source's is checked against the object's descriptor (R1)."""
+    if options & s.DUPLICATE_SAME_ACCESS:
+        return handle.access
+    kind = handle.kind
+    wanted = kind.specific(access)
+    if wanted & ~(kind.valid | a.MAXIMUM_ALLOWED):
+        raise NtError(st.ACCESS_DENIED, name=handle.obj.display_name(),
+                      detail=f"no {kind.noun} has the rights {wanted & ~kind.valid:#x}")
+    if wanted & ~handle.access:
+        if kind.has_body:
+            assert handle.obj.facts is not None
+            facts = control_page.read(handle.fd, handle.obj.facts.body_size)
+            return rights.grant(facts.descriptor, wanted, kind)
+        if kind is FILE:
+            raise NtError(st.ACCESS_DENIED, name=handle.obj.display_name(),
+                          detail=f"asked for {kind.words(wanted)}, the handle grants {kind.words(handle.access)}")
+        if kind is PROCESS:
+            assert isinstance(handle.obj, process.Process)
+            temporary = process.open_(wanted, 0, handle.obj.pid)
+            table.close(temporary)
+    return wanted & ~a.MAXIMUM_ALLOWED
+
+
+def _within(handle: Handle, access: int, attributes: int, options: int) -> int:
+    """Within this process."""
+    wanted = _wanted(handle, access, options)
+    inherit = bool(attributes & s.OBJ_INHERIT)
+    protect = False
+    if options & s.DUPLICATE_SAME_ATTRIBUTES:
+        inherit, protect = sys_.get_inheritable(handle.fd), handle.protected
+    copy = copies.copy(handle, wanted, inherit)
+    if options & s.DUPLICATE_CLOSE_SOURCE and not handle.protected:
+        copy = _move(handle, copy)
+    if protect:
+        table.set_protected(copy, True)
+    return copy.value
+
+
+def _move(handle: Handle, copy: Handle) -> Handle:
+    """Put the copy in the place of its source: within one process the value stays (duplicate.close_source_reuses...)."""
+    with lock:
+        inherit = sys_.get_inheritable(copy.fd)
+        os.dup2(copy.fd, handle.fd, inheritable=inherit)
+        handle.access = copy.access
+        if handle.data_fd >= 0:
+            os.dup2(copy.data_fd, handle.data_fd, inheritable=inherit)
+        state.discard(copy)
+        if handle.kind.has_body:
+            handle.publish()
+    return handle

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""Tokens of processes, and their privileges: on Linux capabilities (capabilities(7))."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "linux"
+
+import os
+
+from memsection.nt.linux import _fast
+from memsection.nt.linux.handles import record, table
+from memsection.nt.linux.system import syscalls as sys_
+from memsection.nt.linux.types.process import target
+from memsection.vocabulary import access as a
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.object_types import TOKEN
+
+#: Privileges and the capability that is each on Linux (capabilities(7)).
+_PRIVILEGES = {"SeDebugPrivilege": (s.SE_DEBUG_PRIVILEGE, 19), "SeLockMemoryPrivilege": (4, 14),
+               "SeIncreaseQuotaPrivilege": (5, 24), "SeTakeOwnershipPrivilege": (9, 3), "SeBackupPrivilege": (17, 2),
+               "SeRestorePrivilege": (18, 0), "SeCreatePermanentPrivilege": (16, 21)}
+
+
+class Token(record.LocalObject):
+    """The token of a process: on Linux a view of its capabilities."""
+
+    __slots__ = ("pid",)
+
+    def __init__(self, pid: int, serial: int) -> None:
+        super().__init__(TOKEN, (-3, pid, serial))
+        self.pid = pid
+
+    def display_name(self) -> str | None:
+        return f"token of process {self.pid}"
+
+
+def open_token(process: int, access: int) -> int:
+    """NtOpenProcessToken."""
+    pid, _ = target(process, a.PROCESS_QUERY_LIMITED_INFORMATION)
+    if not access:
+        raise NtError(st.ACCESS_DENIED, name=f"token of process {pid}", detail="no right was asked for")
+    try:
+        fd = sys_.open(f"/proc/{pid}", sys_.O_PATH | sys_.O_DIRECTORY | sys_.O_CLOEXEC)
+    except FileNotFoundError:
+        raise NtError(st.PROCESS_IS_TERMINATING, name=f"process {pid}") from None
+    try:
+        return table.register(fd, TOKEN, TOKEN.specific(access), Token(pid, fd), tag=False).value
+    except BaseException:
+        _fast.give_back(fd, False)
+        raise
+
+
+def lookup_privilege(name: str) -> int:
+    """The LUID of a privilege; names are compared without case, as LookupPrivilegeValue does."""
+    for known, (luid, _) in _PRIVILEGES.items():
+        if known.casefold() == name.casefold():
+            return luid
+    raise NtError(st.NO_SUCH_PRIVILEGE, name=name)
+
+
+def adjust_privileges(token: int, privileges: list[tuple[int, int]],
+                      disable_all: bool) -> tuple[int, list[tuple[int, int]]]:
+    """NtAdjustPrivilegesToken: capabilities go from the permitted into the effective set of this thread, and back.
+
+    A token never gains what is not permitted to it; what it lacks is reported as NOT_ALL_ASSIGNED.
+    """
+    handle = table.lookup(token, TOKEN, a.TOKEN_ADJUST_PRIVILEGES)
+    assert isinstance(handle.obj, Token)
+    if handle.obj.pid != os.getpid():
+        raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name(),
+                      detail="a process can adjust its own privileges only")
+    effective, permitted, inheritable = sys_.capabilities()
+    capability = dict(_PRIVILEGES.values())
+    if disable_all:
+        privileges = [(luid, 0) for luid, bit in capability.items() if effective & 1 << bit]
+    status, previous, wanted = st.SUCCESS, [], effective
+    for luid, attributes in privileges:
+        bit = 1 << capability[luid] if luid in capability else 0
+        if not bit or attributes & s.SE_PRIVILEGE_ENABLED and not permitted & bit:
+            status = st.NOT_ALL_ASSIGNED
+            continue
+        before = wanted
+        wanted = wanted | bit if attributes & s.SE_PRIVILEGE_ENABLED else wanted & ~bit
+        if wanted != before:
+            previous.append((luid, s.SE_PRIVILEGE_ENABLED if before & bit else 0))
+    if wanted != effective:
+        sys_.set_capabilities(wanted, permitted, inheritable)
+    return status, previous
