@@ -14,14 +14,12 @@ from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, ETIMEDOUT
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
-from memsection._native.ends import LOST
+from memsection._native.deadline cimport deadline_of
+
+from memsection._native.ends import LOST as _LOST
 
 cdef extern from "errno.h":
     enum: ENOTCONN, EPIPE
-
-cdef extern from "ms_futex.h" nogil:
-    int64_t MS_FOREVER
-    int64_t ms_now()
 
 cdef extern from "ms_spin.h" nogil:
     void ms_spin_set(int64_t)
@@ -79,19 +77,6 @@ cdef enum:
 def set_spin(int64_t ns):
     """How long a wait spins at most before it sleeps; 0 for never."""
     ms_spin_set(ns)
-
-
-cdef int64_t deadline_of(object timeout) except? -1:
-    """The deadline of a timeout in seconds, from now; None is for ever, and 0 or less not at all."""
-    cdef double seconds
-    if timeout is None:
-        return MS_FOREVER
-    seconds = timeout
-    if seconds != seconds:
-        raise ValueError("a timeout is a number of seconds")
-    if seconds <= 0:
-        return 0
-    return MS_FOREVER if seconds > 9e9 else ms_now() + <int64_t>(seconds * 1e9)
 
 
 @cython.no_gc_clear
@@ -228,7 +213,7 @@ cdef class Observer:
             if self._plain and not format:
                 return raw if copied else memoryview(raw)
             found = self._codec.short(raw, format, copied)
-            if found is not LOST:
+            if found is not _LOST:
                 return found
             self.miss()
 
@@ -253,7 +238,7 @@ cdef class Observer:
             if raw is None:
                 break
             one = raw if self._plain and copy and not message.format else self._codec.short(raw, message.format, copy)
-            if one is LOST:
+            if one is _LOST:
                 self.miss()
             else:
                 found.append(one)
