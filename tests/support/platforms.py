@@ -29,6 +29,7 @@ LINUX_ONLY = {
     "stateful/": "audits the Linux namespace directory after each step",
     "unit/channels/": "there are no channels on Windows yet; test_channels_elsewhere.py is about that",
     "unit/cli/test_doctor.py": "puts Linux machines into the states that the checks are about",
+    "unit/native/test_protocol.py": "the steps of the Linux object manager",
     "unit/nt/linux/": "the parts of the Linux object manager",
     "wine/": "looks into Wine from outside",
 }

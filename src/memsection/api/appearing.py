@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 
 from memsection.nt import kernel
+from memsection.vocabulary import status as st
 from memsection.vocabulary.arguments import seconds
 from memsection.vocabulary.errors import NameTimeoutError, NotFoundError, NtError, public_error
 
@@ -41,6 +42,11 @@ def _late(name: str, timeout: float | None) -> NameTimeoutError:
     return NameTimeoutError(f"open '{name}': nothing had this name within {timeout:g} s")
 
 
+def _can_appear(failure: NotFoundError) -> bool:
+    """Whether the name alone is missing: a directory of objects that is not there is not waited for."""
+    return failure.ntstatus != st.OBJECT_PATH_NOT_FOUND
+
+
 def opened(opening: Callable[[], T], name: str, timeout: float | None) -> T:
     """What ``opening`` gives once it no longer raises NotFoundError.
 
@@ -54,8 +60,9 @@ def opened(opening: Callable[[], T], name: str, timeout: float | None) -> T:
             # The watch has begun: a name that is made after this look is heard of.
             try:
                 return opening()
-            except NotFoundError:
-                pass
+            except NotFoundError as failure:
+                if not _can_appear(failure):
+                    raise
             while True:
                 left = None if end is None else end - time.monotonic()
                 if left is not None and left <= 0:
@@ -82,8 +89,8 @@ async def opened_async(opening: Callable[[], T], name: str, timeout: float | Non
 
     try:
         return opening()  # what is wrong with the name is told here
-    except NotFoundError:
-        if timeout is not None and seconds(timeout) <= 0:
+    except NotFoundError as failure:
+        if not _can_appear(failure) or timeout is not None and seconds(timeout) <= 0:
             raise
     loop = asyncio.get_running_loop()
     end = _deadline(timeout, loop.time())
@@ -92,8 +99,9 @@ async def opened_async(opening: Callable[[], T], name: str, timeout: float | Non
         while True:
             try:
                 return opening()
-            except NotFoundError:
-                pass
+            except NotFoundError as failure:
+                if not _can_appear(failure):
+                    raise
             while True:
                 left = None if end is None else end - loop.time()
                 if left is not None and left <= 0:

@@ -404,8 +404,11 @@ def wait_all(objects: Iterable[Handle | End], timeout: float | None = None, *, a
     """
     several, end = _list(objects), _end(timeout)
     while True:
+        waited = [waited_of(one) for one in several]
+        if None in waited:
+            return _all_by_looking(several, timeout, accept_abandoned)
         try:
-            return kernel.wait_for_multiple_objects([waited_of(one) for one in several], s.WAIT_ALL, left_of(timeout, end),
+            return kernel.wait_for_multiple_objects(waited, s.WAIT_ALL, left_of(timeout, end),
                                                     careful=not accept_abandoned) != st.TIMEOUT
         except AbandonedNtError as failure:
             found: Any = several[failure.index]
@@ -413,6 +416,18 @@ def wait_all(objects: Iterable[Handle | End], timeout: float | None = None, *, a
                 found.release()  # only a mutex is repaired
         except NtError as failure:
             raise public_error(failure) from None
+
+
+def _all_by_looking(several: list[Any], timeout: float | None, accept_abandoned: bool) -> bool:
+    """``wait_all`` where the system cannot wait for numbers.  They only rise, so they come before what is taken."""
+    numbers = [(one, one._awaited(None)[1]) for one in several if isinstance(one, Changing)]
+    others = [one for one in several if not isinstance(one, Changing)]
+
+    def look() -> bool:
+        return all(one._has_risen(above) for one, above in numbers) and (
+            not others or wait_all(others, 0, accept_abandoned=accept_abandoned))
+
+    return _look_often(look, timeout)
 
 
 def waited_of(one: Any) -> Any:

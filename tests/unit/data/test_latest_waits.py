@@ -85,10 +85,10 @@ def test_a_reader_in_another_process_with_a_read_only_handle_is_woken(name: str)
     """
     with latest.create(name, 8) as writer:
         with subprocess.Popen([sys.executable, "-W", "error", "-c", program, name], stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None and process.stdout.readline() == b"ready\n"
+            assert process.stdout is not None and process.stdout.readline().split() == [b"ready"]
             for number, value in enumerate((b"a", b"b", b"end"), 1):
                 writer.write(value)
-                assert process.stdout.readline() == f"{number} {value!r}\n".encode()
+                assert process.stdout.readline().rstrip() == f"{number} {value!r}".encode()
         assert process.returncode == 0
 
 
@@ -174,14 +174,22 @@ def test_what_cannot_be_waited_for_is_told(ends: Ends) -> None:
 def test_closing_while_somebody_waits_takes_no_memory_away(ends: Ends) -> None:
     writer, reader = ends
     found: list[object] = []
-    thread = threading.Thread(target=lambda: found.append(reader.wait(timeout=30)))
+
+    def wait() -> None:
+        try:
+            found.append(reader.wait(timeout=30))
+        except ArgumentError as failure:  # closed before the wait began, or between two looks
+            found.append(str(failure))
+
+    thread = threading.Thread(target=wait)
     thread.start()
     reader.close()
     writer.write(b"x")
     thread.join()
-    assert found == [True] or found == []  # closed before the wait began: an error in that thread
+    assert found in ([True], ["[WinError 87] latest value: used after it was closed"])
 
 
+@pytest.mark.linux_only("Windows has no timer that sends a signal")
 def test_ctrl_c_ends_a_wait(ends: Ends) -> None:
     _, reader = ends
 

@@ -12,9 +12,6 @@ from pathlib import Path
 
 import pytest
 
-if sys.platform != "linux":
-    pytest.skip("the steps are for Linux", allow_module_level=True)
-
 from memsection._native import ledger, protocol
 from memsection.nt.linux.bodies import control_page
 from memsection.nt.linux.names import locators
