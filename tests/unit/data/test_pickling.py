@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from memsection import ArgumentError, CorruptError, HandleError, NotFoundError, Section, pickling
+from memsection import ArgumentError, CorruptError, Event, HandleError, NotFoundError, Section, pickling
 from memsection.content import schema
 
 pytestmark = pytest.mark.usefixtures("helpers")
@@ -74,7 +74,7 @@ def test_bytes_go_to_one_other_process() -> None:
     assert len(data) < 170_000  # what has gaps stays inside, the rest is beside it
     code = """
 import sys
-from memsection import Event, pickling
+from memsection import pickling
 data = sys.stdin.buffer.read()
 value = pickling.loads(data)
 print(float(value["big"].sum()), value["big"].flags.writeable)

@@ -35,6 +35,7 @@ def test_without_cython_it_says_what_to_run(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.linux_only("the Windows interpreter of the tests has no Cython")
 def test_what_needs_no_compiler_asks_for_none() -> None:
     done = _build("--version", CC="no-such-compiler")
     assert done.returncode == 0, done.stderr
