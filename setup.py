@@ -43,6 +43,7 @@ EXTENSIONS: dict[str, tuple[list[str], bool]] = {
     "ledger": (["ms_ledger.c"], True),
     "protocol": (["protocol/ms_description.c", "protocol/ms_body.c", "protocol/ms_name.c",
                   "protocol/ms_mapping.c"], True),
+    "records": ([], True),
     "memsection.nt.linux._fast": ([], True),
 }
 

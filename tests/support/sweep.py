@@ -116,6 +116,7 @@ def _wait(child: int) -> int | None:
 EXHAUSTED = {
     "open": "EMFILE", "memfd_create": "ENFILE", "dup": "EMFILE", "duplicate_from": "EMFILE",
     "pidfd_open": "EMFILE", "pidfd_getfd": "EMFILE",
+    "reopen": "EMFILE", "map_view": "ENOMEM",
     "listdir": "EMFILE", "fcntl": "EMFILE", "mmap": "ENOMEM", "mprotect": "ENOMEM", "madvise": "ENOMEM",
     "mbind": "ENOMEM", "ftruncate": "ENOSPC", "fallocate": "ENOSPC", "pwrite": "ENOSPC", "write": "ENOSPC",
     "setxattr": "ENOSPC", "link": "ENOSPC", "mkdir": "ENOSPC", "fsync": "EDQUOT", "flock": "ENOLCK",

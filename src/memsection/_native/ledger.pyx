@@ -235,7 +235,6 @@ cdef object _run(function, tuple arguments, dict options, bint settles):
     return result
 
 
-@cython.final
 cdef class Whole:
     """A function that ends with its result, or raises and leaves nothing of what it did."""
 
@@ -251,6 +250,30 @@ cdef class Whole:
 
     def __get__(self, instance, owner):
         return self if instance is None else _method(self, instance)
+
+
+cdef class Service(Whole):
+    """An operation that is whole, whose failures are told in the words of its caller."""
+
+    cdef object _failed
+
+    def __call__(self, *arguments, **options):
+        while True:
+            try:
+                return _run(self._function, arguments, options, False)
+            except Exception as problem:
+                other = self._failed(problem)
+                if other is problem:
+                    raise
+                if other is not None:
+                    raise other from problem
+
+
+def service(function, failed):
+    """Make a function whole; ``failed`` gives the exception to raise for one, None to try again."""
+    cdef Service made = Service.__new__(Service)
+    made._function, made._failed = function, failed
+    return update_wrapper(made, function)
 
 
 def whole(function):

@@ -13,7 +13,11 @@ are reserved or given back.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.exc cimport PyErr_CheckSignals, PyErr_SetFromErrno
+from cpython.exc cimport (
+    PyErr_CheckSignals,
+    PyErr_SetFromErrno,
+    PyErr_SetFromErrnoWithFilenameObject,
+)
 from libc.errno cimport EINTR, ENOENT
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -97,6 +101,7 @@ cdef extern from "protocol/ms_name.h" nogil:
     void ms_name_leave_hint(int, const ms_hint *, int, ms_hint)
     int ms_name_find_body(int, const char *, int, int *, ms_file *, int *)
     int ms_name_hold_body(int, int, const char *)
+    int ms_name_is_free(int, const char *)
     int ms_name_unlink_if_last(int, int, const char *, int, int)
     int ms_name_close_last(int, int *, int, const char *, int, int)
     void ms_name_give_up(int, int, const char *, int)
@@ -165,7 +170,12 @@ def layout():
 
 def reopen(int fd, bint writable):
     """A new description of what a descriptor means, for reading or for both (R2)."""
-    return _noted(ms_description_reopen(fd, writable))
+    cdef int opened = ms_description_reopen(fd, writable)
+    if opened < 0:
+        set_errno(-opened)
+        PyErr_SetFromErrnoWithFilenameObject(OSError, f"/proc/self/fd/{fd}")
+    note_fd(opened)
+    return opened
 
 
 def position(int fd):
@@ -438,6 +448,13 @@ def hold_body(int fd, int directory, bytes file not None):
     return _checked(ms_name_hold_body(fd, directory, file))
 
 
+def is_free(int directory, str file not None):
+    """Whether nobody has a lock on a file; None where it cannot be opened for reading."""
+    cdef bytes name = file.encode("utf-8", "surrogateescape")
+    cdef int result = ms_name_is_free(directory, name)
+    return None if result < 0 else result != 0
+
+
 # ---------------------------------------------------------------------- the last close
 
 def give_up(int fd, int directory, bytes file not None, bint is_body):
@@ -473,7 +490,7 @@ cdef ms_addresses _addresses
 
 
 def map_view(int fd, uint64_t size, int prot, int flags, uint64_t offset, bint populate):
-    """Map at a multiple of the granularity; the address.  The lock of the tables is held."""
+    """Map at a multiple of the granularity; the address."""
     cdef uint64_t address = 0
     _checked(ms_mapping_map(&_addresses, fd, size, prot, flags, offset, &address))
     note_range(address, (size + MS_PAGE_SIZE - 1) // MS_PAGE_SIZE * MS_PAGE_SIZE)
@@ -483,20 +500,23 @@ def map_view(int fd, uint64_t size, int prot, int flags, uint64_t offset, bint p
     return address
 
 
-def unmap(uint64_t address, uint64_t size):
-    """Unmap; a view of this size may come there again.  The lock of the tables is held."""
+cdef int unmap_range(uint64_t address, uint64_t size, bint reuses) noexcept:
     cdef int failure
     drop_range(address, size)
     if size <= LONG:
-        failure = ms_mapping_unmap(&_addresses, address, size)
-    else:
-        with nogil:
-            failure = ms_mapping_unmap(NULL, address, size)
-        if not failure:
-            ms_mapping_reuse(&_addresses, address, size)
-    _checked(failure)
+        return ms_mapping_unmap(&_addresses if reuses else NULL, address, size)
+    with nogil:
+        failure = ms_mapping_unmap(NULL, address, size)
+    if reuses and not failure:
+        ms_mapping_reuse(&_addresses, address, size)
+    return failure
+
+
+def unmap(uint64_t address, uint64_t size):
+    """Unmap; a view of this size may come there again."""
+    _checked(unmap_range(address, size, True))
 
 
 def reuse(uint64_t address, uint64_t size):
-    """A view of this size may come to this address.  The lock of the tables is held."""
+    """A view of this size may come to this address."""
     ms_mapping_reuse(&_addresses, address, size)

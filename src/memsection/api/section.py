@@ -15,7 +15,7 @@ from memsection.api.handle import SLOTS, Handle, object_attributes, plain_attrib
 from memsection.api.passing import Passable
 from memsection.api.view import View
 from memsection.nt import kernel
-from memsection.nt.owners import own, undo_here, whole
+from memsection.nt.owners import own, whole
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import protection as p
@@ -41,7 +41,7 @@ PROTECTIONS = {"r": p.PAGE_READONLY, "rw": p.PAGE_READWRITE, "c": p.PAGE_WRITECO
 #: And what has to be asked of a file: a section that may be written through needs a file that may.
 _FILE_RIGHTS = {word: a.GENERIC_READ | (a.GENERIC_WRITE if "w" in word else 0)
                 | (a.GENERIC_EXECUTE if "x" in word else 0) for word in RIGHTS}
-_create_section, _open_section, _mapped_buffer = kernel.create_section, kernel.open_section, kernel.mapped_buffer
+_create_section, _open_section, _map_buffer = kernel.create_section, kernel.open_section, kernel.map_buffer
 _new, _getframe = object.__new__, sys._getframe
 _SHARE_ALL = s.FILE_SHARE_READ | s.FILE_SHARE_WRITE | s.FILE_SHARE_DELETE
 
@@ -425,34 +425,12 @@ class Section(Passable):
                                 ntstatus=st.INVALID_VIEW_SIZE)
         if offset < 0:
             raise ArgumentError(f"map: asked for offset {offset}", ntstatus=st.INVALID_VIEW_SIZE)
-        if numa_node is None:
-            view: View | None = _mapped_buffer(handle, offset, size, protection, View)
-            if view is not None:
-                view._committed_as = protection
-                return view
         try:
-            _, address, pages = kernel.map_view(handle, s.CURRENT_PROCESS, 0, 0, 0, offset, size, p.VIEW_UNMAP, 0,
-                                                protection, numa_node=numa_node)
+            view: View = _map_buffer(handle, offset, size, protection, View, numa_node)
         except NtError as failure:
             raise public_error(failure) from None
-        try:
-            if not size:
-                size = self._rest(offset, pages)
-            made: View = kernel.view_buffer(address, size, readonly=words in ("r", "rx"), kind=View)
-        except BaseException:
-            undo_here(kernel.unmap_view, s.CURRENT_PROCESS, address)
-            raise
-        made._committed_as = protection
-        return made
-
-    def _rest(self, offset: int, pages: int) -> int:
-        """Bytes of the section from an offset on, where ``pages`` were mapped."""
-        if self._size < 0:
-            try:
-                self._size = kernel.query_section(self._handle).Size
-            except NtError:
-                return pages  # a handle without SECTION_QUERY: whole pages are what can be known
-        return min(self._size - offset, pages)
+        view._committed_as = protection
+        return view
 
     def _announce_writer(self) -> Any:
         """Say that there is a writer, until what this gives is closed or the process ends; None on a system without."""

@@ -224,10 +224,12 @@ class Kernel(Protocol):
         """
         ...
 
-    def mapped_buffer(self, section: int, offset: int, view_size: int, protection: int, kind: type[Any], /) -> Any:
-        """``map_view`` and ``view_buffer`` in one step: a ``kind`` over the section from ``offset`` on, to its end with size 0.
+    def map_buffer(self, section: int, offset: int, view_size: int, protection: int, kind: type[Any],
+                   numa_node: int | None = None, /) -> Any:
+        """``map_view`` and ``view_buffer`` in one: a ``kind`` over the section from ``offset`` on.
 
-        None where that is not simple; then the two services serve, and say what is wrong.  Rights: as ``map_view``.
+        With size 0 it reaches to the section's end, or without ``SECTION_QUERY`` to the end of the
+        last page.  Rights: as ``map_view``.
         """
         ...
 

@@ -42,8 +42,19 @@ static uint64_t first_address(void)
     return (found - room) / MS_GRANULARITY * MS_GRANULARITY;
 }
 
-/* Where the next view of this size should be; 0 when there is no idea. */
-static uint64_t next_address(ms_addresses *addresses, uint64_t size)
+/* Have the addresses to oneself, or not at all: nobody waits for them, nor for whoever had them
+ * when the process was forked. */
+static int take(ms_addresses *addresses)
+{
+    return !__atomic_test_and_set(&addresses->is_in_use, __ATOMIC_ACQUIRE);
+}
+
+static void leave(ms_addresses *addresses)
+{
+    __atomic_clear(&addresses->is_in_use, __ATOMIC_RELEASE);
+}
+
+static uint64_t take_address(ms_addresses *addresses, uint64_t size)
 {
     unsigned place = place_of(size);
     if (addresses->spare[place].size == size && addresses->spare[place].count)
@@ -55,6 +66,15 @@ static uint64_t next_address(ms_addresses *addresses, uint64_t size)
         addresses->next -=
             addresses->next % HUGE_PAGE; /* so that huge pages can be mapped as such */
     return addresses->next;
+}
+
+/* Where the next view of this size should be; 0 when there is no idea. */
+static uint64_t next_address(ms_addresses *addresses, uint64_t size)
+{
+    if (!take(addresses)) return 0;
+    uint64_t address = take_address(addresses, size);
+    leave(addresses);
+    return address;
 }
 
 /* Where the kernel will not have the hint: room is made, a part of it mapped over, and the rest
@@ -110,10 +130,12 @@ void ms_mapping_reuse(ms_addresses *addresses, uint64_t address, size_t size)
 {
     uint64_t whole = rounded(size);
     unsigned place = place_of(whole);
+    if (!take(addresses)) return;
     if (addresses->spare[place].size != whole) { /* the size in use now is the likelier one */
         addresses->spare[place].size = whole;
         addresses->spare[place].count = 0;
     }
     if (addresses->spare[place].count < MS_ADDRESSES_EACH)
         addresses->spare[place].addresses[addresses->spare[place].count++] = address;
+    leave(addresses);
 }

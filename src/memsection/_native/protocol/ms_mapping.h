@@ -11,9 +11,10 @@
 #define MS_ADDRESS_SIZES 64
 #define MS_ADDRESSES_EACH 32
 
-/* Where views were that are gone, by size, and where the next new one goes.  Its owner keeps it
- * under a lock. */
+/* Where views were that are gone, by size, and where the next new one goes.  These are
+ * hints only: who finds another thread at them does without. */
 typedef struct {
+    char is_in_use;
     uint64_t next; /* 0: not looked for yet */
     struct {
         uint64_t size; /* multiple of the granularity; 0: free */

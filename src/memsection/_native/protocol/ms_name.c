@@ -241,6 +241,15 @@ int ms_name_hold_body(int body, int directory, const char *file)
     return failure ? failure : status.links ? MS_FOUND : MS_GONE;
 }
 
+int ms_name_is_free(int directory, const char *file)
+{
+    int fd = MS_CALL(openat, directory, file, O_RDONLY | MS_OPEN_FLAGS | O_NOFOLLOW);
+    if (fd < 0) return -errno;
+    int free = ms_description_lock(fd, LOCK_EX);
+    MS_CLOSE(fd);
+    return free;
+}
+
 /* ------------------------------------------------------------------ the last close */
 
 /* Remove a Local name if its locator leads to this body, whose exclusive lock is the caller's (L6).

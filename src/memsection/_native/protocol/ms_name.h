@@ -86,6 +86,9 @@ int ms_name_find_body(int directory, const char *file, int writable, int *body, 
 /* Whether it is alive, as ms_name_hold. */
 int ms_name_hold_body(int body, int directory, const char *file);
 
+/* 1 where nobody has a lock on a file, be it a locator or a body; 0 where somebody has. */
+int ms_name_is_free(int directory, const char *file);
+
 /* ------------------------------------------------------------------ the last close */
 
 /* Remove the name of a body if it leads to it, and nobody has a handle: 1, or 0 when somebody has

@@ -9,26 +9,15 @@ repair and every wait is theirs.  It also holds the records that both ways share
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from cpython.pythread cimport (
-    NOWAIT_LOCK,
-    PyThread_acquire_lock,
-    PyThread_allocate_lock,
-    PyThread_free_lock,
-    PyThread_get_thread_ident,
-    PyThread_release_lock,
-    PyThread_type_lock,
-    WAIT_LOCK,
-)
 from libc.errno cimport EAGAIN, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.stdio cimport snprintf
 from libc.string cimport memcmp, memcpy, memset
 
-from memsection._native.ledger cimport close_fd, drop_range, note, note_fd
+from memsection._native.ledger cimport close_fd, note_fd
+from memsection._native.records cimport HandleRecord, ObjectRecord, tables_lock as _lock
 
-from bisect import bisect_left, insort
-
-from memsection._native import ledger
+from memsection._native import ledger, records
 
 cdef extern from * nogil:
     """
@@ -42,9 +31,6 @@ cdef extern from * nogil:
     #include <sys/types.h>
     #include <time.h>
     #include <unistd.h>
-    #ifndef MADV_POPULATE_WRITE
-    #define MADV_POPULATE_WRITE 23
-    #endif
     #define MS_FLAGS (O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
     typedef struct { uint64_t device, inode, size, links; uint32_t uid, gid; int regular; } ms_file;
@@ -88,10 +74,6 @@ cdef extern from * nogil:
         struct stat st;
         return fstatat(directory, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
     }
-    static unsigned long ms_owner_load(const unsigned long *owner) { return __atomic_load_n(owner, __ATOMIC_RELAXED); }
-    static void ms_owner_store(unsigned long *owner, unsigned long thread) {
-        __atomic_store_n(owner, thread, __ATOMIC_RELAXED);
-    }
     static uint64_t ms_now(void) {
         struct timespec now;
         clock_gettime(CLOCK_REALTIME, &now);
@@ -107,8 +89,6 @@ cdef extern from * nogil:
     int ms_reopen(int, int)
     int ms_link(int, int, const char *)
     int ms_exists(int, const char *)
-    unsigned long ms_owner_load(const unsigned long *)
-    void ms_owner_store(unsigned long *, unsigned long)
     uint64_t ms_now()
     int c_open "open"(const char *, int, ...)
     int c_openat "openat"(int, const char *, int, ...)
@@ -118,9 +98,6 @@ cdef extern from * nogil:
     int c_fallocate "fallocate"(int, int, int64_t, int64_t)
     int c_memfd "memfd_create"(const char *, unsigned int)
     int c_unlinkat "unlinkat"(int, const char *, int)
-    int c_madvise "madvise"(void *, size_t, int)
-    int c_munmap "munmap"(void *, size_t)
-    void *c_mmap "mmap"(void *, size_t, int, int, int, int64_t)
     int64_t c_lseek "lseek"(int, int64_t, int)
     Py_ssize_t c_pread "pread"(int, void *, size_t, int64_t)
     Py_ssize_t c_pwrite "pwrite"(int, const void *, size_t, int64_t)
@@ -131,11 +108,7 @@ cdef extern from * nogil:
     enum:
         O_RDONLY, O_RDWR, O_CLOEXEC, O_NOFOLLOW, O_TMPFILE, MS_FLAGS, F_SETFD, F_ADD_SEALS, F_SEAL_GROW, F_SEAL_SHRINK
         LOCK_SH, LOCK_EX, LOCK_UN, LOCK_NB, MFD_CLOEXEC, MFD_ALLOW_SEALING, SEEK_SET, SEEK_CUR
-        MAP_SHARED, MAP_PRIVATE, MAP_ANONYMOUS, MADV_POPULATE_WRITE
 
-
-cdef extern from "pythread.h" nogil:
-    int PyThread_acquire_lock_timed(PyThread_type_lock, long long, int)
 
 cdef extern from *:
     """
@@ -152,50 +125,6 @@ cdef extern from *:
 
 
 # ---------------------------------------------------------------------- records, shared with the Python code
-
-cdef class HandleRecord:
-    """The fields of ``record.Handle``."""
-
-    cdef public object value, kind, obj
-    cdef public int fd, data_fd
-    cdef public uint64_t access
-    cdef public bint protected
-
-    def shut(self):
-        """Close the descriptors.  Again is harmless."""
-        if self.fd >= 0:
-            close_fd(self.fd)
-            self.fd = -1
-        if self.data_fd >= 0:
-            close_fd(self.data_fd)
-            self.data_fd = -1
-
-
-cdef class ObjectRecord:
-    """The fields of ``record.LocalObject``."""
-
-    cdef public object directory, facts, identity, kind, name, place, place_key, state
-    cdef public set handles
-    cdef public int locator_fd, view_ro, view_rw, views
-    cdef public bint fresh
-    cdef uint64_t asked, granted, asked_by      # the last verdict, and for which caller and descriptor
-    cdef object asked_of
-
-    def shut_locator(self):
-        """Close the locator.  Again is harmless."""
-        if self.locator_fd >= 0:
-            close_fd(self.locator_fd)
-            self.locator_fd = -1
-
-    def shut_views(self):
-        """Close the descriptions that views are mapped through.  Again is harmless."""
-        if self.view_ro >= 0:
-            close_fd(self.view_ro)
-            self.view_ro = -1
-        if self.view_rw >= 0:
-            close_fd(self.view_rw)
-            self.view_rw = -1
-
 
 cdef class PlaceRecord:
     """The fields of ``namespace.Place``."""
@@ -218,102 +147,17 @@ cdef class FactsRecord:
     cdef public bytes descriptor, page
 
 
-cdef class RegionRecord:
-    """The fields of ``regions.Region``.  Calling one unmaps it, unless that was done already."""
-
-    cdef public uint64_t base, size, offset, bitmap, bitmap_size
-    cdef public uint32_t protection, modifiers
-    cdef public bint writable, shared
-    cdef public object obj, changed, guard
-
-    def __call__(self):
-        remove(self)
-
-
-cdef class AbsentRecord:
-    """The field of ``regions.Absent``: a descriptor that goes with the view, or with this."""
-
-    cdef public int fd
-
-    def __cinit__(self):
-        self.fd = -1
-
-    def remove(self):
-        """Before the view is unmapped.  Again is harmless."""
-        if self.fd >= 0:
-            close_fd(self.fd)
-            self.fd = -1
-
-
-cdef class Lock:
-    """The lock of the object tables: as ``threading.RLock``, without the way through the interpreter for native code."""
-
-    cdef PyThread_type_lock _lock
-    cdef unsigned long _owner
-    cdef int _depth
-
-    def __cinit__(self):
-        self._lock = PyThread_allocate_lock()
-        if self._lock == NULL:
-            raise MemoryError("no lock")
-
-    def __dealloc__(self):
-        if self._lock != NULL:
-            PyThread_free_lock(self._lock)
-
-    cdef bint enter(self) noexcept:
-        """Take it if it is free, or this thread's already."""
-        cdef unsigned long me = PyThread_get_thread_ident()
-        # Only this thread ever writes its own number there: if it reads it, it is the owner.
-        if ms_owner_load(&self._owner) == me:
-            self._depth += 1
-            return True
-        if not PyThread_acquire_lock(self._lock, NOWAIT_LOCK):
-            return False
-        ms_owner_store(&self._owner, me)
-        self._depth = 1
-        return True
-
-    cdef void leave(self) noexcept:
-        self._depth -= 1
-        if self._depth == 0:
-            ms_owner_store(&self._owner, 0)
-            PyThread_release_lock(self._lock)
-
-    cdef void renew(self) noexcept:
-        """In a forked child: whoever has it does not exist here."""
-        self._lock = PyThread_allocate_lock()
-        self._depth = 0
-        ms_owner_store(&self._owner, 0)
-
-    cdef void take(self):
-        if not self.enter():
-            with nogil:
-                PyThread_acquire_lock(self._lock, WAIT_LOCK)
-            ms_owner_store(&self._owner, PyThread_get_thread_ident())
-            self._depth = 1
-
-    def __enter__(self):
-        self.take()
-
-    def __exit__(self, *_):
-        self.leave()
-
-
 # ---------------------------------------------------------------------- what the Python modules lend
 
-cdef dict _table, _by_identity, _by_place, _regions
-cdef list _bases
-cdef Lock _lock = Lock()
-cdef object _directories, _given, _close_handle
+cdef dict _table, _by_identity, _by_place
 cdef object _place_of, _grant, _remove_name, _give_up, _read_facts, _pid_namespace
-cdef object _template, _check_commit, _section_kind, _view_base, _first_name, _translated, _doubt, _look_again, _sweep
+cdef object _template, _check_commit, _section_kind, _first_name, _translated, _doubt, _look_again, _sweep
 cdef list _doubtful
 cdef dict _later
 cdef unsigned int _named_creations = 0
 cdef int _named_process = 0     # the process whose first named object was announced
-cdef type _Handle, _Object, _Facts, _Region
-cdef object _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap
+cdef type _Handle, _Object, _Facts
+cdef object _slow_close, _slow_open, _slow_create
 cdef bint _on = False
 cdef long long _root = -1
 
@@ -321,9 +165,7 @@ cdef dict _places = {}          # name as given, relative to the directory of na
 cdef dict _verdicts = {}        # (descriptor, desired access, type): granted access
 cdef dict _bodies = {}          # identity: FactsRecord, of bodies of other processes; compared with the page at each use
 cdef dict _templates = {}       # protection: (facts, image of the control page, mode, uid, gid)
-cdef dict _spare = {}           # size: addresses where views of that size were
 cdef uint64_t _generation = 1   # of the namespace's directories
-cdef uint64_t _next_address = 0
 cdef uint64_t _namespace_of_pids = 0
 cdef uint64_t _unchecked = 0    # bytes created that ``commit`` was not told of yet
 cdef uint32_t _uid = 0, _gid = 0
@@ -334,7 +176,6 @@ cdef uint64_t _caller = 0       # counts the changes of all these
 cdef enum:
     PAGE = 4096
     GRANULARITY = 65536
-    HUGE_PAGE = 2 << 20
     MOST_REMEMBERED = 256
     LOCATOR_NAME = 192          # the layout of locators (namespace) and of control pages (control_page); checked by connect
     LOCATOR_HINTS = 64
@@ -344,7 +185,6 @@ cdef enum:
     LONGEST_NAME = 256
     SEC_COMMIT = 0x08000000
     LARGEST = 4 << 20           # of what is created here: larger ones are not worth it, and are checked one by one
-    POPULATE_FROM = 65536
     CHECKED_TOGETHER = 1 << 20
     CREATIONS_PER_SWEEP = 16
     OBJ_INHERIT = 0x02
@@ -358,64 +198,35 @@ cdef uint64_t SYNCHRONIZE = 0x00100000
 cdef uint64_t _section_rights = 0
 cdef uint64_t UNUSUAL_KIND = 0xD1800000     # SEC_NOCACHE, SEC_WRITECOMBINE, SEC_LARGE_PAGES, SEC_IMAGE, SEC_FILE
 
-# By page protection: the rights that a view needs, mmap's protection, and whether it writes or copies; 0xFF for no protection.
-cdef unsigned char[256] _needs, _prot, _writes, _copies, _executes
+cdef unsigned char[256] _needs  # by page protection, the rights that a view needs; 0xFF for no protection
 
 
 def connect(dict lent):
     """Take the tables and functions of the Python modules; from here on the short way is open, unless it is switched off."""
-    global _table, _by_identity, _by_place, _regions, _bases, _place_of, _grant, _remove_name, _directories, _given, _close_handle
-    global _give_up, _read_facts, _pid_namespace, _template, _check_commit, _section_kind, _view_base, _first_name
+    global _table, _by_identity, _by_place, _place_of, _grant, _remove_name
+    global _give_up, _read_facts, _pid_namespace, _template, _check_commit, _section_kind, _first_name
     global _doubtful, _later, _doubt, _look_again, _sweep
     _doubtful, _later, _doubt, _look_again, _sweep = lent["closing"]
-    global _Handle, _Object, _Facts, _Region, _on, _root, _section_rights, _translated
-    global _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap
+    global _Handle, _Object, _Facts, _on, _root, _section_rights, _translated
+    global _slow_close, _slow_open, _slow_create
     _table, _by_identity, _by_place = lent["table"], lent["by_identity"], lent["by_place"]
-    _regions, _bases = lent["regions"], lent["bases"]
-    _place_of, _grant, _remove_name, _close_handle = lent["place_of"], lent["grant"], lent["remove_name"], lent["close_handle"]
-    _directories, _given = lent["directories"], lent["given"]
+    _place_of, _grant, _remove_name = lent["place_of"], lent["grant"], lent["remove_name"]
     # These open files of their own, also where no operation around them is whole.
     _place_of, _remove_name, _look_again, _sweep = (ledger.whole(_place_of), ledger.whole(_remove_name),
                                                     ledger.whole(_look_again), ledger.whole(_sweep))
-    ledger.connect(give_back, is_open)
     _give_up, _read_facts, _pid_namespace = lent["give_up"], lent["read_facts"], lent["pid_namespace"]
     _translated = lent["translated"]
     _template, _check_commit, _first_name = lent["template"], lent["check_commit"], lent["first_name"]
-    _section_kind, _view_base, _root = lent["section"], lent["view"], lent["root"]
+    _section_kind, _root = lent["section"], lent["root"]
     _section_rights = _section_kind.valid
-    _Handle, _Object, _Facts, _Region = lent["Handle"], lent["LocalObject"], lent["Facts"], lent["Region"]
-    _slow_close, _slow_open, _slow_create, _slow_map, _slow_unmap = lent["slow"]
+    _Handle, _Object, _Facts = lent["Handle"], lent["LocalObject"], lent["Facts"]
+    _slow_close, _slow_open, _slow_create = lent["slow"]
     memset(_needs, 0xFF, 256)
-    for protection, needed, prot, writes, copies, executes in lent["protections"]:
-        _needs[protection], _prot[protection] = needed, prot
-        _writes[protection], _copies[protection], _executes[protection] = writes, copies, executes
+    for protection, needed in lent["protections"]:
+        _needs[protection] = needed
     if lent["layout"] != (LOCATOR_HINTS, HINTS, LOCATOR_NAME, IMAGE_DESCRIPTOR, IMAGE_NAME, PAGE, GRANULARITY):
         raise AssertionError("the layouts of namespace and control_page changed")
-    use_lock(lent["lock"])
     _on = lent["on"]
-
-
-def is_alone():
-    """Whether this process has no other thread that runs Python code."""
-    return bool(ms_is_alone())
-
-
-def is_free(int directory, str name):
-    """Whether nobody has a lock on this file; None where it cannot be opened for reading."""
-    cdef bytes path = name.encode("utf-8", "surrogateescape")
-    cdef int fd = c_openat(directory, <const char *>path, O_RDONLY | MS_FLAGS | O_NOFOLLOW)
-    cdef bint free
-    if fd < 0:
-        return None
-    free = c_flock(fd, LOCK_EX | LOCK_NB) == 0
-    close_fd(fd)
-    return free
-
-
-def use_lock(Lock lock not None):
-    """The lock of the object tables."""
-    global _lock
-    _lock = lock
 
 
 def switch(bint on):
@@ -1023,296 +834,8 @@ cdef void _forget_object(ObjectRecord obj):
     obj.shut_views()
 
 
-# ---------------------------------------------------------------------- map and unmap
-
-def map_view(section_handle, process_handle, base, zero_bits, commit_size, offset, view_size, inherit, allocation_type,
-             protection, *, numa_node=None):
-    """NtMapViewOfSection."""
-    cdef RegionRecord region = None
-    if (process_handle == -1 and base == 0 and zero_bits == 0 and commit_size == 0 and numa_node is None
-            and (inherit == 1 or inherit == 2)):
-        try:
-            region = _map(section_handle, offset, view_size, protection)
-        except Exception as problem:
-            raise _translated(problem, "map") from problem
-    if region is None:
-        return _slow_map(section_handle, process_handle, base, zero_bits, commit_size, offset, view_size, inherit,
-                         allocation_type, protection, numa_node=numa_node)
-    return 0, region.base, region.size
-
-
-def mapped_buffer(section_handle, offset, view_size, protection, type kind not None):
-    """A view and the buffer over it in one step; None where that is not simple."""
-    cdef RegionRecord region
-    try:
-        region = _map(section_handle, offset, view_size, protection)
-    except Exception as problem:
-        raise _translated(problem, "map") from problem
-    if region is None:
-        return None
-    try:
-        buffer = ms_new(kind, ())
-        _view_base.__init__(buffer, region.base, view_size or region.size,
-                            readonly=not (_writes[region.protection] or _copies[region.protection]), release=region)
-        return buffer
-    except BaseException:
-        region()
-        raise
-
-
-cdef RegionRecord _map(section_handle, offset, view_size, protection):
-    if (not _on or type(section_handle) is not int or type(offset) is not int or type(view_size) is not int
-            or type(protection) is not int or not 0 <= protection < 256 or not 0 <= offset < 1 << 62
-            or not 0 <= view_size < 1 << 62 or not _lock.enter()):
-        return None
-    try:
-        return _map_locked(_table.get(section_handle & ~3), offset, view_size, protection)
-    finally:
-        _lock.leave()
-
-
-cdef RegionRecord _map_locked(HandleRecord handle, uint64_t offset, uint64_t size, uint32_t protection):
-    cdef ObjectRecord obj
-    cdef FactsRecord facts
-    cdef RegionRecord region
-    cdef uint64_t address
-    cdef int fd, failed
-    if handle is None or handle.kind is not _section_kind or handle.data_fd >= 0 or _needs[protection] & ~handle.access:
-        return None
-    obj = handle.obj
-    facts = obj.facts
-    if (facts is None or facts.file_identity is not None or facts.bitmap_pages or facts.attributes & UNUSUAL_KIND
-            or obj.directory == "global" or not _live(handle.fd)):
-        return None
-    if (_writes[protection] and not _writes[facts.protection & 0xFF]
-            or _executes[protection] and not _executes[facts.protection & 0xFF]):
-        return None
-    if offset % GRANULARITY or offset >= facts.size or size > facts.size - offset:
-        return None
-    size = ((size or facts.size - offset) + PAGE - 1) // PAGE * PAGE
-    fd = _view_descriptor(handle, obj, _writes[protection])
-    if fd < 0:
-        return None
-    address = _mmap(size, _prot[protection], MAP_PRIVATE if _copies[protection] else MAP_SHARED, fd, offset)
-    if address == 0:
-        return None
-    if obj.fresh:
-        obj.fresh = False
-        if _writes[protection] and POPULATE_FROM <= size <= LARGEST:
-            # Its pages are about to be written for the first time: one call instead of a fault for each.
-            with nogil:
-                c_madvise(<void *><uintptr_t>address, size, MADV_POPULATE_WRITE)
-    region = ms_new(_Region, ())
-    region.base, region.size, region.protection, region.obj, region.offset = address, size, protection, obj, offset
-    region.writable, region.shared = _writes[protection], not _copies[protection]
-    _add(region)
-    return region
-
-
-cdef int _view_descriptor(HandleRecord handle, ObjectRecord obj, bint writes) noexcept:
-    """``table.view_descriptor``: a description without a lock (L5)."""
-    if writes:
-        if obj.view_rw < 0:
-            obj.view_rw = ms_reopen(handle.fd, O_RDWR)
-        return obj.view_rw
-    if obj.view_ro < 0:
-        obj.view_ro = ms_reopen(handle.fd, O_RDONLY)
-    return obj.view_ro
-
-
-cdef uint64_t _mmap(uint64_t size, int prot, int flags, int fd, uint64_t offset):
-    """``addresses.place`` as long as the kernel takes the hint; else 0."""
-    cdef uint64_t hint = next_address(size)
-    cdef void *found
-    found = c_mmap(<void *><uintptr_t>hint, size, prot, flags, fd, offset)
-    if found == <void *>-1:
-        return 0
-    if <uintptr_t>found % GRANULARITY:
-        c_munmap(found, size)
-        return 0
-    return <uintptr_t>found
-
-
-cpdef uint64_t next_address(uint64_t size):
-    """Where the next view of this size should be; 0 when there is no idea.  The lock is held."""
-    global _next_address
-    cdef uint64_t rounded = (size + GRANULARITY - 1) // GRANULARITY * GRANULARITY
-    cdef uint64_t room
-    cdef void *probe
-    cdef list spare = _spare.get(rounded)
-    if spare:
-        return spare.pop()
-    if _next_address == 0:
-        probe = c_mmap(NULL, GRANULARITY, 0, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-        if probe == <void *>-1:
-            return 0
-        c_munmap(probe, GRANULARITY)
-        # Below where the kernel puts libraries by itself, but under the same entry of the highest page table (512 GiB):
-        # elsewhere each mapping and unmapping costs up to 8 us more.  From there downwards.
-        room = <uintptr_t>probe & ((<uint64_t>1 << 39) - 1)
-        room = <uint64_t>1 << 36 if room > <uint64_t>1 << 37 or room < <uint64_t>1 << 33 else room // 2
-        _next_address = (<uintptr_t>probe - room) // GRANULARITY * GRANULARITY
-    if _next_address < rounded + (<uint64_t>1 << 40):
-        return 0
-    _next_address -= rounded
-    if rounded >= HUGE_PAGE:
-        _next_address -= _next_address % HUGE_PAGE      # so that huge pages can be mapped as such
-    return _next_address
-
-
-cpdef free_address(uint64_t address, uint64_t size):
-    """A view of this size is gone.  The lock is held."""
-    cdef uint64_t rounded = (size + GRANULARITY - 1) // GRANULARITY * GRANULARITY
-    cdef list spare = _spare.get(rounded)
-    if spare is None:
-        if len(_spare) >= MOST_REMEMBERED:
-            _spare.clear()
-        spare = _spare[rounded] = []
-    if len(spare) < 64:
-        spare.append(address)
-
-
-def unmap_view(process_handle, address):
-    """NtUnmapViewOfSection."""
-    cdef RegionRecord region = _regions.get(address) if process_handle == -1 else None
-    if region is not None and region.obj is not None:
-        try:
-            if remove(region):
-                return
-        except Exception as problem:
-            raise _translated(problem, "unmap") from problem
-    _slow_unmap(process_handle, address)
-
-
-cdef int _add(RegionRecord region) except -1:
-    insort(_bases, region.base)
-    _regions[region.base] = region
-    if region.obj is not None:
-        (<ObjectRecord>region.obj).views += 1
-    note(remove, region)
-    return 0
-
-
-def add(RegionRecord region not None):
-    """Enter a region into the table; the mapping is the table's from now on, and counts as a view of its object."""
-    _lock.take()
-    try:
-        _add(region)
-        drop_range(region.base, region.size)
-        if region.bitmap:
-            drop_range(region.bitmap, region.bitmap_size)
-    finally:
-        _lock.leave()
-
-
-def remove(RegionRecord region not None):
-    """Take a region from the table and unmap it.
-
-    False when that was done already: what is at its address now belongs to somebody else, and is left alone (M2).
-    """
-    cdef ObjectRecord obj = region.obj
-    cdef size_t size = region.size
-    cdef void *base = <void *><uintptr_t>region.base
-    _lock.take()
-    try:
-        if _regions.get(region.base) is not region:
-            return False
-        del _regions[region.base]
-        _bases.pop(bisect_left(_bases, region.base))
-        if region.guard is not None:
-            region.guard.remove()
-        if size <= LARGEST:
-            c_munmap(base, size)
-        else:
-            with nogil:
-                c_munmap(base, size)
-        if region.bitmap:
-            c_munmap(<void *><uintptr_t>region.bitmap, region.bitmap_size)
-        free_address(region.base, size)
-        if obj is not None:
-            obj.views -= 1
-            if obj.views == 0 and not obj.handles:
-                _forget_object(obj)
-        return True
-    finally:
-        _lock.leave()
-
-
-# ---------------------------------------------------------------------- what operations and forks leave behind
-
-def tables_lock():
-    """The lock of the object tables, which a fork waits for."""
-    return _lock
-
-
-def is_open(value):
-    """Whether there is a handle of this value."""
-    return value & ~3 in _table
-
-
-def give_back(int fd, bint in_child):
-    """A descriptor whose operation does not go on: what it belongs to goes with it, unless that is older.
-
-    A forked child keeps what its tables know: the handle is its parent's too, and the child has all of those.
-    """
-    cdef HandleRecord handle
-    _lock.take()
-    try:
-        handle = _table.get(fd * 4)
-        if handle is None or handle.fd != fd:
-            handle = next((each for each in _table.values() if each.fd == fd), None)
-        if handle is not None:
-            if not in_child:
-                handle.protected = False
-                ledger.finish(_close_handle, handle)
-        elif not _is_kept(fd):
-            close_fd(fd)
-    finally:
-        _lock.leave()
-
-
-cdef bint _is_kept(int fd) except -1:
-    """Whether something in the tables has this descriptor."""
-    for handle in _table.values():
-        if handle.data_fd == fd:
-            return True
-    for obj in _by_identity.values():
-        if fd == obj.locator_fd or fd == obj.view_ro or fd == obj.view_rw:
-            return True
-    for region in _regions.values():
-        if region.guard is not None and getattr(region.guard, "fd", -1) == fd:
-            return True
-    return any([fd == known[0] for known in _directories.values()]) or any([fd in given[:3] for given in _given])
-
-
-cdef unsigned long _forks_without = 0   # the thread that forks although another one keeps the lock
-
-
-def before_fork():
-    """Have no other thread in the middle of a change.  One that stays there does not keep this process from forking."""
-    global _forks_without
-    cdef int taken
-    if _lock.enter():
-        return
-    with nogil:
-        taken = PyThread_acquire_lock_timed(_lock._lock, 5000000, 0)
-    if taken == 1:
-        ms_owner_store(&_lock._owner, PyThread_get_thread_ident())
-        _lock._depth = 1
-    else:
-        _forks_without = PyThread_get_thread_ident()
-
-
-def after_fork(bint in_child):
-    """Go on; a child has nothing of what other threads had not finished."""
-    global _forks_without, _namespace_of_pids, _named_creations
-    if _forks_without != PyThread_get_thread_ident():
-        _lock.leave()
-    elif in_child:
-        _lock.renew()
-    if _forks_without == PyThread_get_thread_ident():
-        _forks_without = 0
-    if in_child:
-        _namespace_of_pids = 0
-        _named_creations = 0
-        ledger.keep_own_only()
+def forget_in_child():
+    """In a forked child: what was remembered of the process is its parent's."""
+    global _namespace_of_pids, _named_creations
+    _namespace_of_pids = 0
+    _named_creations = 0

@@ -167,9 +167,22 @@ class Memory:
             _releases[address] = release
         return buffer
 
-    def mapped_buffer(self, section: int, offset: int, view_size: int, protection: int, kind: type[Any]) -> Any:
-        """Never simple: the two services do it."""
-        return None
+    def map_buffer(self, section: int, offset: int, view_size: int, protection: int, kind: type[Any],
+                   numa_node: int | None = None) -> Any:
+        _, address, pages = self.map_view(section, s.CURRENT_PROCESS, 0, 0, 0, offset, view_size, p.VIEW_UNMAP, 0,
+                                          protection, numa_node=numa_node)
+        try:
+            length = view_size
+            if not length:
+                try:
+                    length = min(self.query_section(section).Size - offset, pages)
+                except NtError:
+                    length = pages  # a handle without SECTION_QUERY: whole pages are what can be known
+            readonly = not (p.writable(protection) or p.copies(protection))
+            return self.view_buffer(address, length, readonly=readonly, kind=kind)
+        except BaseException:
+            self.unmap_view(s.CURRENT_PROCESS, address)
+            raise
 
     def flush_buffer(self, buffer: Any, offset: int, size: int) -> None:
         release = buffer._mapping

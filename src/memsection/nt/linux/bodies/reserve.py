@@ -11,7 +11,6 @@ import errno
 import time
 
 from memsection._native import system
-from memsection.nt.linux import _fast
 from memsection.nt.linux.bodies import commit
 from memsection.nt.linux.system import addresses
 from memsection.nt.linux.system import syscalls as sys_
@@ -69,4 +68,4 @@ def _take_huge_pages(fd: int, size: int) -> None:
     finally:
         sys_.munmap(address, size)
         with lock:
-            _fast.free_address(address, size)
+            sys_.reuse_address(address, size)

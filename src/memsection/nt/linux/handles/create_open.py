@@ -15,7 +15,7 @@ import os
 import time
 from collections.abc import Callable
 
-from memsection._native import ledger
+from memsection._native import ledger, records
 from memsection.nt.linux import _fast
 from memsection.nt.linux.bodies import control_page, permissions
 from memsection.nt.linux.bodies.position import position
@@ -261,7 +261,7 @@ def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, fo
         fd = found.handle_descriptor(writable=rights.needs_write(kind, granted, facts))
         return _attach(fd, kind, granted, data_fd, flags, obj, found, facts, place, (body.st_dev, body.st_ino))
     except BaseException:
-        if fd >= 0 and not _fast.is_open(fd * 4):
+        if fd >= 0 and not records.is_open(fd * 4):
             unlink.give_up(fd, place)
         raise
 

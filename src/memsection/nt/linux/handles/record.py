@@ -12,8 +12,7 @@ import sys
 assert sys.platform == "linux"
 
 
-from memsection.nt.linux import _fast
-from memsection.nt.linux._fast import HandleRecord
+from memsection._native.records import HandleRecord, ObjectRecord
 from memsection.nt.linux.bodies import control_page
 from memsection.nt.linux.bodies.position import DATA_SHIFT, PROTECTED, TAG
 from memsection.nt.linux.names import namespace
@@ -36,6 +35,9 @@ class Handle(HandleRecord):
     """One handle of this process."""
 
     __slots__ = ()
+
+    kind: ObjectType
+    obj: LocalObject
 
     def __init__(self, fd: int, kind: ObjectType, access: int, obj: LocalObject, data_fd: int = -1,
                  value: int = 0) -> None:
@@ -71,10 +73,14 @@ def mismatch(handle: Handle, wanted: ObjectType) -> NtError:
                    detail=f"asked for {wanted.a_noun}, handle {handle.value:#x} means {handle.kind.a_noun}")
 
 
-class LocalObject(_fast.ObjectRecord):
+class LocalObject(ObjectRecord):
     """What this process knows of one object it has handles to, or views of."""
 
     __slots__ = ()
+
+    kind: ObjectType
+    identity: tuple[int, ...]
+    facts: control_page.Facts | None
 
     def __init__(self, kind: ObjectType, identity: tuple[int, ...], facts: control_page.Facts | None = None) -> None:
         self.kind = kind

@@ -9,6 +9,7 @@ assert sys.platform == "linux"
 
 import os
 
+from memsection._native import records
 from memsection.nt.linux import _fast
 from memsection.nt.linux.handles.record import Handle, LocalObject
 from memsection.nt.linux.system import syscalls as sys_
@@ -21,12 +22,13 @@ objects_by_place: dict[str, LocalObject] = {}
 
 def _after_fork_in_child() -> None:
     """The child has every handle too, and counts of its own; view descriptions it must not share (their locks probe)."""
-    _fast.after_fork(True)
+    records.after_fork(True)
+    _fast.forget_in_child()
     for obj in objects_by_identity.values():
         obj.shut_views()
 
 
-os.register_at_fork(before=_fast.before_fork, after_in_parent=lambda: _fast.after_fork(False),
+os.register_at_fork(before=records.before_fork, after_in_parent=lambda: records.after_fork(False),
                     after_in_child=_after_fork_in_child)
 
 

@@ -75,7 +75,7 @@ def lookup(value: int, kind: ObjectType | None = None, access: int = 0) -> Handl
 def is_still_handle(handle: Handle) -> bool:
     """Whether the descriptor still is that handle: another process may have taken it away (H2)."""
     try:
-        if decode(sys_.lseek(handle.fd, 0, 1)) is not None:
+        if sys_.is_live(handle.fd):
             return True
     except OSError:  # closed behind our back
         with lock:

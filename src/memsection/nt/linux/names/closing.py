@@ -18,7 +18,7 @@ import errno
 import os
 import time
 
-from memsection.nt.linux import _fast
+from memsection._native import records
 from memsection.nt.linux.names import namespace, sweep, unlink
 from memsection.nt.linux.system import proc
 from memsection.nt.linux.system import syscalls as sys_
@@ -35,9 +35,9 @@ _keepers: set[int] = set()  # children that were waited for in vain
 _lockers = {os.getpid(), os.getppid()}  # who may have taken the locks of this process's handles
 
 
-def doubt(probe: int, obj: _fast.ObjectRecord) -> None:
+def doubt(probe: int, obj: records.ObjectRecord) -> None:
     """Note a close that was refused to be the last, when a child may be why.  The tables' lock is held."""
-    if _fast.is_alone():
+    if records.is_alone():
         return
     try:
         doubtful.append((sys_.fcntl(probe, 1030, 3), obj.name, obj.identity))  # F_DUPFD_CLOEXEC
@@ -48,7 +48,7 @@ def doubt(probe: int, obj: _fast.ObjectRecord) -> None:
 def settle() -> None:
     """Decide what is in doubt.  The tables' lock is not held."""
     while doubtful:
-        with _fast.tables_lock():  # a child that is forked now knows the descriptor from one list or the other
+        with records.lock:  # a child that is forked now knows the descriptor from one list or the other
             if not doubtful:
                 return  # another thread was faster
             fd, full, identity = doubtful.pop()
@@ -60,7 +60,7 @@ def settle() -> None:
             if not isinstance(problem, OSError | NtError):
                 raise
         finally:
-            with _fast.tables_lock():
+            with records.lock:
                 _in_work.remove(fd)
                 sys_.close(fd)
 

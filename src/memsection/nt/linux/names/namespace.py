@@ -18,6 +18,7 @@ import stat as stat_
 from collections.abc import Callable
 from functools import wraps
 
+from memsection._native import records
 from memsection.nt.linux import _fast
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.vocabulary import names
@@ -127,7 +128,7 @@ class NoGlobalObjectsError(NtError):
 def _alone(find: Callable[[], int]) -> Callable[[], int]:
     """Have one thread at a time look for a directory: two would both open it, and one descriptor would be forgotten."""
     def found() -> int:
-        with _fast.tables_lock():
+        with records.lock:
             return find()
     return wraps(find)(found)
 

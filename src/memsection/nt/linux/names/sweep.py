@@ -17,7 +17,7 @@ import os
 import stat as stat_
 import time
 
-from memsection.nt.linux import _fast
+from memsection._native import protocol
 from memsection.nt.linux.names import find, locators, namespace, unlink
 from memsection.nt.linux.system import descriptions, proc
 from memsection.nt.linux.system import syscalls as sys_
@@ -88,7 +88,7 @@ def _remove_bodies(dirfd: int, files: list[str]) -> int:
     """Remove those of these files that are bodies of this user and nobody's any more."""
     uid, held, removed = os.geteuid(), None, 0
     for file in files:
-        free = _fast.is_free(dirfd, file)
+        free = protocol.is_free(dirfd, file)
         if free is None:  # its descriptor gives even its owner nothing, or it is another user's
             if held is None:
                 held = proc.lockers() or {}
@@ -137,7 +137,7 @@ def is_dead(fd: int) -> bool:
 def is_settled(place: namespace.Place) -> bool:
     """Whether a name that was in doubt is gone; it is removed if nobody has its object any more."""
     try:
-        free = _fast.is_free(place.dirfd, place.file)
+        free = protocol.is_free(place.dirfd, place.file)
         if free is None:
             sys_.stat(place.file, dir_fd=place.dirfd, follow_symlinks=False)
         if free is False:
@@ -155,7 +155,7 @@ def is_settled(place: namespace.Place) -> bool:
 
 def _remove_locators(dirfd: int, files: list[str]) -> int:
     """Remove those of these locators that nobody holds, and whose body nobody has."""
-    free = [file for file in files if _fast.is_free(dirfd, file)]
+    free = [file for file in files if protocol.is_free(dirfd, file)]
     if not free:
         return 0
     identities = {file: _identity(dirfd, file) for file in free}

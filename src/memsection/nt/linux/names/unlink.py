@@ -7,7 +7,7 @@ import sys
 
 assert sys.platform == "linux"
 
-from memsection.nt.linux import _fast
+from memsection._native import records
 from memsection.nt.linux.bodies import control_page
 from memsection.nt.linux.names import locators, namespace
 from memsection.nt.linux.system import descriptions
@@ -60,7 +60,7 @@ def unlink_if(place: namespace.Place, body: int) -> None:
         pass
 
 
-def remove_name_if_last(probe: int, obj: _fast.ObjectRecord) -> bool:
+def remove_name_if_last(probe: int, obj: records.ObjectRecord) -> bool:
     """After this process's last handle is closed: unlink the name if no handle is left anywhere (L1, L3).
 
     Whether that was so.

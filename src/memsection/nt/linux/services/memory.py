@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 from memsection.nt.linux.handles import create_open
 from memsection.nt.linux.handles.record import CURRENT_PROCESS
-from memsection.nt.linux.services import quick
 from memsection.nt.linux.services.wrapping import service
 from memsection.nt.linux.types import process, section
 from memsection.nt.linux.types.process import target
@@ -50,7 +49,7 @@ class MemoryServices:
         """NtMapViewOfSection."""
         if process_handle != CURRENT_PROCESS:
             process.own(process_handle, a.PROCESS_VM_OPERATION, "mapping a view")
-        return mapping.map_view(section_handle, base, zero_bits, commit_size, offset, view_size, inherit, allocation_type,
+        return mapping.map_view(section_handle, base, zero_bits, commit_size, offset, view_size, inherit,
                                 protection, numa_node)
 
     @service("unmap")
@@ -144,9 +143,11 @@ class MemoryServices:
         return (kind or View)(address, length, readonly=readonly, release=region,
                               check=region.guard.check if region.guard is not None else None)
 
-    def mapped_buffer(self, section_handle: int, offset: int, view_size: int, protection: int, kind: type[Any]) -> Any:
-        """A view and the buffer over it in one step, where that is simple."""
-        return quick.mapped_buffer(section_handle, offset, view_size, protection, kind)
+    @service("map")
+    def map_buffer(self, section_handle: int, offset: int, view_size: int, protection: int, kind: type[Any],
+                   numa_node: int | None = None) -> Any:
+        """A view of a section as a buffer."""
+        return mapping.map_buffer(section_handle, offset, view_size, protection, kind, numa_node)
 
     @service("flush")
     def flush_buffer(self, buffer: Any, offset: int, size: int) -> None:

@@ -12,15 +12,13 @@ assert sys.platform == "linux"
 
 import os
 
-from memsection._native.view import View
+from memsection._native import records
 from memsection.nt.linux import _fast
 from memsection.nt.linux.bodies import commit, control_page, permissions
 from memsection.nt.linux.handles import at_exit, last_handle, object_attributes, record, rights, state
 from memsection.nt.linux.handles.record import Handle
 from memsection.nt.linux.names import closing, locators, namespace, sweep, unlink, verify
-from memsection.nt.linux.system import accounts, addresses
-from memsection.nt.linux.system.tables_lock import lock
-from memsection.nt.linux.views import regions
+from memsection.nt.linux.system import accounts
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import security
 from memsection.vocabulary.object_types import SECTION
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
 VARIABLE = "MEMSECTION_FAST"
 
-mapped_buffer = _fast.mapped_buffer
 switch = _fast.switch
 
 
@@ -43,25 +40,25 @@ def services(kernel: Any, root_directory: int,
 
     ``translated(problem, operation)`` is what a service raises instead of what a system call or a module did.
     """
+    records.connect(state.handles, state.objects_by_identity, namespace.known_directories,
+                    state.pending_transfers, last_handle.close_handle)
     _fast.connect({
         "translated": translated,
         "on": os.environ.get(VARIABLE) != "0",
         "root": root_directory,
-        "slow": (kernel.close, kernel.open_section, kernel.create_section, kernel.map_view, kernel.unmap_view),
-        "lock": lock, "table": state.handles, "by_identity": state.objects_by_identity,
-        "by_place": state.objects_by_place, "regions": regions.regions_by_base, "bases": regions.bases,
-        "place_of": object_attributes.place_of, "grant": rights.grant, "directories": namespace.known_directories,
-        "given": state.pending_transfers, "close_handle": last_handle.close_handle,
+        "slow": (kernel.close, kernel.open_section, kernel.create_section),
+        "table": state.handles, "by_identity": state.objects_by_identity,
+        "by_place": state.objects_by_place,
+        "place_of": object_attributes.place_of, "grant": rights.grant,
         "remove_name": unlink.remove_name_if_last, "give_up": unlink.give_up, "read_facts": verify.read,
         "pid_namespace": locators.pid_namespace, "first_name": at_exit.first_name, "template": _template,
-        "check_commit": commit.check, "section": SECTION, "view": View, "Handle": Handle, "LocalObject": record.LocalObject,
-        "Facts": control_page.Facts, "Region": regions.Region,
+        "check_commit": commit.check, "section": SECTION, "Handle": Handle, "LocalObject": record.LocalObject,
+        "Facts": control_page.Facts,
         "layout": (*locators.LAYOUT, *control_page.LAYOUT, p.ALLOCATION_GRANULARITY),
         "closing": (closing.doubtful, closing.later, closing.doubt, closing.look_again, sweep.look),
-        "protections": [(each, p.needed_access(each), addresses.prot_of(each), p.writable(each), p.copies(each),
-                         p.executable(each)) for each in p.PAGE_PROTECTIONS],
+        "protections": [(each, p.needed_access(each)) for each in p.PAGE_PROTECTIONS],
     })
-    return {name: getattr(_fast, name) for name in ("close", "open_section", "create_section", "map_view", "unmap_view")}
+    return {name: getattr(_fast, name) for name in ("close", "open_section", "create_section")}
 
 
 def _template(protection: int) -> tuple[control_page.Facts | None, bytes, int, int, int]:

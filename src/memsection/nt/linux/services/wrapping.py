@@ -12,7 +12,6 @@ assert sys.platform == "linux"
 import errno
 import resource  # here, because it could not be loaded when there is no descriptor left
 from collections.abc import Callable
-from functools import wraps
 
 from memsection._native import ledger
 from memsection.nt.linux.system import proc
@@ -32,21 +31,13 @@ if TYPE_CHECKING:
 def service(operation: str) -> Callable[[Callable[Concatenate[S, P], R]],
                                          Callable[Concatenate[S, P], R]]:
     """Give a service its name in messages, and see to errors of system calls that nobody translated."""
+    def failed(problem: Exception) -> Exception | None:
+        if isinstance(problem, OSError) and problem.errno == errno.EMFILE and _raise_descriptor_limit():
+            return None  # once more, with the descriptors that the hard limit allows
+        return translated(problem, operation)
+
     def decorate(function: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-        @wraps(function)
-        def wrapped(self: S, /, *arguments: P.args, **options: P.kwargs) -> R:
-            try:
-                return function(self, *arguments, **options)
-            except NtError as failure:
-                if failure.status == st.INVALID_CID and not proc.proc_is_mounted():  # where processes are looked for
-                    raise NtError(st.NOT_SUPPORTED, operation, failure.name, NO_PROC) from None
-                failure.operation = failure.operation or operation
-                raise
-            except OSError as error:
-                if error.errno == errno.EMFILE and _raise_descriptor_limit():
-                    return wrapped(self, *arguments, **options)
-                raise translated(error, operation) from error
-        return ledger.whole(wrapped)
+        return ledger.service(function, failed)
     return decorate
 
 

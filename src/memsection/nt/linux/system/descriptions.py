@@ -57,7 +57,7 @@ def reopen(fd: int, mode: int) -> int:
     The owner may always: where the object's descriptor gives even its owner less, the mode is widened for that
     moment and for the owner's bits alone, which the owner could do anyway (chmod(2)).
     """
-    return open_as_owner(f"/proc/self/fd/{fd}", mode)
+    return sys_.reopen(fd, mode == sys_.O_RDWR)
 
 
 def open_as_owner(path: str, mode: int) -> int:

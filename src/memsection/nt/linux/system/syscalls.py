@@ -16,8 +16,9 @@ import os as _os
 import select as _select
 
 from memsection._native import ledger as _ledger
+from memsection._native import protocol as _protocol
+from memsection._native import records as _records
 from memsection._native import system as _system
-from memsection.nt.linux import _fast
 
 O_RDONLY, O_RDWR, O_CLOEXEC, O_NOFOLLOW = _os.O_RDONLY, _os.O_RDWR, _os.O_CLOEXEC, _os.O_NOFOLLOW
 O_NONBLOCK, O_NOCTTY, O_DIRECTORY, O_PATH = _os.O_NONBLOCK, _os.O_NOCTTY, _os.O_DIRECTORY, _os.O_PATH
@@ -75,6 +76,10 @@ flock = _fcntl.flock
 fcntl = _fcntl.fcntl
 mmap = _ledger.mmap
 munmap = _ledger.munmap
+map_view = _protocol.map_view
+reuse_address = _protocol.reuse
+reopen = _protocol.reopen
+is_live = _protocol.is_live
 mprotect = _system.mprotect
 msync = _system.msync
 madvise = _system.madvise
@@ -94,7 +99,7 @@ set_capabilities = _system.set_capabilities
 
 def listdir(path: str | int) -> list[str]:
     """os.listdir, while nobody forks: a child would keep the descriptor that the entries are read from."""
-    with _fast.tables_lock():
+    with _records.lock:
         return _os.listdir(path)
 
 

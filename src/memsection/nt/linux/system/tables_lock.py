@@ -7,6 +7,6 @@ import sys
 
 assert sys.platform == "linux"
 
-from memsection.nt.linux import _fast
+from memsection._native import records
 
-lock = _fast.Lock()
+lock = records.lock

@@ -14,7 +14,7 @@ import errno
 import os
 import stat as stat_
 
-from memsection.nt.linux import _fast
+from memsection._native import records
 from memsection.nt.linux.bodies import file_locks, permissions
 from memsection.nt.linux.handles import record, table
 from memsection.nt.linux.handles.record import Handle, invalid
@@ -76,7 +76,7 @@ def create(access: int, path: str, attributes: int, share: int, disposition: int
             obj.delete_path = obj.name
         handle = table.register(fd, FILE, granted, obj, inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
     except BaseException:
-        _fast.give_back(fd, False)
+        records.give_back(fd, False)
         raise
     return handle.value, done
 
@@ -161,7 +161,7 @@ def from_descriptor(fd: int, access: int) -> int:
         return table.register(new, FILE, granted & allowed, File(sys_.readlink(f"/proc/self/fd/{new}")),
                                 tag=False).value
     except BaseException:
-        _fast.give_back(new, False)
+        records.give_back(new, False)
         raise
 
 

@@ -15,7 +15,7 @@ import errno
 import os
 import struct
 
-from memsection.nt.linux import _fast
+from memsection._native import records
 from memsection.nt.linux.handles import record, state, table
 from memsection.nt.linux.handles.record import CURRENT_PROCESS, Handle, invalid
 from memsection.nt.linux.system import proc
@@ -104,7 +104,7 @@ def open_(access: int, attributes: int, pid: int) -> int:
                                  "this process uses (the debug privilege, CAP_SYS_PTRACE, lifts that)")
         return _registered(fd, pid, granted, bool(attributes & s.OBJ_INHERIT)).value
     except BaseException:
-        _fast.give_back(fd, False)
+        records.give_back(fd, False)
         raise
 
 

@@ -9,7 +9,7 @@ assert sys.platform == "linux"
 
 import os
 
-from memsection.nt.linux import _fast
+from memsection._native import records
 from memsection.nt.linux.handles import record, table
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.types.process import target
@@ -50,7 +50,7 @@ def open_token(process: int, access: int) -> int:
     try:
         return table.register(fd, TOKEN, TOKEN.specific(access), Token(pid, fd), tag=False).value
     except BaseException:
-        _fast.give_back(fd, False)
+        records.give_back(fd, False)
         raise
 
 

@@ -90,7 +90,7 @@ def _allocate_private(address: int, zero_bits: int, size: int, kind: int, protec
             start = addresses.place(length, prot, flags, -1, 0)
     except FileExistsError:
         raise NtError(st.CONFLICTING_ADDRESSES) from None
-    region = Region(start, length, protection, None, 0)
+    region = Region(start, length, protection, None, 0, p.writable(protection), False)
     if not kind & p.MEM_COMMIT:
         region.change(0, length // PAGE, 0)  # protection 0: reserved only
     regions.add(region)

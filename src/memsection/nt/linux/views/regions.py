@@ -11,13 +11,11 @@ import bisect
 import os
 
 from memsection._native import guard as guard_
-from memsection._native import system
-from memsection.nt.linux import _fast
+from memsection._native import records, system
 from memsection.nt.linux.handles import record
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.addresses import PAGE
 from memsection.nt.linux.system.tables_lock import lock
-from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 
@@ -26,24 +24,16 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-class Region(_fast.RegionRecord):
+class Region(records.RegionRecord):
     """One view, or one private allocation."""
 
     __slots__ = ()
 
-    def __init__(self, base: int, size: int, protection: int, obj: record.LocalObject | None, offset: int) -> None:
-        self.base = base
-        self.size = size  #: whole pages
-        self.protection = protection  #: AllocationProtect
-        self.modifiers = 0  #: PAGE_NOCACHE, PAGE_WRITECOMBINE
-        self.obj = obj  #: None for private memory
-        self.offset = offset
-        self.writable = p.writable(protection)
-        self.shared = obj is not None and not p.copies(protection)
-        self.changed: list[tuple[int, int]] | None = None  #: (first page, protection) runs, once VirtualProtect came
-        self.bitmap = 0  #: address of the bitmap of committed pages, where not all are; for private memory 0
-        self.bitmap_size = 0
-        self.guard: Any = None
+    # Of the native record: base, size in whole pages, protection (AllocationProtect), offset, whether
+    # writing reaches the section (writable) and others see it (shared); the bitmap of committed
+    # pages, where not all are, and modifiers (PAGE_NOCACHE, PAGE_WRITECOMBINE).
+    obj: record.LocalObject | None  #: None for private memory
+    changed: list[tuple[int, int]] | None  #: (first page, protection) runs, once VirtualProtect came
 
     def page_protection(self, page: int) -> int:
         """What VirtualProtect, or else the mapping, gave a page."""
@@ -79,11 +69,11 @@ class Region(_fast.RegionRecord):
         self.changed = kept
 
 
-bases: list[int] = []
-regions_by_base: dict[int, Region] = {}
+bases = records.bases
+regions_by_base: dict[int, Region] = records.regions_by_base
 
 
-add = _fast.add
+add = records.add
 
 
 def find(address: int) -> Region | None:
@@ -100,7 +90,7 @@ def find(address: int) -> Region | None:
     return region
 
 
-remove = _fast.remove
+remove = records.remove
 
 
 def region_of(buffer: Any) -> Region:
@@ -116,7 +106,7 @@ def require_mapped(region: Region) -> None:
         raise NtError(st.NOT_MAPPED_VIEW, detail=f"the view at {region.base:#x} was unmapped")
 
 
-class Absent(_fast.AbsentRecord):
+class Absent(records.AbsentRecord):
     """Reserved pages that are not there until somebody commits them, as the kernel itself sees it (C2).
 
     A page that any process committed is then there in every view at once, for system calls too.
