@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,8 +13,9 @@ from rich.live import Live
 from rich.text import Text
 
 from memsection import Section, errors
-from memsection.cli import completion, typed
-from memsection.cli.output import out
+from memsection.cli import completion, contents, pictures, png, typed, values
+from memsection.cli import save as saving
+from memsection.cli.output import err, json_line, out, print_json
 from memsection.content import schema
 from memsection.vocabulary.text import shown
 
@@ -27,14 +29,34 @@ def peek(
     length: Annotated[int, typer.Option(help="How many bytes to show.", min=1)] = 256,
     watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on, and mark what changes, until Ctrl-C.")] = False,
     raw: Annotated[bool, typer.Option("--hex", help="Bytes, also where the section says what they mean.")] = False,
+    numbers: Annotated[bool, typer.Option("--numbers", help="Arrays as numbers, never as pictures.")] = False,
+    save: Annotated[str | None, typer.Option(metavar="FILE.png", help="Write the picture of an array to a file; every "
+                                                                      "pixel, not what a terminal shows.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="With --save: replace a file that is there.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON document, for programs; with --watch one on each line, "
+                                                      "whenever it has changed.")] = False,
     interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.02)] = 0.5,
 ) -> None:
     """Look at the content of a section, once or as it changes.
 
-    Arrays, records and latest values of this library are shown as what they are, everything else as bytes.
+    Arrays, records and latest values of this library are shown as what they are, everything else as bytes. In a terminal
+    an array of numbers is drawn: an image, a heat map, or a curve.
     """
+    if save is not None and (watch or json):
+        raise typer.BadParameter("--save goes with neither --watch nor --json")
     with Section.open(name, access="r") as section:
         facts = None if raw else schema.describe(section)
+        if save is not None:
+            _save(section, facts, Path(save), force)
+            return
+        if json:
+            _print_json(lambda: values.as_json(section, facts, offset, length), watch, interval)
+            return
+        if facts is not None and facts.get("kind") == "array" and out.is_terminal and not numbers:
+            array = _array_in(section)
+            if array is not None and pictures.is_drawn(array):
+                _show(lambda before: (_picture(facts, array), None), watch, interval)
+                return
         if facts is not None and typed.lines(section, facts) is not None:
             _show(lambda before: _typed(section, facts, before), watch, interval)
             return
@@ -49,6 +71,47 @@ def peek(
                 return dump(now, offset, before), now
 
             _show(bytes_now, watch, interval)
+
+
+def _array_in(section: Section) -> Any:
+    """The array in a section; None where NumPy is not installed."""
+    try:
+        from memsection import arrays
+    except ImportError:
+        return None
+    return arrays.from_section(section.duplicate(), access="r")
+
+
+def _picture(facts: schema.Facts, array: Any) -> Text:
+    text = Text(shown(typed.heading(facts)) + "\n", "cyan")
+    text.append_text(pictures.drawn(array, out.width, out.height - 4))
+    return text
+
+
+def _save(section: Section, facts: schema.Facts | None, file: Path, force: bool) -> None:
+    """Write the picture of an array, complete or not at all."""
+    array = _array_in(section) if facts is not None and facts.get("kind") == "array" else None
+    if array is None or not pictures.has_picture(array):
+        what = contents.content_of(section).words() or "bytes"
+        raise errors.ArgumentError(f"peek '{section.name}': it holds {what}, no picture: an array of numbers of shape "
+                                   "(height, width), or with 3 or 4 channels; 'memsection save' writes other arrays")
+    if file.suffix.lower() != ".png":
+        raise errors.ArgumentError(f"peek --save '{file}': pictures are written as .png")
+    saving.write_whole(file, force, lambda part: part.write_bytes(png.png_bytes(pictures.image_of(array))))
+    err.print(shown(f"'{file}': {array.shape[1]} x {array.shape[0]} pixels"))
+
+
+def _print_json(look: Callable[[], dict[str, Any]], watch: bool, interval: float) -> None:
+    now = look()
+    if not watch:
+        print_json(now)
+        return
+    while True:
+        print(json_line(now), flush=True)
+        before = now
+        while now == before:
+            time.sleep(interval)
+            now = look()
 
 
 def _show(look: Callable[[Any], tuple[Text, Any]], watch: bool, interval: float) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -35,24 +36,29 @@ def save(
         if kind not in ("array", "arrow"):
             raise errors.ArgumentError(f"save '{name}': it holds {inside.words() or 'bytes'}, no array and no table; "
                                        "'memsection cat NAME' writes its bytes")
-        if not force and os.path.lexists(file):
-            raise errors.ExistsError(f"save '{file}': there is such a file; --force replaces it",
-                                     ntstatus=st.OBJECT_NAME_COLLISION)
-        try:
-            _whole(section, str(kind), Path(file))
-        except OSError as problem:
-            if isinstance(problem, errors.Error):
-                raise
-            raise errors.Error(f"save '{file}': cannot be written: {problem.strerror}",
-                               ntstatus=st.UNEXPECTED_IO_ERROR) from None
+        write_whole(Path(file), force, lambda part: formats.save(section, str(kind), str(part)))
     err.print(shown(f"'{file}': {inside.words()}"))
 
 
-def _whole(section: Section, kind: str, file: Path) -> None:
-    """Write it beside its place, and move it there when it is complete: who looks there never sees a part of it."""
-    with tempfile.TemporaryDirectory(prefix=".memsection-", dir=file.parent) as place:
-        part = Path(place) / ("whole" + file.suffix)
-        formats.save(section, kind, str(part))
-        with contextlib.suppress(FileNotFoundError):
-            os.chmod(part, os.stat(file).st_mode & 0o777)
-        os.replace(part, file)
+def write_whole(file: Path, force: bool, write: Callable[[Path], object]) -> None:
+    """Write a file beside its place, and move it there when it is complete: who looks there never sees a part of it.
+
+    Raises:
+        ExistsError: There is such a file, and it is not to be replaced.
+        Error: It cannot be written.
+    """
+    if not force and os.path.lexists(file):
+        raise errors.ExistsError(f"save '{file}': there is such a file; --force replaces it",
+                                 ntstatus=st.OBJECT_NAME_COLLISION)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".memsection-", dir=file.parent) as place:
+            part = Path(place) / ("whole" + file.suffix)
+            write(part)
+            with contextlib.suppress(FileNotFoundError):
+                os.chmod(part, os.stat(file).st_mode & 0o777)
+            os.replace(part, file)
+    except OSError as problem:
+        if isinstance(problem, errors.Error):
+            raise
+        raise errors.Error(f"save '{file}': cannot be written: {problem.strerror}",
+                           ntstatus=st.UNEXPECTED_IO_ERROR) from None
