@@ -25,7 +25,7 @@ CORE = "src/memsection/_native"
 
 #: the core of channels
 CHANNEL = [f"channel/ms_{part}.c" for part in (
-    "end", "judge", "place", "ring", "hints", "bell", "topic", "subscriber", "holders", "observer")]
+    "end", "judge", "place", "ring", "hints", "bell", "topic", "subscriber", "holders", "observer", "call")]
 
 #: module, of memsection._native where nothing else is said: (its C files, whether it is for Linux only)
 EXTENSIONS: dict[str, tuple[list[str], bool]] = {

@@ -3,46 +3,10 @@
  * Compiled with the channel core and -DMS_TEST_STEPS for channel_steps.py: whole operations, with arguments that ctypes can
  * give.  A message is its length, then bytes that follow from a seed.
  */
-#include "channel/ms_channel.h"
+#include "channel_steps.h"
 
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-
-#include "ms_futex.h"
-
-typedef struct {
-    ms_end end;
-    ms_message kept;
-} actor;
-
-static void fill(unsigned char *bytes, uint64_t length, uint32_t seed)
-{
-    for (uint64_t i = 0; i < length; i++)
-        bytes[i] = (unsigned char)(seed + (i < 4 ? 0 : i));
-    memcpy(bytes, &seed, 4);
-}
-
-static int64_t check(const unsigned char *bytes, uint64_t length)
-{
-    uint32_t seed;
-    if (length < 4)
-        return -EILSEQ;
-    memcpy(&seed, bytes, 4);
-    for (uint64_t i = 4; i < length; i++)
-        if (bytes[i] != (unsigned char)(seed + i))
-            return -EILSEQ;
-    return seed;
-}
-
-static int patient(ms_await *wait)
-{
-    int result;
-    while ((result = ms_await_change(wait)) == -EINTR)
-        return 0;
-    return result;
-}
 
 actor *channel_open(int fd, const ms_shape *shape, uint32_t role, int make, int *result)
 {
@@ -53,12 +17,6 @@ actor *channel_open(int fd, const ms_shape *shape, uint32_t role, int make, int 
         ms_channel_format(memory, shape);
     *result = ms_end_open(&one->end, memory, size, shape, fd, role);
     return one;
-}
-
-static ms_await begin(actor *one, int what, uint64_t length, int64_t timeout_ms)
-{
-    return (ms_await){.end = &one->end, .what = what, .length = length,
-                      .deadline = timeout_ms < 0 ? MS_FOREVER : timeout_ms ? ms_now() + timeout_ms * 1000000 : 0};
 }
 
 /* 0 or a negative errno. */

@@ -22,7 +22,8 @@ def compile_core(compiler: str, target: Path) -> Path:
     """The core with its steps, as a library."""
     library = target / "channel.so"
     subprocess.run([compiler, "-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
-                    "-DMS_TEST_STEPS", "-I", str(CORE), "-I", str(CORE / "include"), str(HERE / "channel_steps.c"),
+                    "-DMS_TEST_STEPS", "-I", str(CORE), "-I", str(CORE / "include"),
+                    *(str(HERE / name) for name in ("channel_steps.c", "call_steps.c")),
                     *(str(CORE / name) for name in FILES), "-pthread", "-o", str(library)], check=True)
     return library
 
@@ -32,20 +33,21 @@ class Shape(ctypes.Structure):
 
     _fields_ = [("capacity", ctypes.c_uint32), ("redeliver", ctypes.c_uint32), ("small", ctypes.c_uint64),
                 ("large", ctypes.c_uint64), ("large_unit", ctypes.c_uint64), ("flags", ctypes.c_uint32),
-                ("history", ctypes.c_uint32)]
+                ("history", ctypes.c_uint32), ("calls", ctypes.c_uint32)]
 
 
 class Channel:
     """A channel in a memfd, with as many ends in this process as are opened."""
 
     def __init__(self, library: Path, *, capacity: int = 4, redeliver: int = 0, small: int = 30,
-                 flags: int = 0, history: int = 0) -> None:
+                 flags: int = 0, history: int = 0, calls: int = 0) -> None:
         self.core = ctypes.CDLL(str(library))
         self.core.channel_open.restype = ctypes.c_void_p
         self.core.ms_channel_size.restype = ctypes.c_uint64
-        for name in ("send", "receive", "done", "back", "close", "shutdown", "judge", "busy"):
+        for name in ("send", "receive", "done", "back", "close", "shutdown", "judge", "busy", "ask", "answer", "cancel", "take",
+                     "reply", "drop", "cells"):
             getattr(self.core, "channel_" + name).restype = ctypes.c_int64
-        self.shape = Shape(capacity, redeliver, small, 0, 0, flags, history)
+        self.shape = Shape(capacity, redeliver, small, 0, 0, flags, history, calls)
         self.fd = os.memfd_create("channel")
         os.ftruncate(self.fd, self.core.ms_channel_size(ctypes.byref(self.shape)))
         self.fresh = True
@@ -129,3 +131,30 @@ class End:
         """(places in use, positions in use)."""
         both = int(self._core.channel_busy(self._actor))
         return both & 0xFFFFFFFF, both >> 32
+
+    def ask(self, seed: int, length: int = 64, timeout_ms: int = PATIENCE_MS) -> int:
+        """Begin a call."""
+        return int(self._core.channel_ask(self._actor, ctypes.c_uint64(length), ctypes.c_uint32(seed),
+                                          ctypes.c_int64(timeout_ms)))
+
+    def answer(self, timeout_ms: int = PATIENCE_MS) -> int:
+        """The seed of the answer to the call that was begun."""
+        return int(self._core.channel_answer(self._actor, ctypes.c_int64(timeout_ms)))
+
+    def cancel(self) -> int:
+        return int(self._core.channel_cancel(self._actor))
+
+    def take(self, timeout_ms: int = PATIENCE_MS) -> int:
+        """The seed of the next call, which is in hand then."""
+        return int(self._core.channel_take(self._actor, ctypes.c_int64(timeout_ms)))
+
+    def reply(self, length: int = 64) -> int:
+        """Answer the call in hand with its seed."""
+        return int(self._core.channel_reply(self._actor, ctypes.c_uint64(length)))
+
+    def drop(self, again: bool = False) -> int:
+        return int(self._core.channel_drop(self._actor, again))
+
+    def cells(self) -> int:
+        """How many cells of calls are in use."""
+        return int(self._core.channel_cells(self._actor))

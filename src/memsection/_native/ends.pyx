@@ -39,7 +39,7 @@ cdef extern from "ms_atomic.h" nogil:
 
 cdef extern from "channel/ms_channel.h" nogil:
     enum: MS_SHORT, MS_RUN, MS_ENDS_MOST, MS_SMALL_UNIT, MS_CAPACITY_MOST
-    enum: MS_ROLE_SEND, MS_ROLE_RECEIVE, MS_FOR_MESSAGE, MS_FOR_ROOM, MS_FOR_PLACE, MS_BELL_MESSAGE
+    enum: MS_ROLE_SEND, MS_ROLE_RECEIVE, MS_FOR_MESSAGE, MS_FOR_ROOM, MS_FOR_PLACE, MS_FOR_ANSWER, MS_BELL_MESSAGE
     ctypedef struct ms_member:
         uint32_t role, pid
     ctypedef struct ms_channel:
@@ -48,7 +48,7 @@ cdef extern from "channel/ms_channel.h" nogil:
     ctypedef struct ms_shape:
         uint32_t capacity, redeliver
         uint64_t small_units, large_units, large_unit
-        uint32_t flags, history
+        uint32_t flags, history, calls
     ctypedef struct ms_end:
         ms_channel *channel
         uint32_t capacity, redeliver, units, role, slot, epoch, repaired, flags
@@ -59,10 +59,14 @@ cdef extern from "channel/ms_channel.h" nogil:
         const unsigned char *bytes
         uint32_t unit, in_place, in_ring, format, deliveries
         uint64_t *copy
+    ctypedef struct ms_call:
+        uint64_t word
+        uint32_t cell
     ctypedef struct ms_await:
         ms_end *end
         int what
         uint64_t length
+        const ms_call *call
         int64_t deadline
     uint32_t ms_forks
     uint64_t ms_channel_size(const ms_shape *)
@@ -145,16 +149,33 @@ def private(buffer):
         PyBuffer_Release(&source)
 
 
+cdef int write_parts(unsigned char *bytes, list parts, uint64_t length) except -1:
+    """Copy buffers to their offsets, which rise."""
+    cdef uint64_t at, done = 0
+    cdef Py_buffer source
+    for at, part in parts:
+        PyObject_GetBuffer(part, &source, PyBUF_SIMPLE)
+        try:
+            if at < done or <uint64_t>source.len > length or at > length - <uint64_t>source.len:
+                raise ValueError("channel: parts overlap or leave the message")
+            memset(bytes + done, 0, at - done)  # what an earlier message left is nobody's business
+            copy(bytes + at, source.buf, source.len)
+            done = at + <uint64_t>source.len
+        finally:
+            PyBuffer_Release(&source)
+    return 0
+
+
 cdef ms_shape shape_of(tuple numbers) except *:
     cdef ms_shape shape
     shape.capacity, shape.redeliver, shape.small_units, shape.large_units, shape.large_unit = numbers[:5]
-    shape.flags, shape.history = (*numbers[5:], 0, 0)[:2]
+    shape.flags, shape.history, shape.calls = (*numbers[5:], 0, 0, 0)[:3]
     return shape
 
 
 def size(tuple shape):
-    """Bytes of a channel of (capacity, redeliver, small units, large units, bytes of a large one), and of a topic its flags and
-    history; 0: it cannot be."""
+    """Bytes of a channel of (capacity, redeliver, small units, large units, bytes of a large one), of a topic its flags and
+    history, and of a service two zeros and its calls; 0: it cannot be."""
     cdef ms_shape wanted = shape_of(shape)
     return ms_channel_size(&wanted)
 
@@ -518,9 +539,8 @@ cdef class End:
         """Send buffers at their offsets, which together make ``length`` bytes: a negative errno, or 0."""
         cdef int64_t deadline = deadline_of(timeout)
         cdef uint32_t unit = 0
-        cdef uint64_t word = 0, at, done = 0
+        cdef uint64_t word = 0
         cdef int result
-        cdef Py_buffer source
         cdef unsigned char *bytes
         cdef unsigned char[MS_SHORT] short_
         cdef bint brief = length <= MS_SHORT and self._end.redeliver == 0
@@ -533,16 +553,7 @@ cdef class End:
                 return result
             bytes = ms_place_bytes(&self._end, unit)
         try:
-            for at, part in parts:
-                PyObject_GetBuffer(part, &source, PyBUF_SIMPLE)
-                try:
-                    if at < done or <uint64_t>source.len > length or at > length - <uint64_t>source.len:
-                        raise ValueError("channel: parts overlap or leave the message")
-                    memset(bytes + done, 0, at - done)  # what an earlier message left is nobody's business
-                    copy(bytes + at, source.buf, source.len)
-                    done = at + <uint64_t>source.len
-                finally:
-                    PyBuffer_Release(&source)
+            write_parts(bytes, parts, length)
         except:
             if word:
                 ms_place_free(&self._end, unit, word)
@@ -887,3 +898,6 @@ cdef class End:
     @property
     def redeliver(self):
         return self._end.redeliver
+
+
+include "calls.pxi"

@@ -7,6 +7,7 @@
  * longer than LOOK.
  */
 #define _GNU_SOURCE
+#include "ms_call.h"
 #include "ms_topic.h"
 
 #include <errno.h>
@@ -33,6 +34,12 @@ static ms_bell *bell_of(ms_end *end, int which)
     return &end->channel->bells[which];
 }
 
+/* Where this wait sleeps: whoever waits for an answer, at its call. */
+static ms_bell *bell_for(const ms_await *wait)
+{
+    return wait->what == MS_FOR_ANSWER ? &wait->end->cells[wait->call->cell].bell : bell_of(wait->end, wait->what);
+}
+
 static void ring(ms_bell *bell, int n)
 {
     ms_ring(&bell->rung);
@@ -42,22 +49,32 @@ static void ring(ms_bell *bell, int n)
     ms_futex_wake(&bell->sequence, n);
 }
 
-void ms_ring_bell(ms_end *end, int which, int everybody)
+static void ring_if_marked(ms_bell *bell, int everybody, int observed)
 {
-    ms_bell *bell = bell_of(end, which);
-    int for_all = everybody || (MS_IS_TOPIC(end) && which == MS_BELL_MESSAGE), observed = 0;
     MS_FENCE_AFTER_SWAP(); /* the change before the look at the mark; a sleeper does it the other way round */
-    if (__builtin_expect(end->flags & MS_OBSERVED, 0))
-        observed = which == MS_BELL_MESSAGE; /* by some who cannot mark */
     if (__builtin_expect(ms_peek_u32(&bell->mark) == 0, 1) && !observed)
         return;
     MS_STEP("bell: marked");
     if (ms_swap_u32(&bell->mark, 0) || observed)
-        ring(bell, for_all ? INT_MAX : 1);
+        ring(bell, everybody ? INT_MAX : 1);
+}
+
+void ms_ring_bell(ms_end *end, int which, int everybody)
+{
+    int message = which == MS_BELL_MESSAGE;
+    int observed = __builtin_expect(end->flags & MS_OBSERVED, 0) && message; /* by some who cannot mark */
+    ring_if_marked(bell_of(end, which), everybody || (MS_IS_TOPIC(end) && message), observed);
+}
+
+void ms_ring_cell(ms_end *end, uint32_t cell)
+{
+    ring_if_marked(&end->cells[cell].bell, 1, 0);
 }
 
 void ms_ring_all_bells(ms_end *end)
 {
+    for (uint32_t cell = 0; cell < end->calls; cell++)
+        ring_if_marked(&end->cells[cell].bell, 1, 0);
     for (int which = 0; which < MS_BELLS; which++) {
         ms_bell *bell = bell_of(end, which);
         ms_swap_u32(&bell->mark, 0);
@@ -76,19 +93,23 @@ int ms_worth_it(ms_end *end, int what, uint64_t length)
     }
     if (what == MS_FOR_MESSAGE)
         return ms_ring_ready(end) == 0;
-    return what == MS_FOR_ROOM ? ms_ring_has_room(end) : ms_place_is_there(end, length);
+    if (what == MS_FOR_ROOM)
+        return ms_ring_has_room(end) && (!end->calls || ms_call_is_there(end));
+    return ms_place_is_there(end, length);
 }
 
 static int is_worth_it(void *argument)
 {
     const ms_await *wait = argument;
-    return ms_peek_u32(&wait->end->role) == 0 || ms_worth_it(wait->end, wait->what, wait->length);
+    if (ms_peek_u32(&wait->end->role) == 0)
+        return 1;
+    return wait->what == MS_FOR_ANSWER ? ms_call_state(wait->end, wait->call) != -EAGAIN
+                                       : ms_worth_it(wait->end, wait->what, wait->length);
 }
 
 /* ------------------------------------------------------------------ the wait */
 
-/* The dead, and hints that lead astray.  1 when something was set right. */
-static int set_right(ms_end *end)
+int ms_look_after(ms_end *end)
 {
     uint64_t now = (uint64_t)ms_now_roughly();
     if (!ms_hints_fit(end))
@@ -106,10 +127,12 @@ static int look_after(ms_await *wait)
 {
     ms_end *end = wait->end;
     int ever;
-    if (set_right(end) || is_worth_it(wait))
+    if (ms_look_after(end) || is_worth_it(wait))
         return 0;
     if (MS_IS_TOPIC(end) && wait->what != MS_FOR_MESSAGE)
         return -EBUSY; /* who is in the way lives: the dead are set right, and those who have left are not waited for */
+    if (wait->what == MS_FOR_ANSWER && ms_call_is_in_hand(end, wait->call))
+        return -EBUSY; /* by somebody who lives, or it would have been set right, even if its end was closed */
     if (ms_partners(end, wait->what == MS_FOR_MESSAGE ? MS_ROLE_SEND : MS_ROLE_RECEIVE, &ever) || !ever)
         return -EBUSY;
     if (wait->what == MS_FOR_MESSAGE && ms_ring_ready(end) == -EBUSY)
@@ -119,7 +142,7 @@ static int look_after(ms_await *wait)
 
 static int sleep_at(ms_await *wait, int64_t until)
 {
-    ms_bell *bell = bell_of(wait->end, wait->what);
+    ms_bell *bell = bell_for(wait);
     uint32_t sequence = ms_load_u32(&bell->sequence); /* SYNC(bell): acquire, before the mark; pairs with ring */
     MS_STEP("sleep: before marking");
     ms_swap_u32(&bell->mark, 1);
@@ -134,7 +157,7 @@ static int sleep_at(ms_await *wait, int64_t until)
 int ms_await_change(ms_await *wait)
 {
     ms_end *end = wait->end;
-    ms_bell *bell = bell_of(end, wait->what);
+    ms_bell *bell = bell_for(wait);
     if (!ms_peek_u32(&end->role))
         return -EBADF;
     if (!wait->deadline) {
@@ -171,8 +194,8 @@ int ms_await_change(ms_await *wait)
 
 void ms_await_end(ms_await *wait, int taken)
 {
-    ms_bell *bell = bell_of(wait->end, wait->what);
-    if (!(wait->slept & 1))
+    ms_bell *bell = bell_for(wait);
+    if (!(wait->slept & 1) || wait->what == MS_FOR_ANSWER)
         return;
     if (taken && !(MS_IS_TOPIC(wait->end) && wait->what == MS_FOR_MESSAGE)) { /* there everybody was woken */
         ms_swap_u32(&bell->mark, 1); /* others may sleep too */
@@ -210,7 +233,7 @@ static int is_ready(void *self)
 static int look_and_say(void *self)
 {
     ms_watched *watched = self;
-    set_right(watched->end);
+    ms_look_after(watched->end);
     int yes = ms_channel_ready(watched->end, watched->what);
     ms_poke_u32(&watched->nobody, (uint32_t)yes);
     return yes;

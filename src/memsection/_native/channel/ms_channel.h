@@ -101,7 +101,8 @@ typedef struct {
     uint64_t small_units, large_units, large_unit;
     uint32_t down;
     uint32_t flags, history; /* of a topic */
-    uint32_t reserved[3];
+    uint32_t calls; /* cells of a service; ms_call.h */
+    uint32_t reserved[2];
     uint64_t tail; /* where senders look first */
     uint64_t reserved2[7];
     uint64_t head; /* where receivers look first */
@@ -122,6 +123,7 @@ typedef struct {
     uint32_t capacity, redeliver;
     uint64_t small_units, large_units, large_unit;
     uint32_t flags, history; /* MS_TOPIC and what goes with it; 0 of a queue */
+    uint32_t calls; /* 0: of no service */
 } ms_shape;
 enum { MS_TOPIC = 1, MS_SLOW_WAITS = 2, MS_OBSERVED = 4 };
 
@@ -173,7 +175,7 @@ typedef struct ms_end {
     uint64_t looked; /* when this end last looked after the others */
     uint32_t uses;   /* messages in hand, and the end itself */
     int lock_fd;     /* a description of our own, which no handle and no child shares */
-    ms_pace paces[MS_BELLS];
+    ms_pace paces[MS_BELLS + 1];
     struct ms_end *following;
     /* of a topic: see ms_topic.h */
     uint32_t flags, window;
@@ -184,6 +186,9 @@ typedef struct ms_end {
     uint64_t missed, floor;
     uint32_t joined, taking, returned;
     ms_message back[MS_RETURNED_MOST]; /* what was not taken after all */
+    /* of a service: see ms_call.h */
+    struct ms_cell *cells;
+    uint32_t calls, warm_cell;
 } ms_end;
 
 /* Named steps, for tests that kill a process between two instructions; nothing in the product. */
@@ -324,13 +329,17 @@ void ms_set_right(ms_end *end, uint32_t slot);
 /* Something changed that those who sleep at this bell wait for; after the change. */
 void ms_ring_bell(ms_end *end, int bell, int everybody);
 void ms_ring_all_bells(ms_end *end);
+/* The same, at the bell of a call's cell. */
+void ms_ring_cell(ms_end *end, uint32_t cell);
 
-enum { MS_FOR_MESSAGE = MS_BELL_MESSAGE, MS_FOR_ROOM = MS_BELL_ROOM, MS_FOR_PLACE = MS_BELL_PLACE };
+enum { MS_FOR_MESSAGE = MS_BELL_MESSAGE, MS_FOR_ROOM = MS_BELL_ROOM, MS_FOR_PLACE = MS_BELL_PLACE,
+       MS_FOR_ANSWER = MS_BELLS };
 
 typedef struct {
     ms_end *end;
     int what;
     uint64_t length;  /* MS_FOR_PLACE */
+    const struct ms_call *call; /* MS_FOR_ANSWER */
     int64_t deadline; /* of CLOCK_MONOTONIC in ns; MS_FOREVER; 0: look once */
     int slept, spun;
     int64_t judged; /* when to look after the others next */
@@ -341,6 +350,8 @@ typedef struct {
 int ms_await_change(ms_await *wait);
 /* Once after the last attempt of a wait that slept; `taken`: whether it got what it waited for. */
 void ms_await_end(ms_await *wait, int taken);
+/* Look after those who may have died, and the hints, unless that was just done.  1 when something was set right. */
+int ms_look_after(ms_end *end);
 /* Whether an attempt is worth it: MS_FOR_MESSAGE also when a receive would fail at once. */
 int ms_worth_it(ms_end *end, int what, uint64_t length);
 /* For ms_wait: an end that is waited for beside other things.  `self` is an ms_watched. */

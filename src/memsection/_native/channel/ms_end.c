@@ -3,6 +3,7 @@
  * Ends: the layout of a channel, opening and closing, slots and who lives, and what becomes of all that in a forked child.
  */
 #define _GNU_SOURCE
+#include "ms_call.h"
 #include "ms_topic.h"
 
 #include <errno.h>
@@ -91,7 +92,7 @@ static uint64_t round_up(uint64_t bytes, uint64_t to)
 }
 
 typedef struct {
-    uint64_t ring, words, notes, seats, holders, small, large, size;
+    uint64_t ring, words, notes, seats, holders, small, large, cells, size;
 } offsets;
 
 /* Where senders wait for subscribers, those who come later still find the last messages before them. */
@@ -106,7 +107,8 @@ static int lay_out(const ms_shape *shape, offsets *at)
     if (!shape->capacity || shape->capacity > MS_CAPACITY_MOST || shape->small_units > MS_UNITS_MOST
         || shape->large_units > MS_UNITS_MOST || shape->large_unit > 1ull << 40 || shape->large_unit % MS_LINE
         || (shape->large_units && !shape->large_unit) || shape->history > shape->capacity
-        || (!is_topic && (shape->flags || shape->history)) || (is_topic && shape->redeliver))
+        || (!is_topic && (shape->flags || shape->history)) || (is_topic && (shape->redeliver || shape->calls))
+        || shape->calls > MS_CALLS_MOST)
         return -EINVAL;
     at->ring = round_up(sizeof(ms_channel), 4096);
     at->words = at->ring + ring_size(shape) * sizeof(ms_entry);
@@ -117,7 +119,8 @@ static int lay_out(const ms_shape *shape, offsets *at)
     at->large = at->small + shape->small_units * MS_SMALL_UNIT;
     if (shape->large_units && shape->large_unit > (1ull << 46) / shape->large_units)
         return -EINVAL;
-    at->size = at->large + shape->large_units * shape->large_unit;
+    at->cells = at->large + shape->large_units * shape->large_unit;
+    at->size = at->cells + (uint64_t)shape->calls * sizeof(ms_cell);
     return 0;
 }
 
@@ -137,6 +140,7 @@ void ms_channel_format(void *memory, const ms_shape *shape)
     channel->large_unit = shape->large_unit;
     channel->flags = shape->flags;
     channel->history = shape->history;
+    channel->calls = shape->calls;
     channel->version = MS_CHANNEL_VERSION;
     channel->magic = MS_CHANNEL_MAGIC; /* every other word of an empty channel is 0 */
 }
@@ -146,7 +150,7 @@ static int is_of(const ms_channel *channel, const ms_shape *shape)
     return channel->capacity == shape->capacity && channel->redeliver == shape->redeliver
            && channel->small_units == shape->small_units && channel->large_units == shape->large_units
            && channel->large_unit == shape->large_unit && channel->flags == shape->flags
-           && channel->history == shape->history;
+           && channel->history == shape->history && channel->calls == shape->calls;
 }
 
 int ms_end_attach(ms_end *end, void *start, uint64_t size, const ms_shape *shape)
@@ -171,6 +175,8 @@ int ms_end_attach(ms_end *end, void *start, uint64_t size, const ms_shape *shape
     end->window = shape->capacity;
     end->capacity = (uint32_t)ring_size(shape);
     end->redeliver = shape->redeliver;
+    end->cells = (ms_cell *)(memory + at.cells);
+    end->calls = shape->calls;
     end->units = (uint32_t)(shape->small_units + shape->large_units);
     end->pools[0] = (ms_pool){.unit = MS_SMALL_UNIT, .count = (uint32_t)shape->small_units, .bytes = memory + at.small};
     end->pools[1] = (ms_pool){.unit = shape->large_unit, .first = (uint32_t)shape->small_units,
@@ -381,6 +387,8 @@ int ms_partners(ms_end *end, uint32_t role, int *ever)
     uint32_t last = ms_peek_u32(&end->partner);
     int found = 0;
     *ever = there_was == MS_MANY || (there_was && there_was != end->token);
+    if (end->calls && role == MS_ROLE_SEND)
+        *ever = 0; /* clients come and go: a server waits for those who may still come */
     ms_ends_lock();
     if (last && last <= MS_ENDS_MOST && counts_for(end, last) && lives(end, last, role))
         found = 1;

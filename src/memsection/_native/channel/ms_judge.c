@@ -5,6 +5,7 @@
  * The order is what makes it safe to be killed in the middle: the words of a message's place change before those of its ring
  * position, and the slot's lock is given back last, so the next one who judges finds what is left to do.
  */
+#include "ms_call.h"
 #include "ms_topic.h"
 
 #include <errno.h>
@@ -89,6 +90,7 @@ static int has_place(uint64_t word)
 
 void ms_set_right(ms_end *end, uint32_t slot)
 {
+    ms_calls_set_right(end, slot);
     for (uint32_t i = 0; i < end->capacity; i++) {
         uint64_t word = ms_load_u64(&end->ring[i].word);
         if (MS_RING_SLOT(word) != slot)
@@ -192,6 +194,18 @@ static void look_at_ring(ms_end *end, look *at, uint64_t first, uint32_t count)
     }
 }
 
+static void look_at_calls(ms_end *end, look *at, uint32_t first, uint32_t count)
+{
+    uint32_t until = count < end->calls - first ? first + count : end->calls;
+    for (uint32_t i = first; i < until; i++) {
+        uint64_t word = ms_load_u64(&end->cells[i].word);
+        if (MS_CALL_STATE(word) == MS_CALL_FREE)
+            continue;
+        suspect(end, at, MS_CALL_CLIENT(word));
+        suspect(end, at, MS_CALL_SERVER(word));
+    }
+}
+
 int ms_judge(ms_end *end)
 {
     look at;
@@ -212,6 +226,10 @@ int ms_judge(ms_end *end)
         look_at_units(end, &at, scan % end->units, 4 * SLICE);
     if (end->flags & MS_SLOW_WAITS)
         look_at_seats(end, &at);
+    if (end->calls <= 4 * SLICE)
+        look_at_calls(end, &at, 0, end->calls);
+    else
+        look_at_calls(end, &at, scan % end->calls, 4 * SLICE);
     ms_ends_unlock();
     if (at.dead)
         ms_ring_all_bells(end);

@@ -1,0 +1,445 @@
+# SPDX-License-Identifier: MIT
+# A part of ends.pyx: the ends of a service.  What the calls of the core mean stands in
+# channel/ms_call.h.
+
+cdef extern from "channel/ms_call.h" nogil:
+    ctypedef struct ms_content:
+        const void *bytes
+        uint64_t length, word
+        uint32_t unit, format
+    int ms_call_ask(ms_end *, const ms_content *, ms_call *)
+    int ms_call_state(const ms_end *, const ms_call *)
+    int ms_call_answer(ms_end *, const ms_call *, ms_message *)
+    void ms_call_end(ms_end *, const ms_call *, int has_answer)
+    int ms_call_pull(ms_end *, ms_call *, ms_message *)
+    int ms_call_serve(ms_end *, ms_call *)
+    int ms_call_reply(ms_end *, const ms_call *, const ms_content *)
+    void ms_call_drop(ms_end *, const ms_call *, int again)
+    int ms_call_is_abandoned(ms_end *, const ms_call *)
+    int ms_call_is_answered(ms_end *, const ms_call *)
+    ctypedef struct ms_watched_call:
+        ms_other other
+    void ms_watched_call_make(ms_watched_call *, ms_end *, const ms_call *)
+
+#: What ``Asked.wait`` returns besides 0: ask again; its server has gone.
+AGAIN, GONE = -ESTALE, -ENOTCONN
+
+
+cdef bint fill(End end, list parts, uint64_t length, uint32_t format, unsigned char *brief,
+               ms_content *content) except -1:
+    """Copy what is to be sent to ``brief`` or into a place of its own: whether there is room.  No
+    place is waited for: whoever could free one may wait for us."""
+    memset(content, 0, sizeof(content[0]))
+    content.length, content.format = length, format
+    if length <= MS_SHORT:
+        content.bytes = brief
+        write_parts(brief, parts, length)
+        return True
+    if length > end._largest or ms_place_take(&end._end, length, &content.unit, &content.word):
+        content.word = 0
+        return False
+    try:
+        write_parts(ms_place_bytes(&end._end, content.unit), parts, length)
+    except:
+        ms_place_free(&end._end, content.unit, content.word)
+        content.word = 0
+        raise
+    return True
+
+
+cdef object payload_of(End end, ms_message *message):
+    """What a cell or a place holds: bytes of its own, or a ``Taken`` that has the place in hand."""
+    cdef Taken taken
+    if not message.in_place:
+        return PyBytes_FromStringAndSize(<const char *>message.bytes, message.length)
+    try:
+        taken = Taken.__new__(Taken)
+    except:
+        ms_place_free(&end._end, message.unit, message.word)
+        raise
+    taken._owner, taken._message, taken._epoch, taken._kept = end, message[0], ms_forks, 1
+    ms_end_keep(&end._end)
+    return taken
+
+
+@cython.no_gc_clear
+cdef class Asked:
+    """A call that was asked, until its answer was taken or it was given up."""
+
+    cdef ClientEnd _owner
+    cdef ms_call _call
+    cdef uint32_t _unit         # of the request's place, if it has one
+    cdef uint64_t _word
+    cdef int64_t _deadline
+    cdef uint32_t _epoch
+    cdef bint _open
+    cdef public object kept     #: what is to be there until it has ended
+
+    def wait(self):
+        """Wait for the answer until the time that was given is up: 0, or a negative errno, and then
+        the call has ended.
+        """
+        cdef int result
+        if self._epoch != ms_forks or not self._open:
+            return -EBADF       # a forked child's is its parent's
+        result = self._owner._answered(&self._call, self._deadline)
+        if result:
+            self._finish(1)
+        return result
+
+    def look(self):
+        """What ``wait`` would give at once; -EAGAIN: nothing yet."""
+        if self._epoch != ms_forks or not self._open:
+            return -EBADF
+        return ms_call_state(&self._owner._end, &self._call)
+
+    def take(self):
+        """The answer, as (bytes or a ``Taken``, format); the call has ended."""
+        if self._epoch != ms_forks or not self._open:
+            raise self._owner._failed(-EBADF)
+        try:
+            return self._owner._take(&self._call)
+        finally:
+            self._finish(1)
+
+    def end(self):
+        """Nobody waits for the answer any more."""
+        self._finish(0)
+
+    def watched(self):
+        """What a wait for the answer and other things has to know (``sync.Other``)."""
+        cdef WatchedCall watched = WatchedCall.__new__(WatchedCall)
+        watched._asked = self
+        ms_watched_call_make(&watched._watched, &self._owner._end, &self._call)
+        return watched
+
+    cdef void _finish(self, int has_answer) noexcept:
+        if not self._open:
+            return
+        self._open = False
+        if self._epoch == ms_forks:
+            ms_call_end(&self._owner._end, &self._call, has_answer)
+            if self._word:      # unless a server has it, or had it
+                ms_place_free(&self._owner._end, self._unit, self._word)
+
+    def __dealloc__(self):
+        if self._owner is not None:
+            self._finish(0)
+            self._owner._release()
+
+
+@cython.no_gc_clear
+cdef class WatchedCall:
+    """A call whose answer is waited for beside other things; it keeps the channel's memory."""
+
+    cdef Asked _asked
+    cdef ms_watched_call _watched
+
+    @property
+    def address(self):
+        return <uintptr_t>&self._watched.other
+
+
+@cython.no_gc_clear
+cdef class Held:
+    """A call that a server has in hand, until it was answered or given up."""
+
+    cdef End _owner
+    cdef ms_call _call
+    cdef uint32_t _epoch
+    cdef uint32_t _done         # swapped: of several threads one answers
+    cdef bint _seen             # whether anybody has it: if not, it is given to another
+    cdef public object value    #: what was asked
+
+    def reply_with(self, value):
+        """Answer it with a value."""
+        cdef ms_content answer
+        cdef bint plain = (<ServerEnd>self._owner)._answers_plain
+        if plain and PyBytes_CheckExact(value) and PyBytes_GET_SIZE(value) <= MS_SHORT:
+            memset(&answer, 0, sizeof(answer))
+            answer.bytes, answer.length = PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value)
+            self._reply(&answer)
+        else:
+            self._owner._codec.reply(self, value)
+
+    def reply_text(self, bytes text):
+        """Answer it with a failure."""
+        self._require_open()
+        self._owner._codec.reply_text(self, text)
+
+    def reply_parts(self, list parts, uint64_t length, uint32_t format):
+        """Answer it: whether there was room for the answer; if not, it is still in hand."""
+        cdef ms_content answer
+        cdef unsigned char[MS_SHORT] brief
+        self._require_open()
+        if not fill(self._owner, parts, length, format, brief, &answer):
+            return False
+        self._reply(&answer)
+        return True
+
+    cdef int _require_open(self) except -1:
+        if self._epoch != ms_forks or ms_load_u32(&self._done):
+            raise self._owner._codec.answered_before(self._epoch != ms_forks)
+        return 0
+
+    cdef int _reply(self, ms_content *answer) except -1:
+        """Whoever no longer waits for it does not get it."""
+        cdef int result
+        try:
+            self._require_open()
+            if ms_swap_u32(&self._done, 1):
+                raise self._owner._codec.answered_before(False)
+        except:
+            if answer.word:
+                ms_place_free(&self._owner._end, answer.unit, answer.word)
+            raise
+        result = ms_call_reply(&self._owner._end, &self._call, answer)
+        if result and answer.word:
+            ms_place_free(&self._owner._end, answer.unit, answer.word)
+        return 0
+
+    def drop(self):
+        """Give it up: its client is told."""
+        self._drop()
+
+    cdef void _drop(self) noexcept:
+        if self._epoch == ms_forks and not ms_swap_u32(&self._done, 1):
+            ms_call_drop(&self._owner._end, &self._call, not self._seen)
+
+    @property
+    def done(self):
+        """Whether it was answered or given up."""
+        return bool(ms_load_u32(&self._done))
+
+    @property
+    def abandoned(self):
+        """Whether its client has gone, or no longer waits."""
+        return self._epoch != ms_forks or bool(ms_call_is_abandoned(&self._owner._end, &self._call))
+
+    @property
+    def is_answered(self):
+        """Whether its answer is there, was not taken yet, and has a client who lives."""
+        return self._epoch == ms_forks and bool(ms_call_is_answered(&self._owner._end, &self._call))
+
+    def __dealloc__(self):
+        if self._owner is not None:
+            self._drop()
+            self._owner._release()
+
+
+cdef class ClientEnd(End):
+    """The end of a client.  Its codec's ``call`` does what is not done here: everything but short
+    bytes.
+    """
+
+    cdef bint _answers_plain    # answers are bytes as they are
+
+    def __init__(self, memory, tuple shape, int fd, uint32_t role, codec, uint64_t largest):
+        End.__init__(self, memory, shape, fd, role, codec, largest)
+        self._answers_plain = codec.answers_plain
+
+    def call(self, value, timeout=None, bint copy=True):
+        """Ask, and wait for the answer."""
+        cdef ms_content request
+        cdef ms_call call
+        cdef int64_t deadline
+        cdef int result
+        if not self._plain or not PyBytes_CheckExact(value) or PyBytes_GET_SIZE(value) > MS_SHORT:
+            return self._codec.call(self, value, timeout, copy)
+        deadline = deadline_of(timeout)
+        memset(&request, 0, sizeof(request))
+        request.bytes, request.length = PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value)
+        self._enter()
+        ms_end_keep(&self._end)
+        try:
+            result = self._ask(&request, &call, deadline)
+            if result == 0:
+                result = self._answered(&call, deadline)
+                if result == 0:
+                    payload, format = self._take(&call)
+                    if self._answers_plain and format == 0 and copy and PyBytes_CheckExact(payload):
+                        return payload
+                    return self._codec.answer(payload, format, copy)
+        finally:
+            self._release()
+        left = None if deadline == MS_FOREVER else max(0, deadline - ms_now()) / 1e9
+        return self._codec.failed(self, result, value, left, copy)
+
+    cdef int _answered(self, ms_call *call, int64_t deadline) except? -1000:
+        """Wait for the answer: 0; otherwise a negative errno, or an exception, and the call has
+        ended.
+        """
+        cdef ms_await wait
+        cdef int result = -EINTR, found
+        try:
+            result = ms_call_state(&self._end, call)
+            if result == -EAGAIN:
+                memset(&wait, 0, sizeof(wait))
+                wait.end, wait.what = &self._end, MS_FOR_ANSWER
+                wait.call, wait.deadline = call, deadline
+                while result == -EAGAIN:
+                    found = self._wait(&wait)
+                    result = ms_call_state(&self._end, call)
+                    if found and result == -EAGAIN:
+                        result = found
+        finally:
+            if result:
+                ms_call_end(&self._end, call, 0)
+        return result
+
+    cdef tuple _take(self, const ms_call *call):
+        """The answer, as (bytes or a ``Taken``, format); the call has ended."""
+        cdef ms_message message
+        cdef int result
+        memset(&message, 0, sizeof(message))
+        result = ms_call_answer(&self._end, call, &message)
+        try:
+            if result:
+                raise self._failed(result)
+            return payload_of(self, &message), message.format
+        finally:
+            ms_call_end(&self._end, call, 1)
+
+    def ask(self, list parts, uint64_t length, uint32_t format, timeout):
+        """Ask, waiting for a position: an ``Asked``; None if there is no place for the request."""
+        cdef Asked asked
+        cdef ms_content request
+        cdef unsigned char[MS_SHORT] brief
+        cdef int result = -EINTR
+        cdef int64_t deadline = deadline_of(timeout)
+        self._enter()
+        if not fill(self, parts, length, format, brief, &request):
+            return None
+        try:
+            asked = Asked.__new__(Asked)
+            asked._unit, asked._word = request.unit, request.word
+            asked._deadline, asked._epoch = deadline, ms_forks
+            result = self._ask(&request, &asked._call, deadline)
+        finally:
+            if result and request.word:
+                ms_place_free(&self._end, request.unit, request.word)
+        if result:
+            raise self._failed(result, True)
+        asked._open = True
+        ms_end_keep(&self._end)
+        asked._owner = self
+        return asked
+
+    cdef int _ask(self, ms_content *request, ms_call *call, int64_t deadline) except? -1000:
+        cdef ms_await wait
+        cdef int nobody = 0, result = ms_call_ask(&self._end, request, call)
+        if result != -EAGAIN:
+            return result
+        memset(&wait, 0, sizeof(wait))
+        wait.end = &self._end
+        wait.what = MS_FOR_ROOM
+        wait.deadline = deadline
+        ms_end_keep(&self._end)
+        try:
+            while True:
+                result = self._wait(&wait)
+                if result and result != -ENOTCONN:
+                    return result
+                nobody = result
+                result = ms_call_ask(&self._end, request, call)
+                if result != -EAGAIN:
+                    return result
+                if nobody:
+                    result = nobody
+                    return result
+        finally:
+            ms_await_end(&wait, result == 0)
+            self._release()
+
+
+cdef class ServerEnd(End):
+    """The end of a server.  Its codec's ``opened`` makes the value of a request, and its ``reply``
+    answers with one.
+    """
+
+    cdef bint _answers_plain    # answers are bytes as they are
+
+    def __init__(self, memory, tuple shape, int fd, uint32_t role, codec, uint64_t largest):
+        End.__init__(self, memory, shape, fd, role, codec, largest)
+        self._answers_plain = codec.answers_plain
+
+    cdef int _next(self, ms_call *call, ms_message *request, ms_await *wait) except? -1000:
+        """The next call that makes sense, TAKING; a negative errno."""
+        cdef int result
+        cdef uint32_t skipped = 0
+        while True:
+            memset(request, 0, sizeof(request[0]))
+            result = ms_call_pull(&self._end, call, request)
+            if result == 0:
+                return 0
+            if result == -ESTALE or result == -EBADMSG:
+                # Whoever writes such things without end gets no longer than was given.
+                skipped += 1
+                PyErr_CheckSignals()
+                if skipped <= self._end.capacity or ms_now() < wait.deadline:
+                    continue
+                return -ETIMEDOUT
+            if result == -EAGAIN and ms_load_u32(&self._end.channel.down):
+                memset(request, 0, sizeof(request[0]))
+                # Whatever was asked before is there.
+                result = ms_call_pull(&self._end, call, request)
+                if result == 0:
+                    return 0
+                if result == -EAGAIN:
+                    return -EPIPE
+            result = self._wait(wait)
+            if result:
+                return result
+
+    def receive(self, timeout=None, *, bint copy=True):
+        """The next call, waiting while there is none.
+
+        Args:
+            timeout: Seconds; for ever when omitted, 0 looks once.
+            copy: Whether its value is private and writable; otherwise it is read-only over the
+                request's place, which it keeps until nothing uses it any more.
+        """
+        cdef ms_await wait
+        cdef ms_call call
+        cdef ms_message request
+        cdef Held held
+        cdef int result = -EINTR
+        self._enter()
+        memset(&wait, 0, sizeof(wait))
+        wait.end = &self._end
+        wait.what = MS_FOR_MESSAGE
+        wait.deadline = deadline_of(timeout)
+        ms_end_keep(&self._end)
+        try:
+            while True:
+                result = self._next(&call, &request, &wait)
+                if result:
+                    raise self._failed(result)
+                held = self._held(&call, &request)
+                payload = payload_of(self, &request)
+                if ms_call_serve(&self._end, &held._call):
+                    ms_swap_u32(&held._done, 1)     # its client has gone
+                    continue
+                if self._plain and copy and request.format == 0 and PyBytes_CheckExact(payload):
+                    held.value = payload
+                elif not self._codec.opened(held, payload, request.format, copy):
+                    continue    # it made no sense, and its client was told
+                held._seen = True
+                return held
+        finally:
+            ms_await_end(&wait, result == 0)
+            self._release()
+
+    cdef Held _held(self, ms_call *call, ms_message *request):
+        cdef Held held
+        try:
+            held = Held.__new__(self._codec.call_type)
+        except:
+            if request.in_place:
+                ms_place_free(&self._end, request.unit, request.word)
+            ms_call_drop(&self._end, call, 1)
+            raise
+        held._call, held._epoch = call[0], ms_forks
+        ms_end_keep(&self._end)
+        held._owner = self
+        return held
