@@ -37,6 +37,8 @@ if TYPE_CHECKING:
         NameTimeoutError,
         NoReceiverError,
         NotFoundError,
+        PeerDiedError,
+        RemoteError,
         WaitTimeoutError,
     )
     from memsection.vocabulary.protection import ALLOCATION_GRANULARITY, PAGE_SIZE
@@ -44,8 +46,9 @@ if TYPE_CHECKING:
 __all__ = [
     "ALLOCATION_GRANULARITY", "PAGE_SIZE", "AbandonedMutexError", "AccessError", "ArgumentError", "CommitError",
     "CorruptError", "EndOfChannelError", "Error", "Event", "ExistsError", "HandleError", "HeldHandle", "InPageError",
-    "MessageTooLargeError", "Mutex", "NameTimeoutError", "NoReceiverError", "NotFoundError", "Process", "RWLock",
-    "Section", "Security", "Semaphore", "View", "WaitTimeoutError", "debug_privilege", "errors", "popen_arguments", "security",
+    "MessageTooLargeError", "Mutex", "NameTimeoutError", "NoReceiverError", "NotFoundError", "PeerDiedError", "Process",
+    "RWLock", "RemoteError", "Section", "Security", "Semaphore", "View", "WaitTimeoutError", "debug_privilege", "errors",
+    "popen_arguments", "security",
     "wait_all", "wait_any",
 ]
 
@@ -54,7 +57,8 @@ __all__ = [
 _HOME = {
     **dict.fromkeys(("AbandonedMutexError", "AccessError", "ArgumentError", "CommitError", "CorruptError",
                      "EndOfChannelError", "Error", "ExistsError", "HandleError", "InPageError", "MessageTooLargeError",
-                     "NameTimeoutError", "NoReceiverError", "NotFoundError", "WaitTimeoutError"),
+                     "NameTimeoutError", "NoReceiverError", "NotFoundError", "PeerDiedError", "RemoteError",
+                     "WaitTimeoutError"),
                     "vocabulary.errors"),
     **dict.fromkeys(("ALLOCATION_GRANULARITY", "PAGE_SIZE"), "vocabulary.protection"),
     **dict.fromkeys(("HeldHandle", "Process", "debug_privilege"), "api.process"),

@@ -15,7 +15,7 @@ from libc.errno cimport EAGAIN, EBADF, EBADMSG, EBUSY, EINTR, EMSGSIZE, ETIMEDOU
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
-from memsection._native.deadline cimport deadline_of, ms_now
+from memsection._native.deadline cimport MS_FOREVER, deadline_of, ms_now
 
 cdef extern from *:
     """

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Channels: messages between processes, with no wait that nobody alive could end.
 
-A ``Queue`` gives each message to one receiver.  What a message may be is the channel's spec: any object, bytes, arrays,
-records, or Arrow tables.  The memory and its protocol are the native core's (``_native.ends``); this package makes messages
-of values and values of messages.
+A ``Queue`` gives each message to one receiver; a ``Service`` answers the calls of each ``Client``.
+What a message may be is the channel's spec: any object, bytes, arrays, records, or Arrow tables.
+The memory and its protocol are the native core's (``_native.ends``); this package makes messages of
+values and values of messages.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ if sys.platform != "linux":
     raise ImportError("memsection.channels: there are channels on Linux only so far (SUPPORTED.md); queues that work here are"
                       " multiprocessing.Queue, or a section with a semaphore")
 
+from memsection.channels.client import Client
 from memsection.channels.message import Message
 from memsection.channels.queue import Queue
+from memsection.channels.service import Call, Service
 
-__all__ = ["Message", "Queue"]
+__all__ = ["Call", "Client", "Message", "Queue", "Service"]

@@ -50,6 +50,7 @@ class Endpoint(Base[T]):
     """One end of a channel."""
 
     _kind = ""  #: in the description
+    _end: type[ends.End] = ends.End
     _shadowed: tuple[str, ...] = ()  #: methods that the core has, for channels of bytes
 
     section: Section
@@ -80,7 +81,7 @@ class Endpoint(Base[T]):
         channel = kind.channel
         channel.name, channel.largest, channel.overflow = section.name, facts["largest"], facts["overflow"]
         channel.prefix = opening.overflow_names(section)
-        core = ends.End(view, shape, section.fileno(), cls._role(role), kind, channel.largest)
+        core = cls._end(view, shape, section.fileno(), cls._role(role), kind, channel.largest)
         channel.kept = core.kept
         self.section, self.role, self.capacity, self.largest = section, role, shape[0], channel.largest
         self._core, self._codec, self._view = core, kind, view

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from memsection.channels.specs import Codec, Spec
 
     Facts = dict[str, Any]
-    Shape = tuple[int, int, int, int, int]  # capacity, redeliver, small units, large units, bytes of a large one
+    Shape = tuple[int, ...]  # capacity, redeliver, small units, large units, bytes of a large one; calls
 
 DEFAULT_LARGEST = 1 << 16
 _PAGE = 4096
 _OVERFLOW = "memsection-message-"
+_IN_HAND = 256  # calls that servers may have in hand at least
 
 
 def room_for(largest: int) -> int:
@@ -73,6 +74,27 @@ def limits(name: str | None, codec: Codec, capacity: int, largest: int | None, m
     return largest, shape
 
 
+def limits_of_service(name: str | None, request: Codec, reply: Codec, capacity: int, largest: int | None,
+                      memory: int | None, retry: int) -> tuple[int, Shape]:
+    """The same for a service, whose requests and answers share the memory, and the number of its calls."""
+    from memsection._native import ends
+
+    if not isinstance(retry, int) or isinstance(retry, bool):
+        raise TypeError(f"create {name!r}: retry is a number, not {type(retry).__name__}")
+    if retry < 0:
+        raise ArgumentError(f"create {name!r}: asked for retry {retry}, the least is 0")
+    longer = request if (request.fixed or 0) >= (reply.fixed or 0) else reply
+    if largest is not None and memory is None and isinstance(largest, int) and isinstance(capacity, int):
+        memory = 4 * room_for(largest) + min(capacity, 1 << 16) * ends.SMALL_UNIT
+    if largest is None and longer.fixed is not None:
+        largest = max(longer.fixed, DEFAULT_LARGEST)
+    limit, shape = limits(name, longer, capacity, largest, memory, 0)
+    shape = *shape, 0, 0, capacity + max(capacity, _IN_HAND)
+    if not ends.size(shape):
+        raise ArgumentError(f"create {name!r}: capacity {capacity}: no service can be so large")
+    return limit, shape
+
+
 def make(kind: str, name: str | None, codec: Codec, facts: Facts, shape: Shape, *, exist_ok: bool, inheritable: bool,
          security: Security | str | bytes | None) -> tuple[Section, View]:
     """A section with an empty channel, or an old one that has the name (``section.created``)."""
@@ -84,7 +106,8 @@ def make(kind: str, name: str | None, codec: Codec, facts: Facts, shape: Shape, 
                        fill=lambda unwritten: ends.format(unwritten.memory, shape))
 
 
-def _number(section: Section, facts: Facts, key: str, least: int) -> int:
+def number(section: Section, facts: Facts, key: str, least: int) -> int:
+    """A number of the description, checked."""
     value = facts.get(key)
     if type(value) is not int or not least <= value < 1 << 62:
         raise CorruptError(f"open {section.name!r}: the description says {key} {str(value)[:20]}")
@@ -106,16 +129,16 @@ def look(section: Section, kind: str, asked: Codec | None, version: int | None,
         raise CorruptError(f"open {section.name!r}: its layout is version {str(facts.get('layout'))[:20]}, this library"
                            f" knows version {results.LAYOUT}")
     found = codec_in(facts)
-    numbers = {key: _number(section, facts, key, least)
+    numbers = {key: number(section, facts, key, least)
                for key, least in (("capacity", 1), ("largest", 1), ("redeliver", 0), ("version", 0))}
     schema.compare(section, {"spec": None if asked is None else asked.shown(), "version": version, **others},
                    {"spec": found.shown(), "overflow": facts.get("overflow"), **numbers})
     given = facts.get("shape")
-    if not isinstance(given, list) or len(given) != 5 or any(
+    if not isinstance(given, list) or len(given) != (8 if kind == "service" else 5) or any(
             type(one) is not int or not 0 <= one < 1 << 46 for one in given) or given[0] != numbers["capacity"]:
         raise CorruptError(f"open {section.name!r}: the description of its memory is damaged")
     shape: Any = tuple(given)
-    if max(shape[:4]) >= 1 << 31 or not 0 < ends.size(shape) <= size:
+    if max(*shape[:4], *shape[5:]) >= 1 << 31 or not 0 < ends.size(shape) <= size:
         raise CorruptError(f"open {section.name!r}: it has {size} bytes, which is not what its description says")
     if type(facts.get("overflow")) is not bool:
         raise CorruptError(f"open {section.name!r}: the description says overflow {str(facts.get('overflow'))[:20]}")
@@ -139,4 +162,4 @@ def overflow_names(section: Section) -> str:
     return ("Global\\" if name.startswith("Global\\") else "") + _OVERFLOW
 
 
-__all__ = ["limits", "look", "make", "overflow_names", "require_own", "room_for", "shape_of"]
+__all__ = ["limits", "limits_of_service", "look", "make", "number", "overflow_names", "require_own", "room_for", "shape_of"]

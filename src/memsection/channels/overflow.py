@@ -38,12 +38,10 @@ class Sent:
         self.section, self.where, self.pid = section, where, os.getpid()
 
 
-def send(channel: Channel, end: ends.End, parts: list[tuple[int, Any]], length: int, kind: int,
-         timeout: float | None) -> None:
-    """Put the message into a section of its own and its descriptor into the channel."""
+def put(channel: Channel, parts: list[tuple[int, Any]], length: int, kind: int) -> tuple[Section, bytes]:
+    """The message in a section of its own, and its descriptor."""
     from memsection.api.section import Section
 
-    settle(channel, end)
     token = os.urandom(10).hex().encode()
     section = Section.create(channel.prefix + token.decode(), max(length, 1), security=channel.security)
     try:
@@ -51,7 +49,19 @@ def send(channel: Channel, end: ends.End, parts: list[tuple[int, Any]], length: 
             for at, part in parts:
                 raw = memoryview(part).cast("B")
                 memory[at:at + raw.nbytes] = raw
-        result = end.send_raw(_DESCRIPTOR.pack(length, kind, token), kind | FLAG, timeout)
+    except BaseException:
+        section.close()
+        raise
+    return section, _DESCRIPTOR.pack(length, kind, token)
+
+
+def send(channel: Channel, end: ends.End, parts: list[tuple[int, Any]], length: int, kind: int,
+         timeout: float | None) -> None:
+    """Put the message into a section of its own and its descriptor into the channel."""
+    settle(channel, end)
+    section, descriptor = put(channel, parts, length, kind)
+    try:
+        result = end.send_raw(descriptor, kind | FLAG, timeout)
         if result:
             raise channel.problem(result, True)
     except BaseException:

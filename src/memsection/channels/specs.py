@@ -69,7 +69,10 @@ class Codec:
 
     def send(self, end: ends.End, value: Any, timeout: float | None) -> None:
         """Send a value."""
-        parts, length, counted, kind = self.parts(value)
+        self._send_parts(end, *self.parts(value), timeout)
+
+    def _send_parts(self, end: ends.End, parts: list[tuple[int, Any]], length: int, counted: int, kind: int,
+                    timeout: float | None) -> None:
         if counted > self.channel.largest or length > end.largest:
             self._overflow(end, parts, length, counted, kind, timeout)
             return
@@ -188,6 +191,23 @@ class ObjectCodec(Codec):
     plain = False
 
     def send(self, end: ends.End, value: Any, timeout: float | None) -> None:
+        data, buffers = self._pickled(value)
+        if buffers:
+            self._send_parts(end, *self._with_buffers(data, buffers), timeout)
+            return
+        result = end.send_raw(data, PLAIN, timeout) if len(data) <= self.channel.largest else -results.EMSGSIZE
+        if result == -results.EMSGSIZE:
+            self._overflow(end, [(0, data)], len(data), len(data), PLAIN, timeout)
+        elif result:
+            raise self.channel.problem(result, True)
+
+    def parts(self, value: Any) -> tuple[list[tuple[int, Any]], int, int, int]:
+        data, buffers = self._pickled(value)
+        return self._with_buffers(data, buffers) if buffers else ([(0, data)], len(data), len(data), PLAIN)
+
+    @staticmethod
+    def _pickled(value: Any) -> tuple[bytes, list[memoryview]]:
+        """The pickle, and the larger buffers that are not in it."""
         import pickle
 
         buffers: list[memoryview] = []
@@ -202,33 +222,17 @@ class ObjectCodec(Codec):
             buffers.append(raw)
             return False
 
-        data = pickle.dumps(value, protocol=5, buffer_callback=keep)
-        if not buffers:
-            result = end.send_raw(data, PLAIN, timeout) if len(data) <= self.channel.largest else -results.EMSGSIZE
-            if not result:
-                return
-            if result != -results.EMSGSIZE:
-                raise self.channel.problem(result, True)
-            self._overflow(end, [(0, data)], len(data), len(data), PLAIN, timeout)
-            return
-        parts, length = self._with_buffers(data, buffers)
-        counted = len(data) + sum(raw.nbytes for raw in buffers)
-        if counted > self.channel.largest or length > end.largest:
-            self._overflow(end, parts, length, counted, WITH_BUFFERS, timeout)
-            return
-        result = end.send_parts(parts, length, WITH_BUFFERS, timeout)
-        if result:
-            raise self.channel.problem(result, True)
+        return pickle.dumps(value, protocol=5, buffer_callback=keep), buffers
 
     @staticmethod
-    def _with_buffers(data: bytes, buffers: list[memoryview]) -> tuple[list[tuple[int, Any]], int]:
+    def _with_buffers(data: bytes, buffers: list[memoryview]) -> tuple[list[tuple[int, Any]], int, int, int]:
         head = _TABLE.size + _BUFFER.size * len(buffers)
         table, parts, at = bytearray(_TABLE.pack(len(data), len(buffers))), [], up(head + len(data))
         for raw in buffers:
             table += _BUFFER.pack(at, raw.nbytes, raw.readonly)
             parts.append((at, raw))
             at = up(at + raw.nbytes)
-        return [(0, bytes(table)), (head, data), *parts], at
+        return [(0, bytes(table)), (head, data), *parts], at, len(data) + sum(raw.nbytes for raw in buffers), WITH_BUFFERS
 
     def split(self, view: memoryview, kind: int, copied: bool) -> Any:
         if kind == PLAIN:

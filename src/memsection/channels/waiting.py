@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+from errno import EAGAIN, ETIMEDOUT
+
 from memsection._native import sync
-from memsection._native.ends import LOST
+from memsection._native.ends import GONE, LOST
 from memsection.api.wait import wait_async
 from memsection.vocabulary.errors import CorruptError, WaitTimeoutError
 
@@ -30,7 +32,7 @@ class Waiting:
         return service(self.other, *arguments, **options)
 
 
-async def _until(attempt: Callable[[], Any], waiting: Callable[[], Waiting], timeout: float | None) -> Any:
+async def until(attempt: Callable[[], Any], waiting: Callable[[], Waiting], timeout: float | None) -> Any:
     """What an attempt gives that does not wait, as soon as it gives something."""
     import asyncio
 
@@ -50,7 +52,7 @@ async def _until(attempt: Callable[[], Any], waiting: Callable[[], Waiting], tim
 async def receive_async(core: ends.End, codec: Codec, timeout: float | None, copy: bool) -> Any:
     """The next message."""
     while True:
-        found = await _until(lambda: core.take(0), lambda: Waiting(core, None), timeout)
+        found = await until(lambda: core.take(0), lambda: Waiting(core, None), timeout)
         if isinstance(found, tuple):
             raw, kind, _ = found
             return raw if codec.plain and copy else codec.short(raw, kind, copy)
@@ -80,4 +82,23 @@ async def _copied(codec: Codec, taken: ends.Taken) -> Any:
 
 async def send_async(core: ends.End, value: Any, timeout: float | None) -> None:
     """Send a message."""
-    await _until(lambda: core.send(value, 0), lambda: Waiting(core, None, sending=True), timeout)
+    await until(lambda: core.send(value, 0), lambda: Waiting(core, None, sending=True), timeout)
+
+
+class Answer:
+    """The answer to a call in the place of a handle."""
+
+    def __init__(self, asked: ends.Asked, core: ends.ClientEnd) -> None:
+        self._asked = asked
+        watched = asked.watched()
+        self._other = sync.Other(watched.address, watched, asked, None)
+
+    def _ask(self, service: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        return service(self._other, *arguments, **options)
+
+    async def wait(self, timeout: float | None) -> int:
+        """0 when it is there; otherwise what ``Asked.wait`` gives."""
+        if await wait_async(self, timeout):
+            found = int(self._asked.look())
+            return GONE if found == -EAGAIN else found  # nobody lives who could answer
+        return -ETIMEDOUT

@@ -172,9 +172,39 @@ class MessageTooLargeError(ArgumentError):
     ntstatus = st.INVALID_BUFFER_SIZE
 
 
+class PeerDiedError(Error, ConnectionError):
+    """Whoever had the call in hand died or gave it up, or all who could have taken it have gone."""
+
+    ntstatus = st.PIPE_DISCONNECTED
+
+
+class RemoteError(Error):
+    """What a server's function raised, told by its text: nothing of the server's is unpickled for it.
+
+    Attributes:
+        type: The exception's name, with its module if that is not the builtins: ``"KeyError"``, ``"shop.OutOfStock"``.
+        text: What it said.
+        traceback: Where it was raised, as the server's Python shows it; lines of printable characters.
+    """
+
+    ntstatus = st.UNHANDLED_EXCEPTION
+
+    def __init__(self, text: str = "", *, ntstatus: int | None = None, type: str = "", traceback: str = "") -> None:
+        super().__init__(f"{type}: {text}" if type and text else type or text, ntstatus=ntstatus)
+        self.type, self.text = _shown(type), text
+        self.traceback = "\n".join(map(_shown, traceback.split("\n")))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_remote, (self.text, self.ntstatus, self.type, self.traceback)
+
+
+def _rebuild_remote(text: str, ntstatus: int, kind: str, traceback: str) -> RemoteError:
+    return RemoteError(text, ntstatus=ntstatus, type=kind, traceback=traceback)
+
+
 for _public in (Error, NotFoundError, NameTimeoutError, ExistsError, AccessError, WaitTimeoutError, ArgumentError,
                 CommitError, HandleError, InPageError, CorruptError, AbandonedMutexError,
-                EndOfChannelError, NoReceiverError, MessageTooLargeError):
+                EndOfChannelError, NoReceiverError, MessageTooLargeError, PeerDiedError, RemoteError):
     _public.__module__ = "memsection"  # where users import it from: what a traceback and a pickle name
 
 _KINDS: dict[int, type[Error]] = {

@@ -141,6 +141,8 @@ CANCELLED = _s(0xC0000120, "STATUS_CANCELLED", 995, _errno.ECANCELED, "cancelled
 CANNOT_DELETE = _s(0xC0000121, "STATUS_CANNOT_DELETE", 5, _errno.EPERM, "it cannot be deleted")
 COMMITMENT_LIMIT = _s(0xC000012D, "STATUS_COMMITMENT_LIMIT", 1455, _errno.ENOMEM, "more memory than can be had")
 INVALID_IMAGE_NOT_MZ = _s(0xC000012F, "STATUS_INVALID_IMAGE_NOT_MZ", 193, _errno.ENOEXEC, "not an executable image")
+PIPE_DISCONNECTED = _s(0xC00000B0, "STATUS_PIPE_DISCONNECTED", 233, _errno.ECONNRESET, "the other end has gone")
+UNHANDLED_EXCEPTION = _s(0xC0000144, "STATUS_UNHANDLED_EXCEPTION", 574, _errno.EIO, "the other side raised an exception")
 PIPE_BROKEN = _s(0xC000014B, "STATUS_PIPE_BROKEN", 109, _errno.EPIPE, "nobody is at the other end")
 MUTANT_LIMIT_EXCEEDED = _s(0xC0000191, "STATUS_MUTANT_LIMIT_EXCEEDED", 587, _errno.EOVERFLOW,
                            "the mutex was taken too often")

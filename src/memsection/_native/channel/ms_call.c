@@ -196,7 +196,7 @@ int ms_call_answer(ms_end *end, const ms_call *call, ms_message *answer)
  * one of the two. */
 static int end_answered(ms_end *end, ms_cell *cell, uint64_t word, int has_answer)
 {
-    ms_message unwanted = {0};
+    ms_message unwanted = {.in_place = 0};
     if (!has_answer && get(end, cell, MS_CALL_SERVER(word), &unwanted))
         unwanted.in_place = 0;
     MS_STEP("call: before freeing the cell");

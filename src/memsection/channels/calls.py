@@ -1,0 +1,225 @@
+# SPDX-License-Identifier: MIT
+"""What clients and servers of a service share: opening one, what requests and answers are made of,
+and failures as text.
+
+What the other side wrote is data: a failure is a JSON text, bounded and checked, and nothing is
+unpickled for it.
+"""
+
+from __future__ import annotations
+
+import json
+from errno import EPIPE
+
+from memsection._native import ends
+from memsection.channels import opening, overflow, results
+from memsection.channels.endpoint import Endpoint
+from memsection.channels.specs import Codec, ObjectCodec, codec, codec_in
+from memsection.vocabulary.errors import (
+    ArgumentError,
+    CorruptError,
+    EndOfChannelError,
+    PeerDiedError,
+    RemoteError,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar, Self
+
+    from memsection.api.section import Section
+    from memsection.channels.specs import Facts, Spec
+
+FAILED = 1 << 30  #: of an answer's format: what was raised, as text
+_LONGEST_FAILURE = 1 << 17
+_TYPE, _TEXT, _TRACEBACK = 200, 4000, 16_000  # characters that are sent of each
+
+
+class CallChannel(results.Channel):
+    """What the parts of one end of a service share."""
+
+    def problem(self, result: int, sending: bool = False) -> Exception:  # type: ignore[override]
+        """The exception for a negative errno of the core."""
+        if not sending:
+            return super().problem(result)
+        head = f"call {self.name!r}" if self.name else "call"
+        if result == ends.GONE:
+            return PeerDiedError(f"{head}: all who served it have closed it or ended")
+        if result == -EPIPE:
+            return EndOfChannelError(f"{head}: the service was shut down")
+        failure = super().problem(result, True)
+        return type(failure)(
+            str(failure.strerror).replace("send to" if self.name else "send", "call", 1),
+            ntstatus=failure.ntstatus,
+        )
+
+
+class Sides:
+    """What the core asks about requests and answers, at either end.
+
+    Attributes:
+        plain: Whether a request is bytes as they are.
+        answers_plain: Whether an answer is.
+    """
+
+    def __init__(self, request: Codec, reply: Codec) -> None:
+        self.request, self.reply_codec = request, reply
+        self.channel = request.channel = reply.channel = CallChannel()
+        self.plain, self.answers_plain = request.plain, reply.plain
+        self.word = f"{request.word} to {reply.word}"
+        self.spec = request.spec, reply.spec
+        self.problem = self.channel.problem
+
+    @staticmethod
+    def value_of(codec: Codec, payload: Any, kind: int, copied: bool) -> Any:
+        """The value of a request or an answer: bytes of its own, or a place in hand.
+
+        Raises:
+            MessageLostError: It was in memory of its own, which went with its owner.
+            CorruptError: It makes no sense.
+        """
+        if kind & overflow.FLAG:
+            large = overflow.receive(codec.channel, bytes(payload))
+            return codec.value(codec.split(large.memory, large.format, copied), copied)
+        if isinstance(payload, bytes):
+            return codec.short(payload, kind, copied)
+        return codec.receive(payload, copied)
+
+
+def failure_text(failure: BaseException) -> bytes:
+    """An exception as it travels."""
+    import traceback
+
+    kind = type(failure)
+    name = (
+        kind.__qualname__
+        if kind.__module__ == "builtins"
+        else f"{kind.__module__}.{kind.__qualname__}"
+    )
+    try:
+        text = str(failure)
+    except Exception as second:
+        text = f"(its text cannot be had: {type(second).__name__})"
+    try:
+        lines = "".join(traceback.format_exception(failure))
+    except Exception:
+        lines = ""
+    return json.dumps(
+        {"type": name[:_TYPE], "text": text[:_TEXT], "traceback": lines[-_TRACEBACK:]}
+    ).encode()
+
+
+def failure_in(channel: results.Channel, payload: Any) -> RemoteError:
+    """The exception that an answer tells of.
+
+    Raises:
+        CorruptError: It tells of none.
+    """
+    try:
+        found = json.loads(bytes(payload)) if len(payload) <= _LONGEST_FAILURE else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or any(
+        not isinstance(found.get(key), str) for key in ("type", "text", "traceback")
+    ):
+        raise CorruptError(f"call {channel.name!r}: a failure that makes no sense")
+    return RemoteError(found["text"], type=found["type"], traceback=found["traceback"])
+
+
+class ServiceEnd(Endpoint["Any"]):
+    """An end of a service."""
+
+    _kind = "service"
+    _as: ClassVar[str] = ""  # the role of the core that such an end has
+    _sides: ClassVar[type[Sides]] = Sides
+    _codec: Any
+
+    retry: int
+
+    @classmethod
+    def _over(
+        cls, section: Section, view: Any, sides: Sides, facts: Facts, shape: opening.Shape
+    ) -> Self:
+        self = cls._made(section, view, sides, facts, shape, cls._as)  # type: ignore[arg-type]
+        self.retry = facts["retry"]
+        return self
+
+    @classmethod
+    def _attached(
+        cls,
+        section: Section,
+        request: Spec | None,
+        reply: Spec | None,
+        version: int | None,
+        retry: int | None = None,
+        **others: Any,
+    ) -> Self:
+        """The end of the service in a section, which is closed if that is not what was asked
+        for.
+        """
+        from memsection.content import schema
+
+        try:
+            asked = None if request is None else codec(request)
+            answers = None if reply is None else codec(reply)
+            view, found, facts, shape = opening.look(section, cls._kind, asked, version, others)
+            if not isinstance(facts.get("reply"), dict):
+                raise CorruptError(
+                    f"open {section.name!r}: the description does not say what answers are"
+                )
+            found_answers = codec_in(facts["reply"])
+            opening.number(section, facts, "retry", 0)
+            schema.compare(
+                section,
+                {"reply": None if answers is None else answers.shown(), "retry": retry},
+                {"reply": found_answers.shown(), "retry": facts["retry"]},
+            )
+            sides = cls._sides(found, answers or found_answers)
+            read, given = cls._what_is_read(sides, request, reply)
+            if isinstance(read, ObjectCodec):
+                opening.require_own(section, given)
+            return cls._over(section, view, sides, facts, shape)
+        except BaseException:
+            section.close()
+            raise
+
+    @staticmethod
+    def _what_is_read(
+        sides: Sides, request: Spec | None, reply: Spec | None
+    ) -> tuple[Codec, Spec | None]:
+        """The codec of what strangers write and this end reads, and what its user said of it."""
+        raise NotImplementedError
+
+    @property
+    def servers(self) -> int:
+        """How many servers live.
+
+        Rights:
+            None.
+
+        Raises:
+            ArgumentError: This end was closed (ValueError).
+        """
+        return int(self._core.count(ends.RECEIVE))
+
+    @property
+    def clients(self) -> int:
+        """How many clients live.
+
+        Rights:
+            None.
+
+        Raises:
+            ArgumentError: This end was closed (ValueError).
+        """
+        return int(self._core.count(ends.SEND))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.closed:
+            raise ArgumentError(f"pickle {type(self).__name__} {self.name!r}: this end was closed")
+        return _rebuilt, (type(self), self.section, *self._codec.spec)
+
+
+def _rebuilt(kind: Any, section: Section, request: Spec, reply: Spec) -> Any:
+    """Unpickle: an end of its own for the process that received it."""
+    return kind.from_section(section, request, reply)

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: MIT
+"""Clients: they ask, and wait for the answer no longer than somebody lives who could give it."""
+
+from __future__ import annotations
+
+import time
+
+from memsection._native import ends
+from memsection.channels import overflow
+from memsection.channels.calls import FAILED, ServiceEnd, Sides, failure_in
+from memsection.channels.results import ETIMEDOUT
+from memsection.vocabulary.errors import ArgumentError, PeerDiedError, WaitTimeoutError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import concurrent.futures
+    from collections.abc import Callable
+    from typing import Any, Self
+
+    from memsection.api.section import Section
+    from memsection.channels.specs import Codec, Spec
+
+    Parts = tuple[list[tuple[int, Any]], int, int]  # (offset, buffer), bytes, format
+
+
+class ClientSides(Sides):
+    """What a client's core asks for, and calls of everything but short bytes."""
+
+    def __init__(self, request: Codec, reply: Codec) -> None:
+        super().__init__(request, reply)
+        self.retry = 0
+
+    def call(self, core: ends.ClientEnd, value: Any, timeout: float | None, copied: bool) -> Any:
+        """Ask, and wait for the answer."""
+        return self._call(core, self.parts(value), timeout, copied, 0)
+
+    def failed(
+        self, core: ends.ClientEnd, result: int, value: Any, left: float | None, copied: bool
+    ) -> Any:
+        """A call of short bytes that was not answered: ask again, or raise."""
+        if not self.is_worth_another(result, 0):
+            raise self.gone(result)
+        return self._call(core, self.parts(value), left, copied, int(result == ends.GONE))
+
+    def _call(
+        self, core: ends.ClientEnd, parts: Parts, timeout: float | None, copied: bool, tries: int
+    ) -> Any:
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            asked = self.ask(core, parts, None if until is None else until - time.monotonic())
+            try:
+                result = asked.wait()
+                if not result:
+                    return self.answer(*asked.take(), copied)
+            finally:
+                self.end(asked)
+            if not self.is_worth_another(result, tries):
+                raise self.gone(result)
+            tries += result == ends.GONE
+
+    # ------------------------------------------------------------------ the parts of a call
+
+    def parts(self, value: Any) -> Parts:
+        """What a request consists of."""
+        parts, length, _, kind = self.request.parts(value)
+        return parts, length, kind
+
+    def ask(self, core: ends.ClientEnd, parts: Parts, timeout: float | None) -> ends.Asked:
+        """Ask, waiting for a position; ``end`` has to follow."""
+        asked = core.ask(*parts, timeout)
+        if asked is not None:
+            return asked
+        section, descriptor = overflow.put(self.channel, *parts)
+        try:
+            asked = core.ask([(0, descriptor)], len(descriptor), parts[2] | overflow.FLAG, timeout)
+            assert asked is not None  # it is short
+            asked.kept = section
+        except BaseException:
+            section.close()
+            raise
+        return asked
+
+    @staticmethod
+    def end(asked: ends.Asked) -> None:
+        """Nobody waits for it any more."""
+        asked.end()
+        if asked.kept is not None:
+            asked.kept.close()
+            asked.kept = None
+
+    def is_worth_another(self, result: int, tries: int) -> bool:
+        """Whether a call that ended like this is asked again, having been given to so many servers
+        that died.
+        """
+        return result == ends.AGAIN or (result == ends.GONE and tries < self.retry)
+
+    def gone(self, result: int) -> Exception:
+        """The exception for a call that was not answered."""
+        head = f"call {self.channel.name!r}" if self.channel.name else "call"
+        if result == ends.GONE:
+            return PeerDiedError(
+                f"{head}: the server that had it died or gave it up, or no server is left"
+            )
+        if result == -ETIMEDOUT:
+            return WaitTimeoutError(f"{head}: the time is up, and there is no answer")
+        return self.problem(result, True)
+
+    def answer(self, payload: Any, kind: int, copied: bool) -> Any:
+        """What a caller gets of an answer."""
+        if kind & FAILED:
+            if kind & overflow.FLAG:
+                payload = overflow.receive(self.channel, bytes(payload)).memory
+            raise failure_in(self.channel, payload)
+        try:
+            return self.value_of(self.reply_codec, payload, kind, copied)
+        except overflow.MessageLostError:
+            raise self.gone(ends.GONE) from None
+
+
+class Client(ServiceEnd):
+    """A client's end of a service; made by ``open`` or ``from_section``.
+
+    Attributes:
+        section: The section that the service lies in, with its name, its security and its handle.
+        capacity: Calls that may wait.
+        largest: Bytes of the largest request or answer that lies in the service's own memory.
+        retry: How often a call is given to another server when the one that had it in hand died.
+    """
+
+    _end = ends.ClientEnd
+    _as = "send"
+    _sides = ClientSides
+
+    @classmethod
+    def _over(cls, *arguments: Any) -> Self:
+        self = super()._over(*arguments)
+        self._codec.retry = self.retry
+        self.__dict__["_call"] = self._core.call
+        return self
+
+    _core: ends.ClientEnd
+    _call: Callable[..., Any]
+
+    @classmethod
+    def open(
+        cls,
+        name: str,
+        request: Spec | None = None,
+        reply: Spec | None = None,
+        *,
+        version: int | None = None,
+    ) -> Self:
+        """Open a service by its name, to call it.
+
+        Args:
+            name: As given to ``Service.create``.
+            request: What it should be asked; what it is when omitted.
+            reply: What it should answer; what it does when omitted.
+            version: What it should be; not looked at when omitted.
+
+        Rights:
+            As for ``Section.open`` with access ``"rw"``.
+
+        Raises:
+            NotFoundError: Nothing has this name (FileNotFoundError).
+            AccessError: It does not grant the access; or its answers are objects and other users
+                may write to it, and ``reply`` does not say ``object`` (PermissionError).
+            ArgumentError: It is not as it should be, and the error shows both; or it is no service
+                (ValueError).
+            CorruptError: The description makes no sense, or the layout is another version's.
+        """
+        from memsection.api.section import Section
+
+        return cls._attached(Section.open(name, access="rw"), request, reply, version)
+
+    @classmethod
+    def from_section(
+        cls,
+        section: Section,
+        request: Spec | None = None,
+        reply: Spec | None = None,
+        *,
+        version: int | None = None,
+    ) -> Self:
+        """The service in a section that came by any other way; closing it closes the section.
+
+        Args:
+            section: Closed at once if this fails.
+            request: As for ``open``.
+            reply: As for ``open``.
+            version: As for ``open``.
+
+        Rights:
+            ``SECTION_QUERY``, ``SECTION_MAP_READ`` and ``SECTION_MAP_WRITE``.
+
+        Raises:
+            AccessError: The handle does not grant them (PermissionError).
+            ArgumentError: It is not as it should be, and the error shows both; or it is no service
+                (ValueError).
+            CorruptError: The description makes no sense, or the layout is another version's.
+        """
+        return cls._attached(section, request, reply, version)
+
+    @staticmethod
+    def _what_is_read(
+        sides: Sides, request: Spec | None, reply: Spec | None
+    ) -> tuple[Codec, Spec | None]:
+        return sides.reply_codec, reply
+
+    # ------------------------------------------------------------------ calling
+
+    def __call__(self, value: Any, timeout: float | None = None, *, copy: bool = True) -> Any:
+        """Ask, and wait for the answer.
+
+        Args:
+            value: What the service's ``request`` spec says.
+            timeout: Seconds; for ever when omitted.  A call whose time is up is given up: no server
+                gets it that had not taken it, and an answer that comes later reaches nobody.
+            copy: Whether the answer is private and writable; otherwise it is read-only over the
+                answer's place, which it keeps until nothing uses it any more.
+
+        Returns:
+            The answer.
+
+        Rights:
+            None: what the handle permitted when it was opened.
+
+        Raises:
+            RemoteError: The server's function raised an exception.
+            PeerDiedError: The server that had it died or gave it up, or all servers have gone; more
+                often than ``retry`` says (ConnectionError).
+            WaitTimeoutError: The time was up (TimeoutError).
+            EndOfChannelError: The service was shut down (EOFError).
+            CorruptError: Somebody spoiled the answer, or the service.
+            ArgumentError: The value is not what the spec says, or this end was closed (ValueError).
+            TypeError: The value is of another type.
+        """
+        return self._call(value, timeout, copy)
+
+    def submit(self, value: Any) -> concurrent.futures.Future[Any]:
+        """Ask, and give a future of the answer.  Waits while the service is full, and for nothing
+        else.
+
+        Cancelling the future gives the call up.  With ``retry``, a value must not be changed before
+        the future is done.
+
+        Args:
+            value: What the service's ``request`` spec says.
+
+        Rights:
+            None: what the handle permitted when it was opened.
+
+        Raises:
+            PeerDiedError: It is full, and all servers have gone (ConnectionError).
+            EndOfChannelError: The service was shut down (EOFError).
+            ArgumentError: The value is not what the spec says, or this end was closed (ValueError).
+            TypeError: The value is of another type.
+        """
+        from memsection.channels.futures import in_background
+
+        parts = self._codec.parts(value)
+        asked = self._codec.ask(self._core, parts, None)
+        return in_background(self._answered(parts, asked, None))
+
+    async def call_async(self, value: Any, timeout: float | None = None) -> Any:
+        """Ask without blocking the event loop; cancelled, the call is given up.
+
+        Args:
+            value: As for a call.
+            timeout: As for a call.
+
+        Returns:
+            The answer.
+
+        Rights:
+            None: what the handle permitted when it was opened.
+
+        Raises:
+            RemoteError: As a call; so the others.
+        """
+        until = None if timeout is None else time.monotonic() + timeout
+        return await self._answered(self._codec.parts(value), None, until)
+
+    async def _answered(self, parts: Parts, asked: ends.Asked | None, until: float | None) -> Any:
+        """The answer to what was asked, or is to be asked first."""
+        from memsection.channels.waiting import Answer, Waiting
+        from memsection.channels.waiting import until as attempted
+
+        sides, core, tries = self._codec, self._core, 0
+
+        def left() -> float | None:
+            return None if until is None else until - time.monotonic()
+
+        while True:
+            if asked is None:
+                asked = await attempted(
+                    lambda: sides.ask(core, parts, 0),
+                    lambda: Waiting(core, None, sending=True),
+                    left(),
+                )
+            try:
+                result = await Answer(asked, core).wait(left())
+                if not result:
+                    return sides.answer(*asked.take(), True)
+            finally:
+                sides.end(asked)
+            if not sides.is_worth_another(result, tries):
+                raise sides.gone(result)
+            tries += result == ends.GONE
+            asked = None
+
+    def _waiting(self) -> Any:
+        raise ArgumentError("wait: a client is not waited for; wait for what its submit() gives")
