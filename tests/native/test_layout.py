@@ -35,7 +35,7 @@ def test_the_locator_is_what_the_object_manager_says() -> None:
 
 
 def test_the_position_of_a_handle_is_what_the_object_manager_says() -> None:
-    assert (position.TAG, position.REVOKED, position.PROTECTED, position.GIVEN) == (
+    assert (position.TAG, position.REVOKED, position.PROTECTED, position.PENDING) == (
         C["tag"], C["revoked"], C["protected"], C["given"])
     assert position.position(0, 0) == position.TAG | 1 << int(C["data_shift"])
 

@@ -44,7 +44,7 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(descriptions, "LOCK_PATIENCE_SECONDS", 0.05)
-    monkeypatch.setattr(create_open, "PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr(create_open, "NAME_BUSY_TIMEOUT_SECONDS", 0.05)
 
 
 def lie(kind: type, *fds: int) -> tuple[bytes, list[tuple[int, int, array.array[int]]]]:
@@ -233,7 +233,7 @@ def test_a_lock_that_somebody_keeps_on_an_object_holds_nobody_up(way: str, prefi
     with worker() as other:
         other.run("thing = Section.create(name, 4096)\nfrom memsection.nt.linux.handles import create_open\n"
                   "from memsection.nt.linux.system import descriptions\n"
-                  "descriptions.LOCK_PATIENCE_SECONDS = create_open.PATIENCE_SECONDS = 0.05\n"
+                  "descriptions.LOCK_PATIENCE_SECONDS = create_open.NAME_BUSY_TIMEOUT_SECONDS = 0.05\n"
                   "keeper = os.open(f'/proc/self/fd/{thing.fileno()}', os.O_RDONLY)\n"
                   "fcntl.flock(thing.fileno(), fcntl.LOCK_UN); fcntl.flock(keeper, fcntl.LOCK_EX)", name=name)
         if way.startswith("thing"):

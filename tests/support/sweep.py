@@ -27,7 +27,7 @@ def callables() -> list[str]:
 def wrap(around: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Callable[[], None]:
     """Put a function around every call of the table; gives the function that takes it off again.
 
-    The short way in native code does not use the table: it is closed meanwhile.
+    The fast path in native code does not use the table: it is closed meanwhile.
     """
     from memsection.nt.linux.services import quick
     from memsection.nt.linux.system import syscalls

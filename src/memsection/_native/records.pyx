@@ -101,7 +101,7 @@ cdef class RegionRecord:
         remove(self)
 
 
-cdef class AbsentRecord:
+cdef class UserfaultRecord:
     """A descriptor that goes with a region, or with this."""
 
     cdef public int fd

@@ -278,7 +278,7 @@ class Section(Passable):
             else:
                 if file.writable():
                     file.flush()  # what Python still holds back belongs to the file
-                handle = kernel.file_from_path_or_fd(file.fileno(), mask)
+                handle = kernel.file_from_fd(file.fileno(), mask)
         except NtError as failure:
             raise public_error(failure) from None
         try:
@@ -315,12 +315,12 @@ class Section(Passable):
         size = None if size is None else whole_number(size, "size")
         try:
             try:
-                handle = kernel.file_from_path_or_fd(fd, cls._mask(words) and _FILE_RIGHTS[words])
+                handle = kernel.file_from_fd(fd, cls._mask(words) and _FILE_RIGHTS[words])
             except NtError as failure:
                 if access is not None or failure.status != st.ACCESS_DENIED:
                     raise
                 words = "r"
-                handle = kernel.file_from_path_or_fd(fd, _FILE_RIGHTS[words])
+                handle = kernel.file_from_fd(fd, _FILE_RIGHTS[words])
         except NtError as failure:
             raise public_error(failure) from None
         try:

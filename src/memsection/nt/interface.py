@@ -302,7 +302,7 @@ class Kernel(Protocol):
         """
         ...
 
-    def file_from_path_or_fd(self, fd: int, access: int) -> int:
+    def file_from_fd(self, fd: int, access: int) -> int:
         """A file handle over a descriptor of the C runtime that the caller has open; the descriptor stays the caller's."""
         ...
 

@@ -43,7 +43,7 @@ def GetStdHandle(nStdHandle: DWORD) -> int:
     known = _handles.get(nStdHandle)
     if known is None:
         try:
-            known = kernel.file_from_path_or_fd(descriptor, access)
+            known = kernel.file_from_fd(descriptor, access)
         except NtError:
             return 0
         kernel.set_handle_flags(known, inherit=True)

@@ -26,7 +26,7 @@ def get_osfhandle(fd: int) -> int:
     if key not in _handles:
         for access in (w.GENERIC_READ | w.GENERIC_WRITE, w.GENERIC_READ, w.GENERIC_WRITE):
             try:
-                _handles[key] = kernel.file_from_path_or_fd(fd, access)
+                _handles[key] = kernel.file_from_fd(fd, access)
                 break
             except NtError as failure:
                 problem = public_error(failure)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # cython: auto_pickle=False
-"""The short way: opening, creating, mapping, unmapping and closing when nothing about it is unusual.
+"""The fast path: opening, creating, mapping, unmapping and closing when nothing about it is unusual.
 
 It does what ``handles``, ``names``, ``types.section`` and ``views`` do, system call for system call, in one step of native
 code; they are the reference.  It decides nothing: at the first thing that is not as expected it undoes what it did and
@@ -150,7 +150,7 @@ cdef class FactsRecord:
 # ---------------------------------------------------------------------- what the Python modules lend
 
 cdef dict _table, _by_identity, _by_place
-cdef object _place_of, _grant, _remove_name, _give_up, _read_facts, _pid_namespace
+cdef object _place_of, _grant, _remove_name, _close_unused, _read_facts, _pid_namespace
 cdef object _template, _check_commit, _section_kind, _first_name, _translated, _doubt, _look_again, _sweep
 cdef list _doubtful
 cdef dict _later
@@ -202,9 +202,9 @@ cdef unsigned char[256] _needs  # by page protection, the rights that a view nee
 
 
 def connect(dict lent):
-    """Take the tables and functions of the Python modules; from here on the short way is open, unless it is switched off."""
+    """Take the tables and functions of the Python modules; from here on the fast path is open, unless it is switched off."""
     global _table, _by_identity, _by_place, _place_of, _grant, _remove_name
-    global _give_up, _read_facts, _pid_namespace, _template, _check_commit, _section_kind, _first_name
+    global _close_unused, _read_facts, _pid_namespace, _template, _check_commit, _section_kind, _first_name
     global _doubtful, _later, _doubt, _look_again, _sweep
     _doubtful, _later, _doubt, _look_again, _sweep = lent["closing"]
     global _Handle, _Object, _Facts, _on, _root, _section_rights, _translated
@@ -214,9 +214,9 @@ def connect(dict lent):
     # These open files of their own, also where no operation around them is whole.
     _place_of, _remove_name, _look_again, _sweep = (ledger.whole(_place_of), ledger.whole(_remove_name),
                                                     ledger.whole(_look_again), ledger.whole(_sweep))
-    _give_up, _read_facts, _pid_namespace = lent["give_up"], lent["read_facts"], lent["pid_namespace"]
+    _close_unused, _read_facts, _pid_namespace = lent["close_unused"], lent["read_facts"], lent["pid_namespace"]
     _translated = lent["translated"]
-    _template, _check_commit, _first_name = lent["template"], lent["check_commit"], lent["first_name"]
+    _template, _check_commit, _first_name = lent["template"], lent["check_commit"], lent["arrange_exit_cleanup"]
     _section_kind, _root = lent["section"], lent["root"]
     _section_rights = _section_kind.valid
     _Handle, _Object, _Facts = lent["Handle"], lent["LocalObject"], lent["Facts"]
@@ -230,7 +230,7 @@ def connect(dict lent):
 
 
 def switch(bint on):
-    """Open or close the short way (tests run the same histories both ways); how it was."""
+    """Open or close the fast path (tests run the same histories both ways); how it was."""
     global _on
     before = _on
     _on = on
@@ -556,7 +556,7 @@ cdef HandleRecord _enter_found(kind, uint64_t desired, PlaceRecord place, long l
         handle = _register(body[0], kind, granted, obj)
     except BaseException:
         fd, body[0] = body[0], -1
-        _give_up(fd, place)
+        _close_unused(fd, place)
         raise
     _name_object(obj, place)
     if obj.locator_fd < 0:

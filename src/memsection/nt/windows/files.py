@@ -52,7 +52,7 @@ class Files:
                    share, disposition, options | _SYNCHRONOUS_IO_NONALERT | _NON_DIRECTORY_FILE, None, 0, name=path)
         return handle.value, io.Information
 
-    def file_from_path_or_fd(self, fd: int, access: int) -> int:
+    def file_from_fd(self, fd: int, access: int) -> int:
         try:
             handle = msvcrt.get_osfhandle(fd)
         except OSError as error:

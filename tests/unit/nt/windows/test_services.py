@@ -244,12 +244,12 @@ def test_a_file_handle_comes_from_a_descriptor_that_stays_the_callers(opened: li
     path = tmp_path / "file.bin"
     path.write_bytes(b"content")
     with path.open("rb") as file:
-        opened.append(kernel.file_from_path_or_fd(file.fileno(), a.GENERIC_READ))
+        opened.append(kernel.file_from_fd(file.fileno(), a.GENERIC_READ))
         assert kernel.read_file(opened[0], 7) == b"content"
-        assert "FILE_WRITE_DATA" in refused(st.ACCESS_DENIED, kernel.file_from_path_or_fd, file.fileno(),
+        assert "FILE_WRITE_DATA" in refused(st.ACCESS_DENIED, kernel.file_from_fd, file.fileno(),
                                             a.GENERIC_READ | a.GENERIC_WRITE)
         number = file.fileno()
-    refused(st.INVALID_HANDLE, kernel.file_from_path_or_fd, number, a.GENERIC_READ)
+    refused(st.INVALID_HANDLE, kernel.file_from_fd, number, a.GENERIC_READ)
 
 
 def test_a_refusal_says_what_was_asked_for_and_what_the_handle_grants(opened: list[int], attributes: Any) -> None:

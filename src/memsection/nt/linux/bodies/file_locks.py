@@ -33,7 +33,7 @@ def _set(fd: int, kind: int, start: int, length: int = 1) -> None:
     sys_.fcntl(fd, sys_.F_OFD_SETLK, _FLOCK.pack(kind, 0, _BASE + start, length, 0))
 
 
-def _say(fd: int, statement: int, *, readable: bool) -> None:
+def _hold_lock(fd: int, statement: int, *, readable: bool) -> None:
     if readable:
         _set(fd, _F_RDLCK, statement * _WIDTH)
         return
@@ -46,13 +46,13 @@ def _say(fd: int, statement: int, *, readable: bool) -> None:
     raise NtError(st.INSUFFICIENT_RESOURCES, detail=f"{_WIDTH - 1} write-only handles to the file exist already")
 
 
-def _said(fd: int, statement: int) -> bool:
+def _is_held(fd: int, statement: int) -> bool:
     """Whether another description says this of the file."""
     answer = sys_.fcntl(fd, sys_.F_OFD_GETLK, _FLOCK.pack(_F_WRLCK, 0, _BASE + statement * _WIDTH, _WIDTH, 0))
     return bool(_FLOCK.unpack(answer)[0] != _F_UNLCK)
 
 
-def share(fd: int, access: int, sharing: int, *, readable: bool) -> None:
+def enforce_share_mode(fd: int, access: int, sharing: int, *, readable: bool) -> None:
     """Take part in the share modes of CreateFile for one description.
 
     Raises:
@@ -69,11 +69,11 @@ def share(fd: int, access: int, sharing: int, *, readable: bool) -> None:
     # Look first: who is refused by those that have the file open is told at once.  Then say it, and look again: of two
     # that come at once both may find the other and step back, but never both go on.
     for attempt in range(_TRIES):
-        if any(_said(fd, conflict) for conflict in conflicts):
+        if any(_is_held(fd, conflict) for conflict in conflicts):
             break
         for statement in (*uses, *denies):
-            _say(fd, statement, readable=readable)
-        if not any(_said(fd, conflict) for conflict in conflicts):
+            _hold_lock(fd, statement, readable=readable)
+        if not any(_is_held(fd, conflict) for conflict in conflicts):
             return
         _set(fd, _F_UNLCK, 0, _SECTION * _WIDTH)
         if attempt + 1 < _TRIES:
@@ -88,4 +88,4 @@ def hold_section(fd: int) -> None:
 
 def section_in_use(fd: int) -> bool:
     """Whether a section of the file, or a view of one, exists in any process."""
-    return _said(fd, _SECTION)
+    return _is_held(fd, _SECTION)

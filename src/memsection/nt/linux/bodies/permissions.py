@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Security descriptors and the Linux kernel: a descriptor's kernel floor, and telling it.
+"""Security descriptors and the Linux kernel: a descriptor as file permissions, and setting them.
 
-The floor is owner, mode and POSIX ACL of a body: what the kernel enforces even against programs that go round this
-library.  It gives nobody more than the descriptor does (invariant S1), and where mode and ACL cannot say the same as
-the descriptor about reading and writing, there is no floor and the descriptor is refused.  The access check itself is
-``vocabulary.security``; why the floor is as it is: docs/decisions/0020-kernel-floor.md.
+The permissions are owner, mode and POSIX ACL of a body: what the kernel enforces even against programs that go round this
+library.  They give nobody more than the descriptor does (invariant S1), and where mode and ACL cannot say the same as
+the descriptor about reading and writing, there are none and the descriptor is refused.  The access check itself is
+``vocabulary.security``; why they are as they are: docs/decisions/0020-kernel-floor.md.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _MOST_DECIDING_GROUPS = 24  # their triples are tried one by one
 # ------------------------------------------------------------------ what the kernel is told
 
 @record(frozen=True, slots=True)
-class Floor:
+class PosixPermissions:
     """Owner, group, mode, and the named entries of a POSIX ACL (None: the mode says it all).
 
     Attributes:
@@ -68,8 +68,8 @@ class Floor:
                                     (_OTHER, self.mode & 7, _NO_ID))
 
 
-def floor(descriptor: SecurityDescriptor | bytes, kind: ObjectType, gid: int | None = None) -> Floor:
-    """The kernel floor of a descriptor.
+def permissions_for(descriptor: SecurityDescriptor | bytes, kind: ObjectType, gid: int | None = None) -> PosixPermissions:
+    """The file permissions of a descriptor.
 
     Args:
         descriptor: A complete one, with an owner.
@@ -83,30 +83,30 @@ def floor(descriptor: SecurityDescriptor | bytes, kind: ObjectType, gid: int | N
         NtError: NO_KERNEL_FLOOR, with what the kernel cannot be told.
     """
     data = descriptor if isinstance(descriptor, bytes) else descriptor.to_bytes()
-    return _floor(data, kind.number, sys_.getegid() if gid is None else gid)
+    return _permissions_for(data, kind.number, sys_.getegid() if gid is None else gid)
 
 
-def record_floor(floor: Floor) -> Floor:
-    """The floor of a body that only says which file the data is: its owner alone writes it (S2)."""
+def owner_writes_only(permissions: PosixPermissions) -> PosixPermissions:
+    """The permissions of a body that only says which file the data is: its owner alone writes it (S2)."""
     def readable(bits: int) -> int:
         return bits & _READ
 
-    entries = None if floor.acl_entries is None else tuple(
-        (tag, bits if tag == _USER_OBJ else readable(bits), number) for tag, bits, number in floor.acl_entries)
-    return Floor(floor.uid, floor.gid, floor.mode & ~0o022, entries)
+    entries = None if permissions.acl_entries is None else tuple(
+        (tag, bits if tag == _USER_OBJ else readable(bits), number) for tag, bits, number in permissions.acl_entries)
+    return PosixPermissions(permissions.uid, permissions.gid, permissions.mode & ~0o022, entries)
 
 
 def enforce(fd: int, descriptor: SecurityDescriptor | bytes, kind: ObjectType, *, fresh: bool = False) -> None:
-    """Give a body the floor of its descriptor; ``fresh`` when this process just made it.
+    """Give a body the permissions of its descriptor; ``fresh`` when this process just made it.
 
     Raises:
-        NtError: As ``floor`` and ``apply``.
+        NtError: As ``permissions_for`` and ``apply``.
     """
-    apply(fd, floor(descriptor, kind, None if fresh else sys_.fstat(fd).st_gid), fresh=fresh)
+    apply(fd, permissions_for(descriptor, kind, None if fresh else sys_.fstat(fd).st_gid), fresh=fresh)
 
 
 @lru_cache(maxsize=256)
-def _floor(data: bytes, number: int, gid: int) -> Floor:
+def _permissions_for(data: bytes, number: int, gid: int) -> PosixPermissions:
     descriptor, kind = SecurityDescriptor.from_bytes(data), BY_NUMBER[number]
     owner = owner_uid(descriptor)
     users, groups = _mentioned(descriptor, gid)
@@ -120,14 +120,14 @@ def _floor(data: bytes, number: int, gid: int) -> Floor:
     gid = _own_group(gid, deciding, group_bits)
     own_group = group_bits.pop(gid)
     if not user_bits and not group_bits:
-        return Floor(owner, gid, owner_bits << 6 | own_group << 3 | other_bits)
+        return PosixPermissions(owner, gid, owner_bits << 6 | own_group << 3 | other_bits)
     mask = max(own_group, *user_bits.values(), *group_bits.values())
     entries = ((_USER_OBJ, owner_bits, _NO_ID),
                *((_USER, bits, uid) for uid, bits in sorted(user_bits.items())),
                (_GROUP_OBJ, own_group, _NO_ID),
                *((_GROUP, bits, number) for number, bits in sorted(group_bits.items())),
                (_MASK, mask, _NO_ID), (_OTHER, other_bits, _NO_ID))
-    return Floor(owner, gid, owner_bits << 6 | mask << 3 | other_bits, entries)
+    return PosixPermissions(owner, gid, owner_bits << 6 | mask << 3 | other_bits, entries)
 
 
 def owner_uid(descriptor: SecurityDescriptor) -> int:
@@ -249,8 +249,8 @@ def _names(sids: frozenset[Sid]) -> str:
 
 # ------------------------------------------------------------------ telling it
 
-def apply(fd: int, wanted: Floor, *, fresh: bool = False) -> None:
-    """Give a body its floor, at once and never loosely in between.
+def apply(fd: int, wanted: PosixPermissions, *, fresh: bool = False) -> None:
+    """Give a body its permissions, at once and never loosely in between.
 
     Args:
         fd: A descriptor of the body, not opened with O_PATH.
@@ -276,7 +276,7 @@ def apply(fd: int, wanted: Floor, *, fresh: bool = False) -> None:
             raise _not_given(failure, found.st_uid, wanted) from failure
 
 
-def _set_entries(fd: int, wanted: Floor) -> None:
+def _set_entries(fd: int, wanted: PosixPermissions) -> None:
     # One call sets mode and ACL together, and removes an ACL that is no longer needed (acl(5), posix_acl_update_mode):
     # with chmod and the ACL one after the other a moment would be looser or stricter than both.
     data = struct.pack("<I", _VERSION) + b"".join(_ENTRY.pack(*entry) for entry in wanted.entries())
@@ -299,7 +299,7 @@ def _refusal(failure: OSError) -> NtError:
                    detail=f"setting mode and access list: {failure.strerror} (only the owner of its file may)")
 
 
-def _not_given(failure: OSError, owner: int, wanted: Floor) -> NtError:
+def _not_given(failure: OSError, owner: int, wanted: PosixPermissions) -> NtError:
     if failure.errno == errno.EPERM and wanted.uid == owner:
         return NtError(st.NO_KERNEL_FLOOR, detail=(
             f"group {wanted.gid} is denied what everybody is allowed; the kernel can be told so by giving the file to "
@@ -309,11 +309,11 @@ def _not_given(failure: OSError, owner: int, wanted: Floor) -> NtError:
     return NtError(st.from_errno(failure.errno or errno.EPERM), detail=f"setting owner and group: {failure.strerror}")
 
 
-def change(fd: int, wanted: Floor, write: Callable[[], None]) -> None:
-    """Give a body another floor and, by ``write``, the descriptor that it is the floor of.
+def change(fd: int, wanted: PosixPermissions, write: Callable[[], None]) -> None:
+    """Give a body another permissions and, by ``write``, the descriptor that it is the permissions of.
 
     At no moment, not even for those who die in the middle, does the kernel give more than the descriptor that stands:
-    what both floors give comes first, then the descriptor, then the new floor.
+    what both the old and the new permissions give comes first, then the descriptor, then the new ones.
 
     Raises:
         NtError: As ``apply``, and what ``write`` raises; then everything is as before.
@@ -334,8 +334,8 @@ def change(fd: int, wanted: Floor, write: Callable[[], None]) -> None:
     apply(fd, wanted)
 
 
-def _common(one: Floor, other: Floor) -> Floor:
-    """A floor, with the second's owner and group, that gives nobody more than either."""
+def _common(one: PosixPermissions, other: PosixPermissions) -> PosixPermissions:
+    """A permissions, with the second's owner and group, that gives nobody more than either."""
     first, second = ({(tag, number): bits for tag, bits, number in each.entries() if tag != _MASK}
                      for each in (_masked(one), _masked(other)))
     both = {key: min(first.get(key, _NONE), second.get(key, _NONE)) for key in first.keys() | second.keys()}
@@ -343,20 +343,20 @@ def _common(one: Floor, other: Floor) -> Floor:
         both[_GROUP_OBJ, _NO_ID] = both[_OTHER, _NO_ID] = _NONE
     mask = max(bits for (tag, _), bits in both.items() if tag in (_USER, _GROUP_OBJ, _GROUP))
     entries = sorted((tag, bits, number) for (tag, number), bits in (both | {(_MASK, _NO_ID): mask}).items())
-    return Floor(other.uid, other.gid, both[_USER_OBJ, _NO_ID] << 6 | mask << 3 | both[_OTHER, _NO_ID],
+    return PosixPermissions(other.uid, other.gid, both[_USER_OBJ, _NO_ID] << 6 | mask << 3 | both[_OTHER, _NO_ID],
                  tuple(entries) if len(entries) > 4 else None)
 
 
-def _masked(floor: Floor) -> Floor:
+def _masked(permissions: PosixPermissions) -> PosixPermissions:
     """With the mask taken into the entries that it bounds."""
-    mask = next((bits for tag, bits, _ in floor.entries() if tag == _MASK), 7)
-    return Floor(floor.uid, floor.gid, floor.mode, tuple(
+    mask = next((bits for tag, bits, _ in permissions.entries() if tag == _MASK), 7)
+    return PosixPermissions(permissions.uid, permissions.gid, permissions.mode, tuple(
         (tag, bits & mask if tag in (_USER, _GROUP_OBJ, _GROUP) else bits, number)
-        for tag, bits, number in floor.entries()))
+        for tag, bits, number in permissions.entries()))
 
 
-def read_back(fd: int) -> Floor:
-    """The floor that a body has."""
+def read_back(fd: int) -> PosixPermissions:
+    """The permissions that a body has."""
     found = sys_.fstat(fd)
     mode = found.st_mode & 0o777
     try:
@@ -364,6 +364,6 @@ def read_back(fd: int) -> Floor:
     except OSError as failure:
         if failure.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
             raise NtError(st.from_errno(failure.errno or errno.EIO), detail=str(failure.strerror)) from failure
-        return Floor(found.st_uid, found.st_gid, mode)
+        return PosixPermissions(found.st_uid, found.st_gid, mode)
     entries = tuple(_ENTRY.iter_unpack(data[4:]))
-    return Floor(found.st_uid, found.st_gid, mode, entries)
+    return PosixPermissions(found.st_uid, found.st_gid, mode, entries)

@@ -15,8 +15,8 @@ assert sys.platform == "linux"
 TAG = 1 << 62  #: this description is a handle
 REVOKED = 1 << 61  #: another process took the handle away (DUPLICATE_CLOSE_SOURCE): it is none any more
 PROTECTED = 1 << 60  #: HANDLE_FLAG_PROTECT_FROM_CLOSE
-GIVEN = 1 << 59  #: the handle belongs to another process, which has not fetched it yet (DuplicateHandle into it)
-GIFT = 1 << 48  #: values from here on are of handles that another process gave; see ``transfer.give``
+PENDING = 1 << 59  #: the handle belongs to another process, which has not fetched it yet (DuplicateHandle into it)
+TRANSFERRED_VALUES_FROM = 1 << 48  #: values from here on are of handles that another process gave; see ``transfer.give``
 DATA_SHIFT, _DATA_MASK = 32, (1 << 24) - 1
 _ACCESS_MASK = (1 << 32) - 1
 

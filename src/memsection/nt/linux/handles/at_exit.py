@@ -23,7 +23,7 @@ is_ending = False  #: whether that end has begun
 ended: set[int] = set()  #: handles that were closed because this process is about to leave without any further ado
 
 
-def first_name() -> None:
+def arrange_exit_cleanup() -> None:
     """With a process's first named object: names go at its ordinary end too, as they do on Windows."""
     global _cleans_up
     if _cleans_up != os.getpid():
@@ -75,7 +75,7 @@ def _close_named_handles() -> None:
                     ledger.finish(last_handle.close_handle, handle)
             except (OSError, NtError):
                 continue  # it is gone already; the kernel closes what is left
-    closing.settle()
+    closing.decide_doubtful()
 
 
 def note_for_the_end(handle: Handle) -> None:

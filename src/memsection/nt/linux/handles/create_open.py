@@ -37,18 +37,18 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-PATIENCE_SECONDS = 2.0  #: how long an open waits for somebody who is just closing or sweeping
+NAME_BUSY_TIMEOUT_SECONDS = 2.0  #: how long an open waits for somebody who is just closing or sweeping
 before_open: list[Callable[[], None]] = []  #: what the floors above do before a name is looked up
 
 
 Built = tuple[int, control_page.Facts, int]  #: body, its facts, data descriptor or -1
-Build = Callable[[namespace.Place | None, permissions.Floor, bytes], Built]
+Build = Callable[[namespace.Place | None, permissions.PosixPermissions, bytes], Built]
 
 
 def create(kind: ObjectType, access: int, attributes: Any, build: Build) -> tuple[int, Handle]:
     """Create an object, or open the existing one when OBJ_OPENIF says so (NtCreate*).
 
-    ``build`` makes the body: it gets the place and the floor and gives the body's descriptor (open for reading and
+    ``build`` makes the body: it gets the place and the file_permissions and gives the body's descriptor (open for reading and
     writing, control page written, nothing locked), its facts and the data descriptor or -1.
 
     Returns:
@@ -59,12 +59,12 @@ def create(kind: ObjectType, access: int, attributes: Any, build: Build) -> tupl
     given = attributes.SecurityDescriptor if attributes is not None else None
     if place is None:
         return st.SUCCESS, _make(kind, access, None, flags, given, build)
-    closing.look_again()
-    sweep.look(place.directory)
+    closing.recheck_doubtful()
+    sweep.sweep_if_due(place.directory)
     try:
         deadline = 0.0
         while True:
-            if flags & s.OBJ_OPENIF or object_attributes.name_exists(place):
+            if flags & s.OBJ_OPENIF or object_attributes.has_file(place):
                 try:
                     existing = _open_named(kind, access if flags & s.OBJ_OPENIF else None, place, flags)
                 except NtError as failure:
@@ -83,7 +83,7 @@ def create(kind: ObjectType, access: int, attributes: Any, build: Build) -> tupl
                     raise
             if place.gone:
                 place = namespace.Place(place.directory, place.leaf)
-            deadline = _patience(deadline, place)
+            deadline = _back_off(deadline, place)
     except NtError as failure:
         failure.name = failure.name or names.win32_name(place.full)
         raise
@@ -109,9 +109,9 @@ def _open(kind: ObjectType, access: int, attributes: Any) -> Handle:
     place = object_attributes.place_of(attributes)
     if place is None:
         raise NtError(st.OBJECT_TYPE_MISMATCH, detail="an empty name leads to the directory itself")
-    closing.look_again()
+    closing.recheck_doubtful()
     if place.directory == "global":
-        sweep.look("global")
+        sweep.sweep_if_due("global")
     try:
         handle = _open_named(kind, access, place, attributes.Attributes)
     except NtError as failure:
@@ -121,17 +121,17 @@ def _open(kind: ObjectType, access: int, attributes: Any) -> Handle:
     return handle
 
 
-def _patience(deadline: float, place: namespace.Place) -> float:
-    """Wait a moment for somebody who is just closing or sweeping; give up after PATIENCE_SECONDS."""
+def _back_off(deadline: float, place: namespace.Place) -> float:
+    """Wait a moment for somebody who is just closing or sweeping; give up after NAME_BUSY_TIMEOUT_SECONDS."""
     now = time.monotonic()
     if not deadline:
         time.sleep(0)
-        return now + PATIENCE_SECONDS
+        return now + NAME_BUSY_TIMEOUT_SECONDS
     if now > deadline:
         raise NtError(st.HOLDER_OUT_OF_REACH, name=names.win32_name(place.full),
-                      detail=f"for {PATIENCE_SECONDS:g} s its name was held by a process whose descriptors this one may not "
-                             "look into (another PID namespace?), or that was closing it; or it is what a crashed process "
-                             "of another user left, which that user or root can remove")
+                      detail=f"for {NAME_BUSY_TIMEOUT_SECONDS:g} s its name was held by a process whose descriptors "
+                             "this one may not look into (another PID namespace?), or that was closing it; or it is what a "
+                             "crashed process of another user left, which that user or root can remove")
     time.sleep(0.0002)
     return deadline
 
@@ -142,18 +142,18 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
     """A new object under a free name, complete before anybody can see it.  FileExistsError if the name is taken."""
     token = accounts.current_token()
     descriptor = security.creation_descriptor(given, token, kind)
-    floor = permissions.floor(descriptor, kind)
+    file_permissions = permissions.permissions_for(descriptor, kind)
     access = kind.specific(access)
     if access & a.MAXIMUM_ALLOWED:
         access = access & ~a.MAXIMUM_ALLOWED | kind.generic_all
     if access & ~kind.valid:
         raise NtError(st.ACCESS_DENIED, detail=f"no {kind.noun} has the rights {access & ~kind.valid:#x}")
     try:
-        fd, facts, data_fd = build(place, floor, descriptor)
+        fd, facts, data_fd = build(place, file_permissions, descriptor)
     except (NtError, OSError) as failure:
         if not _is_shortage(failure) or not sweep.remove_all_dead():
             raise
-        fd, facts, data_fd = build(place, floor, descriptor)  # with the memory that the dead had
+        fd, facts, data_fd = build(place, file_permissions, descriptor)  # with the memory that the dead had
     descriptions.hold(fd)
     found = sys_.fstat(fd)
     if not rights.needs_write(kind, access, facts):  # the creator's own rights are the kernel's business too (R2)
@@ -162,7 +162,7 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
         descriptions.hold(fd)
     sys_.lseek(fd, position(access, data_fd), 0)
     if place is not None:
-        at_exit.first_name()
+        at_exit.arrange_exit_cleanup()
     with lock:
         obj = LocalObject(kind, (found.st_dev, found.st_ino), facts)
         if place is not None:
@@ -214,7 +214,7 @@ def _open_named(kind: ObjectType, access: int | None, place: namespace.Place, fl
                 found.release()
         if place.gone:
             place = namespace.Place(place.directory, place.leaf)
-        deadline = _patience(deadline, place)
+        deadline = _back_off(deadline, place)
 
 
 def _own_handle(place: namespace.Place) -> Handle | None:
@@ -222,7 +222,7 @@ def _own_handle(place: namespace.Place) -> Handle | None:
     obj = state.objects_by_place.get(place.key)
     while obj is not None and obj.handles:
         handle = next(iter(obj.handles))
-        if table.is_still_handle(handle):
+        if table.revalidate(handle):
             if not _is_superseded(handle):
                 return handle
             state.forget_place(obj)
@@ -243,7 +243,7 @@ def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, fo
                place: namespace.Place | None = None) -> Handle | None:
     """A handle to a living body, which ``found`` (or a handle of ours) keeps alive meanwhile."""
     body = sys_.fstat(found.fd)
-    facts = verify.read(found.fd, body, place)
+    facts = verify.read_body(found.fd, body, place)
     actual = object_types.BY_NUMBER[facts.type]
     if actual is not kind:
         raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"asked for {kind.a_noun}, the name means {actual.a_noun}")
@@ -262,7 +262,7 @@ def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, fo
         return _attach(fd, kind, granted, data_fd, flags, obj, found, facts, place, (body.st_dev, body.st_ino))
     except BaseException:
         if fd >= 0 and not records.is_open(fd * 4):
-            unlink.give_up(fd, place)
+            unlink.close_unused(fd, place)
         raise
 
 
@@ -274,7 +274,7 @@ def _attach(fd: int, kind: ObjectType, granted: int, data_fd: int, flags: int, o
         if obj is None:
             obj = LocalObject(kind, identity, facts)
         if place is not None:
-            at_exit.first_name()
+            at_exit.arrange_exit_cleanup()
             obj.name, obj.directory = place.full, place.directory
             obj.place, obj.place_key = place, place.key
             if obj.locator_fd < 0:

@@ -46,7 +46,7 @@ def _close_last_of_process(handle: Handle, obj: LocalObject) -> None:
     probe = obj.view_ro if obj.view_ro >= 0 else obj.view_rw
     if obj.name and probe >= 0:
         if not unlink.remove_name_if_last(probe, obj):
-            closing.doubt(probe, obj)
+            closing.note_doubtful(probe, obj)
     obj.shut_locator()
     if obj.state is not None:
         obj.state.close()

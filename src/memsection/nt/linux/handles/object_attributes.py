@@ -36,20 +36,18 @@ def place_of(attributes: Any) -> namespace.Place | None:
     if leaf in names.LINKS:
         raise NtError(st.OBJECT_TYPE_MISMATCH, name=leaf, detail="the name is taken by a prefix, which is a link")
     if not leaf:
-        return None if root else _directory_itself(name)
+        if root:
+            return None
+        raise NtError(st.OBJECT_TYPE_MISMATCH, name=name, detail="the path leads to a directory")
     if "\0" in leaf:
         raise NtError(st.OBJECT_NAME_INVALID, name=leaf.replace("\0", "\\0"), detail="a name cannot contain NUL")
     place = namespace.Place(directory, leaf)
-    if attributes.Attributes & s.OBJ_CASE_INSENSITIVE and not name_exists(place):
+    if attributes.Attributes & s.OBJ_CASE_INSENSITIVE and not has_file(place):
         return namespace.regardless_of_case(place)
     return place
 
 
-def _directory_itself(name: str) -> namespace.Place:
-    raise NtError(st.OBJECT_TYPE_MISMATCH, name=name, detail="the path leads to a directory")
-
-
-def name_exists(place: namespace.Place) -> bool:
+def has_file(place: namespace.Place) -> bool:
     try:
         sys_.stat(place.file, dir_fd=place.dirfd, follow_symlinks=False)
     except FileNotFoundError:

@@ -54,7 +54,7 @@ def remember_place(obj: LocalObject) -> None:
     objects_by_place[obj.place_key] = obj
 
 
-def enter(handle: Handle) -> None:
+def add_without_descriptor(handle: Handle) -> None:
     """Put a handle without a descriptor into the table."""
     handles[handle.value] = handle
     handle.protected = True

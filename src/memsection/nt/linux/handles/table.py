@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from memsection._native import ledger
 from memsection.nt.linux.bodies import control_page
-from memsection.nt.linux.bodies.position import GIFT, decode, position
+from memsection.nt.linux.bodies.position import TRANSFERRED_VALUES_FROM, decode, position
 from memsection.nt.linux.handles import at_exit, last_handle, state
 from memsection.nt.linux.handles.record import CURRENT_PROCESS, LAST_PSEUDO_HANDLE, Handle, LocalObject, invalid, mismatch
 from memsection.nt.linux.names import closing, namespace, verify
@@ -63,7 +63,7 @@ def lookup(value: int, kind: ObjectType | None = None, access: int = 0) -> Handl
         if value == CURRENT_PROCESS and kind is not None:
             raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"the pseudo handle of the process is no {kind.noun}")
         handle = _adopt(value)
-    elif handle.kind.has_body and not is_still_handle(handle):
+    elif handle.kind.has_body and not revalidate(handle):
         raise invalid(value)
     if kind is not None and handle.kind is not kind:
         raise mismatch(handle, kind)
@@ -72,8 +72,8 @@ def lookup(value: int, kind: ObjectType | None = None, access: int = 0) -> Handl
     return handle
 
 
-def is_still_handle(handle: Handle) -> bool:
-    """Whether the descriptor still is that handle: another process may have taken it away (H2)."""
+def revalidate(handle: Handle) -> bool:
+    """False, and removed from the table, if another process revoked the handle (H2), or closed its descriptor."""
     try:
         if sys_.is_live(handle.fd):
             return True
@@ -93,7 +93,7 @@ def _adopt(value: int) -> Handle:
     value &= ~3
     if value <= 0:
         raise invalid(value)
-    if value >= GIFT:
+    if value >= TRANSFERRED_VALUES_FROM:
         if fetch_given is None:
             raise invalid(value)
         return fetch_given(value)
@@ -111,7 +111,7 @@ def _adopt(value: int) -> Handle:
         return adopters[FILE](fd, found, value)
     access, data_fd, protected = carried
     try:
-        facts = verify.read(fd, found)
+        facts = verify.read_body(fd, found)
         kind = object_types.BY_NUMBER[facts.type]
         if data_fd >= 0:  # whoever made this description could write any number there
             data = sys_.fstat(data_fd)
@@ -122,13 +122,13 @@ def _adopt(value: int) -> Handle:
     except OSError:
         raise invalid(value) from None
     with lock:
-        obj = known(found, kind, facts, fd)
+        obj = object_for_body(found, kind, facts, fd)
         handle = register(fd, kind, access & kind.valid, obj, data_fd=data_fd, tag=False)
         handle.protected = protected
     return handle
 
 
-def known(found: os.stat_result, kind: ObjectType, facts: control_page.Facts, fd: int) -> LocalObject:
+def object_for_body(found: os.stat_result, kind: ObjectType, facts: control_page.Facts, fd: int) -> LocalObject:
     """The object with this body, new to this process or not."""
     identity = (found.st_dev, found.st_ino)
     obj = state.objects_by_identity.get(identity)
@@ -137,7 +137,7 @@ def known(found: os.stat_result, kind: ObjectType, facts: control_page.Facts, fd
         obj.name = control_page.name(fd, facts)
         obj.directory = namespace.directory_of(obj.name)
         if obj.name:
-            at_exit.first_name()
+            at_exit.arrange_exit_cleanup()
     return obj
 
 
@@ -155,7 +155,7 @@ def close(value: int) -> None:
         if state.handles.get(handle.value) is not handle:
             raise invalid(value)
         ledger.finish(last_handle.close_handle, handle)
-    closing.look_again()
+    closing.recheck_doubtful()
 
 
 def view_descriptor(handle: Handle, *, writable: bool) -> int:

@@ -180,7 +180,7 @@ def _memory() -> Iterator[Check]:
 
 
 def _access_lists() -> Iterator[Check]:
-    named = permissions.Floor(sys_.geteuid(), sys_.getegid(), 0o640,
+    named = permissions.PosixPermissions(sys_.geteuid(), sys_.getegid(), 0o640,
                       ((1, 6, 0xFFFFFFFF), (2, 4, sys_.geteuid()), (4, 0, 0xFFFFFFFF), (0x10, 4, 0xFFFFFFFF),
                        (0x20, 0, 0xFFFFFFFF)))
     for what in ("memory", "Global\\"):

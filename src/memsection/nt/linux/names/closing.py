@@ -35,7 +35,7 @@ _keepers: set[int] = set()  # children that were waited for in vain
 _lockers = {os.getpid(), os.getppid()}  # who may have taken the locks of this process's handles
 
 
-def doubt(probe: int, obj: records.ObjectRecord) -> None:
+def note_doubtful(probe: int, obj: records.ObjectRecord) -> None:
     """Note a close that was refused to be the last, when a child may be why.  The tables' lock is held."""
     if records.is_alone():
         return
@@ -45,7 +45,7 @@ def doubt(probe: int, obj: records.ObjectRecord) -> None:
         _look_later(obj.name)  # no descriptor left
 
 
-def settle() -> None:
+def decide_doubtful() -> None:
     """Decide what is in doubt.  The tables' lock is not held."""
     while doubtful:
         with records.lock:  # a child that is forked now knows the descriptor from one list or the other
@@ -119,10 +119,10 @@ def _look_later(full: str) -> None:
     later[full] = (time.monotonic() + 0.01, 0.01)
 
 
-def look_again() -> None:
+def recheck_doubtful() -> None:
     """Look at the names that were in doubt, those whose time has come.  The tables' lock is not held."""
     if doubtful:
-        settle()
+        decide_doubtful()
     if not later:
         return
     now = time.monotonic()

@@ -71,7 +71,7 @@ class Found:
         try:
             if self.owned:
                 self.owned = False
-                unlink.give_up(self.fd, self.place)
+                unlink.close_unused(self.fd, self.place)
         finally:
             if self.locator_fd >= 0:
                 sys_.close(self.keep_locator())

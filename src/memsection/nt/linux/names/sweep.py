@@ -33,7 +33,7 @@ _INITIAL_PID_NAMESPACE = 0xEFFFFFFC  #: inode of the machine's own (PROC_PID_INI
 _due = dict.fromkeys(_PAUSES, 0.0)
 
 
-def look(directory: str) -> None:
+def sweep_if_due(directory: str) -> None:
     """Remove what the dead left among some of the names in a directory, "local" or "global", if it is time to look again."""
     now = time.monotonic()
     if now < _due[directory]:

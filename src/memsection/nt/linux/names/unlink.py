@@ -16,8 +16,8 @@ from memsection.nt.linux.system.descriptions import OPEN_FLAGS
 from memsection.vocabulary.errors import NtError
 
 
-def give_up(fd: int, place: namespace.Place | None) -> None:
-    """Close a locked description that became no handle; if all handles went meanwhile, the name goes too (L3).
+def close_unused(fd: int, place: namespace.Place | None) -> None:
+    """Close a locked description that became no handle; unlink the name if that was the last lock (L3).
 
     Nobody shares this description, so converting its lock takes nothing from anybody.
     """

@@ -22,7 +22,7 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 
 
-def read(fd: int, found: os.stat_result | None = None, place: namespace.Place | None = None) -> control_page.Facts:
+def read_body(fd: int, found: os.stat_result | None = None, place: namespace.Place | None = None) -> control_page.Facts:
     """The facts of a body, once it is clear that it is one (M1, M3, N3).
 
     Args:

@@ -27,7 +27,7 @@ class FileServices:
         return file.create(access, path, attributes, share, disposition, options, descriptor)
 
     @service("file from descriptor")
-    def file_from_path_or_fd(self, fd: int, access: int) -> int:
+    def file_from_fd(self, fd: int, access: int) -> int:
         """A file handle over a descriptor."""
         from memsection.nt.linux.types import file
 

@@ -48,7 +48,7 @@ class MemoryServices:
                  numa_node: int | None = None) -> tuple[int, int, int]:
         """NtMapViewOfSection."""
         if process_handle != CURRENT_PROCESS:
-            process.own(process_handle, a.PROCESS_VM_OPERATION, "mapping a view")
+            process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "mapping a view")
         return mapping.map_view(section_handle, base, zero_bits, commit_size, offset, view_size, inherit,
                                 protection, numa_node)
 
@@ -56,7 +56,7 @@ class MemoryServices:
     def unmap_view(self, process_handle: int, address: int) -> None:
         """NtUnmapViewOfSection."""
         if process_handle != CURRENT_PROCESS:
-            process.own(process_handle, a.PROCESS_VM_OPERATION, "unmapping a view")
+            process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "unmapping a view")
         mapping.unmap(address)
 
     @service("extend section")
@@ -81,7 +81,7 @@ class MemoryServices:
     def protect_virtual_memory(self, process_handle: int, address: int, size: int,
                                protection: int) -> tuple[int, int, int]:
         """NtProtectVirtualMemory."""
-        process.own(process_handle, a.PROCESS_VM_OPERATION, "protecting memory")
+        process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "protecting memory")
         return protect.protect(address, size, protection)
 
     @service("allocate memory")
@@ -90,7 +90,7 @@ class MemoryServices:
         """NtAllocateVirtualMemory."""
         from memsection.nt.linux.views import allocate
 
-        process.own(process_handle, a.PROCESS_VM_OPERATION, "allocating memory")
+        process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "allocating memory")
         return allocate.allocate(address, zero_bits, size, allocation_type, protection)
 
     @service("free memory")
@@ -98,7 +98,7 @@ class MemoryServices:
         """NtFreeVirtualMemory."""
         from memsection.nt.linux.views import allocate
 
-        process.own(process_handle, a.PROCESS_VM_OPERATION, "freeing memory")
+        process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "freeing memory")
         return allocate.free(address, size, free_type)
 
     @service("flush")
@@ -106,7 +106,7 @@ class MemoryServices:
         """NtFlushVirtualMemory."""
         from memsection.nt.linux.views import flush
 
-        process.own(process_handle, a.PROCESS_VM_OPERATION, "flushing a view")
+        process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "flushing a view")
         flush.flush(address, size)
 
     @service("prefetch")
@@ -114,7 +114,7 @@ class MemoryServices:
         """NtSetInformationVirtualMemory, VmPrefetchInformation."""
         from memsection.nt.linux.views import flush
 
-        process.own(process_handle, a.PROCESS_VM_OPERATION, "prefetching")
+        process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "prefetching")
         flush.prefetch(ranges)
 
     @service("read memory")

@@ -157,10 +157,10 @@ class ObjectServices:
                                  accounts.current_token(), found.kind)
         body = descriptions.reopen(found.fd, sys_.O_RDWR)
         try:
-            floor = permissions.floor(merged, found.kind, sys_.fstat(body).st_gid)
+            file_permissions = permissions.permissions_for(merged, found.kind, sys_.fstat(body).st_gid)
             if facts.file_identity is not None:
-                floor = permissions.record_floor(floor)
-            permissions.change(body, floor, lambda: control_page.write_descriptor(body, facts, merged.to_bytes()))
+                file_permissions = permissions.owner_writes_only(file_permissions)
+            permissions.change(body, file_permissions, lambda: control_page.write_descriptor(body, facts, merged.to_bytes()))
         finally:
             sys_.close(body)
 
@@ -236,7 +236,7 @@ def _enter_root_directory() -> None:
     """The directory handle is there from the beginning, under a value that no descriptor has."""
     root = record.LocalObject(DIRECTORY, (-4, 0))
     root.name = "\\Sessions"
-    state.enter(Handle(-1, DIRECTORY, DIRECTORY.valid, root, value=ROOT_DIRECTORY))
+    state.add_without_descriptor(Handle(-1, DIRECTORY, DIRECTORY.valid, root, value=ROOT_DIRECTORY))
 
 
 _enter_root_directory()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The door to the short way (``_fast``): what it borrows from the other modules, and whether it is open.
+"""The door to the fast path (``_fast``): what it borrows from the other modules, and whether it is open.
 
 ``MEMSECTION_FAST=0`` in the environment closes it: then the Python modules, which are the reference, do everything.
 """
@@ -36,7 +36,7 @@ switch = _fast.switch
 
 def services(kernel: Any, root_directory: int,
              translated: Callable[[Exception, str], Exception]) -> dict[str, Callable[..., Any]]:
-    """Connect the short way, and give the services that go it.
+    """Connect the fast path, and give the services that go it.
 
     ``translated(problem, operation)`` is what a service raises instead of what a system call or a module did.
     """
@@ -50,12 +50,12 @@ def services(kernel: Any, root_directory: int,
         "table": state.handles, "by_identity": state.objects_by_identity,
         "by_place": state.objects_by_place,
         "place_of": object_attributes.place_of, "grant": rights.grant,
-        "remove_name": unlink.remove_name_if_last, "give_up": unlink.give_up, "read_facts": verify.read,
-        "pid_namespace": locators.pid_namespace, "first_name": at_exit.first_name, "template": _template,
+        "remove_name": unlink.remove_name_if_last, "close_unused": unlink.close_unused, "read_facts": verify.read_body,
+        "pid_namespace": locators.pid_namespace, "arrange_exit_cleanup": at_exit.arrange_exit_cleanup, "template": _template,
         "check_commit": commit.check, "section": SECTION, "Handle": Handle, "LocalObject": record.LocalObject,
         "Facts": control_page.Facts,
         "layout": (*locators.LAYOUT, *control_page.LAYOUT, p.ALLOCATION_GRANULARITY),
-        "closing": (closing.doubtful, closing.later, closing.doubt, closing.look_again, sweep.look),
+        "closing": (closing.doubtful, closing.later, closing.note_doubtful, closing.recheck_doubtful, sweep.sweep_if_due),
         "protections": [(each, p.needed_access(each)) for each in p.PAGE_PROTECTIONS],
     })
     return {name: getattr(_fast, name) for name in ("close", "open_section", "create_section")}
@@ -67,10 +67,10 @@ def _template(protection: int) -> tuple[control_page.Facts | None, bytes, int, i
     Facts, the beginning of the control page, mode, user and group; no facts where a section of this kind is not simple.
     """
     descriptor = security.creation_descriptor(None, accounts.current_token(), SECTION)
-    floor = permissions.floor(descriptor, SECTION)
+    file_permissions = permissions.permissions_for(descriptor, SECTION)
     head = control_page.Draft("", "", descriptor).head(SECTION.number, protection, p.SEC_COMMIT)
-    if head is None or floor.acl_entries is not None or protection not in p.SECTION_PROTECTIONS:
+    if head is None or file_permissions.acl_entries is not None or protection not in p.SECTION_PROTECTIONS:
         return None, b"", 0, 0, 0
     facts = control_page.Facts()
     facts.type, facts.protection, facts.attributes, facts.descriptor = SECTION.number, protection, p.SEC_COMMIT, descriptor
-    return facts, head, floor.mode, floor.uid, floor.gid
+    return facts, head, file_permissions.mode, file_permissions.uid, file_permissions.gid

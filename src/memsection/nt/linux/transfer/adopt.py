@@ -46,4 +46,4 @@ def _close_delivered() -> None:
     if state.pending_transfers:
         from memsection.nt.linux.transfer import give
 
-        give.settle()
+        give.close_delivered()

@@ -32,27 +32,27 @@ from memsection.vocabulary.object_types import FILE, PROCESS
 def duplicate(source_process: int, source: int, target_process: int, access: int, attributes: int,
               options: int) -> int:
     """NtDuplicateObject."""
-    give.settle()
+    give.close_delivered()
     source_pid, _ = target(source_process, a.PROCESS_DUP_HANDLE)
     target_pid, receiver = target(target_process, a.PROCESS_DUP_HANDLE) if target_process else (0, None)
     own = os.getpid()
     if source_pid != own:
-        handle = take.take(source_pid, source, access, attributes, options)
+        handle = take.duplicate_from(source_pid, source, access, attributes, options)
         if target_pid == own:
             return handle.value
         if not target_pid:
             table.close(handle.value)
             return 0
-        value = give.give(handle, receiver, handle.access, attributes, options)
+        value = give.put_into_process(handle, receiver, handle.access, attributes, options)
         table.close(handle.value)
         return value
     if source in (s.CURRENT_PROCESS, s.CURRENT_THREAD):
-        return _pseudo(target_pid, access, attributes, options)
+        return _open_this_process(target_pid, access, attributes, options)
     handle = table.lookup(source)
     if target_pid == own:
-        return _within(handle, access, attributes, options)
+        return _duplicate_here(handle, access, attributes, options)
     if target_pid:
-        value = give.give(handle, receiver, _wanted(handle, access, options), attributes, options)
+        value = give.put_into_process(handle, receiver, _requested_access(handle, access, options), attributes, options)
     else:
         value = 0
     if options & s.DUPLICATE_CLOSE_SOURCE and not handle.protected:
@@ -60,7 +60,7 @@ def duplicate(source_process: int, source: int, target_process: int, access: int
     return value
 
 
-def _pseudo(target_pid: int, access: int, attributes: int, options: int) -> int:
+def _open_this_process(target_pid: int, access: int, attributes: int, options: int) -> int:
     """A real handle for the pseudo handle of this process."""
     if target_pid != os.getpid():
         raise NtError(st.NOT_ON_THIS_SYSTEM, detail="a handle to a process cannot be put into another process")
@@ -68,7 +68,7 @@ def _pseudo(target_pid: int, access: int, attributes: int, options: int) -> int:
     return process.open_(wanted, attributes, os.getpid())
 
 
-def _wanted(handle: Handle, access: int, options: int) -> int:
+def _requested_access(handle: Handle, access: int, options: int) -> int:
     """The access of the duplicate; more than the source's is checked against the object's descriptor (R1)."""
     if options & s.DUPLICATE_SAME_ACCESS:
         return handle.access
@@ -92,22 +92,22 @@ def _wanted(handle: Handle, access: int, options: int) -> int:
     return wanted & ~a.MAXIMUM_ALLOWED
 
 
-def _within(handle: Handle, access: int, attributes: int, options: int) -> int:
+def _duplicate_here(handle: Handle, access: int, attributes: int, options: int) -> int:
     """Within this process."""
-    wanted = _wanted(handle, access, options)
+    wanted = _requested_access(handle, access, options)
     inherit = bool(attributes & s.OBJ_INHERIT)
     protect = False
     if options & s.DUPLICATE_SAME_ATTRIBUTES:
         inherit, protect = sys_.get_inheritable(handle.fd), handle.protected
     copy = copies.copy(handle, wanted, inherit)
     if options & s.DUPLICATE_CLOSE_SOURCE and not handle.protected:
-        copy = _move(handle, copy)
+        copy = _replace_source(handle, copy)
     if protect:
         table.set_protected(copy, True)
     return copy.value
 
 
-def _move(handle: Handle, copy: Handle) -> Handle:
+def _replace_source(handle: Handle, copy: Handle) -> Handle:
     """Put the copy in the place of its source: within one process the value stays (duplicate.close_source_reuses...)."""
     with lock:
         inherit = sys_.get_inheritable(copy.fd)

@@ -11,27 +11,27 @@ import os
 
 from memsection._native import ledger
 from memsection.nt.linux import _fast
-from memsection.nt.linux.bodies.position import GIFT, GIVEN, PROTECTED, REVOKED, decode
+from memsection.nt.linux.bodies.position import PENDING, PROTECTED, REVOKED, TRANSFERRED_VALUES_FROM, decode
 from memsection.nt.linux.handles import state, table
 from memsection.nt.linux.handles.record import Handle, invalid
 from memsection.nt.linux.names import find, namespace, unlink
 from memsection.nt.linux.system import descriptions
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.tables_lock import lock
-from memsection.nt.linux.transfer import copies, given_values, take
-from memsection.nt.linux.transfer.given_values import FD_MASK, INHERIT, MOST_GIFTS, PID_SHIFT
+from memsection.nt.linux.transfer import copies, take, transferred_values
+from memsection.nt.linux.transfer.transferred_values import FD_MASK, INHERIT, MOST_RECENT_TRANSFERS, PID_SHIFT
 from memsection.nt.linux.types import process
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 
-_short_way = False  # whether opens went the short way, which does not look at what waits, before something waited
+_fast_before = False  # whether opens went the fast path, which does not look at what waits, before something waited
 
 
 @ledger.whole
-def give(handle: Handle, receiver: Handle | None, access: int, attributes: int, options: int) -> int:
+def put_into_process(handle: Handle, receiver: Handle | None, access: int, attributes: int, options: int) -> int:
     """Make a handle for another process; it fetches it when it first uses the value."""
-    global _short_way
+    global _fast_before
     assert receiver is not None and isinstance(receiver.obj, process.Process)
     if not handle.kind.has_body:
         raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name(),
@@ -50,14 +50,14 @@ def give(handle: Handle, receiver: Handle | None, access: int, attributes: int, 
     with lock:
         state.discard(copy, close=False)
         copy.publish()
-        sys_.lseek(copy.fd, sys_.lseek(copy.fd, 0, 1) | GIVEN, 0)
+        sys_.lseek(copy.fd, sys_.lseek(copy.fd, 0, 1) | PENDING, 0)
         if not state.pending_transfers:
-            _short_way = _fast.switch(False)
+            _fast_before = _fast.switch(False)
         state.pending_transfers.append((pidfd, copy.fd, copy.data_fd, handle.obj.name))
-    value = GIFT | (INHERIT if inherit else 0) | os.getpid() << PID_SHIFT | copy.fd * 4
-    if len(given_values.gifts) >= MOST_GIFTS:
-        given_values.gifts.pop(next(iter(given_values.gifts)))
-    given_values.gifts[value] = handle.obj.identity
+    value = TRANSFERRED_VALUES_FROM | (INHERIT if inherit else 0) | os.getpid() << PID_SHIFT | copy.fd * 4
+    if len(transferred_values.recent_transfers) >= MOST_RECENT_TRANSFERS:
+        transferred_values.recent_transfers.pop(next(iter(transferred_values.recent_transfers)))
+    transferred_values.recent_transfers[value] = handle.obj.identity
     return value
 
 
@@ -65,21 +65,21 @@ def give(handle: Handle, receiver: Handle | None, access: int, attributes: int, 
 def accept(value: int) -> Handle:
     """Fetch a handle that another process gave to this one."""
     inherit = bool(value & INHERIT)
-    pid, fd = (value & ~(GIFT | INHERIT)) >> PID_SHIFT, (value & FD_MASK) // 4
+    pid, fd = (value & ~(TRANSFERRED_VALUES_FROM | INHERIT)) >> PID_SHIFT, (value & FD_MASK) // 4
     try:
-        found, info = take.look(pid, fd, value)
+        found, info = take.inspect_descriptor(pid, fd, value)
     except NtError:
         raise invalid(value) from None
     carried = decode(info[0])
-    if carried is None or not info[0] & GIVEN or pid == os.getpid():
+    if carried is None or not info[0] & PENDING or pid == os.getpid():
         raise invalid(value)
     body = find.open_source((pid, fd), (found.st_dev, found.st_ino))
     try:
         descriptions.hold(body)
-        handle = take.taken(body, (pid, fd), found, carried, info[1], 0, s.OBJ_INHERIT if inherit else 0,
+        handle = take.handle_of_body(body, (pid, fd), found, carried, info[1], 0, s.OBJ_INHERIT if inherit else 0,
                         s.DUPLICATE_SAME_ACCESS)
     finally:
-        unlink.give_up(body, None)
+        unlink.close_unused(body, None)
     with lock:
         state.rename(handle, value)
     if info[0] & PROTECTED:
@@ -91,7 +91,7 @@ def accept(value: int) -> Handle:
     return handle
 
 
-def settle() -> None:
+def close_delivered() -> None:
     """Let go of given handles that were fetched, or whose receiver has ended."""
     if not state.pending_transfers:
         return
@@ -102,8 +102,8 @@ def settle() -> None:
                 continue
             state.pending_transfers.remove(entry)
             if not state.pending_transfers:
-                _fast.switch(_short_way)
-            unlink.give_up(fd, namespace.place_of_name(name) if name else None)
+                _fast.switch(_fast_before)
+            unlink.close_unused(fd, namespace.place_of_name(name) if name else None)
             sys_.close(pidfd)
             if data_fd >= 0:
                 sys_.close(data_fd)
@@ -116,16 +116,16 @@ def _is_readable(pidfd: int) -> bool:
     return bool(poll.poll(0))
 
 
-def _forget_given() -> None:
+def _forget_pending() -> None:
     """A forked child has copies of what waits for others: not its to give."""
     if state.pending_transfers:
-        _fast.switch(_short_way)
+        _fast.switch(_fast_before)
     for entry in state.pending_transfers:
         for fd in entry[:3]:
             if fd >= 0:
                 sys_.close(fd)
     state.pending_transfers.clear()
-    given_values.gifts.clear()
+    transferred_values.recent_transfers.clear()
 
 
-os.register_at_fork(after_in_child=_forget_given)
+os.register_at_fork(after_in_child=_forget_pending)

@@ -47,19 +47,19 @@ def accept(fds: Sequence[int]) -> Handle:
     """A handle of what another process passed.  The descriptors stay the caller's, but for those that are the handle's."""
     access, facts, found = _examine(fds)
     kind = object_types.BY_NUMBER[facts.type]
-    own = [_own(fd) for fd in fds]
+    own = [_own_description(fd) for fd in fds]
     descriptions.hold(own[0])
     if len(own) == 2:
         file_locks.hold_section(own[1])
     with lock:
-        obj = table.known(found, kind, facts, own[0])
+        obj = table.object_for_body(found, kind, facts, own[0])
         return table.register(own[0], kind, access & kind.valid, obj, data_fd=own[1] if len(own) == 2 else -1)
 
 
 def _examine(fds: Sequence[int]) -> tuple[int, control_page.Facts, os.stat_result]:
     """The access that the descriptors carry, and the object they mean; the sender may have passed anything."""
     try:
-        facts = verify.read(fds[0])
+        facts = verify.read_body(fds[0])
     except NtError as failure:
         raise _refused(failure.detail or "it has no control page") from None
     carried = decode(sys_.lseek(fds[0], 0, 1))
@@ -74,7 +74,7 @@ def _examine(fds: Sequence[int]) -> tuple[int, control_page.Facts, os.stat_resul
     return carried[0], facts, sys_.fstat(fds[0])
 
 
-def _own(fd: int) -> int:
+def _own_description(fd: int) -> int:
     """A description of our own with the same mode; the one that came where the kernel does not give this user another."""
     try:
         return descriptions.reopen(fd, sys_.fcntl(fd, _F_GETFL) & os.O_ACCMODE)

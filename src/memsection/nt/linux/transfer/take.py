@@ -15,7 +15,7 @@ import os
 import stat as stat_
 
 from memsection._native import ledger
-from memsection.nt.linux.bodies.position import GIFT, GIVEN, REVOKED, decode
+from memsection.nt.linux.bodies.position import PENDING, REVOKED, TRANSFERRED_VALUES_FROM, decode
 from memsection.nt.linux.handles import rights, table
 from memsection.nt.linux.handles.record import Handle
 from memsection.nt.linux.names import file_data, find, unlink, verify
@@ -23,8 +23,8 @@ from memsection.nt.linux.system import descriptions, proc
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.proc import descriptor_info
 from memsection.nt.linux.system.tables_lock import lock
-from memsection.nt.linux.transfer import given_values
-from memsection.nt.linux.transfer.given_values import FD_MASK, INHERIT, PID_SHIFT
+from memsection.nt.linux.transfer import transferred_values
+from memsection.nt.linux.transfer.transferred_values import FD_MASK, INHERIT, PID_SHIFT
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
@@ -35,31 +35,31 @@ from memsection.vocabulary.object_types import FILE, ObjectType
 _CLOEXEC_FLAG = 0o2000000  # O_CLOEXEC in fdinfo's flags
 
 
-def take(pid: int, value: int, access: int, attributes: int, options: int) -> Handle:
+def duplicate_from(pid: int, value: int, access: int, attributes: int, options: int) -> Handle:
     """A handle of another process, into this one."""
     value &= ~3
-    pid, fd = (pid, value // 4) if value < GIFT else _whereabouts(pid, value)
+    pid, fd = (pid, value // 4) if value < TRANSFERRED_VALUES_FROM else _whereabouts(pid, value)
     try:
-        found, info = look(pid, fd, value)
+        found, info = inspect_descriptor(pid, fd, value)
     except NtError as failure:
         if failure.status != st.ACCESS_DENIED:
             raise
-        return _take_borrowed(pid, fd, access, attributes, options, failure)
+        return _duplicate_privileged(pid, fd, access, attributes, options, failure)
     carried = decode(info[0])
     if carried is None:
-        return _take_plain(pid, fd, value, found, info, access, attributes, options)
+        return _file_from(pid, fd, value, found, info, access, attributes, options)
     try:
         body = find.open_source((pid, fd), (found.st_dev, found.st_ino))
     except NtError:
-        return _take_borrowed(pid, fd, access, attributes, options, _gone(pid, value))
+        return _duplicate_privileged(pid, fd, access, attributes, options, _no_such_handle(pid, value))
     try:
         descriptions.hold(body)
         again = descriptor_info(pid, fd)
         if again is None or decode(again[0]) is None:
-            raise _gone(pid, value)
-        handle = taken(body, (pid, fd), found, carried, info[1], access, attributes, options)
+            raise _no_such_handle(pid, value)
+        handle = handle_of_body(body, (pid, fd), found, carried, info[1], access, attributes, options)
     finally:
-        unlink.give_up(body, None)
+        unlink.close_unused(body, None)
     if options & s.DUPLICATE_CLOSE_SOURCE and not carried[2]:
         try:
             revoke(pid, fd)
@@ -75,10 +75,10 @@ def _whereabouts(pid: int, value: int) -> tuple[int, int]:
     Until it is fetched it is the giver's.  Then it is the receiver's, under a descriptor that only the receiver knows:
     the giver finds it by the object that it gave.
     """
-    giver, fd = (value & ~(GIFT | INHERIT)) >> PID_SHIFT, (value & FD_MASK) // 4
-    if _is_live(giver, fd, GIVEN):
+    giver, fd = (value & ~(TRANSFERRED_VALUES_FROM | INHERIT)) >> PID_SHIFT, (value & FD_MASK) // 4
+    if _is_live(giver, fd, PENDING):
         return giver, fd
-    identity = given_values.gifts.get(value)
+    identity = transferred_values.recent_transfers.get(value)
     for other in proc.descriptors(pid) if identity is not None else ():
         try:
             found = sys_.stat(f"/proc/{pid}/fd/{other}")
@@ -86,7 +86,7 @@ def _whereabouts(pid: int, value: int) -> tuple[int, int]:
             continue
         if (found.st_dev, found.st_ino) == identity and _is_live(pid, other, 0):
             return pid, other
-    raise _gone(pid, value)
+    raise _no_such_handle(pid, value)
 
 
 def _is_live(pid: int, fd: int, given: int) -> bool:
@@ -94,11 +94,11 @@ def _is_live(pid: int, fd: int, given: int) -> bool:
         info = descriptor_info(pid, fd)
     except OSError:
         return False
-    return info is not None and decode(info[0]) is not None and info[0] & GIVEN == given
+    return info is not None and decode(info[0]) is not None and info[0] & PENDING == given
 
 
 @ledger.whole
-def _take_borrowed(pid: int, fd: int, access: int, attributes: int, options: int, refusal: NtError) -> Handle:
+def _duplicate_privileged(pid: int, fd: int, access: int, attributes: int, options: int, refusal: NtError) -> Handle:
     """A handle whose file the kernel does not let this user open: only the debug privilege reaches it.
 
     The duplicate shares the other process's description, and so cannot get more rights than that one carries.
@@ -110,7 +110,7 @@ def _take_borrowed(pid: int, fd: int, access: int, attributes: int, options: int
     found, carried = sys_.fstat(body), decode(sys_.lseek(body, 0, 1))
     if not stat_.S_ISREG(found.st_mode) or carried is None or options & s.DUPLICATE_CLOSE_SOURCE:
         raise refusal
-    facts = verify.read(body, found)
+    facts = verify.read_body(body, found)
     kind = object_types.BY_NUMBER[facts.type]
     if facts.file_identity is not None:
         raise refusal  # the data is in a file of its own, which has its own rights
@@ -120,11 +120,11 @@ def _take_borrowed(pid: int, fd: int, access: int, attributes: int, options: int
         raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
                       detail=f"asked for {kind.words(wanted)}, the handle grants {kind.words(has)}")
     with lock:
-        return table.register(body, kind, wanted, table.known(found, kind, facts, body),
+        return table.register(body, kind, wanted, table.object_for_body(found, kind, facts, body),
                                 inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
 
 
-def look(pid: int, fd: int, value: int) -> tuple[os.stat_result, tuple[int, int]]:
+def inspect_descriptor(pid: int, fd: int, value: int) -> tuple[os.stat_result, tuple[int, int]]:
     try:
         found = sys_.stat(f"/proc/{pid}/fd/{fd}")
         info = descriptor_info(pid, fd)
@@ -132,26 +132,26 @@ def look(pid: int, fd: int, value: int) -> tuple[os.stat_result, tuple[int, int]
         raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
                       detail="the kernel does not let this process look into its descriptors (another user's?)") from None
     except OSError:
-        raise _gone(pid, value) from None
+        raise _no_such_handle(pid, value) from None
     if info is None:
-        raise _gone(pid, value)
+        raise _no_such_handle(pid, value)
     return found, info
 
 
-def _gone(pid: int, value: int) -> NtError:
+def _no_such_handle(pid: int, value: int) -> NtError:
     alive = os.path.exists(f"/proc/{pid}/stat")
     return NtError(st.INVALID_HANDLE if alive else st.PROCESS_IS_TERMINATING, name=f"process {pid}",
                    detail=f"it has no handle {value:#x}" if alive else "it has ended")
 
 
 @ledger.whole
-def taken(body: int, source: tuple[int, int], found: os.stat_result, carried: tuple[int, int, bool], open_flags: int,
+def handle_of_body(body: int, source: tuple[int, int], found: os.stat_result, carried: tuple[int, int, bool], open_flags: int,
            access: int, attributes: int, options: int) -> Handle:
-    facts = verify.read(body, found)
+    facts = verify.read_body(body, found)
     kind = object_types.BY_NUMBER[facts.type]
     has = carried[0] & kind.valid
     if rights.needs_write(kind, has, facts) and open_flags & os.O_ACCMODE == os.O_RDONLY:
-        has &= ~_writing(kind)  # a read-only descriptor carries no such right, whatever its holder wrote there
+        has &= ~_writing_rights(kind)  # a read-only descriptor carries no such right, whatever its holder wrote there
     if options & s.DUPLICATE_SAME_ACCESS:
         wanted = has
     else:
@@ -168,28 +168,28 @@ def taken(body: int, source: tuple[int, int], found: os.stat_result, carried: tu
     if facts.file_identity is not None:
         data_fd = file_data.open_data(find.Found(body, source=source), facts, writable=writable)
     with lock:
-        handle = table.register(fd, kind, wanted, table.known(found, kind, facts, fd), data_fd=data_fd,
+        handle = table.register(fd, kind, wanted, table.object_for_body(found, kind, facts, fd), data_fd=data_fd,
                                   inherit=inherit)
     if options & s.DUPLICATE_SAME_ATTRIBUTES and carried[2]:
         table.set_protected(handle, True)
     return handle
 
 
-def _writing(kind: ObjectType) -> int:
+def _writing_rights(kind: ObjectType) -> int:
     return a.SECTION_MAP_WRITE if kind is object_types.SECTION else a.SYNCHRONIZE | 0x2
 
 
 @ledger.whole
-def _take_plain(pid: int, fd: int, value: int, found: os.stat_result, info: tuple[int, int], access: int,
+def _file_from(pid: int, fd: int, value: int, found: os.stat_result, info: tuple[int, int], access: int,
                 attributes: int, options: int) -> Handle:
     """A descriptor that is no handle of this library's: a file shares the position, so the description must too."""
     if not stat_.S_ISREG(found.st_mode) or info[0] & (1 << 62):
-        raise _gone(pid, value)
+        raise _no_such_handle(pid, value)
     if options & s.DUPLICATE_CLOSE_SOURCE:
         raise NtError(st.NOT_ON_THIS_SYSTEM, name=f"process {pid}", detail="a file handle cannot be taken away")
     from memsection.nt.linux.types import file
 
-    new = _shared(pid, fd)
+    new = _share_description(pid, fd)
     mode = info[1] & os.O_ACCMODE
     has = {os.O_RDONLY: a.FILE_GENERIC_READ, os.O_WRONLY: a.FILE_GENERIC_WRITE}.get(
         mode, a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE)
@@ -200,7 +200,7 @@ def _take_plain(pid: int, fd: int, value: int, found: os.stat_result, info: tupl
                             inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
 
 
-def _shared(pid: int, fd: int) -> int:
+def _share_description(pid: int, fd: int) -> int:
     """A descriptor that shares another process's description (pidfd_getfd(2); needs the right to trace it)."""
     try:
         return proc.borrow(pid, fd)
@@ -212,7 +212,7 @@ def _shared(pid: int, fd: int) -> int:
 
 def revoke(pid: int, fd: int) -> None:
     """Take a handle away from another process: through the shared description its lock goes, and its tag (H2)."""
-    shared = _shared(pid, fd)
+    shared = _share_description(pid, fd)
     try:
         where = sys_.lseek(shared, 0, 1)
         if decode(where) is None:

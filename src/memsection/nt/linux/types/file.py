@@ -69,7 +69,7 @@ def create(access: int, path: str, attributes: int, share: int, disposition: int
     try:
         if descriptor is not None and done == s.FILE_CREATED:
             full = security.assigned(descriptor, accounts.current_token(), FILE)
-            permissions.apply(fd, permissions.floor(full, FILE))
+            permissions.apply(fd, permissions.permissions_for(full, FILE))
         _check_and_cut(fd, granted, path, share, done)
         obj = File(os.path.abspath(path))
         if options & s.FILE_DELETE_ON_CLOSE:
@@ -89,7 +89,7 @@ def _check_and_cut(fd: int, granted: int, path: str, share: int, done: int) -> N
     if not stat_.S_ISREG(found.st_mode) or mode & sys_.O_PATH:
         return
     try:
-        file_locks.share(fd, granted, share, readable=mode & os.O_ACCMODE != os.O_WRONLY)
+        file_locks.enforce_share_mode(fd, granted, share, readable=mode & os.O_ACCMODE != os.O_WRONLY)
     except NtError as failure:
         failure.name = path
         raise

@@ -33,7 +33,7 @@ def create(access: int, attributes: Any, initial_owner: bool) -> tuple[int, Hand
     """NtCreateMutant.  The creator owns it before anybody else can see it."""
     mine: list[sync.State] = []
 
-    def own(state: sync.State, fd: int) -> None:
+    def take_ownership(state: sync.State, fd: int) -> None:
         while mine:  # an earlier attempt, whose name was taken meanwhile
             mine.pop().release_mutex()
         result = ledger.done(sync.put_back_one, sync.wait, [(state, fd)], all=False, knowing=True, deadline=0)[0]
@@ -44,7 +44,7 @@ def create(access: int, attributes: Any, initial_owner: bool) -> tuple[int, Hand
     kept = False
     try:
         status, handle = waitable.create(MUTANT, access, attributes, sync.state_bytes(sync.MUTEX),
-                                         own if initial_owner else None)
+                                         take_ownership if initial_owner else None)
         kept = bool(mine) and handle.obj.state is mine[0]
         return status, handle
     finally:

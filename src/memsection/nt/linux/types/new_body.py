@@ -34,9 +34,9 @@ def make_body(place: namespace.Place | None, size: int, draft: control_page.Draf
     return fd
 
 
-def finish_body(fd: int, place: namespace.Place | None, floor: permissions.Floor) -> None:
+def finish_body(fd: int, place: namespace.Place | None, file_permissions: permissions.PosixPermissions) -> None:
     """Its true mode and access list, and the seals (a file cannot be sealed: its views are guarded instead)."""
-    permissions.apply(fd, floor, fresh=True)
+    permissions.apply(fd, file_permissions, fresh=True)
     if place is None or place.directory != "global":
         sys_.fcntl(fd, sys_.F_ADD_SEALS, seals.SEALS)
 

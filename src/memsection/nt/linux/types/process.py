@@ -90,7 +90,8 @@ def open_(access: int, attributes: int, pid: int) -> int:
     if not granted:
         raise NtError(st.ACCESS_DENIED, name=f"process {pid}", detail="no right was asked for")
     if granted & a.MAXIMUM_ALLOWED:
-        granted = PROCESS.valid if _may(pid, _LOOK_INSIDE | _CONTROL) else a.PROCESS_QUERY_LIMITED_INFORMATION | a.SYNCHRONIZE
+        all_of_it = _is_allowed(pid, _LOOK_INSIDE | _CONTROL)
+        granted = PROCESS.valid if all_of_it else a.PROCESS_QUERY_LIMITED_INFORMATION | a.SYNCHRONIZE
     if pid <= 0:
         raise NtError(st.INVALID_CID, name=f"process {pid}", detail="no process has this id")
     try:
@@ -98,11 +99,11 @@ def open_(access: int, attributes: int, pid: int) -> int:
     except (ProcessLookupError, OverflowError):
         raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process") from None
     try:
-        if not _may(pid, granted):
+        if not _is_allowed(pid, granted):
             raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
                           detail=f"asked for {PROCESS.words(granted)}; it runs as another user, or with more rights than "
                                  "this process uses (the debug privilege, CAP_SYS_PTRACE, lifts that)")
-        return _registered(fd, pid, granted, bool(attributes & s.OBJ_INHERIT)).value
+        return _register(fd, pid, granted, bool(attributes & s.OBJ_INHERIT)).value
     except BaseException:
         records.give_back(fd, False)
         raise
@@ -115,13 +116,13 @@ def _with_implied(access: int) -> int:
     return access
 
 
-def _registered(fd: int, pid: int, granted: int, inherit: bool, what: int = -2) -> Handle:
+def _register(fd: int, pid: int, granted: int, inherit: bool, what: int = -2) -> Handle:
     identity = (what, pid, proc.start_time(pid))
     obj = state.find_identity(identity) or Process(pid, identity)
     return table.register(fd, PROCESS, granted, obj, inherit=inherit, tag=False)
 
 
-def _may(pid: int, granted: int) -> bool:
+def _is_allowed(pid: int, granted: int) -> bool:
     """Whether the kernel would let this process do that; it is asked again at each deed."""
     if pid == os.getpid():
         return True
@@ -151,7 +152,7 @@ def adopt(fd: int, found: os.stat_result, value: int) -> Handle:
         pid = proc.pid_of(fd)
     except OSError:
         raise invalid(value) from None
-    return _registered(fd, pid, PROCESS.valid, True)
+    return _register(fd, pid, PROCESS.valid, True)
 
 
 def target(process: int, access: int) -> tuple[int, Handle | None]:
@@ -163,7 +164,7 @@ def target(process: int, access: int) -> tuple[int, Handle | None]:
     return handle.obj.pid, handle
 
 
-def own(process: int, access: int, operation: str) -> None:
+def require_this_process(process: int, access: int, operation: str) -> None:
     """Make sure that a process argument is this process."""
     pid, handle = target(process, access)
     if pid != os.getpid():
@@ -286,7 +287,7 @@ def create(start: s.ProcessStart) -> s.StartedProcess:
         for what, inheritable in ((-2, start.process_inheritable), (-4, start.thread_inheritable)):
             fd = sys_.pidfd_open(pid)
             try:
-                handles.append(_registered(fd, pid, PROCESS.valid, inheritable, what))
+                handles.append(_register(fd, pid, PROCESS.valid, inheritable, what))
             except BaseException:
                 sys_.close(fd)
                 raise

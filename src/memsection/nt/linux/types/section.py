@@ -86,7 +86,8 @@ def _where(place: namespace.Place | None) -> str:
 
 
 def _memory_builder(size: int, protection: int, kind: int, numa_node: int | None) -> create_open.Build:
-    def build(place: namespace.Place | None, floor: permissions.Floor, descriptor: bytes) -> create_open.Built:
+    def build(place: namespace.Place | None, file_permissions: permissions.PosixPermissions,
+              descriptor: bytes) -> create_open.Built:
         reserved = bool(kind & p.SEC_RESERVE)
         bitmap_pages = -(-size // p.PAGE_SIZE // (8 * p.PAGE_SIZE)) if reserved else 0
         draft = control_page.Draft(_full(place), "", descriptor, bitmap_pages)
@@ -97,7 +98,7 @@ def _memory_builder(size: int, protection: int, kind: int, numa_node: int | None
             if not reserved:
                 reserve.reserve(fd, 0, size, _where(place), whole=numa_node is None)
             draft.write(fd, size, SECTION.number, 0, protection, kind, size, (0, 0), (os.getpid(), os.geteuid()), b"")
-            new_body.finish_body(fd, place, floor)
+            new_body.finish_body(fd, place, file_permissions)
             return fd, new_body.facts_of(fd), -1
         except BaseException:
             sys_.close(fd)
@@ -118,7 +119,8 @@ def _bind(fd: int, size: int, node: int) -> None:
 
 
 def _large_builder(size: int, protection: int, kind: int, numa_node: int | None) -> create_open.Build:
-    def build(place: namespace.Place | None, floor: permissions.Floor, descriptor: bytes) -> create_open.Built:
+    def build(place: namespace.Place | None, file_permissions: permissions.PosixPermissions,
+              descriptor: bytes) -> create_open.Built:
         if place is not None and place.directory == "global":
             raise NtError(st.NOT_ON_THIS_SYSTEM, detail="large pages are for unnamed and Local objects on this system")
         page = large_page_size()
@@ -137,9 +139,9 @@ def _large_builder(size: int, protection: int, kind: int, numa_node: int | None)
                 raise NtError(st.INSUFFICIENT_RESOURCES,
                               detail=f"asked for {commit.amount(size)} in large pages, which are not free; the administrator "
                                      "reserves them (sysctl vm.nr_hugepages=N)") from None
-            permissions.apply(data, floor, fresh=True)
+            permissions.apply(data, file_permissions, fresh=True)
             sys_.fcntl(data, sys_.F_ADD_SEALS, seals.SEALS)
-            return _body_beside(data, place, floor, descriptor, protection, kind, size, "")
+            return _body_beside(data, place, file_permissions, descriptor, protection, kind, size, "")
         except BaseException:
             sys_.close(data)
             raise
@@ -159,8 +161,8 @@ def large_page_size() -> int:
     raise NtError(st.NOT_SUPPORTED, detail="this kernel has no large pages")
 
 
-def _body_beside(data: int, place: namespace.Place | None, floor: permissions.Floor, descriptor: bytes, protection: int,
-                 kind: int, size: int, path: str) -> tuple[int, control_page.Facts, int]:
+def _body_beside(data: int, place: namespace.Place | None, file_permissions: permissions.PosixPermissions,
+                 descriptor: bytes, protection: int, kind: int, size: int, path: str) -> create_open.Built:
     """A body that is only a control area, for a section whose bytes are another file."""
     found = sys_.fstat(data)
     draft = control_page.Draft(_full(place), path, descriptor)
@@ -168,7 +170,7 @@ def _body_beside(data: int, place: namespace.Place | None, floor: permissions.Fl
     try:
         draft.write(fd, 0, SECTION.number, 0, protection, kind, size, (found.st_dev, found.st_ino),
                     (os.getpid(), os.geteuid()), b"")
-        new_body.finish_body(fd, place, permissions.record_floor(floor))
+        new_body.finish_body(fd, place, permissions.owner_writes_only(file_permissions))
         return fd, new_body.facts_of(fd), data
     except BaseException:
         sys_.close(fd)
@@ -200,14 +202,15 @@ def _file_builder(source: Handle, access: int, size: int, protection: int, kind:
     writable = p.writable(protection) and bool(
         SECTION.specific(access) & (a.SECTION_MAP_WRITE | a.SECTION_EXTEND_SIZE | a.MAXIMUM_ALLOWED))
 
-    def build(place: namespace.Place | None, floor: permissions.Floor, descriptor: bytes) -> create_open.Built:
+    def build(place: namespace.Place | None, file_permissions: permissions.PosixPermissions,
+              descriptor: bytes) -> create_open.Built:
         data = _data_description(source, writable=writable)
         try:
             file_locks.hold_section(data)
             if size > found.st_size:
                 extend_file(source.fd, found.st_size, size)
             path = sys_.readlink(f"/proc/self/fd/{source.fd}")
-            return _body_beside(data, place, floor, descriptor, protection, attributes, size, path)
+            return _body_beside(data, place, file_permissions, descriptor, protection, attributes, size, path)
         except BaseException:
             sys_.close(data)
             raise

@@ -86,7 +86,7 @@ def _write_name(heir: Handle, place: namespace.Place | None) -> None:
 
 def _locator(heir: Handle, place: namespace.Place) -> int:
     """A locator that leads to the heir, locked and not linked yet."""
-    at_exit.first_name()
+    at_exit.arrange_exit_cleanup()
     found = sys_.fstat(heir.fd)
     locator = sys_.open(
         ".", sys_.O_TMPFILE | sys_.O_RDWR | sys_.O_CLOEXEC, 0o600, dir_fd=place.dirfd
@@ -134,7 +134,7 @@ def _publish(locator: int, place: namespace.Place, old: Handle | None) -> None:
 
 
 def _publish_first(locator: int, place: namespace.Place) -> None:
-    deadline = time.monotonic() + create_open.PATIENCE_SECONDS
+    deadline = time.monotonic() + create_open.NAME_BUSY_TIMEOUT_SECONDS
     while True:
         try:
             sys_.link(

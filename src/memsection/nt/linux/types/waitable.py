@@ -77,13 +77,13 @@ def create(kind: ObjectType, access: int, attributes: Any, state: bytes,
     """
     prepared: list[sync.State] = []
 
-    def build(place: namespace.Place | None, floor: permissions.Floor,
+    def build(place: namespace.Place | None, file_permissions: permissions.PosixPermissions,
               descriptor: bytes) -> create_open.Built:
         draft = control_page.Draft(place.full if place is not None else "", "", descriptor)
         fd = new_body.make_body(place, 0, draft)
         try:
             draft.write(fd, 0, kind.number, 0, 0, 0, 0, (0, 0), (os.getpid(), os.geteuid()), state)
-            new_body.finish_body(fd, place, floor)
+            new_body.finish_body(fd, place, file_permissions)
             facts = new_body.facts_of(fd)
             if prepare is not None:
                 prepared[:] = [sync.State(fd, facts.body_size - PAGE_SIZE, CORE_KINDS[kind])]

@@ -237,7 +237,7 @@ def _guard_reserved(region: regions.Region, handle: Handle, facts: control_page.
         region.guard.sync()
         return
     try:
-        region.guard = regions.Absent(region.base, region.size)
+        region.guard = regions.UserfaultGuard(region.base, region.size)
     except OSError:  # a read-only view, or a system without userfaultfd(2) for everybody: first touches are served
         region.guard = guard.add_reserved(region.base, region.size, prot, region.bitmap, region.offset // p.PAGE_SIZE)
         region.guard.sync()

@@ -106,7 +106,7 @@ def require_mapped(region: Region) -> None:
         raise NtError(st.NOT_MAPPED_VIEW, detail=f"the view at {region.base:#x} was unmapped")
 
 
-class Absent(records.AbsentRecord):
+class UserfaultGuard(records.UserfaultRecord):
     """Reserved pages that are not there until somebody commits them, as the kernel itself sees it (C2).
 
     A page that any process committed is then there in every view at once, for system calls too.
@@ -177,7 +177,7 @@ def _after_fork_in_child() -> None:
     """A guard that another thread had made for a view that is not in the table would keep its file open for ever."""
     guards: list[guard_.Guard] = []
     for region in regions_by_base.values():
-        if isinstance(region.guard, Absent):
+        if isinstance(region.guard, UserfaultGuard):
             region.guard.renew()
         elif isinstance(region.guard, CutReserved):
             guards += region.guard.parts

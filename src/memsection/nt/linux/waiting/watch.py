@@ -78,14 +78,14 @@ class _Watcher:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.core = sync.Watcher()
-        self.waits: dict[sync.Wait, None] = {}
+        self.waits: set[sync.Wait] = set()
         self.running = False
 
     def add(self, wait: sync.Wait) -> bool:
         with self.lock:
             if len(self.waits) == self.core.capacity:
                 return False
-            self.waits[wait] = None
+            self.waits.add(wait)
             if not self.running:
                 self.running = True
                 threading.Thread(target=self._run, name="memsection waits", daemon=True).start()
@@ -94,7 +94,7 @@ class _Watcher:
 
     def remove(self, wait: sync.Wait) -> None:
         with self.lock:
-            self.waits.pop(wait, None)
+            self.waits.discard(wait)
         self.core.poke()
 
     def _run(self) -> None:
@@ -109,7 +109,8 @@ class _Watcher:
             ready, look = self.core.sleep(waits, pokes, look)
             for each in ready:
                 with self.lock:
-                    armed = self.waits.pop(each, self) is None
+                    armed = each in self.waits
+                    self.waits.discard(each)
                 if armed:
                     each.ready()
 

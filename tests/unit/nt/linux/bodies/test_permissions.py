@@ -29,7 +29,7 @@ def described(text: str, kind: types.ObjectType = types.SECTION) -> SecurityDesc
     return security.assigned(sddl.parse(text), CREATOR, kind)
 
 
-def posix(floor: permissions.Floor, uid: int, groups: frozenset[int]) -> int:
+def posix(floor: permissions.PosixPermissions, uid: int, groups: frozenset[int]) -> int:
     """What acl(5) says a process gets, in its own order: owner, users, groups, others."""
     mask = next((bits for tag, bits, _ in floor.entries() if tag == 0x10), 7)
     own = {floor.gid if tag == 0x04 else number: bits for tag, bits, number in floor.entries() if tag in (0x04, 0x08)}
@@ -63,7 +63,7 @@ def test_the_floor_gives_everybody_what_the_descriptor_gives_or_is_refused(entri
                                                                          kind: types.ObjectType) -> None:
     descriptor = described("D:" + "".join(f"({ace};;{rights};;;{who})" for ace, rights, who in entries), kind)
     try:
-        floor = permissions.floor(descriptor, kind, OWN_GROUP)
+        floor = permissions.permissions_for(descriptor, kind, OWN_GROUP)
     except NtError as failure:
         assert failure.status == st.NO_KERNEL_FLOOR and "group" in failure.detail
         return
@@ -87,14 +87,14 @@ def test_the_floor_gives_everybody_what_the_descriptor_gives_or_is_refused(entri
     ("D:(A;;GA;;;BA)", 0o060),  # an entry for root, under the mask
 ])
 def test_a_section_has_the_mode(text: str, mode: int) -> None:
-    floor = permissions.floor(described(text), types.SECTION, OWN_GROUP)
+    floor = permissions.permissions_for(described(text), types.SECTION, OWN_GROUP)
     assert floor.mode == mode and (floor.uid, floor.gid) == (OWNER, OWN_GROUP)
 
 
 @pytest.mark.parametrize(("text", "mode"), [("D:(A;;0x100000;;;WD)", 0o666), ("D:(A;;0x2;;;WD)", 0o666),
                                             ("D:(A;;0x1;;;WD)", 0o444), ("D:(A;;RC;;;WD)", 0)])
 def test_waiting_and_signalling_both_write_the_state(text: str, mode: int) -> None:
-    assert permissions.floor(described(text, types.EVENT), types.EVENT, OWN_GROUP).mode == mode
+    assert permissions.permissions_for(described(text, types.EVENT), types.EVENT, OWN_GROUP).mode == mode
 
 
 @pytest.mark.sentence(3)
@@ -106,19 +106,19 @@ def test_waiting_and_signalling_both_write_the_state(text: str, mode: int) -> No
 ])
 def test_what_the_kernel_cannot_enforce_is_refused_with_its_reason(text: str, said: str) -> None:
     with pytest.raises(NtError, match=said) as caught:
-        permissions.floor(described(text), types.SECTION, OWN_GROUP)
+        permissions.permissions_for(described(text), types.SECTION, OWN_GROUP)
     assert caught.value.status == st.NO_KERNEL_FLOOR
 
 
 def test_an_owner_that_is_no_unix_account_is_refused() -> None:
     foreign = described("").with_owner(sddl.parse("O:SY").owner)
     with pytest.raises(NtError, match="no Unix account") as caught:
-        permissions.floor(foreign, types.SECTION, OWN_GROUP)
+        permissions.permissions_for(foreign, types.SECTION, OWN_GROUP)
     assert caught.value.status == st.NO_KERNEL_FLOOR
 
 
 def test_a_denied_group_owns_the_file_where_everybody_else_may() -> None:
-    floor = permissions.floor(described(f"D:(D;;GA;;;S-1-22-2-{VIDEO})(A;;GR;;;WD)"), types.SECTION, OWN_GROUP)
+    floor = permissions.permissions_for(described(f"D:(D;;GA;;;S-1-22-2-{VIDEO})(A;;GR;;;WD)"), types.SECTION, OWN_GROUP)
     assert (floor.gid, floor.mode) == (VIDEO, 0o004)
 
 
@@ -129,11 +129,12 @@ def test_what_is_applied_to_a_memfd_is_what_is_read_back(text: str) -> None:
     descriptor = security.assigned(sddl.parse(text), token, types.SECTION)
     fd = os.memfd_create("floor")
     try:
-        wanted = permissions.floor(descriptor, types.SECTION)
+        wanted = permissions.permissions_for(descriptor, types.SECTION)
         permissions.apply(fd, wanted, fresh=True)
         assert permissions.read_back(fd) == wanted
         permissions.enforce(fd, security.default_descriptor(token, types.SECTION), types.SECTION)
-        assert permissions.read_back(fd) == permissions.Floor(os.geteuid(), os.getegid(), 0o600)  # and no entry is left
+        no_entry_left = permissions.PosixPermissions(os.geteuid(), os.getegid(), 0o600)
+        assert permissions.read_back(fd) == no_entry_left
     finally:
         os.close(fd)
 
@@ -141,7 +142,7 @@ def test_what_is_applied_to_a_memfd_is_what_is_read_back(text: str) -> None:
 def test_a_file_system_without_access_lists_is_no_floor_for_named_users() -> None:
     read, write = os.pipe()
     try:
-        floor = permissions.floor(described(f"D:(A;;GR;;;S-1-22-1-{ALICE})"), types.SECTION)
+        floor = permissions.permissions_for(described(f"D:(A;;GR;;;S-1-22-1-{ALICE})"), types.SECTION)
         with pytest.raises(NtError, match="keeps no access lists") as caught:
             permissions.apply(read, floor)
         assert caught.value.status == st.NO_KERNEL_FLOOR
@@ -167,7 +168,7 @@ def test_accounts_have_names_and_numbers() -> None:
     assert caught.value.status == st.NONE_MAPPED
 
 
-def _body(floor: permissions.Floor) -> int:
+def _body(floor: permissions.PosixPermissions) -> int:
     fd = os.memfd_create("changing")
     permissions.apply(fd, floor, fresh=True)
     return fd
@@ -184,7 +185,7 @@ def test_between_two_descriptors_nobody_has_more_than_either_gives(old: str, new
     floors = []
     for text in (old, new):
         try:
-            floors.append(permissions.floor(described(text), types.SECTION, OWN_GROUP))
+            floors.append(permissions.permissions_for(described(text), types.SECTION, OWN_GROUP))
         except NtError:
             return
     between = permissions._common(*floors)
@@ -195,7 +196,7 @@ def test_between_two_descriptors_nobody_has_more_than_either_gives(old: str, new
 
 def test_a_descriptor_that_cannot_be_written_leaves_the_floor_as_it_was() -> None:
     readable = security.assigned(sddl.parse("D:(A;;GR;;;WD)"), accounts.current_token(), types.SECTION)
-    before = permissions.floor(readable, types.SECTION)
+    before = permissions.permissions_for(readable, types.SECTION)
     fd = _body(before)
 
     def write() -> None:
@@ -204,7 +205,7 @@ def test_a_descriptor_that_cannot_be_written_leaves_the_floor_as_it_was() -> Non
 
     try:
         with pytest.raises(NtError):
-            permissions.change(fd, permissions.Floor(os.geteuid(), os.getegid(), 0o600), write)
+            permissions.change(fd, permissions.PosixPermissions(os.geteuid(), os.getegid(), 0o600), write)
         assert permissions.read_back(fd) == before
     finally:
         os.close(fd)

@@ -124,7 +124,7 @@ def test_memory_that_the_dead_had_is_there_for_who_needs_it() -> None:
         program.run("""
 os.environ['MEMSECTION_ROOT'] = '/tmp/small'
 from memsection.nt.linux.names import sweep
-sweep.look = lambda directory: None
+sweep.sweep_if_due = lambda directory: None
 import support.workers as w
 def die():
     kept = Section.create('Global\\\\large', 5_000_000); os.kill(os.getpid(), 9)

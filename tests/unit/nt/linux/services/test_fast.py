@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The short way in native code and the Python modules: the same histories come out the same, whichever is taken."""
+"""The fast path in native code and the Python modules: the same histories come out the same, whichever is taken."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_body_and_locator_are_the_same_both_ways(protection: str) -> None:
 def refuse(monkeypatch: pytest.MonkeyPatch, *functions: tuple[Any, str]) -> None:
     for module, function in functions:
         def refused(*_: object, function: str = function, **__: object) -> None:
-            pytest.fail(f"{function} was called: the short way was not taken")
+            pytest.fail(f"{function} was called: the fast path was not taken")
         monkeypatch.setattr(module, function, refused)
 
 
@@ -243,7 +243,7 @@ def use():
         return bytes(view[:4])
 use()
 def refused(*_, **__):
-    raise AssertionError("the short way was not taken")
+    raise AssertionError("the fast path was not taken")
 for module, function in ((create_open, "_open_named"), (last_handle, "close_handle"), (find, "find"),
                          (mapping, "map_view"), (regions, "remove")):
     setattr(module, function, refused)
@@ -263,7 +263,7 @@ def test_a_system_call_that_fails_on_the_short_way_is_a_status_as_everywhere(mon
         patch.setattr(unlink, "remove_name_if_last", fails)
         try:
             before = descriptors()
-            services.LinuxKernel()  # connects the short way to what is there now
+            services.LinuxKernel()  # connects the fast path to what is there now
             with pytest.raises(NtError, match="made up") as caught:
                 kernel.close(value)
             assert (caught.value.operation, caught.value.status) == ("close", st.from_errno(errno.EIO))

@@ -33,7 +33,7 @@ def test_several_threads_let_go_of_given_handles_at_once(monkeypatch: pytest.Mon
         for _ in range(rounds):
             both.wait(30)
             try:
-                give.settle()
+                give.close_delivered()
             except BaseException as problem:
                 problems.append(problem)
             both.wait(30)
@@ -51,7 +51,7 @@ def test_several_threads_let_go_of_given_handles_at_once(monkeypatch: pytest.Mon
             monkeypatch.setattr(syscalls, "lseek", slow)
             both.wait(30)
             try:
-                give.settle()
+                give.close_delivered()
             except BaseException as problem:
                 problems.append(problem)
             both.wait(30)

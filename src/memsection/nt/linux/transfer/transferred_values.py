@@ -9,5 +9,5 @@ assert sys.platform == "linux"
 
 
 PID_SHIFT, FD_MASK, INHERIT = 24, (1 << 24) - 4, 1 << 47
-gifts: dict[int, tuple[int, ...]] = {}  # the objects behind the values that this process gave, the latest ones
-MOST_GIFTS = 4096
+recent_transfers: dict[int, tuple[int, ...]] = {}  # the objects behind the values that this process gave, the latest ones
+MOST_RECENT_TRANSFERS = 4096
