@@ -26,11 +26,15 @@ from memsection.content import schema
 from memsection.content.arrow_checked import checked_table
 from memsection.content.arrow_ipc import Stream
 from memsection.content.endpoint import Endpoint, closed_on_failure, open_section, open_section_async
-from memsection.vocabulary.errors import ArgumentError, CorruptError
+from memsection.vocabulary.access import DELETE, SECTION_MAP_READ, SECTION_QUERY
+from memsection.vocabulary.errors import ArgumentError, CorruptError, ExistsError, NotFoundError
+from memsection.vocabulary.text import shown
 
 if TYPE_CHECKING:
     from memsection.api.view import View
 
+
+_ATTEMPTS = 100  #: to replace a table that others replace, too
 
 __all__ = ["Shared", "frame", "from_section", "open", "open_async", "put"]
 
@@ -84,8 +88,8 @@ def _foreign_table_in(memory: Any) -> Any:
     return table
 
 
-def put(name: str | None, table: Any, *, version: int = 0, inheritable: bool = False,
-        security: Security | str | bytes | None = None) -> Shared:
+def put(name: str | None, table: Any, *, version: int = 0, replace: bool = False,
+        inheritable: bool = False, security: Security | str | bytes | None = None) -> Shared:
     """Copy a table into a section of its own, complete before anybody can open it.
 
     Args:
@@ -93,16 +97,20 @@ def put(name: str | None, table: Any, *, version: int = 0, inheritable: bool = F
         table: A ``pyarrow.Table`` or ``RecordBatch``, a sequence of batches, or anything with the Arrow C stream
             interface: a polars or pandas frame.
         version: A number of the program's own.
+        replace: Whether it follows a table that has the name already: who has that one keeps it as
+            it is, who opens the name from then on gets this one, and somebody has it at all times.
         inheritable: Whether child processes get the handle.
-        security: Who may open it by name; this user alone when omitted.
+        security: Who may open it by name; this user alone when omitted, also when it replaces one.
 
     Rights:
-        As for ``Section.create``.
+        As for ``Section.create``; ``DELETE`` on the table that it replaces, which its owner has.
 
     Raises:
-        ExistsError: The name is taken (FileExistsError).
-        ArgumentError: It is no table (ValueError).
+        ExistsError: The name is taken (FileExistsError); with ``replace`` by something else.
+        ArgumentError: It is no table; or something else than a table is to be replaced (ValueError).
+        AccessError: The table that exists may not be replaced by this user (PermissionError).
         CommitError: More memory than there is (MemoryError).
+        Error: With ``replace``: a ``Global`` name; a system other than Linux.
     """
     whole = _table(table)
     counter = pa.MockOutputStream()
@@ -114,8 +122,36 @@ def put(name: str | None, table: Any, *, version: int = 0, inheritable: bool = F
 
     facts: schema.Facts = {"kind": "arrow", "rows": whole.num_rows, "version": version,
                            "columns": [[field.name[:200], str(field.type)[:200]] for field in whole.schema][:1000]}
-    section, view = schema.make(name, size, facts, inheritable=inheritable, security=security, fill=fill)
+    section, view = schema.make(None if replace else name, size, facts, inheritable=inheritable,
+                                security=security, fill=fill)
+    if replace and name is not None:
+        with closed_on_failure(section):
+            _replace(name, section)
     return Shared(section, view, size)
+
+
+def _replace(name: str, section: Section) -> None:
+    """Give a complete table a name, in the place of the table that has it."""
+    for _ in range(_ATTEMPTS):
+        try:
+            before = Section.open(name, access=SECTION_QUERY | SECTION_MAP_READ | DELETE)
+        except NotFoundError:
+            try:
+                section.take_name(name)
+                return
+            except ExistsError:
+                continue  # somebody was faster
+        with before:
+            found = (schema.describe(before) or {}).get("kind")
+            if found != "arrow":
+                raise ArgumentError(f"put {name!r}: asked to replace a table, "
+                                    f"found {shown(found, 40) if found else 'something else'}")
+            try:
+                section.take_name(name, predecessor=before)
+                return
+            except (ExistsError, NotFoundError):
+                continue  # it has a successor by now, or its last user has gone
+    raise ExistsError(f"put {name!r}: others replace the table again and again")
 
 
 def _table(table: Any) -> Any:

@@ -16,6 +16,7 @@ from memsection.cli import (
     demo,
     doctor,
     handles,
+    keep,
     ls,
     mirror,
     peek,
@@ -34,7 +35,7 @@ app = typer.Typer(name="memsection", no_args_is_help=True, pretty_exceptions_ena
                   context_settings={"help_option_names": ["-h", "--help"]},
                   help="Shared memory with names, handles, rights and a lifetime: Windows section objects.")
 for function in (demo.demo, share.share, cat.cat, save.save, ls.ls, show.show, peek.peek, top.top,
-                 handles.handles, rm.rm, send.send, receive.receive, doctor.doctor):
+                 handles.handles, keep.keep, rm.rm, send.send, receive.receive, doctor.doctor):
     app.command()(function)
 app.add_typer(mirror.app, name="mirror")
 app.add_typer(bench.app, name="bench")

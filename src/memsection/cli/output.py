@@ -78,6 +78,20 @@ def parse_size(text: str) -> int:
     return size
 
 
+def parse_span(text: str) -> float:
+    """Seconds of ``90``, ``90s``, ``10m``, ``1.5h``, ``2d``."""
+    factors = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    digits = text.strip().lower()
+    factor = factors.get(digits[-1:], 0)
+    try:
+        span = float(digits[:-1] if factor else digits) * (factor or 1)
+    except ValueError:
+        span = -1.0
+    if not 0 <= span < float("inf"):
+        raise typer.BadParameter(f"{text!r} is no length of time; examples: 90, 90s, 10m, 1.5h")
+    return span
+
+
 def json_text(value: Any) -> str:
     """A JSON document for people and programs: the same value, with every unprintable character as JSON's escape."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
