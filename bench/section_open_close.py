@@ -55,12 +55,40 @@ def create_shared_memory(name: str, size: int, use: Callable[[object], None] | N
     block.unlink()
 
 
+#: What a program may ask for besides, each the plain case with one argument more.
+UNUSUAL: dict[str, dict[str, object]] = {
+    "access='r'": {"access": "r"}, "security": {"security": "D:(A;;GA;;;WD)"},
+    "exist_ok": {"exist_ok": True}, "inheritable": {"inheritable": True},
+    "commit=False": {"commit": False},
+}
+
+
+def create_unusual(name: str, options: dict[str, object]) -> None:
+    section = Section.create(name, PAGE, **options)  # type: ignore[arg-type]
+    section.map().close()
+    section.close()
+
+
+def measure_unusual(name: str, rounds: int, *, judge: bool) -> None:
+    """Each unusual argument against the plain case: none may fall off a cliff."""
+    ways: dict[str, Callable[[], None]] = {"plain": lambda: create_unusual(name, {})}
+    for label, options in UNUSUAL.items():
+        ways[label] = lambda options=options: create_unusual(name, options)  # type: ignore[misc]
+    ways["Global"] = lambda: create_unusual("Global\\" + name, {})
+    samples = interleaved(ways, rounds=rounds, batch=20)
+    for label in ways:
+        if label != "plain":
+            compare(f"create + map + unmap + close, {label}", {label: samples[label], "plain": samples["plain"]},
+                    "plain", 1.8 if judge else None, ours=label)
+
+
 def main() -> None:
     rounds = arguments(__doc__, 300).rounds
     processors = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(processors)})
     start_resource_tracker()
     measure(rounds, "one processor", judge=True)
+    measure_unusual(f"bench-{os.getpid()}", rounds, judge=True)
     if len(processors) > 1:
         for pid in (0, resource_tracker._resource_tracker._pid):  # type: ignore[attr-defined]
             os.sched_setaffinity(pid, processors)

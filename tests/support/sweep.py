@@ -116,7 +116,8 @@ def _wait(child: int) -> int | None:
 EXHAUSTED = {
     "open": "EMFILE", "memfd_create": "ENFILE", "dup": "EMFILE", "duplicate_from": "EMFILE",
     "pidfd_open": "EMFILE", "pidfd_getfd": "EMFILE",
-    "reopen": "EMFILE", "map_view": "ENOMEM",
+    "reopen": "EMFILE", "map_view": "ENOMEM", "create_body": "EMFILE", "finish_body": "ENOSPC",
+    "publish": "EMFILE", "link_body": "ENOSPC",
     "listdir": "EMFILE", "fcntl": "EMFILE", "mmap": "ENOMEM", "mprotect": "ENOMEM", "madvise": "ENOMEM",
     "mbind": "ENOMEM", "ftruncate": "ENOSPC", "fallocate": "ENOSPC", "pwrite": "ENOSPC", "write": "ENOSPC",
     "setxattr": "ENOSPC", "link": "ENOSPC", "mkdir": "ENOSPC", "fsync": "EDQUOT", "flock": "ENOLCK",

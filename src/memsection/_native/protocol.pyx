@@ -146,6 +146,14 @@ cdef int _checked(int result) except -1:
     return result
 
 
+cdef int _checked_by_path(int result, int fd) except -1:
+    """The same for a step that goes by the path of a descriptor; the failure tells that it is absent."""
+    if result == -ENOENT:
+        set_errno(ENOENT)
+        PyErr_SetFromErrnoWithFilenameObject(OSError, f"/proc/self/fd/{fd}")
+    return _checked(result)
+
+
 cdef int _noted(int fd) except -1:
     """A new descriptor, noted; OSError for a negative errno."""
     note_fd(_checked(fd))
@@ -170,10 +178,7 @@ def layout():
 
 def reopen(int fd, bint writable):
     """A new description of what a descriptor means, for reading or for both (R2)."""
-    cdef int opened = ms_description_reopen(fd, writable)
-    if opened < 0:
-        set_errno(-opened)
-        PyErr_SetFromErrnoWithFilenameObject(OSError, f"/proc/self/fd/{fd}")
+    cdef int opened = _checked_by_path(ms_description_reopen(fd, writable), fd)
     note_fd(opened)
     return opened
 
@@ -237,7 +242,7 @@ cdef tuple _finish(int fd, uint64_t size, bytes area, size_t header_at, uint64_t
     plan.page_at, plan.at = header_at, at
     plan.name, plan.name_length = PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)
     plan.size, plan.pid, plan.uid, plan.mode, plan.flags = size, pid, uid, mode, flags
-    _checked(ms_body_finish(fd, &plan, &made))
+    _checked_by_path(ms_body_finish(fd, &plan, &made), fd)
     if made.fd != fd:
         forget_fd(fd)
         note_fd(made.fd)
@@ -322,7 +327,7 @@ def make_locator(int directory, uint32_t kind, uint64_t device, uint64_t inode,
 
 def link(int fd, int directory, bytes file not None):
     """Give a file without a name this one (N2)."""
-    _checked(ms_name_link(fd, directory, file))
+    _checked_by_path(ms_name_link(fd, directory, file), fd)
 
 
 def publish(int directory, bytes file not None, uint32_t kind, uint64_t device, uint64_t inode,
@@ -337,7 +342,7 @@ def publish(int directory, bytes file not None, uint32_t kind, uint64_t device, 
     failure = ms_name_link(locator, directory, file)
     if failure:
         close_fd(locator)
-        _checked(failure)
+        _checked_by_path(failure, locator)
     return locator
 
 

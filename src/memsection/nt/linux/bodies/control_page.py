@@ -86,6 +86,25 @@ class Draft:
             self.spill_pages = -(-(text + 2 * self.room) // PAGE_SIZE)
         self.area_pages = bitmap_pages + self.spill_pages + 1
 
+    def area(self, kind: int, protection: int, attributes: int, size: int) -> tuple[bytes, int]:
+        """The area of an object that is not a file's, and where in it the control page begins.
+
+        Who made it and when is for the step that writes it to say.
+        """
+        if self.spill_pages:
+            at = (0, 2 * self.room, 2 * self.room + len(self.name))
+            text = self.descriptor.ljust(2 * self.room, b"\0") + self.name + self.path
+            begin = text.ljust(self.spill_pages * PAGE_SIZE, b"\0")
+        else:
+            at = (_DESCRIPTOR_AT, _TEXT_AT, _TEXT_AT + len(self.name))
+            begin = b""
+        page = self._header(kind, 0, protection, attributes, size, (0, 0), (0, 0), at)
+        if not self.spill_pages:
+            page = page.ljust(_DESCRIPTOR_AT, b"\0") + self.descriptor
+            if self.name or self.path:
+                page = page.ljust(_TEXT_AT, b"\0") + self.name + self.path
+        return begin + page, len(begin)
+
     def write(self, fd: int, data_size: int, kind: int, flags: int, protection: int, attributes: int, size: int,
               file_identity: tuple[int, int], creator: tuple[int, int], state: bytes) -> None:
         """Write the area to a body that has just been made."""
@@ -129,8 +148,8 @@ def corrupt(what: str) -> NtError:
     return NtError(st.FILE_CORRUPT_ERROR, detail=f"the object's control page is damaged: {what}")
 
 
-def read(fd: int, body_size: int) -> Facts:
-    """The facts of a body of this size.
+def read(fd: int, body_size: int, written: bytes = b"") -> Facts:
+    """The facts of a body of this size, whose control page was just ``written`` or is read.
 
     Raises:
         NtError: FILE_CORRUPT_ERROR with what is wrong; OSError goes through.
@@ -139,7 +158,7 @@ def read(fd: int, body_size: int) -> Facts:
     if last < 0 or body_size % PAGE_SIZE:
         raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"it has {body_size} bytes, which no object of this library has")
     for attempt in range(4):
-        page = sys_.pread(fd, _HEAD_READ, last)
+        page = written or sys_.pread(fd, _HEAD_READ, last)
         if len(page) < HEADER.size or page[:8] != MAGIC:
             raise corrupt("it does not begin with the magic number")
         facts = Facts()

@@ -36,11 +36,19 @@ def reserve(fd: int, offset: int, size: int, where: str = commit.MEMORY, *, whol
     try:
         sys_.fallocate(fd, offset, size)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.ENOMEM):
-            raise
+        tell_shortage(error, size, where)
+        raise
+
+
+def tell_shortage(error: OSError, size: int, where: str) -> None:
+    """Raise what stands against reserving so much, where that is why a call failed."""
+    if error.errno == errno.EFBIG:
+        commit.require(size)  # which limit that was (RLIMIT_FSIZE), and what to do
+    if error.errno in (errno.ENOSPC, errno.ENOMEM):
         commit.require(size, where)
-        raise NtError(st.COMMITMENT_LIMIT, detail=f"asked for {commit.amount(size)}, which could not be had from {where} "
-                                                  "although it seemed to be free: somebody else was faster") from None
+        raise NtError(st.COMMITMENT_LIMIT, detail=(
+            f"asked for {commit.amount(size)}, which could not be had from {where} although it "
+            "seemed to be free: somebody else was faster")) from None
 
 
 def _take_huge_pages(fd: int, size: int) -> None:

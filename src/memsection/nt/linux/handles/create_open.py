@@ -22,7 +22,7 @@ from memsection.nt.linux.bodies.position import position
 from memsection.nt.linux.handles import at_exit, object_attributes, rights, state, table
 from memsection.nt.linux.handles.record import Handle, LocalObject
 from memsection.nt.linux.names import closing, file_data, find, locators, namespace, sweep, unlink, verify
-from memsection.nt.linux.system import accounts, descriptions
+from memsection.nt.linux.system import accounts
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.tables_lock import lock
 from memsection.vocabulary import access as a
@@ -41,15 +41,16 @@ NAME_BUSY_TIMEOUT_SECONDS = 2.0  #: how long an open waits for somebody who is j
 before_open: list[Callable[[], None]] = []  #: what the floors above do before a name is looked up
 
 
-Built = tuple[int, control_page.Facts, int]  #: body, its facts, data descriptor or -1
-Build = Callable[[namespace.Place | None, permissions.PosixPermissions, bytes], Built]
+#: The body as a handle's descriptor, its facts, the data descriptor or -1, the body's identity.
+Built = tuple[int, control_page.Facts, int, tuple[int, int]]
+Build = Callable[[namespace.Place | None, permissions.PosixPermissions, bytes, bool], Built]
 
 
 def create(kind: ObjectType, access: int, attributes: Any, build: Build) -> tuple[int, Handle]:
     """Create an object, or open the existing one when OBJ_OPENIF says so (NtCreate*).
 
-    ``build`` makes the body: it gets the place and the file_permissions and gives the body's descriptor (open for reading and
-    writing, control page written, nothing locked), its facts and the data descriptor or -1.
+    ``build`` makes the body: it gets the place, the permissions, the security descriptor and whether the
+    handle may only read, and gives the body complete and locked, without a name.
 
     Returns:
         (SUCCESS or OBJECT_NAME_EXISTS, handle).
@@ -148,23 +149,19 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
         access = access & ~a.MAXIMUM_ALLOWED | kind.generic_all
     if access & ~kind.valid:
         raise NtError(st.ACCESS_DENIED, detail=f"no {kind.noun} has the rights {access & ~kind.valid:#x}")
+    read_only = not rights.needs_write(kind, access)  # the creator's rights are the kernel's business too (R2)
     try:
-        fd, facts, data_fd = build(place, file_permissions, descriptor)
+        fd, facts, data_fd, identity = build(place, file_permissions, descriptor, read_only)
     except (NtError, OSError) as failure:
         if not _is_shortage(failure) or not sweep.remove_all_dead():
             raise
-        fd, facts, data_fd = build(place, file_permissions, descriptor)  # with the memory that the dead had
-    descriptions.hold(fd)
-    found = sys_.fstat(fd)
-    if not rights.needs_write(kind, access, facts):  # the creator's own rights are the kernel's business too (R2)
-        fd, stronger = descriptions.reopen(fd, sys_.O_RDONLY), fd
-        sys_.close(stronger)
-        descriptions.hold(fd)
+        # With the memory that the dead had:
+        fd, facts, data_fd, identity = build(place, file_permissions, descriptor, read_only)
     sys_.lseek(fd, position(access, data_fd), 0)
     if place is not None:
         at_exit.arrange_exit_cleanup()
     with lock:
-        obj = LocalObject(kind, (found.st_dev, found.st_ino), facts)
+        obj = LocalObject(kind, identity, facts)
         if place is not None:
             obj.name, obj.directory, obj.place = place.full, place.directory, place
         # It is in the table before it has its name: whoever is interrupted then closes it, and with it the name goes.
@@ -187,12 +184,12 @@ def _is_shortage(failure: NtError | OSError) -> bool:
 
 def _publish(fd: int, obj: LocalObject, place: namespace.Place) -> None:
     """Give a complete body its name (N2): by a locator, or where the body itself is linked without one."""
-    linked = fd
-    if place.directory != "global":
-        linked = obj.locator_fd = sys_.open(".", sys_.O_TMPFILE | sys_.O_RDWR, 0o600, dir_fd=place.dirfd)
-        locators.write_locator(linked, obj.kind.number, (obj.identity[0], obj.identity[1]), place.full, (os.getpid(), fd))
-        descriptions.hold(linked)
-    sys_.link(f"/proc/self/fd/{linked}", place.file, dst_dir_fd=place.dirfd, follow_symlinks=True)
+    if place.directory == "global":
+        sys_.link_body(fd, place.dirfd, place.path)
+        return
+    obj.locator_fd = sys_.publish(
+        place.dirfd, place.path, obj.kind.number, obj.identity[0], obj.identity[1],
+        locators.pid_namespace(), place.name, place.checksum, os.getpid(), fd)
 
 
 def _open_named(kind: ObjectType, access: int | None, place: namespace.Place, flags: int) -> Handle | None:

@@ -7,6 +7,7 @@ import sys
 
 assert sys.platform == "linux"
 
+import os
 import struct
 
 from memsection.nt.linux.system import syscalls as sys_
@@ -35,8 +36,23 @@ class Locator:
 
 
 def pid_namespace() -> int:
-    """The inode of this process's PID namespace: hints of another one mean other processes."""
-    return sys_.stat("/proc/self/ns/pid").st_ino
+    """The inode of this process's PID namespace: hints of another one mean other processes.
+
+    A process never changes its own (pid_namespaces(7)); its child may be born into another.
+    """
+    global _pid_namespace
+    if not _pid_namespace:
+        _pid_namespace = sys_.stat("/proc/self/ns/pid").st_ino
+    return _pid_namespace
+
+
+def _after_fork_in_child() -> None:
+    global _pid_namespace
+    _pid_namespace = 0
+
+
+_pid_namespace = 0
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def write_locator(fd: int, kind: int, identity: tuple[int, int], full: str, hint: tuple[int, int]) -> None:

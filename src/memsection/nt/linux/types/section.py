@@ -86,23 +86,32 @@ def _where(place: namespace.Place | None) -> str:
 
 
 def _memory_builder(size: int, protection: int, kind: int, numa_node: int | None) -> create_open.Build:
-    def build(place: namespace.Place | None, file_permissions: permissions.PosixPermissions,
-              descriptor: bytes) -> create_open.Built:
-        reserved = bool(kind & p.SEC_RESERVE)
-        bitmap_pages = -(-size // p.PAGE_SIZE // (8 * p.PAGE_SIZE)) if reserved else 0
+    def build(place: namespace.Place | None, file_permissions: permissions.PosixPermissions, descriptor: bytes,
+              read_only: bool) -> create_open.Built:
+        is_reserved = bool(kind & p.SEC_RESERVE)
+        bitmap_pages = -(-size // p.PAGE_SIZE // (8 * p.PAGE_SIZE)) if is_reserved else 0
         draft = control_page.Draft(_full(place), "", descriptor, bitmap_pages)
+        area = draft.area(SECTION.number, protection, kind, size)
+        if numa_node is None and (is_reserved or size < commit.SMALL):
+            reserved = 0
+            if not is_reserved:
+                commit.check(size, _where(place))
+                reserved = size + draft.area_pages * p.PAGE_SIZE
+            fd, facts, identity = new_body.create_body(place, size, reserved, draft, area, file_permissions,
+                                                       _where(place), read_only=read_only)
+            return fd, facts, -1, identity
         fd = new_body.make_body(place, size, draft)
         try:
             if numa_node is not None:
                 _bind(fd, size, numa_node)
-            if not reserved:
+            if not is_reserved:
                 reserve.reserve(fd, 0, size, _where(place), whole=numa_node is None)
-            draft.write(fd, size, SECTION.number, 0, protection, kind, size, (0, 0), (os.getpid(), os.geteuid()), b"")
-            new_body.finish_body(fd, place, file_permissions)
-            return fd, new_body.facts_of(fd), -1
         except BaseException:
             sys_.close(fd)
             raise
+        fd, facts, identity = new_body.finish_new_body(fd, place, size, draft, area, file_permissions,
+                                                       read_only=read_only)
+        return fd, facts, -1, identity
 
     return build
 
@@ -119,8 +128,8 @@ def _bind(fd: int, size: int, node: int) -> None:
 
 
 def _large_builder(size: int, protection: int, kind: int, numa_node: int | None) -> create_open.Build:
-    def build(place: namespace.Place | None, file_permissions: permissions.PosixPermissions,
-              descriptor: bytes) -> create_open.Built:
+    def build(place: namespace.Place | None, file_permissions: permissions.PosixPermissions, descriptor: bytes,
+              read_only: bool) -> create_open.Built:
         if place is not None and place.directory == "global":
             raise NtError(st.NOT_ON_THIS_SYSTEM, detail="large pages are for unnamed and Local objects on this system")
         page = large_page_size()
@@ -171,10 +180,13 @@ def _body_beside(data: int, place: namespace.Place | None, file_permissions: per
         draft.write(fd, 0, SECTION.number, 0, protection, kind, size, (found.st_dev, found.st_ino),
                     (os.getpid(), os.geteuid()), b"")
         new_body.finish_body(fd, place, permissions.owner_writes_only(file_permissions))
-        return fd, new_body.facts_of(fd), data
+        facts = new_body.facts_of(fd)
     except BaseException:
         sys_.close(fd)
         raise
+    # Who may write the data must not be able to write another file's name into the record (S2).
+    fd, identity = new_body.locked_handle(fd, read_only=True)
+    return fd, facts, data, identity
 
 
 def _file_builder(source: Handle, access: int, size: int, protection: int, kind: int) -> create_open.Build:
@@ -202,8 +214,8 @@ def _file_builder(source: Handle, access: int, size: int, protection: int, kind:
     writable = p.writable(protection) and bool(
         SECTION.specific(access) & (a.SECTION_MAP_WRITE | a.SECTION_EXTEND_SIZE | a.MAXIMUM_ALLOWED))
 
-    def build(place: namespace.Place | None, file_permissions: permissions.PosixPermissions,
-              descriptor: bytes) -> create_open.Built:
+    def build(place: namespace.Place | None, file_permissions: permissions.PosixPermissions, descriptor: bytes,
+              read_only: bool) -> create_open.Built:
         data = _data_description(source, writable=writable)
         try:
             file_locks.hold_section(data)

@@ -78,7 +78,7 @@ def create(kind: ObjectType, access: int, attributes: Any, state: bytes,
     prepared: list[sync.State] = []
 
     def build(place: namespace.Place | None, file_permissions: permissions.PosixPermissions,
-              descriptor: bytes) -> create_open.Built:
+              descriptor: bytes, read_only: bool) -> create_open.Built:
         draft = control_page.Draft(place.full if place is not None else "", "", descriptor)
         fd = new_body.make_body(place, 0, draft)
         try:
@@ -88,10 +88,11 @@ def create(kind: ObjectType, access: int, attributes: Any, state: bytes,
             if prepare is not None:
                 prepared[:] = [sync.State(fd, facts.body_size - PAGE_SIZE, CORE_KINDS[kind])]
                 prepare(prepared[0], fd)
-            return fd, facts, -1
         except BaseException:
             sys_.close(fd)
             raise
+        fd, identity = new_body.locked_handle(fd, read_only=read_only)
+        return fd, facts, -1, identity
 
     status, handle = create_open.create(kind, access, attributes, build)
     if status == st.SUCCESS and prepared:
@@ -117,6 +118,7 @@ def state_of(handle: Handle) -> sync.State:
     except OSError as problem:
         if problem.errno in (errno.EMFILE, errno.ENFILE):
             raise  # the service raises the limit and tries again
+        _require_proc(problem, handle)
         raise failure(-(problem.errno or 0), handle.kind, handle.obj.display_name()) from None
     _guard(state, handle, facts)
     handle.obj.state = state
@@ -134,7 +136,15 @@ def claim(state: sync.State, handle: Handle) -> None:
     except OSError as problem:
         if problem.errno in (errno.EMFILE, errno.ENFILE):
             raise  # the service raises the limit and tries again
+        _require_proc(problem, handle)
         raise failure(-(problem.errno or 0), handle.kind, handle.obj.display_name()) from None
+
+
+def _require_proc(problem: OSError, handle: Handle) -> None:
+    """Tell that the core did not find the path by which it opens the body anew."""
+    if problem.errno == errno.ENOENT:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT),
+                                f"/proc/self/fd/{handle.fd}") from None
 
 
 def _guard(state: sync.State, handle: Handle, facts: control_page.Facts) -> None:
