@@ -25,7 +25,8 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "memsection.api.handle": (
         "socket", "subprocess", "warnings",
         *(f"memsection.api.{name}" for name in (
-            "event", "mutex", "passing", "process", "section", "security", "semaphore", "transit", "view", "wait"))),
+            "event", "mutex", "passing", "process", "section", "security", "semaphore", "staged", "transit",
+            "view", "wait"))),
     "memsection.content.layouts": ("memsection.arrays",),
     "memsection.records": ("numpy",),
     "memsection.compat.shareable_list": ("memsection.compat.shared_memory",),
