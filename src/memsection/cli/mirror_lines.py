@@ -27,10 +27,16 @@ Row = tuple[str, str, int, int, int, float | None]  #: name, state, sequence, sn
 
 @contextmanager
 def ended_by_a_signal() -> Iterator[threading.Event]:
-    """An event that Ctrl-C and SIGTERM set, so that everything is closed in order."""
+    """An event that Ctrl-C and SIGTERM set, so that everything is closed in order.
+
+    Raises:
+        KeyboardInterrupt: After the block, if it was Ctrl-C: the exit status says so.
+    """
     end = threading.Event()
+    told: list[int] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
+        told.append(number)
         end.set()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -39,6 +45,8 @@ def ended_by_a_signal() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+    if signal.SIGINT in told:
+        raise KeyboardInterrupt
 
 
 def show(rows: Callable[[], list[Row]], end: threading.Event) -> None:

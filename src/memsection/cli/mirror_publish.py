@@ -28,7 +28,7 @@ def publish(
     from memsection import mirror
 
     settings = mirror.Network.from_file(network)
-    with ExitStack() as stack, ended_by_a_signal() as end:
+    with ended_by_a_signal() as end, ExitStack() as stack:
         publications = [
             stack.enter_context(mirror.publish(name, network=settings, interval=interval))
             for name in names

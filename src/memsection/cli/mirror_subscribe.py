@@ -32,7 +32,7 @@ def subscribe(
     if name is not None and len(keys) > 1:
         raise typer.BadParameter("--as names one replica; subscribe to the others by themselves")
     settings = mirror.Network.from_file(network)
-    with ExitStack() as stack, ended_by_a_signal() as end:
+    with ended_by_a_signal() as end, ExitStack() as stack:
         replicas = [
             stack.enter_context(mirror.subscribe(key, network=settings, name=name, max_age=max_age))
             for key in keys
