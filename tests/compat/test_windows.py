@@ -153,7 +153,8 @@ def test_every_function_of_the_faces_is_there() -> None:
 
 #: What C programs have as buffers that are only values here: access lists as they are searched, accounts, well-known SIDs.
 NOT_YET = {"AddAccessAllowedAceEx", "AddAccessDeniedAceEx", "AddAuditAccessAceEx", "AllocateAndInitializeSid",
-           "CreateWellKnownSid", "GetAce", "GetAclInformation", "GetNamedSecurityInfo", "GetSecurityDescriptorControl",
+           "CreateWellKnownSid", "GetAce", "GetAclInformation", "GetFileInformationByHandle",
+           "GetNamedSecurityInfo", "GetSecurityDescriptorControl",
            "GetSecurityDescriptorSacl", "GetSidIdentifierAuthority", "GetSidSubAuthority", "GetSidSubAuthorityCount",
            "IsValidAcl", "IsWellKnownSid", "LookupAccountName", "LookupAccountSid", "LookupPrivilegeName", "MakeAbsoluteSD",
            "MakeSelfRelativeSD", "SetEntriesInAcl", "SetNamedSecurityInfo", "SetSecurityDescriptorControl",

@@ -48,6 +48,9 @@ OTHERS: dict[str, Deviation] = {
         "ReadFile, WriteFile with OVERLAPPED", "may go on after the call has returned",
         "done when the call returns, on every system; the offset counts", "",
         "what a transfer writes into would have to outlive a Python call"),
+    "test_linux_does_not_tell_when_a_file_was_created": Deviation(
+        "GetFileInformationByHandle", "tells when the file was created", "ftCreationTime is 0", "",
+        "stat(2) does not tell it; 0 is what Windows gives for a file system that keeps none"),
     "test_share_modes_do_not_bind_other_programs": Deviation(
         "CreateFile with a share mode", "holds against every program", "holds among users of this library", "",
         "locks of Linux are advisory; the kernel drops them when a process dies"),

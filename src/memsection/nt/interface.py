@@ -330,6 +330,18 @@ class Kernel(Protocol):
         """NtFlushBuffersFile."""
         ...
 
+    def query_file_type(self, file: int, /) -> int:
+        """GetFileType: FILE_TYPE_DISK, FILE_TYPE_CHAR or FILE_TYPE_PIPE.  Needs no right."""
+        ...
+
+    def query_file_information(self, file: int, /) -> s.FileInformation:
+        """GetFileInformationByHandle.  Rights: FILE_READ_ATTRIBUTES.  INVALID_DEVICE_REQUEST for what is no disk file."""
+        ...
+
+    def delete_file(self, path: str) -> None:
+        """DeleteFile.  SHARING_VIOLATION, CANNOT_DELETE (read-only, or a section of it is in use), FILE_IS_A_DIRECTORY."""
+        ...
+
     # ------------------------------------------------------------------ synchronisation
 
     def create_mutant(self, access: int, attributes: Attributes, initial_owner: bool) -> tuple[int, int]:

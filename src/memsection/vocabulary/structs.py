@@ -36,6 +36,9 @@ WAIT_ANY = 1  #: WAIT_TYPE
 FILE_SHARE_READ = 0x1
 FILE_SHARE_WRITE = 0x2
 FILE_SHARE_DELETE = 0x4
+FILE_ATTRIBUTE_READONLY = 0x1
+FILE_ATTRIBUTE_NORMAL = 0x80
+FILE_TYPE_UNKNOWN, FILE_TYPE_DISK, FILE_TYPE_CHAR, FILE_TYPE_PIPE = range(4)
 FILE_SUPERSEDE = 0
 FILE_OPEN = 1
 FILE_CREATE = 2
@@ -78,6 +81,20 @@ class SectionBasicInformation:
     BaseAddress: int
     Attributes: int
     Size: int
+
+
+@record(frozen=True, slots=True)
+class FileInformation:
+    """What GetFileInformationByHandle tells; times are 100 ns units since 1601, 0 for one that is not kept."""
+
+    attributes: int
+    creation_time: int
+    last_access_time: int
+    last_write_time: int
+    volume: int  #: serial number of the volume
+    size: int
+    links: int
+    index: int  #: what the file is known by in its volume
 
 
 @record(frozen=True, slots=True)

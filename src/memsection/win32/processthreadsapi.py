@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from threading import get_native_id
 
 from memsection.nt import kernel
 from memsection.vocabulary import status as st
@@ -14,7 +15,8 @@ from memsection.win32.shellapi import CommandLineToArgv
 from memsection.win32.winbase import STARTF_USESTDHANDLES, STILL_ACTIVE
 
 __all__ = ["PROCESS_INFORMATION", "STARTUPINFO", "CreateProcess", "GetCurrentProcess", "GetCurrentProcessId",
-           "GetExitCodeProcess", "GetProcessId", "OpenProcess", "OpenProcessToken", "TerminateProcess"]
+           "GetCurrentThreadId", "GetExitCodeProcess", "GetProcessId", "OpenProcess", "OpenProcessToken",
+           "TerminateProcess"]
 
 PROCESS_INFORMATION = s.StartedProcess
 
@@ -70,6 +72,18 @@ def GetCurrentProcessId() -> int:
         Nothing.
     """
     return kernel.current_process_id()
+
+
+def GetCurrentThreadId() -> int:
+    """The id of the calling thread: what the system calls it, as in ``threading.get_native_id``.
+
+    Rights:
+        None.
+
+    Raises:
+        Nothing.
+    """
+    return get_native_id()
 
 
 @windows

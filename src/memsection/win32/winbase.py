@@ -2,6 +2,7 @@
 """Constants of winbase.h and its kin: file flags, views, waits, creation flags of processes, standard handles."""
 
 from memsection.vocabulary import access as _a
+from memsection.vocabulary import structs as _s
 
 INVALID_HANDLE_VALUE = -1
 NULL = 0
@@ -24,6 +25,10 @@ FILE_FLAG_BACKUP_SEMANTICS = 0x02000000
 FILE_BEGIN = 0
 FILE_CURRENT = 1
 FILE_END = 2
+FILE_TYPE_UNKNOWN = _s.FILE_TYPE_UNKNOWN
+FILE_TYPE_DISK = _s.FILE_TYPE_DISK
+FILE_TYPE_CHAR = _s.FILE_TYPE_CHAR
+FILE_TYPE_PIPE = _s.FILE_TYPE_PIPE
 
 # MapViewOfFile (memoryapi.h).
 FILE_MAP_COPY = 0x00000001

@@ -38,6 +38,13 @@ def test_overlapped_transfers_are_done_when_the_call_returns(tmp_path: Path) -> 
     win32.CloseHandle(file)
 
 
+@pytest.mark.linux_only("Windows tells when a file was created")
+def test_linux_does_not_tell_when_a_file_was_created(tmp_path: Path) -> None:
+    file = win32.CreateFile(tmp_path / "new", BOTH, 0, None, win32.CREATE_NEW)
+    assert win32.GetFileInformationByHandle(file).ftCreationTime == 0
+    win32.CloseHandle(file)
+
+
 @pytest.mark.linux_only("Windows keeps share modes against everybody")
 def test_share_modes_do_not_bind_other_programs(tmp_path: Path) -> None:
     path = tmp_path / "mine"

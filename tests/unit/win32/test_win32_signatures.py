@@ -15,7 +15,7 @@ import pytest
 
 from memsection import win32
 
-HEADERS = ("accounts", "aclapi", "errhandlingapi", "fileapi", "handleapi", "memoryapi", "processenv",
+HEADERS = ("accounts", "aclapi", "errhandlingapi", "fileapi", "fileapi_query", "handleapi", "memoryapi", "processenv",
            "processthreadsapi", "sddl", "securitybaseapi", "securitybaseapi_query", "shellapi", "synchapi",
            "sysinfoapi")
 FUNCTIONS = {name: function for header in HEADERS

@@ -181,6 +181,8 @@ KERNEL32 = _declared("""
     BOOL SetEndOfFile(HANDLE)
     DWORD GetFileSize(HANDLE, PVOID)
     BOOL GetFileSizeEx(HANDLE, out LARGE_INTEGER)
+    LENGTH GetFileType(HANDLE)
+    BOOL DeleteFileW(LPCWSTR)
     DWORD SetFilePointer(HANDLE, LONG, PVOID, DWORD)
     BOOL SetFilePointerEx(HANDLE, LARGE_INTEGER, opt out LARGE_INTEGER, DWORD)
     HANDLE GetStdHandle(DWORD)

@@ -96,6 +96,25 @@ class Files:
     def flush_file(self, file: int) -> None:
         ntdll.call("NtFlushBuffersFile", file, ctypes.byref(n.IoStatusBlock()))
 
+    def query_file_type(self, file: int) -> int:
+        ctypes.set_last_error(0)
+        kind = ntdll.GetFileType(file)
+        if kind == s.FILE_TYPE_UNKNOWN and ctypes.get_last_error():
+            raise ntdll.last_error("GetFileType")
+        return int(kind)
+
+    def query_file_information(self, file: int) -> s.FileInformation:
+        info = n.ByHandleFileInformation()
+        if not ntdll.GetFileInformationByHandle(file, ctypes.byref(info)):
+            raise ntdll.last_error("GetFileInformationByHandle")
+        return s.FileInformation(info.FileAttributes, info.CreationTime, info.LastAccessTime, info.LastWriteTime,
+                                 info.VolumeSerialNumber, info.FileSizeHigh << 32 | info.FileSizeLow,
+                                 info.NumberOfLinks, info.FileIndexHigh << 32 | info.FileIndexLow)
+
+    def delete_file(self, path: str) -> None:
+        if not ntdll.DeleteFile(path):
+            raise ntdll.last_error("DeleteFile", path)
+
     @staticmethod
     def _set(file: int, number: int, information: int) -> None:
         value, io = n.LARGE(number), n.IoStatusBlock()

@@ -120,6 +120,7 @@ _WORDS = {
     "NtQueryInformationProcess": "query process", "NtOpenProcessToken": "open token",
     "NtAdjustPrivilegesToken": "adjust privileges", "NtWaitForSingleObject": "wait",
     "NtWaitForMultipleObjects": "wait", "NtSignalAndWaitForSingleObject": "signal and wait",
+    "GetFileType": "query file type", "GetFileInformationByHandle": "query file", "DeleteFile": "delete file",
     "LookupPrivilegeValue": "look up privilege", "LookupAccountName": "look up account",
 }
 
@@ -164,14 +165,19 @@ ProcessIdToSessionId = _outside(_kernel32, "ProcessIdToSessionId", w.BOOL, w.DWO
 # A process that the console and the loader know of is made by kernel32 alone.
 CreateProcess = _outside(_kernel32, "CreateProcessW", w.BOOL, w.LPCWSTR, _P, _P, _P, w.BOOL, w.DWORD, _P, w.LPCWSTR,
                          ctypes.POINTER(n.StartupInfo), ctypes.POINTER(n.ProcessInformation))
+# Files as kernel32 puts them together: four queries in one, and the removal of a name as this Windows does it.
+GetFileType = _outside(_kernel32, "GetFileType", w.DWORD, _H)
+GetFileInformationByHandle = _outside(_kernel32, "GetFileInformationByHandle", w.BOOL, _H, _P)
+DeleteFile = _outside(_kernel32, "DeleteFileW", w.BOOL, w.LPCWSTR)
 # Names of accounts and privileges are kept by the local security authority, not by the kernel.
 LookupAccountName = _outside(_advapi32, "LookupAccountNameW", w.BOOL, w.LPCWSTR, w.LPCWSTR, _P, _P, _P, _P, _P)
 LookupAccountSid = _outside(_advapi32, "LookupAccountSidW", w.BOOL, w.LPCWSTR, _P, _P, _P, _P, _P, _P)
 LookupPrivilegeValue = _outside(_advapi32, "LookupPrivilegeValueW", w.BOOL, w.LPCWSTR, w.LPCWSTR, _P)
 
 #: Win32 errors that the functions above give, back to statuses (the inverse of RtlNtStatusToDosError where it matters).
-_STATUSES = {2: st.OBJECT_NAME_NOT_FOUND, 3: st.OBJECT_PATH_NOT_FOUND, 5: st.ACCESS_DENIED, 6: st.INVALID_HANDLE,
-             8: st.NO_MEMORY, 87: st.INVALID_PARAMETER, 123: st.OBJECT_NAME_INVALID, 193: st.INVALID_IMAGE_FORMAT,
+_STATUSES = {1: st.INVALID_DEVICE_REQUEST, 2: st.OBJECT_NAME_NOT_FOUND, 3: st.OBJECT_PATH_NOT_FOUND,
+             5: st.ACCESS_DENIED, 6: st.INVALID_HANDLE, 8: st.NO_MEMORY, 32: st.SHARING_VIOLATION,
+             87: st.INVALID_PARAMETER, 123: st.OBJECT_NAME_INVALID, 193: st.INVALID_IMAGE_FORMAT,
              206: st.NAME_TOO_LONG, 267: st.NOT_A_DIRECTORY, 1313: st.NO_SUCH_PRIVILEGE, 1332: st.NONE_MAPPED,
              1455: st.COMMITMENT_LIMIT}
 

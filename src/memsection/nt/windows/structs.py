@@ -111,6 +111,16 @@ class FileStandardInformation(ctypes.Structure):
                 ("DeletePending", w.BOOLEAN), ("Directory", w.BOOLEAN)]
 
 
+class ByHandleFileInformation(ctypes.Structure):
+    """BY_HANDLE_FILE_INFORMATION; FILETIMEs as two halves, which begin at a multiple of four bytes."""
+
+    _pack_ = 4
+    _fields_ = [("FileAttributes", w.DWORD), ("CreationTime", ctypes.c_uint64), ("LastAccessTime", ctypes.c_uint64),
+                ("LastWriteTime", ctypes.c_uint64), ("VolumeSerialNumber", w.DWORD), ("FileSizeHigh", w.DWORD),
+                ("FileSizeLow", w.DWORD), ("NumberOfLinks", w.DWORD), ("FileIndexHigh", w.DWORD),
+                ("FileIndexLow", w.DWORD)]
+
+
 class EventBasicInformation(ctypes.Structure):
     """EVENT_BASIC_INFORMATION."""
 

@@ -12,7 +12,7 @@ from memsection.nt.linux.services.wrapping import service
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from memsection.vocabulary import structs as s
 
 
 class FileServices:
@@ -74,3 +74,24 @@ class FileServices:
         from memsection.nt.linux.types import file
 
         file.flush(file_handle)
+
+    @service("query file type")
+    def query_file_type(self, file_handle: int) -> int:
+        """GetFileType."""
+        from memsection.nt.linux.types import file_facts
+
+        return file_facts.query_type(file_handle)
+
+    @service("query file")
+    def query_file_information(self, file_handle: int) -> s.FileInformation:
+        """GetFileInformationByHandle."""
+        from memsection.nt.linux.types import file_facts
+
+        return file_facts.query_information(file_handle)
+
+    @service("delete file")
+    def delete_file(self, path: str) -> None:
+        """DeleteFile."""
+        from memsection.nt.linux.types import file_facts
+
+        file_facts.delete(path)

@@ -65,7 +65,7 @@ def create(access: int, path: str, attributes: int, share: int, disposition: int
     try:
         fd, done = _open(granted, path, disposition)
     except OSError as error:
-        raise _refused(error, path) from None
+        raise refused(error, path) from None
     try:
         if descriptor is not None and done == s.FILE_CREATED:
             full = security.assigned(descriptor, accounts.current_token(), FILE)
@@ -133,7 +133,8 @@ def _first(path: str, modes: tuple[int, ...]) -> int:
     return sys_.open(path, modes[-1] | _FLAGS)
 
 
-def _refused(error: OSError, path: str) -> NtError:
+def refused(error: OSError, path: str) -> NtError:
+    """The failure for a path that the system refused."""
     number = error.errno or errno.EIO
     if number == errno.ENOENT and not os.path.isdir(os.path.dirname(os.path.abspath(path))):
         return NtError(st.OBJECT_PATH_NOT_FOUND, name=path, detail="there is no such directory")
