@@ -9,7 +9,6 @@ as some process has the array, or another handle to its section.  Types that are
 from __future__ import annotations
 
 import sys
-import weakref
 from collections.abc import Sequence
 from math import prod
 from multiprocessing.reduction import ForkingPickler
@@ -20,12 +19,13 @@ try:
 except ImportError as failure:  # pragma: no cover - seen by a test in a process without NumPy
     raise ImportError("memsection.arrays needs NumPy: pip install 'memsection[numpy]'") from failure
 
+from memsection.api.operations import whole
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View
 from memsection.content import schema
 from memsection.content.atomics import AT_PLACE, Atomic, guarded
-from memsection.content.endpoint import closed_on_failure, open_section, open_section_async
+from memsection.content.endpoint import close_with, closed_on_failure, open_section, open_section_async, section_over
 from memsection.content.schema import Field, Repeat, Scalar, Struct, Type
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError
@@ -40,8 +40,6 @@ __all__ = ["Array", "create", "dtype_of", "from_section", "open", "open_async", 
 
 Order = Literal["C", "F"]
 
-#: The section of each view that an array lies over.  An entry goes with the view, and the handle with it.
-_sections: weakref.WeakKeyDictionary[View, Section] = weakref.WeakKeyDictionary()
 
 # ---------------------------------------------------------------------- types
 
@@ -112,7 +110,7 @@ class Array(np.ndarray[Any, Any], Atomic):
             None.
         """
         view = _view_under(self)
-        return None if view is None else _sections.get(view)
+        return None if view is None else section_over(view)
 
     def _operate(self, operation: str, arguments: tuple[Any, ...], values: int) -> int:
         return guarded(AT_PLACE[operation], self, *arguments)
@@ -140,8 +138,7 @@ def _over(section: Section, view: View, dtype: np.dtype[Any], shape: tuple[int, 
     """The array over a part of the view, which it keeps; the section's handle is closed with the view."""
     # frombuffer holds the memoryview, and so the memory; ndarray(buffer=view) alone would let go of it.
     memory = np.frombuffer(memoryview(view), np.uint8)
-    _sections[view] = section
-    weakref.finalize(view, section.close)
+    close_with(view, section)
     return np.ndarray.__new__(Array, shape, dtype, memory, offset, strides, order)
 
 
@@ -173,6 +170,7 @@ def _shape(shape: SupportsIndex | Sequence[SupportsIndex]) -> tuple[int, ...]:
 # ---------------------------------------------------------------------- making and opening
 
 
+@whole
 def create(name: str | None, shape: SupportsIndex | Sequence[SupportsIndex], dtype: DTypeLike = float, *,
            order: Order = "C", version: int = 0, exist_ok: bool = False, inheritable: bool = False,
            security: Security | str | bytes | None = None) -> Array:
@@ -207,6 +205,7 @@ def create(name: str | None, shape: SupportsIndex | Sequence[SupportsIndex], dty
     return from_section(section, shape=lengths, dtype=kind, order=order, version=version)
 
 
+@whole
 def put(name: str | None, array: ArrayLike, *, version: int = 0, exist_ok: bool = False, inheritable: bool = False,
         security: Security | str | bytes | None = None) -> Array:
     """Copy an array into a section of its own, complete before anybody can open it.
@@ -242,6 +241,7 @@ def put(name: str | None, array: ArrayLike, *, version: int = 0, exist_ok: bool 
     return found
 
 
+@whole
 def open(name: str, *, access: str = "rw", shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
          dtype: DTypeLike | None = None, order: Order | None = None, version: int | None = None,
          timeout: float | None = 0) -> Array:
@@ -286,6 +286,7 @@ async def open_async(name: str, *, access: str = "rw", shape: SupportsIndex | Se
     return from_section(section, shape=shape, dtype=dtype, order=order, version=version)
 
 
+@whole
 def from_section(section: Section, *, access: str | None = None,
                  shape: SupportsIndex | Sequence[SupportsIndex] | None = None, dtype: DTypeLike | None = None,
                  order: Order | None = None, version: int | None = None) -> Array:
@@ -349,6 +350,7 @@ def _shared(array: Array) -> Any:
                       array.flags.writeable)
 
 
+@whole
 def _rebuild(section: Section, dtype: Any, shape: tuple[int, ...], strides: tuple[int, ...], offset: int,
              writeable: bool) -> Array:
     try:

@@ -11,7 +11,6 @@ Arrow follows offsets in a table as C follows pointers.  Whether whoever can wri
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any, Literal
 
 try:
@@ -20,12 +19,13 @@ try:
 except ImportError as failure:  # pragma: no cover - seen by a test in a process without pyarrow
     raise ImportError("memsection.arrow needs pyarrow: pip install 'memsection[arrow]'") from failure
 
+from memsection.api.operations import whole
 from memsection.api.section import Section
 from memsection.api.security import Security, is_written_by_this_user_alone
 from memsection.content import schema
 from memsection.content.arrow_checked import checked_table
 from memsection.content.arrow_ipc import Stream
-from memsection.content.endpoint import Endpoint, closed_on_failure, open_section, open_section_async
+from memsection.content.endpoint import Endpoint, close_with, closed_on_failure, open_section, open_section_async
 from memsection.vocabulary.access import DELETE, SECTION_MAP_READ, SECTION_QUERY
 from memsection.vocabulary.errors import ArgumentError, CorruptError, ExistsError, NotFoundError
 from memsection.vocabulary.text import shown
@@ -62,7 +62,7 @@ class Shared(Endpoint):
             problem = CorruptError(f"open {section.name!r}: what is in it is no Arrow table: {failure}")
             section.close()
             raise problem from None
-        weakref.finalize(view, section.close)
+        close_with(view, section)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """The same memory in whatever process takes it, or a new copy; through any pickler, as a section's handle travels.
@@ -88,6 +88,7 @@ def _foreign_table_in(memory: Any) -> Any:
     return table
 
 
+@whole
 def put(name: str | None, table: Any, *, version: int = 0, replace: bool = False,
         inheritable: bool = False, security: Security | str | bytes | None = None) -> Shared:
     """Copy a table into a section of its own, complete before anybody can open it.
@@ -207,6 +208,7 @@ def _write(sink: Any, table: Any) -> None:
         writer.write_table(table)
 
 
+@whole
 def open(name: str, *, version: int | None = None, trusted: bool | None = None,
          timeout: float | None = 0, copy: bool = False) -> Shared:
     """Open a table by its name, to read.
@@ -237,6 +239,7 @@ def open(name: str, *, version: int | None = None, trusted: bool | None = None,
     return from_section(section, version=version, trusted=trusted, copy=copy)
 
 
+@whole
 def frame(name: str, library: Literal["pandas", "polars"] = "pandas", *, version: int | None = None,
           timeout: float | None = 0) -> Any:
     """A data frame over a table that is opened by its name.
@@ -285,6 +288,7 @@ async def open_async(name: str, *, version: int | None = None, trusted: bool | N
     return from_section(section, version=version, trusted=trusted, copy=copy)
 
 
+@whole
 def from_section(section: Section, *, version: int | None = None, trusted: bool | None = None,
                  copy: bool = False) -> Shared:
     """The table in a section that came by any other way; the section becomes the table's.
@@ -310,6 +314,7 @@ def from_section(section: Section, *, version: int | None = None, trusted: bool 
     return Shared(section, view, size, trusted=trusted, copy=copy)
 
 
+@whole
 def _rebuild(section: Section, trusted: bool, copy: bool) -> Shared:
     """Unpickle."""
     return from_section(section, trusted=None if trusted else False, copy=copy)

@@ -8,16 +8,16 @@ memory is used is ``_native.seqlock``'s business, and what the bytes of a record
 
 from __future__ import annotations
 
-import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from memsection._native import seqlock
+from memsection.api.operations import whole
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.wait import Changing
 from memsection.content import schema
-from memsection.content.endpoint import Endpoint, closed_on_failure, open_section, open_section_async
+from memsection.content.endpoint import Endpoint, Held, closed_on_failure, open_section, open_section_async
 from memsection.content.layouts import Layout, LayoutText, layout, layout_in
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError, Error, WaitTimeoutError
@@ -276,6 +276,7 @@ def _spec(spec: Spec | int) -> tuple[Layout | None, int]:
     return kind, kind.size
 
 
+@whole
 def create(name: str | None, spec: Spec | int, *, slots: int = seqlock.SLOTS, version: int = 0,
            exist_ok: bool = False, inheritable: bool = False, security: Security | str | bytes | None = None) -> Writer:
     """Make a latest value, of which there is none yet; the caller is its writer.
@@ -326,6 +327,7 @@ def _make(name: str | None, kind: Layout | None, facts: schema.Facts, *, exist_o
         return Writer(section, view, seqlock.Latest(view, writable=True), kind)
 
 
+@whole
 def open(name: str, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None,
          timeout: float | None = 0) -> Any:
     """Open a latest value by its name.
@@ -369,6 +371,7 @@ async def open_async(name: str, spec: Spec | int | None = None, *, write: bool =
     return from_section(section, spec, write=write, version=version)
 
 
+@whole
 def from_section(section: Section, spec: Spec | int | None = None, *, write: bool = False,
                  version: int | None = None) -> Any:
     """The latest value in a section that came by any other way; closing it closes the section.
@@ -403,8 +406,9 @@ def from_section(section: Section, spec: Spec | int | None = None, *, write: boo
         return (Writer if write else Reader)(section, view, lock, asked or found)
 
 
+@whole
 def _rebuild(section: Section, spec: Spec | None, write: bool) -> Any:
     """Unpickle; an argument that a worker got is closed when the worker forgets it."""
     again = from_section(section, spec, write=write)
-    weakref.finalize(again, section.close)
+    again._held = Held(section)
     return again

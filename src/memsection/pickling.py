@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import pickle
 import struct
-import weakref
 from typing import Any
 
+from memsection.api.operations import outside, whole
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View
 from memsection.content import schema
-from memsection.content.endpoint import closed_on_failure
+from memsection.content.endpoint import close_with, closed_on_failure
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
 __all__ = ["THRESHOLD", "dump", "dumps", "load", "loads"]
@@ -48,21 +48,22 @@ class _Parts:
 
     def make(self, name: str | None, *, with_pickle: bool, **options: Any) -> tuple[Section, View]:
         """The section: the pickle where wanted, the table of buffers, the buffers."""
-        whole = self.pickle if with_pickle else b""
-        at = _up(len(whole) + _PART.size * len(self.buffers))
+        body = self.pickle if with_pickle else b""
+        at = _up(len(body) + _PART.size * len(self.buffers))
         table, content = bytearray(), []
         for raw in self.buffers:
             table += _PART.pack(at, raw.nbytes, raw.readonly)
             content.append((at, raw))
             at = _up(at + raw.nbytes)
-        facts: schema.Facts = {"kind": "pickle", "length": len(whole), "buffers": len(self.buffers)}
-        return schema.make(name, at, facts, content=[(0, memoryview(whole + table)), *content], **options)
+        facts: schema.Facts = {"kind": "pickle", "length": len(body), "buffers": len(self.buffers)}
+        return schema.make(name, at, facts, content=[(0, memoryview(body + table)), *content], **options)
 
 
 def _up(at: int) -> int:
     return -(-at // _ALIGN) * _ALIGN
 
 
+@whole
 def _load(section: Section, data: bytes | None, shared: bool) -> Any:
     """Unpickle over a view; the view lives as long as a buffer of it, the handle as long as the view."""
     with closed_on_failure(section):
@@ -71,17 +72,21 @@ def _load(section: Section, data: bytes | None, shared: bool) -> Any:
         if (type(length) is not int or type(count) is not int or length < 0 or count < 0
                 or length + _PART.size * count > size):
             raise CorruptError(f"load {section.name!r}: {str(length)[:20]} bytes, {str(count)[:20]} buffers, in {size}")
-        whole = memoryview(view)
+        memory = memoryview(view)
         buffers: list[Any] = []
         for number in range(count):
-            at, nbytes, readonly = _PART.unpack_from(whole, length + _PART.size * number)
+            at, nbytes, readonly = _PART.unpack_from(memory, length + _PART.size * number)
             if at + nbytes > size:
                 raise CorruptError(f"load {section.name!r}: {nbytes} bytes at {at} in {size}")
-            part = whole[at:at + nbytes]
+            part = memory[at:at + nbytes]
             buffers.append(part.toreadonly() if readonly else part)
-        value = pickle.loads(bytes(whole[:length]) if data is None else data, buffers=buffers)
-    weakref.finalize(view, section.close)
+        value = outside(_loads, bytes(memory[:length]) if data is None else data, buffers)
+    close_with(view, section)
     return value
+
+
+def _loads(data: bytes, buffers: list[Any]) -> Any:
+    return pickle.loads(data, buffers=buffers)
 
 
 def dump(name: str | None, value: Any, *, threshold: int = THRESHOLD, inheritable: bool = False,
@@ -105,7 +110,12 @@ def dump(name: str | None, value: Any, *, threshold: int = THRESHOLD, inheritabl
         ExistsError: The name is taken (FileExistsError).
         CommitError: More memory than there is (MemoryError).
     """
-    section, view = _Parts(value, threshold).make(name, with_pickle=True, inheritable=inheritable, security=security)
+    return _dump(_Parts(value, threshold), name, inheritable=inheritable, security=security)
+
+
+@whole
+def _dump(parts: _Parts, name: str | None, **options: Any) -> Section:
+    section, view = parts.make(name, with_pickle=True, **options)
     view.close()
     return section
 
@@ -147,6 +157,11 @@ def dumps(value: Any, *, threshold: int = THRESHOLD) -> bytes:
     parts = _Parts(value, threshold)
     if not parts.buffers:
         return _PLAIN + parts.pickle
+    return _beside(parts)
+
+
+@whole
+def _beside(parts: _Parts) -> bytes:
     section, view = parts.make(None, with_pickle=False)
     with section:
         view.close()

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import ctypes
 import sys
-import weakref
 from typing import TYPE_CHECKING, Any, SupportsIndex
 
+from memsection.api.operations import whole
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View
 from memsection.content import schema
 from memsection.content.atomics import Atomic, is_signed
-from memsection.content.endpoint import Endpoint, closed_on_failure, open_section, open_section_async
+from memsection.content.endpoint import Endpoint, Held, closed_on_failure, open_section, open_section_async
 from memsection.content.layouts import (
     Layout,
     LayoutText,
@@ -170,6 +170,7 @@ class Records(Endpoint, Atomic):
         return _rebuild, (self.section, self.layout._spec, self._count, self.version)
 
 
+@whole
 def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, exist_ok: bool = False,
            inheritable: bool = False, security: Security | str | bytes | None = None) -> Records:
     """Make records of zeros.
@@ -203,6 +204,7 @@ def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, ex
     return from_section(section, kind, count=count, version=version)
 
 
+@whole
 def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
          version: int | None = None, timeout: float | None = 0) -> Records:
     """Open records by their name.
@@ -244,6 +246,7 @@ async def open_async(name: str, spec: Spec | None = None, *, access: str = "rw",
     return from_section(section, spec, count=count, version=version)
 
 
+@whole
 def from_section(section: Section, spec: Spec | None = None, *, count: int | None = None,
                  version: int | None = None) -> Records:
     """The records in a section that came by any other way; closing them closes it.
@@ -274,8 +277,9 @@ def from_section(section: Section, spec: Spec | None = None, *, count: int | Non
     return Records(section, view, asked or found, number, its_version)
 
 
+@whole
 def _rebuild(section: Section, spec: Spec | None, count: int, version: int) -> Records:
     """Unpickle; an argument that a worker got is closed when the worker forgets it."""
     again = from_section(section, spec, count=count, version=version)
-    weakref.finalize(again, section.close)
+    again._held = Held(section)
     return again

@@ -157,11 +157,14 @@ def by_timer(bench: Bench, operation: Callable[[], object], choose: random.Rando
 
     hits, problems = 0, []
     was = signal.signal(signal.SIGALRM, interrupt)
-    unraisable, sys.unraisablehook = sys.unraisablehook, lambda problem: problems.append(repr(problem.object))
+    # What the handler raises in a finalizer goes nowhere but there.
+    unraisable, sys.unraisablehook = sys.unraisablehook, lambda problem: (
+        None if isinstance(problem.exc_value, Interrupted) else problems.append(repr(problem.object)))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             once(60)
+            bench.settle()
             gc.collect()
             before = holdings(bench.name)
             began = time.perf_counter()

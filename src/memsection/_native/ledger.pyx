@@ -297,6 +297,28 @@ def done(undo, service, *arguments, **options):
     return result
 
 
+@cython.final
+cdef class _Surely:
+    cdef object _function
+    cdef dict __dict__
+
+    def __call__(self, owner, *arguments):
+        return finish(self._function, owner, {}, *arguments)
+
+    def __get__(self, instance, owner):
+        return self if instance is None else _method(self, instance)
+
+
+def surely(function):
+    """Make a function that comes to its end before what interrupts it is raised.
+
+    It is called with a dictionary after the object, and again with the same one: which of its steps are done.
+    """
+    cdef _Surely made = _Surely.__new__(_Surely)
+    made._function = function
+    return update_wrapper(made, function)
+
+
 def outside(function, *arguments):
     """Call a function of the user's in the middle of an operation: what it makes is not undone with that."""
     cdef ms_ledger *mine = ms_ledger_mine()
@@ -417,6 +439,21 @@ def drop_quietly(owner):
         if not sys.is_finalizing():     # then closing might stop half-way; the kernel does it a moment later
             _close_surely(handle)
     return handle != 0
+
+
+def drop_fd(owner):
+    """What a ``__del__`` does with the descriptor of an object: nothing raises in between."""
+    cdef int fd = owner._fd
+    owner._fd = -1
+    if fd >= 0:
+        close_fd(fd)
+
+
+def drop_held(holder):
+    """What a ``__del__`` does with the section that an object keeps open: it is closed, and then ``closed`` is called."""
+    section = getattr(holder, "section", None)
+    if section is not None and drop_quietly(section):
+        holder.closed()
 
 
 # ---------------------------------------------------------------------- system calls that acquire, and that give back

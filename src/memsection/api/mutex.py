@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections import deque
 
 from memsection.api.appearing import opened_async
 from memsection.api.wait import Waitable
 from memsection.nt import kernel, native
-from memsection.nt.owners import outside, undo_here, whole
+from memsection.nt.owners import finish, outside, surely, undo_here, whole
 from memsection.vocabulary import access as a
 from memsection.vocabulary import log, object_types
 from memsection.vocabulary import status as st
@@ -23,8 +24,8 @@ from memsection.vocabulary.errors import AbandonedMutexError, NtError, public_er
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable
-    from typing import Self
+    from collections.abc import Callable, Iterator
+    from typing import Any, Self
 
     from memsection.api.security import Security
     from memsection.vocabulary import structs as s
@@ -280,19 +281,25 @@ class Mutex(Waitable):
     async def __aenter__(self) -> Self:
         """Take it for this task: other tasks of the loop, which are the same thread, wait as well."""
         turn = self._turn()
-        await turn.begin()
+        depth = turn.depth()
         try:
+            await turn.begin()
             await self.wait_async()
+            return self  # without a call after it was taken, in which a signal handler could raise
         except BaseException:
-            turn.end()
+            finish(turn.end, depth)
             raise
-        return self
 
-    async def __aexit__(self, *_: object) -> None:
-        try:
+    @surely
+    def __aexit__(self, steps: dict[str, int], *_: object) -> _Done:
+        turn = self._turn()
+        if "depth" not in steps:
+            steps["depth"] = turn.depth()
+        if "released" not in steps:
+            steps["released"] = True  # and then nothing raises before the call
             self.release()
-        finally:
-            self._turn().end()
+        turn.end(steps["depth"] - 1)
+        return _DONE
 
     def _turn(self) -> _Turn:
         import asyncio
@@ -302,30 +309,76 @@ class Mutex(Waitable):
         return self._turns.of(asyncio.get_running_loop())
 
 
+class _Done:
+    """What can be awaited, and has happened."""
+
+    def __await__(self) -> Iterator[None]:
+        return iter(())
+
+
+_DONE = _Done()
+
+
 class _Turn:
-    """Which task of one loop has the mutex, and how often."""
+    """Which task of one loop has the mutex, and how often.
+
+    What says so is set by single assignments, and no lock is held in between: a signal handler may raise anywhere.
+    """
 
     def __init__(self) -> None:
+        self._has: tuple[asyncio.Task[Any], int] | None = None
+        self._waiters: deque[asyncio.Future[None]] = deque()
+
+    def depth(self) -> int:
+        """How often the current task has it."""
         import asyncio
 
-        self._lock = asyncio.Lock()
-        self._task: asyncio.Task[object] | None = None
-        self._depth = 0
+        has = self._has
+        return has[1] if has is not None and has[0] is asyncio.current_task() else 0
 
     async def begin(self) -> None:
+        """Have it, or have it once more, as soon as no other task does that has it or came before."""
         import asyncio
 
         task = asyncio.current_task()
-        if self._task is not task:
-            await self._lock.acquire()
-            self._task = task
-        self._depth += 1
+        assert task is not None
+        depth = self.depth()
+        if depth or (self._has is None and not self._waiters):
+            self._has = task, depth + 1
+            return
+        waiter = asyncio.get_running_loop().create_future()
+        try:
+            self._waiters.append(waiter)
+            await waiter
+            self._has = task, 1
+            self._waiters.remove(waiter)
+        except BaseException:
+            finish(self._leave, waiter)
+            raise
 
-    def end(self) -> None:
-        self._depth -= 1
-        if not self._depth:
-            self._task = None
-            self._lock.release()
+    def _leave(self, waiter: asyncio.Future[None]) -> None:
+        """Wait no longer; if it was this one's turn it is the next one's."""
+        if waiter in self._waiters:
+            self._waiters.remove(waiter)
+        self._wake()
+
+    def end(self, depth: int) -> None:
+        """Have it so often again as before: not at all with 0.  Again is harmless."""
+        import asyncio
+
+        has = self._has
+        if has is None or has[0] is not asyncio.current_task():
+            self._wake()
+        elif depth > 0:
+            self._has = has[0], depth
+        else:
+            self._has = None
+            self._wake()
+
+    def _wake(self) -> None:
+        """If nobody has it, the first one that waits does next."""
+        if self._has is None and self._waiters and not self._waiters[0].done():
+            self._waiters[0].set_result(None)
 
 
 class _Turns:

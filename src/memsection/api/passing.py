@@ -77,6 +77,7 @@ class Passable(Handle):
 # ---------------------------------------------------------------------- pickling
 
 
+@whole
 def _reduce(owner: Passable) -> tuple[Any, ...]:
     """To a process that is being started a part of the start, to all others a duplicate in transit."""
     handle = owner.handle

@@ -17,15 +17,15 @@ import time
 
 from memsection.api.handle import after_close
 from memsection.nt import kernel
-from memsection.nt.owners import undo_here
+from memsection.nt.owners import done, drop_quietly, own, settled, undo_here, whole
 from memsection.vocabulary import access as a
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public_error
 
-#: The duplicates of this process that are on their way: slot to handle, the oldest first.
-in_transit: dict[int, int] = {}
+#: The duplicates of this process that are on their way, by slot, the oldest first.
+in_transit: dict[int, Sent] = {}
 
 _NOTES_SIZE = 1 << 16
 _NOTES_ACCESS = a.SECTION_QUERY | a.SECTION_MAP_READ | a.SECTION_MAP_WRITE
@@ -66,6 +66,9 @@ def take(pid: int, handle: int, notes_handle: int, secret: bytes, slot: int, tok
         problem = public_error(failure)
         if not isinstance(problem, (HandleError, ArgumentError)):  # no such process, or it has no such notes any more
             raise problem from None
+    finally:
+        if in_transit:
+            close_collected()  # an occasion for what this process sent itself
     return 0
 
 
@@ -99,8 +102,18 @@ def _take_away(process: int, pid: int, handle: int) -> int:
     return kernel.duplicate_object(process, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS)
 
 
-def _duplicate(handle: int) -> int:
-    return kernel.duplicate_object(s.CURRENT_PROCESS, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS)
+class Sent:
+    """A duplicate in transit, which is closed with this object."""
+
+    __slots__ = ("_handle",)
+    _handle: int
+    __del__ = drop_quietly  # native: whatever raises between two bytecodes, it is closed
+
+
+def _duplicate(handle: int) -> Sent:
+    sent = Sent()
+    own(sent, kernel.duplicate_object(s.CURRENT_PROCESS, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS))
+    return sent
 
 
 def _is_anybody_there() -> bool:
@@ -128,7 +141,7 @@ class Transit:
     """The duplicates of this process that are on their way, and the notes of receivers on what they took."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may send something while its thread does
         self._notes_handle = 0  # a handle, so that nothing is left to the collector
         self._notes = memoryview(b"")
         self._secret = b""
@@ -140,48 +153,75 @@ class Transit:
 
     def put(self, handle: int) -> tuple[int, int, int, bytes, int, int]:
         """Duplicate a handle for whoever takes it: process id, duplicate, notes, secret, slot, token."""
-        with self._lock:
-            self.make_notes()
-            self._sweep()
-            if len(self._sent) == _SLOTS:
-                self._let_go(next(iter(self._sent)))  # the oldest one
-            try:
-                duplicate = _duplicate(handle)
-            except NtError as failure:
-                if failure.status != st.TOO_MANY_OPENED_FILES or not self._sent:
-                    raise
-                self._let_go(next(iter(self._sent)))
-                duplicate = _duplicate(handle)
-            self._token += 1
-            slot = self._token % _SLOTS
-            while slot in self._sent:
-                slot = (slot + 1) % _SLOTS
-            struct.pack_into("=Q", self._notes, _SECRET + 8 * slot, self._token)
-            after_close.add(self.close_collected)
-            self._sent[slot] = duplicate
-            self._since[slot] = time.monotonic(), _is_anybody_there()
-            return self._pid, duplicate, self._notes_handle, self._secret, slot, self._token
+        return done(self._take_back, self._put, handle)
 
+    @whole
+    def _put(self, handle: int) -> tuple[int, int, int, bytes, int, int]:
+        slot, sent = -1, None
+        try:
+            with self._lock:
+                self.make_notes()
+                self._sweep()
+                if len(self._sent) == _SLOTS:
+                    self._let_go(next(iter(self._sent)))  # the oldest one
+                try:
+                    sent = _duplicate(handle)
+                except NtError as failure:
+                    if failure.status != st.TOO_MANY_OPENED_FILES or not self._sent:
+                        raise
+                    self._let_go(next(iter(self._sent)))
+                    sent = _duplicate(handle)
+                self._token += 1
+                token, since = self._token, (time.monotonic(), _is_anybody_there())
+                slot = token % _SLOTS
+                after_close.add(self.close_collected)
+                while self._sent.setdefault(slot, sent) is not sent:
+                    slot = (slot + 1) % _SLOTS
+                struct.pack_into("=Q", self._notes, _SECRET + 8 * slot, token)
+                self._since[slot] = since
+                return self._pid, sent._handle, self._notes_handle, self._secret, slot, token
+        except BaseException:
+            if sent is not None and self._sent.get(slot) is sent:
+                self._let_go(slot)
+            raise
+
+    def _take_back(self, asked: object, result: tuple[int, int, int, bytes, int, int]) -> None:
+        """The operation that sent this has failed: nobody will get it."""
+        _, duplicate, _, _, slot, token = result
+        sent = self._sent.get(slot)
+        if sent is not None and sent._handle == duplicate and self._note(slot) in (0, token):
+            self._let_go(slot)
+
+    def _note(self, slot: int) -> int:
+        """The token of what is in this slot; 0 when its receiver has it."""
+        return int(struct.unpack_from("=Q", self._notes, _SECRET + 8 * slot)[0])
+
+    @settled
     def make_notes(self) -> None:
+        """Make the section where receivers note what they took, once.
+
+        The lock does not keep a signal handler of the same thread from doing it in between: the first one stays.
+        """
         if self._notes_handle:
             return
         _, section = kernel.create_section(_NOTES_ACCESS, None, _NOTES_SIZE, p.PAGE_READWRITE, p.SEC_COMMIT, 0)
         try:
-            self._notes = _map_notes(section)
+            notes = _map_notes(section)
         except BaseException:
             undo_here(kernel.close, section)
             raise
-        self._notes_handle = section
-        self._secret = os.urandom(_SECRET)
-        self._notes[:_SECRET] = self._secret
-        self._token = int.from_bytes(os.urandom(6), "little")
-        self._pid = os.getpid()
+        secret, token, pid = os.urandom(_SECRET), int.from_bytes(os.urandom(6), "little"), os.getpid()
+        notes[:_SECRET] = secret
         process = sys.modules.get("multiprocessing.process")
         if process is not None and process.parent_process() is not None:
             # A child: what it puts into a queue last should arrive.  Queues are flushed at priority -5.
             from multiprocessing.util import Finalize
 
             Finalize(None, self._wait, exitpriority=-20)
+        if self._notes_handle:
+            kernel.close(section)
+            return
+        self._notes, self._secret, self._token, self._pid, self._notes_handle = notes, secret, token, pid, section
 
     def _sweep(self) -> None:
         """Close what was taken, and what nobody will take any more."""
@@ -191,7 +231,7 @@ class Transit:
             self._nobody_since = 0.0
         elif not self._nobody_since:
             self._nobody_since = now
-        for slot in list(self._sent):
+        for slot in list(self._since):  # without what a signal handler has found half sent
             sent, known = self._since.get(slot, (now, False))
             if somebody and not known:
                 known = True
@@ -202,16 +242,13 @@ class Transit:
                 is_over = now - max(sent, self._nobody_since) > _TO_THE_DEAD
             else:
                 is_over = now - sent > _TO_NOBODY
-            if is_over or not struct.unpack_from("=Q", self._notes, _SECRET + 8 * slot)[0]:
+            if is_over or not self._note(slot):
                 self._let_go(slot)
 
     def _let_go(self, slot: int) -> None:
         struct.pack_into("=Q", self._notes, _SECRET + 8 * slot, 0)
         self._since.pop(slot, None)
-        try:
-            kernel.close(self._sent.pop(slot))
-        except NtError:
-            pass  # the receiver closed it already
+        self._sent.pop(slot, None)
         if not self._sent:
             after_close.discard(self.close_collected)
 
@@ -236,16 +273,15 @@ class Transit:
 
     def forget(self) -> None:
         """In a forked child: what is in transit is the parent's."""
-        self._lock = threading.Lock()
-        handles = [*self._sent.values(), *([self._notes_handle] if self._notes_handle else [])]
+        self._lock = threading.RLock()
+        notes, self._notes_handle = self._notes_handle, 0
         self._sent.clear()
         self._since.clear()
         after_close.discard(self.close_collected)
-        self._notes_handle = 0
         self._notes = memoryview(b"")
-        for handle in handles:
+        if notes:
             try:
-                kernel.close(handle)
+                kernel.close(notes)
             except NtError:
                 pass  # nobody can be told in the middle of a fork
 

@@ -29,9 +29,10 @@ class View(ViewBuffer):
     Made by ``Section.map``.
     """
 
-    __slots__ = ("_committed_as",)
+    __slots__ = ("_committed_as", "_held")
 
     _committed_as: int  #: the page protection that a commit gives
+    _held: object  #: what goes with the memory
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         if "release" not in options:

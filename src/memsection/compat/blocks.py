@@ -28,9 +28,12 @@ from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from memsection import Section
+from memsection.api.operations import done, settled, whole
 from memsection.compat import child_handover, posix_shm, record
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from memsection import View
 
 POSIX = os.name == "posix"  #: whether names live until unlink(); the standard library makes the same distinction
@@ -51,29 +54,33 @@ class Block:
         self.name = name
         self.size = size
         self.identity = identity
-        self._view = view
+        self._view: View | None = view
         self._handle = handle  # None: a creator's, which stays when the attachment goes, or none at all
 
     @property
     def buffer(self) -> memoryview:
         """The block's bytes.  They stay mapped as long as anybody uses this or something made from it."""
+        assert self._view is not None
         return memoryview(self._view)[:self.size]
 
     def close(self) -> None:
-        """Let go of the view, and of the handle if this attachment has one of its own.  Once."""
+        """Let go of the view, and of the handle if this attachment has one of its own.  Again is harmless."""
         handle = self._handle
         if handle is None and self.identity in _handles:
             _left[self.identity] = None
         # Not closed but dropped: an array over a memoryview may hold on to the view itself and to no buffer of it.
-        del self._view
+        self._view = None
+        if handle is None:
+            return
+        handle.close()  # closed already if the block was unlinked here
         mine = _handles.get(self.identity, [])
-        if handle is not None and handle in mine:  # otherwise the block was unlinked here, and the handle closed
+        with contextlib.suppress(ValueError):
             mine.remove(handle)
-            if not mine:
-                _handles.pop(self.identity, None)
-            handle.close()
+        if not mine:
+            _handles.pop(self.identity, None)
 
 
+@whole
 def create(name: str, size: int, *, persistent: bool = False) -> Block:
     """A new block of this name.
 
@@ -102,6 +109,7 @@ def create(name: str, size: int, *, persistent: bool = False) -> Block:
     raise posix_shm.name_taken(name)
 
 
+@whole
 def attach(name: str) -> Block:
     """The block of this name.
 
@@ -153,6 +161,7 @@ def unlink(name: str, identity: bytes = b"") -> None:
         if block._handle is None:
             posix_shm.remove(name)
         elif block.identity:
+            assert block._view is not None
             record.mark_unlinked(memoryview(block._view))
     finally:
         block.close()
@@ -174,14 +183,21 @@ def _create_section(name: str, size: int) -> Block:
         raise
     identity = secrets.token_bytes(16)
     record.write(memoryview(view), size, identity)
-    _handles[identity] = [section]
+    if POSIX:
+        child_handover.hand_over_at_exit(_to_leave)
+    block: Block = done(_forget, Block, name, size, identity, view, None if POSIX else section)
     if before:
         _predecessors[identity] = before
-    if not POSIX:
-        return Block(name, size, identity, view, section)
-    _kept[identity] = section
-    child_handover.hand_over_at_exit(_to_leave)
-    return Block(name, size, identity, view)
+    if POSIX:
+        _kept[identity] = section
+    _handles[identity] = [section]
+    return block
+
+
+def _forget(arguments: object, block: Block) -> None:
+    """The operation that made a block has failed, and its handles are closed with it."""
+    for known in (_handles, _kept, _left, _predecessors):
+        known.pop(block.identity, None)
 
 
 def _new(name: str, size: int, before: list[Section]) -> Section:
@@ -217,11 +233,21 @@ def _open_section(name: str) -> Block:
         view = _map(section)
         size, identity, unlinked = record.read(memoryview(view))
         if not unlinked:
+            block: Block = done(_forget_handle, Block, name, size, identity, view, section)
             _handles.setdefault(identity, []).append(section)
-            return Block(name, size, identity, view, section)
+            return block
         view.close()
         section.close()
     raise posix_shm.name_missing(name)
+
+
+def _forget_handle(arguments: object, block: Block) -> None:
+    """The operation that attached to a block has failed, and its handle is closed with it."""
+    mine = _handles.get(block.identity, [])
+    if block._handle in mine:
+        mine.remove(block._handle)
+    if not mine:
+        _handles.pop(block.identity, None)
 
 
 def _map(section: Section) -> View:
@@ -287,20 +313,33 @@ def _record_of(section: Section) -> View:
 
 def _take_heritage() -> None:
     """Keep what ended children have left, as if it had been made here."""
-    for section in child_handover.collect():
-        try:
-            with section.map() as view:
-                _, identity, unlinked = record.read(memoryview(view))
-        except OSError:
-            section.close()
-            continue
-        if not identity or unlinked or identity in _kept:
-            section.close()
-            continue
-        _handles.setdefault(identity, []).append(section)
-        _kept[identity] = section
-        _left[identity] = None
-        child_handover.hand_over_at_exit(_to_leave)
+    sections = child_handover.collect()
+    while _inherit(sections):
+        pass
+
+
+@settled
+def _inherit(sections: Iterator[Section]) -> bool:
+    """Keep the next one, whatever becomes of the operation that looks; False when there is none."""
+    section = next(sections, None)
+    if section is None:
+        return False
+    try:
+        with section.map() as view:
+            _, identity, unlinked = record.read(memoryview(view))
+    except OSError:
+        section.close()
+        return True
+    if not identity or unlinked or identity in _kept:
+        section.close()
+        return True
+    child_handover.hand_over_at_exit(_to_leave)
+    others = _handles.get(identity, [])
+    # Without a call in between, so that nothing raises.
+    _handles[identity] = [*others, section]
+    _kept[identity] = section
+    _left[identity] = None
+    return True
 
 
 def _to_leave() -> list[Section]:

@@ -7,14 +7,15 @@ memory is mapped as a section of the file.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memsection import Section
+from memsection.api.operations import done, whole
 
 if TYPE_CHECKING:
     from memsection import View
@@ -27,6 +28,7 @@ def exists(name: str) -> bool:
     return os.path.lexists(_path(name))
 
 
+@whole
 def create(name: str, size: int) -> tuple[View, bytes]:
     """Make an object for this user alone: a view of it, and its identity.
 
@@ -34,16 +36,17 @@ def create(name: str, size: int) -> tuple[View, bytes]:
         FileExistsError: The name is taken.
         OSError: There is no room.
     """
-    path = Path(_path(name))
-    path.touch(0o600, exist_ok=False)
-    try:
-        with path.open("r+b", buffering=0) as file:
-            # Room is made now: on a full file system a write to a hole would be a fatal signal later.
-            os.posix_fallocate(file.fileno(), 0, size)  # type: ignore[attr-defined, unused-ignore]  # POSIX only
-        return open_(name)
-    except BaseException:
-        path.unlink()
-        raise
+    path = _path(name)
+    done(_remove_made, os.mknod, path, 0o600)  # type: ignore[attr-defined, unused-ignore]  # POSIX only
+    with open(path, "r+b", buffering=0) as file:
+        # Room is made now: on a full file system a write to a hole would be a fatal signal later.
+        os.posix_fallocate(file.fileno(), 0, size)  # type: ignore[attr-defined, unused-ignore]
+    return open_(name)
+
+
+def _remove_made(arguments: tuple[str, int], result: None) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(arguments[0])
 
 
 def open_(name: str) -> tuple[View, bytes]:

@@ -14,6 +14,8 @@ from functools import partial
 from types import GenericAlias
 from typing import Any
 
+from memsection.api.operations import outside, whole
+
 Value = int | float | bool | str | bytes | None
 
 _ALIGNMENT = 8
@@ -41,6 +43,7 @@ class ShareableList:
         ValueError: The block to open contains no list.
     """
 
+    @whole
     def __init__(self, sequence: Iterable[Value] | None = None, *, name: str | None = None) -> None:
         from memsection.compat.shared_memory import SharedMemory
 
@@ -52,7 +55,7 @@ class ShareableList:
                 self.shm.close()
                 raise
             return
-        values = list(sequence or ())
+        values: list[Any] = outside(list, sequence or ())
         stored = [_stored(value) for value in values]  # all can be stored, or nothing is made
         slots = [_slot(value, data) for value, data in zip(values, stored, strict=True)]
         self._list_len = len(values)
@@ -179,7 +182,7 @@ class ShareableList:
 
     @property
     def _buffer(self) -> memoryview:
-        buffer = self.shm.buf
+        buffer: memoryview | None = self.shm.buf
         if buffer is None:
             raise ValueError(f"the ShareableList {self.shm.name!r} is closed")
         return buffer

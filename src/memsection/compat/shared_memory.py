@@ -11,6 +11,7 @@ import os
 import secrets
 from typing import Any
 
+from memsection.api.operations import whole
 from memsection.compat import blocks
 from memsection.compat.shareable_list import ShareableList
 
@@ -62,6 +63,7 @@ class SharedMemory:
     _prepend_leading_slash = _USE_POSIX
     _track = True
 
+    @whole
     def __init__(self, name: str | None = None, create: bool = False, size: int = 0, *, track: bool = True) -> None:
         if not size >= 0:
             raise ValueError("'size' must be a positive integer")
@@ -134,9 +136,10 @@ class SharedMemory:
     def close(self) -> None:
         """Let go of the memory; the block stays.  Arrays and memoryviews that are still in use stay valid."""
         self._buf = None
-        block, self._block = self._block, None
+        block = self._block
         if block is not None:
             block.close()
+            self._block = None
 
     def unlink(self) -> None:
         """Take the block's name away.  Its memory goes when nobody has it mapped.  No effect on Windows.

@@ -11,6 +11,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from memsection.api.handle import after_close
+from memsection.api.operations import drop_held
 from memsection.api.section import Section
 from memsection.content import schema
 
@@ -21,8 +23,36 @@ if TYPE_CHECKING:
     from memsection.api.view import View
 
 
+class Held:
+    """Keeps a section open, and closes it with itself, natively: a signal handler can raise in a Python finalizer."""
+
+    __slots__ = ("section",)
+    __del__ = drop_held
+
+    def __init__(self, section: Section) -> None:
+        self.section = section
+
+    def closed(self) -> None:
+        """As every close, an occasion for others."""
+        for look in tuple(after_close):
+            look()
+
+
+def close_with(view: View, section: Section) -> None:
+    """Have a section closed when the memory of a view is not used any more."""
+    view._held = Held(section)
+
+
+def section_over(view: View) -> Section | None:
+    """The section that is closed with the memory of a view."""
+    held = getattr(view, "_held", None)
+    return held.section if isinstance(held, Held) else None
+
+
 class Endpoint:
     """One process's object over a described section: it owns a handle and a view."""
+
+    _held: object = None  #: what goes with the object, and not only when it is closed
 
     def __init__(self, section: Section, view: View) -> None:
         self.section = section  #: whose name and rights it has

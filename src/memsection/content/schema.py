@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from memsection.api.operations import whole
 from memsection.api.process import Process
 from memsection.api.section import Section
 from memsection.api.security import Security
@@ -190,6 +191,7 @@ class UnwrittenSection:
         self.memory[offset + done:offset + len(data)] = data[done:]
 
 
+@whole
 def make(name: str | None, size: int, facts: Facts, *, exist_ok: bool = False, inheritable: bool = False,
          security: Security | str | bytes | None = None,
          content: Iterable[tuple[int, memoryview]] = (), fill: Callable[[UnwrittenSection], object] | None = None,

@@ -15,4 +15,6 @@ else:
 
 close_owned, connect_close, connect_warning = _system.close_owned, _system.connect_close, _system.connect_warning
 disown, done, drop_owned, drop_quietly = _system.disown, _system.done, _system.drop, _system.drop_quietly
-own, outside, undo_here, whole = _system.own, _system.outside, _system.undo_here, _system.whole
+drop_held, finish, surely = _system.drop_held, _system.finish, _system.surely
+own, outside, settled = _system.own, _system.outside, _system.settled
+undo_here, whole = _system.undo_here, _system.whole

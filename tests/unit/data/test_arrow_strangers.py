@@ -196,7 +196,7 @@ def test_an_offset_that_changes_after_it_was_checked_changes_nothing(name: str) 
 @pytest.mark.parametrize("kind", columns())
 def test_what_is_written_between_a_copy_and_its_check_changes_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each buffer is overwritten as soon as its copy is made, and everything when the table is there."""
-    from memsection import arrow_checked
+    from memsection.content import arrow_checked
 
     source = pa.table({kind: columns()[kind]})
     memory = bytearray(file_of(source))

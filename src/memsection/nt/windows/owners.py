@@ -7,6 +7,8 @@ nothing of it outlives the process, and no name does.
 
 from __future__ import annotations
 
+from functools import wraps
+
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 
@@ -31,6 +33,23 @@ def connect_close(close: Callable[[int], None]) -> None:
 def whole(function: F) -> F:
     """The function as it is."""
     return function
+
+
+settled = whole
+
+
+def surely(function: Callable[..., R]) -> Callable[..., R]:
+    """The function, with a dictionary as its argument after the object."""
+    @wraps(function)
+    def run(owner: Any, *arguments: Any) -> R:
+        return function(owner, {}, *arguments)
+
+    return run
+
+
+def finish(function: Callable[..., R], *arguments: Any) -> R:
+    """Call the function."""
+    return function(*arguments)
 
 
 def outside(function: Callable[..., R], *arguments: Any) -> R:
@@ -100,3 +119,9 @@ def drop_quietly(owner: Any) -> bool:
         pass  # nobody is there to be told
     owner._handle = 0
     return True
+
+
+def drop_held(holder: Any) -> None:
+    """What a ``__del__`` does with the section that an object keeps open: it is closed, and then ``closed`` is called."""
+    if drop_quietly(getattr(holder, "section", None)):
+        holder.closed()

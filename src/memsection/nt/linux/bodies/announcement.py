@@ -16,6 +16,7 @@ import os
 import struct
 import weakref
 
+from memsection._native import ledger
 from memsection.nt.linux.system import descriptions
 from memsection.nt.linux.system import syscalls as sys_
 
@@ -29,8 +30,10 @@ _made: weakref.WeakSet[Announcement] = weakref.WeakSet()
 class Announcement:
     """One statement, until it is closed, collected, or its process ends."""
 
+    _fd = -1
+
+    @ledger.settled  # the descriptor is this object's, whatever becomes of the operation that made it
     def __init__(self, fd: int) -> None:
-        self._fd = -1
         own = descriptions.reopen(fd, sys_.O_RDONLY)
         try:
             sys_.fcntl(own, sys_.F_OFD_SETLK, _FLOCK.pack(_F_RDLCK, 0, _BYTE, 1, 0))
@@ -46,9 +49,7 @@ class Announcement:
         if fd >= 0:
             sys_.close(fd)
 
-    def __del__(self) -> None:
-        if sys_ is not None:  # the interpreter is not being taken apart
-            self.close()
+    __del__ = ledger.drop_fd
 
 
 def is_made(fd: int) -> bool:
