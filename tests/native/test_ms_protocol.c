@@ -104,8 +104,10 @@ static void a_name_leads_to_its_living_body(void)
     close(probe);
     CHECK(name_exists(NAME.file));
     let_go(&found);
+    CHECK(ms_name_is_free(directory, NAME.file) == 0);
     close_object(&one);
     CHECK(find_object(&found) == -ENOENT);
+    CHECK(ms_name_is_free(directory, NAME.file) == -ENOENT);
 }
 
 static void hints_are_only_hints(void)

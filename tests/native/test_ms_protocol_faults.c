@@ -113,6 +113,12 @@ static void close_the_locator(stage *one)
     close(one->locator.fd);
 }
 
+static int look_whether_free(stage *one)
+{
+    (void)one;
+    return ms_name_is_free(directory, NAME.file);
+}
+
 static int reopen(stage *one)
 {
     return one->body = ms_description_reopen(one->one.fd, 1);
@@ -195,6 +201,7 @@ static const scene SCENES[] = {
     {"publish", have_unnamed, publish, unpublish, close_body},
     {"find", have_object, find_local, let_go_of_found, clear_object},
     {"open the locator", have_object, open_the_locator, close_the_locator, clear_object},
+    {"look whether it is free", have_object, look_whether_free, nothing, clear_object},
     {"open anew", have_object, reopen, close_reopened, clear_object},
     {"open anew as the owner", have_denied, reopen, close_reopened, clear_denied},
     {"find a Global body", have_global, find_global, close_reopened, clear_global},
