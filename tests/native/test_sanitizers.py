@@ -24,6 +24,7 @@ PROGRAMS: dict[str, list[str]] = {
     "test_ms_view.c": ["ms_view.c"],
     "test_ms_channel.c": CHANNEL,
     "test_ms_call.c": CHANNEL,
+    "test_ms_topic.c": CHANNEL,
     "test_ms_ending.c": ["ms_ending.c"],
     "test_ms_guard.c": ["ms_guard.c"],
     "test_ms_ledger.c": ["ms_ledger.c"],

@@ -61,3 +61,25 @@ def until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"it never happened: {what}"
         time.sleep(0.001)
+
+
+def stopped_in(body: Callable[[], object]) -> int:
+    """A forked child that runs a function and then stands still until it is killed."""
+    reader, writer = os.pipe()
+
+    def child() -> None:
+        held = body()
+        os.write(writer, b"x")
+        time.sleep(60)
+        del held
+
+    pid = fork(child)
+    os.close(writer)
+    assert os.read(reader, 1) == b"x"
+    os.close(reader)
+    return pid
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)

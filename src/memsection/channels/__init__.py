@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Channels: messages between processes, with no wait that nobody alive could end.
 
-A ``Queue`` gives each message to one receiver; a ``Service`` answers the calls of each ``Client``.
-What a message may be is the channel's spec: any object, bytes, arrays, records, or Arrow tables.
-The memory and its protocol are the native core's (``_native.ends``); this package makes messages of
-values and values of messages.
+A ``Queue`` gives each message to one receiver, a ``Topic`` to every subscriber; a ``Service``
+answers the calls of each ``Client``.  What a message may be is the channel's spec: any object, bytes,
+arrays, records, or Arrow tables.  The memory and its protocol are the native core's (``_native.ends``);
+this package makes messages of values and values of messages.
 """
 
 from __future__ import annotations
@@ -19,5 +19,6 @@ from memsection.channels.client import Client
 from memsection.channels.message import Message
 from memsection.channels.queue import Queue
 from memsection.channels.service import Call, Service
+from memsection.channels.topic import Topic
 
-__all__ = ["Call", "Client", "Message", "Queue", "Service"]
+__all__ = ["Call", "Client", "Message", "Queue", "Service", "Topic"]

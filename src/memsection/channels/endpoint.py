@@ -74,6 +74,11 @@ class Endpoint(Base[T]):
             raise ArgumentError(f"role {role!r}: not one of {', '.join(map(repr, ROLES))}") from None
 
     @classmethod
+    def _writes(cls, role: str) -> bool:
+        """Whether an end with this role writes to the channel."""
+        return True
+
+    @classmethod
     def _made(cls, section: Section, view: View, kind: Codec, facts: dict[str, Any], shape: opening.Shape,
               role: str) -> Self:
         """The end over a section that was just made or checked; the section is its from now on."""
@@ -97,7 +102,7 @@ class Endpoint(Base[T]):
         try:
             cls._role(role)
             asked = None if spec is None else codec(spec)
-            view, kind, facts, shape = opening.look(section, cls._kind, asked, version, others)
+            view, kind, facts, shape = opening.look(section, cls._kind, asked, version, others, writes=cls._writes(role))
             if isinstance(kind, ObjectCodec):
                 opening.require_own(section, spec)
             return cls._made(section, view, kind, facts, shape, role)

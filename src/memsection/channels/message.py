@@ -64,6 +64,9 @@ class Receiving:
             if isinstance(found, tuple):
                 raw, kind, number = found
                 value: Any = self._codec.short(raw, kind, False)
+                if value is LOST:
+                    self._core.miss()
+                    continue
                 self._message = Message(value, None, number, 1)
                 return self._message
             number, deliveries = found.number, found.deliveries

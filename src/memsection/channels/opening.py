@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from memsection.channels.specs import Codec, Spec
 
     Facts = dict[str, Any]
-    Shape = tuple[int, ...]  # capacity, redeliver, small units, large units, bytes of a large one; calls
+    #: capacity, redeliver, small units, large units, bytes of a large one; then flags and history of a topic; then calls
+    Shape = tuple[int, ...]
 
 DEFAULT_LARGEST = 1 << 16
+NUMBERS = {"queue": 5, "topic": 7, "service": 8}  #: of the shape in a description
 _PAGE = 4096
 _OVERFLOW = "memsection-message-"
 _IN_HAND = 256  # calls that servers may have in hand at least
@@ -95,6 +97,29 @@ def limits_of_service(name: str | None, request: Codec, reply: Codec, capacity: 
     return limit, shape
 
 
+def topic_limits(name: str | None, codec: Codec, capacity: int, largest: int | None, memory: int | None, history: int,
+                 waits: bool, observers: bool) -> tuple[int, Shape]:
+    """``largest`` and the shape of a topic's memory, from what the user gave.
+
+    Every position has had a message after the first lap, and in its place the next one is made: two more than there are
+    positions, and, where senders wait, one for each message of the history.
+    """
+    from memsection._native import ends
+
+    if not isinstance(history, int) or isinstance(history, bool):
+        raise TypeError(f"create {name!r}: history is a number, not {type(history).__name__}")
+    if isinstance(capacity, int) and not 0 <= history <= capacity:
+        raise ArgumentError(f"create {name!r}: asked for a history of {history} messages, the most is the capacity, {capacity}")
+    limit, shape = limits(name, codec, capacity, largest, memory, 0)
+    if memory is None:
+        limit, shape = limits(name, codec, min(capacity + history * waits + 2, ends.CAPACITY_MOST), largest, memory, 0)
+    flags = ends.TOPIC | ends.SLOW_WAITS * waits | ends.OBSERVED * observers
+    whole: Shape = (capacity, 0, shape[2], shape[3], shape[4], flags, history)
+    if not ends.size(whole):
+        raise ArgumentError(f"create {name!r}: no topic can be so large")
+    return limit, whole
+
+
 def make(kind: str, name: str | None, codec: Codec, facts: Facts, shape: Shape, *, exist_ok: bool, inheritable: bool,
          security: Security | str | bytes | None) -> tuple[Section, View]:
     """A section with an empty channel, or an old one that has the name (``section.created``)."""
@@ -115,34 +140,47 @@ def number(section: Section, facts: Facts, key: str, least: int) -> int:
 
 
 def look(section: Section, kind: str, asked: Codec | None, version: int | None,
-         others: Facts) -> tuple[View, Codec, Facts, Shape]:
+         others: Facts, *, writes: bool = True) -> tuple[View, Codec, Facts, Shape]:
     """The channel in a section, compared with what was asked for: view, codec, facts, and how its memory is divided."""
     from memsection._native import ends
     from memsection.channels.specs import codec_in
     from memsection.content import schema
 
-    if section.access not in ("rw", "rwx"):
+    if writes and section.access not in ("rw", "rwx"):
         raise AccessError(f"open {section.name!r}: a channel's ends write to it, and this handle permits"
                           f" {section.access or 'nothing'!r}")
-    view, facts, size = schema.attach(section, kind)
+    view, facts, size = schema.attach(section, kind, access=None if writes else "r")
     if facts.get("layout") != results.LAYOUT:
         raise CorruptError(f"open {section.name!r}: its layout is version {str(facts.get('layout'))[:20]}, this library"
                            f" knows version {results.LAYOUT}")
     found = codec_in(facts)
     numbers = {key: number(section, facts, key, least)
-               for key, least in (("capacity", 1), ("largest", 1), ("redeliver", 0), ("version", 0))}
+               for key, least in (("capacity", 1), ("largest", 1), ("history" if kind == "topic" else "redeliver", 0),
+                                  ("version", 0))}
     schema.compare(section, {"spec": None if asked is None else asked.shown(), "version": version, **others},
-                   {"spec": found.shown(), "overflow": facts.get("overflow"), **numbers})
+                   {"spec": found.shown(), **{key: facts.get(key) for key in ("overflow", "slow", "observers") if key in facts},
+                    **numbers})
     given = facts.get("shape")
-    if not isinstance(given, list) or len(given) != (8 if kind == "service" else 5) or any(
+    if not isinstance(given, list) or len(given) != NUMBERS[kind] or any(
             type(one) is not int or not 0 <= one < 1 << 46 for one in given) or given[0] != numbers["capacity"]:
         raise CorruptError(f"open {section.name!r}: the description of its memory is damaged")
     shape: Any = tuple(given)
     if max(*shape[:4], *shape[5:]) >= 1 << 31 or not 0 < ends.size(shape) <= size:
         raise CorruptError(f"open {section.name!r}: it has {size} bytes, which is not what its description says")
+    if kind == "topic":
+        _check_topic(section, facts, shape)
     if type(facts.get("overflow")) is not bool:
         raise CorruptError(f"open {section.name!r}: the description says overflow {str(facts.get('overflow'))[:20]}")
     return view, asked or found, facts, shape
+
+
+def _check_topic(section: Section, facts: Facts, shape: tuple[int, ...]) -> None:
+    from memsection._native import ends
+
+    flags = ends.TOPIC | ends.SLOW_WAITS * (facts.get("slow") == "wait") | ends.OBSERVED * (facts.get("observers") is True)
+    if facts.get("slow") not in ("drop", "wait") or type(facts.get("observers")) is not bool or shape[5] != flags \
+            or shape[6] != facts["history"]:
+        raise CorruptError(f"open {section.name!r}: the description of the topic is damaged")
 
 
 def require_own(section: Section, spec: Spec | None) -> None:
@@ -162,4 +200,5 @@ def overflow_names(section: Section) -> str:
     return ("Global\\" if name.startswith("Global\\") else "") + _OVERFLOW
 
 
-__all__ = ["limits", "limits_of_service", "look", "make", "number", "overflow_names", "require_own", "room_for", "shape_of"]
+__all__ = ["limits", "limits_of_service", "look", "make", "number", "overflow_names", "require_own", "room_for", "shape_of",
+           "topic_limits"]

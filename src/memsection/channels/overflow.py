@@ -132,3 +132,19 @@ def wait_until_taken(channel: Channel, end: ends.End, receive_role: int) -> None
     for sent in channel.sent:
         sent.section.close()
     channel.sent = []
+
+
+def wait_until_read(channel: Channel, end: ends.End, patience: float | None) -> None:
+    """What ``close`` does of a topic: as long as a subscriber that lives has not read the last one, and no longer than so
+    many seconds."""
+    until = None if patience is None else time.monotonic() + patience
+    try:
+        while not settle(channel, end) and end.unread(channel.sent[-1].where[0]) and not end.is_down:
+            if until is not None and time.monotonic() >= until:
+                break
+            time.sleep(_LOOK)
+    except Error:
+        pass
+    for sent in channel.sent:
+        sent.section.close()
+    channel.sent = []

@@ -99,7 +99,13 @@ class Codec:
     # ------------------------------------------------------------------ receiving
 
     def short(self, raw: bytes, kind: int, copied: bool) -> Any:
-        """The value of a short message, of which this is a private copy."""
+        """The value of a message of which this is a private copy; LOST when it had memory that went with its sender."""
+        if kind & overflow.FLAG:
+            try:
+                large = overflow.receive(self.channel, raw)
+            except overflow.MessageLostError:
+                return LOST
+            return self.value(self.split(large.memory, large.format, copied), copied)
         return self.value(self.split(memoryview(raw), kind, copied), copied)
 
     def receive(self, taken: ends.Taken, copied: bool) -> Any:

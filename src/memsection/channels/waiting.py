@@ -55,7 +55,11 @@ async def receive_async(core: ends.End, codec: Codec, timeout: float | None, cop
         found = await until(lambda: core.take(0), lambda: Waiting(core, None), timeout)
         if isinstance(found, tuple):
             raw, kind, _ = found
-            return raw if codec.plain and copy else codec.short(raw, kind, copy)
+            value = raw if codec.plain and copy and not kind else codec.short(raw, kind, copy)
+            if value is LOST:
+                core.miss()
+                continue
+            return value
         if copy and len(found) >= IN_LOOP_MOST:
             return await _copied(codec, found)
         value = codec.receive(found, copy)

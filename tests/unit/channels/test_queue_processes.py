@@ -10,12 +10,11 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from support.objects import unique_name
-from support.workers import fork, reap, until
+from support.workers import fork, kill, reap, stopped_in, until
 
 from memsection import EndOfChannelError, NoReceiverError, WaitTimeoutError
 from memsection.api import transit
@@ -31,28 +30,6 @@ def helpers_of_multiprocessing() -> None:
     multiprocessing.forkserver.ensure_running()
     multiprocessing.resource_tracker.ensure_running()
     transit._own.make_notes()
-
-
-def stopped_in(body: Callable[[], Any]) -> int:
-    """A forked child that runs a function and then stands still until it is killed."""
-    reader, writer = os.pipe()
-
-    def child() -> None:
-        held = body()
-        os.write(writer, b"x")
-        time.sleep(60)
-        del held
-
-    pid = fork(child)
-    os.close(writer)
-    assert os.read(reader, 1) == b"x"
-    os.close(reader)
-    return pid
-
-
-def kill(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
 
 
 @pytest.mark.invariant("Q1")

@@ -138,6 +138,8 @@ static uint64_t oldest_that_can_go(ms_end *end, uint64_t length, uint64_t *until
     uint64_t tail = ms_topic_tail(end), first = tail > end->capacity ? tail - end->capacity : 0;
     uint64_t hint = ms_peek_u64(&end->channel->head), found;
     *until = end->flags & MS_SLOW_WAITS ? ms_topic_floor(end) : tail;
+    if (*until < first || *until - first > end->capacity) /* from strangers' scribbling */
+        *until = *until < first ? first : first + end->capacity;
     if (hint > first && hint < *until && (found = find(end, hint, *until, length, entry, seen)) < *until)
         return found;
     return find(end, first, *until, length, entry, seen);
