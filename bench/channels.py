@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Queues beside what people use now: one way and there and back, copied and in place, from Python as a user writes it.
+"""Queues and topics beside what people use now: one way, there and back, copied and in place, from Python as users write it.
 
 Two processes on two processors (on one, where only one may be used).  Every row is measured in turns with its peers, in one
 run; what is printed is the median, and its ratio to each peer.  Peers that are not installed are left out and named.
@@ -10,6 +10,7 @@ run; what is printed is the median, and its ratio to each peer.  Peers that are 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import multiprocessing
 import os
 import statistics
@@ -22,7 +23,7 @@ from typing import Any
 import measure
 from two_processes import meet, processors
 
-from memsection.channels import Queue
+from memsection.channels import Queue, Topic
 
 Case = Callable[[int], float]  # seconds for one message, of so many
 SETTLE = 0.2  # seconds that a partner stays, because some peers send by a thread of their own
@@ -110,6 +111,30 @@ def in_place(length: int) -> Case:
                 pass_on(back)
 
         return meet(mine, partner, processors()) / count
+
+    return run
+
+
+def topics() -> Any:
+    """Two topics, each with a sender on one side and a subscriber on the other."""
+    ends = [Topic.create(None, bytes, role="send") for _ in range(2)]
+    there, back = (Topic.from_section(end.section.duplicate(), bytes, role="receive") for end in ends)
+    return ends[0].send, back.receive, ends[1].send, there.receive
+
+
+def published(subscribers: int) -> Case:
+    """One message to so many subscribers, none of whom sleeps or is waited for."""
+
+    def run(count: int) -> float:
+        with contextlib.ExitStack() as stack:
+            topic = stack.enter_context(Topic.create(None, bytes, role="send"))
+            for _ in range(subscribers):
+                stack.enter_context(Topic.from_section(topic.section.duplicate(), bytes, role="receive"))
+            send, value = topic.send, b"x" * 64
+            begun = time.perf_counter()
+            for _ in range(count):
+                send(value)
+            return (time.perf_counter() - begun) / count
 
     return run
 
@@ -283,6 +308,10 @@ def cases() -> dict[str, tuple[int, dict[str, Case]]]:
         "one way 64 B": (20_000, {"memsection": one_way(ours(), small), **peers(one_way, small)}),
         "one way 1 KiB": (10_000, {"memsection": one_way(ours(), b"x" * 1024), **peers(one_way, b"x" * 1024)}),
         "one way 6.2 MB": (20, {"memsection": one_way(ours(**big), large), **peers(one_way, large)}),
+        "topic: echo 64 B": (3000, {"memsection": echo(topics, small), "a queue of ours": echo(ours(), small),
+                                    **peers(echo, small)}),
+        "topic: send 64 B": (20_000, {"memsection": published(0), **{
+            f"with {number} subscribers": published(number) for number in (1, 8, 64)}}),
         "send_many of 32": (20_000, {"memsection": many(32), "one by one": one_way(ours(), small)}),
     }
     try:
@@ -311,7 +340,7 @@ def main() -> None:
     for name, (count, candidates) in cases().items():
         if options.only not in name:
             continue
-        if options.iceoryx2 and name in ("echo 64 B", "echo 1 KiB"):
+        if options.iceoryx2 and name.endswith(("echo 64 B", "echo 1 KiB")):
             length = 64 if "64" in name else 1024
             candidates["iceoryx2 polling"] = echo(iceoryx(length), b"x" * length)
         samples: dict[str, list[float]] = {candidate: [] for candidate in candidates}

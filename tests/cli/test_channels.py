@@ -42,12 +42,14 @@ def test_ls_and_show_know_a_queue(cli) -> None:  # type: ignore[no-untyped-def]
         "capacity": 4,
         "largest": 8192,
         "redeliver": 1,
+        "slow": None,
+        "history": None,
         "version": 0,
         "shut_down": False,
         "waiting": 1,
         "in_hand": 1,
         "problem": None,
-        "ends": [{"pid": process.pid, "role": "both", "alive": True, "in_hand": 1}],
+        "ends": [{"pid": process.pid, "role": "both", "alive": True, "in_hand": 1, "behind": None, "missed": None}],
     }
     assert "Section, queue of bytes, 1 of 4 waiting, 1 in hand" in cli.output("ls")
     text = cli.output("show", "jobs")
@@ -55,6 +57,47 @@ def test_ls_and_show_know_a_queue(cli) -> None:  # type: ignore[no-untyped-def]
         "queue of bytes, 1 of 4 waiting, 1 in hand" in text and "largest 8192, redeliver 1" in text
     )
     assert f"process {process.pid}, both, 1 in hand: " in text
+
+
+TOPIC = """
+import sys
+from memsection.channels import Topic
+t = Topic.create("frames", bytes, role="send", capacity=4, slow={slow!r}, history=2)
+end = Topic.open("frames", role="receive")
+for number in range(4):
+    t.send(b"%d" % number * 3000)
+held = end.receive(copy=False)
+t.send(b"4")
+if {slow!r} == "drop":
+    for number in range(5, 8):
+        t.send(b"%d" % number)
+    end.receive()
+print(1, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("slow", ["drop", "wait"])
+def test_ls_and_show_know_a_topic_and_how_far_its_subscribers_are(cli, slow: str) -> None:  # type: ignore[no-untyped-def]
+    process = cli.python(TOPIC.format(slow=slow))
+    [row] = cli.json("ls")
+    sender, subscriber = row["channel"]["ends"]
+    behind, missed = (3, 3) if slow == "drop" else (4, 0)
+    assert sender == {"pid": process.pid, "role": "send", "alive": True, "in_hand": 0, "behind": None, "missed": None}
+    assert subscriber == {"pid": process.pid, "role": "receive", "alive": True, "in_hand": 1, "behind": behind,
+                          "missed": missed}
+    assert row["channel"]["in_hand"] == 1 and row["channel"]["slow"] == slow and row["channel"]["history"] == 2
+    text = cli.output("show", "frames")
+    assert "topic of bytes" in text and f"slow {slow}, history 2" in text
+    assert f"receive, 1 in hand, {behind} behind" + (f", {missed} missed" if missed else "") in text
+
+
+def test_a_topic_is_observed_and_sent_to_from_a_shell(cli) -> None:  # type: ignore[no-untyped-def]
+    cli.python(TOPIC.format(slow="drop"))
+    assert cli.output("receive", "frames").strip() == "6"
+    assert cli.output("receive", "frames").strip() == "6", "who observes takes nothing away"
+    [row] = cli.json("ls")
+    assert row["channel"]["waiting"] == 4
 
 
 def test_the_dead_are_shown_as_such(cli) -> None:  # type: ignore[no-untyped-def]

@@ -3,6 +3,7 @@
  * Compiled with the channel core and -DMS_TEST_STEPS for channel_steps.py: whole operations, with arguments that ctypes can
  * give.  A message is its length, then bytes that follow from a seed.
  */
+#include "channel/ms_topic.h"
 #include "channel_steps.h"
 
 #include <stdlib.h>
@@ -130,4 +131,33 @@ int64_t channel_busy(actor *one)
         busy += (int64_t)(state != MS_RING_FREE && state != MS_RING_VOID) << 32;
     }
     return busy;
+}
+
+/* ------------------------------------------------------------------ topics */
+
+int64_t channel_rewind(actor *one, uint64_t messages)
+{
+    ms_topic_rewind(&one->end, messages);
+    return 0;
+}
+
+int64_t channel_missed(actor *one)
+{
+    return (int64_t)one->end.missed;
+}
+
+/* How many places are neither free nor in the ring, or in somebody's hands. */
+int64_t channel_unsettled(actor *one)
+{
+    int64_t count = 0;
+    for (uint32_t unit = 0; unit < one->end.units; unit++) {
+        uint64_t word = one->end.words[unit];
+        uint32_t state = MS_PLACE_STATE(word);
+        if (state == MS_PLACE_PART)
+            count += MS_PLACE_STATE(one->end.words[unit - MS_PLACE_UNITS(word)]) != MS_PLACE_QUEUED;
+        else
+            count += state != MS_PLACE_FREE && state != MS_PLACE_QUEUED;
+        count += ms_holder_of(&one->end, unit) != 0;
+    }
+    return count;
 }

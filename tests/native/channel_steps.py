@@ -45,7 +45,7 @@ class Channel:
         self.core.channel_open.restype = ctypes.c_void_p
         self.core.ms_channel_size.restype = ctypes.c_uint64
         for name in ("send", "receive", "done", "back", "close", "shutdown", "judge", "busy", "ask", "answer", "cancel", "take",
-                     "reply", "drop", "cells"):
+                     "reply", "drop", "cells", "rewind", "missed", "unsettled"):
             getattr(self.core, "channel_" + name).restype = ctypes.c_int64
         self.shape = Shape(capacity, redeliver, small, 0, 0, flags, history, calls)
         self.fd = os.memfd_create("channel")
@@ -158,3 +158,13 @@ class End:
     def cells(self) -> int:
         """How many cells of calls are in use."""
         return int(self._core.channel_cells(self._actor))
+
+    def rewind(self, messages: int) -> None:
+        self._core.channel_rewind(self._actor, ctypes.c_uint64(messages))
+
+    def missed(self) -> int:
+        return int(self._core.channel_missed(self._actor))
+
+    def unsettled(self) -> int:
+        """Places of a topic that are neither free nor in the ring, and places in hand."""
+        return int(self._core.channel_unsettled(self._actor))

@@ -713,8 +713,8 @@ cdef class End:
     cdef object _receive(self, object timeout, bint copied, bint newest):
         cdef ms_message message
         cdef int result
-        self._enter()
         while True:
+            self._enter()
             memset(&message, 0, sizeof(message))
             result = self._pull(&message, timeout, newest)
             if result:
@@ -740,7 +740,7 @@ cdef class End:
         if most == 0:
             return found
         found.append(self.receive(timeout, copy=copy))
-        while <uint64_t>len(found) < most:
+        while <uint64_t>len(found) < most and ms_load_u32(&self._end.role):  # the codec may run what closes it
             memset(&message, 0, sizeof(message))
             result = ms_ring_pull(&self._end, &message)
             if result:

@@ -18,6 +18,16 @@ from memsection._native.deadline cimport deadline_of
 
 from memsection._native.ends import LOST as _LOST
 
+cdef extern from *:
+    """
+    #ifdef Py_GIL_DISABLED
+    #define MS_FREE_THREADED 1
+    #else
+    #define MS_FREE_THREADED 0
+    #endif
+    """
+    enum: MS_FREE_THREADED
+
 cdef extern from "errno.h":
     enum: ENOTCONN, EPIPE
 
@@ -38,7 +48,7 @@ cdef extern from "channel/ms_channel.h" nogil:
     ctypedef struct ms_shape:
         uint32_t capacity, redeliver
         uint64_t small_units, large_units, large_unit
-        uint32_t flags, history
+        uint32_t flags, history, calls
     ctypedef struct ms_end:
         ms_channel *channel
         uint32_t role
@@ -90,6 +100,10 @@ cdef class Watched:
     def address(self):
         return <uintptr_t>&self._watched.other
 
+    def __dealloc__(self):
+        if self._owner is not None:
+            self._owner._leave()
+
 
 @cython.no_gc_clear
 cdef class Observer:
@@ -105,6 +119,7 @@ cdef class Observer:
     cdef ms_end _end
     cdef Py_buffer _buffer
     cdef bint _opened
+    cdef int _uses              # waits, copies, and what waits for it beside others
     cdef object _codec
     cdef bint _plain
     cdef object __weakref__
@@ -117,6 +132,7 @@ cdef class Observer:
             raise ValueError("observer: opened already")
         (wanted.capacity, wanted.redeliver, wanted.small_units, wanted.large_units, wanted.large_unit, wanted.flags,
          wanted.history) = shape
+        wanted.calls = 0
         PyObject_GetBuffer(memory, &self._buffer, PyBUF_FULL_RO)
         result = ms_observer_open(&self._end, self._buffer.buf, self._buffer.len, &wanted, fd)
         if result:
@@ -130,14 +146,25 @@ cdef class Observer:
         if self._opened:
             PyBuffer_Release(&self._buffer)
 
+    cdef void _leave(self) noexcept:
+        self._uses -= 1
+        self._unmap()
+
+    cdef void _unmap(self) noexcept:
+        # With free threads somebody may be inside a call that holds nothing: then the memory goes with this object.
+        if self._opened and self._uses == 0 and ms_load_u32(&self._end.role) == 0 and not MS_FREE_THREADED:
+            self._opened = False
+            PyBuffer_Release(&self._buffer)
+
     cdef int _enter(self) except -1:
         if ms_load_u32(&self._end.role) == 0:
             raise self._codec.problem(-EBADF)
         return 0
 
     def close(self):
-        """No more is received here; the memory goes with this object."""
+        """No more is received here."""
         ms_swap_u32(&self._end.role, 0)
+        self._unmap()
 
     @property
     def closed(self):
@@ -147,8 +174,13 @@ cdef class Observer:
 
     cdef int _wait(self, ms_await *wait) except? -1000:
         cdef int result
+        self._uses += 1
         with nogil:
             result = ms_observer_await(wait)
+        self._uses -= 1
+        if ms_load_u32(&self._end.role) == 0:
+            self._unmap()
+            return -EBADF
         if result == -EINTR:
             PyErr_CheckSignals()
             return 0
@@ -157,6 +189,7 @@ cdef class Observer:
     cdef object _attempt(self, ms_message *message, bint newest, int *result):
         """The bytes of a message, None without one."""
         cdef char *target
+        self._enter()       # what the codec runs may have closed it
         memset(message, 0, sizeof(message[0]))
         result[0] = ms_observer_pull(&self._end, message, newest)
         if result[0]:
@@ -166,8 +199,13 @@ cdef class Observer:
         raw = PyBytes_FromStringAndSize(NULL, message.length)
         target = PyBytes_AS_STRING(raw)
         if message.length >= LARGE:
+            self._uses += 1
             with nogil:
                 memcpy(target, message.bytes, message.length)
+            self._uses -= 1
+            if ms_load_u32(&self._end.role) == 0:
+                self._unmap()
+                raise self._codec.problem(-EBADF)
         else:
             memcpy(target, message.bytes, message.length)
         if ms_observer_pulled(&self._end, message):
@@ -233,7 +271,7 @@ cdef class Observer:
         if most == 0:
             return found
         found.append(self.receive(timeout, copy=copy))
-        while <uint64_t>len(found) < most:
+        while <uint64_t>len(found) < most and ms_load_u32(&self._end.role):
             raw = self._attempt(&message, False, &result)
             if raw is None:
                 break
@@ -288,11 +326,13 @@ cdef class Observer:
         self._enter()
         watched = Watched.__new__(Watched)
         watched._owner = self
+        self._uses += 1
         ms_observed_make(&watched._watched, &self._end)
         return watched
 
     def rewind(self, uint64_t messages):
         """Begin with the last so many messages before this was opened."""
+        self._enter()
         ms_topic_rewind(&self._end, messages)
 
     def miss(self):

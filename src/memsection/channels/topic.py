@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from memsection.api.section import Section
     from memsection.api.security import Security
+    from memsection.api.view import View
     from memsection.channels.specs import Codec, Spec
 
     T = TypeVar("T")

@@ -12,6 +12,7 @@ import os
 import struct
 import sys
 from array import array
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -42,6 +43,8 @@ class ChannelEnd:
     role: str
     alive: bool
     in_hand: int = 0
+    behind: int | None = None  #: messages of a topic that it has not read yet
+    missed: int | None = None
 
 
 @dataclass
@@ -53,6 +56,8 @@ class ChannelFacts:
     capacity: int | None = None
     largest: int | None = None
     redeliver: int | None = None
+    slow: str | None = None
+    history: int | None = None
     version: int | None = None
     shut_down: bool | None = None
     waiting: int | None = None
@@ -64,7 +69,8 @@ class ChannelFacts:
         """``queue of bytes, 3 of 1024 waiting, 1 in hand``: printable."""
         words = [f"{self.kind} of {shown(self.spec, 40)}"]
         if self.waiting is not None:
-            words.append(f"{self.waiting} of {self.capacity} waiting")
+            there = "there" if self.kind == "topic" else "waiting"
+            words.append(f"{self.waiting} of {self.capacity} {there}")
         if self.in_hand:
             words.append(f"{self.in_hand} in hand")
         if self.shut_down:
@@ -91,15 +97,17 @@ def look(section: Section) -> ChannelFacts | None:
     if described.get("name") and spec == "record":
         spec = f"record {described['name']}"
     found = ChannelFacts(described["kind"], spec)
-    for key in ("capacity", "largest", "redeliver", "version"):
+    for key in ("capacity", "largest", "redeliver", "history", "version"):
         setattr(found, key, _number(described.get(key)))
-    if found.kind != "queue":
+    if described.get("slow") in ("drop", "wait"):
+        found.slow = described["slow"]
+    if found.kind == "service":
         return found
     if described.get("layout") != LAYOUT:
         found.problem = (
             f"a layout of version {shown(described.get('layout'), 20)}, which is not known here"
         )
-    elif not _read(fd, section.size, described.get("shape"), found):
+    elif not _reader(found.kind)(fd, section.size, described.get("shape"), found):
         found.problem = "damaged"
     return found
 
@@ -121,22 +129,38 @@ def _words(fd: int, at: int, count: int) -> array[int]:
     return array("Q", raw[: len(raw) // 8 * 8])
 
 
+def _reader(kind: str) -> Callable[[int, int, object, ChannelFacts], bool]:
+    if kind == "topic":
+        from memsection.cli import topic_facts
+
+        return topic_facts.read
+    return _read
+
+
+def header(
+    fd: int, size: int, positions: int, capacity: int, found: ChannelFacts
+) -> tuple[int, int, int, int] | None:
+    """Down, tail, head and again, of a channel of that many positions; None if there is none."""
+    raw = _bytes(fd, 0, _HEADER.size)
+    if len(raw) != _HEADER.size or _members_end() + positions * _ENTRY > size:
+        return None
+    magic, version, there, _, _, _, _, down, tail, head, again = _HEADER.unpack(raw)
+    if (magic, version, there, found.capacity) != (_MAGIC, LAYOUT, capacity, capacity):
+        return None
+    return down, tail, head, again
+
+
 def _read(fd: int, size: int, shape: object, found: ChannelFacts) -> bool:
     """Fill in what the memory says; whether it makes sense."""
     if not isinstance(shape, list) or len(shape) != 5 or any(_number(one) is None for one in shape):
         return False
     capacity, _, small, large, _ = shape
-    raw = _bytes(fd, 0, _HEADER.size)
-    if (
-        not 1 <= capacity <= _CAPACITY_MOST
-        or max(small, large) > _UNITS_MOST
-        or len(raw) != _HEADER.size
-        or _members_end() + capacity * _ENTRY > size
-    ):
+    if not 1 <= capacity <= _CAPACITY_MOST or max(small, large) > _UNITS_MOST:
         return False
-    magic, version, there, _, _, _, _, down, tail, head, again = _HEADER.unpack(raw)
-    if (magic, version, there, found.capacity) != (_MAGIC, LAYOUT, capacity, capacity):
+    numbers = header(fd, size, capacity, capacity, found)
+    if numbers is None:
         return False
+    down, tail, head, again = numbers
     ring = _members_end()
     places = _words(fd, ring + capacity * _ENTRY, min(small + large, MOST_PLACES))
     waiting = _waiting(fd, ring, capacity, head, tail)
@@ -161,6 +185,13 @@ def _waiting(fd: int, ring: int, capacity: int, head: int, tail: int) -> int:
         return min((tail - head) % (1 << 64), capacity)  # hints
     words = _words(fd, ring, capacity * _ENTRY // 8)[:: _ENTRY // 8]
     return sum(word >> 16 & 15 == _FULL for word in words)
+
+
+def slots(fd: int) -> list[int]:
+    """The slots of those who say that they have the channel open, in order."""
+    raw = _bytes(fd, _MEMBERS, (_ENDS_MOST + 1) * _MEMBER.size)
+    members = _MEMBER.iter_unpack(raw[: len(raw) // _MEMBER.size * _MEMBER.size])
+    return [slot for slot, (role, _, _, _) in enumerate(members) if slot and role & 3]
 
 
 def _ends(fd: int, holders: list[int]) -> list[ChannelEnd]:

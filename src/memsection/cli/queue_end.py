@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Opening an end of a queue, for the commands that send and receive."""
+"""Opening an end of a queue or a topic, for the commands that send and receive."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from memsection import errors
+from memsection import Section, errors
+from memsection.content import schema
 
 if TYPE_CHECKING:
-    from memsection.channels import Queue
+    from memsection.channels import Queue, Topic
 
 _LOOK = 0.05  # seconds between looks for a name that does not exist yet
 
@@ -31,8 +32,8 @@ def open_queue(
     *,
     patient: bool = False,
     create: type | None = None,
-) -> Queue[Any]:
-    """An end of the queue of this name.
+) -> Queue[Any] | Topic[Any]:
+    """An end of the queue of this name; or of the topic, which is only observed to receive.
 
     Args:
         patient: Whether to wait until the name exists.
@@ -41,6 +42,10 @@ def open_queue(
     kind = queues()
     while True:
         try:
+            if _is_topic(name):
+                from memsection.channels import Topic
+
+                return Topic.open(name, role="observe" if role == "receive" else role)
             return kind.open(name, role=role)
         except errors.NotFoundError:
             if create is not None:
@@ -51,6 +56,14 @@ def open_queue(
             if not patient:
                 raise
         time.sleep(_LOOK)
+
+
+def _is_topic(name: str) -> bool:
+    try:
+        with Section.open(name, access="r") as section:
+            return (schema.describe(section) or {}).get("kind") == "topic"
+    except errors.CorruptError:
+        return False  # whoever opens it says so
 
 
 @contextmanager

@@ -211,11 +211,12 @@ def _lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]
 
 def _channel(channel: ChannelFacts) -> list[tuple[str, str]]:
     """What a channel says of itself, and who has an end of it."""
-    limits = ", ".join(f"{key} {getattr(channel, key)}" for key in ("largest", "redeliver", "version")
+    limits = ", ".join(f"{key} {getattr(channel, key)}" for key in ("largest", "redeliver", "slow", "history", "version")
                        if getattr(channel, key))
     lines = [("channel", channel.summary()), *([("", limits)] if limits else [])]
     for label, end in zip(["ends"] + [""] * len(channel.ends), channel.ends, strict=False):
         held = f", {end.in_hand} in hand" if end.in_hand else ""
+        held += "".join(f", {count} {word}" for count, word in ((end.behind, "behind"), (end.missed, "missed")) if count)
         lines.append((label, f"process {end.pid}, {end.role}{held}: {command_of(end.pid)}" if end.alive else
                       f"process {end.pid}, {end.role}{held}, which has ended"))
     return lines

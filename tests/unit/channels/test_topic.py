@@ -302,3 +302,28 @@ def test_eight_threads_on_one_end_get_each_message_once() -> None:
         for thread in threads:
             thread.join()
         assert sorted(found) == list(range(400)) and subscriber.missed == 0
+
+
+class Closes:
+    """What closes an end while it is received there."""
+
+    end: Any = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _close, ()
+
+
+def _close() -> None:
+    Closes.end.close()
+
+
+@pytest.mark.parametrize("role", ["receive", "observe"])
+@pytest.mark.parametrize("kind", [Topic, Queue])
+def test_an_end_that_what_it_receives_closes_has_what_came_before(kind: Any, role: str) -> None:
+    with kind.create(unique_name(), object, role="send") as sender:
+        Closes.end = kind.open(sender.name, object, role=role if kind is Topic else "receive")
+        for _ in range(3):
+            sender.send(Closes())
+        assert Closes.end.receive_many(3) == [None]
+        assert Closes.end.closed
+        Closes.end = None

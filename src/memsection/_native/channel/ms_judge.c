@@ -158,13 +158,13 @@ static void look_at_holders(ms_end *end, look *at, uint32_t unit)
     ms_free_left(end, unit, end->slot); /* whoever let go of it last may have died before this */
 }
 
-/* Subscribers that senders wait for. */
+/* Subscribers that senders may wait for: for a position, or for a place that they could have had. */
 static void look_at_seats(ms_end *end, look *at)
 {
     uint64_t tail = ms_peek_u64(&end->channel->tail);
     for (uint32_t slot = 1; slot <= MS_ENDS_MOST; slot++)
         if (ms_peek_u32(&end->channel->members[slot].role) & MS_ROLE_RECEIVE
-            && tail - ms_peek_u64(&end->seats[slot].next) >= end->window)
+            && ms_peek_u64(&end->seats[slot].next) != tail)
             suspect(end, at, slot);
 }
 
