@@ -50,7 +50,7 @@ class Endpoint(Base[T]):
     """One end of a channel."""
 
     _kind = ""  #: in the description
-    _end: type[ends.End] = ends.End
+    _end: Any = ends.End
     _shadowed: tuple[str, ...] = ()  #: methods that the core has, for channels of bytes
 
     section: Section
