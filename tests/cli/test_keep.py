@@ -51,6 +51,7 @@ def test_it_waits_for_a_name_and_ends_in_time(cli, maker) -> None:  # type: igno
     done = cli.run("keep", "--until", "0.1s", "kept-event")
     assert (done.returncode, done.stdout) == (0, b"")
     waiting = cli.start("keep", "--wait", "--until", "1h", "not-yet")
+    assert waiting.stderr.readline() == b"waiting for 'not-yet'\n"
     other = cli.start("keep", "--wait", "kept-section")
     assert b"kept: kept-section" in other.stderr.readline()
     for process in (waiting, other):
@@ -61,3 +62,11 @@ def test_it_waits_for_a_name_and_ends_in_time(cli, maker) -> None:  # type: igno
 def test_what_cannot_be_kept_is_an_error(cli) -> None:  # type: ignore[no-untyped-def]
     assert "'memsection ls' shows the names that exist" in cli.fails("keep", "nothing")
     assert "is no length of time" in cli.fails("keep", "--until", "soon", "nothing", status=2)
+
+
+def test_help_is_wrapped_where_the_terminal_ends(cli) -> None:  # type: ignore[no-untyped-def]
+    cli.environment["COLUMNS"] = "40"
+    lines = [line.strip() for line in cli.output("keep", "--help").splitlines()]
+    start = next(number for number, line in enumerate(lines) if line.startswith("An object exists"))
+    paragraph = lines[start:start + 6]
+    assert all(len(line) >= 27 for line in paragraph[:-1]), paragraph

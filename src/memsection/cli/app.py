@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import sys
 from typing import Annotated
 
@@ -45,6 +47,20 @@ if sys.platform != "win32":
     from memsection.cli import wine
 
     app.add_typer(wine.app, name="wine")
+
+
+def _join_lines(group: typer.Typer) -> None:
+    """Have help texts wrapped where the terminal ends, and not where the docstring's lines do."""
+    for command in group.registered_commands:
+        text = inspect.getdoc(command.callback) if command.callback is not None else None
+        if command.help is None and text:
+            command.help = re.sub(r"(?<!\n)\n(?![\n ])", " ", text)
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _join_lines(inner.typer_instance)
+
+
+_join_lines(app)
 
 
 def _version(yes: bool) -> None:

@@ -72,6 +72,7 @@ def _left(deadline: float) -> float:
 
 def _open(name: str, patient: bool, ended: threading.Event) -> list[Kept]:
     """The object of a name, whatever it is, and those that belong to it."""
+    told = False
     while not ended.is_set():
         found: list[Kept] = []
         try:
@@ -79,6 +80,9 @@ def _open(name: str, patient: bool, ended: threading.Event) -> list[Kept]:
         except errors.NotFoundError:
             if not patient:
                 raise
+            if not told:
+                err.print(shown(f"waiting for '{name}'"))
+                told = True
             ended.wait(_SLICE)
             continue
         for other in kernel.list_directory():
