@@ -10,7 +10,8 @@ import pytest
 from support.users import Program
 
 Start = Callable[..., Program]
-OWNER, OTHER = 12445, 12346  # the owner is nobody else's: a search through a user's processes touches what they hold
+# The owner is nobody else's, in no other run either: a search through a user's processes touches what they hold.
+OWNER, OTHER = 1_000_000 + int.from_bytes(os.urandom(3)), 12346
 NOTHING = ["Security(owner='', users={'12346': 'r'})", "Security(owner='')", "Security(owner='r', everyone='r')"]
 
 
