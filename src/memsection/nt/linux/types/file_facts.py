@@ -75,7 +75,7 @@ def _check(path: str, found: os.stat_result) -> None:
         if file_locks.section_in_use(fd):
             raise NtError(st.CANNOT_DELETE, name=path, detail="a section of the file is in use")
         mode = sys_.fcntl(fd, 3) & os.O_ACCMODE  # F_GETFL
-        file_locks.share(fd, a.DELETE, _ALL_SHARE, readable=mode != os.O_WRONLY)
+        file_locks.enforce_share_mode(fd, a.DELETE, _ALL_SHARE, readable=mode != os.O_WRONLY)
     except NtError as failure:
         failure.name = path
         raise
