@@ -158,7 +158,8 @@ NOT_YET = {"AddAccessAllowedAceEx", "AddAccessDeniedAceEx", "AddAuditAccessAceEx
            "GetSecurityDescriptorSacl", "GetSidIdentifierAuthority", "GetSidSubAuthority", "GetSidSubAuthorityCount",
            "IsValidAcl", "IsWellKnownSid", "LookupAccountName", "LookupAccountSid", "LookupPrivilegeName", "MakeAbsoluteSD",
            "MakeSelfRelativeSD", "SetEntriesInAcl", "SetNamedSecurityInfo", "SetSecurityDescriptorControl",
-           "SetSecurityDescriptorSacl", "NtAdjustPrivilegesToken", "ZwAdjustPrivilegesToken", "NtCreateFile", "ZwCreateFile"}
+           "SetSecurityDescriptorSacl", "NtAdjustPrivilegesToken", "ZwAdjustPrivilegesToken", "NtCreateFile", "ZwCreateFile",
+           "GetTokenInformation", "NtQueryInformationToken", "ZwQueryInformationToken"}
 
 
 @linux_only

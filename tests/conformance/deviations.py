@@ -48,6 +48,12 @@ OTHERS: dict[str, Deviation] = {
         "ReadFile, WriteFile with OVERLAPPED", "may go on after the call has returned",
         "done when the call returns, on every system; the offset counts", "",
         "what a transfer writes into would have to outlive a Python call"),
+    "test_a_token_tells_what_its_process_is_now": Deviation(
+        "GetTokenInformation, NtQueryInformationToken", "classes 1 to 48; the token outlives its process",
+        "user, groups, privileges, owner, primary group, type, elevation, as long as the process lives",
+        "50 ERROR_NOT_SUPPORTED; 5 for the token of a process that has ended",
+        "Linux has no tokens: a process has ids and capabilities, and nothing that a session, a source, a logon or a "
+        "modification could be told from"),
     "test_linux_does_not_tell_when_a_file_was_created": Deviation(
         "GetFileInformationByHandle", "tells when the file was created", "ftCreationTime is 0", "",
         "stat(2) does not tell it; 0 is what Windows gives for a file system that keeps none"),

@@ -319,6 +319,10 @@ def NtOpenProcessToken(ProcessHandle: int, DesiredAccess: int) -> tuple[int, int
     return _with(lambda: kernel.open_process_token(ProcessHandle, DesiredAccess))
 
 
+def NtQueryInformationToken(TokenHandle: int, TokenInformationClass: int) -> tuple[int, Any]:
+    return _with(lambda: kernel.query_token(TokenHandle, TokenInformationClass), None)
+
+
 def NtAdjustPrivilegesToken(TokenHandle: int, DisableAllPrivileges: bool,
                             NewState: Sequence[tuple[int, int]] = ()) -> tuple[int, list[tuple[int, int]]]:
     """(status, what changed, as it was before): pairs of a privilege's LUID and its attributes."""
@@ -375,4 +379,5 @@ ZwOpenProcess = NtOpenProcess
 ZwTerminateProcess = NtTerminateProcess
 ZwQueryInformationProcess = NtQueryInformationProcess
 ZwOpenProcessToken = NtOpenProcessToken
+ZwQueryInformationToken = NtQueryInformationToken
 ZwAdjustPrivilegesToken = NtAdjustPrivilegesToken

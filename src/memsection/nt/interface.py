@@ -491,6 +491,14 @@ class Kernel(Protocol):
         """NtOpenProcessToken.  Rights: PROCESS_QUERY_LIMITED_INFORMATION."""
         ...
 
+    def query_token(self, token: int, information: int, /) -> Any:
+        """NtQueryInformationToken: (SID, attributes) for TokenUser, a list of those for TokenGroups, of (luid, attributes)
+        for TokenPrivileges, a SID for TokenOwner and TokenPrimaryGroup, a number for TokenType and TokenElevation.
+
+        Rights: TOKEN_QUERY.  INVALID_INFO_CLASS; NOT_SUPPORTED for another class.
+        """
+        ...
+
     def lookup_privilege(self, name: str) -> int:
         """The LUID of a privilege by its name (SeDebugPrivilege).  NO_SUCH_PRIVILEGE."""
         ...

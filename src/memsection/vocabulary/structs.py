@@ -33,6 +33,16 @@ SYNCHRONIZATION_EVENT = 1  #: EVENT_TYPE: auto reset
 WAIT_ALL = 0  #: WAIT_TYPE
 WAIT_ANY = 1  #: WAIT_TYPE
 
+TokenUser, TokenGroups, TokenPrivileges, TokenOwner, TokenPrimaryGroup = range(1, 6)
+TokenType, TokenElevation = 8, 20
+#: Every TOKEN_INFORMATION_CLASS that a query may ask for (winnt.h), and those that are answered here.
+TOKEN_INFORMATION_CLASSES = range(1, 49)
+TOKEN_INFORMATION_HERE = (TokenUser, TokenGroups, TokenPrivileges, TokenOwner, TokenPrimaryGroup, TokenType, TokenElevation)
+TOKEN_PRIMARY, TOKEN_IMPERSONATION = 1, 2
+SE_GROUP_MANDATORY = 0x1
+SE_GROUP_ENABLED_BY_DEFAULT = 0x2
+SE_GROUP_ENABLED = 0x4
+SE_GROUP_OWNER = 0x8
 FILE_SHARE_READ = 0x1
 FILE_SHARE_WRITE = 0x2
 FILE_SHARE_DELETE = 0x4

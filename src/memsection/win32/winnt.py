@@ -156,6 +156,21 @@ SidTypeUnknown = 8
 SidTypeComputer = 9
 SidTypeLabel = 10
 
+# TOKEN_INFORMATION_CLASS, TOKEN_TYPE, and the attributes of groups.
+TokenUser = _s.TokenUser
+TokenGroups = _s.TokenGroups
+TokenPrivileges = _s.TokenPrivileges
+TokenOwner = _s.TokenOwner
+TokenPrimaryGroup = _s.TokenPrimaryGroup
+TokenType = _s.TokenType
+TokenElevation = _s.TokenElevation
+TokenPrimary = _s.TOKEN_PRIMARY
+TokenImpersonation = _s.TOKEN_IMPERSONATION
+SE_GROUP_MANDATORY = _s.SE_GROUP_MANDATORY
+SE_GROUP_ENABLED_BY_DEFAULT = _s.SE_GROUP_ENABLED_BY_DEFAULT
+SE_GROUP_ENABLED = _s.SE_GROUP_ENABLED
+SE_GROUP_OWNER = _s.SE_GROUP_OWNER
+
 FILE_ATTRIBUTE_READONLY = _s.FILE_ATTRIBUTE_READONLY
 FILE_ATTRIBUTE_HIDDEN = 0x02
 FILE_ATTRIBUTE_SYSTEM = 0x04

@@ -38,6 +38,25 @@ def test_overlapped_transfers_are_done_when_the_call_returns(tmp_path: Path) -> 
     win32.CloseHandle(file)
 
 
+@pytest.mark.linux_only("a token of Windows is an object of its own")
+def test_a_token_tells_what_its_process_is_now() -> None:
+    token = win32.OpenProcessToken(win32.GetCurrentProcess(), win32.TOKEN_QUERY)
+    for unknown in (6, 9, 10, 12, 18, 25, 48):
+        with pytest.raises(OSError) as caught:
+            win32.GetTokenInformation(token, unknown)
+        assert _code(caught) == win32.ERROR_NOT_SUPPORTED
+    win32.CloseHandle(token)
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    process = win32.OpenProcess(win32.PROCESS_QUERY_LIMITED_INFORMATION, False, child.pid)
+    token = win32.OpenProcessToken(process, win32.TOKEN_QUERY)
+    child.communicate(b"")
+    with pytest.raises(OSError) as caught:
+        win32.GetTokenInformation(token, win32.TokenUser)
+    assert _code(caught) == win32.ERROR_ACCESS_DENIED
+    win32.CloseHandle(token)
+    win32.CloseHandle(process)
+
+
 @pytest.mark.linux_only("Windows tells when a file was created")
 def test_linux_does_not_tell_when_a_file_was_created(tmp_path: Path) -> None:
     file = win32.CreateFile(tmp_path / "new", BOTH, 0, None, win32.CREATE_NEW)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,9 +17,10 @@ import pytest
 
 from memsection import win32
 
+ROOT = Path(__file__).resolve().parents[3]
 HEADERS = ("accounts", "aclapi", "errhandlingapi", "fileapi", "fileapi_query", "handleapi", "memoryapi", "processenv",
-           "processthreadsapi", "sddl", "securitybaseapi", "securitybaseapi_query", "shellapi", "synchapi",
-           "sysinfoapi")
+           "processthreadsapi", "sddl", "securitybaseapi", "securitybaseapi_query", "securitybaseapi_token", "shellapi",
+           "synchapi", "sysinfoapi")
 FUNCTIONS = {name: function for header in HEADERS
              for name, function in vars(importlib.import_module(f"memsection.win32.{header}")).items()
              if name in importlib.import_module(f"memsection.win32.{header}").__all__ and inspect.isfunction(function)}
@@ -38,6 +41,14 @@ def test_every_function_of_a_header_is_there_under_its_name() -> None:
     assert FUNCTIONS
     for name, function in FUNCTIONS.items():
         assert getattr(win32, name) is function
+
+
+def test_the_page_of_functions_is_what_the_face_has_and_lacks() -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "tools" / "functions_page.py"), "--check"], check=False)
+    assert done.returncode == 0, "run tools/functions_page.py"
+    page = (ROOT / "docs" / "reference" / "functions.md").read_text(encoding="utf-8")
+    assert not [name for name in FUNCTIONS if f"[`{name}`](" not in page]
+    assert not [name for name in re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) if hasattr(win32, name)]
 
 
 def test_functions_take_what_the_conformance_suite_passes(suite: ModuleType) -> None:

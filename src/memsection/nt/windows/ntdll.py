@@ -118,7 +118,7 @@ _WORDS = {
     "NtFlushVirtualMemory": "flush", "NtSetInformationVirtualMemory": "prefetch",
     "NtReadVirtualMemory": "read memory", "NtWriteVirtualMemory": "write memory",
     "NtQueryInformationProcess": "query process", "NtOpenProcessToken": "open token",
-    "NtAdjustPrivilegesToken": "adjust privileges", "NtWaitForSingleObject": "wait",
+    "NtQueryInformationToken": "query token", "NtAdjustPrivilegesToken": "adjust privileges", "NtWaitForSingleObject": "wait",
     "NtWaitForMultipleObjects": "wait", "NtSignalAndWaitForSingleObject": "signal and wait",
     "GetFileType": "query file type", "GetFileInformationByHandle": "query file", "DeleteFile": "delete file",
     "LookupPrivilegeValue": "look up privilege", "LookupAccountName": "look up account",

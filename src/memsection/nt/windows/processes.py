@@ -11,12 +11,14 @@ import ctypes
 import os
 from collections.abc import Mapping, Sequence
 from ctypes import wintypes as w
+from typing import Any
 
 from memsection.nt.windows import arguments, ntdll
 from memsection.nt.windows import structs as n
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.sid import Sid
 
 _USE_STANDARD_HANDLES = 0x100  #: STARTF_USESTDHANDLES
 _UNICODE_ENVIRONMENT = 0x400  #: CREATE_UNICODE_ENVIRONMENT
@@ -82,6 +84,23 @@ class Processes:
         ntdll.call("NtOpenProcessToken", process, access, ctypes.byref(handle))
         return handle.value
 
+    def query_token(self, token: int, information: int) -> Any:
+        size, buffer = w.ULONG(), ctypes.create_string_buffer(1 << 16)
+        if information in s.TOKEN_INFORMATION_CLASSES and information not in s.TOKEN_INFORMATION_HERE:
+            raise NtError(st.NOT_SUPPORTED, "query token", None, f"information class {information} is not answered here")
+        ntdll.call("NtQueryInformationToken", token, information, buffer, len(buffer), ctypes.byref(size))
+        if information == s.TokenUser:
+            return _sid_at(buffer, 0), w.DWORD.from_buffer(buffer, 8).value
+        if information in (s.TokenOwner, s.TokenPrimaryGroup):
+            return _sid_at(buffer, 0)
+        count = w.DWORD.from_buffer(buffer).value
+        if information == s.TokenGroups:  # pairs of a pointer and attributes, from the first multiple of eight on
+            return [(_sid_at(buffer, 8 + 16 * rank), w.DWORD.from_buffer(buffer, 16 + 16 * rank).value)
+                    for rank in range(count)]
+        if information == s.TokenPrivileges:
+            return [(one.Luid, one.Attributes) for one in (n.LuidAndAttributes * count).from_buffer(buffer, 4)]
+        return count
+
     def lookup_privilege(self, name: str) -> int:
         luid = ctypes.c_uint64()
         if not ntdll.LookupPrivilegeValue(None, name, ctypes.byref(luid)):
@@ -106,6 +125,12 @@ class Processes:
         # Wine tells the state of all before, Windows of those that changed.
         return status, [(entry.Luid, entry.Attributes) for entry in before.Privileges[:before.Count]
                         if (entry.Attributes ^ (0 if disable_all else asked[entry.Luid])) & s.SE_PRIVILEGE_ENABLED]
+
+
+def _sid_at(buffer: ctypes.Array[ctypes.c_char], offset: int) -> Sid:
+    """The SID that a pointer in a buffer leads to."""
+    address = ctypes.c_size_t.from_buffer(buffer, offset).value
+    return Sid.from_bytes(ctypes.string_at(address, 8 + 4 * ctypes.string_at(address, 2)[1]))
 
 
 def _token_privileges(count: int):  # type: ignore[no-untyped-def]  # a structure made for its length

@@ -18,7 +18,7 @@ from memsection.vocabulary.sid import Sid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from typing import Any
 
 
 class ProcessServices:
@@ -54,6 +54,13 @@ class ProcessServices:
         from memsection.nt.linux.types import token
 
         return token.open_token(process_handle, access)
+
+    @service("query token")
+    def query_token(self, token: int, information: int) -> Any:
+        """NtQueryInformationToken."""
+        from memsection.nt.linux.types import token_facts
+
+        return token_facts.query(token, information)
 
     @service("look up privilege")
     def lookup_privilege(self, name: str) -> int:

@@ -62,6 +62,12 @@ def lookup_privilege(name: str) -> int:
     raise NtError(st.NO_SUCH_PRIVILEGE, name=name)
 
 
+def privileges_of(effective: int, permitted: int) -> list[tuple[int, int]]:
+    """The privileges that these capabilities are, with their attributes, in the order of their numbers."""
+    return sorted((luid, s.SE_PRIVILEGE_ENABLED if effective & 1 << bit else 0)
+                  for luid, bit in _PRIVILEGES.values() if permitted & 1 << bit)
+
+
 def adjust_privileges(token: int, privileges: list[tuple[int, int]],
                       disable_all: bool) -> tuple[int, list[tuple[int, int]]]:
     """NtAdjustPrivilegesToken: capabilities go from the permitted into the effective set of this thread, and back.

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""What a token says of its process: on Linux the ids and capabilities of proc_pid_status(5)."""
+
+from __future__ import annotations
+
+import sys
+
+assert sys.platform == "linux"
+
+import os
+from typing import Any
+
+from memsection.nt.linux.handles import table
+from memsection.nt.linux.system import accounts
+from memsection.nt.linux.system import syscalls as sys_
+from memsection.nt.linux.types.token import Token, privileges_of
+from memsection.vocabulary import access as a
+from memsection.vocabulary import security
+from memsection.vocabulary import sid as wellknown
+from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.object_types import TOKEN
+from memsection.vocabulary.sid import Sid
+
+_STATUS_BYTES = 1 << 16  #: more than a status with as many groups as the kernel lets a process have in practice
+_EFFECTIVE = 1  #: of the four ids in a line: real, effective, saved, file system
+_IN_FORCE = s.SE_GROUP_MANDATORY | s.SE_GROUP_ENABLED_BY_DEFAULT | s.SE_GROUP_ENABLED
+
+
+def query(token: int, information: int) -> Any:
+    """NtQueryInformationToken."""
+    handle = table.lookup(token, TOKEN, a.TOKEN_QUERY)
+    assert isinstance(handle.obj, Token)
+    if information not in s.TOKEN_INFORMATION_CLASSES:
+        raise NtError(st.INVALID_INFO_CLASS, name=handle.obj.display_name(), detail=f"class {information}")
+    if information not in s.TOKEN_INFORMATION_HERE:
+        raise NtError(st.NOT_SUPPORTED, name=handle.obj.display_name(),
+                      detail=f"a token has nothing that information class {information} could tell on this system")
+    if information == s.TokenType:
+        return s.TOKEN_PRIMARY
+    who, effective, permitted = _of_process(handle.obj, handle.fd)
+    if information == s.TokenUser:
+        return who.user, 0
+    if information == s.TokenGroups:
+        return [(sid, _group_attributes(sid)) for sid in sorted(who.groups, key=Sid.to_bytes)]
+    if information == s.TokenPrivileges:
+        return privileges_of(effective, permitted)
+    if information == s.TokenOwner:
+        return who.user
+    if information == s.TokenPrimaryGroup:
+        return who.primary_group
+    return int(wellknown.ADMINISTRATORS in who.groups)  # TokenElevation
+
+
+def _group_attributes(sid: Sid) -> int:
+    return _IN_FORCE | (s.SE_GROUP_OWNER if sid == wellknown.ADMINISTRATORS else 0)
+
+
+def _of_process(token: Token, fd: int) -> tuple[security.Token, int, int]:
+    """Who a process is, and its effective and permitted capabilities."""
+    if token.pid == os.getpid():
+        effective, permitted, _ = sys_.capabilities()
+        return accounts.current_token(), effective, permitted
+    fields = _status(token, fd)
+    try:
+        uid, gid = (int(fields[key].split()[_EFFECTIVE]) for key in (b"Uid", b"Gid"))
+        groups = tuple(int(number) for number in fields[b"Groups"].split())
+        return accounts.token_of(uid, gid, groups), int(fields[b"CapEff"], 16), int(fields[b"CapPrm"], 16)
+    except (KeyError, IndexError, ValueError):
+        raise NtError(st.UNSUCCESSFUL, name=token.display_name(), detail="/proc tells it in a way unknown here") from None
+
+
+def _status(token: Token, fd: int) -> dict[bytes, bytes]:
+    """The lines of /proc/PID/status, of the very process that the token was opened of."""
+    try:
+        source = sys_.open(f"/proc/self/fd/{fd}/status", sys_.O_RDONLY | sys_.O_CLOEXEC)
+        try:
+            text = sys_.read(source, _STATUS_BYTES)
+        finally:
+            sys_.close(source)
+    except (FileNotFoundError, ProcessLookupError):
+        raise NtError(st.PROCESS_IS_TERMINATING, name=token.display_name(),
+                      detail="the process has ended, and what it was with it") from None
+    return {key: value.strip() for key, _, value in (line.partition(b":") for line in text.splitlines())}

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Writes docs/reference/functions.md: the functions of ``memsection.win32`` by header, and those that are not there and why.
+
+    tools/functions_page.py            # write it
+    tools/functions_page.py --check    # exit status 1 if it is not what would be written
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "reference" / "functions.md"
+
+HEAD = """\
+# Functions by header
+
+What `memsection.win32` has, each with a link to its reference, and what a program for sections, handles and
+synchronisation may look for and not find here, with the reason. Names are without A or W. The services of `ntdll` are in
+[`memsection.nt`](nt.md).
+"""
+
+#: The header that a module of ``memsection.win32`` belongs to, where its name does not say it.
+HEADERS = {"accounts": "winbase.h", "fileapi_query": "fileapi.h", "securitybaseapi_query": "securitybaseapi.h",
+           "securitybaseapi_token": "securitybaseapi.h"}
+MODULES = ("aclapi", "errhandlingapi", "fileapi", "fileapi_query", "handleapi", "memoryapi", "processenv",
+           "processthreadsapi", "sddl", "securitybaseapi", "securitybaseapi_query", "securitybaseapi_token", "shellapi",
+           "synchapi", "sysinfoapi", "accounts")
+
+_THREADS = "Linux has no object for a thread: nothing that a handle could mean, and nothing to wait for"
+_TIMERS = "waitable timers are not there yet; wait with a time, or have a thread set an event"
+_ASYNC = "transfers are done when the call returns ([OVERLAPPED](deviations.md))"
+_IN_USE = "what is set here would hold in this process only"
+_SESSION = "names are per user and per machine, not in namespaces of their own"
+_ALERTS = "there are no alerts and no completion routines: waits end by an object, by time, or by a Python signal handler"
+ABSENT: dict[str, dict[str, str]] = {
+    "fileapi.h": {
+        "LockFile": "byte-range locks are not there yet; use a mutex", "LockFileEx": "as LockFile",
+        "UnlockFile": "as LockFile", "UnlockFileEx": "as LockFile",
+        "ReadFileEx": _ASYNC, "WriteFileEx": _ASYNC, "SetFileTime": "use os.utime",
+        "GetFileAttributes": "use os.stat, or GetFileInformationByHandle", "SetFileAttributes": "use os.chmod",
+        "FindFirstFile": "use os.scandir", "CreateDirectory": "use os.mkdir", "RemoveDirectory": "use os.rmdir",
+        "GetTempFileName": "use tempfile"},
+    "handleapi.h": {},
+    "ioapiset.h": {"CancelIo": _ASYNC, "GetOverlappedResult": _ASYNC, "DeviceIoControl": "for devices, not for sections",
+                   "CreateIoCompletionPort": _ASYNC},
+    "memoryapi.h": {
+        "AllocateUserPhysicalPages": "no counterpart in Linux", "MapUserPhysicalPages": "no counterpart in Linux",
+        "GetWriteWatch": "no counterpart in Linux for shared memory", "ResetWriteWatch": "as GetWriteWatch",
+        "SetProcessWorkingSetSize": _IN_USE},
+    "psapi.h": {"GetMappedFileName": "asks for a device name, which Linux has none of; VirtualQuery tells that it is a view"},
+    "processthreadsapi.h": {
+        "CreateThread": "use threading", "OpenThread": _THREADS, "GetCurrentThread": _THREADS, "GetThreadId": _THREADS,
+        "OpenThreadToken": "threads have no token of their own here", "ResumeThread": _THREADS, "SuspendThread": _THREADS,
+        "TerminateThread": _THREADS, "GetExitCodeThread": _THREADS},
+    "namespaceapi.h": {"CreatePrivateNamespace": _SESSION, "OpenPrivateNamespace": _SESSION,
+                       "ClosePrivateNamespace": _SESSION},
+    "securitybaseapi.h": {
+        "AccessCheck": "needs an impersonation token; `memsection.security.access_check` decides the same",
+        "DuplicateToken": "a process has one token here", "DuplicateTokenEx": "as DuplicateToken",
+        "ImpersonateLoggedOnUser": "a thread cannot act as another user here", "RevertToSelf": "as ImpersonateLoggedOnUser",
+        "SetTokenInformation": "ids are changed by who starts a process", "CheckTokenMembership": "as AccessCheck"},
+    "synchapi.h": {
+        "CreateWaitableTimer": _TIMERS, "CreateWaitableTimerEx": _TIMERS, "OpenWaitableTimer": _TIMERS,
+        "SetWaitableTimer": _TIMERS, "SetWaitableTimerEx": _TIMERS, "CancelWaitableTimer": _TIMERS,
+        "InitializeCriticalSection": "for the threads of one process: use threading.Lock",
+        "InitializeSRWLock": "for the threads of one process: use threading.Lock; RWLock between processes",
+        "WaitOnAddress": "use an event, or `memsection.latest`"},
+    "threadpoolapiset.h": {"CreateThreadpoolWait": "use asyncio with `wait_async`"},
+    "winbase.h": {"ReOpenFile": "open the path again", "QueueUserAPC": _ALERTS},
+}
+
+
+def present() -> dict[str, dict[str, str]]:
+    """Header to function to the module that has it."""
+    found: dict[str, dict[str, str]] = {}
+    for name in MODULES:
+        module = importlib.import_module(f"memsection.win32.{name}")
+        functions = [one for one in module.__all__ if inspect.isfunction(getattr(module, one))]
+        found.setdefault(HEADERS.get(name, f"{name}.h"), {}).update(dict.fromkeys(functions, name))
+    return found
+
+
+def page() -> str:
+    """The whole page."""
+    here, parts = present(), [HEAD]
+    for header in sorted(here.keys() | ABSENT.keys()):
+        parts.append(f"\n## {header}\n")
+        if functions := here.get(header):
+            links = [f"[`{name}`](win32.md#memsection.win32.{functions[name]}.{name})" for name in sorted(functions)]
+            parts.append("\n" + ",\n".join(links) + "\n")
+        if missing := ABSENT.get(header):
+            parts.append("\n| Not here | Why, and what to do |\n|---|---|\n")
+            parts += [f"| `{name}` | {missing[name]} |\n" for name in sorted(missing)]
+    return "".join(parts)
+
+
+def main() -> int:
+    if "--check" in sys.argv[1:]:
+        return 0 if PAGE.exists() and PAGE.read_text(encoding="utf-8") == page() else 1
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
