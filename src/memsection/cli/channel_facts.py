@@ -93,6 +93,10 @@ def look(section: Section) -> ChannelFacts | None:
     described = schema.describe(section)
     if described is None or described.get("kind") not in KINDS:
         return None
+    if described["kind"] == "service":
+        from memsection.cli import service_facts
+
+        return service_facts.look(fd, section.size, described)
     spec = str(described.get("spec"))
     if described.get("name") and spec == "record":
         spec = f"record {described['name']}"
