@@ -120,6 +120,7 @@ def test_a_message_in_hand_is_never_overwritten(slow: Any) -> None:
         assert subscriber._core.kept()[0] == 0
 
 
+@pytest.mark.sentence(44)
 def test_senders_wait_when_all_places_are_in_hand_and_are_told_by_whom() -> None:
     with Topic.create(unique_name(), bytes, role="send", largest=PLACED, memory=2 * 4224, overflow=False) as topic, \
             Topic.open(topic.name, role="receive") as subscriber:
