@@ -19,7 +19,8 @@ step "$PYTHON" -m mypy --platform linux
 step "$PYTHON" -m mypy --platform win32
 step "$PYTHON" -m mypy --strict tests/typing/must_check.py tests/typing/must_not_check.py
 step "$PYTHON" -m pyright --pythonpath "$PYTHON"
+step "$PYTHON" tools/check_snippets.py
 step "$PYTHON" tools/check_invariants.py
 [ ! -e tools/check_sync_tags.py ] || step "$PYTHON" tools/check_sync_tags.py
-step env NO_MKDOCS_2_WARNING=1 "$bin/mkdocs" build --quiet --strict
+step "$PYTHON" -m pytest -q tests/unit/test_site.py
 [ -n "${CHECK_ONLY:-}" ] || step "$PYTHON" -m pytest -q tests/unit tests/cli

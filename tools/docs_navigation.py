@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import Any
 
-ORDER = {"Tutorial": "Tutorial", "Howto": "How-to guides", "Rows": "From the articles", "Reference": "Reference",
-         "Explanation": "How it works", "Comparison": "Comparison", "Design": "Design", "Decisions": "Decisions"}
+ORDER = {"Tutorial": "Tutorial", "Howto": "How-to guides", "Rows": "From Windows", "Reference": "Reference",
+         "Explanation": "How it works", "Comparison": "Comparison", "Design": "For contributors", "Decisions": "Decisions"}
 
 
 def on_nav(nav: Any, **_: Any) -> Any:

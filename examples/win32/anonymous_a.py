@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Process A: makes a section without a name, writes into it, and prints what process B made of it.
 
-The program of the article, line by line.  Start it in a terminal, and anonymous_b.py in another, which asks for the
+As a C program for Windows does it, line by line.  Start it in a terminal, and anonymous_b.py in another, which asks for the
 process id and the handle that are printed here.
 """
 

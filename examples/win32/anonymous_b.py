@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Process B: takes the section of process A by process id and handle, prints what is there, and answers.
 
-The program of the article, line by line, with its functions that enable the debug privilege while a process is opened.
+As a C program for Windows does it, line by line, with its functions that enable the debug privilege while a process is opened.
 """
 
 import ctypes

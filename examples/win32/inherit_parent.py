@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A parent hands its child a section and a mutex, which need no names: the handles are inherited.
 
-The second article's program.  A handle is inherited when both switches are on: bInheritHandle of the handle's
+A handle is inherited when both switches are on: bInheritHandle of the handle's
 SECURITY_ATTRIBUTES, and bInheritHandles of CreateProcess.  All four combinations are tried.
 """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Process A: makes a section with a name, writes into it, and prints what process B made of it.
 
-The program of the article, line by line.  Start it in a terminal, and named_b.py in another.
+As a C program for Windows does it, line by line.  Start it in a terminal, and named_b.py in another.
 """
 
 import ctypes

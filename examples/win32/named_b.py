@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Process B: opens the section of process A by its name, prints what is there, and answers.
 
-The program of the article, line by line.
+As a C program for Windows does it, line by line.
 """
 
 import ctypes

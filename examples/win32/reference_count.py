@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The system counts handles across processes: a name lives until the last of them is closed, whoever has it.
 
-The second article's program.  Started with two numbers it is its own child, and just keeps what it inherited until
+Started with two numbers it is its own child, and just keeps what it inherited until
 it is told to end.
 """
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A section that everybody may read and nobody may write, not even who made it.
 
-The second article's program: SECURITY_ATTRIBUTES with a descriptor, and the access check at each open.
+SECURITY_ATTRIBUTES with a descriptor, and the access check at each open.
 """
 
 import sys

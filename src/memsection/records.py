@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from typing import TYPE_CHECKING, Any, SupportsIndex
+from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypeVar, overload
 
 from memsection.api.operations import whole
 from memsection.api.section import Section
@@ -49,8 +49,13 @@ __all__ = ["Layout", "Records", "create", "float16", "float32", "float64", "int8
            "from_section", "open", "open_async", "uint8", "uint16", "uint32", "uint64"]
 
 
-class Records(Endpoint, Atomic):
+Record = TypeVar("Record")
+
+
+class Records(Endpoint, Atomic, Generic[Record]):
     """Records in a section: a sequence of a fixed length, with slices as lists.
+
+    For type checkers it is generic: ``create("drones", Drone)`` gives ``Records[Drone]``.
 
     Reading gives a copy in the layout's own form (an instance of the dataclass or structure, a NumPy scalar, or a dict
     when the section was opened without a layout), assigning writes one.
@@ -80,6 +85,11 @@ class Records(Endpoint, Atomic):
         if not 0 <= at < self._count:
             raise IndexError(f"record {index} of {self._count}")
         return at * self.layout.size
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Record]: ...
 
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
@@ -116,7 +126,7 @@ class Records(Endpoint, Atomic):
         return memoryview(self._view)[at:at + kind.size], signed
 
     @property
-    def value(self) -> Any:
+    def value(self) -> Record:
         """The first record.
 
         Rights:
@@ -129,7 +139,7 @@ class Records(Endpoint, Atomic):
         return self[0]
 
     @value.setter
-    def value(self, value: Any) -> None:
+    def value(self, value: Record) -> None:
         self[0] = value
 
     @property
@@ -147,7 +157,7 @@ class Records(Endpoint, Atomic):
 
         return np.frombuffer(memoryview(self._view), self.layout.dtype(), self._count)
 
-    def live(self, index: int = 0) -> Any:
+    def live(self, index: int = 0) -> Record:
         """One record in place, for a layout that is a ctypes structure: its fields are the memory.
 
         Rights:
@@ -160,7 +170,7 @@ class Records(Endpoint, Atomic):
         spec = self.layout._spec
         if not (isinstance(spec, type) and issubclass(spec, ctypes.Structure)):
             raise ArgumentError(f"record {self.layout.name}: only a ctypes structure can lie in foreign memory")
-        return spec.from_buffer(self._view, self._at(index))
+        return spec.from_buffer(self._view, self._at(index))  # type: ignore[return-value]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """The same memory in whatever process takes it, through any pickler; the handle travels as a section's does."""
@@ -170,9 +180,17 @@ class Records(Endpoint, Atomic):
         return _rebuild, (self.section, self.layout._spec, self._count, self.version)
 
 
+@overload
+def create(name: str | None, spec: type[Record], count: int = 1, *, version: int = 0, exist_ok: bool = False,
+           inheritable: bool = False, security: Security | str | bytes | None = None) -> Records[Record]: ...
+@overload
+def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, exist_ok: bool = False,
+           inheritable: bool = False, security: Security | str | bytes | None = None) -> Records[Any]: ...
+
+
 @whole
 def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, exist_ok: bool = False,
-           inheritable: bool = False, security: Security | str | bytes | None = None) -> Records:
+           inheritable: bool = False, security: Security | str | bytes | None = None) -> Records[Any]:
     """Make records of zeros.
 
     Args:
@@ -204,9 +222,17 @@ def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, ex
     return from_section(section, kind, count=count, version=version)
 
 
+@overload
+def open(name: str, spec: type[Record], *, access: str = "rw", count: int | None = None,
+         version: int | None = None, timeout: float | None = 0) -> Records[Record]: ...
+@overload
+def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
+         version: int | None = None, timeout: float | None = 0) -> Records[Any]: ...
+
+
 @whole
 def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
-         version: int | None = None, timeout: float | None = 0) -> Records:
+         version: int | None = None, timeout: float | None = 0) -> Records[Any]:
     """Open records by their name.
 
     Args:
@@ -231,8 +257,16 @@ def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int 
     return from_section(section, spec, count=count, version=version)
 
 
+@overload
+async def open_async(name: str, spec: type[Record], *, access: str = "rw", count: int | None = None,
+                     version: int | None = None, timeout: float | None = None) -> Records[Record]: ...
+@overload
 async def open_async(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
-                     version: int | None = None, timeout: float | None = None) -> Records:
+                     version: int | None = None, timeout: float | None = None) -> Records[Any]: ...
+
+
+async def open_async(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
+                     version: int | None = None, timeout: float | None = None) -> Records[Any]:
     """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout`` is omitted.
 
     Rights:
@@ -246,9 +280,17 @@ async def open_async(name: str, spec: Spec | None = None, *, access: str = "rw",
     return from_section(section, spec, count=count, version=version)
 
 
+@overload
+def from_section(section: Section, spec: type[Record], *, count: int | None = None,
+                 version: int | None = None) -> Records[Record]: ...
+@overload
+def from_section(section: Section, spec: Spec | None = None, *, count: int | None = None,
+                 version: int | None = None) -> Records[Any]: ...
+
+
 @whole
 def from_section(section: Section, spec: Spec | None = None, *, count: int | None = None,
-                 version: int | None = None) -> Records:
+                 version: int | None = None) -> Records[Any]:
     """The records in a section that came by any other way; closing them closes it.
 
     Args:
@@ -278,7 +320,7 @@ def from_section(section: Section, spec: Spec | None = None, *, count: int | Non
 
 
 @whole
-def _rebuild(section: Section, spec: Spec | None, count: int, version: int) -> Records:
+def _rebuild(section: Section, spec: Spec | None, count: int, version: int) -> Records[Any]:
     """Unpickle; an argument that a worker got is closed when the worker forgets it."""
     again = from_section(section, spec, count=count, version=version)
     again._held = Held(section)

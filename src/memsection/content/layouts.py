@@ -30,9 +30,17 @@ if TYPE_CHECKING:
 #: Field types for dataclasses, where ``int`` (int64), ``float`` (float64) and ``bool`` are not what is wanted.
 #: Bytes and text have their length beside them: ``Annotated[bytes, 16]``, ``Annotated[str, 16]`` (UTF-8); arrays their
 #: shape: ``Annotated[list[float], "f4", 3]``, ``Annotated[list[Point], 10]``.
-int8, int16, int32, int64 = (Annotated[int, f"i{size}"] for size in (1, 2, 4, 8))
-uint8, uint16, uint32, uint64 = (Annotated[int, f"u{size}"] for size in (1, 2, 4, 8))
-float16, float32, float64 = (Annotated[float, f"f{size}"] for size in (2, 4, 8))
+int8: TypeAlias = Annotated[int, "i1"]
+int16: TypeAlias = Annotated[int, "i2"]
+int32: TypeAlias = Annotated[int, "i4"]
+int64: TypeAlias = Annotated[int, "i8"]
+uint8: TypeAlias = Annotated[int, "u1"]
+uint16: TypeAlias = Annotated[int, "u2"]
+uint32: TypeAlias = Annotated[int, "u4"]
+uint64: TypeAlias = Annotated[int, "u8"]
+float16: TypeAlias = Annotated[float, "f2"]
+float32: TypeAlias = Annotated[float, "f4"]
+float64: TypeAlias = Annotated[float, "f8"]
 
 MOST_FOREIGN = 1 << 20  #: values and lists that a record of a layout that came with it may become
 LONGEST_SHOWN = 2000  #: characters of a layout in a message

@@ -154,7 +154,7 @@ class Kernel(Protocol):
 
     def create_section(self, access: int, attributes: Attributes, maximum_size: int | None, protection: int,
                        kind: int, file: int, /, *, numa_node: int | None = None) -> tuple[int, int]:
-        """NtCreateSection; (SUCCESS or OBJECT_NAME_EXISTS, handle).  ``kind`` are SEC_* flags.
+        """NtCreateSection; (SUCCESS or OBJECT_NAME_EXISTS, handle).  ``kind`` are ``SEC_*`` flags.
 
         A new object grants ``access`` whole (generic rights mapped; the descriptor does not limit its creator).
         An existing one (OBJ_OPENIF) is opened with ``access``, checked against its descriptor.

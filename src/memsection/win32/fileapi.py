@@ -65,7 +65,7 @@ def CreateFile(lpFileName: PATH, dwDesiredAccess: DWORD, dwShareMode: DWORD = 0,
 
     Args:
         lpFileName: The path.
-        dwDesiredAccess: GENERIC_READ, GENERIC_WRITE, ... or FILE_*; 0 only asks about the file.
+        dwDesiredAccess: GENERIC_READ, GENERIC_WRITE, ... or ``FILE_*``; 0 only asks about the file.
         dwShareMode: What others may open the file for meanwhile: FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_SHARE_DELETE.
         lpSecurityAttributes: SECURITY_ATTRIBUTES, or None.
         dwCreationDisposition: CREATE_NEW, CREATE_ALWAYS, OPEN_EXISTING, OPEN_ALWAYS or TRUNCATE_EXISTING.

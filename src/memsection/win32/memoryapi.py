@@ -87,7 +87,7 @@ def CreateFileMapping(hFile: HANDLE, lpFileMappingAttributes: ATTRIBUTES, flProt
     Args:
         hFile: A file handle, or INVALID_HANDLE_VALUE.
         lpFileMappingAttributes: SECURITY_ATTRIBUTES, or None for the default.
-        flProtect: One of PAGE_*, and SEC_* flags; without any SEC_* flag SEC_COMMIT is meant.
+        flProtect: One of ``PAGE_*``, and ``SEC_*`` flags; without any ``SEC_*`` flag ``SEC_COMMIT`` is meant.
         dwMaximumSizeHigh: The upper half of the size.
         dwMaximumSizeLow: The lower half of the size.
         lpName: ``name``, ``Local\\\\name``, ``Global\\\\name``, or None for an anonymous section.

@@ -155,7 +155,7 @@ def CreateProcess(lpApplicationName: LPCWSTR = None, lpCommandLine: LPCWSTR = No
         lpProcessAttributes: Whether the process handle is inheritable.
         lpThreadAttributes: Whether the thread handle is inheritable.
         bInheritHandles: Whether the child gets the inheritable handles, under the same values.
-        dwCreationFlags: CREATE_* flags.
+        dwCreationFlags: ``CREATE_*`` flags.
         lpEnvironment: Variables as a mapping or as a block of ``NAME=value`` ended by zeros; None for this process's.
         lpCurrentDirectory: Where the child begins; None for here.
         lpStartupInfo: The child's standard handles, with STARTF_USESTDHANDLES.
