@@ -25,9 +25,10 @@ synchronisation may look for and not find here, with the reason. Names are witho
 """
 
 #: The header that a module of ``memsection.win32`` belongs to, where its name does not say it.
-HEADERS = {"accounts": "winbase.h", "fileapi_query": "fileapi.h", "securitybaseapi_query": "securitybaseapi.h",
+HEADERS = {"accounts": "winbase.h", "fileapi_lock": "fileapi.h", "fileapi_query": "fileapi.h",
+           "securitybaseapi_query": "securitybaseapi.h",
            "securitybaseapi_token": "securitybaseapi.h"}
-MODULES = ("aclapi", "errhandlingapi", "fileapi", "fileapi_query", "handleapi", "memoryapi", "processenv",
+MODULES = ("aclapi", "errhandlingapi", "fileapi", "fileapi_lock", "fileapi_query", "handleapi", "memoryapi", "processenv",
            "processthreadsapi", "sddl", "securitybaseapi", "securitybaseapi_query", "securitybaseapi_token", "shellapi",
            "synchapi", "sysinfoapi", "accounts")
 
@@ -39,8 +40,6 @@ _SESSION = "names are per user and per machine, not in namespaces of their own"
 _ALERTS = "there are no alerts and no completion routines: waits end by an object, by time, or by a Python signal handler"
 ABSENT: dict[str, dict[str, str]] = {
     "fileapi.h": {
-        "LockFile": "byte-range locks are not there yet; use a mutex", "LockFileEx": "as LockFile",
-        "UnlockFile": "as LockFile", "UnlockFileEx": "as LockFile",
         "ReadFileEx": _ASYNC, "WriteFileEx": _ASYNC, "SetFileTime": "use os.utime",
         "GetFileAttributes": "use os.stat, or GetFileInformationByHandle", "SetFileAttributes": "use os.chmod",
         "FindFirstFile": "use os.scandir", "CreateDirectory": "use os.mkdir", "RemoveDirectory": "use os.rmdir",

@@ -159,6 +159,7 @@ NOT_YET = {"AddAccessAllowedAceEx", "AddAccessDeniedAceEx", "AddAuditAccessAceEx
            "IsValidAcl", "IsWellKnownSid", "LookupAccountName", "LookupAccountSid", "LookupPrivilegeName", "MakeAbsoluteSD",
            "MakeSelfRelativeSD", "SetEntriesInAcl", "SetNamedSecurityInfo", "SetSecurityDescriptorControl",
            "SetSecurityDescriptorSacl", "NtAdjustPrivilegesToken", "ZwAdjustPrivilegesToken", "NtCreateFile", "ZwCreateFile",
+           "LockFileEx", "UnlockFileEx", "LockFile", "UnlockFile",
            "GetTokenInformation", "NtQueryInformationToken", "ZwQueryInformationToken"}
 
 

@@ -54,6 +54,13 @@ OTHERS: dict[str, Deviation] = {
         "50 ERROR_NOT_SUPPORTED; 5 for the token of a process that has ended",
         "Linux has no tokens: a process has ids and capabilities, and nothing that a session, a source, a logon or a "
         "modification could be told from"),
+    "test_locked_ranges_do_not_bind_other_programs": Deviation(
+        "LockFile", "holds against every program; with length 0, through read-only and inherited handles as well",
+        "holds among users of this library and of fcntl(2); who inherits a handle reads and writes as its giver",
+        "50 ERROR_NOT_SUPPORTED for length 0, for an exclusive lock through a handle that may not write, and for a handle "
+        "that CreateFile of this process did not give",
+        "locks of Linux are advisory, of at least one byte, exclusive only for who may write, and belong to a description, "
+        "not to a process"),
     "test_linux_does_not_tell_when_a_file_was_created": Deviation(
         "GetFileInformationByHandle", "tells when the file was created", "ftCreationTime is 0", "",
         "stat(2) does not tell it; 0 is what Windows gives for a file system that keeps none"),

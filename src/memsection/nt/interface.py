@@ -338,6 +338,14 @@ class Kernel(Protocol):
         """GetFileInformationByHandle.  Rights: FILE_READ_ATTRIBUTES.  INVALID_DEVICE_REQUEST for what is no disk file."""
         ...
 
+    def lock_file(self, file: int, offset: int, length: int, exclusive: bool, wait: bool, /) -> None:
+        """NtLockFile.  Rights: FILE_READ_DATA or FILE_WRITE_DATA.  LOCK_NOT_GRANTED, INVALID_LOCK_RANGE."""
+        ...
+
+    def unlock_file(self, file: int, offset: int, length: int, /) -> None:
+        """NtUnlockFile, with the very range that was locked.  RANGE_NOT_LOCKED."""
+        ...
+
     def delete_file(self, path: str) -> None:
         """DeleteFile.  SHARING_VIOLATION, CANNOT_DELETE (read-only, or a section of it is in use), FILE_IS_A_DIRECTORY."""
         ...

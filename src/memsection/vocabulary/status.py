@@ -92,6 +92,8 @@ SEMAPHORE_LIMIT_EXCEEDED = _s(0xC0000047, "STATUS_SEMAPHORE_LIMIT_EXCEEDED", 298
 SECTION_NOT_IMAGE = _s(0xC0000049, "STATUS_SECTION_NOT_IMAGE", 87, _errno.ENOEXEC, "the section is no image")
 SECTION_PROTECTION = _s(0xC000004E, "STATUS_SECTION_PROTECTION", 87, _errno.EACCES,
                         "more than the section's own protection")
+FILE_LOCK_CONFLICT = _s(0xC0000054, "STATUS_FILE_LOCK_CONFLICT", 33, _errno.EBUSY, "somebody has locked a part of it")
+LOCK_NOT_GRANTED = _s(0xC0000055, "STATUS_LOCK_NOT_GRANTED", 33, _errno.EBUSY, "somebody has locked a part of it")
 DELETE_PENDING = _s(0xC0000056, "STATUS_DELETE_PENDING", 5, _errno.EBUSY, "the file is about to be deleted")
 UNKNOWN_REVISION = _s(0xC0000058, "STATUS_UNKNOWN_REVISION", 1305, _errno.EINVAL, "a revision that is not known")
 REVISION_MISMATCH = _s(0xC0000059, "STATUS_REVISION_MISMATCH", 1306, _errno.EINVAL, "revisions that do not go together")
@@ -138,6 +140,8 @@ MAPPED_FILE_SIZE_ZERO = _s(0xC000011E, "STATUS_MAPPED_FILE_SIZE_ZERO", 1006, _er
 TOO_MANY_OPENED_FILES = _s(0xC000011F, "STATUS_TOO_MANY_OPENED_FILES", 4, _errno.EMFILE,
                            "this process has no more handles (file descriptors)")
 CANCELLED = _s(0xC0000120, "STATUS_CANCELLED", 995, _errno.ECANCELED, "cancelled")
+INVALID_LOCK_RANGE = _s(0xC00001A1, "STATUS_INVALID_LOCK_RANGE", 307, _errno.EINVAL, "no range that can be locked")
+RANGE_NOT_LOCKED = _s(0xC000007E, "STATUS_RANGE_NOT_LOCKED", 158, _errno.ENOLCK, "the range is not locked")
 CANNOT_DELETE = _s(0xC0000121, "STATUS_CANNOT_DELETE", 5, _errno.EPERM, "it cannot be deleted")
 COMMITMENT_LIMIT = _s(0xC000012D, "STATUS_COMMITMENT_LIMIT", 1455, _errno.ENOMEM, "more memory than can be had")
 INVALID_IMAGE_NOT_MZ = _s(0xC000012F, "STATUS_INVALID_IMAGE_NOT_MZ", 193, _errno.ENOEXEC, "not an executable image")

@@ -11,6 +11,7 @@ from memsection.win32.accounts import *
 from memsection.win32.aclapi import *
 from memsection.win32.errhandlingapi import *
 from memsection.win32.fileapi import *
+from memsection.win32.fileapi_lock import *
 from memsection.win32.fileapi_query import *
 from memsection.win32.handleapi import *
 from memsection.win32.memoryapi import *

@@ -57,6 +57,25 @@ def test_a_token_tells_what_its_process_is_now() -> None:
     win32.CloseHandle(process)
 
 
+@pytest.mark.linux_only("Windows keeps locked ranges against everybody")
+def test_locked_ranges_do_not_bind_other_programs(tmp_path: Path) -> None:
+    path = tmp_path / "mine"
+    path.write_bytes(b"0123456789")
+    share = win32.FILE_SHARE_READ | win32.FILE_SHARE_WRITE
+    file, reader = win32.CreateFile(path, BOTH, share), win32.CreateFile(path, win32.GENERIC_READ, share)
+    with path.open("rb") as stream:
+        other = nt.kernel.file_from_fd(stream.fileno(), win32.GENERIC_READ)
+    for handle, length in ((file, 0), (reader, 5), (other, 5)):
+        with pytest.raises(OSError) as caught:
+            win32.LockFile(handle, 0, 0, length, 0)
+        assert _code(caught) == win32.ERROR_NOT_SUPPORTED
+    win32.LockFile(file, 0, 0, 10, 0)
+    path.write_bytes(b"by open()!")
+    assert win32.ReadFile(file, 10) == b"by open()!"
+    for handle in (file, reader, other):
+        win32.CloseHandle(handle)
+
+
 @pytest.mark.linux_only("Windows tells when a file was created")
 def test_linux_does_not_tell_when_a_file_was_created(tmp_path: Path) -> None:
     file = win32.CreateFile(tmp_path / "new", BOTH, 0, None, win32.CREATE_NEW)

@@ -36,6 +36,10 @@ def _native_path(path: str) -> str:
         ntdll.RtlFreeUnicodeString(ctypes.byref(string))
 
 
+def _unsigned(number: int):  # type: ignore[no-untyped-def]  # what byref gives has no name
+    return ctypes.byref(ctypes.c_uint64(number))
+
+
 class Files:
     """The part of the kernel that is about files."""
 
@@ -110,6 +114,13 @@ class Files:
         return s.FileInformation(info.FileAttributes, info.CreationTime, info.LastAccessTime, info.LastWriteTime,
                                  info.VolumeSerialNumber, info.FileSizeHigh << 32 | info.FileSizeLow,
                                  info.NumberOfLinks, info.FileIndexHigh << 32 | info.FileIndexLow)
+
+    def lock_file(self, file: int, offset: int, length: int, exclusive: bool, wait: bool) -> None:
+        ntdll.call("NtLockFile", file, 0, None, None, ctypes.byref(n.IoStatusBlock()), _unsigned(offset), _unsigned(length),
+                   0, not wait, exclusive)
+
+    def unlock_file(self, file: int, offset: int, length: int) -> None:
+        ntdll.call("NtUnlockFile", file, ctypes.byref(n.IoStatusBlock()), _unsigned(offset), _unsigned(length), 0)
 
     def delete_file(self, path: str) -> None:
         if not ntdll.DeleteFile(path):

@@ -65,6 +65,8 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "NtQueryInformationFile": (_H, _P, _P, _D, _D),
     "NtSetInformationFile": (_H, _P, _P, _D, _D),
     "NtFlushBuffersFile": (_H, _P),
+    "NtLockFile": (_H, _H, _P, _P, _P, _P, _P, _D, _B, _B),
+    "NtUnlockFile": (_H, _P, _P, _P, _D),
     # synchronisation
     "NtCreateMutant": (_P, _D, _OA, _B),
     "NtOpenMutant": (_P, _D, _OA),

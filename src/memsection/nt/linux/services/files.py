@@ -89,6 +89,20 @@ class FileServices:
 
         return file_facts.query_information(file_handle)
 
+    @service("lock file")
+    def lock_file(self, file_handle: int, offset: int, length: int, exclusive: bool, wait: bool) -> None:
+        """NtLockFile."""
+        from memsection.nt.linux.types import byte_ranges
+
+        byte_ranges.lock(file_handle, offset, length, exclusive, wait)
+
+    @service("unlock file")
+    def unlock_file(self, file_handle: int, offset: int, length: int) -> None:
+        """NtUnlockFile."""
+        from memsection.nt.linux.types import byte_ranges
+
+        byte_ranges.unlock(file_handle, offset, length)
+
     @service("delete file")
     def delete_file(self, path: str) -> None:
         """DeleteFile."""

@@ -16,10 +16,11 @@ import stat as stat_
 
 from memsection._native import records
 from memsection.nt.linux.bodies import file_locks, permissions
-from memsection.nt.linux.handles import record, table
+from memsection.nt.linux.handles import table
 from memsection.nt.linux.handles.record import Handle, invalid
 from memsection.nt.linux.system import accounts
 from memsection.nt.linux.system import syscalls as sys_
+from memsection.nt.linux.types import byte_ranges
 from memsection.vocabulary import access as a
 from memsection.vocabulary import security
 from memsection.vocabulary import status as st
@@ -33,7 +34,7 @@ _WRITES = a.FILE_WRITE_DATA | a.FILE_APPEND_DATA
 _serial = 0
 
 
-class File(record.LocalObject):
+class File(byte_ranges.LockableFile):
     """One open of a file: handles duplicated from each other share it, and the file pointer."""
 
     __slots__ = ("delete_path",)
@@ -72,6 +73,7 @@ def create(access: int, path: str, attributes: int, share: int, disposition: int
             permissions.apply(fd, permissions.permissions_for(full, FILE))
         _check_and_cut(fd, granted, path, share, done)
         obj = File(os.path.abspath(path))
+        obj.opener = os.getpid()
         if options & s.FILE_DELETE_ON_CLOSE:
             obj.delete_path = obj.name
         handle = table.register(fd, FILE, granted, obj, inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
@@ -181,6 +183,7 @@ def read(file: int, count: int, offset: int | None) -> bytes:
     handle = table.lookup(file, FILE, a.FILE_READ_DATA)
     if count < 0 or offset is not None and offset < 0:
         raise NtError(st.INVALID_PARAMETER, name=handle.obj.name)
+    byte_ranges.check(handle, offset, count, writes=False)
     return sys_.read(handle.fd, count) if offset is None else sys_.pread(handle.fd, count, offset)
 
 
@@ -192,6 +195,7 @@ def write(file: int, data: bytes, offset: int | None) -> int:
     appends = not handle.access & a.FILE_WRITE_DATA
     done = 0
     view = memoryview(data).cast("B")
+    byte_ranges.check(handle, sys_.fstat(handle.fd).st_size if appends else offset, len(view), writes=True)
     while done < len(view):
         part = view[done:]
         if appends:
