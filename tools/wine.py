@@ -136,13 +136,15 @@ def _need_cython() -> None:
 def build() -> list[Path]:
     """Compile the modules of the core that exist on Windows; the list is that of setup.py."""
     tree = ast.parse((ROOT / "setup.py").read_text())
-    table = next(ast.literal_eval(node.value) for node in tree.body if isinstance(node, ast.AnnAssign)
-                 and isinstance(node.target, ast.Name) and node.target.id == "EXTENSIONS" and node.value)
+    table = next(node.value for node in tree.body if isinstance(node, ast.AnnAssign)
+                 and isinstance(node.target, ast.Name) and node.target.id == "EXTENSIONS" and isinstance(node.value, ast.Dict))
     made = []
     _need_cython()
-    for name, (files, linux_only) in table.items():
-        if linux_only:
+    for key, row in zip(table.keys, table.values, strict=True):
+        files, linux_only = row.elts  # type: ignore[attr-defined]  # a tuple; those of Linux may name lists of setup.py
+        if ast.literal_eval(linux_only):
             continue
+        name, files = ast.literal_eval(key), ast.literal_eval(files)
         output = CORE / f"{name}.{PYTHON_TAG}.pyd"
         sources = [CORE / f"{name}.pyx", *(CORE / file for file in files)]
         inputs = [*sources, *CORE.glob("*.h"), *CORE.glob("*.pxd"), *(CORE / "include").glob("*.h")]

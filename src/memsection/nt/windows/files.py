@@ -36,8 +36,9 @@ def _native_path(path: str) -> str:
         ntdll.RtlFreeUnicodeString(ctypes.byref(string))
 
 
-def _unsigned(number: int):  # type: ignore[no-untyped-def]  # what byref gives has no name
-    return ctypes.byref(ctypes.c_uint64(number))
+def _overlapped(offset: int) -> ctypes.Array[ctypes.c_uint64]:
+    """An OVERLAPPED that says where, and nothing else."""
+    return (ctypes.c_uint64 * 4)(0, 0, offset, 0)
 
 
 class Files:
@@ -116,11 +117,12 @@ class Files:
                                  info.NumberOfLinks, info.FileIndexHigh << 32 | info.FileIndexLow)
 
     def lock_file(self, file: int, offset: int, length: int, exclusive: bool, wait: bool) -> None:
-        ntdll.call("NtLockFile", file, 0, None, None, ctypes.byref(n.IoStatusBlock()), _unsigned(offset), _unsigned(length),
-                   0, not wait, exclusive)
+        if not ntdll.LockFileEx(file, exclusive << 1 | (not wait), 0, length & 0xFFFFFFFF, length >> 32, _overlapped(offset)):
+            raise ntdll.last_error("LockFileEx")
 
     def unlock_file(self, file: int, offset: int, length: int) -> None:
-        ntdll.call("NtUnlockFile", file, ctypes.byref(n.IoStatusBlock()), _unsigned(offset), _unsigned(length), 0)
+        if not ntdll.UnlockFileEx(file, 0, length & 0xFFFFFFFF, length >> 32, _overlapped(offset)):
+            raise ntdll.last_error("UnlockFileEx")
 
     def delete_file(self, path: str) -> None:
         if not ntdll.DeleteFile(path):

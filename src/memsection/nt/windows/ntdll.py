@@ -65,8 +65,6 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "NtQueryInformationFile": (_H, _P, _P, _D, _D),
     "NtSetInformationFile": (_H, _P, _P, _D, _D),
     "NtFlushBuffersFile": (_H, _P),
-    "NtLockFile": (_H, _H, _P, _P, _P, _P, _P, _D, _B, _B),
-    "NtUnlockFile": (_H, _P, _P, _P, _D),
     # synchronisation
     "NtCreateMutant": (_P, _D, _OA, _B),
     "NtOpenMutant": (_P, _D, _OA),
@@ -123,6 +121,7 @@ _WORDS = {
     "NtQueryInformationToken": "query token", "NtAdjustPrivilegesToken": "adjust privileges", "NtWaitForSingleObject": "wait",
     "NtWaitForMultipleObjects": "wait", "NtSignalAndWaitForSingleObject": "signal and wait",
     "GetFileType": "query file type", "GetFileInformationByHandle": "query file", "DeleteFile": "delete file",
+    "LockFileEx": "lock file", "UnlockFileEx": "unlock file",
     "LookupPrivilegeValue": "look up privilege", "LookupAccountName": "look up account",
 }
 
@@ -170,6 +169,8 @@ CreateProcess = _outside(_kernel32, "CreateProcessW", w.BOOL, w.LPCWSTR, _P, _P,
 # Files as kernel32 puts them together: four queries in one, and the removal of a name as this Windows does it.
 GetFileType = _outside(_kernel32, "GetFileType", w.DWORD, _H)
 GetFileInformationByHandle = _outside(_kernel32, "GetFileInformationByHandle", w.BOOL, _H, _P)
+LockFileEx = _outside(_kernel32, "LockFileEx", w.BOOL, _H, w.DWORD, w.DWORD, w.DWORD, w.DWORD, _P)
+UnlockFileEx = _outside(_kernel32, "UnlockFileEx", w.BOOL, _H, w.DWORD, w.DWORD, w.DWORD, _P)
 DeleteFile = _outside(_kernel32, "DeleteFileW", w.BOOL, w.LPCWSTR)
 # Names of accounts and privileges are kept by the local security authority, not by the kernel.
 LookupAccountName = _outside(_advapi32, "LookupAccountNameW", w.BOOL, w.LPCWSTR, w.LPCWSTR, _P, _P, _P, _P, _P)
@@ -179,6 +180,7 @@ LookupPrivilegeValue = _outside(_advapi32, "LookupPrivilegeValueW", w.BOOL, w.LP
 #: Win32 errors that the functions above give, back to statuses (the inverse of RtlNtStatusToDosError where it matters).
 _STATUSES = {1: st.INVALID_DEVICE_REQUEST, 2: st.OBJECT_NAME_NOT_FOUND, 3: st.OBJECT_PATH_NOT_FOUND,
              5: st.ACCESS_DENIED, 6: st.INVALID_HANDLE, 8: st.NO_MEMORY, 32: st.SHARING_VIOLATION,
+             33: st.LOCK_NOT_GRANTED, 158: st.RANGE_NOT_LOCKED, 307: st.INVALID_LOCK_RANGE,
              87: st.INVALID_PARAMETER, 123: st.OBJECT_NAME_INVALID, 193: st.INVALID_IMAGE_FORMAT,
              206: st.NAME_TOO_LONG, 267: st.NOT_A_DIRECTORY, 1313: st.NO_SUCH_PRIVILEGE, 1332: st.NONE_MAPPED,
              1455: st.COMMITMENT_LIMIT}

@@ -86,7 +86,9 @@ class Processes:
 
     def query_token(self, token: int, information: int) -> Any:
         size, buffer = w.ULONG(), ctypes.create_string_buffer(1 << 16)
-        if information in s.TOKEN_INFORMATION_CLASSES and information not in s.TOKEN_INFORMATION_HERE:
+        if information not in s.TOKEN_INFORMATION_CLASSES:
+            raise NtError(st.INVALID_INFO_CLASS, "query token", None, f"class {information}")
+        if information not in s.TOKEN_INFORMATION_HERE:
             raise NtError(st.NOT_SUPPORTED, "query token", None, f"information class {information} is not answered here")
         ntdll.call("NtQueryInformationToken", token, information, buffer, len(buffer), ctypes.byref(size))
         if information == s.TokenUser:
