@@ -148,14 +148,16 @@ def close(value: int) -> None:
         return
     if LAST_PSEUDO_HANDLE <= value <= CURRENT_PROCESS:
         return  # of the current process, its threads and tokens: nothing to close, and no error (Windows 10)
-    handle = lookup(value)
-    with lock:
-        if handle.protected:
-            raise NtError(st.HANDLE_NOT_CLOSABLE, name=handle.obj.display_name())
-        if state.handles.get(handle.value) is not handle:
-            raise invalid(value)
-        ledger.finish(last_handle.close_handle, handle)
-    closing.recheck_doubtful()
+    try:
+        handle = lookup(value)  # closes it, and raises, if another process revoked it
+        with lock:
+            if handle.protected:
+                raise NtError(st.HANDLE_NOT_CLOSABLE, name=handle.obj.display_name())
+            if state.handles.get(handle.value) is not handle:
+                raise invalid(value)
+            ledger.finish(last_handle.close_handle, handle)
+    finally:
+        closing.recheck_doubtful()
 
 
 def view_descriptor(handle: Handle, *, writable: bool) -> int:

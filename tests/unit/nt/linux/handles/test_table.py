@@ -4,16 +4,20 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
-from support.objects import leaves_nothing, unique_name
+from support.objects import descriptors, leaves_nothing, unique_name
+from support.workers import worker
 
-from memsection import Section
+from memsection import NotFoundError, Section
 from memsection.nt import kernel
 from memsection.nt.linux.bodies.position import TRANSFERRED_VALUES_FROM
 from memsection.nt.linux.handles import create_open, record, table
+from memsection.nt.linux.names import closing
 from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import ALL, FILE, PROCESS
 
@@ -64,3 +68,35 @@ def test_hooks_are_called_before_a_name_is_looked_up(monkeypatch: pytest.MonkeyP
 
 def test_the_types_that_have_bodies_are_those_that_can_have_names() -> None:
     assert [kind.name for kind in ALL if kind.has_body] == ["Section", "Mutant", "Event", "Semaphore"]
+
+
+@pytest.mark.invariant("H2")
+def test_closing_the_last_handle_that_another_process_took_away_leaves_no_descriptor() -> None:
+    full = unique_name()
+    ended = threading.Event()
+    thread = threading.Thread(target=ended.wait)  # with it, the close may have been beside the start of a child
+    thread.start()
+    try:
+        with worker() as other, Section.create(full, 4096) as section:
+            at_first = descriptors() - 2  # the section's own and its name's
+            taken = kernel.duplicate_object(s.CURRENT_PROCESS, section.handle, s.CURRENT_PROCESS, 0, 0,
+                                            s.DUPLICATE_SAME_ACCESS)
+            with section.map() as view:
+                view[0] = 1
+                other.run("""if True:
+                    from memsection.nt import kernel
+                    from memsection.vocabulary import access, structs
+                    process = kernel.open_process(access.PROCESS_DUP_HANDLE, 0, pid)
+                    kernel.duplicate_object(process, taken, structs.CURRENT_PROCESS, 0, 0,
+                                            structs.DUPLICATE_SAME_ACCESS | structs.DUPLICATE_CLOSE_SOURCE)
+                """, pid=os.getpid(), taken=taken)
+            section.close()
+            with pytest.raises(NtError) as caught:
+                kernel.close(taken)
+            assert caught.value.status == st.INVALID_HANDLE
+            assert not closing.doubtful and descriptors() == at_first
+        with pytest.raises(NotFoundError):
+            Section.open(full)
+    finally:
+        ended.set()
+        thread.join()
