@@ -133,7 +133,11 @@ def _back_off(deadline: float, place: namespace.Place) -> float:
                       detail=f"for {NAME_BUSY_TIMEOUT_SECONDS:g} s its name was held by a process whose descriptors "
                              "this one may not look into (another PID namespace?), or that was closing it; or it is what a "
                              "crashed process of another user left, which that user or root can remove")
-    time.sleep(0.0002)
+    # Several that meet one name keep each other from asking "was I last?", each for as long as it asks itself.
+    # Pauses that grow, and that no two of them have alike, bring them apart.
+    waited = NAME_BUSY_TIMEOUT_SECONDS - (deadline - now)
+    share = (time.monotonic_ns() ^ os.getpid() * 40503) % 1024 / 1024
+    time.sleep(min(max(0.0002, waited / 4), 0.01) * (0.25 + share))
     return deadline
 
 
