@@ -108,6 +108,41 @@ def test_tasks_that_died_with_their_worker_end_join(start: Start) -> None:
     jobs.close()
 
 
+def test_threads_that_have_no_task_keep_nobody_in_join(start: Start) -> None:
+    jobs, ended = JoinableQueue(), threading.Event()
+    other = threading.Thread(target=ended.wait)
+    other.start()
+    try:
+        jobs.put("task")
+        start(_take_one_and_die, jobs).join(WATCHDOG)
+        with pytest.raises(EOFError, match="1 tasks are not done"):
+            jobs.join()
+    finally:
+        ended.set()
+        other.join(WATCHDOG)
+        jobs.close()
+
+
+def test_join_waits_for_a_thread_that_has_a_task() -> None:
+    jobs, taken, go_on = JoinableQueue(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        jobs.get()
+        taken.set()
+        go_on.wait(WATCHDOG)
+        jobs.task_done()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    jobs.put("task")
+    assert taken.wait(WATCHDOG)
+    threading.Timer(1.2, go_on.set).start()  # longer than join waits before it says that nobody is left
+    jobs.join()
+    assert go_on.is_set()
+    worker.join(WATCHDOG)
+    jobs.close()
+
+
 def test_a_queue_is_passed_on_at_any_time(start: Start) -> None:
     outer, inner = Queue(), Queue()
     child = start(_pass_on, outer)

@@ -22,7 +22,7 @@ from collections import deque
 from multiprocessing import util
 
 from memsection.channels import Queue as Channel
-from memsection.compat.task_count import TaskCount
+from memsection.compat.task_count import Takers, TaskCount
 from memsection.vocabulary.errors import EndOfChannelError, Error, NoReceiverError, WaitTimeoutError
 
 TYPE_CHECKING = False
@@ -383,6 +383,10 @@ class JoinableQueue(Queue):
         super().__init__(maxsize, ctx=ctx)
         self._tasks = TaskCount.create()
 
+    def _at_fork(self) -> None:
+        super()._at_fork()
+        self._takers = Takers()
+
     def _more(self) -> tuple[Any, ...]:
         return (self._tasks,)
 
@@ -402,6 +406,15 @@ class JoinableQueue(Queue):
     def _not_put(self) -> None:
         self._tasks.add(-1)
 
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        """As ``Queue.get``; whoever has taken an object tells with ``task_done`` that it is done."""
+        self._takers.took()
+        try:
+            return super().get(block, timeout)
+        except BaseException:
+            self._takers.did()
+            raise
+
     def task_done(self) -> None:
         """Tell that one object that was taken is done.
 
@@ -409,23 +422,32 @@ class JoinableQueue(Queue):
             ValueError: More was done than was put.
         """
         self._tasks.done()
+        self._takers.did()
+
+    def _may_be_done_here(self) -> bool:
+        """Whether another thread of this process has a task, or may take one that waits.
+
+        That a thread runs says neither: it may be anybody's, and run as long as the process.
+        """
+        return threading.active_count() > 1 and (self._takers.have_any or self.qsize() > 0)
 
     def join(self) -> None:
         """Wait until everything that was put is done.
 
         Raises:
-            EOFError: Tasks are not done, and no process is left that could do them.
+            EOFError: Tasks are not done, and nobody is left who could do them: no other process has the
+                queue, and in this one no thread has taken a task or could take one that waits.
         """
         ends = self._open()
         alone = 0.0
         while not self._tasks.wait(_LOOK_SECONDS):
             channel = ends.any()
-            if max(channel.senders, channel.receivers) > 1 or _has_children():
+            if max(channel.senders, channel.receivers) > 1 or _has_children() or self._may_be_done_here():
                 alone = 0.0
                 continue
             now = time.monotonic()
             alone = alone or now
-            if now - alone > _ALONE_SECONDS and threading.active_count() == 1:
+            if now - alone > _ALONE_SECONDS:
                 raise EOFError(f"{self._tasks.value} tasks are not done, and the processes that took them have ended")
 
 

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
+from collections import Counter
 
 from memsection.api.event import Event
 from memsection.api.mutex import Mutex
@@ -70,6 +72,34 @@ class TaskCount:
     def wait(self, timeout: float) -> bool:
         """Whether all tasks are done, waiting so many seconds for it."""
         return self._event.wait(timeout) or not self.value
+
+
+class Takers:
+    """Which threads of this process may still do a task: who has taken one, or is about to."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tasks: Counter[int] = Counter()
+
+    def took(self) -> None:
+        """This thread takes a task; told before it does."""
+        with self._lock:
+            self._tasks[threading.get_ident()] += 1
+
+    def did(self) -> None:
+        """This thread did one, or got none.
+
+        One that another thread took stays counted: too many cost a wait, too few a false end.
+        """
+        with self._lock:
+            if self._tasks[threading.get_ident()] > 0:
+                self._tasks[threading.get_ident()] -= 1
+
+    @property
+    def have_any(self) -> bool:
+        """Whether a thread has taken a task that it has not done."""
+        with self._lock:
+            return self._tasks.total() > 0
 
 
 def _close(*what: Any) -> None:
