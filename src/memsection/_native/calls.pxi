@@ -73,6 +73,7 @@ cdef class Asked:
     cdef int64_t _deadline
     cdef uint32_t _epoch
     cdef bint _open
+    cdef bint _has_answer       # and with it the answer's place, if it has one
     cdef public object kept     #: what is to be there until it has ended
 
     def wait(self):
@@ -94,17 +95,23 @@ cdef class Asked:
         return ms_call_state(&self._owner._end, &self._call)
 
     def take(self):
-        """The answer, as (bytes or a ``Taken``, format); the call has ended."""
+        """The answer, as (bytes or a ``Taken``, format).  The call has ended, unless the answer
+        lies ``ELSEWHERE``: its server keeps that memory until ``end``, which has to follow.
+        """
+        cdef uint32_t format = 0
         if self._epoch != ms_forks or not self._open:
             raise self._owner._failed(-EBADF)
         try:
-            return self._owner._take(&self._call)
+            payload = self._owner._take(&self._call, &format)
+            return payload, format
         finally:
-            self._finish(1)
+            self._has_answer = True
+            if not format & ELSEWHERE:
+                self._finish(1)
 
     def end(self):
-        """Nobody waits for the answer any more."""
-        self._finish(0)
+        """Nobody waits for the answer any more, or needs what lies ``ELSEWHERE``."""
+        self._finish(self._has_answer)
 
     def watched(self):
         """What a wait for the answer and other things has to know (``sync.Other``)."""
@@ -124,7 +131,7 @@ cdef class Asked:
 
     def __dealloc__(self):
         if self._owner is not None:
-            self._finish(0)
+            self._finish(self._has_answer)
             self._owner._release()
 
 
@@ -243,6 +250,7 @@ cdef class ClientEnd(End):
         cdef ms_content request
         cdef ms_call call
         cdef int64_t deadline
+        cdef uint32_t format
         cdef int result
         if not self._plain or not PyBytes_CheckExact(value) or PyBytes_GET_SIZE(value) > MS_SHORT:
             return self._codec.call(self, value, timeout, copy)
@@ -256,10 +264,14 @@ cdef class ClientEnd(End):
             if result == 0:
                 result = self._answered(&call, deadline)
                 if result == 0:
-                    payload, format = self._take(&call)
+                    payload = self._take(&call, &format)
                     if self._answers_plain and format == 0 and copy and PyBytes_CheckExact(payload):
                         return payload
-                    return self._codec.answer(payload, format, copy)
+                    try:
+                        return self._codec.answer(payload, format, copy)
+                    finally:
+                        if format & ELSEWHERE:
+                            ms_call_end(&self._end, &call, 1)
         finally:
             self._release()
         left = None if deadline == MS_FOREVER else max(0, deadline - ms_now()) / 1e9
@@ -287,18 +299,24 @@ cdef class ClientEnd(End):
                 ms_call_end(&self._end, call, 0)
         return result
 
-    cdef tuple _take(self, const ms_call *call):
-        """The answer, as (bytes or a ``Taken``, format); the call has ended."""
+    cdef object _take(self, const ms_call *call, uint32_t *format):
+        """The answer, as bytes or a ``Taken``, and its format.  The call has ended, unless the
+        format says that the answer lies ``ELSEWHERE``: then whoever opens that memory ends it.
+        """
         cdef ms_message message
         cdef int result
+        format[0] = 0
         memset(&message, 0, sizeof(message))
         result = ms_call_answer(&self._end, call, &message)
         try:
             if result:
                 raise self._failed(result)
-            return payload_of(self, &message), message.format
+            payload = payload_of(self, &message)
+            format[0] = message.format
+            return payload
         finally:
-            ms_call_end(&self._end, call, 1)
+            if not format[0] & ELSEWHERE:
+                ms_call_end(&self._end, call, 1)
 
     def ask(self, list parts, uint64_t length, uint32_t format, timeout):
         """Ask, waiting for a position: an ``Asked``; None if there is no place for the request."""

@@ -29,7 +29,7 @@ from memsection import (
     WaitTimeoutError,
     wait_any,
 )
-from memsection.channels import Call, Client, Queue, Service
+from memsection.channels import Call, Client, Queue, Service, overflow
 from memsection.channels.futures import in_background
 
 np = pytest.importorskip("numpy")
@@ -292,6 +292,31 @@ def test_answers_larger_than_the_memory_wait_for_nobody() -> None:
         assert [len(future.result(20)) for future in futures] == [
             len(b"%d" % i) * 2000 for i in range(40)
         ]
+
+
+@pytest.mark.parametrize("request_length", [10, 3000])
+def test_a_large_answer_stays_until_its_client_has_opened_its_memory(
+    monkeypatch: pytest.MonkeyPatch, request_length: int
+) -> None:
+    answered, really = threading.Event(), overflow.receive
+
+    def receive_late(*arguments: Any) -> overflow.Large:
+        assert answered.wait(20)
+        service._codec.settle()  # as with the server's next large answer
+        return really(*arguments)
+
+    def answer() -> None:
+        service.receive(20).reply(b"y" * 300_000)
+        answered.set()
+
+    name = unique_name()
+    with Service.create(name, bytes, bytes) as service, Client.open(name) as client:
+        monkeypatch.setattr(overflow, "receive", receive_late)
+        server = threading.Thread(target=answer)
+        server.start()
+        assert client(b"x" * request_length, 20) == b"y" * 300_000
+        server.join()
+        assert service._codec.settle(), "the call has ended, and its memory may go"
 
 
 def test_a_server_that_closes_waits_until_its_large_answers_were_taken() -> None:
