@@ -48,10 +48,9 @@ def wait_any_in_stages(
     several: list[H], timeout: float | None, end: float, accept_abandoned: bool
 ) -> H | None:
     """``wait_any`` with objects that are taken in steps: a step of one goes on with the wait."""
+    staged: list[Any] = [one if hasattr(one, "_stage") else None for one in several]
     stages: dict[int, Stage] = {
-        index: one._stage(accept_abandoned)
-        for index, one in enumerate(several)
-        if hasattr(one, "_stage")
+        index: one._stage(accept_abandoned) for index, one in enumerate(staged) if one is not None
     }
     taken = next((index for index, stage in stages.items() if stage.at_once()), None)
     try:

@@ -132,13 +132,13 @@ class Client(ServiceEnd):
     _sides = ClientSides
 
     @classmethod
-    def _over(cls, *arguments: Any) -> Self:
-        self = super()._over(*arguments)
+    def _over(cls, *arguments: Any, **options: Any) -> Self:
+        self = super()._over(*arguments, **options)
         self._codec.retry = self.retry
         self.__dict__["_call"] = self._core.call
         return self
 
-    _core: ends.ClientEnd
+    _core: ends.ClientEnd  # pyright: ignore[reportIncompatibleVariableOverride]
     _call: Callable[..., Any]
 
     @classmethod
@@ -298,6 +298,7 @@ class Client(ServiceEnd):
                     lambda: Waiting(core, None, sending=True),
                     left(),
                 )
+                assert asked is not None
             try:
                 result = await Answer(asked, core).wait(left())
                 if not result:

@@ -160,7 +160,7 @@ class Service(ServiceEnd):
     _as = "receive"
     _sides = ServerSides
     _shadowed = ("receive", "wait")
-    _core: ends.ServerEnd
+    _core: ends.ServerEnd  # pyright: ignore[reportIncompatibleVariableOverride]
     _codec: ServerSides
 
     # ------------------------------------------------------------------ making and opening

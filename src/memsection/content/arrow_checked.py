@@ -93,7 +93,7 @@ def _own_buffers(array: Any) -> list[Any]:
         return [valid, _zero_where_null(array, pa.binary(_VIEW_SIZE), valid, views), *buffers[2:]]
     own = buffers[:kind.num_buffers]
     for number, layout in ((pa.int32(), "LIST_VIEW"), (pa.int64(), "LARGE_LIST_VIEW")):
-        if name == getattr(pa.lib, f"Type_{layout}", None):
+        if name == getattr(pa.lib, f"Type_{layout}", None):  # pyright: ignore[reportAttributeAccessIssue]
             valid, *leading = map(_private, own)
             return [valid, *(_zero_where_null(array, number, valid, each) for each in leading)]
     if name in _ids(*_DATA_AFTER_OFFSETS):

@@ -29,7 +29,7 @@ class Side(native.Side):
     ``wait_any`` takes it beside mutexes, events and all the others.
     """
 
-    lock: RWLock
+    lock: RWLock  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def acquire(
         self,
