@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { READERS = 3, WRITES = 2000 };
+enum { READERS = 3, WRITES = 700 };
 
 static int fd;
 static void *memory;

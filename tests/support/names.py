@@ -16,7 +16,7 @@ from support.objects import leaves_nothing
 def own_names() -> Iterator[None]:
     """Another directory for names, also for the processes that are started meanwhile."""
     before = os.environ.get(namespace.ROOT_VARIABLE)
-    with tempfile.TemporaryDirectory(prefix="memsection-test-", dir="/dev/shm") as root:
+    with tempfile.TemporaryDirectory(prefix=f"memsection-test-{os.getpid()}-", dir="/dev/shm") as root:
         os.environ[namespace.ROOT_VARIABLE] = root
         namespace.reset()
         try:

@@ -21,7 +21,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
         *(f"memsection.nt.linux.{name}" for name in (
             "bodies.announcement", "inspect.diagnosis", "inspect.mappings", "inspect.search", "transfer.duplicate",
             "transfer.give", "transfer.passing", "types.byte_ranges", "types.file", "types.file_facts",
-            "types.succession", "types.token", "views.allocate", "views.flush", "views.peers", "views.query",
+            "types.succession", "types.token", "types.token_facts", "views.allocate", "views.flush", "views.peers", "views.query",
             "waiting.appearance", "waiting.watch"))),
     "memsection.api.handle": (
         "socket", "subprocess", "warnings",
