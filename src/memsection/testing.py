@@ -57,7 +57,8 @@ def memsection_root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path | None]:
         _fail("names", _names() - before)
         return
     # Global names need a directory in memory.
-    with tempfile.TemporaryDirectory(prefix=f"memsection-test-{os.getpid()}-", dir="/dev/shm", ignore_cleanup_errors=True) as root:
+    prefix = f"memsection-test-{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir="/dev/shm", ignore_cleanup_errors=True) as root:
         monkeypatch.setenv(_ROOT, root)
         kernel.forget_directories()
         try:
