@@ -261,66 +261,6 @@ class Service(ServiceEnd):
             section.close()
             raise
 
-    @classmethod
-    def open(
-        cls,
-        name: str,
-        request: Spec | None = None,
-        reply: Spec | None = None,
-        *,
-        version: int | None = None,
-    ) -> Self:
-        """Serve a service that exists, beside its other servers.
-
-        Args:
-            name: As given to ``create``.
-            request: What clients should ask; what they do when omitted.
-            reply: What they should be answered; what they are when omitted.
-            version: What it should be; not looked at when omitted.
-
-        Rights:
-            As for ``Section.open`` with access ``"rw"``.
-
-        Raises:
-            NotFoundError: Nothing has this name (FileNotFoundError).
-            AccessError: It does not grant the access; or its requests are objects and other users
-                may write to it, and ``request`` does not say ``object`` (PermissionError).
-            ArgumentError: It is not as it should be, and the error shows both; or it is no service
-                (ValueError).
-            CorruptError: The description makes no sense, or the layout is another version's.
-        """
-        from memsection.api.section import Section
-
-        return cls._attached(Section.open(name, access="rw"), request, reply, version)
-
-    @classmethod
-    def from_section(
-        cls,
-        section: Section,
-        request: Spec | None = None,
-        reply: Spec | None = None,
-        *,
-        version: int | None = None,
-    ) -> Self:
-        """The service in a section that came by any other way; closing it closes the section.
-
-        Args:
-            section: Closed at once if this fails.
-            request: As for ``open``.
-            reply: As for ``open``.
-            version: As for ``open``.
-
-        Rights:
-            ``SECTION_QUERY``, ``SECTION_MAP_READ`` and ``SECTION_MAP_WRITE``.
-
-        Raises:
-            AccessError: The handle does not grant them (PermissionError).
-            ArgumentError: It is not as it should be, and the error shows both; or it is no service
-                (ValueError).
-            CorruptError: The description makes no sense, or the layout is another version's.
-        """
-        return cls._attached(section, request, reply, version)
-
     @staticmethod
     def _what_is_read(
         sides: Sides, request: Spec | None, reply: Spec | None
