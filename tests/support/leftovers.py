@@ -12,6 +12,7 @@ import contextlib
 import gc
 import os
 import re
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -38,17 +39,28 @@ def left(config: pytest.Config) -> list[str]:
     """What stayed, each in words."""
     if _before not in config.stash:
         return []
-    resource_tracker._resource_tracker._stop()  # type: ignore[attr-defined]  # multiprocessing's own
-    forkserver._forkserver._stop()  # type: ignore[attr-defined]
     if "memsection.api.transit" in sys.modules:  # the library's own, until the end of the process
         sys.modules["memsection.api.transit"]._own.forget()
     gc.collect()
-    deadline = time.monotonic() + SECONDS
-    while (found := list(_processes())) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    words = [f"process {pid}: {command}" for pid, command in found]
+    # multiprocessing's own helpers end when nobody has their pipes: they are stopped after all others have ended.
+    tracker, server = resource_tracker._resource_tracker, forkserver._forkserver  # type: ignore[attr-defined]
+    words = [f"process {pid}: {command}" for pid, command in _killed({tracker._pid, server._forkserver_pid})]
+    tracker._stop()
+    server._stop()
+    words += [f"process {pid}: {command}" for pid, command in _killed(set())]
     words += [f"descriptor {entry}" for entry in sorted(set(_memory()) - config.stash[_before])]
     return words + [f"file {path}" for path in _files()]
+
+
+def _killed(kept: set[int | None]) -> list[tuple[int, str]]:
+    """Kill the processes that do not end by themselves, so that nothing waits for them."""
+    deadline = time.monotonic() + SECONDS
+    while (found := [(pid, command) for pid, command in _processes() if pid not in kept]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for pid, _ in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return found
 
 
 def _processes() -> Iterator[tuple[int, str]]:
