@@ -31,6 +31,15 @@ def _notes() -> None:
 
 
 _left = pytest.fixture(autouse=True)(leaves_nothing)
+
+
+@pytest.fixture(autouse=True)
+def _unlocked() -> Iterator[None]:
+    """A lock that a thread keeps for ever stops what other threads pickle: the feeder of a queue, for one."""
+    yield
+    assert not _own._lock._is_owned()
+
+
 OPERATIONS = [
     "create an array", "create an array that may be there", "put an array", "open an array", "pass an array",
     "create records", "open records", "pass records", "create a latest value", "open a latest value",

@@ -334,6 +334,20 @@ def outside(function, *arguments):
         _forget(mine, fds, ranges, notes)
 
 
+def unless_locked(lock, function):
+    """Call a function with a lock taken, unless the lock is held; whether it was called.
+
+    It is native so that no signal handler raises between the lock and the ``try`` that releases it.
+    """
+    if not lock.acquire(False):
+        return False
+    try:
+        function()
+    finally:
+        lock.release()
+    return True
+
+
 def undo_here(service, *arguments):
     """Nothing: what a part of an operation did is undone with it."""
 

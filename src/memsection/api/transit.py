@@ -17,7 +17,7 @@ import time
 
 from memsection.api.handle import after_close
 from memsection.nt import kernel
-from memsection.nt.owners import done, drop_quietly, own, settled, undo_here, whole
+from memsection.nt.owners import done, drop_quietly, own, settled, undo_here, unless_locked, whole
 from memsection.vocabulary import access as a
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
@@ -254,11 +254,7 @@ class Transit:
 
     def close_collected(self) -> None:
         """Close what was taken, unless somebody is just doing it."""
-        if self._lock.acquire(blocking=False):
-            try:
-                self._sweep()
-            finally:
-                self._lock.release()
+        unless_locked(self._lock, self._sweep)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + _WAIT_AT_EXIT

@@ -17,4 +17,4 @@ close_owned, connect_close, connect_warning = _system.close_owned, _system.conne
 disown, done, drop_owned, drop_quietly = _system.disown, _system.done, _system.drop, _system.drop_quietly
 drop_held, finish, surely = _system.drop_held, _system.finish, _system.surely
 own, outside, settled = _system.own, _system.outside, _system.settled
-undo_here, whole = _system.undo_here, _system.whole
+undo_here, unless_locked, whole = _system.undo_here, _system.unless_locked, _system.whole

@@ -57,6 +57,17 @@ def outside(function: Callable[..., R], *arguments: Any) -> R:
     return function(*arguments)
 
 
+def unless_locked(lock: Any, function: Callable[[], object]) -> bool:
+    """Call a function with a lock taken, unless the lock is held; whether it was called."""
+    if not lock.acquire(blocking=False):
+        return False
+    try:
+        function()
+    finally:
+        lock.release()
+    return True
+
+
 def undo_here(service: Callable[..., object], *arguments: Any) -> None:
     """Undo a part of an operation that failed: nothing else does."""
     service(*arguments)
