@@ -6,6 +6,7 @@ Linux only.  Generated C goes to ``build/``, never beside the sources, and is no
 the ``.pyx`` files.
 """
 
+import copy
 import glob
 import os
 import shlex
@@ -19,6 +20,7 @@ except ImportError:
     raise SystemExit("memsection: building from source needs Cython, which this Python does not have. Build with "
                      "'pip install .', which brings it, or run 'sh tools/setup.sh' for a checkout.") from None
 from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
 from setuptools.command.build_py import build_py
 
 CORE = "src/memsection/_native"
@@ -93,8 +95,22 @@ class build_py_with_examples(build_py):
                 self.copy_file(program, target)
 
 
+class build_ext_side_by_side(build_ext):
+    """Builds as many extensions at a time as there are processors."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count() or 1
+
+    def build_extension(self, ext: Extension) -> None:
+        # Extensions share C files: each has objects of its own, so that none reads what another one is writing.
+        own = copy.copy(self)
+        own.build_temp = os.path.join(self.build_temp, ext.name)
+        super(build_ext_side_by_side, own).build_extension(ext)
+
+
 require_compiler()
-setup(cmdclass={"build_py": build_py_with_examples}, ext_modules=cythonize(
+setup(cmdclass={"build_py": build_py_with_examples, "build_ext": build_ext_side_by_side}, ext_modules=cythonize(
     extensions(), include_path=["src"], build_dir="build/cython", nthreads=0,
     compiler_directives={"language_level": 3, "freethreading_compatible": True, "embedsignature": True,
                          "boundscheck": False, "wraparound": False},
