@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Operations on what lies in sections, to be interrupted as ``interruptions`` does: arrays, records, tables, pickles,
-blocks, channels, and blocks of tasks.
+blocks, channels, the maps and queues of ``compat``, and blocks of tasks.
 
 Each operation gives back whatever it was given, so that after it, interrupted or not, the process has what it had.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
 from multiprocessing.reduction import ForkingPickler
@@ -18,7 +19,8 @@ import numpy as np
 
 from memsection import Mutex, Section, arrays, latest, pickling, records
 from memsection.channels import Queue
-from memsection.compat import blocks
+from memsection.compat import blocks, queues
+from memsection.compat.mmap import ACCESS_READ, mmap
 from memsection.compat.shared_memory import ShareableList, SharedMemory
 
 try:
@@ -49,6 +51,10 @@ class DataBench:
             stack.callback(self.block.unlink)
             stack.callback(self.block.close)
             self.dump = stack.enter_context(pickling.dump(f"{name}-kd", self.source))
+            self.tasks = queues.JoinableQueue()
+            stack.callback(self.tasks.close)
+            self.file = stack.enter_context(tempfile.TemporaryFile())
+            self.file.truncate(1 << 16)
             if pa is not None:
                 self.table = stack.enter_context(arrow.put(f"{name}-kt", pa.table({"x": [1, 2], "y": ["a", None]})))
             self.stack = stack.pop_all()
@@ -74,6 +80,17 @@ class DataBench:
             "attach to a block": lambda: SharedMemory(f"{name}-kb").close(),
             "create a block": lambda: self._keep(SharedMemory(name, create=True, size=100)),
             "create a list": lambda: self._keep(ShareableList([1, "a"], name=name).shm),
+            "make a queue of objects": lambda: queues.Queue().close(),
+            "make a queue of tasks": lambda: queues.JoinableQueue(3).close(),
+            "make a simple queue": lambda: queues.SimpleQueue().close(),
+            "pass a queue of tasks": lambda: pickle.loads(pickle.dumps(self.tasks)).close(),
+            "map memory": lambda: mmap(-1, 5000, tagname=None).close(),
+            "map by name": lambda: mmap(-1, 5000, tagname=name).close(),
+            "map what has a name": lambda: mmap(-1, 4096, tagname=f"{name}-k").close(),
+            "map by name to read": lambda: mmap(-1, 4096, tagname=f"{name}-k", access=ACCESS_READ).close(),
+            "map a file": lambda: mmap(self.file.fileno(), 4096).close(),
+            "map a file by name": lambda: mmap(self.file.fileno(), 4096, tagname=name).close(),
+            "resize a map": self._resize,
             "with a mutex in a task": lambda: asyncio.run(self._task()),
         }
         if pa is not None:
@@ -85,6 +102,12 @@ class DataBench:
 
     def _keep(self, block: SharedMemory) -> None:
         self.made.append(block)
+
+    def _resize(self) -> None:
+        with mmap(-1, 4096, tagname=self.name) as memory:
+            memory[:4] = b"have"
+            memory.resize(3 * 4096)
+            assert memory[:4] == b"have"
 
     async def _task(self) -> None:
         async with self.mutex:

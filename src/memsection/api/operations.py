@@ -6,6 +6,13 @@ A signal handler can raise between any two steps of them (docs/decisions/0080).
 
 from __future__ import annotations
 
+import sys
+
 from memsection.nt.owners import done, drop_held, outside, settled, whole
 
 __all__ = ["done", "drop_held", "outside", "settled", "whole"]
+
+if sys.platform != "win32":
+    from memsection.nt.owners import close_fd, make_memory, open_fd
+
+    __all__ += ["close_fd", "make_memory", "open_fd"]

@@ -21,6 +21,7 @@ import weakref
 from typing import Any, Self
 
 from memsection import Section
+from memsection.api.operations import close_fd, make_memory, open_fd, whole
 from memsection.compat import mmap_form as form
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import AccessError, ArgumentError, Error, NotFoundError
@@ -30,8 +31,8 @@ _WORDS = {genuine.ACCESS_DEFAULT: "rw", genuine.ACCESS_READ: "r", genuine.ACCESS
           genuine.ACCESS_COPY: "c"}
 _READABLE = (genuine.ACCESS_READ, genuine.ACCESS_COPY)
 _MAP_FIXED = 0x10  # mmap(2)
-#: The maps of each file that are alive in this process, by device and inode.
-_maps: dict[tuple[int, int], weakref.WeakSet[mmap]] = {}
+#: The maps of files that are alive in this process.
+_maps: weakref.WeakSet[mmap] = weakref.WeakSet()
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
@@ -53,6 +54,11 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
     def __new__(cls, fileno: int, length: int, *args: Any, **kw: Any) -> Self:
         """Map a file, or memory: see the module."""
         strict = cls._strict or _believes_windows(sys._getframe(1).f_globals)
+        return cls._made(strict, fileno, length, args, kw)
+
+    @classmethod
+    @whole
+    def _made(cls, strict: bool, fileno: int, length: int, args: tuple[Any, ...], kw: dict[str, Any]) -> Self:
         if form.is_windows(args, kw) or (strict and not kw.keys() & {"flags", "prot"}):
             return cls._windows(fileno, length, form.windows(args, kw))
         if fileno == -1 and not args and not kw.keys() - {"access", "offset"}:
@@ -99,7 +105,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
                 try:
                     self = super().__new__(cls, descriptor, length, access=access, offset=offset)
                 finally:
-                    os.close(descriptor)
+                    close_fd(descriptor)
             else:
                 self = cls._anonymous(length, access, offset)
                 self._cover(section, length)
@@ -121,7 +127,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         try:
             self._map_over(descriptor, length)
         finally:
-            os.close(descriptor)
+            close_fd(descriptor)
 
     def _map_over(self, descriptor: int, length: int) -> None:
         # Safety: exactly the pages that the genuine object maps, whose size cannot change while it is exported.
@@ -141,14 +147,14 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         if length <= 0 or offset < 0 or access not in _WORDS:
             return super().__new__(cls, -1, length, access=access, offset=offset)  # which knows the error
         try:
-            descriptor = os.memfd_create("mmap", os.MFD_CLOEXEC)
+            descriptor = make_memory("mmap", os.MFD_CLOEXEC)
         except OSError:
             return super().__new__(cls, -1, length, access=access, offset=offset)
         try:
             os.ftruncate(descriptor, offset + length)
             self = super().__new__(cls, descriptor, length, access=access, offset=offset)
         finally:
-            os.close(descriptor)
+            close_fd(descriptor)
         self._length, self._start = length, offset
         return self
 
@@ -161,7 +167,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         except OSError:
             return self
         self._file = found.st_dev, found.st_ino
-        _maps.setdefault(self._file, weakref.WeakSet()).add(self)
+        _maps.add(self)
         return self
 
     # ------------------------------------------------------------------ what differs from the genuine one
@@ -175,12 +181,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         super().close()
         if self._close_section is not None:
             self._close_section()
-        if self._file is not None:
-            maps = _maps.get(self._file)
-            if maps is not None:
-                maps.discard(self)
-                if not maps:
-                    _maps.pop(self._file, None)
+        _maps.discard(self)
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -209,7 +210,8 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         if self._section is not None and newsize > 0:
             self._resize_section(self._section, newsize)
             return
-        if self._file is not None and newsize < len(self) and len(_maps.get(self._file, ())) > 1:
+        if self._file is not None and newsize < len(self) and any(
+                other._file == self._file for other in list(_maps) if other is not self):
             raise _in_use("resize: the file is mapped once more in this process")
         super().resize(newsize)
 
@@ -246,19 +248,20 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         except ValueError:
             pass  # it came to looking at the size
 
+    @whole
     def _move_to(self, section: Section, content: bytes, size: int) -> None:
         """Have the memory of another section, of another size, with this content."""
         with section.map(self._start) as view:
             view[:min(size, len(content))] = content[:size]
         # Back to its own file first: at no moment does it reach beyond the end of what it maps.
-        file = os.memfd_create("mmap", os.MFD_CLOEXEC)
+        file = make_memory("mmap", os.MFD_CLOEXEC)
         try:
             os.ftruncate(file, self._start + max(size, len(self)))
             os.pwrite(file, content, self._start)
             self._map_over(file, len(self))
             super().resize(size)
         finally:
-            os.close(file)
+            close_fd(file)
         self._cover(section, size)
         self._length = size
 
@@ -304,7 +307,7 @@ def _unlocked(section: Section) -> int:
     """A descriptor of the section's memory whose description carries no lock: a map must not keep the name (L5)."""
     descriptor = section.fileno()
     mode = os.O_RDWR if "w" in section.access else os.O_RDONLY
-    return os.open(f"/proc/self/fd/{descriptor}", mode | os.O_CLOEXEC)
+    return open_fd(f"/proc/self/fd/{descriptor}", mode)
 
 
 def _grow(fileno: int, size: int, access: int) -> None:

@@ -18,3 +18,6 @@ disown, done, drop_owned, drop_quietly = _system.disown, _system.done, _system.d
 drop_held, finish, surely = _system.drop_held, _system.finish, _system.surely
 own, outside, settled = _system.own, _system.outside, _system.settled
 undo_here, unless_locked, whole = _system.undo_here, _system.unless_locked, _system.whole
+
+if sys.platform != "win32":  #: descriptors: made in a whole function, they go with what interrupts it
+    close_fd, make_memory, open_fd = _system.close, _system.memfd_create, _system.open
