@@ -185,6 +185,7 @@ def _import_everything() -> None:
     import pkgutil
 
     packages = [importlib.import_module(name) for name in ("memsection.nt", "memsection.api", "memsection.win32",
+                                                           "memsection.channels", "memsection.content",
                                                            "memsection.vocabulary", "encodings")]
     for package in packages:
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):

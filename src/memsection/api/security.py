@@ -190,6 +190,31 @@ def is_written_by_this_user_alone(section: Section) -> bool:
                for ace in descriptor.dacl.aces)
 
 
+_READS = a.SECTION_MAP_READ | a.GENERIC_READ | a.GENERIC_ALL | a.MAXIMUM_ALLOWED
+_WHOEVER_OWNS = {Sid(3, (0,)), Sid(3, (4,))}  # CREATOR OWNER, OWNER RIGHTS
+
+
+def for_readers_of(section: Section) -> Security | None:
+    """What lets an object of this user's be read by whoever may read a section, its owner included, and by nobody else.
+
+    None where that cannot be told: then it is for this user alone.
+    """
+    try:
+        descriptor = section.security._descriptor
+    except (Error, NtError):
+        return None
+    owner = descriptor.owner
+    if owner is None:
+        return None
+    entries = [Ace(ACCESS_ALLOWED, 0, a.GENERIC_ALL, Sid(3, (4,))), Ace(ACCESS_ALLOWED, 0, a.GENERIC_READ, owner)]
+    if descriptor.dacl is None:
+        entries.append(Ace(ACCESS_ALLOWED, 0, a.GENERIC_READ, EVERYONE))
+    else:
+        entries += [Ace(ace.type, 0, a.GENERIC_READ, ace.sid) for ace in descriptor.dacl.aces
+                    if ace.mask & _READS and ace.type in (ACCESS_ALLOWED, ACCESS_DENIED) and ace.sid not in _WHOEVER_OWNS]
+    return Security._of(SecurityDescriptor().with_dacl(Acl(tuple(entries))))
+
+
 def _mask(access: str, *, owner: bool = False) -> int:
     if not isinstance(access, str) or set(access) - _LETTERS.keys():
         raise ArgumentError(f"access {access!r}: not of the letters r, w and x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import types
+from functools import partial
 from weakref import WeakSet
 
 from memsection._native import ends
@@ -86,6 +87,7 @@ class Endpoint(Base[T]):
         channel = kind.channel
         channel.name, channel.largest, channel.overflow = section.name, facts["largest"], facts["overflow"]
         channel.prefix = opening.overflow_names(section)
+        channel.security = partial(opening.overflow_security, section)
         core = cls._end(view, shape, section.fileno(), cls._role(role), kind, channel.largest)
         channel.kept = core.kept
         self.section, self.role, self.capacity, self.largest = section, role, shape[0], channel.largest

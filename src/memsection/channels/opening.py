@@ -200,5 +200,14 @@ def overflow_names(section: Section) -> str:
     return ("Global\\" if name.startswith("Global\\") else "") + _OVERFLOW
 
 
-__all__ = ["limits", "limits_of_service", "look", "make", "number", "overflow_names", "require_own", "room_for", "shape_of",
-           "topic_limits"]
+def overflow_security(section: Section) -> Security | None:
+    """Who may open such memory: who may read the channel.  Another user's channel has a global name."""
+    if not (section.name or "").startswith("Global\\"):
+        return None
+    from memsection.api.security import for_readers_of
+
+    return for_readers_of(section)
+
+
+__all__ = ["limits", "limits_of_service", "look", "make", "number", "overflow_names", "overflow_security", "require_own",
+           "room_for", "shape_of", "topic_limits"]

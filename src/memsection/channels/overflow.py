@@ -43,7 +43,7 @@ def put(channel: Channel, parts: list[tuple[int, Any]], length: int, kind: int) 
     from memsection.api.section import Section
 
     token = os.urandom(10).hex().encode()
-    section = Section.create(channel.prefix + token.decode(), max(length, 1), security=channel.security)
+    section = Section.create(channel.prefix + token.decode(), max(length, 1), security=channel.security())
     try:
         with section.map() as view, memoryview(view) as memory:
             for at, part in parts:

@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from memsection.api.security import Security
     from memsection.channels.overflow import Sent
 
 LAYOUT = 1  #: version of the memory's layout, MS_CHANNEL_VERSION of the core
@@ -35,7 +36,7 @@ class Channel:
         self.largest = 0
         self.overflow = True
         self.prefix = ""  # of the names of memory for messages that do not fit
-        self.security: bytes | None = None
+        self.security: Callable[[], Security | None] = lambda: None  # of such memory
         self.sent: list[Sent] = []  # such messages that were sent and perhaps not taken yet
         self.kept: Callable[[], tuple[int, list[int]]] = lambda: (0, [])
 
