@@ -21,7 +21,7 @@ HEAD = """\
 
 What `memsection.win32` has, each with a link to its reference, and what a program for sections, handles and
 synchronisation may look for and not find here, with the reason. Names are without A or W. The services of `ntdll` are in
-[`memsection.nt`](nt.md).
+[`memsection.nt`](nt.md). "Not yet" means that Linux has what it takes, and nobody has written it.
 """
 
 #: The header that a module of ``memsection.win32`` belongs to, where its name does not say it.
@@ -29,14 +29,16 @@ HEADERS = {"accounts": "winbase.h", "fileapi_lock": "fileapi.h", "fileapi_query"
            "securitybaseapi_query": "securitybaseapi.h",
            "securitybaseapi_token": "securitybaseapi.h"}
 MODULES = ("aclapi", "errhandlingapi", "fileapi", "fileapi_lock", "fileapi_query", "handleapi", "memoryapi", "processenv",
-           "processthreadsapi", "sddl", "securitybaseapi", "securitybaseapi_query", "securitybaseapi_token", "shellapi",
-           "synchapi", "sysinfoapi", "accounts")
+           "processthreadsapi", "psapi", "sddl", "securitybaseapi", "securitybaseapi_query", "securitybaseapi_token",
+           "shellapi", "synchapi", "sysinfoapi", "accounts")
 
-_THREADS = "Linux has no object for a thread: nothing that a handle could mean, and nothing to wait for"
-_TIMERS = "waitable timers are not there yet; wait with a time, or have a thread set an event"
-_ASYNC = "transfers are done when the call returns ([OVERLAPPED](deviations.md))"
-_IN_USE = "what is set here would hold in this process only"
-_SESSION = "names are per user and per machine, not in namespaces of their own"
+_THREADS = "not yet: a handle for a thread could be a pidfd of it (Linux 6.9); use threading, and an event to wait for"
+_FOREIGN = "Linux stops and ends processes, not single threads: have the thread itself wait or return"
+_TIMERS = "not yet; wait with a time, or have a thread set an event"
+_ASYNC = "not yet: transfers are done when the call returns ([OVERLAPPED](deviations.md))"
+_IN_USE = "not yet; setrlimit(2) and the memory controller of cgroups limit what a process has in memory"
+_SESSION = "not yet: names are per user and per machine; give names a prefix, and objects a descriptor"
+_IDS = "the ids of a process are changed by setresuid(2), for all its threads: start a process as the other user"
 _ALERTS = "there are no alerts and no completion routines: waits end by an object, by time, or by a Python signal handler"
 ABSENT: dict[str, dict[str, str]] = {
     "fileapi.h": {
@@ -49,20 +51,19 @@ ABSENT: dict[str, dict[str, str]] = {
                    "CreateIoCompletionPort": _ASYNC},
     "memoryapi.h": {
         "AllocateUserPhysicalPages": "no counterpart in Linux", "MapUserPhysicalPages": "no counterpart in Linux",
-        "GetWriteWatch": "no counterpart in Linux for shared memory", "ResetWriteWatch": "as GetWriteWatch",
+        "GetWriteWatch": "not yet; Linux tells written pages from /proc/PID/pagemap", "ResetWriteWatch": "as GetWriteWatch",
         "SetProcessWorkingSetSize": _IN_USE},
-    "psapi.h": {"GetMappedFileName": "asks for a device name, which Linux has none of; VirtualQuery tells that it is a view"},
     "processthreadsapi.h": {
         "CreateThread": "use threading", "OpenThread": _THREADS, "GetCurrentThread": _THREADS, "GetThreadId": _THREADS,
-        "OpenThreadToken": "threads have no token of their own here", "ResumeThread": _THREADS, "SuspendThread": _THREADS,
-        "TerminateThread": _THREADS, "GetExitCodeThread": _THREADS},
+        "OpenThreadToken": _IDS, "ResumeThread": _FOREIGN, "SuspendThread": _FOREIGN,
+        "TerminateThread": _FOREIGN, "GetExitCodeThread": _THREADS},
     "namespaceapi.h": {"CreatePrivateNamespace": _SESSION, "OpenPrivateNamespace": _SESSION,
                        "ClosePrivateNamespace": _SESSION},
     "securitybaseapi.h": {
-        "AccessCheck": "needs an impersonation token; `memsection.security.access_check` decides the same",
-        "DuplicateToken": "a process has one token here", "DuplicateTokenEx": "as DuplicateToken",
-        "ImpersonateLoggedOnUser": "a thread cannot act as another user here", "RevertToSelf": "as ImpersonateLoggedOnUser",
-        "SetTokenInformation": "ids are changed by who starts a process", "CheckTokenMembership": "as AccessCheck"},
+        "AccessCheck": "not yet; `memsection.security.access_check` decides the same",
+        "DuplicateToken": "not yet: a process has one token here", "DuplicateTokenEx": "as DuplicateToken",
+        "ImpersonateLoggedOnUser": _IDS, "RevertToSelf": _IDS,
+        "SetTokenInformation": _IDS, "CheckTokenMembership": "as AccessCheck"},
     "synchapi.h": {
         "CreateWaitableTimer": _TIMERS, "CreateWaitableTimerEx": _TIMERS, "OpenWaitableTimer": _TIMERS,
         "SetWaitableTimer": _TIMERS, "SetWaitableTimerEx": _TIMERS, "CancelWaitableTimer": _TIMERS,
@@ -70,7 +71,7 @@ ABSENT: dict[str, dict[str, str]] = {
         "InitializeSRWLock": "for the threads of one process: use threading.Lock; RWLock between processes",
         "WaitOnAddress": "use an event, or `memsection.latest`"},
     "threadpoolapiset.h": {"CreateThreadpoolWait": "use asyncio with `wait_async`"},
-    "winbase.h": {"ReOpenFile": "open the path again", "QueueUserAPC": _ALERTS},
+    "winbase.h": {"QueueUserAPC": _ALERTS},
 }
 
 

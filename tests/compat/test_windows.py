@@ -159,7 +159,8 @@ NOT_YET = {"AddAccessAllowedAceEx", "AddAccessDeniedAceEx", "AddAuditAccessAceEx
            "IsValidAcl", "IsWellKnownSid", "LookupAccountName", "LookupAccountSid", "LookupPrivilegeName", "MakeAbsoluteSD",
            "MakeSelfRelativeSD", "SetEntriesInAcl", "SetNamedSecurityInfo", "SetSecurityDescriptorControl",
            "SetSecurityDescriptorSacl", "NtAdjustPrivilegesToken", "ZwAdjustPrivilegesToken", "NtCreateFile", "ZwCreateFile",
-           "LockFileEx", "UnlockFileEx", "LockFile", "UnlockFile",
+           "LockFileEx", "UnlockFileEx", "LockFile", "UnlockFile", "GetMappedFileName",
+           "ReOpenFile",
            "GetTokenInformation", "NtQueryInformationToken", "ZwQueryInformationToken"}
 
 

@@ -50,10 +50,13 @@ OTHERS: dict[str, Deviation] = {
         "what a transfer writes into would have to outlive a Python call"),
     "test_a_token_tells_what_its_process_is_now": Deviation(
         "GetTokenInformation, NtQueryInformationToken", "classes 1 to 48; the token outlives its process",
-        "user, groups, privileges, owner, primary group, type, elevation, as long as the process lives",
+        "user, groups, privileges, owner, primary group, type, statistics, elevation, as long as the process lives",
         "50 ERROR_NOT_SUPPORTED; 5 for the token of a process that has ended",
-        "Linux has no tokens: a process has ids and capabilities, and nothing that a session, a source, a logon or a "
-        "modification could be told from"),
+        "Linux has no tokens: a process has ids and capabilities, and nothing that a source or a default access list could "
+        "be told from; the modification id is a checksum of what the token says"),
+    "test_a_mapped_file_is_told_by_its_path": Deviation(
+        "GetMappedFileName", "a path that begins with the name of a device", "the path as the system spells it", "",
+        "Linux has no names of devices that a file could be opened by"),
     "test_locked_ranges_do_not_bind_other_programs": Deviation(
         "LockFile", "holds against every program; with length 0, through read-only and inherited handles as well",
         "holds among users of this library and of fcntl(2); who inherits a handle reads and writes as its giver",

@@ -71,6 +71,7 @@ def _made(call: Callable[[], tuple[int, int]]) -> tuple[int, int]:
 
 ViewShare, ViewUnmap = _protection.VIEW_SHARE, _protection.VIEW_UNMAP
 SectionBasicInformation, SectionImageInformation = 0, 1
+MemoryBasicInformation, MemoryMappedFilenameInformation = 0, 2
 ObjectBasicInformation, ObjectNameInformation, ObjectTypeInformation, ObjectHandleFlagInformation = 0, 1, 2, 4
 
 
@@ -181,8 +182,11 @@ def NtQuerySection(SectionHandle: int, SectionInformationClass: int = 0) -> tupl
     return _with(lambda: kernel.query_section(SectionHandle), None)
 
 
-def NtQueryVirtualMemory(ProcessHandle: int, BaseAddress: int) -> tuple[int, Any]:
-    return _with(lambda: kernel.query_virtual_memory(ProcessHandle, BaseAddress), None)
+def NtQueryVirtualMemory(ProcessHandle: int, BaseAddress: int, MemoryInformationClass: int = 0) -> tuple[int, Any]:
+    query = {0: kernel.query_virtual_memory, 2: kernel.query_mapped_file_name}.get(MemoryInformationClass)
+    if query is None:
+        return _st.INVALID_INFO_CLASS, None
+    return _with(lambda: query(ProcessHandle, BaseAddress), None)
 
 
 def NtProtectVirtualMemory(ProcessHandle: int, BaseAddress: int, RegionSize: int,

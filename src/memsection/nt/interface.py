@@ -187,6 +187,13 @@ class Kernel(Protocol):
         """NtQueryVirtualMemory, MemoryBasicInformation."""
         ...
 
+    def query_mapped_file_name(self, process: int, address: int, /) -> str:
+        """NtQueryVirtualMemory, MemoryMappedFilenameInformation: the device path on Windows, the path on Linux.
+
+        Rights: PROCESS_QUERY_INFORMATION.  INVALID_ADDRESS, FILE_INVALID (a mapping of no file).
+        """
+        ...
+
     def protect_virtual_memory(self, process: int, address: int, size: int, protection: int, /) -> tuple[int, int, int]:
         """NtProtectVirtualMemory; (base, size, old protection of the first page)."""
         ...
@@ -336,6 +343,10 @@ class Kernel(Protocol):
 
     def query_file_information(self, file: int, /) -> s.FileInformation:
         """GetFileInformationByHandle.  Rights: FILE_READ_ATTRIBUTES.  INVALID_DEVICE_REQUEST for what is no disk file."""
+        ...
+
+    def reopen_file(self, file: int, access: int, share: int, options: int, /) -> int:
+        """ReOpenFile.  Rights: ``access`` on the file.  SHARING_VIOLATION, ACCESS_DENIED, INVALID_DEVICE_REQUEST."""
         ...
 
     def lock_file(self, file: int, offset: int, length: int, exclusive: bool, wait: bool, /) -> None:

@@ -19,6 +19,7 @@ MESSAGES = {
     33: "The process cannot access the file because another process has locked a portion of the file.",
     38: "Reached the end of the file.",
     50: "The request is not supported.",
+    59: "An unexpected network error occurred.",
     80: "The file exists.",
     87: "The parameter is incorrect.",
     109: "The pipe has been ended.",

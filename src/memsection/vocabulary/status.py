@@ -156,6 +156,7 @@ MESSAGE_NOT_FOUND = _s(0xC0000109, "STATUS_MESSAGE_NOT_FOUND", 317, _errno.ENOMS
 RESOURCE_LANG_NOT_FOUND = _s(0xC0000204, "STATUS_RESOURCE_LANG_NOT_FOUND", 1815, _errno.ENOMSG, "no text in this language")
 NOT_SAME_OBJECT = _s(0xC00001AC, "STATUS_NOT_SAME_OBJECT", 1656, _errno.EINVAL, "not the same object")
 INVALID_BUFFER_SIZE = _s(0xC0000206, "STATUS_INVALID_BUFFER_SIZE", 1784, _errno.EMSGSIZE, "the message is too large")
+INVALID_ADDRESS = _s(0xC0000141, "STATUS_INVALID_ADDRESS", 59, _errno.EFAULT, "nothing of that kind is at the address")
 MAPPED_ALIGNMENT = _s(0xC0000220, "STATUS_MAPPED_ALIGNMENT", 1132, _errno.EINVAL,
                       "not a multiple of the allocation granularity (65536)")
 HANDLE_NOT_CLOSABLE = _s(0xC0000235, "STATUS_HANDLE_NOT_CLOSABLE", 6, _errno.EPERM, "the handle is protected from close")

@@ -34,10 +34,11 @@ WAIT_ALL = 0  #: WAIT_TYPE
 WAIT_ANY = 1  #: WAIT_TYPE
 
 TokenUser, TokenGroups, TokenPrivileges, TokenOwner, TokenPrimaryGroup = range(1, 6)
-TokenType, TokenElevation = 8, 20
+TokenType, TokenStatistics, TokenElevation = 8, 10, 20
 #: Every TOKEN_INFORMATION_CLASS that a query may ask for (winnt.h), and those that are answered here.
 TOKEN_INFORMATION_CLASSES = range(1, 49)
-TOKEN_INFORMATION_HERE = (TokenUser, TokenGroups, TokenPrivileges, TokenOwner, TokenPrimaryGroup, TokenType, TokenElevation)
+TOKEN_INFORMATION_HERE = (TokenUser, TokenGroups, TokenPrivileges, TokenOwner, TokenPrimaryGroup, TokenType, TokenStatistics,
+                          TokenElevation)
 TOKEN_PRIMARY, TOKEN_IMPERSONATION = 1, 2
 SE_GROUP_MANDATORY = 0x1
 SE_GROUP_ENABLED_BY_DEFAULT = 0x2
@@ -105,6 +106,22 @@ class FileInformation:
     size: int
     links: int
     index: int  #: what the file is known by in its volume
+
+
+@record(frozen=True, slots=True)
+class TokenStatisticsInformation:
+    """TOKEN_STATISTICS, the LUIDs as one number each."""
+
+    TokenId: int
+    AuthenticationId: int
+    ExpirationTime: int
+    TokenType: int
+    ImpersonationLevel: int
+    DynamicCharged: int
+    DynamicAvailable: int
+    GroupCount: int
+    PrivilegeCount: int
+    ModifiedId: int
 
 
 @record(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from memsection.win32.memoryapi import *
 from memsection.win32.minwinbase import *
 from memsection.win32.processenv import *
 from memsection.win32.processthreadsapi import *
+from memsection.win32.psapi import *
 from memsection.win32.sddl import *
 from memsection.win32.securitybaseapi import *
 from memsection.win32.securitybaseapi_query import *

@@ -1,14 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""fileapi.h: what a file is, and its removal.  Opening, reading and writing are in ``fileapi``."""
+"""fileapi.h: what a file is, its removal, and a second open by handle.
+
+Opening by path, reading and writing are in ``fileapi``.
+"""
 
 from __future__ import annotations
 
 from memsection.nt import kernel
 from memsection.vocabulary import status as st
+from memsection.vocabulary import structs as s
+from memsection.vocabulary.access import DELETE, FILE_READ_ATTRIBUTES, SYNCHRONIZE
 from memsection.vocabulary.records import record
-from memsection.win32._base import HANDLE, PATH, failed, windows
+from memsection.win32._base import DWORD, HANDLE, PATH, failed, windows
+from memsection.win32.winbase import FILE_FLAG_DELETE_ON_CLOSE, FILE_FLAG_WRITE_THROUGH
 
-__all__ = ["BY_HANDLE_FILE_INFORMATION", "DeleteFile", "GetFileInformationByHandle", "GetFileType"]
+__all__ = ["BY_HANDLE_FILE_INFORMATION", "DeleteFile", "GetFileInformationByHandle", "GetFileType", "ReOpenFile"]
 
 
 @record(frozen=True, slots=True)
@@ -83,3 +89,38 @@ def DeleteFile(lpFileName: PATH) -> None:
     if not path:
         failed(st.OBJECT_PATH_NOT_FOUND, "DeleteFile", "the path is empty")
     kernel.delete_file(path)
+
+
+_FLAGS = 0xFFFF0000  #: FILE_FLAG_*; what is below are attributes, which an existing file has already
+
+
+@windows
+def ReOpenFile(hOriginalFile: HANDLE, dwDesiredAccess: DWORD, dwShareMode: DWORD, dwFlagsAndAttributes: DWORD) -> int:
+    """Open the file of a handle once more, with other rights, another share mode and a position of its own.
+
+    What the caller may do with the file is looked at, as by ``CreateFile``, not what the handle grants.  The handle
+    has the file open too: both share modes have to agree.
+
+    Args:
+        hOriginalFile: A handle to a file on a disk.
+        dwDesiredAccess: As for ``CreateFile``.
+        dwShareMode: As for ``CreateFile``.
+        dwFlagsAndAttributes: FILE_FLAG_*; FILE_FLAG_DELETE_ON_CLOSE removes the path that the file was opened by.
+
+    Returns:
+        The new handle, which is not inherited.
+
+    Rights:
+        ``dwDesiredAccess`` on the file.
+
+    Raises:
+        OSError: 5: access denied; 32: not shared so; 87: a flag that is none; 6: it is no file; 1: it is none on a disk.
+    """
+    if dwFlagsAndAttributes & ~_FLAGS:
+        failed(st.INVALID_PARAMETER, "ReOpenFile", f"flags {dwFlagsAndAttributes:#x}")
+    access, options = dwDesiredAccess | SYNCHRONIZE | FILE_READ_ATTRIBUTES, 0
+    if dwFlagsAndAttributes & FILE_FLAG_DELETE_ON_CLOSE:
+        access, options = access | DELETE, options | s.FILE_DELETE_ON_CLOSE
+    if dwFlagsAndAttributes & FILE_FLAG_WRITE_THROUGH:
+        options |= s.FILE_WRITE_THROUGH
+    return kernel.reopen_file(hOriginalFile, access, dwShareMode, options)

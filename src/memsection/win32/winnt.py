@@ -163,6 +163,7 @@ TokenPrivileges = _s.TokenPrivileges
 TokenOwner = _s.TokenOwner
 TokenPrimaryGroup = _s.TokenPrimaryGroup
 TokenType = _s.TokenType
+TokenStatistics = _s.TokenStatistics
 TokenElevation = _s.TokenElevation
 TokenPrimary = _s.TOKEN_PRIMARY
 TokenImpersonation = _s.TOKEN_IMPERSONATION

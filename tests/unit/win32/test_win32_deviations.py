@@ -41,7 +41,7 @@ def test_overlapped_transfers_are_done_when_the_call_returns(tmp_path: Path) -> 
 @pytest.mark.linux_only("a token of Windows is an object of its own")
 def test_a_token_tells_what_its_process_is_now() -> None:
     token = win32.OpenProcessToken(win32.GetCurrentProcess(), win32.TOKEN_QUERY)
-    for unknown in (6, 9, 10, 12, 18, 25, 48):
+    for unknown in (6, 7, 9, 12, 18, 25, 48):
         with pytest.raises(OSError) as caught:
             win32.GetTokenInformation(token, unknown)
         assert _code(caught) == win32.ERROR_NOT_SUPPORTED
@@ -55,6 +55,19 @@ def test_a_token_tells_what_its_process_is_now() -> None:
     assert _code(caught) == win32.ERROR_ACCESS_DENIED
     win32.CloseHandle(token)
     win32.CloseHandle(process)
+
+
+@pytest.mark.linux_only("Windows tells a device")
+def test_a_mapped_file_is_told_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "mapped"
+    path.write_bytes(b"content")
+    file = win32.CreateFile(path, win32.GENERIC_READ)
+    section = win32.CreateFileMapping(file, None, win32.PAGE_READONLY, 0, 0, None)
+    view = win32.MapViewOfFile(section, win32.FILE_MAP_READ, 0, 0, 0)
+    assert win32.GetMappedFileName(win32.GetCurrentProcess(), view) == str(path)
+    win32.UnmapViewOfFile(view)
+    win32.CloseHandle(section)
+    win32.CloseHandle(file)
 
 
 @pytest.mark.linux_only("Windows keeps locked ranges against everybody")

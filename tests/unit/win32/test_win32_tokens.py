@@ -89,6 +89,48 @@ def test_a_token_of_a_process_is_a_primary_one(token: int) -> None:
     assert nt.NtQueryInformationToken(token, win32.TokenType) == (status.SUCCESS, win32.TokenPrimary)
 
 
+def test_statistics_tell_tokens_apart_and_count(token: int) -> None:
+    first = win32.GetTokenInformation(token, win32.TokenStatistics)
+    assert isinstance(first, win32.TOKEN_STATISTICS)
+    assert first.TokenId and first.TokenType == win32.TokenPrimary
+    assert first.GroupCount == len(win32.GetTokenInformation(token, win32.TokenGroups))
+    assert first.PrivilegeCount == win32.GetTokenInformation(token, win32.TokenPrivileges).PrivilegeCount
+    assert win32.GetTokenInformation(token, win32.TokenStatistics).TokenId == first.TokenId
+
+
+@pytest.mark.linux_only("the token of another process is told from /proc on Linux alone")
+def test_statistics_of_another_process_are_its_own(token: int) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    process = win32.OpenProcess(win32.PROCESS_QUERY_LIMITED_INFORMATION, False, child.pid)
+    other = win32.OpenProcessToken(process, win32.TOKEN_QUERY)
+    mine, its = (win32.GetTokenInformation(one, win32.TokenStatistics) for one in (token, other))
+    assert mine.TokenId != its.TokenId
+    assert mine.AuthenticationId
+    assert (mine.AuthenticationId, mine.GroupCount, mine.PrivilegeCount) == (
+        its.AuthenticationId, its.GroupCount, its.PrivilegeCount)
+    child.communicate(b"")
+    win32.CloseHandle(other)
+    win32.CloseHandle(process)
+
+
+def test_a_changed_privilege_changes_the_modification_id() -> None:
+    handle = win32.OpenProcessToken(win32.GetCurrentProcess(), win32.TOKEN_QUERY | win32.TOKEN_ADJUST_PRIVILEGES)
+    held = win32.GetTokenInformation(handle, win32.TokenPrivileges)
+    for one in [one for one in held.Privileges if one.Attributes & win32.SE_PRIVILEGE_ENABLED][:1]:
+        before = win32.GetTokenInformation(handle, win32.TokenStatistics).ModifiedId
+        off = win32.TOKEN_PRIVILEGES(1, [win32.LUID_AND_ATTRIBUTES(one.Luid, 0)])
+        changed = win32.AdjustTokenPrivileges(handle, False, off)
+        after = win32.GetTokenInformation(handle, win32.TokenStatistics).ModifiedId
+        win32.AdjustTokenPrivileges(handle, False, changed)
+        assert after != before
+    win32.CloseHandle(handle)
+
+
+def test_a_class_that_is_none_is_told_before_the_handle_is_looked_at() -> None:
+    refused(win32.ERROR_INVALID_PARAMETER, lambda: win32.GetTokenInformation(0x7FFFFFF0, 0xDEADBEEF))
+    refused(win32.ERROR_NOT_SUPPORTED, lambda: win32.GetTokenInformation(0x7FFFFFF0, 9))
+
+
 def test_a_token_is_asked_with_the_right_to_it_and_for_what_there_is(token: int) -> None:
     blind = win32.OpenProcessToken(win32.GetCurrentProcess(), win32.TOKEN_ADJUST_PRIVILEGES)
     refused(win32.ERROR_ACCESS_DENIED, lambda: win32.GetTokenInformation(blind, win32.TokenUser))

@@ -57,6 +57,14 @@ class Files:
                    share, disposition, options | _SYNCHRONOUS_IO_NONALERT | _NON_DIRECTORY_FILE, None, 0, name=path)
         return handle.value, io.Information
 
+    def reopen_file(self, file: int, access: int, share: int, options: int) -> int:
+        name = arguments.object_attributes(s.ObjectAttributes("", file))
+        handle = n.HANDLE()
+        ntdll.call("NtCreateFile", ctypes.byref(handle), access | a.SYNCHRONIZE | a.FILE_READ_ATTRIBUTES, name,
+                   ctypes.byref(n.IoStatusBlock()), None, 0, share, s.FILE_OPEN,
+                   options | _SYNCHRONOUS_IO_NONALERT | _NON_DIRECTORY_FILE, None, 0)
+        return handle.value
+
     def file_from_fd(self, fd: int, access: int) -> int:
         try:
             handle = msvcrt.get_osfhandle(fd)

@@ -23,6 +23,7 @@ from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 
 _VM_PREFETCH = 0  #: VIRTUAL_MEMORY_INFORMATION_CLASS
+_MAPPED_FILE_NAME = 2  #: MemoryMappedFilenameInformation
 _PARAMETER_NUMA_NODE = 3  #: MemSectionExtendedParameterNumaNode
 
 _lock = threading.RLock()  # reentrant: the collector may release a view at any line
@@ -118,6 +119,11 @@ class Memory:
         ntdll.call("NtQueryVirtualMemory", process, address, 0, ctypes.byref(info), ctypes.sizeof(info), None)
         return s.MemoryBasicInformation(info.BaseAddress, info.AllocationBase, info.AllocationProtect,
                                         info.RegionSize, info.State, info.Protect, info.Type)
+
+    def query_mapped_file_name(self, process: int, address: int) -> str:
+        buffer = ctypes.create_string_buffer(0x10000 + 64)
+        ntdll.call("NtQueryVirtualMemory", process, address, _MAPPED_FILE_NAME, buffer, len(buffer), None)
+        return n.UnicodeString.from_buffer(buffer).text()
 
     def protect_virtual_memory(self, process: int, address: int, size: int, protection: int) -> tuple[int, int, int]:
         base, length, old = n.ADDRESS(address), n.SIZE(size), w.ULONG()

@@ -9,6 +9,7 @@ assert sys.platform == "win32"
 
 import ctypes
 import os
+import struct
 from collections.abc import Mapping, Sequence
 from ctypes import wintypes as w
 from typing import Any
@@ -95,6 +96,8 @@ class Processes:
             return _sid_at(buffer, 0), w.DWORD.from_buffer(buffer, 8).value
         if information in (s.TokenOwner, s.TokenPrimaryGroup):
             return _sid_at(buffer, 0)
+        if information == s.TokenStatistics:
+            return s.TokenStatisticsInformation(*struct.unpack_from("<QQqiiIIIIQ", buffer))
         count = w.DWORD.from_buffer(buffer).value
         if information == s.TokenGroups:  # pairs of a pointer and attributes, from the first multiple of eight on
             return [(_sid_at(buffer, 8 + 16 * rank), w.DWORD.from_buffer(buffer, 16 + 16 * rank).value)

@@ -236,6 +236,12 @@ def path_of(directory: str) -> str:
     return known_directories[directory, os.geteuid()][1]
 
 
+def is_global_body(path: str) -> bool:
+    """Whether a file is the memory of a Global object, by where it is: no file that the object's users know of."""
+    directory, file = os.path.split(path)
+    return file.startswith(GLOBAL_PREFIX) and directory == (os.environ.get(ROOT_VARIABLE) or _MEMORY_ROOT).rstrip("/")
+
+
 def directory_is_gone(place: Place) -> bool:
     """Whether somebody removed the directory under us; it is then forgotten, so that the next try makes a new one."""
     if sys_.fstat(place.dirfd).st_nlink:

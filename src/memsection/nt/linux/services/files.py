@@ -26,6 +26,13 @@ class FileServices:
 
         return file.create(access, path, attributes, share, disposition, options, descriptor)
 
+    @service("open file again")
+    def reopen_file(self, file_handle: int, access: int, share: int, options: int) -> int:
+        """NtCreateFile relative to a file, with an empty name."""
+        from memsection.nt.linux.types import file
+
+        return file.reopen(file_handle, access, share, options)
+
     @service("file from descriptor")
     def file_from_fd(self, fd: int, access: int) -> int:
         """A file handle over a descriptor."""

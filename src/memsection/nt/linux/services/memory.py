@@ -117,6 +117,13 @@ class MemoryServices:
         process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "prefetching")
         flush.prefetch(ranges)
 
+    @service("query mapped file")
+    def query_mapped_file_name(self, process_handle: int, address: int) -> str:
+        """NtQueryVirtualMemory, MemoryMappedFilenameInformation."""
+        from memsection.nt.linux.views import mapped_file
+
+        return mapped_file.name(target(process_handle, a.PROCESS_QUERY_INFORMATION)[0], address)
+
     @service("read memory")
     def read_virtual_memory(self, process_handle: int, address: int, size: int) -> bytes:
         """NtReadVirtualMemory."""

@@ -83,6 +83,31 @@ def create(access: int, path: str, attributes: int, share: int, disposition: int
     return handle.value, done
 
 
+def reopen(file: int, access: int, share: int, options: int) -> int:
+    """ReOpenFile: another open of the same file, by what this process may do with it and not by what the handle may."""
+    first = table.lookup(file, FILE)
+    granted = FILE.specific(access)
+    if granted & a.MAXIMUM_ALLOWED:
+        granted = a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE
+    path = first.obj.name
+    if not stat_.S_ISREG(sys_.fstat(first.fd).st_mode):
+        raise NtError(st.INVALID_DEVICE_REQUEST, name=path, detail="it is no file on a disk")
+    try:
+        fd = _first(f"/proc/self/fd/{first.fd}", _modes(granted))
+    except OSError as error:
+        raise NtError(st.from_errno(error.errno), name=path, detail=os.strerror(error.errno or errno.EIO)) from None
+    try:
+        _check_and_cut(fd, granted, path, share, s.FILE_OPENED)
+        obj = File(path)
+        obj.opener = os.getpid()
+        if options & s.FILE_DELETE_ON_CLOSE:
+            obj.delete_path = path
+        return table.register(fd, FILE, granted, obj, tag=False).value
+    except BaseException:
+        records.give_back(fd, False)
+        raise
+
+
 def _check_and_cut(fd: int, granted: int, path: str, share: int, done: int) -> None:
     found = sys_.fstat(fd)
     if stat_.S_ISDIR(found.st_mode):

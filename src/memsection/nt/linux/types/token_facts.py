@@ -8,10 +8,11 @@ import sys
 assert sys.platform == "linux"
 
 import os
+import zlib
 from typing import Any
 
 from memsection.nt.linux.handles import table
-from memsection.nt.linux.system import accounts
+from memsection.nt.linux.system import accounts, proc
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.types.token import Token, privileges_of
 from memsection.vocabulary import access as a
@@ -25,18 +26,20 @@ from memsection.vocabulary.sid import Sid
 
 _STATUS_BYTES = 1 << 16  #: more than a status with as many groups as the kernel lets a process have in practice
 _EFFECTIVE = 1  #: of the four ids in a line: real, effective, saved, file system
+_NO_SESSION, _SYSTEM_SESSION = 0xFFFFFFFF, 0x3E7  #: what is no audit session, and the LUID of the system's own logon
+_FOREVER = (1 << 63) - 1  #: an expiration time that never comes
 _IN_FORCE = s.SE_GROUP_MANDATORY | s.SE_GROUP_ENABLED_BY_DEFAULT | s.SE_GROUP_ENABLED
 
 
 def query(token: int, information: int) -> Any:
     """NtQueryInformationToken."""
+    if information not in s.TOKEN_INFORMATION_CLASSES:  # before the handle is looked at, as Windows does
+        raise NtError(st.INVALID_INFO_CLASS, detail=f"class {information}")
+    if information not in s.TOKEN_INFORMATION_HERE:
+        raise NtError(st.NOT_SUPPORTED,
+                      detail=f"a token has nothing that information class {information} could tell on this system")
     handle = table.lookup(token, TOKEN, a.TOKEN_QUERY)
     assert isinstance(handle.obj, Token)
-    if information not in s.TOKEN_INFORMATION_CLASSES:
-        raise NtError(st.INVALID_INFO_CLASS, name=handle.obj.display_name(), detail=f"class {information}")
-    if information not in s.TOKEN_INFORMATION_HERE:
-        raise NtError(st.NOT_SUPPORTED, name=handle.obj.display_name(),
-                      detail=f"a token has nothing that information class {information} could tell on this system")
     if information == s.TokenType:
         return s.TOKEN_PRIMARY
     who, effective, permitted = _of_process(handle.obj, handle.fd)
@@ -50,7 +53,35 @@ def query(token: int, information: int) -> Any:
         return who.user
     if information == s.TokenPrimaryGroup:
         return who.primary_group
+    if information == s.TokenStatistics:
+        return _statistics(handle.obj, who, effective, permitted)
     return int(wellknown.ADMINISTRATORS in who.groups)  # TokenElevation
+
+
+def _statistics(token: Token, who: security.Token, effective: int, permitted: int) -> s.TokenStatisticsInformation:
+    """TOKEN_STATISTICS, as far as a process has what these mean.
+
+    A process is known by its id and when it started; what its token says is known by a checksum, so that the
+    modification id is another one when ids, groups or capabilities are others.
+    """
+    said = repr((who.user, sorted(map(str, who.groups)), str(who.primary_group), effective, permitted)).encode()
+    return s.TokenStatisticsInformation(
+        TokenId=proc.start_time(token.pid) << 32 | token.pid, AuthenticationId=_session(token.pid),
+        ExpirationTime=_FOREVER, TokenType=s.TOKEN_PRIMARY, ImpersonationLevel=0, DynamicCharged=0, DynamicAvailable=0,
+        GroupCount=len(who.groups), PrivilegeCount=len(privileges_of(effective, permitted)), ModifiedId=zlib.crc32(said))
+
+
+def _session(pid: int) -> int:
+    """The audit session that a process was logged on in (proc_pid_sessionid(5)); the system's own where it was in none."""
+    try:
+        source = sys_.open(f"/proc/{pid}/sessionid", sys_.O_RDONLY | sys_.O_CLOEXEC)
+        try:
+            number = int(sys_.read(source, 32))
+        finally:
+            sys_.close(source)
+    except (OSError, ValueError):  # a kernel without auditing
+        return _SYSTEM_SESSION
+    return _SYSTEM_SESSION if number == _NO_SESSION else number
 
 
 def _group_attributes(sid: Sid) -> int:
