@@ -58,7 +58,9 @@ class Records(Endpoint, Atomic, Generic[Record]):
     For type checkers it is generic: ``create("drones", Drone)`` gives ``Records[Drone]``.
 
     Reading gives a copy in the layout's own form (an instance of the dataclass or structure, a NumPy scalar, or a dict
-    when the section was opened without a layout), assigning writes one.
+    when the section was opened without a layout), assigning writes one.  The copy cannot be changed, at no depth: what
+    was written into it would be lost.  To change a record, assign one (``records[0] = dataclasses.replace(records[0],
+    x=9)``, or a changed ``copy.deepcopy(records[0])``), or write in place: ``array``, ``live``, the atomic operations.
     """
 
     def __init__(self, section: Section, view: View, kind: Layout, count: int, version: int) -> None:
@@ -93,8 +95,8 @@ class Records(Endpoint, Atomic, Generic[Record]):
 
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
-            return [self.layout.unpack_from(self._view, at * self.layout.size) for at in range(*index.indices(self._count))]
-        return self.layout.unpack_from(self._view, self._at(index))
+            return [self.layout._fixed_from(self._view, at * self.layout.size) for at in range(*index.indices(self._count))]
+        return self.layout._fixed_from(self._view, self._at(index))
 
     def __setitem__(self, index: SupportsIndex | slice, value: Any) -> None:
         if not isinstance(index, slice):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 from memsection.content import schema
 from memsection.content.codec import ENDIAN, FORMATS, Codec, hints_of, object_count
 from memsection.content.declarations import c_declaration, csharp_declaration
+from memsection.content.fixed import Fixer, fixed_ctypes, fixer
 from memsection.content.schema import Field, Repeat, Scalar, Struct, Type
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 from memsection.vocabulary.text import shown
@@ -251,6 +252,24 @@ class Layout:
 
             return np.frombuffer(buffer, self._spec, 1, offset)[0].copy()
         return self._codec.unpack_from(buffer, offset)
+
+    @cached_property
+    def _fixer(self) -> Fixer:
+        found = fixer(self.struct)
+        assert found is not None  # a structure can be changed
+        return found
+
+    def _fixed_from(self, buffer: Any, offset: int) -> Any:
+        """As ``unpack_from``, where a write into what comes of it could be meant for the memory: it refuses."""
+        spec = self._spec
+        if isinstance(spec, type) and issubclass(spec, ctypes.Structure):
+            return fixed_ctypes(spec).from_buffer_copy(buffer, offset)
+        if spec is not None and not isinstance(spec, type):
+            import numpy as np
+
+            with memoryview(buffer) as memory:
+                return np.frombuffer(bytes(memory[offset:offset + self.size]), spec)[0]
+        return self._fixer(self._codec.unpack_from(buffer, offset))
 
     def __repr__(self) -> str:
         return f"<memsection.records.Layout {shown(self.name)} {self.size} bytes {self.fingerprint}>"

@@ -72,7 +72,7 @@ def test_a_dataclass_goes_through_a_section(name: str, other: Callable[..., str]
             from memsection import records
             with records.open(argv[1]) as table:
                 print(table[1])
-                value = table[1]
+                value = dict(table[1])
                 value["port"] = 7
                 table[2] = value
                 print(table.layout.fingerprint, len(table))
