@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import struct
+from typing import Any
+
+import numpy as np
 
 from memsection import (
     AbandonedMutexError,
@@ -21,6 +25,9 @@ from memsection import (
     wait_all,
     wait_any,
 )
+from memsection.channels import Call, Client, Queue, Service, Topic
+
+Array = np.ndarray[Any, Any]
 
 
 def sections(name: str) -> bytes:
@@ -60,3 +67,39 @@ def errors(lock: Mutex) -> int:
         code: int = error.winerror
         return code + error.ntstatus
     return len(popen_arguments(lock))
+
+
+def channels(name: str) -> bytes:
+    queue: Queue[bytes] = Queue.create(name, bytes)
+    frames: Topic[Array] = Topic.open(name, np.ndarray, role="receive")
+    frame: Array = frames.receive(timeout=1)
+    anything: Queue[Any] = Queue.open(name)
+    queue.send(b"".join([queue.receive(), anything.receive(), frame.tobytes()]))
+    return queue.receive()
+
+
+def mean(frame: Array) -> bytes:
+    return str(frame.mean()).encode()
+
+
+def serving(name: str) -> Call[Array, bytes]:
+    service: Service[Array, bytes] = Service.create(name, np.ndarray, bytes, capacity=4)
+    service.serve(mean)
+    for call in service:
+        call.reply(mean(call.value))
+    half: Service[bytes, Any] = Service.create(name, bytes)
+    other: Service[Any, bytes] = Service.create(name, "arrow", bytes)
+    other.receive().reply(half.receive().value)
+    whole: Service[Any, Any] = Service.create(name)
+    whole.receive().reply({"anything": whole.receive().value})
+    return Service.open(name, np.ndarray, bytes).receive()
+
+
+async def calling(name: str, frame: Array) -> bytes:
+    client: Client[Array, bytes] = Client.open(name, np.ndarray, bytes)
+    future: concurrent.futures.Future[bytes] = client.submit(frame)
+    answers: Client[Any, Array] = Client.open(name, reply=np.ndarray)
+    half: Client[bytes, Any] = Client.open(name, bytes)
+    text: str = half(b"what").title()
+    mean: float = answers(text).mean()
+    return future.result() + client(frame, 1.0) + await client.call_async(frame) + str(mean).encode()

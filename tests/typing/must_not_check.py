@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from memsection import Event, Mutex, Section
+from memsection.channels import Client, Queue, Service, Topic
 
 Section.create("name", "4096")  # type: ignore[arg-type]
 Section.create("name", 4096, "rw")  # type: ignore[call-arg]
@@ -13,3 +16,11 @@ Section.open("name").size = 3  # type: ignore[misc]
 Section.open("name").map()[:4] = "text"  # type: ignore[call-overload]
 Event.open("name").acquire()  # type: ignore[attr-defined]
 Mutex.open("name").acquire("1")  # type: ignore[arg-type]
+Queue.create("name", bytes).send("text")  # type: ignore[arg-type]
+Topic.open("name", bytes).receive().mean()  # type: ignore[attr-defined]
+Client.open("name", bytes, bytes)("text")  # type: ignore[arg-type]
+Client.open("name", bytes, bytes)(b"a").mean()  # type: ignore[attr-defined]
+Client.open("name", bytes, np.ndarray).submit(b"a").result().decode()  # type: ignore[attr-defined]
+Service.create("name", bytes, bytes).receive().reply("text")  # type: ignore[arg-type]
+Service.open("name", np.ndarray, bytes).receive().value.decode()  # type: ignore[attr-defined]
+Service.create("name", bytes, bytes).serve(str)  # type: ignore[arg-type]

@@ -25,10 +25,20 @@ from memsection.vocabulary.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, ClassVar, Self
+    from typing import Any, ClassVar, Generic, Self, TypeVar
 
     from memsection.api.section import Section
     from memsection.channels.specs import Facts, Spec
+
+    Q = TypeVar("Q")
+    A = TypeVar("A")
+
+    class Base(Endpoint[Any], Generic[Q, A]):
+        """To type checkers."""
+
+else:
+    Q, A = "Q", "A"
+    Base = Endpoint
 
 FAILED = 1 << 30  #: of an answer's format: what was raised, as text
 _LONGEST_FAILURE = 1 << 17
@@ -126,8 +136,8 @@ def failure_in(channel: results.Channel, payload: Any) -> RemoteError:
     return RemoteError(found["text"], type=found["type"], traceback=found["traceback"])
 
 
-class ServiceEnd(Endpoint["Any"]):
-    """An end of a service."""
+class ServiceEnd(Base[Q, A]):
+    """An end of a service whose requests are of type Q, and whose answers are of type A."""
 
     _kind = "service"
     _as: ClassVar[str] = ""  # the role of the core that such an end has

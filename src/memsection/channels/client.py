@@ -7,7 +7,7 @@ import time
 
 from memsection._native import ends
 from memsection.channels import overflow
-from memsection.channels.calls import FAILED, ServiceEnd, Sides, failure_in
+from memsection.channels.calls import FAILED, A, Q, ServiceEnd, Sides, failure_in
 from memsection.channels.results import ETIMEDOUT
 from memsection.vocabulary.errors import ArgumentError, PeerDiedError, WaitTimeoutError
 
@@ -15,9 +15,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import concurrent.futures
     from collections.abc import Callable
-    from typing import Any, Self
+    from typing import Any, Self, TypeVar, overload
+
+    import numpy as np
 
     from memsection.channels.specs import Codec, Spec
+
+    # The types of values that specs name; those of others are Any.
+    Q_ = TypeVar("Q_", bytes, np.ndarray[Any, Any])
+    A_ = TypeVar("A_", bytes, np.ndarray[Any, Any])
 
     Parts = tuple[list[tuple[int, Any]], int, int]  # (offset, buffer), bytes, format
 
@@ -116,7 +122,7 @@ class ClientSides(Sides):
             raise self.gone(ends.GONE) from None
 
 
-class Client(ServiceEnd):
+class Client(ServiceEnd[Q, A]):
     """A client's end of a service; made by ``open`` or ``from_section``.
 
     Attributes:
@@ -146,9 +152,39 @@ class Client(ServiceEnd):
     ) -> tuple[Codec, Spec | None]:
         return sides.reply_codec, reply
 
+    if TYPE_CHECKING:  # how it works stands in ServiceEnd
+
+        @overload
+        @classmethod
+        def open(
+            cls, name: str, request: type[Q_], reply: type[A_], *, version: int | None = ...
+        ) -> Client[Q_, A_]: ...
+        @overload
+        @classmethod
+        def open(
+            cls, name: str, request: type[Q_], reply: Spec | None = ..., *, version: int | None = ...
+        ) -> Client[Q_, Any]: ...
+        @overload
+        @classmethod
+        def open(
+            cls, name: str, request: Spec | None = ..., *, reply: type[A_], version: int | None = ...
+        ) -> Client[Any, A_]: ...
+        @overload
+        @classmethod
+        def open(
+            cls,
+            name: str,
+            request: Spec | None = ...,
+            reply: Spec | None = ...,
+            *,
+            version: int | None = ...,
+        ) -> Client[Any, Any]: ...
+        @classmethod
+        def open(cls, *arguments: Any, **options: Any) -> Any: ...
+
     # ------------------------------------------------------------------ calling
 
-    def __call__(self, value: Any, timeout: float | None = None, *, copy: bool = True) -> Any:
+    def __call__(self, value: Q, timeout: float | None = None, *, copy: bool = True) -> A:
         """Ask, and wait for the answer.
 
         Args:
@@ -174,9 +210,9 @@ class Client(ServiceEnd):
             ArgumentError: The value is not what the spec says, or this end was closed (ValueError).
             TypeError: The value is of another type.
         """
-        return self._call(value, timeout, copy)
+        return self._call(value, timeout, copy)  # type: ignore[no-any-return]
 
-    def submit(self, value: Any) -> concurrent.futures.Future[Any]:
+    def submit(self, value: Q) -> concurrent.futures.Future[A]:
         """Ask, and give a future of the answer.  Waits while the service is full, and for nothing
         else.
 
@@ -201,7 +237,7 @@ class Client(ServiceEnd):
         asked = self._codec.ask(self._core, parts, None)
         return in_background(self._answered(parts, asked, None))
 
-    async def call_async(self, value: Any, timeout: float | None = None) -> Any:
+    async def call_async(self, value: Q, timeout: float | None = None) -> A:
         """Ask without blocking the event loop; cancelled, the call is given up.
 
         Args:
@@ -218,7 +254,7 @@ class Client(ServiceEnd):
             RemoteError: As a call; so the others.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        return await self._answered(self._codec.parts(value), None, until)
+        return await self._answered(self._codec.parts(value), None, until)  # type: ignore[no-any-return]
 
     async def _answered(self, parts: Parts, asked: ends.Asked | None, until: float | None) -> Any:
         """The answer to what was asked, or is to be asked first."""

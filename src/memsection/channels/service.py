@@ -8,21 +8,40 @@ that went away is not answered, and no server waits for a client.
 from __future__ import annotations
 
 import time
+import types
 
 from memsection._native import ends
 from memsection.channels import opening, overflow
-from memsection.channels.calls import FAILED, ServiceEnd, Sides, failure_text
+from memsection.channels.calls import FAILED, A, Q, ServiceEnd, Sides, failure_text
 from memsection.channels.specs import codec
 from memsection.vocabulary.errors import ArgumentError, EndOfChannelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from typing import Any, Self
+    from typing import Any, Generic, TypeVar, overload
+
+    import numpy as np
 
     from memsection.api.section import Section
     from memsection.api.security import Security
     from memsection.channels.specs import Codec, Spec
+
+    # The types of values that specs name; those of others are Any.
+    Q_ = TypeVar("Q_", bytes, np.ndarray[Any, Any])
+    A_ = TypeVar("A_", bytes, np.ndarray[Any, Any])
+
+    class _Held(ends.Held, Generic[Q, A]):
+        """To type checkers."""
+
+else:
+
+    def overload(function):
+        return function
+
+    class _Held(ends.Held):
+        __class_getitem__ = classmethod(types.GenericAlias)
+
 
 _PATIENCE, _LOOK = (
     10.0,
@@ -30,7 +49,7 @@ _PATIENCE, _LOOK = (
 )  # seconds that a close waits until large answers were taken, and between its looks
 
 
-class Call(ends.Held):
+class Call(_Held[Q, A]):
     """A call that a server has in hand; ``receive`` gives it.
 
     One that is collected without an answer is given up: its caller gets ``PeerDiedError``, or
@@ -40,9 +59,9 @@ class Call(ends.Held):
         value: What was asked.
     """
 
-    value: Any
+    value: Q
 
-    def reply(self, value: Any) -> None:
+    def reply(self, value: A) -> None:
         """Answer it.  Whoever no longer waits for the answer does not get it; nobody is waited for.
 
         Args:
@@ -88,10 +107,10 @@ class ServerSides(Sides):
     def __init__(self, request: Codec, reply: Codec) -> None:
         super().__init__(request, reply)
         self.large: list[
-            tuple[Section, Call]
+            tuple[Section, Call[Any, Any]]
         ] = []  # answers with memory of their own, perhaps not taken yet
 
-    def opened(self, call: Call, payload: Any, kind: int, copied: bool) -> bool:
+    def opened(self, call: Call[Any, Any], payload: Any, kind: int, copied: bool) -> bool:
         """Give a call its value; False when that cannot be, which its client was told."""
         try:
             call.value = self.value_of(self.request, payload, kind, copied)
@@ -103,16 +122,16 @@ class ServerSides(Sides):
             return False
         return True
 
-    def reply(self, call: Call, value: Any) -> None:
+    def reply(self, call: Call[Any, Any], value: Any) -> None:
         """Answer with a value."""
         parts, length, _, kind = self.reply_codec.parts(value)
         self._send(call, parts, length, kind)
 
-    def reply_text(self, call: Call, text: bytes) -> None:
+    def reply_text(self, call: Call[Any, Any], text: bytes) -> None:
         """Answer with a failure."""
         self._send(call, [(0, text)], len(text), FAILED)
 
-    def _send(self, call: Call, parts: list[tuple[int, Any]], length: int, kind: int) -> None:
+    def _send(self, call: Call[Any, Any], parts: list[tuple[int, Any]], length: int, kind: int) -> None:
         if call.reply_parts(parts, length, kind):
             return
         self.settle()
@@ -145,7 +164,7 @@ class ServerSides(Sides):
         )
 
 
-class Service(ServiceEnd):
+class Service(ServiceEnd[Q, A]):
     """A server's end of a service; made by ``create``, ``open`` or ``from_section``.  Several
     processes may have one.
 
@@ -165,6 +184,74 @@ class Service(ServiceEnd):
 
     # ------------------------------------------------------------------ making and opening
 
+    @overload
+    @classmethod
+    def create(
+        cls,
+        name: str | None,
+        request: type[Q_],
+        reply: type[A_],
+        *,
+        capacity: int = ...,
+        largest: int | None = ...,
+        memory: int | None = ...,
+        retry: int = ...,
+        version: int = ...,
+        exist_ok: bool = ...,
+        inheritable: bool = ...,
+        security: Security | str | bytes | None = ...,
+    ) -> Service[Q_, A_]: ...
+    @overload
+    @classmethod
+    def create(
+        cls,
+        name: str | None,
+        request: type[Q_],
+        reply: Spec = ...,
+        *,
+        capacity: int = ...,
+        largest: int | None = ...,
+        memory: int | None = ...,
+        retry: int = ...,
+        version: int = ...,
+        exist_ok: bool = ...,
+        inheritable: bool = ...,
+        security: Security | str | bytes | None = ...,
+    ) -> Service[Q_, Any]: ...
+    @overload
+    @classmethod
+    def create(
+        cls,
+        name: str | None,
+        request: Spec,
+        reply: type[A_],
+        *,
+        capacity: int = ...,
+        largest: int | None = ...,
+        memory: int | None = ...,
+        retry: int = ...,
+        version: int = ...,
+        exist_ok: bool = ...,
+        inheritable: bool = ...,
+        security: Security | str | bytes | None = ...,
+    ) -> Service[Any, A_]: ...
+    @overload
+    @classmethod
+    def create(
+        cls,
+        name: str | None,
+        request: Spec = ...,
+        reply: Spec = ...,
+        *,
+        capacity: int = ...,
+        largest: int | None = ...,
+        memory: int | None = ...,
+        retry: int = ...,
+        version: int = ...,
+        exist_ok: bool = ...,
+        inheritable: bool = ...,
+        security: Security | str | bytes | None = ...,
+    ) -> Service[Any, Any]: ...
     @classmethod
     def create(
         cls,
@@ -180,7 +267,7 @@ class Service(ServiceEnd):
         exist_ok: bool = False,
         inheritable: bool = False,
         security: Security | str | bytes | None = None,
-    ) -> Self:
+    ) -> Service[Any, Any]:
         r"""Make a service, and serve it.
 
         Args:
@@ -267,9 +354,39 @@ class Service(ServiceEnd):
     ) -> tuple[Codec, Spec | None]:
         return sides.request, request
 
+    if TYPE_CHECKING:  # how it works stands in ServiceEnd
+
+        @overload
+        @classmethod
+        def open(
+            cls, name: str, request: type[Q_], reply: type[A_], *, version: int | None = ...
+        ) -> Service[Q_, A_]: ...
+        @overload
+        @classmethod
+        def open(
+            cls, name: str, request: type[Q_], reply: Spec | None = ..., *, version: int | None = ...
+        ) -> Service[Q_, Any]: ...
+        @overload
+        @classmethod
+        def open(
+            cls, name: str, request: Spec | None = ..., *, reply: type[A_], version: int | None = ...
+        ) -> Service[Any, A_]: ...
+        @overload
+        @classmethod
+        def open(
+            cls,
+            name: str,
+            request: Spec | None = ...,
+            reply: Spec | None = ...,
+            *,
+            version: int | None = ...,
+        ) -> Service[Any, Any]: ...
+        @classmethod
+        def open(cls, *arguments: Any, **options: Any) -> Any: ...
+
     # ------------------------------------------------------------------ serving
 
-    def receive(self, timeout: float | None = None, *, copy: bool = True) -> Call:
+    def receive(self, timeout: float | None = None, *, copy: bool = True) -> Call[Q, A]:
         """Take the next call, waiting while there is none: for clients that may still come, until
         the service is shut down.
 
@@ -292,7 +409,7 @@ class Service(ServiceEnd):
         """
         return self._core.receive(timeout, copy=copy)  # type: ignore[no-any-return]
 
-    def serve(self, function: Callable[[Any], Any]) -> None:
+    def serve(self, function: Callable[[Q], A]) -> None:
         """Answer calls with what a function gives, until the service is shut down.
 
         An exception of the function becomes the answer, as ``RemoteError``; so does one of an
@@ -336,7 +453,7 @@ class Service(ServiceEnd):
         """
         return bool(self._core.wait(timeout))
 
-    def __iter__(self) -> Iterator[Call]:
+    def __iter__(self) -> Iterator[Call[Q, A]]:
         """The calls until the service is shut down."""
         while True:
             try:
@@ -353,7 +470,7 @@ class Service(ServiceEnd):
     def __bool__(self) -> bool:
         return True
 
-    async def receive_async(self, timeout: float | None = None, *, copy: bool = True) -> Call:
+    async def receive_async(self, timeout: float | None = None, *, copy: bool = True) -> Call[Q, A]:
         """Take the next call without blocking the event loop; cancelled, none was taken.
 
         Args:
@@ -373,7 +490,7 @@ class Service(ServiceEnd):
             lambda: core.receive(0, copy=copy), lambda: Waiting(core, None), timeout
         )
 
-    async def __aiter__(self) -> AsyncIterator[Call]:
+    async def __aiter__(self) -> AsyncIterator[Call[Q, A]]:
         """The calls until the service is shut down."""
         while True:
             try:
