@@ -26,11 +26,11 @@ synchronisation may look for and not find here, with the reason. Names are witho
 
 #: The header that a module of ``memsection.win32`` belongs to, where its name does not say it.
 HEADERS = {"accounts": "winbase.h", "fileapi_lock": "fileapi.h", "fileapi_query": "fileapi.h",
-           "securitybaseapi_query": "securitybaseapi.h",
+           "securitybaseapi_check": "securitybaseapi.h", "securitybaseapi_query": "securitybaseapi.h",
            "securitybaseapi_token": "securitybaseapi.h"}
 MODULES = ("aclapi", "errhandlingapi", "fileapi", "fileapi_lock", "fileapi_query", "handleapi", "memoryapi", "processenv",
-           "processthreadsapi", "psapi", "sddl", "securitybaseapi", "securitybaseapi_query", "securitybaseapi_token",
-           "shellapi", "synchapi", "sysinfoapi", "accounts")
+           "processthreadsapi", "psapi", "sddl", "securitybaseapi", "securitybaseapi_check", "securitybaseapi_query",
+           "securitybaseapi_token", "shellapi", "synchapi", "sysinfoapi", "accounts")
 
 _THREADS = "not yet: a handle for a thread could be a pidfd of it (Linux 6.9); use threading, and an event to wait for"
 _FOREIGN = "Linux stops and ends processes, not single threads: have the thread itself wait or return"
@@ -60,10 +60,8 @@ ABSENT: dict[str, dict[str, str]] = {
     "namespaceapi.h": {"CreatePrivateNamespace": _SESSION, "OpenPrivateNamespace": _SESSION,
                        "ClosePrivateNamespace": _SESSION},
     "securitybaseapi.h": {
-        "AccessCheck": "not yet; `memsection.security.access_check` decides the same",
-        "DuplicateToken": "not yet: a process has one token here", "DuplicateTokenEx": "as DuplicateToken",
         "ImpersonateLoggedOnUser": _IDS, "RevertToSelf": _IDS,
-        "SetTokenInformation": _IDS, "CheckTokenMembership": "as AccessCheck"},
+        "SetTokenInformation": _IDS},
     "synchapi.h": {
         "CreateWaitableTimer": _TIMERS, "CreateWaitableTimerEx": _TIMERS, "OpenWaitableTimer": _TIMERS,
         "SetWaitableTimer": _TIMERS, "SetWaitableTimerEx": _TIMERS, "CancelWaitableTimer": _TIMERS,

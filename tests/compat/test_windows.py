@@ -160,7 +160,8 @@ NOT_YET = {"AddAccessAllowedAceEx", "AddAccessDeniedAceEx", "AddAuditAccessAceEx
            "MakeSelfRelativeSD", "SetEntriesInAcl", "SetNamedSecurityInfo", "SetSecurityDescriptorControl",
            "SetSecurityDescriptorSacl", "NtAdjustPrivilegesToken", "ZwAdjustPrivilegesToken", "NtCreateFile", "ZwCreateFile",
            "LockFileEx", "UnlockFileEx", "LockFile", "UnlockFile", "GetMappedFileName",
-           "ReOpenFile",
+           "ReOpenFile", "AccessCheck", "CheckTokenMembership", "DuplicateToken", "DuplicateTokenEx", "MapGenericMask",
+           "NtAccessCheck", "ZwAccessCheck", "NtDuplicateToken", "ZwDuplicateToken",
            "GetTokenInformation", "NtQueryInformationToken", "ZwQueryInformationToken"}
 
 

@@ -50,10 +50,16 @@ OTHERS: dict[str, Deviation] = {
         "what a transfer writes into would have to outlive a Python call"),
     "test_a_token_tells_what_its_process_is_now": Deviation(
         "GetTokenInformation, NtQueryInformationToken", "classes 1 to 48; the token outlives its process",
-        "user, groups, privileges, owner, primary group, type, statistics, elevation, as long as the process lives",
+        "user, groups, privileges, owner, primary group, type, level, statistics, elevation, as long as the process lives; "
+        "for ever of a copy",
         "50 ERROR_NOT_SUPPORTED; 5 for the token of a process that has ended",
         "Linux has no tokens: a process has ids and capabilities, and nothing that a source or a default access list could "
         "be told from; the modification id is a checksum of what the token says"),
+    "test_a_copied_token_is_a_value_of_this_process": Deviation(
+        "DuplicateTokenEx", "the copy can be inherited, have a descriptor, and be acted by",
+        "the copy is asked, adjusted, copied, and used for AccessCheck, in the process that made it",
+        "50 ERROR_NOT_SUPPORTED for an inheritable copy, and on every system for one with a descriptor",
+        "a process of Linux has its ids itself: there is no object that could carry them elsewhere"),
     "test_a_mapped_file_is_told_by_its_path": Deviation(
         "GetMappedFileName", "a path that begins with the name of a device", "the path as the system spells it", "",
         "Linux has no names of devices that a file could be opened by"),

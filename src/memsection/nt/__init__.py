@@ -327,6 +327,20 @@ def NtQueryInformationToken(TokenHandle: int, TokenInformationClass: int) -> tup
     return _with(lambda: kernel.query_token(TokenHandle, TokenInformationClass), None)
 
 
+def NtDuplicateToken(ExistingTokenHandle: int, DesiredAccess: int, ObjectAttributes: Any, ImpersonationLevel: int,
+                     TokenType: int) -> tuple[int, int]:
+    flags = 0 if ObjectAttributes is None else ObjectAttributes.Attributes
+    return _with(lambda: kernel.duplicate_token(ExistingTokenHandle, DesiredAccess, flags, ImpersonationLevel, TokenType))
+
+
+def NtAccessCheck(SecurityDescriptor: bytes, ClientToken: int, DesiredAccess: int,
+                  GenericMapping: tuple[int, int, int, int]) -> tuple[int, int, int]:
+    """(status, granted rights, what the check says): the last is SUCCESS or why nothing is granted."""
+    status, (found, granted) = _with(lambda: kernel.check_access(SecurityDescriptor, ClientToken, DesiredAccess,
+                                                                 GenericMapping), (0, 0))
+    return status, granted, found
+
+
 def NtAdjustPrivilegesToken(TokenHandle: int, DisableAllPrivileges: bool,
                             NewState: Sequence[tuple[int, int]] = ()) -> tuple[int, list[tuple[int, int]]]:
     """(status, what changed, as it was before): pairs of a privilege's LUID and its attributes."""
@@ -384,4 +398,6 @@ ZwTerminateProcess = NtTerminateProcess
 ZwQueryInformationProcess = NtQueryInformationProcess
 ZwOpenProcessToken = NtOpenProcessToken
 ZwQueryInformationToken = NtQueryInformationToken
+ZwDuplicateToken = NtDuplicateToken
+ZwAccessCheck = NtAccessCheck
 ZwAdjustPrivilegesToken = NtAdjustPrivilegesToken

@@ -518,6 +518,18 @@ class Kernel(Protocol):
         """
         ...
 
+    def duplicate_token(self, token: int, access: int, attributes: int, level: int, kind: int, /) -> int:
+        """NtDuplicateToken; access 0 for that of ``token``.  Rights: TOKEN_DUPLICATE.  BAD_IMPERSONATION_LEVEL."""
+        ...
+
+    def check_access(self, descriptor: bytes, token: int, desired: int, mapping: tuple[int, int, int, int],
+                     /) -> tuple[int, int]:
+        """NtAccessCheck; (status, granted rights): SUCCESS, ACCESS_DENIED or PRIVILEGE_NOT_HELD, with all rights or none.
+
+        Rights: TOKEN_QUERY.  NO_IMPERSONATION_TOKEN, BAD_IMPERSONATION_LEVEL, GENERIC_NOT_MAPPED, INVALID_SECURITY_DESCR.
+        """
+        ...
+
     def lookup_privilege(self, name: str) -> int:
         """The LUID of a privilege by its name (SeDebugPrivilege).  NO_SUCH_PRIVILEGE."""
         ...

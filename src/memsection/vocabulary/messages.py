@@ -58,6 +58,8 @@ MESSAGES = {
     1305: "The revision level is unknown.",
     1306: "Indicates two revision levels are incompatible.",
     1307: "This security ID may not be assigned as the owner of this object.",
+    1309: "An attempt has been made to operate on an impersonation token by a thread that is not currently "
+          "impersonating a client.",
     1313: "A specified privilege does not exist.",
     1314: "A required privilege is not held by the client.",
     1332: "No mapping between account names and security IDs was done.",
@@ -65,6 +67,8 @@ MESSAGES = {
     1337: "The security ID structure is invalid.",
     1338: "The security descriptor structure is invalid.",
     1344: "No more memory is available for security information updates.",
+    1346: "Either a required impersonation level was not provided, or the provided impersonation level is invalid.",
+    1360: "Generic access types were contained in an access mask which should already be mapped to nongeneric types.",
     1361: "A security descriptor is not in the right format (absolute or self-relative).",
     1392: "The file or directory is corrupted and unreadable.",
     1450: "Insufficient system resources exist to complete the requested service.",

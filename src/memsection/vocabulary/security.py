@@ -42,6 +42,7 @@ __all__ = ["Ace", "Acl", "SecurityDescriptor", "Sid", "Token", "access_check", "
 
 SE_SECURITY_PRIVILEGE = "SeSecurityPrivilege"
 SE_RESTORE_PRIVILEGE = "SeRestorePrivilege"
+_EVERY_RIGHT = 0x1FFFFF  #: standard and specific rights that a mask has room for
 _OWNER_IMPLICIT = a.READ_CONTROL | a.WRITE_DAC
 #: Every account that runs a process here is a member of these.
 EVERYBODY = frozenset((wellknown.EVERYONE, wellknown.LOCAL, wellknown.INTERACTIVE, wellknown.AUTHENTICATED_USERS,
@@ -116,13 +117,17 @@ def access_check(descriptor: SecurityDescriptor | bytes, token: Token, desired: 
             are no descriptor.
     """
     data = descriptor if isinstance(descriptor, bytes) else descriptor.to_bytes()
+    return _granted(_maximum(data, token, kind.number), token, desired, kind)
+
+
+def _granted(found: int | None, token: Token, desired: int, kind: ObjectType) -> int:
+    """What is granted of ``desired`` where the descriptor gives ``found``; None for a descriptor without an access list."""
     wanted = kind.specific(desired)
     system = wanted & a.ACCESS_SYSTEM_SECURITY
     if system and not token.privileged(SE_SECURITY_PRIVILEGE):
         raise NtError(st.PRIVILEGE_NOT_HELD, detail=f"ACCESS_SYSTEM_SECURITY needs {SE_SECURITY_PRIVILEGE}")
     most = wanted & a.MAXIMUM_ALLOWED
     wanted &= ~(a.ACCESS_SYSTEM_SECURITY | a.MAXIMUM_ALLOWED)
-    found = _maximum(data, token, kind.number)
     everything = found is None  # a NULL DACL grants even rights beyond GENERIC_ALL
     allowed = kind.generic_all if found is None else found
     granted = wanted | (allowed if most else 0) | system
@@ -130,6 +135,22 @@ def access_check(descriptor: SecurityDescriptor | bytes, token: Token, desired: 
         raise NtError(st.ACCESS_DENIED, detail=f"asked for {kind.words(desired)}, "
                                                f"the security descriptor grants {kind.words(allowed)}")
     return granted
+
+
+def mapped_access_check(descriptor: SecurityDescriptor, token: Token, desired: int, mapping: tuple[int, int, int, int]) -> int:
+    """``access_check`` for objects of a program's own: ``mapping`` says what generic read, write, execute and all mean.
+
+    Raises:
+        NtError: As ``access_check``; GENERIC_NOT_MAPPED for generic rights in ``desired``; INVALID_SECURITY_DESCR for a
+            descriptor without an owner or a group.
+    """
+    if desired & a.GENERIC_MASK:
+        raise NtError(st.GENERIC_NOT_MAPPED, detail=f"asked for {desired:#x}")
+    if descriptor.owner is None or descriptor.group is None:
+        raise NtError(st.INVALID_SECURITY_DESCR, detail="it names no owner, or no group")
+    kind = ObjectType("Object", 0, _EVERY_RIGHT, *mapping, False, False, {})
+    unrestricted = not descriptor.dacl_present or descriptor.dacl is None
+    return _granted(None if unrestricted else maximum_access(descriptor, token.sids, kind), token, desired, kind)
 
 
 def default_descriptor(token: Token, kind: ObjectType) -> SecurityDescriptor:

@@ -98,6 +98,7 @@ DELETE_PENDING = _s(0xC0000056, "STATUS_DELETE_PENDING", 5, _errno.EBUSY, "the f
 UNKNOWN_REVISION = _s(0xC0000058, "STATUS_UNKNOWN_REVISION", 1305, _errno.EINVAL, "a revision that is not known")
 REVISION_MISMATCH = _s(0xC0000059, "STATUS_REVISION_MISMATCH", 1306, _errno.EINVAL, "revisions that do not go together")
 INVALID_OWNER = _s(0xC000005A, "STATUS_INVALID_OWNER", 1307, _errno.EPERM, "not allowed as an owner")
+NO_IMPERSONATION_TOKEN = _s(0xC000005C, "STATUS_NO_IMPERSONATION_TOKEN", 1309, _errno.EINVAL, "not an impersonation token")
 NO_SUCH_PRIVILEGE = _s(0xC0000060, "STATUS_NO_SUCH_PRIVILEGE", 1313, _errno.EINVAL, "no such privilege")
 PRIVILEGE_NOT_HELD = _s(0xC0000061, "STATUS_PRIVILEGE_NOT_HELD", 1314, _errno.EPERM, "a privilege is missing")
 NONE_MAPPED = _s(0xC0000073, "STATUS_NONE_MAPPED", 1332, _errno.EINVAL, "no such account")
@@ -118,6 +119,8 @@ ALLOTTED_SPACE_EXCEEDED = _s(0xC0000099, "STATUS_ALLOTTED_SPACE_EXCEEDED", 1344,
 INSUFFICIENT_RESOURCES = _s(0xC000009A, "STATUS_INSUFFICIENT_RESOURCES", 1450, _errno.EAGAIN,
                             "the system has no more of a resource")
 FILE_IS_A_DIRECTORY = _s(0xC00000BA, "STATUS_FILE_IS_A_DIRECTORY", 5, _errno.EISDIR, "it is a directory")
+BAD_IMPERSONATION_LEVEL = _s(0xC00000A5, "STATUS_BAD_IMPERSONATION_LEVEL", 1346, _errno.EPERM,
+                             "the token's impersonation level does not allow it")
 NOT_SUPPORTED = _s(0xC00000BB, "STATUS_NOT_SUPPORTED", 50, _errno.ENOTSUP, "not supported here")
 UNEXPECTED_IO_ERROR = _s(0xC00000E9, "STATUS_UNEXPECTED_IO_ERROR", 1117, _errno.EIO, "input or output failed")
 INVALID_PARAMETER_1 = _s(0xC00000EF, "STATUS_INVALID_PARAMETER_1", 87, _errno.EINVAL, "invalid parameter 1")
@@ -135,6 +138,7 @@ FILE_CORRUPT_ERROR = _s(0xC0000102, "STATUS_FILE_CORRUPT_ERROR", 1392, _errno.EB
                         "the object's own record of itself is damaged")
 NOT_A_DIRECTORY = _s(0xC0000103, "STATUS_NOT_A_DIRECTORY", 267, _errno.ENOTDIR, "not a directory")
 NAME_TOO_LONG = _s(0xC0000106, "STATUS_NAME_TOO_LONG", 206, _errno.ENAMETOOLONG, "the name is too long")
+GENERIC_NOT_MAPPED = _s(0xC00000E6, "STATUS_GENERIC_NOT_MAPPED", 1360, _errno.EINVAL, "generic rights have to be mapped first")
 PROCESS_IS_TERMINATING = _s(0xC000010A, "STATUS_PROCESS_IS_TERMINATING", 5, _errno.ESRCH, "the process has ended")
 MAPPED_FILE_SIZE_ZERO = _s(0xC000011E, "STATUS_MAPPED_FILE_SIZE_ZERO", 1006, _errno.EINVAL, "the file is empty")
 TOO_MANY_OPENED_FILES = _s(0xC000011F, "STATUS_TOO_MANY_OPENED_FILES", 4, _errno.EMFILE,

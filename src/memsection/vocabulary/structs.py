@@ -34,12 +34,13 @@ WAIT_ALL = 0  #: WAIT_TYPE
 WAIT_ANY = 1  #: WAIT_TYPE
 
 TokenUser, TokenGroups, TokenPrivileges, TokenOwner, TokenPrimaryGroup = range(1, 6)
-TokenType, TokenStatistics, TokenElevation = 8, 10, 20
+TokenType, TokenImpersonationLevel, TokenStatistics, TokenElevation = 8, 9, 10, 20
 #: Every TOKEN_INFORMATION_CLASS that a query may ask for (winnt.h), and those that are answered here.
 TOKEN_INFORMATION_CLASSES = range(1, 49)
-TOKEN_INFORMATION_HERE = (TokenUser, TokenGroups, TokenPrivileges, TokenOwner, TokenPrimaryGroup, TokenType, TokenStatistics,
-                          TokenElevation)
+TOKEN_INFORMATION_HERE = (TokenUser, TokenGroups, TokenPrivileges, TokenOwner, TokenPrimaryGroup, TokenType,
+                          TokenImpersonationLevel, TokenStatistics, TokenElevation)
 TOKEN_PRIMARY, TOKEN_IMPERSONATION = 1, 2
+SECURITY_ANONYMOUS, SECURITY_IDENTIFICATION, SECURITY_IMPERSONATION, SECURITY_DELEGATION = range(4)
 SE_GROUP_MANDATORY = 0x1
 SE_GROUP_ENABLED_BY_DEFAULT = 0x2
 SE_GROUP_ENABLED = 0x4

@@ -21,6 +21,7 @@ from memsection.win32.processthreadsapi import *
 from memsection.win32.psapi import *
 from memsection.win32.sddl import *
 from memsection.win32.securitybaseapi import *
+from memsection.win32.securitybaseapi_check import *
 from memsection.win32.securitybaseapi_query import *
 from memsection.win32.securitybaseapi_token import *
 from memsection.win32.shellapi import *

@@ -41,7 +41,7 @@ def test_overlapped_transfers_are_done_when_the_call_returns(tmp_path: Path) -> 
 @pytest.mark.linux_only("a token of Windows is an object of its own")
 def test_a_token_tells_what_its_process_is_now() -> None:
     token = win32.OpenProcessToken(win32.GetCurrentProcess(), win32.TOKEN_QUERY)
-    for unknown in (6, 7, 9, 12, 18, 25, 48):
+    for unknown in (6, 7, 11, 12, 18, 25, 48):
         with pytest.raises(OSError) as caught:
             win32.GetTokenInformation(token, unknown)
         assert _code(caught) == win32.ERROR_NOT_SUPPORTED
@@ -55,6 +55,18 @@ def test_a_token_tells_what_its_process_is_now() -> None:
     assert _code(caught) == win32.ERROR_ACCESS_DENIED
     win32.CloseHandle(token)
     win32.CloseHandle(process)
+
+
+@pytest.mark.linux_only("a token of Windows is an object of its own")
+def test_a_copied_token_is_a_value_of_this_process() -> None:
+    token = win32.OpenProcessToken(win32.GetCurrentProcess(), win32.TOKEN_DUPLICATE)
+    child = win32.SECURITY_ATTRIBUTES(bInheritHandle=True)
+    descriptor = win32.ConvertStringSecurityDescriptorToSecurityDescriptor("D:(A;;GA;;;WD)")
+    for attributes in (child, win32.SECURITY_ATTRIBUTES(lpSecurityDescriptor=descriptor)):
+        with pytest.raises(OSError) as caught:
+            win32.DuplicateTokenEx(token, 0, attributes, win32.SecurityImpersonation, win32.TokenPrimary)
+        assert _code(caught) == win32.ERROR_NOT_SUPPORTED
+    win32.CloseHandle(token)
 
 
 @pytest.mark.linux_only("Windows tells a device")

@@ -19,8 +19,8 @@ from memsection import win32
 
 ROOT = Path(__file__).resolve().parents[3]
 HEADERS = ("accounts", "aclapi", "errhandlingapi", "fileapi", "fileapi_lock", "fileapi_query", "handleapi", "memoryapi",
-           "processenv", "processthreadsapi", "psapi", "sddl", "securitybaseapi", "securitybaseapi_query",
-           "securitybaseapi_token", "shellapi", "synchapi", "sysinfoapi")
+           "processenv", "processthreadsapi", "psapi", "sddl", "securitybaseapi", "securitybaseapi_check",
+           "securitybaseapi_query", "securitybaseapi_token", "shellapi", "synchapi", "sysinfoapi")
 FUNCTIONS = {name: function for header in HEADERS
              for name, function in vars(importlib.import_module(f"memsection.win32.{header}")).items()
              if name in importlib.import_module(f"memsection.win32.{header}").__all__ and inspect.isfunction(function)}

@@ -128,7 +128,7 @@ def test_a_changed_privilege_changes_the_modification_id() -> None:
 
 def test_a_class_that_is_none_is_told_before_the_handle_is_looked_at() -> None:
     refused(win32.ERROR_INVALID_PARAMETER, lambda: win32.GetTokenInformation(0x7FFFFFF0, 0xDEADBEEF))
-    refused(win32.ERROR_NOT_SUPPORTED, lambda: win32.GetTokenInformation(0x7FFFFFF0, 9))
+    refused(win32.ERROR_NOT_SUPPORTED, lambda: win32.GetTokenInformation(0x7FFFFFF0, 7))
 
 
 def test_a_token_is_asked_with_the_right_to_it_and_for_what_there_is(token: int) -> None:

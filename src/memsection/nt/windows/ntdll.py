@@ -89,6 +89,8 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "NtQueryInformationProcess": (_H, _D, _P, _D, _P),
     "NtOpenProcessToken": (_H, _D, _P),
     "NtQueryInformationToken": (_H, _D, _P, _D, _P),
+    "NtDuplicateToken": (_H, _D, _OA, _B, ctypes.c_int, _P),
+    "NtAccessCheck": (_P, _H, _D, _P, _P, _P, _P, _P),
     "NtAdjustPrivilegesToken": (_H, _B, _P, _D, _P, _P),
 }
 
@@ -118,7 +120,8 @@ _WORDS = {
     "NtFlushVirtualMemory": "flush", "NtSetInformationVirtualMemory": "prefetch",
     "NtReadVirtualMemory": "read memory", "NtWriteVirtualMemory": "write memory",
     "NtQueryInformationProcess": "query process", "NtOpenProcessToken": "open token",
-    "NtQueryInformationToken": "query token", "NtAdjustPrivilegesToken": "adjust privileges", "NtWaitForSingleObject": "wait",
+    "NtQueryInformationToken": "query token", "NtAccessCheck": "check access",
+    "NtAdjustPrivilegesToken": "adjust privileges", "NtWaitForSingleObject": "wait",
     "NtWaitForMultipleObjects": "wait", "NtSignalAndWaitForSingleObject": "signal and wait",
     "GetFileType": "query file type", "GetFileInformationByHandle": "query file", "DeleteFile": "delete file",
     "LockFileEx": "lock file", "UnlockFileEx": "unlock file",

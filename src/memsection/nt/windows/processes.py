@@ -106,6 +106,22 @@ class Processes:
             return [(one.Luid, one.Attributes) for one in (n.LuidAndAttributes * count).from_buffer(buffer, 4)]
         return count
 
+    def duplicate_token(self, token: int, access: int, attributes: int, level: int, kind: int) -> int:
+        handle = n.HANDLE()
+        quality = n.SecurityQualityOfService(ctypes.sizeof(n.SecurityQualityOfService), level, 0, 0)
+        native = arguments.object_attributes(s.ObjectAttributes(None, 0, attributes))
+        assert native is not None
+        native.SecurityQualityOfService = ctypes.addressof(quality)
+        ntdll.call("NtDuplicateToken", token, access, native, False, kind, ctypes.byref(handle))
+        return handle.value
+
+    def check_access(self, descriptor: bytes, token: int, desired: int,
+                     mapping: tuple[int, int, int, int]) -> tuple[int, int]:
+        used, size, granted, found = ctypes.create_string_buffer(1024), w.ULONG(1024), w.ULONG(), ctypes.c_uint32()
+        ntdll.call("NtAccessCheck", descriptor, token, desired, (w.ULONG * 4)(*mapping), used, ctypes.byref(size),
+                   ctypes.byref(granted), ctypes.byref(found))
+        return found.value, granted.value
+
     def lookup_privilege(self, name: str) -> int:
         luid = ctypes.c_uint64()
         if not ntdll.LookupPrivilegeValue(None, name, ctypes.byref(luid)):

@@ -39,6 +39,13 @@ class ObjectAttributes(ctypes.Structure):
                 ("SecurityQualityOfService", ctypes.c_void_p)]
 
 
+class SecurityQualityOfService(ctypes.Structure):
+    """SECURITY_QUALITY_OF_SERVICE."""
+
+    _fields_ = [("Length", w.ULONG), ("ImpersonationLevel", ctypes.c_int), ("ContextTrackingMode", w.BOOLEAN),
+                ("EffectiveOnly", w.BOOLEAN)]
+
+
 class ClientId(ctypes.Structure):
     """CLIENT_ID."""
 

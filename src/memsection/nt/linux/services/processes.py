@@ -62,6 +62,21 @@ class ProcessServices:
 
         return token_facts.query(token, information)
 
+    @service("duplicate token")
+    def duplicate_token(self, token: int, access: int, attributes: int, level: int, kind: int) -> int:
+        """NtDuplicateToken."""
+        from memsection.nt.linux.types import token_copies
+
+        return token_copies.duplicate(token, access, attributes, level, kind)
+
+    @service("check access")
+    def check_access(self, descriptor: bytes, token: int, desired: int,
+                     mapping: tuple[int, int, int, int]) -> tuple[int, int]:
+        """NtAccessCheck."""
+        from memsection.nt.linux.types import token_copies
+
+        return token_copies.check_access(descriptor, token, desired, mapping)
+
     @service("look up privilege")
     def lookup_privilege(self, name: str) -> int:
         """The LUID of a privilege."""

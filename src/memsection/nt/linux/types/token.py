@@ -14,6 +14,7 @@ from memsection.nt.linux.handles import record, table
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.types.process import target
 from memsection.vocabulary import access as a
+from memsection.vocabulary import security
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
@@ -25,17 +26,30 @@ _PRIVILEGES = {"SeDebugPrivilege": (s.SE_DEBUG_PRIVILEGE, 19), "SeLockMemoryPriv
                "SeRestorePrivilege": (18, 0), "SeCreatePermanentPrivilege": (16, 21)}
 
 
+class Copy:
+    """What a token said when it was copied (NtDuplicateToken), and what was changed in the copy since."""
+
+    __slots__ = ("effective", "level", "number", "permitted", "type", "who")
+
+    def __init__(self, who: security.Token, effective: int, permitted: int, kind: int, level: int) -> None:
+        self.who = who
+        self.effective, self.permitted = effective, permitted
+        self.type, self.level = kind, level
+        self.number = int.from_bytes(os.urandom(8), "little") >> 1  #: its TokenId
+
+
 class Token(record.LocalObject):
-    """The token of a process: on Linux a view of its capabilities."""
+    """The token of a process: on Linux a view of its ids and capabilities; or a copy of one, which stays as it is."""
 
-    __slots__ = ("pid",)
+    __slots__ = ("copied", "pid")
 
-    def __init__(self, pid: int, serial: int) -> None:
+    def __init__(self, pid: int, serial: int, copied: Copy | None = None) -> None:
         super().__init__(TOKEN, (-3, pid, serial))
         self.pid = pid
+        self.copied = copied
 
     def display_name(self) -> str | None:
-        return f"token of process {self.pid}"
+        return f"{'copied ' if self.copied else ''}token of process {self.pid}"
 
 
 def open_token(process: int, access: int) -> int:
@@ -76,10 +90,11 @@ def adjust_privileges(token: int, privileges: list[tuple[int, int]],
     """
     handle = table.lookup(token, TOKEN, a.TOKEN_ADJUST_PRIVILEGES)
     assert isinstance(handle.obj, Token)
-    if handle.obj.pid != os.getpid():
+    copied = handle.obj.copied
+    if copied is None and handle.obj.pid != os.getpid():
         raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name(),
                       detail="a process can adjust its own privileges only")
-    effective, permitted, inheritable = sys_.capabilities()
+    effective, permitted, inheritable = sys_.capabilities() if copied is None else (copied.effective, copied.permitted, 0)
     capability = dict(_PRIVILEGES.values())
     if disable_all:
         privileges = [(luid, 0) for luid, bit in capability.items() if effective & 1 << bit]
@@ -93,6 +108,8 @@ def adjust_privileges(token: int, privileges: list[tuple[int, int]],
         wanted = wanted | bit if attributes & s.SE_PRIVILEGE_ENABLED else wanted & ~bit
         if wanted != before:
             previous.append((luid, s.SE_PRIVILEGE_ENABLED if before & bit else 0))
-    if wanted != effective:
+    if copied is not None:
+        copied.effective = wanted
+    elif wanted != effective:
         sys_.set_capabilities(wanted, permitted, inheritable)
     return status, previous

@@ -12,6 +12,7 @@ import zlib
 from typing import Any
 
 from memsection.nt.linux.handles import table
+from memsection.nt.linux.handles.record import Handle
 from memsection.nt.linux.system import accounts, proc
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.types.token import Token, privileges_of
@@ -40,9 +41,14 @@ def query(token: int, information: int) -> Any:
                       detail=f"a token has nothing that information class {information} could tell on this system")
     handle = table.lookup(token, TOKEN, a.TOKEN_QUERY)
     assert isinstance(handle.obj, Token)
+    copied = handle.obj.copied
     if information == s.TokenType:
-        return s.TOKEN_PRIMARY
-    who, effective, permitted = _of_process(handle.obj, handle.fd)
+        return copied.type if copied else s.TOKEN_PRIMARY
+    if information == s.TokenImpersonationLevel:
+        if copied is None or copied.type == s.TOKEN_PRIMARY:
+            raise NtError(st.INVALID_INFO_CLASS, name=handle.obj.display_name(), detail="a primary token has no such level")
+        return copied.level
+    who, effective, permitted = said(handle)
     if information == s.TokenUser:
         return who.user, 0
     if information == s.TokenGroups:
@@ -64,11 +70,13 @@ def _statistics(token: Token, who: security.Token, effective: int, permitted: in
     A process is known by its id and when it started; what its token says is known by a checksum, so that the
     modification id is another one when ids, groups or capabilities are others.
     """
-    said = repr((who.user, sorted(map(str, who.groups)), str(who.primary_group), effective, permitted)).encode()
+    copied = token.copied
+    words = repr((who.user, sorted(map(str, who.groups)), str(who.primary_group), effective, permitted)).encode()
     return s.TokenStatisticsInformation(
-        TokenId=proc.start_time(token.pid) << 32 | token.pid, AuthenticationId=_session(token.pid),
-        ExpirationTime=_FOREVER, TokenType=s.TOKEN_PRIMARY, ImpersonationLevel=0, DynamicCharged=0, DynamicAvailable=0,
-        GroupCount=len(who.groups), PrivilegeCount=len(privileges_of(effective, permitted)), ModifiedId=zlib.crc32(said))
+        TokenId=copied.number if copied else proc.start_time(token.pid) << 32 | token.pid,
+        AuthenticationId=_session(token.pid), ExpirationTime=_FOREVER, TokenType=copied.type if copied else s.TOKEN_PRIMARY,
+        ImpersonationLevel=copied.level if copied else 0, DynamicCharged=0, DynamicAvailable=0,
+        GroupCount=len(who.groups), PrivilegeCount=len(privileges_of(effective, permitted)), ModifiedId=zlib.crc32(words))
 
 
 def _session(pid: int) -> int:
@@ -86,6 +94,14 @@ def _session(pid: int) -> int:
 
 def _group_attributes(sid: Sid) -> int:
     return _IN_FORCE | (s.SE_GROUP_OWNER if sid == wellknown.ADMINISTRATORS else 0)
+
+
+def said(handle: Handle) -> tuple[security.Token, int, int]:
+    """Who a token is, and its effective and permitted capabilities: the process's now, or what was copied of it."""
+    token = handle.obj
+    assert isinstance(token, Token)
+    copied = token.copied
+    return (copied.who, copied.effective, copied.permitted) if copied else _of_process(token, handle.fd)
 
 
 def _of_process(token: Token, fd: int) -> tuple[security.Token, int, int]:
