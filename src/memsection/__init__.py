@@ -6,6 +6,8 @@ The public names, re-exported one by one from where they are made; each is impor
 
 from __future__ import annotations
 
+import sys
+
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False
@@ -51,6 +53,8 @@ __all__ = [
     "popen_arguments", "security",
     "wait_all", "wait_any",
 ]
+if sys.platform != "linux":
+    __all__.remove("RWLock")  # ``from memsection import *`` works everywhere; the name itself says why it is not there
 
 # Where each name is made.  Importing at first use (PEP 562) keeps ``import memsection`` cheap for a program that
 # may not need it at all (bench/import_time.py).

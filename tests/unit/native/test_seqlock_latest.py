@@ -278,7 +278,7 @@ def test_a_number_that_no_slot_has_ends_in_an_error_after_the_time_asked_for(lat
         return
     with pytest.raises(TimeoutError):
         reader.read(0.01)
-    assert time.monotonic() - start >= 0.01
+    assert round(time.monotonic() - start, 6) >= 0.01  # a coarse clock's step is as long, and rounded
 
 
 @pytest.mark.parametrize("length", [65, 2**32, 2**63, 2**64 - 1])
