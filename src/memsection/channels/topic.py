@@ -11,11 +11,12 @@ from memsection._native import ends
 from memsection.channels import opening
 from memsection.channels.exchange import Exchange
 from memsection.channels.specs import codec
-from memsection.vocabulary.errors import ArgumentError
+from memsection.vocabulary.errors import AccessError, ArgumentError
+from memsection.vocabulary.text import shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Literal, Self, TypeVar, overload
+    from typing import Any, Literal, NoReturn, Self, TypeVar, overload
 
     import numpy as np
 
@@ -158,7 +159,8 @@ class Topic(Exchange[T]):
         Args:
             name: As given to ``create``.
             spec: What its messages should be; what they are when omitted.
-            role: ``"send"``, ``"receive"``, ``"both"`` or ``"observe"``.  An observer opens it for reading only.
+            role: ``"send"``, ``"receive"``, ``"both"`` or ``"observe"``.  An observer opens it for reading only.  A replica
+                of another host's topic (``memsection.mirror``) is only received from: "both" is "receive" there.
             history: How many of the last messages before this to receive first; as many as the topic keeps when omitted.
             version: What it should be; not looked at when omitted.
 
@@ -167,8 +169,8 @@ class Topic(Exchange[T]):
 
         Raises:
             NotFoundError: Nothing has this name (FileNotFoundError).
-            AccessError: It does not grant the access; or it carries objects and belongs to another user, and the spec
-                does not say ``object`` (PermissionError).
+            AccessError: It does not grant the access; it is a replica, and the role is "send"; or it carries objects and
+                belongs to another user, and the spec does not say ``object`` (PermissionError).
             ArgumentError: It is not as it should be, and the error shows both; or it is no topic (ValueError).
             CorruptError: The description makes no sense, or the layout is another version's.
         """
@@ -224,9 +226,23 @@ class Topic(Exchange[T]):
     @classmethod
     def _made(cls, section: Section, view: View, kind: Codec, facts: dict[str, Any], shape: opening.Shape,
               role: str) -> Self:
+        replica = "replica" in facts
+        if replica and role == "send":
+            raise cls._only_received(section.name, facts["replica"])
+        role = "receive" if replica and role == "both" else role
         end = super()._made(section, view, kind, facts, shape, role)
         end.slow, end.history, end.observers = facts["slow"], facts["history"], facts["observers"]
+        if replica:
+            def refuse(*arguments: object, **options: object) -> NoReturn:
+                raise cls._only_received(section.name, facts["replica"])
+
+            end.__dict__.update(dict.fromkeys(("send", "send_many", "sending", "send_async", "shutdown"), refuse))
         return end
+
+    @staticmethod
+    def _only_received(name: str | None, origin: object) -> AccessError:
+        return AccessError(f"topic {name!r}: it is a replica of {shown(origin, 80)}, to which only that host sends: receive"
+                           " from it; what this host has to say it publishes itself (memsection.mirror)")
 
     def _since(self, history: int | None) -> Self:
         """Begin with so many messages before this end was opened."""

@@ -22,8 +22,8 @@ def publish(
 ) -> None:
     """Offer objects of this host to others, until Ctrl-C.
 
-    Each write of a latest value is sent. Of arrays, tables and other sections what is there is
-    sent when it has changed and is at rest.
+    Each write of a latest value and each message of a topic is sent. Of arrays, tables and other
+    sections what is there is sent when it has changed and is at rest.
     """
     from memsection import mirror
 

@@ -18,8 +18,8 @@ from memsection.content.layouts import Layout, layout_in
 from memsection.mirror.wire import LONGEST_DESCRIPTION
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
-RAW, LATEST = "bytes", "latest"
-KINDS = (RAW, LATEST, "array", "arrow", "record")
+RAW, LATEST, TOPIC = "bytes", "latest", "topic"
+KINDS = (RAW, LATEST, "array", "arrow", "record", TOPIC)
 MOST_SLOTS = 8  #: of a replica of a latest value
 _KEYS = {
     RAW: (),
@@ -27,6 +27,10 @@ _KEYS = {
     "array": ("dtype", "shape", "order", "version"),
     "arrow": ("rows", "columns", "version"),
     "record": ("name", "type", "count", "version", "fingerprint"),
+    TOPIC: (
+        *("spec", "name", "type", "fingerprint", "layout", "shape", "capacity", "largest"),
+        *("overflow", "slow", "history", "observers", "version"),
+    ),
 }
 
 
@@ -40,7 +44,7 @@ def facts_of(name: str, described: schema.Facts | None) -> schema.Facts:
     if kind not in KINDS:
         raise ArgumentError(
             f"publish {name!r}: it holds {str(kind)[:40]}, which is not for other hosts: "
-            "publish a latest value, an array, a table or records"
+            "publish a latest value, an array, a table, records or a topic"
         )
     source = described or {}
     return {"kind": kind} | {key: source[key] for key in _KEYS[kind] if key in source}
@@ -83,9 +87,14 @@ def unpack(text: bytes, max_size: int) -> schema.Facts:
     facts = {"kind": said["kind"]} | {key: said[key] for key in _KEYS[said["kind"]] if key in said}
     if said["kind"] != RAW and type(facts.get("version")) is not int:
         raise CorruptError("mirror: a description without a version")
-    {RAW: _nothing, LATEST: _latest, "array": _array, "arrow": _arrow, "record": _record}[
-        said["kind"]
-    ](facts, max_size)
+    {
+        RAW: _nothing,
+        LATEST: _latest,
+        "array": _array,
+        "arrow": _arrow,
+        "record": _record,
+        TOPIC: _topic,
+    }[said["kind"]](facts, max_size)
     return facts
 
 
@@ -167,6 +176,18 @@ def _record(facts: schema.Facts, max_size: int) -> None:
     if not _is_between(facts.get("count"), 1, 1 << 62):
         raise CorruptError("mirror: records without a number")
     facts |= {"name": layout.name, "fingerprint": layout.fingerprint}
+
+
+def _topic(facts: schema.Facts, max_size: int) -> None:
+    from memsection.channels import relay  # which not every system has
+
+    try:
+        facts |= relay.checked(facts, max_size)
+    except CorruptError as failure:
+        raise CorruptError(f"mirror: {failure.strerror}") from None
+    if facts["spec"] == "record":
+        layout = layout_in(facts)
+        facts |= {"name": layout.name, "fingerprint": layout.fingerprint}
 
 
 def _is_between(value: Any, low: int, high: int) -> bool:

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """The local section of a replica: how a snapshot that arrives in parts becomes visible as a whole.
 
-A latest value keeps its section, and each snapshot becomes its next value.  Of everything else
-each snapshot is a new section, which takes the name from the one before when it is complete (L7):
-who has an old one keeps it as it was.
+A latest value keeps its section, and each snapshot becomes its next value; a topic keeps it too, and
+messages are sent there.  Of everything else each snapshot is a new section, which takes the name
+from the one before when it is complete (L7): who has an old one keeps it as it was.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from memsection import latest
 from memsection.api.section import Section
@@ -15,6 +17,10 @@ from memsection.content import schema
 from memsection.mirror import contents
 from memsection.vocabulary import access as a
 from memsection.vocabulary.errors import Error, ExistsError, NotFoundError
+
+if TYPE_CHECKING:
+    from memsection.channels.relay import Sink
+    from memsection.mirror.streams import Arriving
 
 #: Others of this user, and this user in other programs, may read; who carries the replica next may
 #: take its name.
@@ -30,6 +36,7 @@ class Copy:
         self._facts: schema.Facts = {}
         self._section: Section | None = None  #: the one that has the name
         self._writer: latest.Writer | None = None
+        self._sink: Sink | None = None
         self._adopt()
 
     def _adopt(self) -> None:
@@ -51,28 +58,37 @@ class Copy:
             finally:
                 self._section.security = _READERS
             self._writer = latest.from_section(whole, write=True)
+        elif self._facts.get("kind") == contents.TOPIC:
+            self._sink = standby(self._name, self._key)
 
-    def begin(self, facts: schema.Facts, size: int) -> _Value | _Fresh:
-        """A place for a content of so many bytes.
+    def begin(
+        self, facts: schema.Facts, size: int, after: int, last: int
+    ) -> _Value | _Fresh | Arriving:
+        """A place for a content of so many bytes; of a topic, of messages up to ``last``, where those
+        up to ``after`` are here.
 
         Raises:
             CommitError: There is no memory for it.
         """
+        if facts["kind"] == contents.TOPIC:
+            from memsection.mirror.streams import Arriving  # channels, which not every system has
+
+            return Arriving(self._topic(facts), facts, size, after, last)
         return (
             _Value(self._latest(facts), size)
             if facts["kind"] == contents.LATEST
             else _Fresh(self, facts, size)
         )
 
-    def put(self, facts: schema.Facts, content: bytes) -> None:
-        """Publish a content that is here whole."""
+    def put(self, facts: schema.Facts, content: bytes, after: int, last: int) -> int:
+        """Publish a content that is here whole; how many snapshots or messages it is."""
         if facts["kind"] == contents.LATEST:
             self._latest(facts)._lock.write(content)
-            return
-        place = self.begin(facts, len(content))
+            return 1
+        place = self.begin(facts, len(content), after, last)
         try:
             place.memory[:] = content
-            place.publish()
+            return place.publish()
         finally:
             place.close()
 
@@ -87,16 +103,36 @@ class Copy:
             fresh = latest._make(
                 None, contents.layout_of(facts), self._marked(facts), security=_READERS
             )
-            try:
-                self._take_name(fresh.section)
-            except BaseException:
-                fresh.close()
-                raise
-            before, self._writer = self._writer, fresh
-            if before is not None:
-                before.close()
-            self._section, self._facts = fresh.section, self._marked(facts)
+            self._follow(fresh, facts)
+            self._writer = fresh
         return self._writer
+
+    def _topic(self, facts: schema.Facts) -> Sink:
+        if self._sink is None or not self._is_same(facts):
+            from memsection.channels.relay import Sink
+
+            fresh = Sink.make(self._marked(facts))
+            self._follow(fresh, facts)
+            self._sink = fresh
+        return self._sink
+
+    def _follow(self, fresh: latest.Writer | Sink, facts: schema.Facts) -> None:
+        """Have it take the name of what was there."""
+        try:
+            self._take_name(fresh.section)
+        except BaseException:
+            fresh.close()
+            raise
+        self._leave()
+        self._section, self._facts = fresh.section, self._marked(facts)
+
+    def _leave(self) -> None:
+        """Close what something else has taken the place of; who receives from a topic is told."""
+        writer, self._writer, sink, self._sink = self._writer, None, self._sink, None
+        if writer is not None:
+            writer.close()
+        if sink is not None:
+            sink.end()
 
     def _take_name(self, section: Section) -> None:
         try:
@@ -107,24 +143,40 @@ class Copy:
                 f"choose another "
                 "(name=..., --as)"
             ) from None
+        owner = self._writer if self._writer is not None else self._sink
         if self._section is not None and (
-            self._writer is None or self._section is not self._writer.section
+            owner is None or self._section is not owner.section
         ):
             self._section.close()
 
     def _publish(self, section: Section, facts: schema.Facts) -> None:
         self._take_name(section)
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+        self._leave()
         self._section, self._facts = section, facts
 
     def close(self) -> None:
         """Let go; the name goes with the last reader."""
         if self._writer is not None:
             self._writer.close()
+        if self._sink is not None:
+            self._sink.close()
         if self._section is not None:
             self._section.close()
+
+
+def standby(name: str, key: str) -> Sink | None:
+    """An end of the topic that is the replica of a key, None where that is something else.
+
+    As long as one is there the subscribers' messages have not come to their end, whoever carries
+    the replica.
+    """
+    from memsection.channels.relay import Sink
+
+    with Section.open(name, access="r") as found:
+        facts = schema.describe(found) or {}
+    if facts.get("kind") != contents.TOPIC or facts.get("replica") != key:
+        return None
+    return Sink.of(Section.open(name, access="rw"))
 
 
 class _Value:
@@ -136,9 +188,10 @@ class _Value:
         self._view = memoryview(writer._view)
         self.memory = self._view[at : at + size]
 
-    def publish(self) -> None:
+    def publish(self) -> int:
         """Make it the newest value."""
         self._lock.commit(self._size)
+        return 1
 
     def close(self) -> None:
         """Let go of the memory; what was not published never was there."""
@@ -161,10 +214,11 @@ class _Fresh:
         self._whole = memoryview(self._view)
         self.memory = self._whole[:size]
 
-    def publish(self) -> None:
+    def publish(self) -> int:
         """Give it the name."""
         self._copy._publish(self._section, self._facts)
         self._published = True
+        return 1
 
     def close(self) -> None:
         """Let go of the memory, and of the section if it was not published."""

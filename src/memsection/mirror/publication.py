@@ -20,11 +20,19 @@ from typing import TYPE_CHECKING, Any
 from memsection.mirror import contents, engine, wire
 from memsection.mirror.network import Network, User
 from memsection.mirror.sources import Block, Latest, Snapshot, section_of, source_of
-from memsection.vocabulary.errors import ArgumentError, Error, HandleError
+from memsection.vocabulary.errors import (
+    ArgumentError,
+    CorruptError,
+    EndOfChannelError,
+    Error,
+    HandleError,
+)
 
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
+
+    from memsection.mirror.streams import Stream
 
 MOST_PULLS = 64  #: at the same time, of one publication
 MOST_SNAPSHOTS = 4  #: in memory at the same time, for subscribers of different speed
@@ -32,6 +40,7 @@ MOST_SNAPSHOTS = 4  #: in memory at the same time, for subscribers of different 
 #: would cost the writer a system call for each value, to wake us (2 us); a look costs it nothing.
 _BUSY, _IDLE = 0.0001, 0.002
 _LIVELY = 0.5  #: seconds after news during which looks are frequent
+_TURN = 0.05  #: seconds for which a message is waited for before the end is looked for
 IDLE_THREAD = 5.0  #: seconds after which a thread without a pull ends
 
 
@@ -41,7 +50,7 @@ class Publication(User):
 
     def __init__(
         self,
-        source: Latest | Block,
+        source: Latest | Block | Stream,
         facts: dict[str, Any],
         name: str,
         network: Network,
@@ -108,14 +117,16 @@ class Publication(User):
             None.
 
         Raises:
-            ArgumentError: It is a latest value, where each write is a snapshot (ValueError).
+            ArgumentError: It is a latest value, where each write is a snapshot, or a topic
+                (ValueError).
             WaitTimeoutError: Somebody wrote to it all the time (TimeoutError).
             HandleError: The publication is closed.
         """
         self._check()
-        if isinstance(self._source, Latest):
+        if not isinstance(self._source, Block):
             raise ArgumentError(
-                f"commit {self.name!r}: it is a latest value: each write is a snapshot"
+                f"commit {self.name!r}: it is a latest value, or a topic: each write, and each "
+                f"message, is a snapshot"
             )
         with self._lock:
             self._interval = None
@@ -236,21 +247,42 @@ class Publication(User):
                         if self._interval is not None and not self._closed.is_set():
                             self._source.look()
                     look_at = time.monotonic() + self._interval
+                if not isinstance(self._source, Block | Latest):
+                    self._gather(self._source)
                 sequence = self._source.sequence
                 if sequence != last:
-                    self._announce()
+                    self._announce(last)
                     last, at = sequence, now
             except (OSError, ValueError) as failure:
                 self.problem = str(failure)
+            if not isinstance(self._source, Block | Latest):
+                continue
             if isinstance(self._source, Latest):
                 time.sleep(_BUSY if time.monotonic() - at < _LIVELY else _IDLE)
             else:
                 self._wake.wait(0.05 if self._interval is None else min(0.05, self._interval))
                 self._wake.clear()
 
-    def _announcement(self) -> tuple[wire.Announcement, bytes | None]:
-        """What is newest, with its content if that is small."""
+    def _gather(self, source: Stream) -> None:
+        """Take messages of a topic; wait a while where there are none."""
+        try:
+            source.gather(_TURN)
+        except EndOfChannelError:  # nobody who could send one, until somebody opens it
+            self._wake.wait(_TURN)
+        except CorruptError as failure:  # somebody spoiled a message: the next may be right
+            self.problem = str(failure)
+            self._wake.wait(_BUSY)
+
+    def _announcement(self, after: int | None = None) -> tuple[wire.Announcement, bytes | None]:
+        """What is newest, with its content if that is small; of a topic, with the messages after a
+        sequence."""
         source = self._source
+        if not isinstance(source, Block | Latest):
+            if after is None:
+                return wire.Announcement(self.epoch, source.sequence, 0, self._digest), None
+            newest, parts = source.small(after)
+            content = parts or None
+            return wire.Announcement(self.epoch, newest, len(parts), self._digest), content
         if isinstance(source, Block) or source._lock.capacity <= wire.INLINE:
             found = source.take()
             if found is None:
@@ -261,8 +293,8 @@ class Publication(User):
             self.epoch, source.sequence, source._lock.capacity, self._digest
         ), None
 
-    def _announce(self) -> None:
-        record, content = self._announcement()
+    def _announce(self, last: int) -> None:
+        record, content = self._announcement(last)
         news = self._news
         if record.sequence and news is not None:
             with suppress(
@@ -276,12 +308,16 @@ class Publication(User):
             record, _ = self._announcement()
             query.reply(f"{self._prefix}/head", self._text, attachment=record.pack(), express=True)
 
-    def _snapshot(self) -> Snapshot | None:
-        """The newest snapshot for a pull that begins; an older one while too many are being
-        sent."""
+    def _snapshot(self, epoch: int, sequence: int, most: int) -> Snapshot | None:
+        """The newest snapshot for a pull that begins, of a subscriber that has this one; an older
+        one while too many are being sent."""
         with self._lock:
             if self._closed.is_set():
                 return None
+            if not isinstance(self._source, Block | Latest):
+                if epoch != self.epoch:
+                    sequence = self._source.beginning(not epoch)
+                return self._source.since(sequence, most)
             newest = self._newest
             if newest is None or (
                 newest.sequence != self._source.sequence
@@ -296,10 +332,10 @@ class Publication(User):
     def _answer(self, query: Any) -> None:
         """Send a snapshot in parts, and the commit record when all of it went."""
         zenoh = engine.zenoh()
-        epoch, sequence = wire.wants(
+        epoch, sequence, most = wire.wants(
             query.payload.to_bytes() if query.payload is not None else None
         )
-        found = self._snapshot()
+        found = self._snapshot(epoch, sequence, most)
         if found is None or (epoch, sequence) == (self.epoch, found.sequence):
             return  # an empty answer: there is nothing newer
         key = f"{self._prefix}/pull"
@@ -382,13 +418,15 @@ def publish(
 ) -> Publication:
     """Offer an object of this host to others.
 
-    Of a latest value each write is a snapshot.  Of an array, a table, records or a plain section
-    ``commit`` declares one; until it is called for the first time the section is looked at every
-    ``interval`` seconds, and sent if it changed and is at rest.
+    Of a latest value each write is a snapshot.  The messages of a topic are sent to a topic of each
+    subscriber's host: all of them while the links carry them, else the newest.  Of an array, a
+    table, records or a plain section ``commit`` declares a snapshot; until it is called for the
+    first time the section is looked at every ``interval`` seconds, and sent if it changed and is at
+    rest.
 
     Args:
         what: The object: its name, a section, or an array, a table, records, an end of a latest
-            value.
+            value or of a topic.
         network: How this host takes part.
         name: What subscribers call it; the object's own name when omitted.
         interval: Seconds between two looks; None looks never, and waits for ``commit``.

@@ -118,9 +118,15 @@ class Receiver(User):
                 and not self._filling
             ):
                 contents.check_size(facts, news.size, self._network.max_size)
-                self._copy.put(facts, payload.to_bytes())
-                self._arrived(news, news.size)
-                return
+                content, after = payload.to_bytes(), self._after(news)
+                # Of a topic only what comes next; where something was lost, that is pulled.
+                if facts["kind"] != contents.TOPIC or wire.follows(
+                    content, after, news.sequence
+                ):
+                    self._arrived(
+                        news, news.size, self._copy.put(facts, content, after, news.sequence)
+                    )
+                    return
             self._wanted = news
         self._wake.set()
 
@@ -139,8 +145,14 @@ class Receiver(User):
             return False
         return news.epoch != self._epoch or news.sequence > self._sequence
 
-    def _arrived(self, news: wire.Announcement, size: int) -> None:
-        """Say that a snapshot is there; the lock is held."""
+    def _after(self, news: wire.Announcement) -> int:
+        """The newest sequence of that epoch that is here."""
+        return self._sequence if news.epoch == self._epoch else 0
+
+    def _arrived(self, news: wire.Announcement, size: int, count: int) -> None:
+        """Say that a snapshot is there, or so many messages; the lock is held."""
+        before_it = self._after(news)
+        skipped = max(news.sequence - before_it - count, 0) if before_it else 0
         self._epoch, self._sequence = news.epoch, news.sequence
         self.problem = None
         now, before = time.monotonic_ns(), self._shared.look()
@@ -150,8 +162,9 @@ class Receiver(User):
             arrived_ns=now,
             heard_ns=now,
             flags=0,
-            snapshots=before.snapshots + 1,
+            snapshots=before.snapshots + count,
             received=before.received + size,
+            missed=before.missed + skipped,
         )
         self._changed()
 
@@ -252,7 +265,8 @@ class Receiver(User):
             if self._wanted is None
             else 10 + self._wanted.size / SLOWEST
         )
-        replies = iter(self._get("pull", wire.wanted(self._epoch, self._sequence), timeout))
+        wanted = wire.wanted(self._epoch, self._sequence, self._network.max_size)
+        replies = iter(self._get("pull", wanted, timeout))
         first = next((reply.ok for reply in replies if reply.ok is not None), None)
         if first is None:
             return  # nothing newer, or nobody there
@@ -263,14 +277,13 @@ class Receiver(User):
             if self._closed or not self._is_newer(news):
                 return
             self._check_epoch(news)
-            place = self._copy.begin(facts, news.size)
+            place = self._copy.begin(facts, news.size, self._after(news), news.sequence)
             self._filling = True
         try:
             self._fill(place.memory, replies, news)
             with self._lock:
                 if not self._closed and self._is_newer(news):
-                    place.publish()
-                    self._arrived(news, news.size)
+                    self._arrived(news, news.size, place.publish())
         except _Incomplete:
             pass  # the next answer says what is newest then
         finally:

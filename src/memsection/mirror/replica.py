@@ -19,12 +19,14 @@ from memsection.mirror import copies, engine, wire
 from memsection.mirror.network import Network
 from memsection.mirror.receiver import Receiver
 from memsection.mirror.status import Shared, Status
-from memsection.vocabulary.errors import ArgumentError, Error, HandleError
+from memsection.vocabulary.errors import ArgumentError, Error, HandleError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
+
+    from memsection.channels.relay import Sink
 
 LOOK = 0.05  #: seconds after which a program that does not carry looks at the status anyway
 JOIN = 10.0  #: seconds that ``close`` waits for a thread
@@ -48,6 +50,8 @@ class Replica:
         self._closing = False
         self._problem: Error | None = None
         self._receiver: Receiver | None = None
+        self._standby: Sink | None = None  #: where another program carries the replica of a topic
+        self._stands_by_for = 0  #: the epoch for which that was looked at
         self._shared = Shared(name, key)
         self._event = Event.create(manual_reset=False)
         self._status = self._shared.look()
@@ -123,7 +127,8 @@ class Replica:
 
     @property
     def statistics(self) -> dict[str, int]:
-        """How many snapshots and bytes have arrived, whichever program carried them.
+        """How many snapshots, or messages of a topic, and bytes have arrived, whichever program
+        carried them, and how many were skipped between those that did (``missed``).
 
         Rights:
             None.
@@ -132,7 +137,7 @@ class Replica:
             HandleError: The replica is closed.
         """
         found = self._now()
-        return {"snapshots": found.snapshots, "bytes": found.received}
+        return {"snapshots": found.snapshots, "bytes": found.received, "missed": found.missed}
 
     @property
     def carries(self) -> bool:
@@ -292,6 +297,7 @@ class Replica:
                     finally:
                         self._shared.carrier.release()
                     return
+                self._stand_by()
                 self._started.set()
                 if self._shared.news.wait(LOOK):
                     pass
@@ -299,15 +305,32 @@ class Replica:
         except Error as failure:
             self._problem = failure
         finally:
+            self._leave_standby()
             self._started.set()
             with self._news:
                 self._news.notify_all()
+
+    def _stand_by(self) -> None:
+        """Have an end of the replica if it is a topic: its subscribers are not at the end of it while
+        this program goes on."""
+        if self._status.epoch == self._stands_by_for:
+            return
+        self._leave_standby()
+        with suppress(NotFoundError):  # it has just gone; or it is about to be made
+            self._standby = copies.standby(self.name, self.key)
+            self._stands_by_for = self._status.epoch
+
+    def _leave_standby(self) -> None:
+        before, self._standby = self._standby, None
+        if before is not None:
+            before.close()
 
     def _carry(self) -> None:
         if not self._status.sequence:
             copies.free(self.name)
         receiver = Receiver(self._network, self.key, self._shared, self.max_age, self._notice)
         self._receiver = receiver
+        self._leave_standby()
         self._started.set()
         try:
             receiver.run(lambda: self._closing)

@@ -8,7 +8,7 @@ only if the memory, looked at again after the copy, is still the same.
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from memsection import latest
 from memsection.api.handle import Handle
@@ -17,6 +17,9 @@ from memsection.content import schema
 from memsection.mirror import contents
 from memsection.mirror.wire import CHUNK
 from memsection.vocabulary.errors import ArgumentError, CorruptError, HandleError, WaitTimeoutError
+
+if TYPE_CHECKING:
+    from memsection.mirror.streams import Stream
 
 PATIENCE = 1.0  #: seconds for which a snapshot is tried of memory that changes all the time
 
@@ -171,7 +174,7 @@ def section_of(what: object) -> Section:
     )
 
 
-def source_of(section: Section, name: str) -> tuple[Latest | Block, schema.Facts]:
+def source_of(section: Section, name: str) -> tuple[Latest | Block | Stream, schema.Facts]:
     """The source in a section, which it owns from now on, and the facts to publish about it.
 
     Raises:
@@ -187,6 +190,10 @@ def source_of(section: Section, name: str) -> tuple[Latest | Block, schema.Facts
         )  # what the memory says, not what its description does
         facts["slots"] = source._lock.slots
         return source, facts
+    if facts["kind"] == contents.TOPIC:
+        from memsection.mirror.streams import Stream  # channels, which not every system has
+
+        return Stream(section, facts), facts
     size = section.size if described is None else described["size"]
     if type(size) is not int or not 0 <= size <= section.size:
         raise CorruptError(f"publish {name!r}: its description tells of {str(size)[:20]} bytes")

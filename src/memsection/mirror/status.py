@@ -34,7 +34,7 @@ from memsection.vocabulary.errors import (
 SUFFIX = ".mirror"
 GONE, LOST = 1, 2  #: flags: the publication has ended; the link to it is lost
 
-_RECORD = struct.Struct("<8sQQQQQQQQI4xH")  # and the key
+_RECORD = struct.Struct("<8sQQQQQQQQQI4xH")  # and the key
 _MAGIC = b"MSmirror"
 _LONGEST_KEY = 2000
 CAPACITY = _RECORD.size + _LONGEST_KEY
@@ -52,6 +52,7 @@ class Status:
     heard_ns: int = 0  #: when the publisher was last heard of
     snapshots: int = 0  #: that arrived so far
     received: int = 0  #: bytes of them
+    missed: int = 0  #: snapshots, or messages of a topic, that were skipped between them
     poll_ns: int = 0  #: how often the publisher is asked
     flags: int = 0
 
@@ -68,6 +69,7 @@ class Status:
                 self.heard_ns,
                 self.snapshots,
                 self.received,
+                self.missed,
                 self.poll_ns,
                 self.flags,
                 len(key),
@@ -89,6 +91,7 @@ class Status:
             heard,
             snapshots,
             received,
+            missed,
             poll,
             flags,
             length,
@@ -105,6 +108,7 @@ class Status:
             heard,
             snapshots,
             received,
+            missed,
             poll,
             flags,
         )

@@ -33,7 +33,10 @@ _ANNOUNCEMENT = struct.Struct(
     "<4sB3xQQQ8s"
 )  # magic, kind of record, epoch, sequence, size, digest of the description
 _CHUNK = struct.Struct("<4sB3xQQQ")  # magic, kind of record, epoch, sequence, offset
-_WANTED = struct.Struct("<4sB3xQQ")  # magic, kind of record, epoch, sequence
+_WANTED = struct.Struct(
+    "<4sB3xQQQ"
+)  # magic, kind of record, epoch, sequence, bytes that are accepted
+_FRAME = struct.Struct("<QQI4x")  # sequence, length and format of a message of a topic
 _MAGIC = b"MSm1"
 _NEWS, _CHUNK_OF, _COMMIT, _PULL = 1, 2, 3, 4
 
@@ -133,20 +136,53 @@ def offset_of(raw: bytes, expected: Announcement) -> int:
     raise CorruptError("mirror: a part of another snapshot")
 
 
-def wanted(epoch: int, sequence: int) -> bytes:
-    """What a subscriber has already, when it pulls."""
-    return _WANTED.pack(_MAGIC, _PULL, epoch, sequence)
+def wanted(epoch: int, sequence: int, most: int) -> bytes:
+    """What a subscriber has already when it pulls, and how many bytes it accepts."""
+    return _WANTED.pack(_MAGIC, _PULL, epoch, sequence, most)
 
 
-def wants(raw: bytes | None) -> tuple[int, int]:
-    """The (epoch, sequence) that a subscriber has.
+def wants(raw: bytes | None) -> tuple[int, int, int]:
+    """The (epoch, sequence) that a subscriber has, and how many bytes it accepts.
 
     Raises:
         CorruptError: That is no request.
     """
     if raw is None or len(raw) != _WANTED.size:
         raise CorruptError("mirror: a request that is none")
-    magic, kind, epoch, sequence = _WANTED.unpack(raw)
+    magic, kind, epoch, sequence, most = _WANTED.unpack(raw)
     if magic != _MAGIC or kind != _PULL:
         raise CorruptError("mirror: a request that is none")
-    return epoch, sequence
+    return epoch, sequence, most
+
+
+FRAME = _FRAME.size  #: bytes before a message of a topic
+
+
+def frame(sequence: int, length: int, kind: int) -> bytes:
+    """What stands before a message of a topic: a content is some of them, in order."""
+    return _FRAME.pack(sequence, length, kind)
+
+
+def messages(content: memoryview, last: int) -> list[tuple[int, int, memoryview]]:
+    """(sequence, format, bytes) of each message in a content, of which ``last`` is the newest.
+
+    Raises:
+        CorruptError: It is none.
+    """
+    found: list[tuple[int, int, memoryview]] = []
+    at, before = 0, 0
+    while at < len(content):
+        if len(content) - at < FRAME:
+            raise CorruptError("mirror: half a message of a topic")
+        sequence, length, kind = _FRAME.unpack_from(content, at)
+        at += FRAME
+        if not before < sequence <= last or length > len(content) - at or kind >= 1 << 31:
+            raise CorruptError("mirror: a message of a topic that makes no sense")
+        found.append((sequence, kind, content[at : at + length]))
+        at, before = at + length, sequence
+    return found
+
+
+def follows(content: bytes, sequence: int, last: int) -> bool:
+    """Whether the first message in a content is the next one after a sequence, or one before that."""
+    return messages(memoryview(content), last)[0][0] <= sequence + 1

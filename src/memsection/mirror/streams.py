@@ -1,0 +1,164 @@
+# SPDX-License-Identifier: MIT
+"""Topics on the network: the newest messages of the one that is published, and what arrives put into
+the local one.
+
+A content is some messages, each after a record.  The publisher keeps the newest few MiB of them; who
+is behind these goes on with what is there, so a slow link carries the newest and skips the rest.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import deque
+from contextlib import suppress
+from itertools import takewhile
+
+from memsection.api.section import Section
+from memsection.channels import relay
+from memsection.content import schema
+from memsection.mirror import wire
+from memsection.mirror.sources import Snapshot
+from memsection.vocabulary.errors import CommitError, CorruptError, EndOfChannelError
+
+KEPT = 4 << 20  #: bytes of messages that a publisher keeps for subscribers
+LEAST = 2  #: messages that it keeps, however long they are
+BATCH = 256  #: messages that are taken before they are announced
+
+Entry = tuple[int, int, bytes]  # sequence, format, message
+
+
+class Stream:
+    """A topic that is published.  Snapshot 1 is the topic itself; each message is one more."""
+
+    def __init__(self, section: Section, facts: schema.Facts) -> None:
+        self._topic = relay.Source(section, facts)
+        self._lock = threading.Lock()  # the publisher's thread appends, those of pulls read
+        self._kept: deque[Entry] = deque()
+        self._size = 0
+        self._taken = self._newest = 1
+        self._made: weakref.WeakValueDictionary[tuple[int, int], Snapshot] = (
+            weakref.WeakValueDictionary()
+        )
+        with suppress(EndOfChannelError):
+            while self.gather(0):
+                pass
+        self._begun = self._newest  #: what is newer was sent while it was published
+
+    @property
+    def sequence(self) -> int:
+        """One more than the messages that were sent so far."""
+        return self._newest
+
+    def gather(self, timeout: float) -> bool:
+        """Wait for messages, and keep those that are there; whether there were any.
+
+        Raises:
+            EndOfChannelError: None are there, and nobody is who could send one.
+        """
+        for number in range(BATCH):
+            try:
+                found = self._topic.take(0 if number else timeout)
+            except EndOfChannelError:
+                if number:
+                    return True
+                raise
+            if found is None:
+                return bool(number)
+            message, kind = found
+            with self._lock:
+                self._taken += 1
+                self._newest = self._taken + self._topic.missed
+                self._kept.append((self._newest, kind, message))
+                self._size += wire.FRAME + len(message)
+                while self._size > KEPT and len(self._kept) > LEAST:
+                    self._size -= wire.FRAME + len(self._kept.popleft()[2])
+        return True
+
+    def after(self, sequence: int, most: int) -> tuple[int, list[Entry]]:
+        """The newest sequence, and the messages after a sequence: the newest of them that have so
+        many bytes together, and one at least."""
+        with self._lock:
+            newest = list(takewhile(lambda entry: entry[0] > sequence, reversed(self._kept)))
+            now = self._newest
+        found: list[Entry] = []
+        for entry in newest:
+            most -= wire.FRAME + len(entry[2])
+            if most < 0 and found:
+                break
+            found.append(entry)
+        return now, found[::-1]
+
+    def beginning(self, is_new: bool) -> int:
+        """The sequence after which a subscriber begins: one that is new gets the history, one that had
+        messages of the publication before this one all that were sent since."""
+        with self._lock:
+            return self._newest - self._topic.history if is_new else self._begun
+
+    def small(self, sequence: int) -> tuple[int, bytes]:
+        """The newest sequence, and the messages after a sequence, if all of them together are few
+        enough bytes to travel with their announcement; else nothing."""
+        now, found = self.after(sequence, wire.INLINE)
+        content = b"".join(parts_of(found))
+        whole = found and found[0][0] <= sequence + 1 and len(content) <= wire.INLINE
+        return now, content if whole else b""
+
+    def since(self, sequence: int, most: int) -> Snapshot:
+        """What a subscriber gets that has everything up to a sequence."""
+        now, found = self.after(sequence, most)
+        key = found[0][0] if found else now, now
+        with self._lock:
+            made = self._made.get(key)
+            if made is None:
+                self._made[key] = made = Snapshot(now, parts_of(found))
+        return made
+
+    def close(self) -> None:
+        """Close the section."""
+        self._topic.close()
+
+
+def parts_of(entries: list[Entry]) -> list[bytes]:
+    """A content of some messages, in parts of at most ``CHUNK`` bytes."""
+    parts, part = [], bytearray()
+    for sequence, kind, message in entries:
+        part += wire.frame(sequence, len(message), kind)
+        at = 0
+        while len(part) + len(message) - at > wire.CHUNK:
+            room = max(wire.CHUNK - len(part), 0)
+            parts.append(bytes(part[: wire.CHUNK]) + message[at : at + room])
+            part, at = part[wire.CHUNK :], at + room
+        part += message[at:]
+    return [*parts, bytes(part)] if part else parts
+
+
+class Arriving:
+    """The place of messages that arrive, which are put into the local topic when all of them are
+    here."""
+
+    def __init__(self, sink: relay.Sink, facts: schema.Facts, size: int, after: int, last: int):
+        try:
+            self._content = bytearray(size)
+        except MemoryError:
+            raise CommitError(f"replica: no memory for messages of {size} bytes") from None
+        self._sink, self._facts, self._after, self._last = sink, facts, after, last
+        self.memory = memoryview(self._content)
+
+    def publish(self) -> int:
+        """Send them here; how many were."""
+        found = wire.messages(self.memory, self._last)
+        exact = None
+        if self._facts["spec"] == "record":
+            exact = schema.from_json(self._facts["type"]).size
+        if exact is not None and any(len(message) != exact for _, _, message in found):
+            raise CorruptError(f"mirror: a message that is no record of {exact} bytes")
+        sent = 0
+        for sequence, kind, message in found:
+            with message:
+                if sequence > self._after:
+                    sent += self._sink.put(message, kind)
+        return sent
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self.memory.release()
