@@ -27,7 +27,7 @@ from memsection.content import schema
 from memsection.content.atomics import AT_PLACE, Atomic, guarded
 from memsection.content.endpoint import close_with, closed_on_failure, open_section, open_section_async, section_over
 from memsection.content.schema import Field, Repeat, Scalar, Struct, Type
-from memsection.vocabulary.arguments import whole_number
+from memsection.vocabulary.arguments import object_name, whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 from memsection.vocabulary.text import shown as _shown
 
@@ -194,6 +194,7 @@ def create(name: str | None, shape: SupportsIndex | Sequence[SupportsIndex], dty
         ArgumentError: No such array can be; or the one that exists differs, and the error shows both (ValueError).
         CommitError: More memory than there is (MemoryError).
     """
+    object_name(name)
     kind, lengths = np.dtype(dtype), _shape(shape)
     if kind.subdtype is not None:
         lengths, kind = lengths + kind.shape, kind.base
@@ -226,6 +227,7 @@ def put(name: str | None, array: ArrayLike, *, version: int = 0, exist_ok: bool 
         ArgumentError: Its dtype has pointers; or an array that exists differs, and the error shows both (ValueError).
         CommitError: More memory than there is (MemoryError).
     """
+    object_name(name)
     source = np.asarray(array)
     order: Order = "F" if source.flags.f_contiguous and not source.flags.c_contiguous else "C"
 

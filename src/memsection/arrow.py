@@ -27,6 +27,7 @@ from memsection.content.arrow_checked import checked_table
 from memsection.content.arrow_ipc import Stream
 from memsection.content.endpoint import Endpoint, close_with, closed_on_failure, open_section, open_section_async
 from memsection.vocabulary.access import DELETE, SECTION_MAP_READ, SECTION_QUERY
+from memsection.vocabulary.arguments import object_name
 from memsection.vocabulary.errors import ArgumentError, CorruptError, ExistsError, NotFoundError
 from memsection.vocabulary.text import shown
 
@@ -113,6 +114,7 @@ def put(name: str | None, table: Any, *, version: int = 0, replace: bool = False
         CommitError: More memory than there is (MemoryError).
         Error: With ``replace``: a ``Global`` name; a system other than Linux.
     """
+    object_name(name)
     whole = _table(table)
     counter = pa.MockOutputStream()
     _write(counter, whole)

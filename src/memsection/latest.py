@@ -19,7 +19,7 @@ from memsection.api.wait import Changing
 from memsection.content import schema
 from memsection.content.endpoint import Endpoint, Held, closed_on_failure, open_section, open_section_async
 from memsection.content.layouts import Layout, LayoutText, layout, layout_in
-from memsection.vocabulary.arguments import whole_number
+from memsection.vocabulary.arguments import object_name, whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError, Error, WaitTimeoutError
 
 if TYPE_CHECKING:
@@ -300,6 +300,7 @@ def create(name: str | None, spec: Spec | int, *, slots: int = seqlock.SLOTS, ve
             (ValueError).
         CommitError: More memory than there is (MemoryError).
     """
+    object_name(name)
     (kind, capacity), slots = _spec(spec), whole_number(slots, "slots")
     facts: schema.Facts = {"kind": "latest", "capacity": capacity, "slots": slots, "version": version}
     if kind is not None:

@@ -37,7 +37,7 @@ from memsection.content.layouts import (
     uint64,
 )
 from memsection.content.schema import Scalar, Struct
-from memsection.vocabulary.arguments import whole_number
+from memsection.vocabulary.arguments import object_name, whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
 if TYPE_CHECKING:
@@ -212,6 +212,7 @@ def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, ex
         ArgumentError: No such layout can be; or what exists differs, and the error shows both (ValueError).
         CommitError: More memory than there is (MemoryError).
     """
+    object_name(name)
     kind, count = layout(spec), whole_number(count, "count")
     if count < 1:
         raise ArgumentError(f"create {name!r}: asked for {count} records, there is at least one")

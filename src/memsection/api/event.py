@@ -11,6 +11,7 @@ from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.arguments import object_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Event(Waitable):
             HandleError: The name is that of a section, a mutex or a semaphore.
             ArgumentError: The name or the security makes no sense.
             AccessError: An existing event does not grant the access.
+            TypeError: The name is no str.
 
         Example:
             >>> from memsection import Event
@@ -62,6 +64,7 @@ class Event(Waitable):
             ...     event.wait(timeout=0), event.wait(timeout=0)
             (True, False)
         """
+        object_name(name, "initial", "manual_reset")
         kind = s.NOTIFICATION_EVENT if manual_reset else s.SYNCHRONIZATION_EVENT
         return cls._make(lambda access, attributes: kernel.create_event(access, attributes, kind, initial),
                          name, exist_ok, inheritable, security)

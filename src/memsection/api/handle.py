@@ -18,6 +18,7 @@ from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.arguments import object_name
 from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public_error
 from memsection.vocabulary.object_types import ObjectType
 
@@ -379,7 +380,9 @@ def object_attributes(kind: ObjectType, name: str | None, *, inheritable: bool =
 
     Raises:
         ArgumentError: The name is empty, or the security makes no sense.
+        TypeError: The name is no str.
     """
+    object_name(name)
     if name is None and not inheritable and security is None:
         return None
     if name == "":

@@ -18,7 +18,7 @@ from memsection.nt.owners import finish, outside, surely, undo_here, whole
 from memsection.vocabulary import access as a
 from memsection.vocabulary import log, object_types
 from memsection.vocabulary import status as st
-from memsection.vocabulary.arguments import waiting_time
+from memsection.vocabulary.arguments import object_name, waiting_time
 from memsection.vocabulary.errors import AbandonedMutexError, NtError, public_error
 
 TYPE_CHECKING = False
@@ -79,6 +79,7 @@ class Mutex(Waitable):
             HandleError: The name is that of a section, an event or a semaphore.
             ArgumentError: The name or the security makes no sense.
             AccessError: An existing mutex does not grant the access.
+            TypeError: The name is no str.
 
         Example:
             >>> from memsection import Mutex
@@ -88,6 +89,7 @@ class Mutex(Waitable):
             True
             >>> mutex.release(); mutex.close()
         """
+        object_name(name, "initial_owner")
         self = cls._make(lambda access, attributes: kernel.create_mutant(access, attributes, initial_owner),
                          name, exist_ok, inheritable, security)
         return self._with_repair(repair)

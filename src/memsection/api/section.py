@@ -21,7 +21,7 @@ from memsection.vocabulary import object_types
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.arguments import whole_number
+from memsection.vocabulary.arguments import object_name, whole_number
 from memsection.vocabulary.errors import ArgumentError, NtError, public_error
 
 TYPE_CHECKING = False
@@ -117,7 +117,7 @@ class Section(Passable):
             HandleError: The name is that of a mutex, an event or a semaphore.
             ArgumentError: The size is not positive, or more than an existing section has; the name, the access or the
                 security makes no sense (ValueError).
-            TypeError: The size is no int.
+            TypeError: The name is no str, or the size no int.
             AccessError: An existing section does not grant the access; the right to use large pages is missing.
             CommitError: More memory than this machine, or this container, has (MemoryError).
 
@@ -128,8 +128,8 @@ class Section(Passable):
             ...     bytes(view[:5])
             b'hello'
         """
-        if name and type(size) is int and size > 0 and access in RIGHTS and commit and security is None and not (
-                exist_ok or inheritable or large_pages or numa_node is not None):
+        if name and type(name) is str and type(size) is int and size > 0 and access in RIGHTS and commit and (
+                security is None) and not (exist_ok or inheritable or large_pages or numa_node is not None):
             try:  # what is asked for most, without detours
                 _, handle = _create_section(a.STANDARD_RIGHTS_REQUIRED | RIGHTS[access], plain_attributes(name, 0), size,
                                             PROTECTIONS[access], p.SEC_COMMIT, 0)
@@ -141,6 +141,7 @@ class Section(Passable):
             section._made_by(_getframe(1))
             return section
         kind = (p.SEC_COMMIT if commit else p.SEC_RESERVE) | (p.SEC_LARGE_PAGES if large_pages else 0)
+        object_name(name, *["size"] * (size == 0))
         size = whole_number(size, "size")
         if size <= 0:
             raise ArgumentError(f"create {_called(name)}: asked for {size} bytes, a section has at least one")

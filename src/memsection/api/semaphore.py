@@ -10,7 +10,7 @@ from memsection.api.wait import Waitable
 from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
-from memsection.vocabulary.arguments import waiting_time, whole_number
+from memsection.vocabulary.arguments import object_name, waiting_time, whole_number
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class Semaphore(Waitable):
             ExistsError: The name is taken (FileExistsError).
             HandleError: The name is that of a section, a mutex or an event.
             AccessError: An existing semaphore does not grant the access.
+            TypeError: The name is no str, or a number of units no int.
 
         Example:
             >>> from memsection import Semaphore
@@ -69,6 +70,7 @@ class Semaphore(Waitable):
             0
             >>> slots.close()
         """
+        object_name(name, "initial")
         units, most = whole_number(initial, "initial"), whole_number(maximum, "maximum")
         return cls._make(lambda access, attributes: kernel.create_semaphore(access, attributes, units, most),
                          name, exist_ok, inheritable, security)

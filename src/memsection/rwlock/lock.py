@@ -26,7 +26,7 @@ from memsection.rwlock.gate import TimeUp, deadline_of, gate_of, take, undo_agai
 from memsection.rwlock.sides import SLICE, ReadSide, WriteSide
 from memsection.rwlock.state import LockState
 from memsection.vocabulary import status as st
-from memsection.vocabulary.arguments import waiting_time
+from memsection.vocabulary.arguments import object_name, waiting_time
 from memsection.vocabulary.errors import AccessError, Error
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ class RWLock(LockState):
             1
             True
         """
+        object_name(name)
         gate = Mutex.create(
             None if name is None else name + _GATE,
             exist_ok=exist_ok,

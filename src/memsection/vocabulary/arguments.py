@@ -20,6 +20,20 @@ def whole_number(value: object, what: str) -> int:
         raise TypeError(f"{what}: an int is needed, not {type(value).__name__}") from None
 
 
+def object_name(value: object, *keywords: str) -> None:
+    """Refuse what is no name and not None; a number may have been meant as one of the ``keywords``.
+
+    Raises:
+        TypeError: It is anything else.
+    """
+    if value is None or isinstance(value, str):
+        return
+    way_out = ""
+    if keywords and hasattr(value, "__index__"):
+        way_out = ": without a name write " + " or ".join(f"create({keyword}={value!r})" for keyword in keywords)
+    raise TypeError(f"name: a str is needed, or None, not {type(value).__name__}{way_out}")
+
+
 def seconds(value: object, what: str = "timeout") -> float:
     """The value as a number of seconds.
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
@@ -43,6 +44,26 @@ class Record(records.ctypes.Structure):
 def test_a_size_that_is_no_int_is_a_type_error(use: Callable[[Any], object], size: object) -> None:
     with pytest.raises(TypeError, match=f": an int is needed, not {type(size).__name__}"):
         use(size)
+
+
+@pytest.mark.parametrize(("use", "says"), [
+    (lambda: Section.create(4096), r"not int: without a name write create\(size=4096\)"),  # type: ignore[arg-type]
+    (lambda: Section.create(4096, 4096), "not int$"),  # type: ignore[arg-type]
+    (lambda: Section.create(b"name", 4096), "not bytes$"),  # type: ignore[arg-type]
+    (lambda: Section.from_file(__file__, name=4096), "not int$"),  # type: ignore[arg-type]
+    (lambda: Semaphore.create(1), r"not int: without a name write create\(initial=1\)"),  # type: ignore[arg-type]
+    (lambda: Mutex.create(True), r"not bool: without a name write create\(initial_owner=True\)"),  # type: ignore[arg-type]
+    (lambda: Event.create(True), r"create\(initial=True\) or create\(manual_reset=True\)"),  # type: ignore[arg-type]
+    (lambda: arrays.create((2, 3), 4), "not tuple$"),  # type: ignore[arg-type]
+    (lambda: arrays.create(4, float), "not int$"),  # type: ignore[arg-type]
+    (lambda: arrays.put(np.zeros(3), 1), "not ndarray$"),  # type: ignore[arg-type]
+    (lambda: records.create(Record, 3), "^name: a str is needed, or None, not PyCStructType$"),  # type: ignore[arg-type]
+    (lambda: latest.create(64, 64), "not int$"),  # type: ignore[arg-type]
+])
+def test_a_name_that_is_none_is_a_type_error_with_the_way_out(use: Callable[[], object], says: str) -> None:
+    with pytest.raises(TypeError, match="^name: a str is needed, or None") as refused:
+        use()
+    assert re.search(says, str(refused.value))
 
 
 @pytest.mark.linux_only("it asks for descriptors too")
