@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -76,3 +77,13 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     platforms.leave_out(config, items)
+
+
+def pytest_collection_finish() -> None:
+    """Take what stays for the whole run out of the collector's sight.
+
+    Most tests collect in order to see that nothing is left; to look at thousands of tests and at the libraries that they
+    import took most of the time of a run.
+    """
+    gc.collect()
+    gc.freeze()
