@@ -114,6 +114,7 @@ def test_calls_of_any_size_are_answered_between_users(owner_serves: bool, size: 
     owner.run("end.close()")
 
 
+@pytest.mark.sentence(46)
 @pytest.mark.parametrize("kind", ["queue", "topic"])
 def test_memory_of_a_large_message_is_for_whom_the_channel_is_for(kind: str, root: str, start: Start,
                                                                   two: tuple[Program, Program]) -> None:
