@@ -87,8 +87,12 @@ OTHERS: dict[str, Deviation] = {
         "refused; inherited and taken handles work", "50 ERROR_NOT_SUPPORTED",
         "nothing can be put into another process here; an object waits with its giver until it is fetched, and an "
         "ordinary descriptor cannot say that it waits"),
+    "test_an_object_cannot_be_created_exclusive": Deviation(
+        "NtCreateSection and its kin with OBJ_EXCLUSIVE", "nobody else gets a handle", "refused",
+        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM", "who opens an object is judged by its descriptor and nothing else"),
     "test_an_object_of_a_user_cannot_be_made_permanent": Deviation(
-        "NtMakePermanentObject on an object whose name is not Global\\", "outlives its handles", "refused; Global\\ works",
+        "NtMakePermanentObject and OBJ_PERMANENT, for an object whose name is not Global\\", "outlives its handles",
+        "refused; Global\\ works",
         "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM", "its memory has no name in the system, and is gone with the last process"),
     "test_a_native_name_cannot_contain_a_zero": Deviation(
         "NtCreateSection and its kin with a zero inside the name", "an ordinary character", "refused",

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
+
+import pytest
 
 from memsection import nt
 from memsection.vocabulary.structs import OBJ_INHERIT, ObjectAttributes
@@ -44,3 +47,33 @@ def test_what_a_token_lacks_is_told_as_not_all_assigned() -> None:
     assert nt.NtAdjustPrivilegesToken(token, False, [(2, 2)]) == (nt.STATUS_NOT_ALL_ASSIGNED, [])  # SeCreateToken
     assert nt.NtClose(token) == nt.STATUS_SUCCESS
     assert nt.NtAdjustPrivilegesToken(token, True) == (nt.STATUS_INVALID_HANDLE, [])
+
+
+def _creations(name: str | None, flags: int) -> list[tuple[int, int]]:
+    root = 0 if name is None else nt.kernel.named_objects_directory()
+    places = [ObjectAttributes(name and f"{name} {number}", root, flags) for number in range(4)]
+    return [nt.NtCreateSection(nt.SECTION_ALL_ACCESS, places[0], 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT),
+            nt.NtCreateMutant(nt.MUTANT_ALL_ACCESS, places[1], False),
+            nt.NtCreateEvent(nt.EVENT_ALL_ACCESS, places[2], nt.NOTIFICATION_EVENT, True),
+            nt.NtCreateSemaphore(nt.SEMAPHORE_ALL_ACCESS, places[3], 1, 1)]
+
+
+@pytest.mark.linux_only("Windows has permanent objects everywhere, for who may make them")
+def test_an_object_of_a_user_cannot_be_created_permanent() -> None:
+    for name in (None, f"kept {uuid.uuid4()}"):
+        assert {made for made, _ in _creations(name, nt.OBJ_PERMANENT)} == {nt.STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM}
+
+
+@pytest.mark.linux_only("Windows has permanent objects everywhere, for who may make them")
+def test_a_global_object_is_created_permanent() -> None:
+    name, root = f"Global\\kept {uuid.uuid4()}", nt.kernel.named_objects_directory()
+    openers = (nt.NtOpenSection, nt.NtOpenMutant, nt.NtOpenEvent, nt.NtOpenSemaphore)
+    for number, (made, handle) in enumerate(_creations(name, nt.OBJ_PERMANENT)):
+        assert made == nt.STATUS_SUCCESS
+        assert nt.NtQueryObject(handle, nt.ObjectBasicInformation)[1].Attributes & nt.OBJ_PERMANENT
+        assert nt.NtClose(handle) == nt.STATUS_SUCCESS
+        place = ObjectAttributes(f"{name} {number}", root)
+        found, again = openers[number](nt.MAXIMUM_ALLOWED, place)
+        assert found == nt.STATUS_SUCCESS
+        assert nt.NtMakeTemporaryObject(again) == nt.NtClose(again) == nt.STATUS_SUCCESS
+        assert openers[number](nt.MAXIMUM_ALLOWED, place)[0] == nt.STATUS_OBJECT_NAME_NOT_FOUND

@@ -176,6 +176,25 @@ def test_an_object_of_a_user_cannot_be_made_permanent() -> None:
             win32.OpenFileMapping(win32.FILE_MAP_READ, False, name)
 
 
+def _creations(name: str | None, flags: int) -> list[tuple[int, int]]:
+    root = 0 if name is None else nt.kernel.named_objects_directory()
+    places = [ObjectAttributes(name and f"{name} {number}", root, flags) for number in range(4)]
+    return [nt.NtCreateSection(nt.SECTION_ALL_ACCESS, places[0], 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT),
+            nt.NtCreateMutant(nt.MUTANT_ALL_ACCESS, places[1], False),
+            nt.NtCreateEvent(nt.EVENT_ALL_ACCESS, places[2], nt.NOTIFICATION_EVENT, True),
+            nt.NtCreateSemaphore(nt.SEMAPHORE_ALL_ACCESS, places[3], 1, 1)]
+
+
+@pytest.mark.linux_only("Windows keeps others from an exclusive object")
+def test_an_object_cannot_be_created_exclusive() -> None:
+    root = nt.kernel.named_objects_directory()
+    for name in (None, f"alone {uuid.uuid4()}", f"Global\\alone {uuid.uuid4()}"):
+        place = ObjectAttributes(name, root if name else 0, nt.OBJ_EXCLUSIVE)
+        for made, _ in (nt.NtCreateSection(nt.SECTION_ALL_ACCESS, place, 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT),
+                        nt.NtCreateMutant(nt.MUTANT_ALL_ACCESS, place, False)):
+            assert made == status.NOT_ON_THIS_SYSTEM
+
+
 @pytest.mark.linux_only("names are counted strings in the kernel of Windows")
 def test_a_native_name_cannot_contain_a_zero() -> None:
     name = ObjectAttributes("one\0two", nt.kernel.named_objects_directory())

@@ -189,6 +189,8 @@ cdef enum:
     CREATIONS_PER_SWEEP = 16
     OBJ_INHERIT = 0x02
     OBJ_OPENIF = 0x80
+    OBJ_PERMANENT = 0x10
+    OBJ_EXCLUSIVE = 0x20
     OBJ_CASE_INSENSITIVE = 0x40
 
 cdef uint64_t TAG = <uint64_t>1 << 62
@@ -626,6 +628,8 @@ cdef HandleRecord _create(uint64_t access, attributes, uint64_t size, uint32_t p
         if attributes.SecurityDescriptor is not None:
             return None
         flags = attributes.Attributes
+        if flags & (OBJ_PERMANENT | OBJ_EXCLUSIVE):
+            return None
         if attributes.ObjectName is not None:
             place = _place(attributes)
             if (place is None or place.directory != "local" or place.key in _by_place

@@ -22,7 +22,7 @@ from memsection.nt.linux.bodies.position import position
 from memsection.nt.linux.handles import at_exit, object_attributes, rights, state, table
 from memsection.nt.linux.handles.record import Handle, LocalObject
 from memsection.nt.linux.names import closing, file_data, find, locators, namespace, sweep, unlink, verify
-from memsection.nt.linux.system import accounts
+from memsection.nt.linux.system import accounts, descriptions
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.tables_lock import lock
 from memsection.vocabulary import access as a
@@ -58,6 +58,8 @@ def create(kind: ObjectType, access: int, attributes: Any, build: Build) -> tupl
     place = object_attributes.place_of(attributes) if attributes is not None else None
     flags = attributes.Attributes if attributes is not None else 0
     given = attributes.SecurityDescriptor if attributes is not None else None
+    if flags & (s.OBJ_PERMANENT | s.OBJ_EXCLUSIVE):
+        _refuse_what_cannot_be_kept(place, flags)
     if place is None:
         return st.SUCCESS, _make(kind, access, None, flags, given, build)
     closing.recheck_doubtful()
@@ -170,6 +172,8 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
             obj.name, obj.directory, obj.place = place.full, place.directory, place
         # It is in the table before it has its name: whoever is interrupted then closes it, and with it the name goes.
         handle = table.register(fd, kind, access, obj, data_fd=data_fd, inherit=bool(flags & s.OBJ_INHERIT), tag=False)
+        if flags & s.OBJ_PERMANENT:
+            _make_permanent(fd, facts)
         if place is not None:
             _publish(fd, obj, place)
             obj.place_key = place.key
@@ -177,6 +181,24 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
             if at_exit.is_ending:
                 at_exit.note_for_the_end(handle)
         return handle
+
+
+def _refuse_what_cannot_be_kept(place: namespace.Place | None, flags: int) -> None:
+    """Attributes that an object here cannot have are no success: the creator would rely on them."""
+    if flags & s.OBJ_EXCLUSIVE:
+        raise NtError(st.NOT_ON_THIS_SYSTEM, detail="who has the right to open an object cannot be kept from it")
+    if place is None or place.directory != "global":
+        raise NtError(st.NOT_ON_THIS_SYSTEM, name=names.win32_name(place.full) if place else None,
+                      detail="only an object with a Global name can outlive its handles on this system")
+
+
+def _make_permanent(fd: int, facts: control_page.Facts) -> None:
+    """Before the body has its name: nobody sees it without the flag."""
+    body = descriptions.reopen(fd, sys_.O_RDWR)
+    try:
+        control_page.write_flags(body, facts, facts.flags | control_page.PERMANENT)
+    finally:
+        sys_.close(body)
 
 
 def _is_shortage(failure: NtError | OSError) -> bool:
