@@ -81,9 +81,9 @@ class Large:
 
     def keep(self, taken: ends.Taken) -> None:
         """Have the message in hand as long as the memory is used."""
-        import weakref
+        from memsection.content.endpoint import keep_with
 
-        weakref.finalize(self._view, id, taken)  # the finalizer, and with it the message, goes with the view
+        keep_with(self._view, taken)
 
 
 def receive(channel: Channel, raw: bytes) -> Large:

@@ -23,6 +23,7 @@ from typing import Any, Self
 from memsection import Section
 from memsection.api.operations import close_fd, make_memory, open_fd, whole
 from memsection.compat import mmap_form as form
+from memsection.content.endpoint import Held, keep_with
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import AccessError, ArgumentError, Error, NotFoundError
 from memsection.vocabulary.protection import ALLOCATION_GRANULARITY
@@ -48,7 +49,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
     _length: int | None = None  #: what ``size`` says, where the genuine one would ask the file
     _file: tuple[int, int] | None = None
     _over = False  #: whether a section's memory is mapped over the genuine object's
-    _close_section: Any = None
+    _held: Held | None = None
     __hash__ = object.__hash__
 
     def __new__(cls, fileno: int, length: int, *args: Any, **kw: Any) -> Self:
@@ -119,7 +120,10 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
 
     def _hold(self, section: Section, tagname: str) -> None:
         self._section, self._tagname = section, tagname
-        self._close_section = weakref.finalize(self, section.close)
+        if self._held is None:
+            self._held = Held(section)
+            keep_with(self, self._held)
+        self._held.section = section
 
     def _cover(self, section: Section, length: int) -> None:
         """Map the section's memory over this object's, in one step."""
@@ -179,8 +183,8 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
             BufferError: Somebody uses the memory.
         """
         super().close()
-        if self._close_section is not None:
-            self._close_section()
+        if self._section is not None:
+            self._section.close()
         _maps.discard(self)
 
     def __exit__(self, *_: object) -> None:
@@ -219,7 +223,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         tagname = self._tagname or ""
         self._check_resizable()
         words = section.access
-        self._close_section()
+        section.close()
         try:
             self._hold(Section.open(tagname, access=words), tagname)
         except NotFoundError:

@@ -17,12 +17,12 @@ import sys
 import threading
 import time
 import traceback
-import weakref
 from collections import deque
 from multiprocessing import util
 
 from memsection.channels import Queue as Channel
 from memsection.compat.task_count import Takers, TaskCount
+from memsection.content.endpoint import keep_with
 from memsection.vocabulary.errors import EndOfChannelError, Error, NoReceiverError, WaitTimeoutError
 
 TYPE_CHECKING = False
@@ -67,11 +67,13 @@ def _has_children() -> bool:
 class _Ends:
     """The ends that one process has of one queue: what its role is, as far as that is known."""
 
+    undecided: Channel[Any] | None = None
+    sender: Channel[Any] | None = None
+    receiver: Channel[Any] | None = None
+
     def __init__(self, first: Channel[Any]) -> None:
+        self.undecided = first
         self.lock = threading.Lock()
-        self.undecided: Channel[Any] | None = first
-        self.sender: Channel[Any] | None = None
-        self.receiver: Channel[Any] | None = None
 
     def any(self) -> Channel[Any]:
         """An end to ask about the queue, or to pass on."""
@@ -113,6 +115,10 @@ class _Ends:
                 pass  # protected from close, or gone: nobody is left to be told
         self.undecided = self.sender = self.receiver = None
 
+    def __del__(self) -> None:
+        if not sys.is_finalizing():
+            self.close()
+
 
 class _Base:
     """What the three kinds have in common."""
@@ -129,8 +135,7 @@ class _Base:
         self._closed = False
         self._at_fork()
         # Not by the collector's order: a handle that is collected open is told as a mistake of the program's.
-        self._finalizer = weakref.finalize(self, _Ends.close, self._ends)
-        self._finalizer.atexit = False
+        keep_with(self, self._ends)
         util.register_after_fork(self, type(self)._after_fork)
 
     def _at_fork(self) -> None:
@@ -290,7 +295,7 @@ class Queue(_Base):
                 if not buffer:
                     self._feeder = None
                     if self._closed:
-                        self._finalizer()
+                        self._ends.close()
                     condition.notify_all()
                     return
                 obj = buffer[0]
@@ -347,7 +352,7 @@ class Queue(_Base):
             return
         self._closed = True
         if self._feeder is None and not self._buffer:
-            self._finalizer()
+            self._ends.close()
 
     def join_thread(self) -> None:
         """Wait until what was put here has been sent.
@@ -357,7 +362,7 @@ class Queue(_Base):
         """
         assert self._closed, f"Queue {self!r} not closed"
         Queue._flush(self._condition, self._buffer)
-        self._finalizer()
+        self._ends.close()
 
     def cancel_join_thread(self) -> None:
         """Let the process end before what was put here has been sent; it may be lost."""
@@ -489,7 +494,7 @@ class SimpleQueue(_Base):
     def close(self) -> None:
         """Put and get no more in this process."""
         self._closed = True
-        self._finalizer()
+        self._ends.close()
 
 
 def _rebuilt_simple(kind: type[Any], section: Section) -> Any:

@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import threading
-import weakref
 from collections import Counter
+from contextlib import suppress
 
 from memsection.api.event import Event
 from memsection.api.mutex import Mutex
+from memsection.api.operations import done, whole
 from memsection.api.section import Section
+from memsection.content.endpoint import Held, keep_with
+from memsection.vocabulary.errors import AccessError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,7 +32,8 @@ class TaskCount:
     def __init__(self, section: Section, mutex: Mutex, event: Event) -> None:
         self._section, self._mutex, self._event = section, mutex, event
         self._view: View = section.map()
-        weakref.finalize(self, _close, self._view, section, mutex, event).atexit = False
+        for each in (section, mutex, event):
+            keep_with(self, Held(each))
 
     @classmethod
     def create(cls) -> TaskCount:
@@ -46,9 +50,10 @@ class TaskCount:
         """Tasks that are not done."""
         return int.from_bytes(self._view[:_SIZE], "little", signed=True)
 
+    @whole
     def add(self, n: int) -> None:
         """Count tasks; the event follows."""
-        self._mutex.acquire(accept_abandoned=True)
+        done(self._give_back, self._mutex.acquire, accept_abandoned=True)
         try:
             value = self.value + n
             if value < 0:
@@ -59,6 +64,11 @@ class TaskCount:
             if not value:
                 self._event.set()
         finally:
+            self._mutex.release()
+
+    def _give_back(self, *_: object) -> None:
+        """Nobody waits for a thread that was interrupted between the mutex and what releases it."""
+        with suppress(AccessError):  # it was released
             self._mutex.release()
 
     def done(self) -> None:
@@ -100,8 +110,3 @@ class Takers:
         """Whether a thread has taken a task that it has not done."""
         with self._lock:
             return self._tasks.total() > 0
-
-
-def _close(*what: Any) -> None:
-    for one in what:
-        one.close()

@@ -8,10 +8,11 @@ to other libraries, use the functions only.
 from __future__ import annotations
 
 import contextlib
+import weakref
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from memsection.api.handle import after_close
+from memsection.api.handle import Handle, after_close
 from memsection.api.operations import drop_held
 from memsection.api.section import Section
 from memsection.content import schema
@@ -24,18 +25,38 @@ if TYPE_CHECKING:
 
 
 class Held:
-    """Keeps a section open, and closes it with itself, natively: a signal handler can raise in a Python finalizer."""
+    """Keeps a section, or another object, open, and closes it with itself, natively: a signal handler can raise in a Python
+    finalizer."""
 
     __slots__ = ("section",)
     __del__ = drop_held
 
-    def __init__(self, section: Section) -> None:
+    def __init__(self, section: Handle) -> None:
         self.section = section
 
     def closed(self) -> None:
         """As every close, an occasion for others."""
         for look in tuple(after_close):
             look()
+
+
+class _Reference(weakref.ref[Any]):
+    """To an object that may have several, each with something of its own to keep."""
+
+    __slots__ = ()
+    __eq__, __hash__ = object.__eq__, object.__hash__
+
+
+_kept: dict[_Reference, object] = {}
+
+
+def keep_with(owner: object, what: object) -> None:
+    """Keep something until an object is gone, of which only this knows then, whatever the collector's order.
+
+    As ``weakref.finalize``, but natively: that one is lost, and keeps its arguments for ever, where a signal handler raises
+    before its first step.
+    """
+    _kept[_Reference(owner, _kept.pop)] = what
 
 
 def close_with(view: View, section: Section) -> None:
@@ -46,7 +67,7 @@ def close_with(view: View, section: Section) -> None:
 def section_over(view: View) -> Section | None:
     """The section that is closed with the memory of a view."""
     held = getattr(view, "_held", None)
-    return held.section if isinstance(held, Held) else None
+    return held.section if isinstance(held, Held) and isinstance(held.section, Section) else None
 
 
 class Endpoint:

@@ -14,6 +14,7 @@ import re
 import socket
 import ssl
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -145,7 +146,7 @@ def _save(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     # The key first, never readable by others for a moment; and never over one that exists.
-    with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+    with open(secret, "xb", opener=partial(os.open, mode=0o600)) as file:
         file.write(private)
     certificate.write_bytes(
         built.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

@@ -21,3 +21,4 @@ undo_here, unless_locked, whole = _system.undo_here, _system.unless_locked, _sys
 
 if sys.platform != "win32":  #: descriptors: made in a whole function, they go with what interrupts it
     close_fd, make_memory, open_fd = _system.close, _system.memfd_create, _system.open
+    duplicate_fd = _system.dup

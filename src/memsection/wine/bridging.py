@@ -13,6 +13,7 @@ import threading
 from collections.abc import Sequence
 
 from memsection import Event, Section
+from memsection.api.operations import close_fd, whole
 from memsection.vocabulary.errors import ArgumentError, Error, NotFoundError
 from memsection.vocabulary.records import record
 from memsection.wine import objects, processes
@@ -205,6 +206,7 @@ class Bridge:
             entry.drop()
             entry.problem = str(problem)
 
+    @whole
     def _update_section(self, name: str, entry: _Entry, helper: Helper) -> None:
         found = objects.locate(helper, name, writable=self._access == "rw")
         try:
@@ -214,7 +216,7 @@ class Bridge:
                 entry.identity, entry.problem = found.identity, ""
                 entry.seen += 1
         finally:
-            os.close(found.descriptor)
+            close_fd(found.descriptor)
 
 
 def _is_pattern(name: str) -> bool:

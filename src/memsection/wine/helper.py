@@ -44,13 +44,15 @@ class Helper:
         self._copy: str | None = None
         self._rest = b""
         self._owed = False
-        self.process = self._start(bits_of(f"/proc/{prefix.pid}/root{prefix.path}"), keep)
         try:
+            self.process = self._start(bits_of(f"/proc/{prefix.pid}/root{prefix.path}"), keep)
             self.ask("hello")
+            self._drop_copy()  # it is loaded: nothing stays behind when this process is killed
         except BaseException:
-            self.close()
+            if "process" in self.__dict__:
+                self.close()
+            self._drop_copy()
             raise
-        self._drop_copy()  # it is loaded: nothing stays behind when this process is killed
 
     def _start(self, bits: int, keep: int) -> subprocess.Popen[bytes]:
         pid = self.prefix.pid
@@ -214,10 +216,10 @@ class Helper:
         self._drop_copy()
 
     def _drop_copy(self) -> None:
-        copy, self._copy = self._copy, None
-        if copy is not None:
+        if self._copy is not None:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(copy)
+                os.unlink(self._copy)
+            self._copy = None
 
     def __enter__(self) -> Helper:
         return self

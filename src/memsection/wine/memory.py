@@ -15,6 +15,7 @@ import os
 import stat
 from collections.abc import Iterator
 
+from memsection.api.operations import close_fd, open_fd, whole
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import AccessError, Error
 from memsection.wine import processes
@@ -38,6 +39,7 @@ def identity(pid: int, address: int) -> tuple[int, int]:
     raise Error(f"wine: process {pid} maps no shared memory at {address:#x}", ntstatus=st.NOT_MAPPED_VIEW)
 
 
+@whole
 def descriptor(wanted: tuple[int, int], first: int, *, writable: bool) -> int:
     """A descriptor of the file with this device and inode, from a process that has it open.
 
@@ -46,13 +48,13 @@ def descriptor(wanted: tuple[int, int], first: int, *, writable: bool) -> int:
     """
     for path in _places(wanted, first):
         try:
-            found = os.open(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+            found = open_fd(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_NONBLOCK | os.O_NOCTTY)
         except OSError:
             continue
         facts = os.fstat(found)
         if (facts.st_dev, facts.st_ino) == wanted and stat.S_ISREG(facts.st_mode):
             return found
-        os.close(found)  # another one by now
+        close_fd(found)  # another one by now
     raise AccessError("wine: nobody whom this process may look into has the section's memory open",
                       ntstatus=st.HOLDER_OUT_OF_REACH)
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from memsection import PAGE_SIZE, Section
+from memsection.api.operations import close_fd, duplicate_fd, whole
 from memsection.vocabulary.errors import AbandonedMutexError, ArgumentError, NotFoundError
 from memsection.vocabulary.records import record
 from memsection.wine import memory, processes
@@ -96,13 +97,14 @@ def open_section(name: str, access: str = "r", prefix: str | os.PathLike[str] | 
     return _patiently(lambda: _open(name, access, prefix), wait)
 
 
+@whole
 def _open(name: str, access: str, prefix: str | os.PathLike[str] | None) -> Section:
     with Helper(processes.choose(prefix)) as helper:
         found = locate(helper, name, writable=access == "rw")
         try:
             return Section.from_fd(found.descriptor, size=found.size, access=access)
         finally:
-            os.close(found.descriptor)
+            close_fd(found.descriptor)
 
 
 class Located(NamedTuple):
@@ -113,6 +115,7 @@ class Located(NamedTuple):
     size: int
 
 
+@whole
 def locate(helper: Helper, name: str, *, writable: bool) -> Located:
     """The memory of a section there."""
     handle, address, size, _ = helper.ask(f"section {_QUERY | _READ | (_WRITE if writable else 0):x} {name}")
@@ -128,6 +131,7 @@ def locate(helper: Helper, name: str, *, writable: bool) -> Located:
             helper.ask(f"close {handle} {address}")
 
 
+@whole
 def is_stale(section: Section, name: str, prefix: str | os.PathLike[str] | None = None) -> bool:
     """Whether a section that was opened by a name is not what has the name now: its program or the prefix ended.
 
@@ -149,7 +153,7 @@ def is_stale(section: Section, name: str, prefix: str | os.PathLike[str] | None 
             found = locate(helper, name, writable=False)
     except NotFoundError:
         return True
-    os.close(found.descriptor)
+    close_fd(found.descriptor)
     return found.identity != (facts.st_dev, facts.st_ino)
 
 
@@ -414,6 +418,7 @@ class Published:
         self.close()
 
 
+@whole
 def publish(section: Section, name: str, prefix: str | os.PathLike[str] | None = None) -> Published:
     """Give programs in a prefix a section of this process, under a name that they open.
 
@@ -435,7 +440,7 @@ def publish(section: Section, name: str, prefix: str | os.PathLike[str] | None =
         Error: The prefix's server may not open this process's descriptor.
     """
     writable = "w" in section.access
-    descriptor = os.dup(section.fileno())
+    descriptor = duplicate_fd(section.fileno())
     try:
         helper = Helper(processes.choose(prefix), keep=descriptor)
         try:
@@ -446,6 +451,6 @@ def publish(section: Section, name: str, prefix: str | os.PathLike[str] | None =
             raise
         return Published(helper, name)
     finally:
-        os.close(descriptor)
+        close_fd(descriptor)
 
 
