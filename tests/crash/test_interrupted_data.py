@@ -20,6 +20,8 @@ from support.objects import leaves_nothing, unique_name
 
 from memsection import Mutex, Section
 from memsection.api.transit import _own, in_transit
+from memsection.compat.task_count import TaskCount
+from memsection.content.endpoint import Held, keep_with
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -128,6 +130,38 @@ def test_a_pickle_that_is_interrupted_is_not_in_transit() -> None:
         assert len(in_transit) == 1
         assert number > 5
         _end_transit()
+
+
+@pytest.mark.invariant("O1")
+def test_what_is_kept_with_an_object_goes_wherever_a_handler_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """``weakref.finalize`` is lost where its first step is interrupted."""
+    class Owner:
+        pass
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "unraisablehook", lambda problem: None)
+    owner, sections = Owner(), [Section.create(size=4096) for _ in range(2)]
+    for each in sections:
+        keep_with(owner, Held(each))
+    sys.setprofile(interrupt)
+    try:
+        del owner
+    except KeyboardInterrupt:  # told of the next call: that of setprofile
+        pass
+    finally:
+        sys.setprofile(None)
+    assert all(each.closed for each in sections)
+
+
+@pytest.mark.invariant("O1")
+def test_a_count_of_tasks_that_is_interrupted_keeps_no_mutex() -> None:
+    count, number = TaskCount.create(), 1
+    while at_call(number, lambda: count.add(1)):
+        assert not count._mutex.locked(), f"interrupted at call {number}"
+        number += 1
+    assert number > 5 and 0 < count.value <= number
 
 
 def test_a_handler_can_pickle_while_its_thread_does() -> None:
