@@ -13,6 +13,7 @@ assert sys.platform != "win32"
 
 import contextlib
 import os
+import re
 import secrets
 import select
 import shutil
@@ -21,12 +22,16 @@ import time
 from pathlib import Path
 
 from memsection.vocabulary import status as st
-from memsection.vocabulary.errors import ArgumentError, Error, NtError, WaitTimeoutError, public_error
+from memsection.vocabulary.errors import ArgumentError, CorruptError, Error, NtError, WaitTimeoutError, public_error
+from memsection.vocabulary.text import shown
 from memsection.wine import processes
 
 _HERE = Path(__file__).resolve().parent
 PATIENCE = 20.0  #: seconds for the answer to a command; starting a helper may take as long
-_LONGEST = 1 << 20  #: bytes of an answer
+_LONGEST = 1 << 20  #: bytes of a line of an answer
+_MOST = 1 << 16  #: lines of an answer: as many objects may be listed
+_RESULTS = (0, 0x80, 0x102)  #: of a wait: WAIT_OBJECT_0, WAIT_ABANDONED, WAIT_TIMEOUT
+_NUMBER = re.compile("[0-9a-fA-F]{1,16}")
 _WIN32 = 0xC0070000  #: FACILITY_NTWIN32: a Win32 error code as a status
 
 
@@ -116,7 +121,10 @@ class Helper:
         self._owed = True
         answer = self._answer(command, PATIENCE + milliseconds / 1000)
         self._owed = False
-        return int(answer[-1][1], 16)
+        result = hexadecimal(answer[-1], 1)
+        if result not in _RESULTS:
+            raise nonsense(answer[-1])
+        return result
 
     def settle(self) -> int | None:
         """The result of a wait that was interrupted, once it is there; None when there was none."""
@@ -140,11 +148,14 @@ class Helper:
                     self.close()  # its answer to this would be taken for the answer to the next
                 raise
             lines.append(words)
+            if words[0] not in ("ok", "entry", "error") or len(lines) > _MOST:
+                self.close()
+                raise nonsense(words)
             if words[0] == "error":
-                status = int(words[1], 16)
+                status = hexadecimal(words, 1)
                 raise public_error(NtError(_status(status), f"wine: {command.partition(' ')[0]}", command.rpartition(" ")[2],
                                      st.row(_status(status)).text))
-            if words[0] != "entry":
+            if words[0] == "ok":
                 return lines
 
     def _line(self, deadline: float, command: str) -> str:
@@ -226,6 +237,22 @@ class Helper:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def hexadecimal(words: list[str], at: int) -> int:
+    """A number in an answer.
+
+    Raises:
+        CorruptError: There is none.
+    """
+    if not _NUMBER.fullmatch("".join(words[at:at + 1])):
+        raise nonsense(words)
+    return int(words[at], 16)
+
+
+def nonsense(words: list[str]) -> CorruptError:
+    """For an answer that no helper of ours gives."""
+    return CorruptError(f"wine: the helper's answer makes no sense: '{shown(' '.join(words), 60)}'")
 
 
 def bits_of(prefix: str) -> int:

@@ -18,7 +18,7 @@ from memsection.api.operations import close_fd, duplicate_fd, whole
 from memsection.vocabulary.errors import AbandonedMutexError, ArgumentError, NotFoundError
 from memsection.vocabulary.records import record
 from memsection.wine import memory, processes
-from memsection.wine.helper import Helper
+from memsection.wine.helper import Helper, hexadecimal, nonsense
 
 T = TypeVar("T")
 _QUERY, _WRITE, _READ = 1, 2, 4  # SECTION_*
@@ -62,7 +62,12 @@ def ls(prefix: str | os.PathLike[str] | None = None) -> list[NamedObject]:
 
 def listing(helper: Helper) -> list[NamedObject]:
     """What a helper lists, but for what is Wine's own."""
-    found = [NamedObject(name, kind, int(size, 16)) for _, kind, size, name in helper.ask_lines("ls")[:-1]]
+    found = []
+    for words in helper.ask_lines("ls")[:-1]:
+        size = hexadecimal(words, 2)
+        if len(words) != 4:
+            raise nonsense(words)
+        found.append(NamedObject(words[3], words[1], size))
     return sorted((one for one in found if one.type not in ("SymbolicLink", "Directory")
                    and not one.name.removeprefix("Global\\").removeprefix("Local\\").startswith("__wine")),
                   key=lambda one: (one.type, one.name))
@@ -118,17 +123,18 @@ class Located(NamedTuple):
 @whole
 def locate(helper: Helper, name: str, *, writable: bool) -> Located:
     """The memory of a section there."""
-    handle, address, size, _ = helper.ask(f"section {_QUERY | _READ | (_WRITE if writable else 0):x} {name}")
+    words = helper.ask(f"section {_QUERY | _READ | (_WRITE if writable else 0):x} {name}")
+    handle, address, size = (hexadecimal(words, at) for at in range(3))
     try:
         pid = helper.pid()
-        wanted = memory.identity(pid, int(address, 16))
+        wanted = memory.identity(pid, address)
         found = memory.descriptor(wanted, pid, writable=writable)
         there = os.fstat(found).st_size  # what is said there may be wrong; nothing is made to grow
-        pages = -(-int(size, 16) // PAGE_SIZE) * PAGE_SIZE
+        pages = -(-size // PAGE_SIZE) * PAGE_SIZE
         return Located(found, wanted, min(pages, there) or there)
     finally:
         if helper.alive:
-            helper.ask(f"close {handle} {address}")
+            helper.ask(f"close {handle:x} {address:x}")
 
 
 @whole
@@ -187,7 +193,7 @@ class _Waitable:
     def __init__(self, name: str, prefix: str | os.PathLike[str] | None = None, wait: float | None = None) -> None:
         self.name = name
         self._helper, answer = _patiently(lambda: self._opened(name, prefix), wait)
-        self._handle = answer[0]
+        self._handle = f"{hexadecimal(answer, 0):x}"
         self.manual_reset = len(answer) > 1 and answer[1] == "1"
 
     def _opened(self, name: str, prefix: str | os.PathLike[str] | None) -> tuple[Helper, list[str]]:
@@ -223,7 +229,7 @@ class _Waitable:
         Raises:
             Error: The prefix, or the helper, has ended.
         """
-        return int(self._ask("count")[0], 16) <= 1
+        return hexadecimal(self._ask("count"), 0) <= 1
 
     def close(self) -> None:
         """Let go of the object.  Closing again does nothing.
