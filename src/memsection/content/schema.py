@@ -29,6 +29,7 @@ from memsection.api.process import Process
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.view import View, publish, published
+from memsection.vocabulary import log
 from memsection.vocabulary import protection as p
 from memsection.vocabulary.errors import AccessError, ArgumentError, CorruptError, Error
 from memsection.vocabulary.protection import PAGE_SIZE
@@ -369,7 +370,10 @@ def describe(section: Section) -> Facts | None:
     try:
         with section.map(access="r") as view, memoryview(view) as whole:
             found = read(whole)
-    except CorruptError:
+    except UndescribedError:
+        return None
+    except CorruptError as failure:
+        log.tell(log.INFO, "passed over what %r says of its content: %s", section, failure)
         return None
     return None if found is None else {**found[0], "size": found[1]}
 

@@ -22,7 +22,7 @@ from memsection.nt.linux.system import proc
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.proc import descriptor_info
 from memsection.vocabulary import access as a
-from memsection.vocabulary import names, object_types
+from memsection.vocabulary import log, names, object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
@@ -77,7 +77,10 @@ def _borrowed_entry(pid: int, fd: int) -> s.HandleEntry | None:
             return None
         facts = control_page.read(own, found.st_size)
         return _described(pid, fd, own, found, facts, carried, 0 if info[1] & _CLOEXEC_FLAG else s.OBJ_INHERIT)
-    except (OSError, NtError, KeyError):
+    except OSError:
+        return None
+    except (NtError, KeyError) as failure:
+        _passed_over(pid, fd, failure)
         return None
     finally:
         sys_.close(own)
@@ -100,10 +103,16 @@ def _object_entry(pid: int, fd: int, path: str, found: os.stat_result, carried: 
         return _borrowed_entry(pid, fd) or s.HandleEntry(pid, fd * 4, "", carried[0], attributes, "", 0, identity)
     try:
         return _described(pid, fd, body, found, control_page.read(body, found.st_size), carried, attributes)
-    except (NtError, KeyError):
+    except (NtError, KeyError) as failure:
+        _passed_over(pid, fd, failure)
         return None
     finally:
         sys_.close(body)
+
+
+def _passed_over(pid: int, fd: int, failure: NtError | KeyError) -> None:
+    why = f"it says to be of type {failure.args[0]}" if isinstance(failure, KeyError) else failure.detail
+    log.tell(log.INFO, "passed over a damaged object, descriptor %d of process %d: %s", fd, pid, why)
 
 
 def _described(pid: int, fd: int, body: int, found: os.stat_result, facts: control_page.Facts,
@@ -162,6 +171,7 @@ def _local(locators: list[tuple[str, tuple[int, int], locators.Locator | None]],
     for file, _, locator in locators:
         if locator is None:
             found.append(s.NamedObject(file, "", 0, problem="a damaged locator file"))
+            log.tell(log.DEBUG, "the locator file %r is damaged", file)
             continue
         # A locator that nobody holds and whose object nobody has is what a crash left: swept when next opened.
         entries = holders.get(locator.identity, [])

@@ -212,7 +212,7 @@ def _remove_locator(dirfd: int, file: str, identity: tuple[int, int] | None) -> 
                 or not sys_.fstat(fd).st_nlink or _read_identity(fd) != identity):
             return False
         sys_.unlink(file, dir_fd=dirfd)
-        log.tell(log.INFO, find.SWEPT, file.removeprefix(namespace.GLOBAL_PREFIX))
+        log.tell(log.INFO, "removed a damaged locator file, %r" if identity is None else find.SWEPT, file)
         return True
     except OSError:
         return False
