@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -147,22 +148,97 @@ def test_every_function_of_the_faces_is_there() -> None:
     services = {name for name, value in vars(nt).items() if name.startswith(("Nt", "Zw")) and not isinstance(value, type)
                 and callable(value)}
     missing = {name for name in win32 if not declared & {name, name + "W"}} | services - declared
-    assert not missing - NOT_YET, "declare them in memsection.compat.windows.declarations"
-    assert not NOT_YET - missing
+    assert not missing, "declare them in memsection.compat.windows.declarations"
 
 
-#: What C programs have as buffers that are only values here: access lists as they are searched, accounts, well-known SIDs.
-NOT_YET = {"AddAccessAllowedAceEx", "AddAccessDeniedAceEx", "AddAuditAccessAceEx", "AllocateAndInitializeSid",
-           "CreateWellKnownSid", "GetAce", "GetAclInformation", "GetFileInformationByHandle",
-           "GetNamedSecurityInfo", "GetSecurityDescriptorControl",
-           "GetSecurityDescriptorSacl", "GetSidIdentifierAuthority", "GetSidSubAuthority", "GetSidSubAuthorityCount",
-           "IsValidAcl", "IsWellKnownSid", "LookupAccountName", "LookupAccountSid", "LookupPrivilegeName", "MakeAbsoluteSD",
-           "MakeSelfRelativeSD", "SetEntriesInAcl", "SetNamedSecurityInfo", "SetSecurityDescriptorControl",
-           "SetSecurityDescriptorSacl", "NtAdjustPrivilegesToken", "ZwAdjustPrivilegesToken", "NtCreateFile", "ZwCreateFile",
-           "LockFileEx", "UnlockFileEx", "LockFile", "UnlockFile", "GetMappedFileName",
-           "ReOpenFile", "AccessCheck", "CheckTokenMembership", "DuplicateToken", "DuplicateTokenEx", "MapGenericMask",
-           "NtAccessCheck", "ZwAccessCheck", "NtDuplicateToken", "ZwDuplicateToken",
-           "GetTokenInformation", "NtQueryInformationToken", "ZwQueryInformationToken"}
+@linux_only
+def test_files_tokens_and_named_objects_as_c_has_them(tmp_path: Path) -> None:
+    from memsection.compat.windows.sizes import WinDLL
+
+    kernel32, ntdll, advapi32, psapi = map(WinDLL, ("kernel32", "ntdll", "advapi32", "psapi"))
+    P = ctypes.c_size_t
+    # NtCreateFile, and the name of what is mapped
+    name = str(tmp_path / "file")
+    units = name.encode("utf-16-le")
+    letters = ctypes.create_string_buffer(units)
+    string = struct.pack("<HH4xQ", len(units), len(units), ctypes.addressof(letters))
+    held = ctypes.create_string_buffer(string)
+    attributes = struct.pack("<I4xqQI4xQQ", 48, 0, ctypes.addressof(held), 0x40, 0, 0)
+    file, block = ctypes.c_ssize_t(), (P * 2)()
+    assert ntdll.NtCreateFile(ctypes.byref(file), 0xC0100000, attributes, block, None, 0, 3, 5, 0x60, None, 0) == 0
+    assert list(block) == [0, 2] and os.path.exists(name)  # FILE_CREATED
+    assert kernel32.WriteFile(file, b"x" * 5000, 5000, None, None) == 1
+    section = kernel32.CreateFileMappingW(file, None, 2, 0, 0, None)
+    kernel32.MapViewOfFile.restype = P
+    view = kernel32.MapViewOfFile(section, 4, 0, 0, 0)
+    found = ctypes.create_string_buffer(2 * 300)
+    for function in (psapi.GetMappedFileNameW, kernel32.K32GetMappedFileNameW):
+        length = function(-1, P(view), found, 300)
+        assert found.raw[:2 * length].decode("utf-16-le") == name
+    assert (psapi.GetMappedFileNameW(-1, P(view), found, 3), ctypes.c_uint16.from_buffer(found, 4).value) == (2, 0)
+    # an object by its name
+    with Section.create("named-by-c", 4096) as named:
+        owner, dacl, out = P(), P(), P()
+        wide = ctypes.create_string_buffer("named-by-c\0".encode("utf-16-le"))
+        arguments = (6, 5, ctypes.byref(owner), None, ctypes.byref(dacl), None, ctypes.byref(out))  # SE_KERNEL_OBJECT
+        assert advapi32.GetNamedSecurityInfoW(wide, *arguments) == 0
+        assert owner.value > out.value and dacl.value > out.value
+        assert advapi32.SetNamedSecurityInfoW(wide, 6, 4, None, None, dacl, None) == 0
+        assert advapi32.GetNamedSecurityInfoW(ctypes.create_string_buffer(b"n\0o\0n\0e\0\0\0"), *arguments) == 2
+        assert named.security
+    # tokens
+    token, copy, size = ctypes.c_ssize_t(), ctypes.c_ssize_t(), ctypes.c_uint32()
+    assert ntdll.NtOpenProcessToken(-1, 0x2A, ctypes.byref(token)) == 0
+    quality = ctypes.create_string_buffer(struct.pack("<IIBB2x", 12, 2, 0, 0))
+    attributes = struct.pack("<I4xqQI4xQQ", 48, 0, 0, 0, 0, ctypes.addressof(quality))
+    assert ntdll.NtDuplicateToken(token, 8, attributes, 0, 2, ctypes.byref(copy)) == 0
+    for what, least in ((1, 24), (2, 8), (3, 4), (4, 16), (5, 16), (8, 4), (10, 56), (20, 4)):
+        assert ntdll.NtQueryInformationToken(token, what, None, 0, ctypes.byref(size)) & 0xFFFFFFFF == 0xC0000023
+        assert size.value >= least
+        room = ctypes.create_string_buffer(size.value)
+        assert ntdll.NtQueryInformationToken(token, what, room, size, ctypes.byref(size)) == 0
+        if what == 2:
+            count, place = struct.unpack_from("<I4xQ", room.raw)
+            assert not count or ctypes.addressof(room) < place < ctypes.addressof(room) + size.value
+    room = ctypes.create_string_buffer(64)
+    assert ntdll.NtAdjustPrivilegesToken(token, 0, struct.pack("<IQI", 1, 20, 0), 64, room, None) in (0, 0x106)
+    plain, granted, result, room = P(), ctypes.c_uint32(), ctypes.c_uint32(), ctypes.create_string_buffer(20)
+    text = b"O:WDG:WDD:(A;;0x3;;;WD)"
+    assert advapi32.ConvertStringSecurityDescriptorToSecurityDescriptorA(text, 1, ctypes.byref(plain), None) == 1
+    mapping = struct.pack("<4I", 1, 2, 4, 7)
+    for wanted, expected in ((1, (1, 0)), (4, (0, 0xC0000022))):
+        size.value = 20
+        assert ntdll.NtAccessCheck(plain, copy, wanted, mapping, room, ctypes.byref(size), ctypes.byref(granted),
+                                   ctypes.byref(result)) == 0
+        assert (granted.value, result.value) == expected
+    kernel32.UnmapViewOfFile(P(view))
+    for handle in (copy, token, section, file):
+        assert kernel32.CloseHandle(handle) == 1
+
+
+@linux_only
+def test_functions_got_by_name_take_the_handles_of_pywin32(script: Path) -> None:
+    script.write_text(BY_NAME)
+    assert run(script).splitlines() == ["1 0 True", "1 0 True", "1 0 True", "1 0 True", "AttributeError SetEvents"]
+
+
+BY_NAME = '''
+import ctypes, win32event
+from ctypes import wintypes
+kernel32 = ctypes.windll.kernel32
+event = win32event.CreateEvent(None, False, False, None)
+prototype = ctypes.WINFUNCTYPE(wintypes.BOOL, wintypes.HANDLE)
+address = ctypes.cast(kernel32.SetEvent, ctypes.c_void_p).value  # what GetProcAddress gives
+for function in (getattr(kernel32, "SetEvent"), kernel32["SetEvent"], prototype(("SetEvent", kernel32)), prototype(address)):
+    for handle in (int(event), event.handle):
+        done = function(handle)
+    print(done, win32event.WaitForSingleObject(event, 0), win32event.WaitForSingleObject(event, 0) == 258)
+try:
+    kernel32["SetEvents"]
+except AttributeError as error:
+    print("AttributeError", "SetEvents" if "SetEvents" in str(error) else error)
+event.Close()
+'''
 
 
 @linux_only

@@ -9,6 +9,7 @@ Each is called as ``declarations`` says: without the pointers that its result go
 from __future__ import annotations
 
 import ctypes
+import re
 import threading
 import time
 from typing import Any
@@ -16,33 +17,18 @@ from typing import Any
 from memsection import nt
 from memsection import win32 as w
 from memsection.compat.windows import memory
-from memsection.compat.windows.memory import KINDS, RawAcl, RawDescriptor, load, refused, store
+from memsection.compat.windows.memory import KINDS, fill, load, refused, store, with_unit
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
-from memsection.vocabulary.sid import Sid
 
-_HANDLE, _DWORD, _SIZE_T = KINDS["HANDLE"], KINDS["DWORD"], KINDS["SIZE_T"]
-
-
-def _with_unit(function: Any) -> Any:
-    """A function that has to know how wide text is: it comes last."""
-    function.takes_unit = True
-    return function
+_HANDLE, _SIZE_T = KINDS["HANDLE"], KINDS["SIZE_T"]
+_ARGUMENT_ARRAY = 0x2000  # FORMAT_MESSAGE_ARGUMENT_ARRAY
 
 
 def _handles(count: int, address: int, operation: str) -> list[int]:
     if not address or not 0 < count <= w.MAXIMUM_WAIT_OBJECTS:
         raise NtError(st.INVALID_PARAMETER, operation, None, f"{count} handles at {address:#x}")
     return list((_HANDLE * count).from_address(address))
-
-
-def _fill(address: int, size: int, needed: int, data: bytes, operation: str) -> None:
-    """Write bytes into a buffer that has to have room."""
-    if needed:
-        store("DWORD", needed, len(data))
-    if size < len(data) or not address:
-        raise NtError(st.BUFFER_TOO_SMALL, operation, None, f"{len(data)} bytes are needed, the buffer has {size}")
-    ctypes.memmove(address, data, len(data))
 
 
 # ------------------------------------------------------------------ kernel32
@@ -93,13 +79,47 @@ def WaitForMultipleObjectsEx(count: int, handles: int, wait_all: int, millisecon
     return w.WaitForMultipleObjectsEx(_handles(count, handles, "WaitForMultipleObjects"), wait_all, milliseconds, alertable)
 
 
-@_with_unit
+def _inserted(message: str, place: int, unit: int) -> str:
+    """A message with the values of C's list in it, 8 bytes each: ``%1`` is text, ``%1!d!`` what printf makes of a number."""
+
+    def value(match: re.Match[str]) -> str:
+        number, form, other = match[1], match[2] or "s", match[3]
+        if other is not None:
+            return "\r\n" if other == "n" else other
+        if not place:
+            raise NtError(st.INVALID_PARAMETER, "FormatMessage", None, f"the text wants a value for %{number}")
+        found = load("PVOID", place + 8 * (int(number) - 1))
+        shape = re.fullmatch(r"([-+ #0]*\d*(?:\.\d+)?)(hh|h|ll|l|I64|I32|w|z)?([diouxXcCsSp])", form)
+        if shape is None:
+            raise NtError(st.INVALID_PARAMETER, "FormatMessage", None, f"%{number}!{form}!: no format of a number or of text")
+        width, length, kind = shape.groups()
+        if kind in "sS":
+            narrow = length in ("h", "hh") or (kind == "S" and unit > 1 and length is None)
+            return f"%{width}s" % (memory.text(found, 1 if narrow else unit) or "(null)")
+        if kind in "cC":
+            return f"%{width}c" % chr(found & 0xFFFF)
+        if kind == "p":
+            return f"{found:016X}"
+        bits = 64 if length in ("ll", "I64", "z") else {"h": 16, "hh": 8}.get(length or "", 32)
+        found &= (1 << bits) - 1
+        if kind in "di" and found >> (bits - 1):
+            found -= 1 << bits
+        return str(f"%{width}{'d' if kind in 'diu' else kind}" % found)
+
+    end = re.match(r"((?:[^%]|%[^0])*)%0", message, re.DOTALL)  # there the message ends, without a line break
+    message = message if end is None else end[1]
+    return re.sub(r"%(?:([1-9]\d?)(?:!([^!]*)!)?|(.))", value, message)
+
+
+@with_unit
 def FormatMessage(flags: int, source: int, code: int, language: int, buffer: int, size: int, arguments: int,
                   unit: int) -> int:
-    if arguments and not flags & w.FORMAT_MESSAGE_IGNORE_INSERTS:
-        raise NtError(st.NOT_SUPPORTED, "FormatMessage", None, "values to be inserted are not read from C's lists here")
     text = memory.text(source, unit) if flags & w.FORMAT_MESSAGE_FROM_STRING else None
-    found = w.FormatMessage(flags & ~w.FORMAT_MESSAGE_ALLOCATE_BUFFER, text, code, language)
+    found = w.FormatMessage(flags & ~w.FORMAT_MESSAGE_ALLOCATE_BUFFER | w.FORMAT_MESSAGE_IGNORE_INSERTS, text, code, language)
+    if not flags & w.FORMAT_MESSAGE_IGNORE_INSERTS:
+        # An array; or a va_list, which is there a pointer to one.
+        place = arguments if not arguments or flags & _ARGUMENT_ARRAY else load("PVOID", arguments)
+        found = _inserted(found, place, unit)
     data = memory.encoded(found, unit)
     if not buffer:
         raise refused("FormatMessage", "a buffer is needed")
@@ -110,6 +130,21 @@ def FormatMessage(flags: int, source: int, code: int, language: int, buffer: int
     else:
         ctypes.memmove(buffer, data, len(data))
     return len(data) // unit - 1
+
+
+@with_unit
+def GetMappedFileName(process: int, address: int, buffer: int, size: int, unit: int) -> int:
+    data = memory.encoded(w.GetMappedFileName(process, address), unit)
+    if not buffer or not size:
+        raise NtError(st.BUFFER_TOO_SMALL, "GetMappedFileName", None, "a buffer is needed")
+    if len(data) > size * unit:
+        w.SetLastError(122)  # ERROR_INSUFFICIENT_BUFFER, and as much as there is room for
+        data = data[:(size - 1) * unit] + bytes(unit)
+    ctypes.memmove(buffer, data, len(data))
+    return len(data) // unit - 1
+
+
+K32GetMappedFileName = GetMappedFileName
 
 
 def GetCurrentThreadId() -> int:
@@ -198,7 +233,7 @@ def QueryPerformanceFrequency() -> int:
     return 10_000_000
 
 
-@_with_unit
+@with_unit
 def CommandLineToArgv(line: str | None, count: int, unit: int) -> int:
     words = w.CommandLineToArgv(line)
     texts = [memory.encoded(word, unit) for word in words]
@@ -210,192 +245,6 @@ def CommandLineToArgv(line: str | None, count: int, unit: int) -> int:
         place += len(text)
     store("LONG", count, len(words))
     return address
-
-
-# ------------------------------------------------------------------ advapi32
-
-
-def ConvertStringSecurityDescriptorToSecurityDescriptor(text: str, revision: int, out: int, size: int) -> None:
-    data = bytes(w.ConvertStringSecurityDescriptorToSecurityDescriptor(text, revision))
-    if not out:
-        raise refused("ConvertStringSecurityDescriptorToSecurityDescriptor", "a place for the descriptor is needed")
-    store("PVOID", out, memory.allocate(data))
-    if size:
-        store("DWORD", size, len(data))
-
-
-@_with_unit
-def ConvertSecurityDescriptorToStringSecurityDescriptor(descriptor: bytes, revision: int, parts: int, out: int, size: int,
-                                                        unit: int) -> None:
-    text = w.ConvertSecurityDescriptorToStringSecurityDescriptor(descriptor, revision, parts)
-    store("PVOID", out, memory.allocate(memory.encoded(text, unit)))
-    if size:
-        store("DWORD", size, len(text) + 1)
-
-
-def ConvertStringSidToSid(text: str, out: int) -> None:
-    store("PVOID", out, memory.allocate(w.ConvertStringSidToSid(text).to_bytes()))
-
-
-@_with_unit
-def ConvertSidToStringSid(sid: bytes, out: int, unit: int) -> None:
-    store("PVOID", out, memory.allocate(memory.encoded(w.ConvertSidToStringSid(sid), unit)))
-
-
-def _absolute(address: int, operation: str) -> RawDescriptor:
-    raw = RawDescriptor.from_address(address) if address else None
-    if raw is None or raw.Revision != 1:
-        raise NtError(st.UNKNOWN_REVISION, operation, None, "the descriptor is not initialized")
-    if raw.Control & 0x8000:
-        raise NtError(st.INVALID_SECURITY_DESCR, operation, None, "a self-relative descriptor cannot be changed")
-    return raw
-
-
-def InitializeSecurityDescriptor(address: int, revision: int) -> None:
-    if revision != 1:
-        raise NtError(st.UNKNOWN_REVISION, "InitializeSecurityDescriptor", None, f"revision {revision}")
-    ctypes.memset(address, 0, ctypes.sizeof(RawDescriptor))
-    RawDescriptor.from_address(address).Revision = 1
-
-
-def SetSecurityDescriptorDacl(address: int, present: int, acl: int, defaulted: int) -> None:
-    raw = _absolute(address, "SetSecurityDescriptorDacl")
-    raw.Control = raw.Control & ~12 | (4 | (8 if defaulted else 0) if present else 0)
-    raw.Dacl = acl if present else 0
-
-
-def GetSecurityDescriptorDacl(address: int) -> tuple[int, int, int]:
-    raw = RawDescriptor.from_address(address)
-    place = raw.Dacl
-    if raw.Control & 0x8000:
-        offset = _DWORD.from_address(address + 16).value
-        place = address + offset if offset else 0
-    return raw.Control >> 2 & 1, place if raw.Control & 4 else 0, raw.Control >> 3 & 1
-
-
-def _set_sid(address: int, field: str, sid: int, bit: int, defaulted: int) -> None:
-    raw = _absolute(address, f"SetSecurityDescriptor{field}")
-    setattr(raw, field, sid)
-    raw.Control = raw.Control & ~bit | (bit if defaulted else 0)
-
-
-def _get_sid(address: int, field: str, place: int, bit: int) -> tuple[int, int]:
-    raw = RawDescriptor.from_address(address)
-    found = getattr(raw, field)
-    if raw.Control & 0x8000:
-        offset = _DWORD.from_address(address + place).value
-        found = address + offset if offset else 0
-    return found, int(bool(raw.Control & bit))
-
-
-def SetSecurityDescriptorOwner(address: int, sid: int, defaulted: int) -> None:
-    _set_sid(address, "Owner", sid, 1, defaulted)
-
-
-def SetSecurityDescriptorGroup(address: int, sid: int, defaulted: int) -> None:
-    _set_sid(address, "Group", sid, 2, defaulted)
-
-
-def GetSecurityDescriptorOwner(address: int) -> tuple[int, int]:
-    return _get_sid(address, "Owner", 4, 1)
-
-
-def GetSecurityDescriptorGroup(address: int) -> tuple[int, int]:
-    return _get_sid(address, "Group", 8, 2)
-
-
-def GetSecurityDescriptorLength(descriptor: bytes | None) -> int:
-    return len(descriptor or b"")
-
-
-def IsValidSecurityDescriptor(address: int) -> bool:
-    try:
-        return bool(memory.descriptor(address))
-    except NtError:
-        return False
-
-
-def InitializeAcl(address: int, size: int, revision: int) -> None:
-    if size < ctypes.sizeof(RawAcl):
-        raise NtError(st.BUFFER_TOO_SMALL, "InitializeAcl", None, f"{size} bytes are too few")
-    if not 2 <= revision <= 4:
-        raise NtError(st.INVALID_PARAMETER, "InitializeAcl", None, f"revision {revision}")
-    raw = RawAcl.from_address(address)
-    raw.AclRevision, raw.Sbz1, raw.AclSize, raw.AceCount, raw.Sbz2 = revision, 0, size, 0, 0
-
-
-def _add_ace(address: int, kind: int, mask: int, sid: bytes | None) -> None:
-    acl = RawAcl.from_address(address)
-    sid = Sid.from_bytes(sid or b"").to_bytes()
-    place = ctypes.sizeof(RawAcl)
-    for _ in range(acl.AceCount):
-        place += ctypes.c_uint16.from_address(address + place + 2).value
-    ace = bytes([kind, 0]) + (8 + len(sid)).to_bytes(2, "little") + mask.to_bytes(4, "little") + sid
-    if place + len(ace) > acl.AclSize:
-        w.SetLastError(1344)  # ERROR_ALLOTTED_SPACE_EXCEEDED
-        raise OSError(0, "the access list has no room for one more entry")
-    ctypes.memmove(address + place, ace, len(ace))
-    acl.AceCount += 1
-
-
-def AddAccessAllowedAce(address: int, revision: int, mask: int, sid: bytes | None) -> None:
-    _add_ace(address, 0, mask, sid)
-
-
-def AddAccessDeniedAce(address: int, revision: int, mask: int, sid: bytes | None) -> None:
-    _add_ace(address, 1, mask, sid)
-
-
-def EqualSid(one: bytes | None, other: bytes | None) -> bool:
-    return one == other
-
-
-def GetLengthSid(sid: bytes | None) -> int:
-    return len(sid or b"")
-
-
-def IsValidSid(sid: bytes | None) -> bool:
-    return sid is not None and sid[0] == 1 and sid[1] <= 15
-
-
-def GetKernelObjectSecurity(handle: int, parts: int, buffer: int, size: int, needed: int) -> None:
-    _fill(buffer, size, needed, w.GetKernelObjectSecurity(handle, parts), "GetKernelObjectSecurity")
-
-
-def GetSecurityInfo(handle: int, kind: int, parts: int, owner: int, group: int, dacl: int, sacl: int, out: int) -> int:
-    data = w.GetSecurityInfo(handle, kind, parts)
-    address = memory.allocate(data)
-    if out:
-        store("PVOID", out, address)
-    for place, found in ((owner, GetSecurityDescriptorOwner(address)[0]), (group, GetSecurityDescriptorGroup(address)[0]),
-                         (dacl, GetSecurityDescriptorDacl(address)[1]), (sacl, 0)):
-        if place:
-            store("PVOID", place, found)
-    return 0
-
-
-def SetSecurityInfo(handle: int, kind: int, parts: int, owner: bytes | None, group: bytes | None, dacl: int,
-                    sacl: int) -> int:
-    acl = None
-    if dacl:
-        acl = w.ACL()
-        acl.aces = list(memory.access_list(dacl).aces)
-    w.SetSecurityInfo(handle, kind, parts, owner, group, acl)
-    return 0
-
-
-def AdjustTokenPrivileges(token: int, disable_all: int, new: int, size: int, before: int, needed: int) -> None:
-    wanted = None
-    if new:
-        count = _DWORD.from_address(new).value
-        wanted = w.TOKEN_PRIVILEGES(count, [w.LUID_AND_ATTRIBUTES(
-            ctypes.c_uint64.from_buffer_copy(ctypes.string_at(new + 4 + 12 * number, 8)).value,
-            ctypes.c_uint32.from_buffer_copy(ctypes.string_at(new + 12 + 12 * number, 4)).value) for number in range(count)])
-    found = w.AdjustTokenPrivileges(token, disable_all, wanted)
-    if before:
-        data = found.PrivilegeCount.to_bytes(4, "little") + b"".join(
-            one.Luid.to_bytes(8, "little") + one.Attributes.to_bytes(4, "little") for one in found.Privileges)
-        _fill(before, size, needed, data, "AdjustTokenPrivileges")
 
 
 # ------------------------------------------------------------------ ntdll
@@ -449,7 +298,7 @@ def NtSetInformationObject(handle: int, what: int, buffer: int, size: int) -> in
     return nt.NtSetInformationObject(handle, what, (bool(inherit), bool(protect)))
 
 
-@_with_unit
+@with_unit
 def NtQueryObject(handle: int, what: int, buffer: int, size: int, done: int, unit: int) -> int:
     status, found = nt.NtQueryObject(handle, what)
     if status & 0x80000000 or not what:
@@ -469,7 +318,7 @@ def NtQueryObject(handle: int, what: int, buffer: int, size: int, done: int, uni
 def NtQuerySecurityObject(handle: int, parts: int, buffer: int, size: int, needed: int) -> int:
     status, data = nt.NtQuerySecurityObject(handle, parts)
     if not status & 0x80000000:
-        _fill(buffer, size, needed, data or b"", "NtQuerySecurityObject")
+        fill(buffer, size, needed, data or b"", "NtQuerySecurityObject")
     return status
 
 
@@ -505,3 +354,16 @@ def NtWriteVirtualMemory(process: int, base: int, buffer: int, size: int) -> tup
 
 def NtWaitForMultipleObjects(count: int, handles: int, kind: int, alertable: int, timeout: int | None) -> int:
     return nt.NtWaitForMultipleObjects(_handles(count, handles, "NtWaitForMultipleObjects"), kind, bool(alertable), timeout)
+
+
+@with_unit
+def NtCreateFile(access: int, address: int, block: int, allocation: int, attributes: int, share: int, disposition: int,
+                 options: int, extended: int, length: int, unit: int) -> tuple[int, int]:
+    if length:
+        return st.NOT_SUPPORTED, 0  # files have no extended attributes here
+    status, handle, done = nt.NtCreateFile(access, memory.object_attributes(address, unit), attributes, share, disposition,
+                                           options)
+    if block:
+        store("PVOID", block, status)
+        store("PVOID", block + 8, done)
+    return status, handle

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The functions of kernel32, advapi32, shell32 and ntdll that this library has, as C declares them.
+"""The functions of kernel32, advapi32, psapi, shell32 and ntdll that this library has, as C declares them.
 
 A declaration is one line: the result, the name, the parameters.  ``out T`` is a pointer through which the result goes,
 ``opt out T`` one that may be NULL, ``inout T`` and ``ref T`` pointers to a value.  A name that ends with W and has text
 stands for its A form too.  Behind each is the function of ``memsection.win32`` or ``memsection.nt`` of that name, or one
-of ``bodies``, where C has buffers and we have values.
+of ``bodies`` and ``security``, where C has buffers and we have values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from memsection import nt
 from memsection import win32 as w
-from memsection.compat.windows import bodies, memory
+from memsection.compat.windows import bodies, memory, security
 from memsection.compat.windows.memory import KINDS
 
 #: Result: its C type, and what it is when the function fails.
@@ -185,6 +185,13 @@ KERNEL32 = _declared("""
     BOOL DeleteFileW(LPCWSTR)
     DWORD SetFilePointer(HANDLE, LONG, PVOID, DWORD)
     BOOL SetFilePointerEx(HANDLE, LARGE_INTEGER, opt out LARGE_INTEGER, DWORD)
+    BOOL LockFile(HANDLE, DWORD, DWORD, DWORD, DWORD)
+    BOOL LockFileEx(HANDLE, DWORD, DWORD, DWORD, DWORD, OVERLAPPED)
+    BOOL UnlockFile(HANDLE, DWORD, DWORD, DWORD, DWORD)
+    BOOL UnlockFileEx(HANDLE, DWORD, DWORD, DWORD, OVERLAPPED)
+    FILE_HANDLE ReOpenFile(HANDLE, DWORD, DWORD, DWORD)
+    BOOL GetFileInformationByHandle(HANDLE, out BY_HANDLE_FILE_INFORMATION)
+    LENGTH K32GetMappedFileNameW(HANDLE, PVOID, PVOID, DWORD)
     HANDLE GetStdHandle(DWORD)
     BOOL SetStdHandle(DWORD, HANDLE)
     VOID GetSystemInfo(out SYSTEM_INFO)
@@ -225,6 +232,41 @@ ADVAPI32 = _declared("""
     BOOL OpenProcessToken(HANDLE, DWORD, out HANDLE)
     BOOL LookupPrivilegeValueW(LPCWSTR, LPCWSTR, out ULONGLONG)
     BOOL AdjustTokenPrivileges(HANDLE, BOOL, PVOID, DWORD, PVOID, PVOID)
+    BOOL AddAccessAllowedAceEx(PVOID, DWORD, DWORD, DWORD, SID)
+    BOOL AddAccessDeniedAceEx(PVOID, DWORD, DWORD, DWORD, SID)
+    BOOL AddAuditAccessAceEx(PVOID, DWORD, DWORD, DWORD, SID, BOOL, BOOL)
+    BOOL GetAce(PVOID, DWORD, out PVOID)
+    BOOL GetAclInformation(PVOID, PVOID, DWORD, DWORD)
+    BOOL IsValidAcl(PVOID)
+    BOOL GetSecurityDescriptorControl(PVOID, out WORD, out DWORD)
+    BOOL SetSecurityDescriptorControl(PVOID, WORD, WORD)
+    BOOL GetSecurityDescriptorSacl(PVOID, out BOOL, out PVOID, out BOOL)
+    BOOL SetSecurityDescriptorSacl(PVOID, BOOL, PVOID, BOOL)
+    BOOL MakeAbsoluteSD(PVOID, PVOID, PVOID, PVOID, PVOID, PVOID, PVOID, PVOID, PVOID, PVOID, PVOID)
+    BOOL MakeSelfRelativeSD(PVOID, PVOID, PVOID)
+    BOOL AllocateAndInitializeSid(PVOID, BYTE, DWORD, DWORD, DWORD, DWORD, DWORD, DWORD, DWORD, DWORD, out PVOID)
+    PVOID FreeSid(PVOID)
+    BOOL CreateWellKnownSid(DWORD, SID, PVOID, PVOID)
+    BOOL IsWellKnownSid(SID, DWORD)
+    PVOID GetSidIdentifierAuthority(PVOID)
+    PVOID GetSidSubAuthority(PVOID, DWORD)
+    PVOID GetSidSubAuthorityCount(PVOID)
+    BOOL LookupAccountNameW(LPCWSTR, LPCWSTR, PVOID, PVOID, PVOID, PVOID, out DWORD)
+    BOOL LookupAccountSidW(LPCWSTR, SID, PVOID, PVOID, PVOID, PVOID, out DWORD)
+    BOOL LookupPrivilegeNameW(LPCWSTR, PVOID, PVOID, PVOID)
+    ERROR GetNamedSecurityInfoW(LPCWSTR, DWORD, DWORD, PVOID, PVOID, PVOID, PVOID, PVOID)
+    ERROR SetNamedSecurityInfoW(LPCWSTR, DWORD, DWORD, SID, SID, PVOID, PVOID)
+    ERROR SetEntriesInAclW(DWORD, PVOID, PVOID, PVOID)
+    BOOL AccessCheck(DESCRIPTOR, HANDLE, DWORD, PVOID, PVOID, PVOID, out DWORD, out BOOL)
+    VOID MapGenericMask(PVOID, PVOID)
+    BOOL CheckTokenMembership(HANDLE, SID, out BOOL)
+    BOOL DuplicateToken(HANDLE, DWORD, out HANDLE)
+    BOOL DuplicateTokenEx(HANDLE, DWORD, ATTRIBUTES, DWORD, DWORD, out HANDLE)
+    BOOL GetTokenInformation(HANDLE, DWORD, PVOID, DWORD, PVOID)
+""", (security, w))
+
+PSAPI = _declared("""
+    LENGTH GetMappedFileNameW(HANDLE, PVOID, PVOID, DWORD)
 """, (bodies, w))
 
 SHELL32 = _declared("""
@@ -279,10 +321,16 @@ _NT = _declared("""
     NTSTATUS NtTerminateProcess(HANDLE, ULONG)
     NTSTATUS NtQueryInformationProcess(HANDLE, ULONG, PVOID, ULONG, PVOID)
     NTSTATUS NtOpenProcessToken(HANDLE, DWORD, out HANDLE)
+    NTSTATUS NtAdjustPrivilegesToken(HANDLE, BOOLEAN, PVOID, ULONG, PVOID, PVOID)
+    NTSTATUS NtQueryInformationToken(HANDLE, ULONG, PVOID, ULONG, PVOID)
+    NTSTATUS NtDuplicateToken(HANDLE, DWORD, PVOID, BOOLEAN, ULONG, out HANDLE)
+    NTSTATUS NtAccessCheck(DESCRIPTOR, HANDLE, DWORD, PVOID, PVOID, PVOID, out DWORD, out NTSTATUS)
+    NTSTATUS NtCreateFile(out HANDLE, DWORD, PVOID, PVOID, PVOID, ULONG, ULONG, ULONG, ULONG, PVOID, ULONG)
     ULONGLONG RtlNtStatusToDosError(ULONG)
-""", (bodies, nt))
+""", (bodies, security, nt))
 NTDLL = {**_NT, **{"Zw" + name[2:]: one for name, one in _NT.items() if name.startswith("Nt")}}
 
 LIBRARIES: dict[str, dict[str, Declaration]] = {
     "kernel32": KERNEL32, "kernelbase": {**KERNEL32, **ADVAPI32}, "advapi32": ADVAPI32, "ntdll": NTDLL, "shell32": SHELL32,
+    "psapi": PSAPI,
 }

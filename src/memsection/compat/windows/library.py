@@ -57,6 +57,8 @@ def _entry(declaration: Declaration, unit: int) -> Any:
             w.SetLastError(st.winerror(failure.status))
             if declaration.result == "NTSTATUS":
                 return failure.status
+            if declaration.result == "ERROR":
+                return st.winerror(failure.status)
         except OSError as failure:
             if declaration.result == "ERROR":
                 return getattr(failure, "winerror", None) or 31

@@ -25,6 +25,7 @@ KINDS: dict[str, Any] = {
     "HANDLE": ctypes.c_ssize_t, "PVOID": ctypes.c_size_t, "VOID": None,
 }
 _SELF_RELATIVE, _DACL_PRESENT, _SACL_PRESENT = 0x8000, 0x0004, 0x0010
+INHERITANCE = 0x3F00  #: the control bits that programs may set by themselves
 
 
 class RawSecurityAttributes(ctypes.Structure):
@@ -42,6 +43,15 @@ class RawDescriptor(ctypes.Structure):
 class RawAcl(ctypes.Structure):
     _fields_ = [("AclRevision", ctypes.c_uint8), ("Sbz1", ctypes.c_uint8), ("AclSize", ctypes.c_uint16),
                 ("AceCount", ctypes.c_uint16), ("Sbz2", ctypes.c_uint16)]
+
+
+class RawExplicitAccess(ctypes.Structure):
+    """EXPLICIT_ACCESS with its TRUSTEE."""
+
+    _fields_ = [("grfAccessPermissions", ctypes.c_uint32), ("grfAccessMode", ctypes.c_uint32),
+                ("grfInheritance", ctypes.c_uint32), ("pMultipleTrustee", ctypes.c_size_t),
+                ("MultipleTrusteeOperation", ctypes.c_uint32), ("TrusteeForm", ctypes.c_uint32),
+                ("TrusteeType", ctypes.c_uint32), ("ptstrName", ctypes.c_size_t)]
 
 
 class RawOverlapped(ctypes.Structure):
@@ -67,8 +77,9 @@ class RawStartupInfo(ctypes.Structure):
                 ("hStdInput", ctypes.c_ssize_t), ("hStdOutput", ctypes.c_ssize_t), ("hStdError", ctypes.c_ssize_t)]
 
 
-def _structure(name: str, **fields: str) -> type[ctypes.Structure]:
-    return type(name, (ctypes.Structure,), {"_fields_": [(field, KINDS[kind]) for field, kind in fields.items()]})
+def _structure(name: str, pack: int | None = None, **fields: str) -> type[ctypes.Structure]:
+    body: dict[str, Any] = {} if pack is None else {"_pack_": pack}
+    return type(name, (ctypes.Structure,), {**body, "_fields_": [(field, KINDS[kind]) for field, kind in fields.items()]})
 
 
 KINDS.update(
@@ -91,6 +102,10 @@ KINDS.update(
     PROCESS_BASIC_INFORMATION=_structure(
         "PROCESS_BASIC_INFORMATION", ExitStatus="NTSTATUS", PebBaseAddress="PVOID", AffinityMask="SIZE_T",
         BasePriority="LONG", UniqueProcessId="SIZE_T", InheritedFromUniqueProcessId="SIZE_T"),
+    BY_HANDLE_FILE_INFORMATION=_structure(
+        "BY_HANDLE_FILE_INFORMATION", 4, dwFileAttributes="DWORD", ftCreationTime="LARGE_INTEGER",
+        ftLastAccessTime="LARGE_INTEGER", ftLastWriteTime="LARGE_INTEGER", dwVolumeSerialNumber="DWORD", nFileSizeHigh="DWORD",
+        nFileSizeLow="DWORD", nNumberOfLinks="DWORD", nFileIndexHigh="DWORD", nFileIndexLow="DWORD"),
     OBJECT_BASIC_INFORMATION=_structure("OBJECT_BASIC_INFORMATION", Attributes="ULONG", GrantedAccess="ULONG",
                                         HandleCount="ULONG", PointerCount="ULONG"),
 )
@@ -114,6 +129,21 @@ def store(kind: str, address: int, value: Any) -> None:
         return
     for field, *_ in place._fields_:
         setattr(place, field, getattr(value, field, 0) or 0)
+
+
+def with_unit(function: Any) -> Any:
+    """A function that has to know how wide text is: it comes last."""
+    function.takes_unit = True
+    return function
+
+
+def fill(address: int, size: int, needed: int, data: bytes, operation: str) -> None:
+    """Write bytes into a buffer that has to have room."""
+    if needed:
+        store("DWORD", needed, len(data))
+    if size < len(data) or not address:
+        raise NtError(st.BUFFER_TOO_SMALL, operation, None, f"{len(data)} bytes are needed, the buffer has {size}")
+    ctypes.memmove(address, data, len(data))
 
 
 # ------------------------------------------------------------------ text
@@ -185,8 +215,11 @@ def descriptor(address: int) -> bytes | None:
     if group:
         value = value.with_group(Sid.from_bytes(group), raw.Control & 2)
     if raw.Control & _DACL_PRESENT:
-        value = value.with_dacl(access_list(raw.Dacl), raw.Control & 8)
-    return value.to_bytes()
+        value = value.with_dacl(access_list(raw.Dacl), _DACL_PRESENT | raw.Control & 8)
+    if raw.Control & _SACL_PRESENT:
+        value = value.with_sacl(audit_list(raw.Sacl), _SACL_PRESENT | raw.Control & 0x20)
+    return SecurityDescriptor(value.owner, value.group, value.dacl, value.sacl,
+                              value.control | raw.Control & INHERITANCE).to_bytes()
 
 
 def access_list(address: int) -> Any:
@@ -197,6 +230,15 @@ def access_list(address: int) -> Any:
     # A descriptor of the list alone: what reads descriptors checks it.
     alone = b"\1\0" + (_SELF_RELATIVE | _DACL_PRESENT).to_bytes(2, "little") + bytes(12) + (20).to_bytes(4, "little")
     return SecurityDescriptor.from_bytes(alone + data).dacl
+
+
+def audit_list(address: int) -> Any:
+    """The same for a list that says what is recorded."""
+    data = acl_bytes(address)
+    if data is None:
+        return None
+    alone = b"\1\0" + (_SELF_RELATIVE | _SACL_PRESENT).to_bytes(2, "little") + bytes(8) + (20).to_bytes(4, "little") + bytes(4)
+    return SecurityDescriptor.from_bytes(alone + data).sacl
 
 
 def _length(address: int) -> int:
