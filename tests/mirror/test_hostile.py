@@ -273,3 +273,54 @@ def test_noise_on_every_key_ends_nothing(robot: Host, base: Host, port: int) -> 
     assert base.value("until(lambda: replica.sequence == 2)")
     assert base.value("keep(latest.open('camera')).read()") == b"two"
     assert base.value("until(lambda: replica.problem is None)")
+
+
+#: Statements after those of LIAR: an answer to a pull whose parts come one byte at a time.
+DRIPS = """
+import time
+def drip(query, prefix=prefix, text=text, record=record, asked=asked, wire=wire, sleep=time.sleep):
+    with query:
+        asked.append(1)
+        query.reply(prefix + "/pull", text, attachment=record.pack())
+        for at in range(100):
+            sleep(0.05)
+            query.reply(prefix + "/pull", b"x", attachment=wire.chunk(9, 1, at))
+made[1].undeclare()
+made[1] = session.declare_queryable(prefix + "/pull", drip)
+"""
+#: The same: publications that appear and end all the time.
+TOKENS = """
+import threading
+go_on = [1]
+def flood(session=session, prefix=prefix, go_on=go_on):
+    number = 10
+    while go_on:
+        number += 1
+        session.liveliness().declare_token(prefix + "/alive/%016x" % number).undeclare()
+flooding = threading.Thread(target=flood)
+flooding.start()
+"""
+
+
+@pytest.mark.sentence(37)
+@pytest.mark.parametrize("more", [DRIPS, TOKENS], ids=["drips", "tokens without end"])
+def test_a_replica_of_a_liar_is_closed_at_once(
+    more: str, robot: Host, base: Host, port: int
+) -> None:
+    robot.run(
+        (LIAR + more)
+        .replace("PORT", str(port))
+        .replace("FACTS", repr(LATEST))
+        .replace("SIZE", "64")
+        .replace("PARTS", "[first]")
+    )
+    base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
+    if more is DRIPS:
+        assert robot.value("until(lambda: len(asked) > 0)")
+    else:
+        assert base.value("until(lambda: replica._receiver._alive)")
+    base.run("replica.close()")
+    assert not base.value("replica._thread.is_alive()")  # close had not given it up
+    if more is TOKENS:
+        robot.run("go_on.clear(); flooding.join(10)")
+    robot.run("del made")

@@ -20,13 +20,14 @@ from memsection.mirror.status import GONE, LOST, Shared
 from memsection.vocabulary.errors import CorruptError, Error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from memsection.content.schema import Facts
 
 POLL = 0.4  #: seconds between two questions to a publisher
 TURN = 0.05  #: seconds between two looks at the tokens
 SLOWEST = 1 << 16  #: bytes in a second below which a pull is given up
+QUIET = 10 + wire.CHUNK / SLOWEST  #: seconds without a part after which it is given up, too
 _TOKENS = 64  #: epochs that are remembered: a publisher that restarts for ever fills no memory
 
 
@@ -58,6 +59,7 @@ class Receiver(User):
         self._listening: threading.Thread | None = None
         self._tokens: Any = None
         self._session: Any = None
+        self._stop: Callable[[], bool] = lambda: False
         self.problem: Error | None = None  #: why the newest snapshot is not here
         found = shared.look()
         self._epoch, self._sequence = found.epoch, found.sequence
@@ -172,7 +174,7 @@ class Receiver(User):
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Carry the replica until ``stop``."""
-        ask_at = 0.0
+        ask_at, self._stop = 0.0, stop
         while not stop():
             try:
                 self._look_at_tokens()
@@ -199,7 +201,11 @@ class Receiver(User):
     def _look_at_tokens(self) -> None:
         """Which publications there are, by their tokens."""
         zenoh = engine.zenoh()
-        while (sample := self._tokens.try_recv()) is not None:
+        appeared = False
+        for _ in range(_TOKENS):  # and then what else there is to do: they may come without end
+            sample = self._tokens.try_recv()
+            if sample is None:
+                break
             epoch = wire.epoch_of(str(sample.key_expr))
             if epoch is None:
                 continue
@@ -210,9 +216,11 @@ class Receiver(User):
                     self._ended.remove(epoch)
                 if len(self._alive) > _TOKENS:
                     del self._alive[next(iter(self._alive))]
-                self._ask()
+                appeared = True
             elif self._alive.pop(epoch, 0) is None:
                 self._lost(epoch)
+        if appeared:
+            self._ask()
 
     def _lost(self, epoch: int) -> None:
         """A token went: its publication has ended, or else the link was silent until its lease was
@@ -260,13 +268,9 @@ class Receiver(User):
 
     def _pull(self) -> None:
         """Fetch the newest snapshot and publish it, if all of it arrives."""
-        timeout = (
-            10 + self._network.max_size / SLOWEST
-            if self._wanted is None
-            else 10 + self._wanted.size / SLOWEST
-        )
+        timeout = 10 + self._network.max_size / SLOWEST
         wanted = wire.wanted(self._epoch, self._sequence, self._network.max_size)
-        replies = iter(self._get("pull", wanted, timeout))
+        replies = self._replies(self._get("pull", wanted, timeout))
         first = next((reply.ok for reply in replies if reply.ok is not None), None)
         if first is None:
             return  # nothing newer, or nobody there
@@ -293,10 +297,10 @@ class Receiver(User):
 
     def _fill(self, memory: memoryview, replies: Any, news: wire.Announcement) -> None:
         """Put the parts where they belong, in order; return when the commit record has come."""
-        at = 0
+        at, end = 0, time.monotonic() + 10 + news.size / SLOWEST
         for reply in replies:
             sample = reply.ok
-            if sample is None:
+            if sample is None or time.monotonic() > end:
                 raise _Incomplete
             record = _bytes(sample.attachment) or b""
             if wire.is_commit(record, news):
@@ -314,6 +318,22 @@ class Receiver(User):
             at += len(part)
             self._heard()
         raise _Incomplete
+
+    def _replies(self, channel: Any) -> Iterator[Any]:
+        """What is answered, until the end, until nothing has come for too long, or the replica is
+        closed."""
+        failure, pause, end = engine.zenoh().ZError, 0.0001, time.monotonic() + QUIET
+        while not self._stop() and time.monotonic() < end:
+            try:
+                reply = channel.try_recv()
+            except failure:  # that was all
+                return
+            if reply is not None:
+                yield reply
+                pause, end = 0.0001, time.monotonic() + QUIET
+            else:
+                time.sleep(pause)
+                pause = min(2 * pause, 0.002)
 
     def _heard(self) -> None:
         """A part of a long pull is news of the publisher too."""
