@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from memsection.cli.output import note, out, print_json, size_words, table
-from memsection.vocabulary.text import shown
+from memsection.cli.output import note, print_json, print_rows, size_words
 
 NetworkFile = Annotated[Path, typer.Option("--network", "-n", help="The network's TOML file.")]
 
@@ -32,7 +31,8 @@ def ls(
     if not found:
         note("Nothing is published. 'memsection mirror publish NAME' on a host does that.")
         return
-    lines = table("NAME", "KIND", "SIZE", "SEQUENCE", right=("SIZE", "SEQUENCE"))
-    for one in found:
-        lines.add_row(shown(one.key), one.kind, size_words(one.size), str(one.sequence or "-"))
-    out.print(lines)
+    print_rows(
+        ("NAME", "KIND", "SIZE", "SEQUENCE"),
+        [(one.key, one.kind, size_words(one.size), str(one.sequence or "-")) for one in found],
+        right=("SIZE", "SEQUENCE"),
+    )

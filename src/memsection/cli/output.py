@@ -135,16 +135,54 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Con
     Thousands of rows take ``rich`` seconds, and columns that wrap in a narrow terminal cannot be read.
     """
     safe = [[shown(cell) for cell in row] for row in rows]
-    widths = [max(map(_width, column)) for column in zip(columns, *safe, strict=True)]
-    needed = sum(widths[:-1]) + 2 * len(widths[:-1]) + min(widths[-1], _LAST_COLUMN)
-    if out.is_terminal and needed > out.width:
-        for row in safe:
-            out.print(Text(row[0], "bold"))
-            out.print(Text("\n".join(f"  {heading.lower()} {cell}" for heading, cell in
-                                     zip(columns[1:], row[1:], strict=True) if cell not in ("", "-"))))
+    widths = _widths(columns, safe)
+    if out.is_terminal and not _fits(widths, out.width):
+        out.print(_as_lines(columns, safe, out.width))
         return
     out.print(Text(_row(columns, widths, columns, right), "bold"))
     out.file.write("".join(_row(columns, widths, row, right) + "\n" for row in safe))
+
+
+def inner_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int, right: Container[str] = ()) -> Table | Text:
+    """The same to be shown in a part of the terminal that is ``width`` cells wide."""
+    safe = [[shown(cell) for cell in row] for row in rows]
+    if not _fits(_widths(columns, safe), width):
+        return _as_lines(columns, safe, width)
+    made = table(*columns, right=[column for column in columns if column in right])
+    for row in safe:
+        made.add_row(*row)
+    return made
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(_width, column)) for column in zip(columns, *rows, strict=True)]
+
+
+def _fits(widths: Sequence[int], width: int) -> bool:
+    return sum(widths[:-1]) + 2 * len(widths[:-1]) + min(widths[-1], _LAST_COLUMN) <= width
+
+
+def _as_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Text:
+    """Each row as its first cell and a line for each other one that says something, wrapped between words."""
+    lines = []
+    for row in rows:
+        lines.append(Text(row[0], "bold"))
+        for heading, cell in zip(columns[1:], row[1:], strict=True):
+            line = f"  {heading.lower()} {cell}"
+            if cell in ("", "-"):
+                continue
+            if _width(line) <= width:
+                lines.append(Text(line))
+            else:
+                first, *others = Text(line.strip()).wrap(out, max(width - 4, 1))
+                lines.extend([Text("  ") + first, *(Text("    ") + other for other in others)])
+    return Text("\n").join(lines)
+
+
+def wrapped(line: str, style: str = "") -> Text:
+    """A line as lines that end between words, where a terminal is too narrow for it."""
+    text = Text(shown(line), style)
+    return Text("\n").join(text.wrap(out, out.width)) if out.is_terminal else text
 
 
 def _width(text: str) -> int:

@@ -15,7 +15,7 @@ from rich.text import Text
 from memsection import Section, errors
 from memsection.cli import completion, contents, pictures, png, typed, values
 from memsection.cli import save as saving
-from memsection.cli.output import err, json_line, out, print_json
+from memsection.cli.output import err, json_line, out, print_json, wrapped
 from memsection.content import schema
 from memsection.vocabulary.text import shown
 
@@ -68,7 +68,7 @@ def peek(
 
             def bytes_now(before: Any) -> tuple[Text, Any]:
                 now = bytes(view[offset:end])
-                return dump(now, offset, before), now
+                return dump(now, offset, before, _row_that_fits()), now
 
             _show(bytes_now, watch, interval)
 
@@ -83,7 +83,7 @@ def _array_in(section: Section) -> Any:
 
 
 def _picture(facts: schema.Facts, array: Any) -> Text:
-    text = Text(shown(typed.heading(facts)) + "\n", "cyan")
+    text = wrapped(typed.heading(facts), "cyan").append("\n", "")
     text.append_text(pictures.drawn(array, out.width, out.height - 4))
     return text
 
@@ -129,7 +129,7 @@ def _show(look: Callable[[Any], tuple[Text, Any]], watch: bool, interval: float)
 
 def _typed(section: Section, facts: schema.Facts, before: list[str] | None) -> tuple[Text, list[str]]:
     now = typed.lines(section, facts) or []
-    text = Text(shown(typed.heading(facts)), "cyan")
+    text = wrapped(typed.heading(facts), "cyan")
     for index, line in enumerate(now):
         changed = before is not None and (index >= len(before) or before[index] != line)
         text.append("\n")
@@ -137,29 +137,34 @@ def _typed(section: Section, facts: schema.Facts, before: list[str] | None) -> t
     return text, now
 
 
-def dump(data: bytes, offset: int = 0, before: bytes | None = None) -> Text:
-    """Rows of sixteen bytes: offset, numbers, characters; what changed stands out, repeated rows are left out."""
+def _row_that_fits() -> int:
+    """How many bytes a row of a dump has in this terminal: sixteen, or less in a narrow one."""
+    return next((row for row in (_ROW, _ROW // 2) if not out.is_terminal or 12 + 4 * row + row // 8 <= out.width), _ROW // 4)
+
+
+def dump(data: bytes, offset: int = 0, before: bytes | None = None, length: int = _ROW) -> Text:
+    """Rows of ``length`` bytes: offset, numbers, characters; what changed stands out, repeated rows are left out."""
     text = Text()
     last, skipping = b"", False
-    for start in range(0, len(data), _ROW):
-        row = data[start:start + _ROW]
-        changed = before is not None and before[start:start + _ROW] != row
-        if start and row == last and not changed and start + _ROW < len(data):
+    for start in range(0, len(data), length):
+        row = data[start:start + length]
+        changed = before is not None and before[start:start + length] != row
+        if start and row == last and not changed and start + length < len(data):
             if not skipping:
                 text.append("*\n", "dim")
             skipping = True
             continue
         last, skipping = row, False
-        _append_row(text, offset + start, row, before[start:start + _ROW] if before is not None else row)
+        _append_row(text, offset + start, row, before[start:start + length] if before is not None else row, length)
     text.rstrip()
     return text
 
 
-def _append_row(text: Text, offset: int, row: bytes, before: bytes) -> None:
+def _append_row(text: Text, offset: int, row: bytes, before: bytes, length: int) -> None:
     text.append(f"{offset:08x}  ", "cyan")
     styles = ["bold black on yellow" if old != new else "dim" if not new else "" for old, new in
               zip(before, row, strict=True)]
-    for index in range(_ROW):
+    for index in range(length):
         if index < len(row):
             text.append(f"{row[index]:02x}", styles[index])
         else:

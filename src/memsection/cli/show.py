@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import psutil
 import typer
+from rich.cells import cell_len
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +17,7 @@ from memsection import Security, errors
 from memsection.cli import completion, contents
 from memsection.cli.channel_facts import ChannelFacts
 from memsection.cli.ls import as_json
-from memsection.cli.output import command_of, flags_words, out, print_json, rights_words, size_words, table, type_word
+from memsection.cli.output import command_of, flags_words, inner_rows, out, print_json, rights_words, size_words, type_word
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
 from memsection.vocabulary import protection as p
@@ -24,6 +25,7 @@ from memsection.vocabulary import structs as s
 from memsection.vocabulary.text import shown
 
 _CELLS = 64  #: of the picture of pages, at most
+_BESIDE = 14  #: cells that the frame and the labels take from each line
 _SHADES = " ░▒▓█"  #: from none to all pages of a cell
 
 
@@ -151,12 +153,13 @@ def _pages(found: s.NamedObject) -> dict[str, Any]:
         return {}
     finally:
         kernel.close(handle)
-    return {"pages": len(pages), "resident_pages": sum(pages), "picture": picture(pages)}
+    return {"pages": len(pages), "resident_pages": sum(pages),
+            "picture": picture(pages, max(1, min(_CELLS, out.width - _BESIDE - 2)))}
 
 
-def picture(pages: bytes) -> str:
-    """One character for each page, or for as many as fit: how many of them have memory."""
-    cell = max(1, -(-len(pages) // _CELLS))
+def picture(pages: bytes, cells: int = _CELLS) -> str:
+    """One character for each page, or for as many as fit into ``cells``: how many of them have memory."""
+    cell = max(1, -(-len(pages) // cells))
     shares = (pages[start:start + cell] for start in range(0, len(pages), cell))
     return "".join(_SHADES[-(-sum(part) * (len(_SHADES) - 1) // len(part))] for part in shares)
 
@@ -166,11 +169,14 @@ def render(found: s.NamedObject, facts: dict[str, Any]) -> Panel:
     lines = Table.grid(padding=(0, 2))
     lines.add_column(style="bold")
     lines.add_column(overflow="fold")
+    title = shown(f"{type_word(found.type_name)} " + (f"'{found.name}'" if found.name else "without a name"))
+    if cell_len(title) > out.width - 6:  # a title is cut, a line goes on in the next
+        lines.add_row("name", Text(shown(found.name)))
+        title = type_word(found.type_name)
     for label, text in _lines(found, facts):
         lines.add_row(label, Text(shown(text)))
     lines.add_row("holders", _holders(found, facts))
-    title = f"{type_word(found.type_name)} " + (f"'{found.name}'" if found.name else "without a name")
-    return Panel(lines, title=Text(shown(title)), title_align="left", expand=False)
+    return Panel(lines, title=Text(title), title_align="left", expand=False)
 
 
 def _lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]:
@@ -229,12 +235,11 @@ def _contents(inside: dict[str, Any]) -> list[tuple[str, str]]:
     return [("content", words), *(("", f"{part['name']}: {part['type']}") for part in parts)] if words else []
 
 
-def _holders(found: s.NamedObject, facts: dict[str, Any]) -> Table | str:
-    rows = table("PID", "HANDLE", "ACCESS", "FLAGS", "VIEWS", "COMMAND", right=("PID", "HANDLE", "VIEWS"))
+def _holders(found: s.NamedObject, facts: dict[str, Any]) -> Table | Text | str:
     views = dict(facts["views"])
-    for holder in found.holders:
-        rows.add_row(str(holder.pid), f"{holder.handle:#x}", rights_words(found.type_name, holder.granted_access),
-                     flags_words(holder.attributes), str(views.pop(holder.pid, "")), command_of(holder.pid))
-    for pid, count in views.items():  # a view needs no handle
-        rows.add_row(str(pid), "-", "", "", str(count), command_of(pid))
-    return rows if rows.row_count else "nobody to be seen"
+    rows = [(str(holder.pid), f"{holder.handle:#x}", rights_words(found.type_name, holder.granted_access),
+             flags_words(holder.attributes), str(views.pop(holder.pid, "")), command_of(holder.pid))
+            for holder in found.holders]
+    rows.extend((str(pid), "-", "", "", str(count), command_of(pid)) for pid, count in views.items())  # needs no handle
+    return inner_rows(("PID", "HANDLE", "ACCESS", "FLAGS", "VIEWS", "COMMAND"), rows, out.width - _BESIDE,
+                      right=("PID", "HANDLE", "VIEWS")) if rows else "nobody to be seen"
