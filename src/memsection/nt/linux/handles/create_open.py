@@ -267,11 +267,11 @@ def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, fo
     """A handle to a living body, which ``found`` (or a handle of ours) keeps alive meanwhile."""
     body = sys_.fstat(found.fd)
     facts = verify.read_body(found.fd, body, place)
+    if access is None:  # whatever it is: the name is taken
+        return None
     actual = object_types.BY_NUMBER[facts.type]
     if actual is not kind:
         raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"asked for {kind.a_noun}, the name means {actual.a_noun}")
-    if access is None:
-        return None
     if access == 0:
         raise NtError(st.ACCESS_DENIED, detail="an existing object cannot be opened with no access at all")
     granted = rights.grant(facts.descriptor, access, kind)

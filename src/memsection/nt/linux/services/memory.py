@@ -50,7 +50,7 @@ class MemoryServices:
         if process_handle != CURRENT_PROCESS:
             process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "mapping a view")
         return mapping.map_view(section_handle, base, zero_bits, commit_size, offset, view_size, inherit,
-                                protection, numa_node)
+                                allocation_type, protection, numa_node)
 
     @service("unmap")
     def unmap_view(self, process_handle: int, address: int) -> None:

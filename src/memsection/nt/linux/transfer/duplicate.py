@@ -39,6 +39,8 @@ def duplicate(source_process: int, source: int, target_process: int, access: int
     if source_pid != own:
         handle = take.duplicate_from(source_pid, source, access, attributes, options)
         if target_pid == own:
+            if attributes & s.OBJ_PROTECT_CLOSE:
+                table.set_protected(handle, True)
             return handle.value
         if not target_pid:
             table.close(handle.value)
@@ -65,7 +67,10 @@ def _open_this_process(target_pid: int, access: int, attributes: int, options: i
     if target_pid != os.getpid():
         raise NtError(st.NOT_ON_THIS_SYSTEM, detail="a handle to a process cannot be put into another process")
     wanted = PROCESS.valid if options & s.DUPLICATE_SAME_ACCESS else access
-    return process.open_(wanted, attributes, os.getpid())
+    value = process.open_(wanted, attributes, os.getpid())
+    if attributes & s.OBJ_PROTECT_CLOSE:
+        table.set_protected(table.lookup(value), True)
+    return value
 
 
 def _requested_access(handle: Handle, access: int, options: int) -> int:
@@ -96,7 +101,7 @@ def _duplicate_here(handle: Handle, access: int, attributes: int, options: int) 
     """Within this process."""
     wanted = _requested_access(handle, access, options)
     inherit = bool(attributes & s.OBJ_INHERIT)
-    protect = False
+    protect = bool(attributes & s.OBJ_PROTECT_CLOSE)
     if options & s.DUPLICATE_SAME_ATTRIBUTES:
         inherit, protect = sys_.get_inheritable(handle.fd), handle.protected
     copy = copies.copy(handle, wanted, inherit)

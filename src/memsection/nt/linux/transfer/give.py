@@ -39,7 +39,7 @@ def put_into_process(handle: Handle, receiver: Handle | None, access: int, attri
     if process.has_ended(receiver):
         raise NtError(st.PROCESS_IS_TERMINATING, name=receiver.obj.display_name())
     copy = copies.copy(handle, access, False)
-    inherit = bool(attributes & s.OBJ_INHERIT)
+    inherit, copy.protected = bool(attributes & s.OBJ_INHERIT), bool(attributes & s.OBJ_PROTECT_CLOSE)
     if options & s.DUPLICATE_SAME_ATTRIBUTES:
         inherit, copy.protected = sys_.get_inheritable(handle.fd), handle.protected
     try:

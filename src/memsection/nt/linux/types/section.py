@@ -19,7 +19,7 @@ from memsection.nt.linux.bodies import commit, control_page, file_locks, permiss
 from memsection.nt.linux.handles import create_open, table
 from memsection.nt.linux.handles.record import Handle
 from memsection.nt.linux.names import namespace
-from memsection.nt.linux.system import descriptions
+from memsection.nt.linux.system import addresses, descriptions
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.types import new_body
 from memsection.vocabulary import access as a
@@ -45,7 +45,7 @@ def create(access: int, attributes: Any, maximum_size: int | None, protection: i
     if protection not in p.SECTION_PROTECTIONS:
         raise NtError(st.INVALID_PAGE_PROTECTION, detail=f"{p.words(protection)} is no protection of a section")
     size = maximum_size or 0
-    if size < 0 or size > _LARGEST and not file:
+    if size < 0 or size > addresses.HIGHEST and not file:
         raise NtError(st.SECTION_TOO_BIG if size > 0 else st.INVALID_PARAMETER_4, detail=f"a size of {size} bytes")
     _check_kind(kind, bool(file))
     if file:
@@ -193,7 +193,7 @@ def _file_builder(source: Handle, access: int, size: int, protection: int, kind:
     needed = a.FILE_READ_DATA
     if p.writable(protection):
         needed |= a.FILE_WRITE_DATA
-    if p.executable(protection) and source.access & a.FILE_EXECUTE:
+    if p.executable(protection):
         needed |= a.FILE_EXECUTE
     found = sys_.fstat(source.fd)
     if not stat_.S_ISREG(found.st_mode):

@@ -123,12 +123,14 @@ def free(address: int, size: int, kind: int) -> tuple[int, int]:
         raise NtError(st.INVALID_PARAMETER if kind == p.MEM_RELEASE else st.CONFLICTING_ADDRESSES,
                       detail=f"no allocated memory at {address:#x}")
     if region.obj is not None:
-        raise NtError(st.UNABLE_TO_DELETE_SECTION if kind == p.MEM_RELEASE else st.UNABLE_TO_FREE_VM)
+        raise NtError(st.UNABLE_TO_DELETE_SECTION)
     if kind == p.MEM_RELEASE:
         if address // PAGE * PAGE != region.base:
             raise NtError(st.FREE_VM_NOT_AT_BASE, detail=f"{address:#x} is inside the allocation at {region.base:#x}")
-        if size:
-            raise NtError(st.INVALID_PARAMETER, detail="MEM_RELEASE frees a whole allocation, with size 0")
+        if size > region.size:
+            raise NtError(st.UNABLE_TO_FREE_VM, detail=f"{size} bytes at {address:#x} are more than the allocation has")
+        if size and p.page_up(size) != region.size:
+            raise NtError(st.NOT_ON_THIS_SYSTEM, detail="MEM_RELEASE frees a whole allocation")
         if not regions.remove(region):
             raise NtError(st.INVALID_PARAMETER, detail=f"no allocated memory at {address:#x}")
         return region.base, region.size

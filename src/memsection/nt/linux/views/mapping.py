@@ -52,17 +52,29 @@ _ALLOWED = frozenset((section, view) for section in p.PAGE_PROTECTIONS
 _POPULATE_FROM, _POPULATE_TO = 65536, 4 << 20
 
 
+#: What a view may be asked for besides: the end of a file is reserved by nobody here, and addresses come from above anyway.
+_ALLOCATION_TYPES = p.MEM_RESERVE | p.MEM_TOP_DOWN | p.MEM_LARGE_PAGES
+
+
 def map_view(section: int, base: int, zero_bits: int, commit_size: int, offset: int, view_size: int,
-             inherit: int, protection: int, numa_node: int | None) -> tuple[int, int, int]:
+             inherit: int, allocation_type: int, protection: int, numa_node: int | None) -> tuple[int, int, int]:
     """NtMapViewOfSection into this process."""
+    if allocation_type & ~_ALLOCATION_TYPES:
+        raise NtError(st.INVALID_PARAMETER_9, detail=f"allocation type {allocation_type:#x} is none for a view")
     handle = table.lookup(section, SECTION)
-    if base > addresses.HIGHEST:
-        raise NtError(st.INVALID_PARAMETER_3, detail=f"{base:#x} is no user address")
+    if base > addresses.HIGHEST or not 0 <= view_size <= addresses.HIGHEST - base:
+        raise NtError(st.INVALID_PARAMETER_3, detail=f"there are no {view_size} bytes of user addresses at {base:#x}")
     if 21 < zero_bits < 32:
         raise NtError(st.INVALID_PARAMETER_4,
                       detail=f"{zero_bits} zero bits: a number up to 21, or a mask")
     if inherit not in (p.VIEW_SHARE, p.VIEW_UNMAP):
         raise NtError(st.INVALID_PARAMETER_8)
+    facts = handle.obj.facts
+    if facts is not None and allocation_type & p.MEM_RESERVE and facts.file_identity is None:
+        raise NtError(st.INVALID_PARAMETER_9, name=handle.obj.display_name(), detail="MEM_RESERVE is for sections of files")
+    if facts is not None and commit_size > p.page_up(view_size or max(facts.size - offset, 0)):
+        raise NtError(st.INVALID_PARAMETER_5, name=handle.obj.display_name(),
+                      detail=f"{commit_size} bytes to commit are more than the view has")
     region = _map_handle(handle, base, zero_bits, offset, view_size, protection, numa_node)
     if commit_size and region.bitmap:
         commit_pages.commit_view(region, commit_size)
