@@ -117,6 +117,37 @@ def test_a_slow_link_carries_the_newest(robot: Host, base: Host) -> None:
     assert base.value("replica.statistics['missed'] > 0")
 
 
+def test_what_is_sent_while_a_subscriber_is_stopped_arrives_when_it_goes_on(
+    robot: Host, base: Host
+) -> None:
+    _publish(robot, "Topic.create('prices', bytes, capacity=1024)")
+    _subscribe(base)
+    base.run("here = keep(Topic.open('prices', role='receive'))")
+    os.kill(base.pid, signal.SIGSTOP)
+    try:
+        robot.run("for n in range(700): topic.send(b'%d' % n)")
+    finally:
+        os.kill(base.pid, signal.SIGCONT)
+    base.run("found = [here.receive(20) for _ in range(700)]")
+    assert base.value("found == [b'%d' % n for n in range(700)]")
+    assert base.value("replica.statistics['missed']") == 0
+
+
+def test_subscribers_that_keep_everything_in_hand_hold_up_nobody(robot: Host, base: Host) -> None:
+    _publish(robot, "Topic.create('prices', bytes, capacity=2, largest=100_000, overflow=False)")
+    _subscribe(base)
+    base.run("here = keep(Topic.open('prices', role='receive')); kept = []")
+    robot.run("def send(n): topic.send(bytes([n]) * 100_000)")
+    for number in range(6):
+        robot.run("send(number)", number=number)
+        assert base.value("until(lambda: replica.sequence == n)", n=number + 2)
+        base.run("while here.wait(0): kept.append(here.receive(0, copy=False))")
+    assert base.value("replica.statistics['missed'] > 0 and kept[0][0] == 0")
+    base.run("del kept[:]")
+    robot.run("send(7)")
+    assert base.value("here.receive(20)[0]") == 7
+
+
 def test_a_replica_of_a_topic_is_only_received_from(robot: Host, base: Host) -> None:
     _publish(robot)
     _subscribe(base)

@@ -149,22 +149,23 @@ class Sink:
         view.close()
         return cls(section, {**facts, "shape": shape})
 
-    def put(self, message: bytes | memoryview, kind: int) -> bool:
-        """Send a message; whether there was a place for it.
+    def put(self, message: bytes | memoryview, kind: int, *, patiently: bool = True) -> bool:
+        """Send a message; whether there was a place for it, if necessary after a short wait.
 
         Raises:
             EndOfChannelError: Somebody has shut the topic down.
             CorruptError: It is longer than the topic's messages can be.
         """
+        timeout = _PATIENCE if patiently else 0
         if len(message) > self._core.largest:
             if not self._codec.channel.overflow:
                 raise CorruptError(f"a message of {len(message)} bytes, the topic's have at most {self._codec.channel.largest}")
             try:
-                overflow.send(self._codec.channel, self._core, [(0, message)], len(message), kind, _PATIENCE)
+                overflow.send(self._codec.channel, self._core, [(0, message)], len(message), kind, timeout)
             except WaitTimeoutError:
                 return False
             return True
-        result = self._core.send_parts([(0, message)], len(message), kind, _PATIENCE)
+        result = self._core.send_parts([(0, message)], len(message), kind, timeout)
         if result == -results.ETIMEDOUT:
             return False
         if result:

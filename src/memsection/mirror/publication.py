@@ -266,7 +266,8 @@ class Publication(User):
     def _gather(self, source: Stream) -> None:
         """Take messages of a topic; wait a while where there are none."""
         try:
-            source.gather(_TURN)
+            if source.gather(_TURN):
+                self.problem = None
         except EndOfChannelError:  # nobody who could send one, until somebody opens it
             self._wake.wait(_TURN)
         except CorruptError as failure:  # somebody spoiled a message: the next may be right

@@ -152,11 +152,13 @@ class Arriving:
             exact = schema.from_json(self._facts["type"]).size
         if exact is not None and any(len(message) != exact for _, _, message in found):
             raise CorruptError(f"mirror: a message that is no record of {exact} bytes")
-        sent = 0
+        sent, had_place = 0, True
         for sequence, kind, message in found:
             with message:
                 if sequence > self._after:
-                    sent += self._sink.put(message, kind)
+                    # Where subscribers keep all places in hand, one wait for all of these is enough.
+                    had_place = self._sink.put(message, kind, patiently=had_place)
+                    sent += had_place
         return sent
 
     def close(self) -> None:
