@@ -65,5 +65,5 @@ def test_mirror_ls_gives_each_publication_lines_of_its_own(monkeypatch: pytest.M
     monkeypatch.setattr(mirror.Network, "from_file", lambda file: None)
     mirror_ls.ls()
     assert lines_of(capsys) == ["robot/" + "camera-" * 4, "  kind latest", "  size 1 MiB"]
-    output.print_rows(("NAME", "TYPE"), [("n", "Section, table of 2 rows: a column, another one")])
-    assert lines_of(capsys) == ["n", "  type Section, table of 2 rows: a", "    column, another one"]
+    output.print_rows(("NAME", "TYPE"), [("n" * 20, "Section, table of 2 rows: a column, another one")])
+    assert lines_of(capsys) == ["n" * 20, "  type Section, table of 2 rows: a", "    column, another one"]

@@ -174,7 +174,7 @@ def _as_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int)
             if _width(line) <= width:
                 lines.append(Text(line))
             else:
-                first, *others = Text(line.strip()).wrap(out, max(width - 4, 1))
+                first, *others = _wrapped(Text(line.strip()), width - 4)
                 lines.extend([Text("  ") + first, *(Text("    ") + other for other in others)])
     return Text("\n").join(lines)
 
@@ -182,7 +182,14 @@ def _as_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int)
 def wrapped(line: str, style: str = "") -> Text:
     """A line as lines that end between words, where a terminal is too narrow for it."""
     text = Text(shown(line), style)
-    return Text("\n").join(text.wrap(out, out.width)) if out.is_terminal else text
+    return Text("\n").join(_wrapped(text, out.width)) if out.is_terminal else text
+
+
+def _wrapped(text: Text, width: int) -> list[Text]:
+    parts = list(text.wrap(out, max(width, 1)))
+    for part in parts:
+        part.rstrip()
+    return parts
 
 
 def _width(text: str) -> int:
