@@ -60,6 +60,16 @@ OTHERS: dict[str, Deviation] = {
         "the copy is asked, adjusted, copied, and used for AccessCheck, in the process that made it",
         "50 ERROR_NOT_SUPPORTED for an inheritable copy, and on every system for one with a descriptor",
         "a process of Linux has its ids itself: there is no object that could carry them elsewhere"),
+    "test_a_section_has_no_base_of_its_own": Deviation(
+        "NtCreateSection with SEC_BASED", "the section has one address in all processes", "refused",
+        "STATUS_INVALID_PARAMETER_6", "no range of addresses is kept free in all processes"),
+    "test_an_allocation_is_released_as_a_whole": Deviation(
+        "NtFreeVirtualMemory with MEM_RELEASE and a size", "releases a part; what is left are allocations of their own",
+        "the whole allocation, by its size or by 0; a part is refused", "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM; inside of it "
+        "STATUS_FREE_VM_NOT_AT_BASE", "an allocation is one record here; MEM_DECOMMIT gives the memory of a part back"),
+    "test_views_of_files_end_with_the_file": Deviation(
+        "NtMapViewOfSection, MapViewOfFile with MEM_RESERVE", "a view of a file may be larger than the file, to be extended "
+        "into", "a view ends where the section ends", "STATUS_INVALID_VIEW_SIZE", "map again after extending the section"),
     "test_a_mapped_file_is_told_by_its_path": Deviation(
         "GetMappedFileName", "a path that begins with the name of a device", "the path as the system spells it", "",
         "Linux has no names of devices that a file could be opened by"),

@@ -17,6 +17,7 @@ from memsection.vocabulary.sid import Sid
 from memsection.vocabulary.structs import (
     DACL_SECURITY_INFORMATION,
     GROUP_SECURITY_INFORMATION,
+    LABEL_SECURITY_INFORMATION,
     OWNER_SECURITY_INFORMATION,
     SACL_SECURITY_INFORMATION,
 )
@@ -177,6 +178,9 @@ class SecurityDescriptor:
             part = part.with_dacl(self.dacl, self.control)
         if information & SACL_SECURITY_INFORMATION:
             part = part.with_sacl(self.sacl, self.control)
+        elif information & LABEL_SECURITY_INFORMATION and self.sacl is not None:
+            labels = tuple(ace for ace in self.sacl.aces if ace.type == MANDATORY_LABEL)
+            part = part.with_sacl(Acl(labels, self.sacl.revision) if labels else None, self.control)
         return part
 
 

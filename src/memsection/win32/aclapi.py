@@ -61,7 +61,8 @@ def GetSecurityInfo(handle: HANDLE, ObjectType: DWORD, SecurityInfo: DWORD) -> b
     """An object's descriptor, with the parts that are asked for, in self-relative form.
 
     Rights:
-        READ_CONTROL.
+        READ_CONTROL; for the SACL ACCESS_SYSTEM_SECURITY, which nobody has on Linux (LABEL_SECURITY_INFORMATION needs
+        READ_CONTROL).
 
     Raises:
         OSError: 5: the right is missing; 6: it is no handle; 87: ``ObjectType`` is not SE_KERNEL_OBJECT or

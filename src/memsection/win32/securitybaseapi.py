@@ -313,7 +313,8 @@ def GetKernelObjectSecurity(Handle: HANDLE, RequestedInformation: DWORD) -> byte
     """An object's descriptor, with the parts that are asked for, in self-relative form.
 
     Rights:
-        READ_CONTROL.
+        READ_CONTROL; for the SACL ACCESS_SYSTEM_SECURITY, which nobody has on Linux (LABEL_SECURITY_INFORMATION needs
+        READ_CONTROL).
 
     Raises:
         OSError: 5: the right is missing; 6: it is no handle.

@@ -69,6 +69,32 @@ def test_a_copied_token_is_a_value_of_this_process() -> None:
     win32.CloseHandle(token)
 
 
+@pytest.mark.linux_only("Windows has based sections")
+def test_a_section_has_no_base_of_its_own() -> None:
+    made = nt.NtCreateSection(nt.SECTION_ALL_ACCESS, None, 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT | 0x200000)
+    assert made == (status.INVALID_PARAMETER_6, 0)
+
+
+@pytest.mark.linux_only("Windows releases parts")
+def test_an_allocation_is_released_as_a_whole() -> None:
+    me = nt.CURRENT_PROCESS
+    _, address, _ = nt.NtAllocateVirtualMemory(me, 0, 0, 0x4000, nt.MEM_RESERVE | nt.MEM_COMMIT, nt.PAGE_READWRITE)
+    assert nt.NtFreeVirtualMemory(me, address, 0x1000, nt.MEM_RELEASE)[0] == status.NOT_ON_THIS_SYSTEM
+    assert nt.NtFreeVirtualMemory(me, address + 0x1000, 0x1000, nt.MEM_RELEASE)[0] == status.FREE_VM_NOT_AT_BASE
+    assert nt.NtFreeVirtualMemory(me, address, 0x4000, nt.MEM_RELEASE) == (status.SUCCESS, address, 0x4000)
+
+
+@pytest.mark.linux_only("Windows reserves what follows the end of a file")
+def test_views_of_files_end_with_the_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(bytes(4096))
+    file = win32.CreateFile(tmp_path / "file", BOTH)
+    _, section = nt.NtCreateSection(nt.SECTION_ALL_ACCESS, None, None, nt.PAGE_READWRITE, nt.SEC_COMMIT, file)
+    assert nt.NtMapViewOfSection(section, nt.CURRENT_PROCESS, ViewSize=0x10000,
+                                 AllocationType=nt.MEM_RESERVE)[0] == status.INVALID_VIEW_SIZE
+    nt.NtClose(section)
+    win32.CloseHandle(file)
+
+
 @pytest.mark.linux_only("Windows tells a device")
 def test_a_mapped_file_is_told_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "mapped"

@@ -135,3 +135,18 @@ def test_reading_and_changing_a_descriptor_needs_the_rights() -> None:
                                       win32.ConvertStringSecurityDescriptorToSecurityDescriptor("D:"))
     win32.CloseHandle(weak)
     win32.CloseHandle(event)
+
+
+@pytest.mark.linux_only("Wine 8 shows a SACL to who has READ_CONTROL")
+def test_a_sacl_is_not_shown_to_who_may_read_the_descriptor() -> None:
+    labelled = win32.ConvertStringSecurityDescriptorToSecurityDescriptor("D:(A;;GA;;;WD)S:(ML;;NW;;;LW)")
+    event = win32.CreateEvent(win32.SECURITY_ATTRIBUTES(lpSecurityDescriptor=labelled), True, False, None)
+    both = win32.SACL_SECURITY_INFORMATION | win32.DACL_SECURITY_INFORMATION
+    for handle in (event, win32.GetCurrentProcess()):
+        for what in (win32.SACL_SECURITY_INFORMATION, both):
+            with pytest.raises(PermissionError) as caught:
+                win32.GetKernelObjectSecurity(handle, what)
+            assert caught.value.winerror == win32.ERROR_ACCESS_DENIED
+    assert "S:(ML;;NW;;;LW)" in win32.ConvertSecurityDescriptorToStringSecurityDescriptor(
+        win32.GetKernelObjectSecurity(event, win32.LABEL_SECURITY_INFORMATION), 1, 0xF)
+    win32.CloseHandle(event)

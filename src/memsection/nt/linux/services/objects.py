@@ -139,9 +139,12 @@ class ObjectServices:
     @service("query security")
     def query_security_object(self, handle: int, information: int) -> bytes:
         """NtQuerySecurityObject."""
+        system = a.ACCESS_SYSTEM_SECURITY if information & s.SACL_SECURITY_INFORMATION else 0
         if handle == CURRENT_PROCESS:
+            if system:
+                raise NtError(st.ACCESS_DENIED, detail="the pseudo handle does not grant ACCESS_SYSTEM_SECURITY")
             return SecurityDescriptor.from_bytes(process.descriptor(os.getpid())).select(information).to_bytes()
-        found = table.lookup(handle, None, a.READ_CONTROL)
+        found = table.lookup(handle, None, system | (a.READ_CONTROL if information & ~s.SACL_SECURITY_INFORMATION else 0))
         if isinstance(found.obj, process.Process):
             return SecurityDescriptor.from_bytes(process.descriptor(found.obj.pid)).select(information).to_bytes()
         return SecurityDescriptor.from_bytes(self._facts(found).descriptor).select(information).to_bytes()
