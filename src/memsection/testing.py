@@ -94,4 +94,6 @@ def memsection_leaves_nothing() -> Iterator[None]:
 
 def _fail(what: str, left: set[str]) -> None:
     if left:
-        pytest.fail(f"memsection: {what} are left behind: {', '.join(sorted(left))}", pytrace=False)
+        from memsection.vocabulary.text import shown  # names are anybody's choice
+
+        pytest.fail(f"memsection: {what} are left behind: {', '.join(map(shown, sorted(left)))}", pytrace=False)

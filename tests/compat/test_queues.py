@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from memsection.compat.queues import JoinableQueue, Queue, SimpleQueue
+from memsection.vocabulary.errors import CorruptError
 
 WATCHDOG = 60.0
 Start = Callable[..., Any]
@@ -230,3 +231,21 @@ def test_a_simple_queue_carries_objects(start: Start) -> None:
     assert results.get() == 42
     jobs.close()
     results.close()
+
+
+def test_a_count_of_tasks_that_somebody_overwrote_is_an_error_of_the_library() -> None:
+    tasks = JoinableQueue()
+    tasks.put("one")
+    count = tasks._tasks
+    for written in (1 << 63) - 1, 1 << 63, (1 << 64) - 1:
+        count._view[:8] = written.to_bytes(8, "little")
+        with pytest.raises(CorruptError):
+            tasks.put("two")
+        with pytest.raises(CorruptError):
+            tasks.task_done()
+        assert not count._mutex.locked()
+    count._view[:8] = (1).to_bytes(8, "little")
+    assert tasks.get() == "one"
+    tasks.task_done()
+    tasks.join()
+    tasks.close()

@@ -278,12 +278,14 @@ def test_noise_on_every_key_ends_nothing(robot: Host, base: Host, port: int) -> 
 #: Statements after those of LIAR: an answer to a pull whose parts come one byte at a time.
 DRIPS = """
 import time
-def drip(query, prefix=prefix, text=text, record=record, asked=asked, wire=wire, sleep=time.sleep):
+go_on = [1]
+def drip(query, prefix=prefix, text=text, record=record, asked=asked, wire=wire, sleep=time.sleep, go_on=go_on):
     with query:
         asked.append(1)
         query.reply(prefix + "/pull", text, attachment=record.pack())
-        for at in range(100):
+        for at in range(1000):
             sleep(0.05)
+            if not go_on: break
             query.reply(prefix + "/pull", b"x", attachment=wire.chunk(9, 1, at))
 made[1].undeclare()
 made[1] = session.declare_queryable(prefix + "/pull", drip)
@@ -292,10 +294,11 @@ made[1] = session.declare_queryable(prefix + "/pull", drip)
 TOKENS = """
 import threading
 go_on = [1]
-def flood(session=session, prefix=prefix, go_on=go_on):
+def flood(session=session, prefix=prefix, go_on=go_on, sleep=__import__("time").sleep):
     number = 10
     while go_on:
         number += 1
+        sleep(0.001)
         session.liveliness().declare_token(prefix + "/alive/%016x" % number).undeclare()
 flooding = threading.Thread(target=flood)
 flooding.start()
@@ -310,8 +313,8 @@ def test_a_replica_of_a_liar_is_closed_at_once(
     robot.run(
         (LIAR + more)
         .replace("PORT", str(port))
-        .replace("FACTS", repr(LATEST))
-        .replace("SIZE", "64")
+        .replace("FACTS", repr({**LATEST, "capacity": 1000}))
+        .replace("SIZE", "1000")
         .replace("PARTS", "[first]")
     )
     base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
@@ -321,6 +324,6 @@ def test_a_replica_of_a_liar_is_closed_at_once(
         assert base.value("until(lambda: replica._receiver._alive)")
     base.run("replica.close()")
     assert not base.value("replica._thread.is_alive()")  # close had not given it up
+    robot.run("go_on.clear(); del made")
     if more is TOKENS:
-        robot.run("go_on.clear(); flooding.join(10)")
-    robot.run("del made")
+        robot.run("flooding.join(10)")

@@ -12,7 +12,7 @@ from memsection.api.mutex import Mutex
 from memsection.api.operations import done, whole
 from memsection.api.section import Section
 from memsection.content.endpoint import Held, keep_with
-from memsection.vocabulary.errors import AccessError
+from memsection.vocabulary.errors import AccessError, CorruptError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from memsection.api.view import View
 
 _SIZE = 8
+_MOST = 1 << 62  #: tasks; what a process that has the queue wrote beyond that was no count
 
 
 class TaskCount:
@@ -55,7 +56,10 @@ class TaskCount:
         """Count tasks; the event follows."""
         done(self._give_back, self._mutex.acquire, accept_abandoned=True)
         try:
-            value = self.value + n
+            before = self.value
+            if not 0 <= before < _MOST:
+                raise CorruptError(f"count of tasks: {before} are not done, which is more or less than there can be")
+            value = before + n
             if value < 0:
                 raise ValueError("task_done() called too many times")
             if value:

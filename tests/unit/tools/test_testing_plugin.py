@@ -49,6 +49,7 @@ def test_the_names_of_everybody_are_back():
 
 @pytest.mark.parametrize(("fixture", "body", "says"), [
     ("memsection_root", "keep.append(Section.create('left', 4096))", "names are left behind: left"),
+    ("memsection_root", "keep.append(Section.create('le\\x1b[2Jft', 4096))", r"names are left behind: le\x1b[2Jft"),
     ("memsection_leaves_nothing", "keep.append(Event.create())", "handles are left behind: Event without a name"),
 ])
 def test_what_is_left_fails_the_test(tmp_path: Path, fixture: str, body: str, says: str) -> None:
