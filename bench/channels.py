@@ -167,7 +167,8 @@ class _Zmq:
     """Sockets that are made in the process that uses them, because a context does not survive a fork."""
 
     def __init__(self) -> None:
-        self.directory = tempfile.mkdtemp(prefix="memsection-bench-")
+        self._directory = tempfile.TemporaryDirectory(prefix="memsection-bench-")  # goes with this object
+        self.directory = self._directory.name
         self.sockets: dict[int, Any] = {}
 
     def socket(self, bind: bool) -> Any:
