@@ -37,6 +37,7 @@ class Source:
         self._view, codec, _, shape = opening.look(section, "topic", None, None, {}, writes=False)
         self._channel = codec.channel
         self._channel.name, self._channel.prefix = section.name, opening.overflow_names(section)
+        self.wakes = bool(shape[5] & ends.OBSERVED)  #: whether a wait ends with the message, and not at the next look
         self.history = shape[6]  #: messages that a subscriber may have that were sent before it came
         self._core = ObserverEnd(self._view, shape, section.fileno(), codec)
         self._core.rewind(self.history)
@@ -53,6 +54,8 @@ class Source:
             EndOfChannelError: There is none, and nobody who sends, or there will be none.
             CorruptError: Somebody spoiled it.
         """
+        if not timeout and not self._core.ready():
+            return None
         try:
             raw, kind, _ = self._core.take(timeout)
         except WaitTimeoutError:

@@ -248,7 +248,7 @@ class Publication(User):
                             self._source.look()
                     look_at = time.monotonic() + self._interval
                 if not isinstance(self._source, Block | Latest):
-                    self._gather(self._source)
+                    self._gather(self._source, now - at < _LIVELY)
                 sequence = self._source.sequence
                 if sequence != last:
                     self._announce(last)
@@ -263,11 +263,13 @@ class Publication(User):
                 self._wake.wait(0.05 if self._interval is None else min(0.05, self._interval))
                 self._wake.clear()
 
-    def _gather(self, source: Stream) -> None:
+    def _gather(self, source: Stream, is_lively: bool) -> None:
         """Take messages of a topic; wait a while where there are none."""
         try:
-            if source.gather(_TURN):
+            if source.gather(0 if is_lively and not source.wakes else _TURN):
                 self.problem = None
+            elif is_lively and not source.wakes:
+                time.sleep(_BUSY)
         except EndOfChannelError:  # nobody who could send one, until somebody opens it
             self._wake.wait(_TURN)
         except CorruptError as failure:  # somebody spoiled a message: the next may be right

@@ -33,6 +33,7 @@ class Stream:
 
     def __init__(self, section: Section, facts: schema.Facts) -> None:
         self._topic = relay.Source(section, facts)
+        self.wakes = self._topic.wakes  #: whether a wait ends at once when a message comes
         self._lock = threading.Lock()  # the publisher's thread appends, those of pulls read
         self._kept: deque[Entry] = deque()
         self._size = 0
