@@ -4,7 +4,7 @@
 A declaration is one line: the result, the name, the parameters.  ``out T`` is a pointer through which the result goes,
 ``opt out T`` one that may be NULL, ``inout T`` and ``ref T`` pointers to a value.  A name that ends with W and has text
 stands for its A form too.  Behind each is the function of ``memsection.win32`` or ``memsection.nt`` of that name, or one
-of ``bodies`` and ``security``, where C has buffers and we have values.
+of ``bodies``, ``security`` and ``tokens``, where C has buffers and we have values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from memsection import nt
 from memsection import win32 as w
-from memsection.compat.windows import bodies, memory, security
+from memsection.compat.windows import bodies, memory, security, tokens
 from memsection.compat.windows.memory import KINDS
 
 #: Result: its C type, and what it is when the function fails.
@@ -263,7 +263,7 @@ ADVAPI32 = _declared("""
     BOOL DuplicateToken(HANDLE, DWORD, out HANDLE)
     BOOL DuplicateTokenEx(HANDLE, DWORD, ATTRIBUTES, DWORD, DWORD, out HANDLE)
     BOOL GetTokenInformation(HANDLE, DWORD, PVOID, DWORD, PVOID)
-""", (security, w))
+""", (security, tokens, w))
 
 PSAPI = _declared("""
     LENGTH GetMappedFileNameW(HANDLE, PVOID, PVOID, DWORD)
@@ -327,7 +327,7 @@ _NT = _declared("""
     NTSTATUS NtAccessCheck(DESCRIPTOR, HANDLE, DWORD, PVOID, PVOID, PVOID, out DWORD, out NTSTATUS)
     NTSTATUS NtCreateFile(out HANDLE, DWORD, PVOID, PVOID, PVOID, ULONG, ULONG, ULONG, ULONG, PVOID, ULONG)
     ULONGLONG RtlNtStatusToDosError(ULONG)
-""", (bodies, security, nt))
+""", (bodies, tokens, nt))
 NTDLL = {**_NT, **{"Zw" + name[2:]: one for name, one in _NT.items() if name.startswith("Nt")}}
 
 LIBRARIES: dict[str, dict[str, Declaration]] = {

@@ -146,6 +146,25 @@ def fill(address: int, size: int, needed: int, data: bytes, operation: str) -> N
     ctypes.memmove(address, data, len(data))
 
 
+def fill_all(parts: list[tuple[int, int, bytes]], operation: str, unit: int = 0) -> None:
+    """Fill buffers whose sizes stand at addresses, in bytes or units of text; where one is too small, say how large each
+    has to be."""
+    is_small = False
+    for buffer, size, data in parts:
+        needed = len(data) // (unit or 1)
+        if not size:
+            raise refused(operation, "a pointer to the size is needed")
+        is_small = is_small or load("DWORD", size) < needed or not buffer and bool(data)
+        store("DWORD", size, needed)
+    if is_small:
+        raise NtError(st.BUFFER_TOO_SMALL, operation, None, "a buffer is too small")
+    for buffer, size, data in parts:
+        if data:
+            ctypes.memmove(buffer, data, len(data))
+        if unit:
+            store("DWORD", size, len(data) // unit - 1)  # now without the zero
+
+
 # ------------------------------------------------------------------ text
 
 _ENCODINGS = {2: "utf-16-le", 4: "utf-32-le"}

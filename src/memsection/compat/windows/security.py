@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The functions of advapi32 whose C form has buffers: descriptors, access lists, SIDs, accounts, privileges and tokens.
+"""The functions of advapi32 whose C form has buffers: descriptors, access lists and SIDs.
 
 As in ``bodies``, each is called as ``declarations`` says: without the pointers that its result goes through.
 """
@@ -12,7 +12,6 @@ import ctypes
 import struct
 from typing import Any
 
-from memsection import nt
 from memsection import win32 as w
 from memsection.compat.windows import memory
 from memsection.compat.windows.memory import (
@@ -21,7 +20,7 @@ from memsection.compat.windows.memory import (
     RawDescriptor,
     RawExplicitAccess,
     fill,
-    load,
+    fill_all,
     refused,
     store,
     with_unit,
@@ -31,25 +30,6 @@ from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.sid import Sid
 
 _DWORD = KINDS["DWORD"]
-
-
-def _room(parts: list[tuple[int, int, bytes]], operation: str, unit: int = 0) -> None:
-    """Fill buffers whose sizes stand at addresses, in bytes or units of text; where one is too small, say how large each
-    has to be."""
-    is_small = False
-    for buffer, size, data in parts:
-        needed = len(data) // (unit or 1)
-        if not size:
-            raise refused(operation, "a pointer to the size is needed")
-        is_small = is_small or load("DWORD", size) < needed or not buffer and bool(data)
-        store("DWORD", size, needed)
-    if is_small:
-        raise NtError(st.BUFFER_TOO_SMALL, operation, None, "a buffer is too small")
-    for buffer, size, data in parts:
-        if data:
-            ctypes.memmove(buffer, data, len(data))
-        if unit:
-            store("DWORD", size, len(data) // unit - 1)  # now without the zero
 
 
 def ConvertStringSecurityDescriptorToSecurityDescriptor(text: str, revision: int, out: int, size: int) -> None:
@@ -124,7 +104,7 @@ def SetSecurityDescriptorControl(address: int, bits: int, values: int) -> None:
 
 def MakeSelfRelativeSD(address: int, buffer: int, size: int) -> None:
     _absolute(address, "MakeSelfRelativeSD")
-    _room([(buffer, size, memory.descriptor(address) or b"")], "MakeSelfRelativeSD")
+    fill_all([(buffer, size, memory.descriptor(address) or b"")], "MakeSelfRelativeSD")
 
 
 def MakeAbsoluteSD(address: int, buffer: int, size: int, dacl: int, dacl_size: int, sacl: int, sacl_size: int, owner: int,
@@ -139,7 +119,7 @@ def MakeAbsoluteSD(address: int, buffer: int, size: int, dacl: int, dacl_size: i
              "Group": (group, group_size, memory.sid_bytes(GetSecurityDescriptorGroup(address)[0]) or b"")}
     made = RawDescriptor(Revision=1, Control=source.Control & 0x7FFF,
                          **{name: place if data else 0 for name, (place, _, data) in parts.items()})
-    _room([(buffer, size, bytes(made)), *parts.values()], "MakeAbsoluteSD")
+    fill_all([(buffer, size, bytes(made)), *parts.values()], "MakeAbsoluteSD")
 
 
 def SetSecurityDescriptorDacl(address: int, present: int, acl: int, defaulted: int) -> None:
@@ -303,21 +283,7 @@ def SetSecurityInfo(handle: int, kind: int, parts: int, owner: bytes | None, gro
     return 0
 
 
-def AdjustTokenPrivileges(token: int, disable_all: int, new: int, size: int, before: int, needed: int) -> None:
-    wanted = None
-    if new:
-        count = _DWORD.from_address(new).value
-        wanted = w.TOKEN_PRIVILEGES(count, [w.LUID_AND_ATTRIBUTES(
-            ctypes.c_uint64.from_buffer_copy(ctypes.string_at(new + 4 + 12 * number, 8)).value,
-            ctypes.c_uint32.from_buffer_copy(ctypes.string_at(new + 12 + 12 * number, 4)).value) for number in range(count)])
-    found = w.AdjustTokenPrivileges(token, disable_all, wanted)
-    if before:
-        data = found.PrivilegeCount.to_bytes(4, "little") + b"".join(
-            one.Luid.to_bytes(8, "little") + one.Attributes.to_bytes(4, "little") for one in found.Privileges)
-        fill(before, size, needed, data, "AdjustTokenPrivileges")
-
-
-# ------------------------------------------------------------------ SIDs, accounts, privileges
+# ------------------------------------------------------------------ SIDs
 
 
 def AllocateAndInitializeSid(authority: int, count: int, *parts: int) -> int:
@@ -330,7 +296,7 @@ FreeSid = memory.free
 
 
 def CreateWellKnownSid(kind: int, domain: bytes | None, buffer: int, size: int) -> None:
-    _room([(buffer, size, w.CreateWellKnownSid(kind, domain).to_bytes())], "CreateWellKnownSid")
+    fill_all([(buffer, size, w.CreateWellKnownSid(kind, domain).to_bytes())], "CreateWellKnownSid")
 
 
 def IsWellKnownSid(sid: bytes | None, kind: int) -> bool:
@@ -349,38 +315,7 @@ def GetSidSubAuthority(address: int, number: int) -> int:
     return address + 8 + 4 * number
 
 
-@with_unit
-def LookupAccountName(system: str | None, name: str | None, buffer: int, size: int, domain: int, domain_size: int,
-                      unit: int) -> int:
-    sid, where, use = w.LookupAccountName(system, name)
-    data, text = sid.to_bytes(), memory.encoded(where, unit)
-    if not size or not domain_size:
-        raise refused("LookupAccountName", "pointers to the sizes are needed")
-    if load("DWORD", size) < len(data) or load("DWORD", domain_size) * unit < len(text) or not buffer or not domain:
-        store("DWORD", size, len(data))
-        store("DWORD", domain_size, len(text) // unit)
-        raise NtError(st.BUFFER_TOO_SMALL, "LookupAccountName", None, "a buffer is too small")
-    _room([(buffer, size, data)], "LookupAccountName")
-    _room([(domain, domain_size, text)], "LookupAccountName", unit)
-    return use
-
-
-@with_unit
-def LookupAccountSid(system: str | None, sid: bytes | None, name: int, name_size: int, domain: int, domain_size: int,
-                     unit: int) -> int:
-    found, where, use = w.LookupAccountSid(system, sid or b"")
-    _room([(name, name_size, memory.encoded(found, unit)), (domain, domain_size, memory.encoded(where, unit))],
-          "LookupAccountSid", unit)
-    return use
-
-
-@with_unit
-def LookupPrivilegeName(system: str | None, luid: int, name: int, size: int, unit: int) -> None:
-    found = w.LookupPrivilegeName(system, load("ULONGLONG", luid) or 0)
-    _room([(name, size, memory.encoded(found, unit))], "LookupPrivilegeName", unit)
-
-
-# ------------------------------------------------------------------ objects by name, lists of entries
+# ------------------------------------------------------------------ objects by name, and lists of entries
 
 
 def _taken_apart(data: bytes, owner: int, group: int, dacl: int, sacl: int, out: int) -> int:
@@ -425,98 +360,3 @@ def SetEntriesInAcl(count: int, entries: int, old: int, out: int, unit: int) -> 
     made = bytes(w.SetEntriesInAcl(wanted, _list_of(memory.access_list(old))))
     store("PVOID", out, memory.allocate(made))
     return 0
-
-
-# ------------------------------------------------------------------ tokens
-
-
-def _mapping(address: int) -> tuple[int, int, int, int]:
-    """The GENERIC_MAPPING at an address."""
-    if not address:
-        raise refused("access check", "a mapping is needed")
-    read, write, execute, everything = struct.unpack("<4I", ctypes.string_at(address, 16))
-    return read, write, execute, everything
-
-
-def _no_privileges(buffer: int, size: int, operation: str) -> None:
-    """Say that no privilege was used: a PRIVILEGE_SET."""
-    if not size:
-        raise refused(operation, "a pointer to the size is needed")
-    if load("DWORD", size) < 20 or not buffer:
-        store("DWORD", size, 20)
-        raise NtError(st.BUFFER_TOO_SMALL, operation, None, "20 bytes are needed for the privileges")
-    ctypes.memset(buffer, 0, 20)
-
-
-def AccessCheck(descriptor: bytes | None, token: int, access: int, mapping: int, privileges: int,
-                size: int) -> tuple[int, bool]:
-    _no_privileges(privileges, size, "AccessCheck")
-    return w.AccessCheck(descriptor or b"", token, access, w.GENERIC_MAPPING(*_mapping(mapping)))
-
-
-def NtAccessCheck(descriptor: bytes | None, token: int, access: int, mapping: int, privileges: int,
-                  size: int) -> tuple[int, int, int]:
-    _no_privileges(privileges, size, "NtAccessCheck")
-    return nt.NtAccessCheck(descriptor or b"", token, access, _mapping(mapping))
-
-
-def MapGenericMask(mask: int, mapping: int) -> None:
-    if not mask:
-        raise refused("MapGenericMask", "a mask is needed")
-    store("DWORD", mask, w.MapGenericMask(load("DWORD", mask), w.GENERIC_MAPPING(*_mapping(mapping))))
-
-
-@with_unit
-def NtDuplicateToken(token: int, access: int, attributes: int, effective: int, kind: int, unit: int) -> tuple[int, int]:
-    if effective:
-        return st.NOT_SUPPORTED, 0  # what is not in force cannot be left out here
-    level = 0
-    if attributes:
-        quality = memory.RawObjectAttributes.from_address(attributes).SecurityQualityOfService
-        level = load("DWORD", quality + 4) if quality else 0
-    return nt.NtDuplicateToken(token, access, memory.object_attributes(attributes, unit), level, kind)
-
-
-def _token(what: int, value: Any, address: int) -> bytes:
-    """What a token says as C has it; SIDs stand behind, and are pointed to."""
-    if isinstance(value, int):
-        return struct.pack("<I", value)
-    if isinstance(value, Sid):  # TOKEN_OWNER, TOKEN_PRIMARY_GROUP
-        return struct.pack("<Q", address + 8) + value.to_bytes()
-    if what == w.TokenPrivileges:
-        return struct.pack("<I", len(value)) + b"".join(struct.pack("<QI", *one) for one in value)
-    if what == w.TokenStatistics:
-        return struct.pack("<QQqIIIIIIQ", value.TokenId, value.AuthenticationId, value.ExpirationTime, value.TokenType,
-                           value.ImpersonationLevel, value.DynamicCharged, value.DynamicAvailable, value.GroupCount,
-                           value.PrivilegeCount, value.ModifiedId)
-    accounts = [value] if what == w.TokenUser else value
-    head = b"" if what == w.TokenUser else struct.pack("<Q", len(accounts))
-    table, sids = b"", b""
-    for sid, attributes in accounts:
-        table += struct.pack("<QQ", address + len(head) + 16 * len(accounts) + len(sids), attributes)
-        sids += sid.to_bytes()
-    return head + table + sids
-
-
-def NtQueryInformationToken(token: int, what: int, buffer: int, size: int, needed: int) -> int:
-    status, value = nt.NtQueryInformationToken(token, what)
-    if not status & 0x80000000:
-        fill(buffer, size, needed, _token(what, value, buffer), "NtQueryInformationToken")
-    return status
-
-
-def GetTokenInformation(token: int, what: int, buffer: int, size: int, needed: int) -> None:
-    status = NtQueryInformationToken(token, what, buffer, size, needed)
-    if status & 0x80000000:
-        raise NtError(status, "GetTokenInformation", None, f"class {what}")
-
-
-def NtAdjustPrivilegesToken(token: int, disable_all: int, new: int, size: int, before: int, needed: int) -> int:
-    wanted = []
-    if new and not disable_all:
-        wanted = list(struct.iter_unpack("<QI", ctypes.string_at(new + 4, 12 * _DWORD.from_address(new).value)))
-    status, found = nt.NtAdjustPrivilegesToken(token, bool(disable_all), wanted)
-    if before and not status & 0x80000000:
-        fill(before, size, needed, struct.pack("<I", len(found)) + b"".join(struct.pack("<QI", *one) for one in found),
-             "NtAdjustPrivilegesToken")
-    return status
