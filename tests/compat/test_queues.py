@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from memsection.compat import task_count
 from memsection.compat.queues import JoinableQueue, Queue, SimpleQueue
-from memsection.vocabulary.errors import CorruptError
+from memsection.vocabulary.errors import CorruptError, WaitTimeoutError
 
 WATCHDOG = 60.0
 Start = Callable[..., Any]
@@ -245,6 +246,32 @@ def test_a_count_of_tasks_that_somebody_overwrote_is_an_error_of_the_library() -
             tasks.task_done()
         assert not count._mutex.locked()
     count._view[:8] = (1).to_bytes(8, "little")
+    assert tasks.get() == "one"
+    tasks.task_done()
+    tasks.join()
+    tasks.close()
+
+
+def test_who_keeps_the_count_of_tasks_keeps_nobody_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has the queue and was stopped while it counted, or never gives the mutex back."""
+    tasks = JoinableQueue()
+    tasks.put("one")
+    taken, go_on = threading.Event(), threading.Event()
+
+    def keep() -> None:
+        with tasks._tasks._mutex:
+            taken.set()
+            go_on.wait(30)
+
+    keeper = threading.Thread(target=keep)
+    keeper.start()
+    assert taken.wait(30)
+    monkeypatch.setattr(task_count, "_PATIENCE", 0.05)
+    for call in (lambda: tasks.put("two"), tasks.task_done):
+        with pytest.raises(WaitTimeoutError, match="has kept its mutex"):
+            call()
+    go_on.set()
+    keeper.join(30)
     assert tasks.get() == "one"
     tasks.task_done()
     tasks.join()

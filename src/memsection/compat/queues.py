@@ -399,7 +399,11 @@ class JoinableQueue(Queue):
         self._tasks = tasks
 
     def put(self, obj: Any, block: bool = True, timeout: float | None = None) -> None:
-        """As ``Queue.put``; one more task is not done."""
+        """As ``Queue.put``; one more task is not done.
+
+        Raises:
+            WaitTimeoutError: A process that is stopped, or lies, keeps the count (TimeoutError).
+        """
         self._open()
         self._tasks.add(1)  # first: a worker must never be done with what was not counted
         try:

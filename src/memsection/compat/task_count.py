@@ -12,7 +12,7 @@ from memsection.api.mutex import Mutex
 from memsection.api.operations import done, whole
 from memsection.api.section import Section
 from memsection.content.endpoint import Held, keep_with
-from memsection.vocabulary.errors import AccessError, CorruptError
+from memsection.vocabulary.errors import AccessError, CorruptError, WaitTimeoutError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from memsection.api.view import View
 
 _SIZE = 8
+_PATIENCE = 10.0  #: seconds for the mutex, which is had for microseconds by whoever is not stopped and does not lie
 _MOST = 1 << 62  #: tasks; what a process that has the queue wrote beyond that was no count
 
 
@@ -54,7 +55,10 @@ class TaskCount:
     @whole
     def add(self, n: int) -> None:
         """Count tasks; the event follows."""
-        done(self._give_back, self._mutex.acquire, accept_abandoned=True)
+        if not done(self._give_back, self._mutex.acquire, True, _PATIENCE, accept_abandoned=True):
+            owner = self._mutex.owner
+            raise WaitTimeoutError(f"count of tasks: process {owner[0] if owner else '?'} has kept its mutex for"
+                                   f" {_PATIENCE:g} s")
         try:
             before = self.value
             if not 0 <= before < _MOST:
