@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from memsection.api.wait import wait_all, wait_any
     from memsection.rwlock import RWLock
     from memsection.vocabulary import errors, security
+    from memsection.vocabulary.access_words import SectionAccess, WaitableAccess
     from memsection.vocabulary.errors import (
         AbandonedMutexError,
         AccessError,
@@ -49,7 +50,8 @@ __all__ = [
     "ALLOCATION_GRANULARITY", "PAGE_SIZE", "AbandonedMutexError", "AccessError", "ArgumentError", "CommitError",
     "CorruptError", "EndOfChannelError", "Error", "Event", "ExistsError", "HandleError", "HeldHandle", "InPageError",
     "MessageTooLargeError", "Mutex", "NameTimeoutError", "NoReceiverError", "NotFoundError", "PeerDiedError", "Process",
-    "RWLock", "RemoteError", "Section", "Security", "Semaphore", "View", "WaitTimeoutError", "debug_privilege", "errors",
+    "RWLock", "RemoteError", "Section", "SectionAccess", "Security", "Semaphore", "View", "WaitTimeoutError",
+    "WaitableAccess", "debug_privilege", "errors",
     "popen_arguments", "security",
     "wait_all", "wait_any",
 ]
@@ -69,7 +71,7 @@ _HOME = {
     **dict.fromkeys(("wait_all", "wait_any"), "api.wait"),
     "Event": "api.event", "Mutex": "api.mutex", "Section": "api.section", "Security": "api.security",
     "Semaphore": "api.semaphore", "View": "api.view", "popen_arguments": "api.passing",
-    "RWLock": "rwlock",
+    "RWLock": "rwlock", "SectionAccess": "vocabulary.access_words", "WaitableAccess": "vocabulary.access_words",
     "errors": "vocabulary", "security": "vocabulary",
 }
 

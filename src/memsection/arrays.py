@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, DTypeLike
 
+    from memsection.vocabulary.access_words import SectionAccess
+
 __all__ = ["Array", "create", "dtype_of", "from_section", "open", "open_async", "put", "type_of"]
 
 Order = Literal["C", "F"]
@@ -244,7 +246,7 @@ def put(name: str | None, array: ArrayLike, *, version: int = 0, exist_ok: bool 
 
 
 @whole
-def open(name: str, *, access: str = "rw", shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
+def open(name: str, *, access: SectionAccess = "rw", shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
          dtype: DTypeLike | None = None, order: Order | None = None, version: int | None = None,
          timeout: float | None = 0) -> Array:
     """Open an array by its name.
@@ -272,7 +274,7 @@ def open(name: str, *, access: str = "rw", shape: SupportsIndex | Sequence[Suppo
     return from_section(section, shape=shape, dtype=dtype, order=order, version=version)
 
 
-async def open_async(name: str, *, access: str = "rw", shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
+async def open_async(name: str, *, access: SectionAccess = "rw", shape: SupportsIndex | Sequence[SupportsIndex] | None = None,
                      dtype: DTypeLike | None = None, order: Order | None = None, version: int | None = None,
                      timeout: float | None = None) -> Array:
     """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout`` is omitted.
@@ -289,7 +291,7 @@ async def open_async(name: str, *, access: str = "rw", shape: SupportsIndex | Se
 
 
 @whole
-def from_section(section: Section, *, access: str | None = None,
+def from_section(section: Section, *, access: SectionAccess | None = None,
                  shape: SupportsIndex | Sequence[SupportsIndex] | None = None, dtype: DTypeLike | None = None,
                  order: Order | None = None, version: int | None = None) -> Array:
     """The array in a section that came by any other way; the section becomes the array's.

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from memsection.content.layouts import Spec
+    from memsection.vocabulary.access_words import SectionAccess
 
 __all__ = ["Layout", "Records", "create", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "layout",
            "from_section", "open", "open_async", "uint8", "uint16", "uint32", "uint64"]
@@ -226,15 +227,15 @@ def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, ex
 
 
 @overload
-def open(name: str, spec: type[Record], *, access: str = "rw", count: int | None = None,
+def open(name: str, spec: type[Record], *, access: SectionAccess = "rw", count: int | None = None,
          version: int | None = None, timeout: float | None = 0) -> Records[Record]: ...
 @overload
-def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
+def open(name: str, spec: Spec | None = None, *, access: SectionAccess = "rw", count: int | None = None,
          version: int | None = None, timeout: float | None = 0) -> Records[Any]: ...
 
 
 @whole
-def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
+def open(name: str, spec: Spec | None = None, *, access: SectionAccess = "rw", count: int | None = None,
          version: int | None = None, timeout: float | None = 0) -> Records[Any]:
     """Open records by their name.
 
@@ -261,14 +262,14 @@ def open(name: str, spec: Spec | None = None, *, access: str = "rw", count: int 
 
 
 @overload
-async def open_async(name: str, spec: type[Record], *, access: str = "rw", count: int | None = None,
+async def open_async(name: str, spec: type[Record], *, access: SectionAccess = "rw", count: int | None = None,
                      version: int | None = None, timeout: float | None = None) -> Records[Record]: ...
 @overload
-async def open_async(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
+async def open_async(name: str, spec: Spec | None = None, *, access: SectionAccess = "rw", count: int | None = None,
                      version: int | None = None, timeout: float | None = None) -> Records[Any]: ...
 
 
-async def open_async(name: str, spec: Spec | None = None, *, access: str = "rw", count: int | None = None,
+async def open_async(name: str, spec: Spec | None = None, *, access: SectionAccess = "rw", count: int | None = None,
                      version: int | None = None, timeout: float | None = None) -> Records[Any]:
     """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout`` is omitted.
 

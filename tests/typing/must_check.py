@@ -17,9 +17,12 @@ from memsection import (
     Mutex,
     Process,
     Section,
+    SectionAccess,
     Security,
     Semaphore,
     View,
+    WaitableAccess,
+    arrays,
     debug_privilege,
     popen_arguments,
     wait_all,
@@ -103,3 +106,9 @@ async def calling(name: str, frame: Array) -> bytes:
     text: str = half(b"what").title()
     mean: float = answers(text).mean()
     return future.result() + client(frame, 1.0) + await client.call_async(frame) + str(mean).encode()
+
+
+def opened(name: str, access: SectionAccess = "r", signal: WaitableAccess = "w") -> Section:
+    Event.open(name, access=signal).close()
+    arrays.open(name, access=access)
+    return Section.open(name, access=access).duplicate(access)

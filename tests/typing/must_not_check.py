@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from memsection import Event, Mutex, Section
+from memsection import Event, Mutex, Section, arrays
 from memsection.channels import Client, Queue, Service, Topic
 
 Section.create("name", "4096")  # type: ignore[arg-type]
 Section.create("name", 4096, "rw")  # type: ignore[call-arg]
 Section.open(None)  # type: ignore[arg-type]
 Section.open("name").map(access=4)  # type: ignore[arg-type]
+Section.open("name", access="read")  # type: ignore[arg-type]
+Section.create("name", 4096, access="wr")  # type: ignore[arg-type]
+Event.open("name", access="rx")  # type: ignore[arg-type]
+arrays.open("name", access="read")  # type: ignore[arg-type]
 Section.open("name").size = 3  # type: ignore[misc]
 Section.open("name").map()[:4] = "text"  # type: ignore[call-overload]
 Event.open("name").acquire()  # type: ignore[attr-defined]

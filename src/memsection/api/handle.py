@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, Self
 
     from memsection.api.security import Security
+    from memsection.vocabulary.access_words import Access
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _getframe = sys._getframe
@@ -121,7 +122,7 @@ class Handle:
 
     @classmethod
     @whole
-    def from_process(cls, pid: int, handle: int, *, access: str | int | None = None) -> Self:
+    def from_process(cls, pid: int, handle: int, *, access: Access | int | None = None) -> Self:
         """Duplicate a handle of another process, known by process id and value, into this one.
 
         The other process need not take part, and may have nothing to do with this one.
@@ -273,7 +274,7 @@ class Handle:
     # ------------------------------------------------------------------ what can be done with it
 
     @whole
-    def duplicate(self, access: str | int | None = None, *, inheritable: bool = False) -> Self:
+    def duplicate(self, access: Access | int | None = None, *, inheritable: bool = False) -> Self:
         """Another handle of this process to the same object.
 
         Args:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from memsection.api.security import Security
     from memsection.vocabulary import structs as s
+    from memsection.vocabulary.access_words import WaitableAccess
 
 _USE = a.MUTANT_QUERY_STATE | a.SYNCHRONIZE
 
@@ -95,7 +96,7 @@ class Mutex(Waitable):
         return self._with_repair(repair)
 
     @classmethod
-    def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
+    def open(cls, name: str, *, access: WaitableAccess | int = "rw", inheritable: bool = False,
              repair: Callable[[AbandonedMutexError], object] | None = None, timeout: float | None = 0) -> Self:
         """Open a mutex by its name.
 
@@ -119,7 +120,7 @@ class Mutex(Waitable):
         return cls._open(name, access, inheritable, timeout)._with_repair(repair)
 
     @classmethod
-    async def open_async(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
+    async def open_async(cls, name: str, *, access: WaitableAccess | int = "rw", inheritable: bool = False,
                          repair: Callable[[AbandonedMutexError], object] | None = None,
                          timeout: float | None = None) -> Self:
         """As ``open``, waiting for the name without blocking the event loop.

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from typing import IO, Any, Self
 
     from memsection.api.security import Security
+    from memsection.vocabulary.access_words import Access, SectionAccess
 
 _READ = a.SECTION_QUERY | a.SECTION_MAP_READ
 _WRITE = _READ | a.SECTION_MAP_WRITE
@@ -92,7 +93,7 @@ class Section(Passable):
 
     @classmethod
     @whole
-    def create(cls, name: str | None = None, size: int = 0, *, access: str = "rw", exist_ok: bool = False,
+    def create(cls, name: str | None = None, size: int = 0, *, access: SectionAccess = "rw", exist_ok: bool = False,
                inheritable: bool = False, security: Security | str | bytes | None = None, commit: bool = True,
                large_pages: bool = False, numa_node: int | None = None) -> Self:
         r"""Make a section of memory, with a name or without one.
@@ -188,7 +189,7 @@ class Section(Passable):
 
     @classmethod
     @whole
-    def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
+    def open(cls, name: str, *, access: SectionAccess | int = "rw", inheritable: bool = False,
              timeout: float | None = 0) -> Self:
         r"""Open a section by its name.
 
@@ -227,7 +228,7 @@ class Section(Passable):
         return section
 
     @classmethod
-    async def open_async(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
+    async def open_async(cls, name: str, *, access: SectionAccess | int = "rw", inheritable: bool = False,
                          timeout: float | None = None) -> Self:
         """As ``open``, waiting for the name without blocking the event loop.
 
@@ -249,7 +250,7 @@ class Section(Passable):
     @classmethod
     @whole
     def from_file(cls, file: str | os.PathLike[str] | IO[Any], *, name: str | None = None, size: int | None = None,
-                  access: str = "r", exist_ok: bool = False, inheritable: bool = False,
+                  access: SectionAccess = "r", exist_ok: bool = False, inheritable: bool = False,
                   security: Security | str | bytes | None = None) -> Self:
         """Make a section of a file: its views show the file, and what they write goes to it.
 
@@ -289,7 +290,7 @@ class Section(Passable):
 
     @classmethod
     @whole
-    def from_fd(cls, fd: int, *, name: str | None = None, size: int | None = None, access: str | None = None,
+    def from_fd(cls, fd: int, *, name: str | None = None, size: int | None = None, access: SectionAccess | None = None,
                 exist_ok: bool = False, inheritable: bool = False,
                 security: Security | str | bytes | None = None) -> Self:
         """Make a section of whatever a file descriptor shows: a memfd, a POSIX shared memory object, a file.
@@ -371,7 +372,7 @@ class Section(Passable):
     # ------------------------------------------------------------------ what can be done with it
 
     @whole
-    def map(self, offset: int = 0, length: int | None = None, *, access: str | None = None,
+    def map(self, offset: int = 0, length: int | None = None, *, access: SectionAccess | None = None,
             numa_node: int | None = None) -> View:
         """Map part of this section into the calling process.
 
@@ -513,7 +514,7 @@ class Section(Passable):
         """
         return int(self._ask(kernel.handle_descriptors)[-1])
 
-    def duplicate(self, access: str | int | None = None, *, inheritable: bool = False) -> Self:
+    def duplicate(self, access: Access | int | None = None, *, inheritable: bool = False) -> Self:
         duplicate = super().duplicate(access, inheritable=inheritable)
         if access is None:
             duplicate._access = self._access

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         def _waiting(self) -> Any: ...
 
     H = TypeVar("H", bound=Handle | End)
+    from memsection.vocabulary.access_words import WaitableAccess
 
 _FIRST_LOOK, _LAST_LOOK = 0.001, 0.01  # seconds between looks, on a system whose kernel does not say when to
 
@@ -135,7 +136,7 @@ class Waitable(Passable, WaitableBase):
         return self
 
     @classmethod
-    def open(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
+    def open(cls, name: str, *, access: WaitableAccess | int = "rw", inheritable: bool = False,
              timeout: float | None = 0) -> Self:
         """Open an object of this type by its name.
 
@@ -159,7 +160,7 @@ class Waitable(Passable, WaitableBase):
         return cls._open(name, access, inheritable, timeout)
 
     @classmethod
-    async def open_async(cls, name: str, *, access: str | int = "rw", inheritable: bool = False,
+    async def open_async(cls, name: str, *, access: WaitableAccess | int = "rw", inheritable: bool = False,
                          timeout: float | None = None) -> Self:
         """As ``open``, waiting for the name without blocking the event loop.
 
@@ -199,7 +200,7 @@ class Waitable(Passable, WaitableBase):
 
     @classmethod
     @whole
-    def _open(cls, name: str, access: str | int, inheritable: bool, timeout: float | None) -> Self:
+    def _open(cls, name: str, access: WaitableAccess | int, inheritable: bool, timeout: float | None) -> Self:
         if not isinstance(name, str):
             raise TypeError(f"name: a str is needed, not {type(name).__name__}")
         mask = cls._mask(access)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -13,6 +13,7 @@ from memsection import Section, errors
 from memsection.cli import run_windows
 from memsection.cli.output import parse_size
 from memsection.vocabulary import status as st
+from memsection.vocabulary.access_words import SectionAccess
 
 
 def run(
@@ -40,14 +41,15 @@ def run(
         run_windows.run(command, as_windows or [])
     elif as_windows:
         raise typer.BadParameter("--as-windows goes with --windows")
+    permitted = cast(SectionAccess, access)  # anything else is refused where it is used
     if file is not None:
-        section = Section.from_file(file, name=name, access=access, inheritable=True)
+        section = Section.from_file(file, name=name, access=permitted, inheritable=True)
     elif name is not None and size is None:
-        section = Section.open(name, access=access, inheritable=True)
+        section = Section.open(name, access=permitted, inheritable=True)
     else:
         section = Section.create(name, parse_size(size or "1M"), exist_ok=True, inheritable=access == "rw")
         if access != "rw":
-            whole, section = section, section.duplicate(access, inheritable=True)
+            whole, section = section, section.duplicate(permitted, inheritable=True)
             whole.close()
     with section:
         facts = {"handle": str(section.handle), "size": str(section.size), "pid": str(os.getpid())}

@@ -12,13 +12,14 @@ import signal
 import time
 from collections.abc import Callable
 from json import dumps
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
 from memsection import Section, errors, wine
 from memsection.cli import peek as bytes_of
 from memsection.cli.output import command_of, err, note, out, print_json, size_words, table
+from memsection.vocabulary.access_words import ReadOrWrite
 from memsection.wine import memory
 
 app = typer.Typer(no_args_is_help=True, help="Sections of programs that run in Wine or Proton.")
@@ -94,7 +95,8 @@ def publish(name: Annotated[str, typer.Argument(metavar="NAME", help="A section 
             prefix: Annotated[str | None, _PREFIX] = None,
             access: Annotated[str, typer.Option(help="What programs there may do with it: r or rw.")] = "r") -> None:
     """Give programs in a prefix a section of this library's, until Ctrl-C or the prefix ends."""
-    with Section.open(name, access=access) as section, wine.publish(section, there or name, prefix) as published:
+    words = cast(ReadOrWrite, access)  # anything else is refused where it is used
+    with Section.open(name, access=words) as section, wine.publish(section, there or name, prefix) as published:
         _until(lambda: not published.alive,
                lambda: err.print(f"'{name}' is '{published.name}' in the prefix, until Ctrl-C"))
 
@@ -118,7 +120,7 @@ def bridge(names: Annotated[list[str], typer.Argument(metavar="NAME...", help="N
                     err.print(f"'{one.name}': {one.state}" + (f": {one.problem}" if one.problem else ""))
         return False
 
-    with wine.bridge(names, prefix, access=access) as running:
+    with wine.bridge(names, prefix, access=cast(ReadOrWrite, access)) as running:
         _until(tell)
 
 

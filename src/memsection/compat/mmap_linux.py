@@ -18,18 +18,19 @@ import mmap as genuine
 import os
 import stat
 import weakref
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from memsection import Section
 from memsection.api.operations import close_fd, make_memory, open_fd, whole
 from memsection.compat import mmap_form as form
 from memsection.content.endpoint import Held, keep_with
 from memsection.vocabulary import status as st
+from memsection.vocabulary.access_words import SectionAccess
 from memsection.vocabulary.errors import AccessError, ArgumentError, Error, NotFoundError
 from memsection.vocabulary.protection import ALLOCATION_GRANULARITY
 
-_WORDS = {genuine.ACCESS_DEFAULT: "rw", genuine.ACCESS_READ: "r", genuine.ACCESS_WRITE: "rw",
-          genuine.ACCESS_COPY: "c"}
+_WORDS: dict[int, SectionAccess] = {genuine.ACCESS_DEFAULT: "rw", genuine.ACCESS_READ: "r",
+                                    genuine.ACCESS_WRITE: "rw", genuine.ACCESS_COPY: "c"}
 _READABLE = (genuine.ACCESS_READ, genuine.ACCESS_COPY)
 _MAP_FIXED = 0x10  # mmap(2)
 #: The maps of files that are alive in this process.
@@ -222,7 +223,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
     def _resize_section(self, section: Section, newsize: int) -> None:
         tagname = self._tagname or ""
         self._check_resizable()
-        words = section.access
+        words = cast(SectionAccess, section.access)
         section.close()
         try:
             self._hold(Section.open(tagname, access=words), tagname)
@@ -291,7 +292,7 @@ def _believes_windows(module: dict[str, Any]) -> bool:
     return (getattr(module.get("sys"), "platform", "") == "win32" or getattr(module.get("os"), "name", "") == "nt")
 
 
-def _open_or_create(tagname: str, size: int, words: str) -> Section:
+def _open_or_create(tagname: str, size: int, words: SectionAccess) -> Section:
     """The section of this name, of this size if it is new."""
     try:
         return Section.create(tagname, size, access=words, exist_ok=True)

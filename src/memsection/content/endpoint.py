@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from memsection.api.view import View
+    from memsection.vocabulary.access_words import SectionAccess
 
 
 class Held:
@@ -101,7 +102,7 @@ class Endpoint:
         self.close()
 
 
-def open_section(name: str, access: str, timeout: float | None) -> Section:
+def open_section(name: str, access: SectionAccess, timeout: float | None) -> Section:
     """Open a section that should have a description.
 
     Raises:
@@ -112,7 +113,7 @@ def open_section(name: str, access: str, timeout: float | None) -> Section:
         return Section.open(name, access=access, timeout=timeout)
 
 
-async def open_section_async(name: str, access: str, timeout: float | None) -> Section:
+async def open_section_async(name: str, access: SectionAccess, timeout: float | None) -> Section:
     """As ``open_section``, without blocking the event loop."""
     with schema.explained(name, access):
         return await Section.open_async(name, access=access, timeout=timeout)

@@ -35,6 +35,10 @@ from memsection.vocabulary.errors import AccessError, ArgumentError, CorruptErro
 from memsection.vocabulary.protection import PAGE_SIZE
 from memsection.vocabulary.text import shown
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from memsection.vocabulary.access_words import SectionAccess
+
 MAGIC = b"MSschema"
 BEING_MADE = b"MSmaking"  #: in the place of MAGIC until the data is complete
 FOOTER = struct.Struct("<8sIIQQ32x")  #: magic, version, crc32 of the text, its length, bytes of data
@@ -281,7 +285,7 @@ def _is_shallow(facts: Facts) -> bool:
     return False
 
 
-def attach(section: Section, kind: str, *, access: str | None = None) -> tuple[View, Facts, int]:
+def attach(section: Section, kind: str, *, access: SectionAccess | None = None) -> tuple[View, Facts, int]:
     """Map a section that should hold a ``kind``: the view, its facts, and how many bytes of data it has.
 
     Waits for the one who is just making it.

@@ -24,7 +24,7 @@ from memsection.vocabulary.errors import ArgumentError, Error, HandleError, NotF
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
-    from typing import Self
+    from typing import Literal, Self
 
     from memsection.channels.relay import Sink
 
@@ -384,7 +384,7 @@ class Replica:
 
 
 def subscribe(
-    key: str, *, network: Network, name: str | None = None, max_age: float = 2.0, access: str = "r"
+    key: str, *, network: Network, name: str | None = None, max_age: float = 2.0, access: Literal["r"] = "r"
 ) -> Replica:
     """Keep a copy on this host of what another host publishes.
 

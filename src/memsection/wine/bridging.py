@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 from memsection import Event, Section
 from memsection.api.operations import close_fd, whole
+from memsection.vocabulary.access_words import ReadOrWrite
 from memsection.vocabulary.errors import ArgumentError, Error, NotFoundError
 from memsection.vocabulary.records import record
 from memsection.wine import objects, processes
@@ -103,7 +104,7 @@ class _Relay:
 class Bridge:
     """A bridge that runs in a thread until it is closed; made by ``bridge``."""
 
-    def __init__(self, names: Sequence[str], prefix: str | os.PathLike[str] | None, access: str,
+    def __init__(self, names: Sequence[str], prefix: str | os.PathLike[str] | None, access: ReadOrWrite,
                  interval: float = _INTERVAL) -> None:
         self._names, self._prefix, self._access, self._interval = tuple(names), prefix, access, interval
         self._entries: dict[str, _Entry] = {name: _Entry() for name in names if not _is_pattern(name)}
@@ -229,7 +230,7 @@ def _listed(name: str) -> str:
     return lower if lower.startswith(("local\\", "global\\")) else f"local\\{lower}"
 
 
-def bridge(names: Sequence[str], prefix: str | os.PathLike[str] | None = None, *, access: str = "r") -> Bridge:
+def bridge(names: Sequence[str], prefix: str | os.PathLike[str] | None = None, *, access: ReadOrWrite = "r") -> Bridge:
     """Have sections and events of a program in Wine under the same names here, for as long as they exist there.
 
     When the program ends, the names end here too, and views keep the memory; when it starts again, the names mean its new

@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from memsection import PAGE_SIZE, Section
 from memsection.api.operations import close_fd, duplicate_fd, whole
+from memsection.vocabulary.access_words import ReadOrWrite
 from memsection.vocabulary.errors import AbandonedMutexError, ArgumentError, NotFoundError
 from memsection.vocabulary.records import record
 from memsection.wine import memory, processes
@@ -73,7 +74,7 @@ def listing(helper: Helper) -> list[NamedObject]:
                   key=lambda one: (one.type, one.name))
 
 
-def open_section(name: str, access: str = "r", prefix: str | os.PathLike[str] | None = None,
+def open_section(name: str, access: ReadOrWrite = "r", prefix: str | os.PathLike[str] | None = None,
                  wait: float | None = None) -> Section:
     """A section of a program in Wine, by its name: the same memory, without copying.
 
@@ -103,7 +104,7 @@ def open_section(name: str, access: str = "r", prefix: str | os.PathLike[str] | 
 
 
 @whole
-def _open(name: str, access: str, prefix: str | os.PathLike[str] | None) -> Section:
+def _open(name: str, access: ReadOrWrite, prefix: str | os.PathLike[str] | None) -> Section:
     with Helper(processes.choose(prefix)) as helper:
         found = locate(helper, name, writable=access == "rw")
         try:
