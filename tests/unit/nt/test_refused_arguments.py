@@ -140,6 +140,12 @@ def test_a_duplicate_is_protected_from_closing_where_that_is_asked_for(section: 
     win32.CloseHandle(process)
 
 
+def test_a_duplicate_for_nobody_is_none(section: int) -> None:
+    for options in (0, nt.DUPLICATE_SAME_ACCESS):
+        assert nt.NtDuplicateObject(ME, section, 0, 0, 0, options) == (nt.STATUS_INVALID_HANDLE, 0)
+    assert nt.NtQueryObject(section, nt.ObjectTypeInformation) == (nt.STATUS_SUCCESS, "Section")
+
+
 @pytest.mark.linux_only(WINE)
 def test_an_executable_section_needs_a_file_opened_for_executing(tmp_path: Path) -> None:
     (tmp_path / "code").write_bytes(bytes(4096))

@@ -33,6 +33,8 @@ def duplicate(source_process: int, source: int, target_process: int, access: int
               options: int) -> int:
     """NtDuplicateObject."""
     give.close_delivered()
+    if not target_process and not options & s.DUPLICATE_CLOSE_SOURCE:
+        raise NtError(st.INVALID_HANDLE, detail="no process is to have the duplicate, and the source is not to be closed")
     source_pid, _ = target(source_process, a.PROCESS_DUP_HANDLE)
     target_pid, receiver = target(target_process, a.PROCESS_DUP_HANDLE) if target_process else (0, None)
     own = os.getpid()
