@@ -11,19 +11,10 @@ import sys
 
 if sys.platform != "win32":
     from memsection.wine.bridging import Bridge, Bridged, bridge
-    from memsection.wine.objects import (
-        Event,
-        Mutex,
-        NamedObject,
-        Published,
-        is_stale,
-        ls,
-        open_event,
-        open_mutex,
-        publish,
-    )
+    from memsection.wine.objects import NamedObject, Published, is_stale, ls, publish
     from memsection.wine.objects import open_section as open  # noqa: A004  # the verb that every face has
     from memsection.wine.processes import Prefix, prefixes
+    from memsection.wine.waitables import Event, Mutex, open_event, open_mutex
 else:
     raise ImportError("memsection.wine is for Linux: it looks into Wine from outside", name=__name__)
 

@@ -17,7 +17,7 @@ from memsection.api.operations import close_fd, whole
 from memsection.vocabulary.access_words import ReadOrWrite
 from memsection.vocabulary.errors import ArgumentError, Error, NotFoundError
 from memsection.vocabulary.records import record
-from memsection.wine import objects, processes
+from memsection.wine import objects, processes, waitables
 from memsection.wine.helper import Helper
 
 _INTERVAL = 0.5  #: seconds between two looks
@@ -64,7 +64,7 @@ class _Relay:
     """An event here that is set whenever one there is, by a thread that waits there."""
 
     def __init__(self, name: str, prefix: str) -> None:
-        self._there = objects.open_event(name, prefix)
+        self._there = waitables.open_event(name, prefix)
         try:
             self._here = Event.create(name, manual_reset=self._there.manual_reset)
         except BaseException:

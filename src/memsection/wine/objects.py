@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Objects of programs in Wine: their sections as sections of this library, their events and mutexes through a helper."""
+"""Objects of programs in Wine: what there is, their sections as sections of this library, and the other way round."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 from memsection import PAGE_SIZE, Section
 from memsection.api.operations import close_fd, duplicate_fd, whole
 from memsection.vocabulary.access_words import ReadOrWrite
-from memsection.vocabulary.errors import AbandonedMutexError, ArgumentError, NotFoundError
+from memsection.vocabulary.errors import ArgumentError, NotFoundError
 from memsection.vocabulary.records import record
 from memsection.wine import memory, processes
 from memsection.wine.helper import Helper, hexadecimal, nonsense
@@ -24,8 +24,6 @@ from memsection.wine.helper import Helper, hexadecimal, nonsense
 T = TypeVar("T")
 _QUERY, _WRITE, _READ = 1, 2, 4  # SECTION_*
 _AGAIN = 0.1  #: seconds until a name is looked for once more
-_CHUNK = 100  #: milliseconds of a wait in the helper, after which this process looks for signals
-_TIMEOUT, _ABANDONED = 0x102, 0x80
 
 
 @record(frozen=True, slots=True)
@@ -100,7 +98,7 @@ def open_section(name: str, access: ReadOrWrite = "r", prefix: str | os.PathLike
     """
     if access not in ("r", "rw"):
         raise ArgumentError(f"wine: access {access!r}: it is 'r' or 'rw'")
-    return _patiently(lambda: _open(name, access, prefix), wait)
+    return patiently(lambda: _open(name, access, prefix), wait)
 
 
 @whole
@@ -164,9 +162,9 @@ def is_stale(section: Section, name: str, prefix: str | os.PathLike[str] | None 
     return found.identity != (facts.st_dev, facts.st_ino)
 
 
-def _patiently(attempt: Callable[[], T], seconds: float | None) -> T:
+def patiently(attempt: Callable[[], T], seconds: float | None) -> T:
     """What an attempt gives, made again until the time is up while there is no such prefix or name."""
-    deadline = time.monotonic() + (0 if seconds is None else _checked(seconds))
+    deadline = time.monotonic() + (0 if seconds is None else checked_seconds(seconds))
     while True:
         try:
             return attempt()
@@ -177,212 +175,10 @@ def _patiently(attempt: Callable[[], T], seconds: float | None) -> T:
             time.sleep(min(_AGAIN, left))
 
 
-def _checked(seconds: float) -> float:
+def checked_seconds(seconds: float) -> float:
     if math.isnan(seconds) or seconds < 0:
         raise ArgumentError(f"wine: {seconds} seconds cannot be waited")
     return seconds
-
-
-# ------------------------------------------------------------------ events and mutexes
-
-
-class _Waitable:
-    """An object in a prefix that is waited for through a resident helper."""
-
-    _verb = ""
-
-    def __init__(self, name: str, prefix: str | os.PathLike[str] | None = None, wait: float | None = None) -> None:
-        self.name = name
-        self._helper, answer = _patiently(lambda: self._opened(name, prefix), wait)
-        self._handle = f"{hexadecimal(answer, 0):x}"
-        self.manual_reset = len(answer) > 1 and answer[1] == "1"
-
-    def _opened(self, name: str, prefix: str | os.PathLike[str] | None) -> tuple[Helper, list[str]]:
-        helper = Helper(processes.choose(prefix))
-        try:
-            return helper, helper.ask(f"{self._verb} {name}")
-        except BaseException:
-            helper.close()
-            raise
-
-    def _wait(self, timeout: float | None) -> int:
-        """The result of a wait: 0, WAIT_ABANDONED or WAIT_TIMEOUT."""
-        deadline = None if timeout is None else time.monotonic() + _checked(timeout)
-        found = self._helper.settle()  # of a wait that was interrupted
-        while found is None or found == _TIMEOUT:
-            left = _CHUNK if deadline is None else max(0, min(_CHUNK, math.ceil((deadline - time.monotonic()) * 1000)))
-            found = self._helper.wait(self._handle, left)
-            if found == _TIMEOUT and deadline is not None and time.monotonic() >= deadline:
-                break
-        return found
-
-    def _ask(self, verb: str) -> list[str]:
-        """The helper's answer to a command about this object."""
-        self._helper.settle()  # the result of a wait that was interrupted comes first
-        return self._helper.ask(f"{verb} {self._handle}")
-
-    def is_alone(self) -> bool:
-        """Whether nobody else in the prefix has the object: then it lives only because it is open here.
-
-        Rights:
-            None.
-
-        Raises:
-            Error: The prefix, or the helper, has ended.
-        """
-        return hexadecimal(self._ask("count"), 0) <= 1
-
-    def close(self) -> None:
-        """Let go of the object.  Closing again does nothing.
-
-        Rights:
-            None.
-
-        Raises:
-            Nothing.
-        """
-        self._helper.close()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<memsection.wine.{type(self).__name__} {self.name!r} in '{self._helper.prefix.path}'>"
-
-
-class Event(_Waitable):
-    """An event of a program in Wine; made by ``open_event``."""
-
-    _verb = "event"
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait until it is signaled: whether it was.
-
-        Args:
-            timeout: Seconds at most; None for ever.
-
-        Rights:
-            ``SYNCHRONIZE``, which it was opened with.
-
-        Raises:
-            Error: The prefix, or the helper, has ended.
-        """
-        return self._wait(timeout) == 0
-
-    def set(self) -> None:
-        """Signal it.
-
-        Rights:
-            ``EVENT_MODIFY_STATE``, which it was opened with.
-
-        Raises:
-            Error: The prefix, or the helper, has ended.
-        """
-        self._ask("set")
-
-    def reset(self) -> None:
-        """Make it not signaled.
-
-        Rights:
-            ``EVENT_MODIFY_STATE``, which it was opened with.
-
-        Raises:
-            Error: The prefix, or the helper, has ended.
-        """
-        self._ask("reset")
-
-    def __enter__(self) -> Event:
-        return self
-
-
-class Mutex(_Waitable):
-    """A mutex of a program in Wine; made by ``open_mutex``.  The helper owns it, and gives it up when it ends."""
-
-    _verb = "mutex"
-
-    def acquire(self, timeout: float | None = None) -> bool:
-        """Take it: whether it was had in time.
-
-        Args:
-            timeout: Seconds at most; None for ever.
-
-        Rights:
-            ``SYNCHRONIZE``, which it was opened with.
-
-        Raises:
-            AbandonedMutexError: Its owner ended while holding it.  It is owned here now, and is to be released.
-            Error: The prefix, or the helper, has ended.
-        """
-        found = self._wait(timeout)
-        if found == _ABANDONED:
-            raise AbandonedMutexError(f"wine '{self.name}': its owner ended while it held the mutex; it is owned here now")
-        return found == 0
-
-    def release(self) -> None:
-        """Give it back.
-
-        Rights:
-            None; it must be owned here.
-
-        Raises:
-            AccessError: It is not owned here.
-            Error: The prefix, or the helper, has ended.
-        """
-        self._ask("release")
-
-    def __enter__(self) -> Mutex:
-        try:
-            self.acquire()
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        try:
-            self.release()
-        finally:
-            self.close()
-
-
-def open_event(name: str, prefix: str | os.PathLike[str] | None = None, wait: float | None = None) -> Event:
-    """An event of a program in Wine, by its name; a helper stays in the prefix as long as it is open.
-
-    Args:
-        name: ``Local\\name``, ``Global\\name``, or ``name``.
-        prefix: The prefix's directory; the only one that runs when omitted.
-        wait: Seconds to wait for the prefix and the name; not at all when omitted.
-
-    Rights:
-        In the prefix, ``EVENT_ALL_ACCESS``.
-
-    Raises:
-        NotFoundError: The prefix does not run; nothing has this name.
-        AccessError: The event does not grant the access.
-        HandleError: The name is that of something else.
-        ArgumentError: Several prefixes run; the name cannot be one.
-    """
-    return Event(name, prefix, wait)
-
-
-def open_mutex(name: str, prefix: str | os.PathLike[str] | None = None, wait: float | None = None) -> Mutex:
-    """A mutex of a program in Wine, by its name; a helper stays in the prefix as long as it is open.
-
-    Args:
-        name: ``Local\\name``, ``Global\\name``, or ``name``.
-        prefix: The prefix's directory; the only one that runs when omitted.
-        wait: Seconds to wait for the prefix and the name; not at all when omitted.
-
-    Rights:
-        In the prefix, ``MUTEX_ALL_ACCESS``.
-
-    Raises:
-        NotFoundError: The prefix does not run; nothing has this name.
-        AccessError: The mutex does not grant the access.
-        HandleError: The name is that of something else.
-        ArgumentError: Several prefixes run; the name cannot be one.
-    """
-    return Mutex(name, prefix, wait)
 
 
 # ------------------------------------------------------------------ the other direction
