@@ -7,6 +7,7 @@ What must hold: what was begun comes to its end or leaves nothing, and nothing b
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 from pathlib import Path
 
@@ -23,6 +24,14 @@ def run(storm: Storm) -> None:
     from support.data_interruptions import DataBench
     from support.interruptions import Bench, by_timer
 
+    from memsection import Section
+    from memsection.api.transit import _own
+
+    with Section.create(size=4096) as section:
+        pickle.dumps(section)  # the first one makes notes, which a process keeps
+        for slot in list(_own._sent):
+            _own._let_go(slot)
+    storm.keeps_what_it_has()
     own = f"storm-{os.getpid()}"
     benches = [Bench(f"{own}-o"), DataBench(f"{own}-d")]
     work = [(bench, name, operation) for bench in benches for name, operation in bench.operations.items()

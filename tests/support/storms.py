@@ -76,6 +76,10 @@ class Storm:
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # nobody's children become visible here
         self._descriptors = memory_descriptors()
 
+    def keeps_what_it_has(self) -> None:
+        """What this process has open now it may have at the end."""
+        self._descriptors = memory_descriptors()
+
     def count(self, figure: str, by: int = 1, example: str = "") -> None:
         """Add to a figure; the first examples of what must not be are printed at the end."""
         self._figures[figure] += by
