@@ -52,7 +52,7 @@ class Event(Waitable):
 
         Raises:
             ExistsError: The name is taken (FileExistsError).
-            HandleError: The name is that of a section, a mutex or a semaphore.
+            HandleError: With ``exist_ok``: the name is that of a section, a mutex or a semaphore.
             ArgumentError: The name or the security makes no sense.
             AccessError: An existing event does not grant the access.
             TypeError: The name is no str.

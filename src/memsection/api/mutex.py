@@ -77,7 +77,7 @@ class Mutex(Waitable):
 
         Raises:
             ExistsError: The name is taken (FileExistsError).
-            HandleError: The name is that of a section, an event or a semaphore.
+            HandleError: With ``exist_ok``: the name is that of a section, an event or a semaphore.
             ArgumentError: The name or the security makes no sense.
             AccessError: An existing mutex does not grant the access.
             TypeError: The name is no str.

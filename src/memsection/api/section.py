@@ -115,7 +115,7 @@ class Section(Passable):
 
         Raises:
             ExistsError: The name is taken (FileExistsError).
-            HandleError: The name is that of a mutex, an event or a semaphore.
+            HandleError: With ``exist_ok``: the name is that of a mutex, an event or a semaphore.
             ArgumentError: The size is not positive, or more than an existing section has; the name, the access or the
                 security makes no sense (ValueError).
             TypeError: The name is no str, or the size no int.

@@ -57,7 +57,7 @@ class Semaphore(Waitable):
             ArgumentError: Not 0 <= initial <= maximum with a maximum of 1 to 2147483647; or the name or the security
                 makes no sense.
             ExistsError: The name is taken (FileExistsError).
-            HandleError: The name is that of a section, a mutex or an event.
+            HandleError: With ``exist_ok``: the name is that of a section, a mutex or an event.
             AccessError: An existing semaphore does not grant the access.
             TypeError: The name is no str, or a number of units no int.
 

@@ -146,16 +146,20 @@ def test_units_and_rights_of_a_semaphore(name: str) -> None:
 
 @pytest.mark.linux_only("natively Windows says that a name is taken, whatever by")
 def test_all_types_share_one_namespace(name: str) -> None:
-    makers = {Section: lambda: Section.create(name, 4096), Mutex: lambda: Mutex.create(name),
-              Event: lambda: Event.create(name), Semaphore: lambda: Semaphore.create(name)}
+    makers: dict[Any, Any] = {Section: lambda **options: Section.create(name, 4096, **options),
+                              Mutex: lambda **options: Mutex.create(name, **options),
+                              Event: lambda **options: Event.create(name, **options),
+                              Semaphore: lambda **options: Semaphore.create(name, **options)}
     for kind, make in makers.items():
         one = make()
         for other, make_other in makers.items():
             if other is not kind:
                 with pytest.raises(errors.HandleError):
                     other.open(name)
-                with pytest.raises(errors.HandleError):
+                with pytest.raises(errors.ExistsError):
                     make_other()
+                with pytest.raises(errors.HandleError):
+                    make_other(exist_ok=True)
         one.close()
 
 
