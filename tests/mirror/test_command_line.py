@@ -90,21 +90,29 @@ def test_publish_and_subscribe_run_until_ctrl_c(lines: tuple[Line, Line]) -> Non
     robot, base = lines
     robot.host.run(
         "camera = keep(latest.create('camera', 64)); camera.write(b'one')\n"
-        "s = keep(Section.create('plain', 4096))"
+        "s = keep(Section.create('plain', 4096))\n"
+        "from memsection.channels import Topic; scans = keep(Topic.create('scans', bytes))"
     )
-    publishing = robot.start("mirror", "publish", "camera", "plain")
+    publishing = robot.start("mirror", "publish", "camera", "plain", "scans")
     assert publishing.stderr is not None
-    _says(publishing.stderr, "robot/plain: published")
+    _says(publishing.stderr, "robot/scans: published")
     listed = base.run("mirror", "ls", "--json")
     assert [(one["key"], one["kind"], one["sequence"]) for one in json.loads(listed.stdout)] == [
         ("robot/camera", "latest", 1),
         ("robot/plain", "bytes", 1),
+        ("robot/scans", "topic", 1),
     ]
     assert "robot/camera" in base.run("mirror", "ls", "robot/c*").stdout
     assert "plain" not in base.run("mirror", "ls", "robot/c*").stdout
+    topics = base.start("mirror", "subscribe", "robot/scans")
     subscribing = base.start("mirror", "subscribe", "robot/camera", "--as", "picture")
-    assert subscribing.stderr is not None
+    assert subscribing.stderr is not None and topics.stderr is not None
+    _says(topics.stderr, "robot/scans: live")
     _says(subscribing.stderr, "robot/camera: live")
+    base.host.run("from memsection.channels import Topic; here = Topic.open('scans', role='receive')")
+    robot.host.run("scans.send(b'scan')")
+    assert base.host.value("here.receive(20)") == b"scan"
+    base.host.run("here.close()")
     base.host.run("reader = keep(latest.open('picture'))")
     assert base.host.value("reader.read()") == b"one"
     robot.host.run("camera.write(b'two')")
@@ -120,8 +128,9 @@ def test_publish_and_subscribe_run_until_ctrl_c(lines: tuple[Line, Line]) -> Non
     assert publishing.wait(30) == 130
     _says(subscribing.stderr, "robot/camera: gone")
     base.host.run("reader.close()")
-    subscribing.send_signal(signal.SIGTERM)
-    assert subscribing.wait(30) == 0
+    for process in (subscribing, topics):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
 
 
 def test_at_a_terminal_there_is_a_live_line(lines: tuple[Line, Line]) -> None:

@@ -31,8 +31,12 @@ def ls(
     if not found:
         note("Nothing is published. 'memsection mirror publish NAME' on a host does that.")
         return
+    sizes = ["-" if one.kind == "topic" else size_words(one.size) for one in found]
     print_rows(
         ("NAME", "KIND", "SIZE", "SEQUENCE"),
-        [(one.key, one.kind, size_words(one.size), str(one.sequence or "-")) for one in found],
+        [
+            (one.key, one.kind, size, str(one.sequence or "-"))
+            for one, size in zip(found, sizes, strict=True)
+        ],
         right=("SIZE", "SEQUENCE"),
     )

@@ -20,8 +20,8 @@ class Published:
     """A publication of some host, as it was when it was asked."""
 
     key: str  #: HOST/NAME
-    kind: str  #: latest, array, arrow, record or bytes
-    size: int  #: bytes of a snapshot; of a large latest value at most
+    kind: str  #: latest, array, arrow, record, topic or bytes
+    size: int  #: bytes of a snapshot; of a large latest value at most; 0 of a topic
     epoch: int
     sequence: int
 
