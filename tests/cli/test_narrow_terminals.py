@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from memsection import Section, mirror, records
-from memsection.cli import mirror_ls, output, peek, show
+from memsection.cli import mirror_lines, mirror_ls, output, peek, show
 
 WIDTH = 40
 
@@ -20,7 +20,7 @@ WIDTH = 40
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     console = output.Console(highlight=False, markup=False, soft_wrap=True, width=WIDTH, height=30, force_terminal=True,
                              color_system=None)
-    for module in (output, show, peek):
+    for module in (output, show, peek, mirror_lines):
         monkeypatch.setattr(module, "out", console)
 
 
@@ -67,3 +67,10 @@ def test_mirror_ls_gives_each_publication_lines_of_its_own(monkeypatch: pytest.M
     assert lines_of(capsys) == ["robot/" + "camera-" * 4, "  kind latest", "  size 1 MiB"]
     output.print_rows(("NAME", "TYPE"), [("n" * 20, "Section, table of 2 rows: a column, another one")])
     assert lines_of(capsys) == ["n" * 20, "  type Section, table of 2 rows: a", "    column, another one"]
+
+
+@pytest.mark.parametrize("name", ["camera", "camera-" * 5])
+def test_what_is_published_is_shown_as_lines_too(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    output.out.print(mirror_lines._table([(name, "live", 7, 3, 1000, 0.25)], {}))
+    lines = lines_of(capsys)
+    assert lines[0] == name and {"  state live", "  sequence 7", "  age 0.2 s"} < set(lines)

@@ -12,14 +12,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from rich.live import Live
-from rich.table import Table
 
-from memsection.cli.output import err, out, table
+from memsection.cli.output import err, inner_rows, out
 from memsection.vocabulary.text import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
+
+    from rich.table import Table
+    from rich.text import Text
 
 INTERVAL = 0.5  #: seconds between two looks
 Row = tuple[str, str, int, int, int, float | None]  #: name, state, sequence, snapshots, bytes, age
@@ -69,28 +71,23 @@ def show(rows: Callable[[], list[Row]], end: threading.Event) -> None:
                 return
 
 
-def _table(rows: list[Row], last: dict[str, tuple[int, int, float]]) -> Table:
-    made = table(
-        "NAME",
-        "STATE",
-        "SEQUENCE",
-        "RATE",
-        "MB/S",
-        "AGE",
-        right=("SEQUENCE", "RATE", "MB/S", "AGE"),
-    )
+def _table(rows: list[Row], last: dict[str, tuple[int, int, float]]) -> Table | Text:
+    lines = []
     now = time.monotonic()
     for name, state, sequence, snapshots, size, age in rows:
         before = last.get(name, (snapshots, size, now))
         span = max(now - before[2], 1e-9)
         last[name] = snapshots, size, now
         rate, speed = (snapshots - before[0]) / span, (size - before[1]) / span / 1e6
-        made.add_row(
-            shown(name),
-            state,
-            str(sequence),
-            f"{rate:.1f}/s",
-            f"{speed:.1f}",
-            "-" if age is None or age == float("inf") else f"{age:.1f} s",
+        lines.append(
+            (
+                name,
+                state,
+                str(sequence),
+                f"{rate:.1f}/s",
+                f"{speed:.1f}",
+                "-" if age is None or age == float("inf") else f"{age:.1f} s",
+            )
         )
-    return made
+    columns = ("NAME", "STATE", "SEQUENCE", "RATE", "MB/S", "AGE")
+    return inner_rows(columns, lines, out.width, right=("SEQUENCE", "RATE", "MB/S", "AGE"))
