@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import types
 from functools import partial
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 from memsection._native import ends
 from memsection.channels import opening, overflow
@@ -89,7 +89,7 @@ class Endpoint(Base[T]):
         channel.prefix = opening.overflow_names(section)
         channel.security = partial(opening.overflow_security, section)
         core = cls._end(view, shape, section.fileno(), cls._role(role), kind, channel.largest)
-        channel.kept = core.kept
+        channel.end = ref(core)
         self.section, self.role, self.capacity, self.largest = section, role, shape[0], channel.largest
         self._core, self._codec, self._view = core, kind, view
         self._pid = os.getpid()

@@ -7,6 +7,8 @@ What a message means is not looked at: whoever receives it in the end checks it,
 
 from __future__ import annotations
 
+import weakref
+
 from memsection._native import ends
 from memsection.channels import opening, overflow, results
 from memsection.channels.observer import ObserverEnd
@@ -116,7 +118,7 @@ class Sink:
         channel.name, channel.prefix = section.name, opening.overflow_names(section)
         channel.largest, channel.overflow = facts["largest"], facts["overflow"]
         self._core = ends.End(self._view, tuple(facts["shape"]), section.fileno(), ends.SEND, codec, channel.largest)
-        channel.kept = self._core.kept
+        channel.end = weakref.ref(self._core)
 
     @classmethod
     def make(cls, facts: opening.Facts) -> Sink:

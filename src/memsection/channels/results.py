@@ -19,6 +19,7 @@ from memsection.vocabulary.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
     from memsection.api.security import Security
     from memsection.channels.overflow import Sent
@@ -38,7 +39,8 @@ class Channel:
         self.prefix = ""  # of the names of memory for messages that do not fit
         self.security: Callable[[], Security | None] = lambda: None  # of such memory
         self.sent: list[Sent] = []  # such messages that were sent and perhaps not taken yet
-        self.kept: Callable[[], tuple[int, list[int]]] = lambda: (0, [])
+        #: the end; a weak reference, for the end has this object: one that nobody has any more closes at once
+        self.end: Callable[[], Any] = lambda: None
 
     def problem(self, result: int, sending: bool = False) -> Error:
         """The exception for a negative errno of the core."""
@@ -64,7 +66,8 @@ class Channel:
         return Error(f"{head}: {strerror(-result)}", ntstatus=st.from_errno(-result))
 
     def _who_keeps(self) -> str:
-        count, pids = self.kept()
+        end = self.end()
+        count, pids = (0, []) if end is None else end.kept()
         if not count:
             return ""
         whose = ", ".join(map(str, pids))

@@ -29,7 +29,7 @@ from memsection import (
     wait_all,
     wait_any,
 )
-from memsection.channels import Queue
+from memsection.channels import Queue, Service, Topic
 
 np = pytest.importorskip("numpy")
 SHORT, PLACED, LONG, HUGE = 64, 3000, 60_000, 300_000  # bytes: in the ring, in one unit, in a run, above largest
@@ -628,3 +628,18 @@ def test_importing_channels_brings_neither_numpy_nor_pyarrow() -> None:
 
     code = "import sys, memsection.channels; print([n for n in ('numpy', 'pyarrow', 'asyncio') if n in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.parametrize("create", [lambda name: Queue.create(name, bytes), lambda name: Topic.create(name, bytes),
+                                    lambda name: Service.create(name, bytes, bytes)], ids=["queue", "topic", "service"])
+def test_an_end_that_nobody_has_any_more_closes_without_the_collector(create: Callable[[str], Any]) -> None:
+    name = unique_name()
+    gc.collect()
+    gc.disable()
+    try:
+        create(name)
+        with pytest.raises(FileNotFoundError):
+            Section.open(name)
+    finally:
+        gc.enable()
