@@ -42,7 +42,7 @@ def sections(name: str) -> bytes:
         view[:4] = part
         same: Section = section.duplicate("r")
         words: str = same.access
-        mapped: View = same.map(0, 10, access=words)
+        mapped: View = same.map(0, 10, access="r")
         return bytes(mapped)
 
 
