@@ -58,6 +58,7 @@ class Mutex(Waitable):
         return self
 
     @classmethod
+    @whole  # to the end: a mutex that is lost on the way, and has an owner, would stay
     def create(cls, name: str | None = None, *, exist_ok: bool = False, inheritable: bool = False,
                security: Security | str | bytes | None = None, initial_owner: bool = False,
                repair: Callable[[AbandonedMutexError], object] | None = None) -> Self:

@@ -21,8 +21,8 @@ NEEDED: dict[str, tuple[str, ...]] = {
         *(f"memsection.nt.linux.{name}" for name in (
             "bodies.announcement", "inspect.diagnosis", "inspect.mappings", "inspect.search", "transfer.duplicate",
             "transfer.give", "transfer.passing", "types.byte_ranges", "types.file", "types.file_facts",
-            "types.succession", "types.token", "types.token_facts", "views.allocate", "views.flush",
-            "views.peers", "views.query", "waiting.appearance", "waiting.watch"))),
+            "types.succession", "types.token", "types.token_copies", "types.token_facts", "views.allocate", "views.flush",
+            "views.mapped_file", "views.peers", "views.query", "waiting.appearance", "waiting.watch"))),
     "memsection.api.handle": (
         "socket", "subprocess", "warnings",
         *(f"memsection.api.{name}" for name in (
