@@ -92,6 +92,25 @@ class Channel:
         assert status == (-signal.SIGKILL if name else 0), (status, name)
         return name
 
+    def meanwhile(self, number: int, action: Callable[[], object], body: Callable[[], object]) -> str:
+        """Run a body here, and an action at its n-th step; the name of the step, "" if there were fewer."""
+        names: list[str] = []
+
+        def step(name: bytes) -> None:
+            names.append(name.decode())
+            if len(names) == number:
+                ctypes.c_void_p.in_dll(self.core, "ms_step_hook").value = None  # the action's steps are its own
+                action()
+
+        hook = HOOK(step)
+        place = ctypes.c_void_p.in_dll(self.core, "ms_step_hook")
+        place.value = ctypes.cast(hook, ctypes.c_void_p).value
+        try:
+            body()
+        finally:
+            place.value = None
+        return names[number - 1] if len(names) >= number else ""
+
     def close(self) -> None:
         """Close every end here, and let go of the memory."""
         for end in self.ends:

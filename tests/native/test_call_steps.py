@@ -239,6 +239,35 @@ def test_a_late_answer_reaches_no_other_call(make: Make) -> None:
     goes_on(client, server, SHORT)
 
 
+@pytest.mark.invariant("Q4")
+@pytest.mark.parametrize("length", [SHORT, PLACED, LONG])
+def test_a_call_that_is_given_up_at_any_step_of_its_server_is_no_damage(
+    make: Make, length: int
+) -> None:
+    names: set[str] = set()
+    for number in range(1, 200):
+        channel = make()
+        client, server = channel.open(SEND), channel.open(RECEIVE)
+        assert client.ask(1, length) == 0
+        results: list[int] = []
+
+        def serves(server: End = server, results: list[int] = results) -> None:
+            results.append(server.take(timeout_ms=0))
+            if results == [1]:
+                results.append(server.reply(length))
+
+        name = channel.meanwhile(number, client.cancel, serves)
+        assert results in ([1, 0], [1, -errno.ESTALE], [-errno.ETIMEDOUT]), (name, results)
+        if not name:
+            client.cancel()
+        goes_on(client, server, length)
+        if not name:
+            break
+        names.add(name)
+    assert {"serve: before taking", "serve: taking", "serve: before having it in hand"} <= names
+    assert length == SHORT or "call: before holding the place" in names
+
+
 @pytest.mark.invariant("Q1")
 def test_who_waits_for_an_answer_is_told_when_nobody_is_left(make: Make) -> None:
     channel = make()

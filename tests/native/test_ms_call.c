@@ -156,7 +156,7 @@ static void *serves(void *argument)
         do
             result = ms_call_pull(&end, &call, &request);
         while (result == -ESTALE
-               || ((result == -EAGAIN || result == -EBUSY || result == -ENOTCONN) && !ms_load_u32(&end.channel->down)
+               || ((result == -EAGAIN || result == -EBUSY) && !ms_load_u32(&end.channel->down)
                    && (wait_for(&wait), 1))); /* the clients may have gone before the channel is down */
         ms_await_end(&wait, !result);
         if (result)

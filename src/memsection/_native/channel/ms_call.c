@@ -81,8 +81,6 @@ static int noted_place(const ms_end *end, const ms_cell *cell, uint32_t sender, 
 static uint64_t hand_over(ms_end *end, uint32_t unit, uint64_t word, uint32_t slot)
 {
     uint64_t held = MS_PLACE_BECOMES(word, slot, MS_PLACE_HELD);
-    /* No place of a service is delivered again. */
-    *(volatile uint32_t *)&end->notes[unit].deliveries = 1;
     uint64_t seen = ms_cas_u64(&end->words[unit], word, held);
     return seen == word || seen == held ? held : 0;
 }
@@ -229,6 +227,17 @@ void ms_call_end(ms_end *end, const ms_call *call, int has_answer)
 
 /* ------------------------------------------------------------------ the server */
 
+/* What it became meanwhile is ABANDONED, if nobody spoiled it: then the cell is ours to free. */
+static int finish_abandoned(ms_end *end, const ms_call *call)
+{
+    ms_cell *cell = cell_of(end, call);
+    uint64_t abandoned = MS_CALL_BECOMES(call->word, MS_CALL_SERVER(call->word), MS_CALL_ABANDONED);
+    MS_STEP("serve: before freeing the cell");
+    if (frees(cell, abandoned))
+        ms_ring_bell(end, MS_BELL_ROOM, 0);
+    return -ESTALE;
+}
+
 static int take(ms_end *end, const ticket *ticket, ms_call *call, ms_message *request)
 {
     if (ticket->cell >= end->calls)
@@ -245,6 +254,9 @@ static int take(ms_end *end, const ticket *ticket, ms_call *call, ms_message *re
     MS_STEP("serve: taking");
     if (!get(end, cell, MS_CALL_CLIENT(word), request))
         return 0;
+    /* Who gives up a call says so in the cell before it takes its place back: nothing is wrong then. */
+    if (ms_load_u64(&cell->word) != mine)
+        return finish_abandoned(end, call);
     ms_call_drop(end, call, 0);
     return -EBADMSG;
 }
@@ -265,17 +277,6 @@ int ms_call_pull(ms_end *end, ms_call *call, ms_message *request)
     MS_STEP("serve: before giving the position back");
     ms_ring_pulled(end, &next);
     return result;
-}
-
-/* What it became meanwhile is ABANDONED, if nobody spoiled it: then the cell is ours to free. */
-static int finish_abandoned(ms_end *end, const ms_call *call)
-{
-    ms_cell *cell = cell_of(end, call);
-    uint64_t abandoned = MS_CALL_BECOMES(call->word, MS_CALL_SERVER(call->word), MS_CALL_ABANDONED);
-    MS_STEP("serve: before freeing the cell");
-    if (frees(cell, abandoned))
-        ms_ring_bell(end, MS_BELL_ROOM, 0);
-    return -ESTALE;
 }
 
 int ms_call_serve(ms_end *end, ms_call *call)

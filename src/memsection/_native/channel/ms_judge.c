@@ -74,7 +74,8 @@ static void undo_place(ms_end *end, uint32_t unit, uint64_t word, uint32_t slot)
     uint32_t state = MS_PLACE_STATE(word);
     uint32_t deliveries = *(volatile uint32_t *)&end->notes[unit].deliveries;
     MS_STEP("judge: before setting a place right");
-    if (state == MS_PLACE_TAKING || (state == MS_PLACE_HELD && deliveries <= end->redeliver)) {
+    int again = !end->calls && deliveries <= end->redeliver; /* of a service the call is repeated */
+    if (state == MS_PLACE_TAKING || (state == MS_PLACE_HELD && again)) {
         if (ms_cas_u64(&end->words[unit], word, MS_PLACE_BECOMES(word, 0, MS_PLACE_AGAIN)) == word)
             ms_store_u32(&end->channel->again, 1);
     } else if (state == MS_PLACE_SENDING || state == MS_PLACE_HELD)
