@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """How long after its owner was killed can a mutex be had?
 
-By somebody who has been waiting for it, counted from the kill; and by somebody who comes afterwards.  The alternative
-is ``fcntl.flock``, which the kernel drops at the kill; ``multiprocessing.Lock`` is never had again.
+By somebody who has been waiting for it, counted from the kill; and by somebody who comes
+afterwards.  The alternative is ``fcntl.flock``, which the kernel drops at the kill;
+``multiprocessing.Lock`` is never had again.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def killed(take: Callable[[], object], wait: Callable[[], object], *, before: bo
         os.waitpid(child, 0)
         at[0] = time.perf_counter()
     else:
-        threading.Timer(0.02 + 0.05 * os.urandom(1)[0] / 255, kill).start()  # at any moment between two looks
+        # at any moment between two looks
+        threading.Timer(0.02 + 0.05 * os.urandom(1)[0] / 255, kill).start()
     wait()
     spent = time.perf_counter() - at[0]
     if not before:
@@ -72,12 +74,25 @@ def main() -> None:
 
     for _ in range(rounds):
         for before, when in ((False, "somebody waits"), (True, "somebody comes later")):
-            for name, take, wait in (("memsection", mutex.acquire, wait_mutex), ("fcntl.flock", take_file, wait_file)):
+            for name, take, wait in (
+                ("memsection", mutex.acquire, wait_mutex),
+                ("fcntl.flock", take_file, wait_file),
+            ):
                 samples.setdefault(f"{name}, {when}", []).append(killed(take, wait, before=before))
-    print(table(["", "median", "99th percentile"],
-                [[name, span(median(times)), span(percentile(times, 0.99))] for name, times in samples.items()]))
+    print(
+        table(
+            ["", "median", "99th percentile"],
+            [
+                [name, span(median(times)), span(percentile(times, 0.99))]
+                for name, times in samples.items()
+            ],
+        )
+    )
     worst = max(max(times) for name, times in samples.items() if name.startswith("memsection"))
-    print(f"\ntarget: at most {TARGET} s; {'reached' if worst <= TARGET else 'MISSED'} at {worst:.3f} s\n")
+    print(
+        f"\ntarget: at most {TARGET} s; {'reached' if worst <= TARGET else 'MISSED'} at "
+        f"{worst:.3f} s\n"
+    )
     mutex.close()
     file.close()
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""How does memsection compare with everybody else who shares memory, wakes and locks between processes?
+"""How does memsection compare with everybody else who shares memory, wakes and locks between
+processes?
 
-One adapter in ``peers`` for each of them; all run in turns within one run.  Writes a Markdown table and a picture.
+One adapter in ``peers`` for each of them; all run in turns within one run.  Writes a Markdown table
+and a picture.
 """
 
 from __future__ import annotations
@@ -60,10 +62,17 @@ def creating(peers: Peers, size: int, touch: bool) -> Cases:
             memory.release()
         block.close()
 
-    cases: Cases = {name_: partial(once, module) for name_, module in _having(peers, "create")
-                    if not touch or module.NAME != "py-easyshm"}
-    cases.update({name_: partial(module.create_whole, name, size, touch)
-                  for name_, module in _having(peers, "create_whole")})
+    cases: Cases = {
+        name_: partial(once, module)
+        for name_, module in _having(peers, "create")
+        if not touch or module.NAME != "py-easyshm"
+    }
+    cases.update(
+        {
+            name_: partial(module.create_whole, name, size, touch)
+            for name_, module in _having(peers, "create_whole")
+        }
+    )
     return cases
 
 
@@ -132,7 +141,11 @@ def locking(peers: Peers) -> tuple[Cases, list[object]]:
     for name, module in _having(peers, "lock"):
         lock = module.lock()
         locks.append(lock)
-        cases[name] = partial(lock.many, LOCKS) if hasattr(lock, "many") else partial(many, lock.acquire, lock.release)
+        cases[name] = (
+            partial(lock.many, LOCKS)
+            if hasattr(lock, "many")
+            else partial(many, lock.acquire, lock.release)
+        )
     return cases, locks
 
 
@@ -141,7 +154,8 @@ def locking(peers: Peers) -> tuple[Cases, list[object]]:
 
 @contextmanager
 def talking(conversations: dict[str, Conversation]) -> Iterator[Cases]:
-    """Each conversation with a forked child of its own, which waits while the others have their turn."""
+    """Each conversation with a forked child of its own, which waits while the others have their
+    turn."""
     children: list[int] = []
     cases: Cases = {}
     try:
@@ -191,7 +205,9 @@ def measure(peers: Peers, scale: float) -> dict[str, Samples]:
     def row(title: str, cases: Cases, count: int, batch: int, divisor: int = 1) -> None:
         print(f"{title} ...", file=sys.stderr, flush=True)
         samples = interleaved(cases, rounds=rounds(count), batch=batch)
-        rows[title] = {name: [value / divisor for value in values] for name, values in samples.items()}
+        rows[title] = {
+            name: [value / divisor for value in values] for name, values in samples.items()
+        }
 
     row("create + close, 4 KiB", creating(peers, PAGE, touch=False), 200, 10)
     row("create + write + close, 1 MiB", creating(peers, MIB, touch=True), 60, 2)
@@ -220,14 +236,21 @@ def _tables(peers: Peers, row: Callable[..., None]) -> None:
     except ImportError:
         return
     data = np.random.default_rng(1).random((8, 250_000))
-    with talking(_conversations(peers, "tables", pa.table({f"c{i}": data[i] for i in range(8)}))) as cases:
+    with talking(
+        _conversations(peers, "tables", pa.table({f"c{i}": data[i] for i in range(8)}))
+    ) as cases:
         row("16 MB Arrow table to another process", cases, 20, 1)
 
 
 def _latest(peers: Peers, row: Callable[..., None]) -> None:
     values = {name: module.latest(64) for name, module in _having(peers, "latest")}
     try:
-        row("read a latest value of 64 bytes", {name: value.read for name, value in values.items()}, 200, 100)
+        row(
+            "read a latest value of 64 bytes",
+            {name: value.read for name, value in values.items()},
+            200,
+            100,
+        )
     finally:
         for value in values.values():
             value.close()
@@ -235,22 +258,38 @@ def _latest(peers: Peers, row: Callable[..., None]) -> None:
 
 def report(rows: dict[str, Samples], versions: str) -> str:
     """The Markdown page."""
-    parts = [f"<!-- Written by bench/against_everybody.py -->\n\n# All figures\n\n{heading()}; {versions}.\n",
-             "Times for one operation: median (99th percentile), and how many times as long as memsection takes.\n"]
+    parts = [
+        f"<!-- Written by bench/against_everybody.py -->\n\n# All figures\n\n{heading()}; "
+        f"{versions}.\n",
+        "Times for one operation: median (99th percentile), and how many times as long as "
+        "memsection takes.\n",
+    ]
     for title, samples in rows.items():
         lines = []
         for name, times in sorted(samples.items(), key=lambda item: median(item[1])):
             times_as_long = f"{ratio(samples, name, OURS):.2f}" if OURS in samples else ""
-            lines.append([f"**{name}**" if name == OURS else name, span(median(times)), span(percentile(times, 0.99)),
-                          times_as_long])
-        parts.append(f"## {title}\n\n{table(['', 'median', '99th percentile', 'times memsection'], lines)}\n")
+            lines.append(
+                [
+                    f"**{name}**" if name == OURS else name,
+                    span(median(times)),
+                    span(percentile(times, 0.99)),
+                    times_as_long,
+                ]
+            )
+        parts.append(
+            f"## {title}\n\n{table(['', 'median', '99th percentile', 'times memsection'], lines)}\n"
+        )
     return "\n".join(parts)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--scale", type=float, default=1.0, help="so many times the usual number of rounds")
-    parser.add_argument("--write", action="store_true", help=f"write the table and the picture to {DOCS}")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="so many times the usual number of rounds"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help=f"write the table and the picture to {DOCS}"
+    )
     options = parser.parse_args()
     peers, missing = available()
     for name, why in missing.items():

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What does it cost to count in shared memory, so that no other process's count is lost?
 
-An atomic addition to an element of an array, beside the same under a mutex that nobody else wants, and without any protection.
+An atomic addition to an element of an array, beside the same under a mutex that nobody else wants,
+and without any protection.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ def looped(step: Callable[[], object]) -> Callable[[], object]:
     def run() -> None:
         for _ in repeat(None, LOOPS):
             step()
+
     return run
 
 
@@ -34,10 +36,21 @@ def main() -> None:
     def unprotected() -> None:
         array[0] += 1
 
-    ways = {"atomic_add": lambda: array.atomic_add(0, 1), "with mutex": guarded, "unprotected": unprotected}
-    samples = interleaved({name: looped(step) for name, step in ways.items()}, rounds=rounds, batch=1)
-    compare("count once", {name: [spent / LOOPS for spent in times] for name, times in samples.items()}, "with mutex", 1.0,
-            ours="atomic_add")
+    ways = {
+        "atomic_add": lambda: array.atomic_add(0, 1),
+        "with mutex": guarded,
+        "unprotected": unprotected,
+    }
+    samples = interleaved(
+        {name: looped(step) for name, step in ways.items()}, rounds=rounds, batch=1
+    )
+    compare(
+        "count once",
+        {name: [spent / LOOPS for spent in times] for name, times in samples.items()},
+        "with mutex",
+        1.0,
+        ours="atomic_add",
+    )
     mutex.close()
 
 

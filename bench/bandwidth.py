@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Do NumPy arrays over a section read and write as fast as private arrays?
 
-Pages are present before anything is timed.  Two arrays over sections are compared with two private ones, which
-NumPy itself allocated; figures are for one pass over the whole array.
+Pages are present before anything is timed.  Two arrays over sections are compared with two private
+ones, which NumPy itself allocated; figures are for one pass over the whole array.
 """
 
 from __future__ import annotations
@@ -34,8 +34,11 @@ def main() -> None:
             "sum": lambda array: array.sum(),
         }
         for name, operation in cases.items():
-            samples = interleaved({"memsection": partial(operation, shared), "private": partial(operation, private)},
-                                  rounds=rounds, batch=1)
+            samples = interleaved(
+                {"memsection": partial(operation, shared), "private": partial(operation, private)},
+                rounds=rounds,
+                batch=1,
+            )
             # The target is a bandwidth of at least 0.97, that is a time of at most 1 / 0.97.
             compare(f"{name}, {SIZE >> 20} MiB", samples, "private", 1.03)
 

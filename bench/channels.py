@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Queues and topics beside what people use now: one way, there and back, copied and in place, from Python as users write it.
+"""Queues and topics beside what people use now: one way, there and back, copied and in place, from
+Python as users write it.
 
-Two processes on two processors (on one, where only one may be used).  Every row is measured in turns with its peers, in one
-run; what is printed is the median, and its ratio to each peer.  Peers that are not installed are left out and named.
+Two processes on two processors (on one, where only one may be used).  Every row is measured in
+turns with its peers, in one run; what is printed is the median, and its ratio to each peer.  Peers
+that are not installed are left out and named.
 
     python bench/channels.py [--rounds N] [--only WORD]
 """
@@ -30,8 +32,12 @@ SETTLE = 0.2  # seconds that a partner stays, because some peers send by a threa
 FRAME = 6_220_800  # bytes of a picture of 1080 lines
 
 
-def echo(make: Callable[[], tuple[Callable[[Any], Any], Callable[[], Any], Callable[[Any], Any], Callable[[], Any]]],
-         value: Any) -> Case:
+def echo(
+    make: Callable[
+        [], tuple[Callable[[Any], Any], Callable[[], Any], Callable[[Any], Any], Callable[[], Any]]
+    ],
+    value: Any,
+) -> Case:
     """There and back: ``make`` gives send and receive here, and send and receive there."""
 
     def run(count: int) -> float:
@@ -52,8 +58,12 @@ def echo(make: Callable[[], tuple[Callable[[Any], Any], Callable[[], Any], Calla
     return run
 
 
-def one_way(make: Callable[[], tuple[Callable[[Any], Any], Callable[[], Any], Callable[[Any], Any], Callable[[], Any]]],
-            value: Any) -> Case:
+def one_way(
+    make: Callable[
+        [], tuple[Callable[[Any], Any], Callable[[], Any], Callable[[Any], Any], Callable[[], Any]]
+    ],
+    value: Any,
+) -> Case:
     """So many messages to the other process, and one back."""
 
     def run(count: int) -> float:
@@ -80,7 +90,12 @@ def ours(spec: Any = bytes, copy: bool = True, **options: Any) -> Callable[[], A
         there, back = Queue.create(None, spec, **options), Queue.create(None, spec, **options)
         if copy:
             return there.send, back.receive, back.send, there.receive
-        return (there.send, lambda: back.receive(copy=False), back.send, lambda: there.receive(copy=False))
+        return (
+            there.send,
+            lambda: back.receive(copy=False),
+            back.send,
+            lambda: there.receive(copy=False),
+        )
 
     return make
 
@@ -118,7 +133,9 @@ def in_place(length: int) -> Case:
 def topics() -> Any:
     """Two topics, each with a sender on one side and a subscriber on the other."""
     ends = [Topic.create(None, bytes, role="send") for _ in range(2)]
-    there, back = (Topic.from_section(end.section.duplicate(), bytes, role="receive") for end in ends)
+    there, back = (
+        Topic.from_section(end.section.duplicate(), bytes, role="receive") for end in ends
+    )
     return ends[0].send, back.receive, ends[1].send, there.receive
 
 
@@ -129,7 +146,9 @@ def published(subscribers: int) -> Case:
         with contextlib.ExitStack() as stack:
             topic = stack.enter_context(Topic.create(None, bytes, role="send"))
             for _ in range(subscribers):
-                stack.enter_context(Topic.from_section(topic.section.duplicate(), bytes, role="receive"))
+                stack.enter_context(
+                    Topic.from_section(topic.section.duplicate(), bytes, role="receive")
+                )
             send, value = topic.send, b"x" * 64
             begun = time.perf_counter()
             for _ in range(count):
@@ -157,17 +176,23 @@ def faster_fifos(size: int = 20_000_000) -> Callable[[], Any]:
 
     def make() -> Any:
         there, back = faster_fifo.Queue(max_size_bytes=size), faster_fifo.Queue(max_size_bytes=size)
-        return (lambda value: there.put(value, timeout=60)), (lambda: back.get(timeout=60)), (
-            lambda value: back.put(value, timeout=60)), (lambda: there.get(timeout=60))
+        return (
+            (lambda value: there.put(value, timeout=60)),
+            (lambda: back.get(timeout=60)),
+            (lambda value: back.put(value, timeout=60)),
+            (lambda: there.get(timeout=60)),
+        )
 
     return make
 
 
 class _Zmq:
-    """Sockets that are made in the process that uses them, because a context does not survive a fork."""
+    """Sockets that are made in the process that uses them, because a context does not survive a
+    fork."""
 
     def __init__(self) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="memsection-bench-")  # goes with this object
+        # goes with this object
+        self._directory = tempfile.TemporaryDirectory(prefix="memsection-bench-")
         self.directory = self._directory.name
         self.sockets: dict[int, Any] = {}
 
@@ -187,8 +212,12 @@ def zmqs() -> Any:
     import zmq  # noqa: F401  (that it is there)
 
     both = _Zmq()
-    return (lambda value: both.socket(True).send(value), lambda: both.socket(True).recv(),
-            lambda value: both.socket(False).send(value), lambda: both.socket(False).recv())
+    return (
+        lambda value: both.socket(True).send(value),
+        lambda: both.socket(True).recv(),
+        lambda value: both.socket(False).send(value),
+        lambda: both.socket(False).recv(),
+    )
 
 
 def iceoryx(length: int) -> Callable[[], Any]:
@@ -206,14 +235,25 @@ def iceoryx(length: int) -> Callable[[], Any]:
         def port(what: str, which: str) -> Any:
             key = os.getpid(), what, which
             if key not in ports:
-                node = ports.setdefault((os.getpid(), "node"), iox.NodeBuilder.new().create(iox.ServiceType.Ipc))
-                service = node.service_builder(iox.ServiceName.new(name + which)).publish_subscribe(kind).open_or_create()
-                ports[key] = (service.publisher_builder().initial_max_slice_len(length).create() if what == "publisher"
-                              else service.subscriber_builder().create())
+                node = ports.setdefault(
+                    (os.getpid(), "node"), iox.NodeBuilder.new().create(iox.ServiceType.Ipc)
+                )
+                service = (
+                    node.service_builder(iox.ServiceName.new(name + which))
+                    .publish_subscribe(kind)
+                    .open_or_create()
+                )
+                ports[key] = (
+                    service.publisher_builder().initial_max_slice_len(length).create()
+                    if what == "publisher"
+                    else service.subscriber_builder().create()
+                )
             return ports[key]
 
         def send(value: bytes, which: str) -> None:
-            port("publisher", which).send_copy(value) if hasattr(iox.Publisher, "send_copy") else _loan(value, which)
+            port("publisher", which).send_copy(value) if hasattr(
+                iox.Publisher, "send_copy"
+            ) else _loan(value, which)
 
         def _loan(value: bytes, which: str) -> None:
             sample = port("publisher", which).loan_slice_uninit(len(value))
@@ -227,8 +267,12 @@ def iceoryx(length: int) -> Callable[[], Any]:
             payload = sample.payload()
             return ctypes.string_at(payload.as_ptr(), payload.len())
 
-        return (lambda value: send(value, "there")), (lambda: take("back")), (
-            lambda value: send(value, "back")), (lambda: take("there"))
+        return (
+            (lambda value: send(value, "there")),
+            (lambda: take("back")),
+            (lambda value: send(value, "back")),
+            (lambda: take("there")),
+        )
 
     return make
 
@@ -302,17 +346,40 @@ def cases() -> dict[str, tuple[int, dict[str, Case]]]:
     rows: dict[str, tuple[int, dict[str, Case]]] = {
         "echo 64 B": (3000, {"memsection": echo(ours(), small), **peers(echo, small)}),
         "echo 1 KiB": (2000, {"memsection": echo(ours(), b"x" * 1024), **peers(echo, b"x" * 1024)}),
-        "echo 64 KiB": (600, {"memsection": echo(ours(), b"x" * 65536), **peers(echo, b"x" * 65536)}),
-        "echo 1 MiB": (100, {"memsection": echo(ours(largest=1 << 20, capacity=4), middle), **peers(echo, middle)}),
+        "echo 64 KiB": (
+            600,
+            {"memsection": echo(ours(), b"x" * 65536), **peers(echo, b"x" * 65536)},
+        ),
+        "echo 1 MiB": (
+            100,
+            {"memsection": echo(ours(largest=1 << 20, capacity=4), middle), **peers(echo, middle)},
+        ),
         "echo 6.2 MB, copied": (20, {"memsection": echo(ours(**big), large), **peers(echo, large)}),
         "echo 6.2 MB, in place": (500, {"memsection": in_place(FRAME)}),
         "one way 64 B": (20_000, {"memsection": one_way(ours(), small), **peers(one_way, small)}),
-        "one way 1 KiB": (10_000, {"memsection": one_way(ours(), b"x" * 1024), **peers(one_way, b"x" * 1024)}),
-        "one way 6.2 MB": (20, {"memsection": one_way(ours(**big), large), **peers(one_way, large)}),
-        "topic: echo 64 B": (3000, {"memsection": echo(topics, small), "a queue of ours": echo(ours(), small),
-                                    **peers(echo, small)}),
-        "topic: send 64 B": (20_000, {"memsection": published(0), **{
-            f"with {number} subscribers": published(number) for number in (1, 8, 64)}}),
+        "one way 1 KiB": (
+            10_000,
+            {"memsection": one_way(ours(), b"x" * 1024), **peers(one_way, b"x" * 1024)},
+        ),
+        "one way 6.2 MB": (
+            20,
+            {"memsection": one_way(ours(**big), large), **peers(one_way, large)},
+        ),
+        "topic: echo 64 B": (
+            3000,
+            {
+                "memsection": echo(topics, small),
+                "a queue of ours": echo(ours(), small),
+                **peers(echo, small),
+            },
+        ),
+        "topic: send 64 B": (
+            20_000,
+            {
+                "memsection": published(0),
+                **{f"with {number} subscribers": published(number) for number in (1, 8, 64)},
+            },
+        ),
         "send_many of 32": (20_000, {"memsection": many(32), "one by one": one_way(ours(), small)}),
     }
     try:
@@ -321,8 +388,11 @@ def cases() -> dict[str, tuple[int, dict[str, Case]]]:
         return rows
     there: dict[str, Case] = {
         "memsection": acknowledged(ours(object, largest=FRAME + 4096, capacity=4), value, None),
-        "memsection copy=False": acknowledged(ours(object, copy=False, largest=FRAME + 4096, capacity=4), value, None),
-        "mp.Queue": acknowledged(queues("Queue"), value, None)}
+        "memsection copy=False": acknowledged(
+            ours(object, copy=False, largest=FRAME + 4096, capacity=4), value, None
+        ),
+        "mp.Queue": acknowledged(queues("Queue"), value, None),
+    }
     try:
         there["faster-fifo"] = acknowledged(faster_fifos(), value, None)
     except ImportError:
@@ -333,9 +403,15 @@ def cases() -> dict[str, tuple[int, dict[str, Case]]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--rounds", type=int, default=9, help="batches for each candidate (default %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=9, help="batches for each candidate (default %(default)s)"
+    )
     parser.add_argument("--only", default="", help="rows whose name has this in it")
-    parser.add_argument("--iceoryx2", action="store_true", help="iceoryx2 too, polling, which keeps both processors busy")
+    parser.add_argument(
+        "--iceoryx2",
+        action="store_true",
+        help="iceoryx2 too, polling, which keeps both processors busy",
+    )
     options = parser.parse_args()
     print(f"channels.py: {measure.heading()}\n", flush=True)
     for name, (count, candidates) in cases().items():
@@ -350,9 +426,18 @@ def main() -> None:
                 seconds = run(count)
                 if number:
                     samples[candidate].append(seconds)
-        lines = [[candidate, measure.span(statistics.median(times)),
-                  f"{measure.ratio(samples, 'memsection', candidate):.3f}"] for candidate, times in samples.items()]
-        print(f"### {name}\n\n{measure.table(['', 'median', 'memsection takes, for its 1'], lines)}\n", flush=True)
+        lines = [
+            [
+                candidate,
+                measure.span(statistics.median(times)),
+                f"{measure.ratio(samples, 'memsection', candidate):.3f}",
+            ]
+            for candidate, times in samples.items()
+        ]
+        print(
+            f"### {name}\n\n{measure.table(['', 'median', 'memsection takes, for its 1'], lines)}\n",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

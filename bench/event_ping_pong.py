@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """How long is a round trip between two processes that wake each other through two events?
 
-Across two processors, where waking a sleeping one costs most, and on one processor, where spinning would be in vain.
-The alternative is two semaphores of ``multiprocessing``, which always sleep.
+Across two processors, where waking a sleeping one costs most, and on one processor, where spinning
+would be in vain. The alternative is two semaphores of ``multiprocessing``, which always sleep.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def events() -> tuple[Any, Any, Callable[[], object]]:
     def close() -> None:
         ping.close()
         pong.close()
+
     return (ping.set, ping.wait), (pong.set, pong.wait), close
 
 
@@ -40,7 +41,10 @@ def semaphores() -> tuple[Any, Any, Callable[[], object]]:
 def main() -> None:
     rounds = arguments(__doc__, 60).rounds
     first, second = processors()
-    for title, cpus, target in (("two processors", (first, second), 0.1), ("one processor", (first, first), 1.2)):
+    for title, cpus, target in (
+        ("two processors", (first, second), 0.1),
+        ("one processor", (first, first), 1.2),
+    ):
         samples: Samples = {"memsection": [], "multiprocessing.Semaphore": []}
         makers = [("memsection", events), ("multiprocessing.Semaphore", semaphores)]
         for _ in range(rounds):
@@ -61,7 +65,10 @@ def main() -> None:
                 samples[name].append(meet(here, there, cpus) / TRIPS)
                 close()
         compare(f"round trip, {title}", samples, "multiprocessing.Semaphore", target)
-        print(f"{median(samples['multiprocessing.Semaphore']) / median(samples['memsection']):.1f} times as fast\n")
+        print(
+            f"{median(samples['multiprocessing.Semaphore']) / median(samples['memsection']):.1f} "
+            f"times as fast\n"
+        )
 
 
 if __name__ == "__main__":

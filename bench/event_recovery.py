@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """After a pause, do round trips between two processes become as fast again as they were?
 
-Two processes wake each other through two events.  Then one of them pauses for 50 ms, in which the other falls asleep
-and its processor with it, and they go on.  What is compared is the time of a trip before the pause, in the first trips
-after it, and later.  Pinned to two processors, to the same one, where the scheduler puts them, and set free after both
-were on one processor.
+Two processes wake each other through two events.  Then one of them pauses for 50 ms, in which the
+other falls asleep and its processor with it, and they go on.  What is compared is the time of a
+trip before the pause, in the first trips after it, and later.  Pinned to two processors, to the
+same one, where the scheduler puts them, and set free after both were on one processor.
 """
 
 from __future__ import annotations
@@ -63,10 +63,15 @@ def main() -> None:
     rounds = arguments(__doc__, 15).rounds
     first, second = processors()
     cases: dict[str, tuple[Any, bool, float]] = {
-        "two processors": ((first, second), False, 1.5), "one processor": ((first, first), False, 1.2),
-        "free to move": (None, False, 1.5), "set free on one processor": ((first, first), True, 1.5)}
+        "two processors": ((first, second), False, 1.5),
+        "one processor": ((first, first), False, 1.2),
+        "free to move": (None, False, 1.5),
+        "set free on one processor": ((first, first), True, 1.5),
+    }
     results: dict[str, Samples] = {
-        title: {"before the pause": [], f"the {EARLY} trips after it": [], "later": []} for title in cases}
+        title: {"before the pause": [], f"the {EARLY} trips after it": [], "later": []}
+        for title in cases
+    }
     for _ in range(rounds):
         for title, (cpus, free, _) in cases.items():
             one_round(cpus, free, results[title])

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""How long does ``import memsection`` take in a fresh interpreter, and how long until a section can be made?
+"""How long does ``import memsection`` take in a fresh interpreter, and how long until a section can
+be made?
 
-``import memsection`` alone imports next to nothing: what is used is imported then, so the second figure is that of a
-program which does use it.  The alternative is ``import multiprocessing.shared_memory``.  Each sample is an
-interpreter of its own, which times the one statement from inside.
+``import memsection`` alone imports next to nothing: what is used is imported then, so the second
+figure is that of a program which does use it.  The alternative is
+``import multiprocessing.shared_memory``.  Each sample is an interpreter of its own, which times the
+one statement from inside.
 """
 
 from __future__ import annotations
@@ -17,19 +19,33 @@ from tempfile import TemporaryDirectory
 from measure import Samples, arguments, compare
 
 SOURCE = str(Path(__file__).resolve().parent.parent / "src")
-TIMED = "import sys, time; sys.path.append({path!r}); start = time.perf_counter(); {statement}; " \
-        "print(time.perf_counter() - start)"
-STATEMENTS = {"memsection": "import memsection", "with Section": "from memsection import Section",
-              "multiprocessing.shared_memory": "import multiprocessing.shared_memory"}
+TIMED = (
+    "import sys, time; sys.path.append({path!r}); start = time.perf_counter(); {statement}; "
+    "print(time.perf_counter() - start)"
+)
+STATEMENTS = {
+    "memsection": "import memsection",
+    "with Section": "from memsection import Section",
+    "multiprocessing.shared_memory": "import multiprocessing.shared_memory",
+}
 
 
 def seconds(name: str, cache: str) -> float:
     """One import in a fresh interpreter, with byte code at hand, as an installed package has it."""
     code = TIMED.format(path=SOURCE, statement=STATEMENTS[name])
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environment = {
+        key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"
+    }
     environment["PYTHONPYCACHEPREFIX"] = cache
-    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True,
-                                env=environment).stdout)
+    return float(
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            check=True,
+            text=True,
+            env=environment,
+        ).stdout
+    )
 
 
 def main() -> None:

@@ -152,7 +152,9 @@ class Receiver:
 
     def receive(self, way: str, size: int) -> list[float]:
         value = bytearray(size)
-        take = {RAW: self._from_socket, MIRROR: self._from_replica, ZMQ: self._from_queue}[way](size)
+        take = {RAW: self._from_socket, MIRROR: self._from_replica, ZMQ: self._from_queue}[way](
+            size
+        )
         times: list[float] = []
         while True:
             take(value)
@@ -318,10 +320,7 @@ class Bench:
 
 def _ratio(found: dict[str, list[tuple[float, float]]], what: int) -> float:
     return median(
-        [
-            mine[what] / raw[what]
-            for mine, raw in zip(found[MIRROR], found[RAW], strict=True)
-        ]
+        [mine[what] / raw[what] for mine, raw in zip(found[MIRROR], found[RAW], strict=True)]
     )
 
 

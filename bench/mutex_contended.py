@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What does one acquire + release cost when two processes do nothing else with the same mutex?
 
-Each process is on a processor of its own and takes it the same number of times; the time of both is divided by the
-number of both.
+Each process is on a processor of its own and takes it the same number of times; the time of both is
+divided by the number of both.
 """
 
 from __future__ import annotations
@@ -30,17 +30,27 @@ def hammer(lock: Any) -> None:
 def main() -> None:
     rounds = arguments(__doc__, 60).rounds
     mutex = Mutex.create(f"bench-contended-{os.getpid()}")
-    locks: dict[str, Any] = {"memsection": mutex, "multiprocessing.Lock": multiprocessing.Lock(),
-                             "multiprocessing.RLock": multiprocessing.RLock()}
+    locks: dict[str, Any] = {
+        "memsection": mutex,
+        "multiprocessing.Lock": multiprocessing.Lock(),
+        "multiprocessing.RLock": multiprocessing.RLock(),
+    }
     samples: Samples = {name: [] for name in locks}
     order = list(locks)
     for _ in range(rounds):
         random.shuffle(order)
         for name in order:
             lock = locks[name]
-            spent = meet(lambda lock=lock: hammer(lock), lambda lock=lock: hammer(lock), processors())  # type: ignore[misc]
+            spent = meet(
+                lambda lock=lock: hammer(lock), lambda lock=lock: hammer(lock), processors()
+            )  # type: ignore[misc]
             samples[name].append(spent / (2 * LOOPS))
-    compare("acquire + release, two processes at it, two processors", samples, "multiprocessing.Lock", 1.2)
+    compare(
+        "acquire + release, two processes at it, two processors",
+        samples,
+        "multiprocessing.Lock",
+        1.2,
+    )
     mutex.close()
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What does it cost to take a mutex that nobody else wants, and to give it back?
 
-Called as users call it, ``lock.acquire()`` and ``lock.release()``, in a loop whose cost is in every figure alike.
-``multiprocessing.Lock`` is neither recursive nor named, and is stuck for ever when its owner dies.
+Called as users call it, ``lock.acquire()`` and ``lock.release()``, in a loop whose cost is in every
+figure alike. ``multiprocessing.Lock`` is neither recursive nor named, and is stuck for ever when
+its owner dies.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ def loop(lock: Any) -> Callable[[], object]:
         for _ in repeat(None, LOOPS):
             lock.acquire()
             lock.release()
+
     return run
 
 
@@ -35,6 +37,7 @@ def bound(lock: Any) -> Callable[[], object]:
         for _ in repeat(None, LOOPS):
             acquire()
             release()
+
     return run
 
 
@@ -45,10 +48,19 @@ def each(samples: Samples) -> Samples:
 def main() -> None:
     rounds = arguments(__doc__, 300).rounds
     mutex = Mutex.create("bench-uncontended")
-    locks: dict[str, Any] = {"memsection": mutex, "multiprocessing.Lock": multiprocessing.Lock(),
-                             "multiprocessing.RLock": multiprocessing.RLock(), "threading.Lock": threading.Lock()}
-    for title, how in (("lock.acquire(); lock.release()", loop), ("the same methods, looked up once", bound)):
-        samples = interleaved({name: how(lock) for name, lock in locks.items()}, rounds=rounds, batch=1)
+    locks: dict[str, Any] = {
+        "memsection": mutex,
+        "multiprocessing.Lock": multiprocessing.Lock(),
+        "multiprocessing.RLock": multiprocessing.RLock(),
+        "threading.Lock": threading.Lock(),
+    }
+    for title, how in (
+        ("lock.acquire(); lock.release()", loop),
+        ("the same methods, looked up once", bound),
+    ):
+        samples = interleaved(
+            {name: how(lock) for name, lock in locks.items()}, rounds=rounds, batch=1
+        )
         compare(title, each(samples), "multiprocessing.Lock", 1.0)
     mutex.close()
 

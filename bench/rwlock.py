@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What does it cost to read under a readers-writer lock, alone and beside other processes that read?
+"""What does it cost to read under a readers-writer lock, alone and beside other processes that
+read?
 
 The plain alternative is a mutex, under which readers wait for each other.
 """

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What does it cost to open a named section and let it go, and to create one?
 
-The alternative is ``multiprocessing.shared_memory`` with its attach + close, and create + close + unlink.  Both sides
-end up with the bytes mapped and give everything back.  Each of its blocks is work for a second process too, the resource
-tracker: on one processor the whole work is in the time, on several the tracker's share is done elsewhere.  Both are shown.
+The alternative is ``multiprocessing.shared_memory`` with its attach + close, and create + close +
+unlink.  Both sides end up with the bytes mapped and give everything back.  Each of its blocks is
+work for a second process too, the resource tracker: on one processor the whole work is in the time,
+on several the tracker's share is done elsewhere.  Both are shown.
 """
 
 from __future__ import annotations
@@ -57,8 +58,10 @@ def create_shared_memory(name: str, size: int, use: Callable[[object], None] | N
 
 #: What a program may ask for besides, each the plain case with one argument more.
 UNUSUAL: dict[str, dict[str, object]] = {
-    "access='r'": {"access": "r"}, "security": {"security": "D:(A;;GA;;;WD)"},
-    "exist_ok": {"exist_ok": True}, "inheritable": {"inheritable": True},
+    "access='r'": {"access": "r"},
+    "security": {"security": "D:(A;;GA;;;WD)"},
+    "exist_ok": {"exist_ok": True},
+    "inheritable": {"inheritable": True},
     "commit=False": {"commit": False},
 }
 
@@ -78,8 +81,13 @@ def measure_unusual(name: str, rounds: int, *, judge: bool) -> None:
     samples = interleaved(ways, rounds=rounds, batch=20)
     for label in ways:
         if label != "plain":
-            compare(f"create + map + unmap + close, {label}", {label: samples[label], "plain": samples["plain"]},
-                    "plain", 1.8 if judge else None, ours=label)
+            compare(
+                f"create + map + unmap + close, {label}",
+                {label: samples[label], "plain": samples["plain"]},
+                "plain",
+                1.8 if judge else None,
+                ours=label,
+            )
 
 
 def main() -> None:
@@ -96,26 +104,49 @@ def main() -> None:
 
 
 def measure(rounds: int, where: str, *, judge: bool) -> None:
-    """All comparisons, on the processors that are allowed now; the targets are for the whole work."""
+    """All comparisons, on the processors that are allowed now; the targets are for the whole
+    work."""
     name = f"bench-{os.getpid()}"
     for size, label in ((PAGE, "4 KiB"), (MIB, "1 MiB")):
         with Section.create(name, size):
             block = SharedMemory(name, create=True, size=size)
             try:
-                samples = interleaved({"memsection": lambda: open_section(name),
-                                       "SharedMemory": lambda: attach_shared_memory(name)}, rounds=rounds, batch=20)
+                samples = interleaved(
+                    {
+                        "memsection": lambda: open_section(name),
+                        "SharedMemory": lambda: attach_shared_memory(name),
+                    },
+                    rounds=rounds,
+                    batch=20,
+                )
             finally:
                 block.close()
                 block.unlink()
-        compare(f"open + map + unmap + close, {label}, {where}", samples, "SharedMemory",
-                0.7 if judge and size == PAGE else None)
-    for size, use, label in ((PAGE, None, "4 KiB"), (PAGE, touch, "4 KiB, touched"), (MIB, touch, "1 MiB, touched")):
-        samples = interleaved({
-            "memsection": lambda size=size, use=use: create_section(name, size, use),  # type: ignore[misc]
-            "SharedMemory": lambda size=size, use=use: create_shared_memory(name, size, use)},  # type: ignore[misc]
-            rounds=rounds if size == PAGE else max(rounds // 4, 20), batch=20 if size == PAGE else 4)
-        compare(f"create + map + unmap + close, {label}, {where}", samples, "SharedMemory",
-                0.9 if judge and (size == PAGE) == (use is None) else None)
+        compare(
+            f"open + map + unmap + close, {label}, {where}",
+            samples,
+            "SharedMemory",
+            0.7 if judge and size == PAGE else None,
+        )
+    for size, use, label in (
+        (PAGE, None, "4 KiB"),
+        (PAGE, touch, "4 KiB, touched"),
+        (MIB, touch, "1 MiB, touched"),
+    ):
+        samples = interleaved(
+            {
+                "memsection": lambda size=size, use=use: create_section(name, size, use),  # type: ignore[misc]
+                "SharedMemory": lambda size=size, use=use: create_shared_memory(name, size, use),
+            },  # type: ignore[misc]
+            rounds=rounds if size == PAGE else max(rounds // 4, 20),
+            batch=20 if size == PAGE else 4,
+        )
+        compare(
+            f"create + map + unmap + close, {label}, {where}",
+            samples,
+            "SharedMemory",
+            0.9 if judge and (size == PAGE) == (use is None) else None,
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""How much slower or faster are the hot operations of one build of memsection than those of another?
+"""How much slower or faster are the hot operations of one build of memsection than those of
+another?
 
     python bench/two_builds.py --ours DIRECTORY --other DIRECTORY
 
-The directories are what each build is imported from (a checkout's ``src``, the ``site-packages`` of a wheel).  Each build
-runs in an interpreter of its own, which waits while the other has its turn; a round gives both one batch of each operation.
+The directories are what each build is imported from (a checkout's ``src``, the ``site-packages`` of
+a wheel).  Each build runs in an interpreter of its own, which waits while the other has its turn; a
+round gives both one batch of each operation.
 """
 
 from __future__ import annotations
@@ -49,7 +51,9 @@ cases = {"mutex: acquire, release": (lock, 2000), "semaphore: acquire, release":
          "section: create, map, close": (created, 100), "view: 8 bytes out and in": (words, 2000),
          "latest: write 64 bytes": (lambda: newest.write(b"x" * 64), 2000), "latest: read 64 bytes": (newest.read, 2000)}
 """
-DRIVER = CASES + """
+DRIVER = (
+    CASES
+    + """
 import gc, sys, time
 gc.disable()
 print(memsection.__file__, *cases, sep="\\t", flush=True)
@@ -60,6 +64,7 @@ for line in sys.stdin:
         call()
     print((time.perf_counter() - start) / batch, flush=True)
 """
+)
 
 
 class Build:
@@ -67,11 +72,17 @@ class Build:
 
     def __init__(self, directory: Path) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", DRIVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env={**os.environ, "PYTHONPATH": str(directory.resolve())})
+            [sys.executable, "-c", DRIVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(directory.resolve())},
+        )
         where, *self.cases = self.ask("")
         if not Path(where).is_relative_to(directory.resolve()):
-            raise SystemExit(f"two_builds: {directory} holds no memsection; {where} was imported instead")
+            raise SystemExit(
+                f"two_builds: {directory} holds no memsection; {where} was imported instead"
+            )
 
     def ask(self, question: str) -> list[str]:
         """Send a line, if there is one to send, and give the parts of the answer."""
@@ -101,8 +112,15 @@ def main() -> None:
                 spent = float(builds[name].ask(case)[0])
                 if number >= 3:
                     samples[name].append(spent)
-        rows.append([case, span(median(samples["ours"])), span(median(samples["other"])),
-                     span(percentile(samples["other"], 0.99)), f"{ratio(samples, 'other', 'ours'):.2f}"])
+        rows.append(
+            [
+                case,
+                span(median(samples["ours"])),
+                span(median(samples["other"])),
+                span(percentile(samples["other"], 0.99)),
+                f"{ratio(samples, 'other', 'ours'):.2f}",
+            ]
+        )
     print(table(["", "ours", "other", "other, 99th percentile", "ratio of other to ours"], rows))
     for build in builds.values():
         build.end()

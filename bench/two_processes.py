@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""For the benchmarks in which two processes meet: a partner on a processor of its own, or on the same one."""
+"""For the benchmarks in which two processes meet: a partner on a processor of its own, or on the
+same one."""
 
 from __future__ import annotations
 
@@ -14,8 +15,11 @@ def processors() -> tuple[int, int]:
     return usable[0], usable[-1]
 
 
-def meet(mine: Callable[[], object], partners: Callable[[], object], cpus: tuple[int, int] | None) -> float:
-    """Seconds from the moment both run until this process's part is done; the partner is a forked child.
+def meet(
+    mine: Callable[[], object], partners: Callable[[], object], cpus: tuple[int, int] | None
+) -> float:
+    """Seconds from the moment both run until this process's part is done; the partner is a forked
+    child.
 
     Without ``cpus`` both run where the scheduler puts them.
     """

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """How much of a processor does a wait use?
 
-Waits of 5 ms, one after another, as a partner releases a semaphore; and one wait of two seconds that nothing ends.  The
-alternative is a semaphore of ``multiprocessing``, which sleeps in the kernel from the beginning.
+Waits of 5 ms, one after another, as a partner releases a semaphore; and one wait of two seconds
+that nothing ends.  The alternative is a semaphore of ``multiprocessing``, which sleeps in the
+kernel from the beginning.
 """
 
 from __future__ import annotations

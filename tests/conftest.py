@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What every test has: the choice of tests for this system.  Fixtures stand beside the tests that use them."""
+"""What every test has: the choice of tests for this system.  Fixtures stand beside the tests that
+use them."""
 
 from __future__ import annotations
 
@@ -16,18 +17,28 @@ from support import leftovers, platforms
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--soak", type=float, default=2.0, metavar="SECONDS",
-                     help="how long crash/test_soak.py runs each program of tests/soak")
+    parser.addoption(
+        "--soak",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="how long crash/test_soak.py runs each program of tests/soak",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if sys.platform == "win32":  # Wine on a busy machine takes a second for what takes a millisecond
-        hypothesis.settings.register_profile("slow", deadline=None,
-                                             suppress_health_check=[hypothesis.HealthCheck.too_slow])
+    # Wine on a busy machine takes a second for what takes a millisecond
+    if sys.platform == "win32":
+        hypothesis.settings.register_profile(
+            "slow", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+        )
         hypothesis.settings.load_profile("slow")
-    config.addinivalue_line("markers", "sentence(number): the sentence of SECURITY.md that this test shows")
-    config.addinivalue_line("markers", "linux_only(reason): this test is about something that only Linux has")
-
+    config.addinivalue_line(
+        "markers", "sentence(number): the sentence of SECURITY.md that this test shows"
+    )
+    config.addinivalue_line(
+        "markers", "linux_only(reason): this test is about something that only Linux has"
+    )
 
     leftovers.begin(config)
 
@@ -62,9 +73,14 @@ _LEFT = pytest.StashKey[list[str]]()
 
 @pytest.fixture(autouse=True, scope="session")
 def _ctrl_c() -> Iterator[None]:
-    """Ctrl-C raises in the tests and in the programs that they start, also where the run began with it ignored."""
+    """Ctrl-C raises in the tests and in the programs that they start, also where the run began with
+    it ignored."""
     was = signal.signal(signal.SIGINT, signal.default_int_handler)
-    blocked = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else None
+    blocked = (
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if hasattr(signal, "pthread_sigmask")
+        else None
+    )
     yield
     signal.signal(signal.SIGINT, was)
     if blocked is not None:
@@ -82,8 +98,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """Take what stays for the whole run out of the collector's sight.
 
-    Most tests collect in order to see that nothing is left; to look at thousands of tests and at the libraries that they
-    import took most of the time of a run.
+    Most tests collect in order to see that nothing is left; to look at thousands of tests and at
+    the libraries that they import took most of the time of a run.
     """
     gc.collect()
     gc.freeze()

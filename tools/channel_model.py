@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A model of a channel's words, explored exhaustively: every order of steps, every death, every slot.
+"""A model of a channel's words, explored exhaustively: every order of steps, every death, every
+slot.
 
-The steps are those of ``_native/channel/ms_ring.c``, ``ms_place.c`` and ``ms_judge.c``: what happens between two of them is one
-atomic operation on a position's word, a place's word, a hint, or a slot's file lock.  Up to three senders and receivers, two
-positions, two places.  Checked in every state that can be reached: no message is delivered twice, none is delivered that was
-not sent whole, a place is used by one at a time; and from every state everybody can come to an end with everything that was
-sent by the living delivered, or lost in the hands of a receiver that died.  ``FAULTS`` are the protocol with one rule left
-out: each must be found out.
+The steps are those of ``_native/channel/ms_ring.c``, ``ms_place.c`` and ``ms_judge.c``: what
+happens between two of them is one atomic operation on a position's word, a place's word, a hint, or
+a slot's file lock.  Up to three senders and receivers, two positions, two places.  Checked in every
+state that can be reached: no message is delivered twice, none is delivered that was not sent whole,
+a place is used by one at a time; and from every state everybody can come to an end with everything
+that was sent by the living delivered, or lost in the hands of a receiver that died.  ``FAULTS`` are
+the protocol with one rule left out: each must be found out.
 
     python tools/channel_model.py            explores and prints how many states there were
 """
@@ -26,9 +28,11 @@ POSITIONS = 2
 
 #: Rules of the protocol, for leaving one out.
 FAULTS = {
-    "judge without the lock": "whoever judges only asks whether the slot is free, and sets right later",
+    "judge without the lock": "whoever judges only asks whether the slot is free, and sets right "
+    "later",
     "head not set back": "a message that is given to another is filled again behind the head",
-    "place freed before its entry": "a receiver frees the place while its position still says that the message is there",
+    "place freed before its entry": "a receiver frees the place while its position still says that "
+    "the message is there",
     "mark not renewed": "a receiver that slept and was satisfied leaves no mark for the others",
     "position not in the word": "a late attempt succeeds in the next lap",
 }
@@ -77,17 +81,47 @@ class State(NamedTuple):
 
 
 class Model(Explored[State]):
-    """The protocol for some senders and receivers, with so many deaths; senders send one message each."""
+    """The protocol for some senders and receivers, with so many deaths; senders send one message
+    each."""
 
-    def __init__(self, roles: tuple[str, ...], *, deaths: int, fault: str = "", looks: bool = True,
-                 places: int = 2, positions: int = POSITIONS) -> None:
+    def __init__(
+        self,
+        roles: tuple[str, ...],
+        *,
+        deaths: int,
+        fault: str = "",
+        looks: bool = True,
+        places: int = 2,
+        positions: int = POSITIONS,
+    ) -> None:
         assert not fault or fault in FAULTS, fault
         self.fault, self.looks, self.positions = fault, looks, positions
         slots = len(roles) + 1
-        processes = tuple(Process(role, slot=0 if role == "late" else number + 1, message=-1 if role == "receive" else number,
-                                  at="opening" if role == "late" else "start") for number, role in enumerate(roles))
-        locks = (0, *(0 if role == "late" else number + 1 for number, role in enumerate(roles)))[:slots]
-        self.start = State((Entry(),) * positions, (Place(),) * places, 0, 0, False, locks, (), (), 0, deaths, processes)
+        processes = tuple(
+            Process(
+                role,
+                slot=0 if role == "late" else number + 1,
+                message=-1 if role == "receive" else number,
+                at="opening" if role == "late" else "start",
+            )
+            for number, role in enumerate(roles)
+        )
+        locks = (0, *(0 if role == "late" else number + 1 for number, role in enumerate(roles)))[
+            :slots
+        ]
+        self.start = State(
+            (Entry(),) * positions,
+            (Place(),) * places,
+            0,
+            0,
+            False,
+            locks,
+            (),
+            (),
+            0,
+            deaths,
+            processes,
+        )
         self.senders = sum(role != "receive" for role in roles)
 
     def next(self, state: State) -> Iterator[State]:
@@ -100,17 +134,26 @@ class Model(Explored[State]):
                 yield self._dies(state, number, process)
 
     def _dies(self, state: State, number: int, process: Process) -> State:
-        in_hand = process.role == "receive" and process.at in ("copied", "freeing", "waking") and process.message >= 0
+        in_hand = (
+            process.role == "receive"
+            and process.at in ("copied", "freeing", "waking")
+            and process.message >= 0
+        )
         locks = tuple(0 if holder == number + 1 else holder for holder in state.locks)
-        return state._replace(deaths=state.deaths - 1, locks=locks, lost=state.lost + in_hand,
-                              processes=_with(state, number, Process(process.role, DEAD, process.slot)))
+        return state._replace(
+            deaths=state.deaths - 1,
+            locks=locks,
+            lost=state.lost + in_hand,
+            processes=_with(state, number, Process(process.role, DEAD, process.slot)),
+        )
 
     # ------------------------------------------------------------------ opening
 
     def _opening(self, state: State, number: int, process: Process) -> Iterator[State]:
-        """The lowest slot that nobody has is claimed, and what words say of its last owner set right."""
+        """The lowest slot that nobody has is claimed, and what words say of its last owner set
+        right."""
         slot = min(slot for slot in range(1, len(state.locks)) if not state.locks[slot])
-        locks = (*state.locks[:slot], number + 1, *state.locks[slot + 1:])
+        locks = (*state.locks[:slot], number + 1, *state.locks[slot + 1 :])
         yield _go(state._replace(locks=locks), number, "right_opened", slot=slot, judged=slot)
 
     def _right_opened(self, state: State, number: int, process: Process) -> Iterator[State]:
@@ -126,7 +169,9 @@ class Model(Explored[State]):
             return
         for index, place in enumerate(state.places):
             if place.state == FREE:
-                yield _go(_place(state, index, Place(SENDING, process.slot)), number, "made", place=index)
+                yield _go(
+                    _place(state, index, Place(SENDING, process.slot)), number, "made", place=index
+                )
                 return
         if all(other.at in (DEAD, DONE) for other in state.processes if other.role == "receive"):
             yield _go(state, number, DONE)
@@ -149,13 +194,22 @@ class Model(Explored[State]):
             position += 1
 
     def _claim(self, state: State, number: int, process: Process) -> Iterator[State]:
-        entry, lap = state.ring[process.position % self.positions], process.position // self.positions
-        same = entry == process.seen if self.fault != "position not in the word" else entry.state == FREE
+        entry, lap = (
+            state.ring[process.position % self.positions],
+            process.position // self.positions,
+        )
+        same = (
+            entry == process.seen
+            if self.fault != "position not in the word"
+            else entry.state == FREE
+        )
         if not same:
             yield _go(state, number, "made")
             return
         mine = entry._replace(lap=lap, state=WRITING, slot=process.slot)
-        yield _go(_ring(state, process.position, mine)._replace(tail=process.position + 1), number, "name")
+        yield _go(
+            _ring(state, process.position, mine)._replace(tail=process.position + 1), number, "name"
+        )
 
     def _name(self, state: State, number: int, process: Process) -> Iterator[State]:
         entry = state.ring[process.position % self.positions]
@@ -174,7 +228,9 @@ class Model(Explored[State]):
         lap = process.position // self.positions
         if entry.lap == lap and entry.state == WRITING and entry.slot == process.slot:
             full = entry._replace(state=FULL, slot=0)
-            after = _ring(state, process.position, full)._replace(sent=(*state.sent, process.message))
+            after = _ring(state, process.position, full)._replace(
+                sent=(*state.sent, process.message)
+            )
             yield _go(after, number, "ring")
         else:
             raise Violation("a sender's position is no longer its own")
@@ -187,7 +243,8 @@ class Model(Explored[State]):
 
     def _judge_made(self, state: State, number: int, process: Process) -> Iterator[State]:
         if all(other.at in (DEAD, DONE) for other in state.processes if other.role == "receive"):
-            yield _go(_place(state, process.place, Place()), number, DONE)  # it is told that nobody receives
+            # it is told that nobody receives
+            yield _go(_place(state, process.place, Place()), number, DONE)
             return
         yield from self._look_after(state, number, process, "made")
 
@@ -203,7 +260,9 @@ class Model(Explored[State]):
             if entry.lap < lap or entry.lap == lap and entry.state in (FREE, WRITING):
                 break
             if entry.lap == lap and entry.state == VOID:
-                yield _ring(state, position, entry._replace(lap=lap + 1, state=FREE))._replace(head=position + 1)
+                yield _ring(state, position, entry._replace(lap=lap + 1, state=FREE))._replace(
+                    head=position + 1
+                )
                 return
             position += 1
         if self._is_over(state, number):
@@ -212,10 +271,16 @@ class Model(Explored[State]):
             yield _go(state, number, "read", stale=False)
 
     def _is_over(self, state: State, number: int) -> bool:
-        """Nobody sends any more, and nothing is there or being set right: the other side's end is told."""
+        """Nobody sends any more, and nothing is there or being set right: the other side's end is
+        told."""
         senders_gone = all(p.at in (DEAD, DONE) or p.role == "receive" for p in state.processes)
-        receiving = any(p.role == "receive" and p.at not in (DONE, DEAD) and other != number and p.at in _AT_WORK
-                        for other, p in enumerate(state.processes))
+        receiving = any(
+            p.role == "receive"
+            and p.at not in (DONE, DEAD)
+            and other != number
+            and p.at in _AT_WORK
+            for other, p in enumerate(state.processes)
+        )
         idle = all(entry.state in (FREE, VOID) for entry in state.ring)
         return senders_gone and idle and not receiving
 
@@ -265,13 +330,19 @@ class Model(Explored[State]):
 
     def _hold(self, state: State, number: int, process: Process) -> Iterator[State]:
         place = state.places[process.place]
-        yield _go(_place(state, process.place, place._replace(state=HELD, who=process.slot)), number, "give")
+        yield _go(
+            _place(state, process.place, place._replace(state=HELD, who=process.slot)),
+            number,
+            "give",
+        )
 
     def _give(self, state: State, number: int, process: Process) -> Iterator[State]:
         entry = state.ring[process.position % self.positions]
         if entry.state != READING or entry.slot != process.slot:
             raise Violation("a receiver's position is no longer its own")
-        after = _ring(state, process.position, Entry(entry.lap + 1, FREE, 0, entry.place, entry.message))
+        after = _ring(
+            state, process.position, Entry(entry.lap + 1, FREE, 0, entry.place, entry.message)
+        )
         yield _go(after, number, "freeing")
 
     def _freeing(self, state: State, number: int, process: Process) -> Iterator[State]:
@@ -279,7 +350,8 @@ class Model(Explored[State]):
         yield _go(after._replace(got=(*state.got, process.message)), number, "waking", message=-1)
 
     def _waking(self, state: State, number: int, process: Process) -> Iterator[State]:
-        """Whoever slept sets the mark again, because others may sleep too, and wakes the next one if there is more."""
+        """Whoever slept sets the mark again, because others may sleep too, and wakes the next one
+        if there is more."""
         more = any(entry.state == FULL for entry in state.ring)
         then = DONE if self._enough(state) else "look"
         if process.slept and self.fault != "mark not renewed":
@@ -295,20 +367,28 @@ class Model(Explored[State]):
     # ------------------------------------------------------------------ the dead
 
     def _judge(self, state: State, number: int, process: Process) -> Iterator[State]:
-        yield from self._look_after(state, number, process, "look" if process.role == "receive" else "start")
+        yield from self._look_after(
+            state, number, process, "look" if process.role == "receive" else "start"
+        )
 
-    def _look_after(self, state: State, number: int, process: Process, then: str) -> Iterator[State]:
+    def _look_after(
+        self, state: State, number: int, process: Process, then: str
+    ) -> Iterator[State]:
         slots = {entry.slot for entry in state.ring if entry.state in (WRITING, READING)}
         slots |= {place.who for place in state.places if place.state in (SENDING, HELD)}
         for slot in sorted(slots - {process.slot}):
             if not state.locks[slot]:
                 locks = state.locks
                 if self.fault != "judge without the lock":
-                    locks = (*locks[:slot], number + 1, *locks[slot + 1:])
+                    locks = (*locks[:slot], number + 1, *locks[slot + 1 :])
                 yield _go(state._replace(locks=locks), number, f"right_{then}", judged=slot)
                 return
         # Hints are set anew from the words.
-        full = [entry.lap * self.positions + index for index, entry in enumerate(state.ring) if entry.state in (FULL, VOID)]
+        full = [
+            entry.lap * self.positions + index
+            for index, entry in enumerate(state.ring)
+            if entry.state in (FULL, VOID)
+        ]
         head = min([*full, state.head]) if self.fault != "head not set back" else state.head
         yield _go(state._replace(head=head), number, then, stale=process.stale)
 
@@ -338,14 +418,23 @@ class Model(Explored[State]):
                     yield _place(state, entry.place, place._replace(state=QUEUED, who=index))
                 else:
                     position = entry.lap * self.positions + index
-                    head = state.head if self.fault == "head not set back" else min(state.head, position)
-                    yield _ring(state, index, entry._replace(state=FULL, slot=0))._replace(head=head)
+                    head = (
+                        state.head
+                        if self.fault == "head not set back"
+                        else min(state.head, position)
+                    )
+                    yield _ring(state, index, entry._replace(state=FULL, slot=0))._replace(
+                        head=head
+                    )
                 return
         for index, place in enumerate(state.places):
             if place.state in (SENDING, HELD) and place.who == slot:
                 yield _place(state, index, Place())
                 return
-        locks = tuple(0 if other == slot and holder == number + 1 else holder for other, holder in enumerate(state.locks))
+        locks = tuple(
+            0 if other == slot and holder == number + 1 else holder
+            for other, holder in enumerate(state.locks)
+        )
         after = _go(state._replace(locks=locks, mark=False), number, then, judged=0)
         yield after._replace(processes=tuple(p._replace(stale=True) for p in after.processes))
 
@@ -358,7 +447,10 @@ class Model(Explored[State]):
         if not set(state.got) <= set(state.sent):
             raise Violation("a message was delivered that was not sent")
         for process in state.processes:
-            if process.at in ("made", "claim", "name", "queue") and state.places[process.place].who != process.slot:
+            if (
+                process.at in ("made", "claim", "name", "queue")
+                and state.places[process.place].who != process.slot
+            ):
                 raise Violation("two have one place")
 
     def finished(self, state: State) -> bool:
@@ -366,7 +458,9 @@ class Model(Explored[State]):
         if not all(process.at in (DEAD, DONE) for process in state.processes):
             return False
         receivers = [process for process in state.processes if process.role == "receive"]
-        if any(process.at == DONE for process in receivers) and len(state.got) + state.lost < len(state.sent):
+        if any(process.at == DONE for process in receivers) and len(state.got) + state.lost < len(
+            state.sent
+        ):
             raise Violation("a message was lost that nobody had in hand")
         return True
 
@@ -375,7 +469,7 @@ _AT_WORK = ("take", "copy", "early", "hold", "give")
 
 
 def _with(state: State, number: int, process: Process) -> tuple[Process, ...]:
-    return state.processes[:number] + (process,) + state.processes[number + 1:]
+    return state.processes[:number] + (process,) + state.processes[number + 1 :]
 
 
 def _go(state: State, number: int, at: str, **changes: object) -> State:
@@ -383,24 +477,36 @@ def _go(state: State, number: int, at: str, **changes: object) -> State:
     if at == DONE:  # nothing of it matters any more but its slot
         process = Process(process.role, DONE, process.slot)
     elif at in ("look", "start"):
-        process = Process(process.role, at, process.slot, -1 if process.role == "receive" else process.message,
-                          slept=process.slept)
+        process = Process(
+            process.role,
+            at,
+            process.slot,
+            -1 if process.role == "receive" else process.message,
+            slept=process.slept,
+        )
     return state._replace(processes=_with(state, number, process))
 
 
 def _ring(state: State, position: int, entry: Entry) -> State:
     index = position % len(state.ring)
-    return state._replace(ring=(*state.ring[:index], entry, *state.ring[index + 1:]))
+    return state._replace(ring=(*state.ring[:index], entry, *state.ring[index + 1 :]))
 
 
 def _place(state: State, index: int, place: Place) -> State:
-    return state._replace(places=(*state.places[:index], place, *state.places[index + 1:]))
+    return state._replace(places=(*state.places[:index], place, *state.places[index + 1 :]))
 
 
 def _woken(state: State) -> Iterator[State]:
     """The sequence changes, then one sleeper wakes; which one is up to the kernel."""
-    processes = tuple(process if process.at == "sleep" else process._replace(stale=True) for process in state.processes)
-    asleep = [number for number, process in enumerate(processes) if process.at == "sleep" and not process.stale]
+    processes = tuple(
+        process if process.at == "sleep" else process._replace(stale=True)
+        for process in state.processes
+    )
+    asleep = [
+        number
+        for number, process in enumerate(processes)
+        if process.at == "sleep" and not process.stale
+    ]
     state = state._replace(processes=processes)
     if not asleep:
         yield state
@@ -420,12 +526,23 @@ CONFIGURATIONS: dict[str, Model] = {
 }
 #: Where each fault shows.
 FAULTY: dict[str, Model] = {
-    "judge without the lock": Model(("send", "late", "receive"), deaths=1, fault="judge without the lock"),
+    "judge without the lock": Model(
+        ("send", "late", "receive"), deaths=1, fault="judge without the lock"
+    ),
     "head not set back": Model(("send", "receive", "receive"), deaths=1, fault="head not set back"),
-    "place freed before its entry": Model(("send", "receive", "receive"), deaths=1, fault="place freed before its entry"),
-    "mark not renewed": Model(("send", "send", "receive", "receive"), deaths=0, looks=False, fault="mark not renewed"),
-    "position not in the word": Model(("send", "send", "receive"), deaths=0, looks=False, fault="position not in the word",
-                                     positions=1),
+    "place freed before its entry": Model(
+        ("send", "receive", "receive"), deaths=1, fault="place freed before its entry"
+    ),
+    "mark not renewed": Model(
+        ("send", "send", "receive", "receive"), deaths=0, looks=False, fault="mark not renewed"
+    ),
+    "position not in the word": Model(
+        ("send", "send", "receive"),
+        deaths=0,
+        looks=False,
+        fault="position not in the word",
+        positions=1,
+    ),
 }
 
 

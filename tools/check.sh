@@ -13,7 +13,8 @@ step() {
     "$@"
 }
 bin=$(dirname "$PYTHON")
-step "$PYTHON" -m ruff check src tests tools
+step "$PYTHON" -m ruff check src tests tools bench examples
+step "$PYTHON" -m ruff format --check src tests tools bench examples setup.py
 step env PYTHONPATH=src "$bin/lint-imports" --no-cache
 step "$PYTHON" -m mypy --platform linux
 step "$PYTHON" -m mypy --platform win32

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Passes the Python programs of the documentation through mypy and pyright, as their readers would who check theirs.
+"""Passes the Python programs of the documentation through mypy and pyright, as their readers would
+who check theirs.
 
-A page's blocks without a title are one program, because they are run as one; a block with a title is a file beside it.  Pages
-about what Windows programs do are checked as for Windows, where ``OSError`` has ``winerror``.  Functions may be without
-annotations: examples are short.  Run it in the environment that has both checkers (the extra ``dev``).
+A page's blocks without a title are one program, because they are run as one; a block with a title
+is a file beside it.  Pages about what Windows programs do are checked as for Windows, where
+``OSError`` has ``winerror``.  Functions may be without annotations: examples are short.  Run it in
+the environment that has both checkers (the extra ``dev``).
 """
 
 from __future__ import annotations
@@ -19,14 +21,25 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support import snippets  # noqa: E402
 
-MYPY = ("--strict", "--allow-redefinition", "--allow-untyped-defs", "--allow-untyped-calls", "--config-file=",
-        "--ignore-missing-imports", "--follow-imports=silent", "--explicit-package-bases")
+MYPY = (
+    "--strict",
+    "--allow-redefinition",
+    "--allow-untyped-defs",
+    "--allow-untyped-calls",
+    "--config-file=",
+    "--ignore-missing-imports",
+    "--follow-imports=silent",
+    "--explicit-package-bases",
+)
 WINDOWS = ("rows", "reference")
-#: What the types of others do not know, by page: the rules of mypy, and of pyright, that are not asked there.
+#: What the types of others do not know, by page: the rules of mypy, and of pyright, that are not
+#: asked there.
 UNKNOWN = {
-    "howto/drop-in.md": ("index", "reportOptionalSubscript"),  # typeshed: a SharedMemory may have no buf
+    # typeshed: a SharedMemory may have no buf
+    "howto/drop-in.md": ("index", "reportOptionalSubscript"),
     "reference/compat.md": ("index", "reportOptionalSubscript"),
-    "howto/table-for-workers.md": ("", "reportAttributeAccessIssue"),  # pyarrow makes its functions when it is imported
+    # pyarrow makes its functions when it is imported
+    "howto/table-for-workers.md": ("", "reportAttributeAccessIssue"),
 }
 
 
@@ -43,12 +56,16 @@ def extract(page: Path, directory: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(heading + block.text, encoding="utf-8")
         elif block.text.lstrip().startswith(">>>"):
-            together += [example.source for example in doctest.DocTestParser().get_examples(block.text)]
+            together += [
+                example.source for example in doctest.DocTestParser().get_examples(block.text)
+            ]
         else:
             together.append(block.text)
     if together:
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / f"page_{page.stem.replace('-', '_')}.py").write_text(heading + "\n".join(together), encoding="utf-8")
+        (directory / f"page_{page.stem.replace('-', '_')}.py").write_text(
+            heading + "\n".join(together), encoding="utf-8"
+        )
 
 
 def main() -> int:
@@ -62,17 +79,41 @@ def main() -> int:
             extract(page, directory)
             if directory.exists():
                 platform = "win32" if name.parts[0] in WINDOWS else "linux"
-                groups.setdefault((platform, UNKNOWN.get(name.as_posix(), ("", ""))[0]), []).append(directory)
+                groups.setdefault((platform, UNKNOWN.get(name.as_posix(), ("", ""))[0]), []).append(
+                    directory
+                )
         for (platform, rule), directories in groups.items():
             rules = ["--disable-error-code", rule] if rule else []
-            files = [str(file) for directory in directories for file in sorted(directory.rglob("*.py"))]
-            done = subprocess.run([sys.executable, "-m", "mypy", *MYPY, *rules, "--platform", platform, *files], cwd=work,
-                                  check=False)
+            files = [
+                str(file) for directory in directories for file in sorted(directory.rglob("*.py"))
+            ]
+            done = subprocess.run(
+                [sys.executable, "-m", "mypy", *MYPY, *rules, "--platform", platform, *files],
+                cwd=work,
+                check=False,
+            )
             failed += done.returncode != 0
-        for platform, part in (("Windows", WINDOWS), ("Linux", ("howto", "tutorial", "explanation"))):
+        for platform, part in (
+            ("Windows", WINDOWS),
+            ("Linux", ("howto", "tutorial", "explanation")),
+        ):
             paths = [str(Path(work) / name) for name in part if (Path(work) / name).exists()]
-            done = subprocess.run([sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--pythonplatform",
-                                   platform, "--level", "error", *paths], cwd=work, check=False)
+            done = subprocess.run(
+                [
+                    sys.executable,
+                    "-m",
+                    "pyright",
+                    "--pythonpath",
+                    sys.executable,
+                    "--pythonplatform",
+                    platform,
+                    "--level",
+                    "error",
+                    *paths,
+                ],
+                cwd=work,
+                check=False,
+            )
             failed += done.returncode != 0
     return int(failed > 0)
 

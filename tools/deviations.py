@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes docs/reference/deviations.md from the tables that the tests go by, so that the page cannot go stale.
+"""Writes docs/reference/deviations.md from the tables that the tests go by, so that the page cannot
+go stale.
 
-    tools/deviations.py            # write it
-    tools/deviations.py --check    # exit status 1 if it is not what would be written
+tools/deviations.py            # write it
+tools/deviations.py --check    # exit status 1 if it is not what would be written
 """
 
 from __future__ import annotations
@@ -28,16 +29,25 @@ of the repository cover is the same. Each row is shown by a test that fails when
 
 def rows(table: Iterable[tuple[str, Deviation]]) -> str:
     """A table of the page."""
-    lines = ["| Operation | On Windows | Here | Error | Why | Shown by |", "|---|---|---|---|---|---|"]
-    lines += [f"| {one.operation} | {one.windows} | {one.here} | {one.error or 'none'} | {one.reason} | `{name}` |"
-              for name, one in table]
+    lines = [
+        "| Operation | On Windows | Here | Error | Why | Shown by |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {one.operation} | {one.windows} | {one.here} | {one.error or 'none'} | {one.reason} | "
+        f"`{name}` |"
+        for name, one in table
+    ]
     return "\n".join(lines) + "\n"
 
 
 def page() -> str:
     """The whole page."""
-    return (f"{HEAD}\n## Shown by a scenario of the conformance suite\n\n{rows(sorted(DEVIATIONS.items()))}"
-            f"\n## Shown by a test of its own\n\n{rows(sorted((OTHERS | BETWEEN_USERS).items()))}")
+    return (
+        f"{HEAD}\n## Shown by a scenario of the conformance suite\n\n"
+        f"{rows(sorted(DEVIATIONS.items()))}"
+        f"\n## Shown by a test of its own\n\n{rows(sorted((OTHERS | BETWEEN_USERS).items()))}"
+    )
 
 
 def main() -> int:

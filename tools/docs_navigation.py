@@ -1,12 +1,21 @@
 # SPDX-License-Identifier: MIT
-"""Orders the sections of the documentation site, so that a new page needs no entry in a list (a hook of MkDocs)."""
+"""Orders the sections of the documentation site, so that a new page needs no entry in a list (a
+hook of MkDocs)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-ORDER = {"Tutorial": "Tutorial", "Howto": "How-to guides", "Rows": "From Windows", "Reference": "Reference",
-         "Explanation": "How it works", "Comparison": "Comparison", "Design": "For contributors", "Decisions": "Decisions"}
+ORDER = {
+    "Tutorial": "Tutorial",
+    "Howto": "How-to guides",
+    "Rows": "From Windows",
+    "Reference": "Reference",
+    "Explanation": "How it works",
+    "Comparison": "Comparison",
+    "Design": "For contributors",
+    "Decisions": "Decisions",
+}
 
 
 def on_nav(nav: Any, **_: Any) -> Any:

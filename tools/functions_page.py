@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes docs/reference/functions.md: the functions of ``memsection.win32`` by header, and those that are not there and why.
+"""Writes docs/reference/functions.md: the functions of ``memsection.win32`` by header, and those
+that are not there and why.
 
-    tools/functions_page.py            # write it
-    tools/functions_page.py --check    # exit status 1 if it is not what would be written
+tools/functions_page.py            # write it
+tools/functions_page.py --check    # exit status 1 if it is not what would be written
 """
 
 from __future__ import annotations
@@ -25,49 +26,109 @@ synchronisation may look for and not find here, with the reason. Names are witho
 """
 
 #: The header that a module of ``memsection.win32`` belongs to, where its name does not say it.
-HEADERS = {"accounts": "winbase.h", "fileapi_lock": "fileapi.h", "fileapi_query": "fileapi.h",
-           "securitybaseapi_check": "securitybaseapi.h", "securitybaseapi_query": "securitybaseapi.h",
-           "securitybaseapi_token": "securitybaseapi.h"}
-MODULES = ("aclapi", "errhandlingapi", "fileapi", "fileapi_lock", "fileapi_query", "handleapi", "memoryapi", "processenv",
-           "processthreadsapi", "psapi", "sddl", "securitybaseapi", "securitybaseapi_check", "securitybaseapi_query",
-           "securitybaseapi_token", "shellapi", "synchapi", "sysinfoapi", "accounts")
+HEADERS = {
+    "accounts": "winbase.h",
+    "fileapi_lock": "fileapi.h",
+    "fileapi_query": "fileapi.h",
+    "securitybaseapi_check": "securitybaseapi.h",
+    "securitybaseapi_query": "securitybaseapi.h",
+    "securitybaseapi_token": "securitybaseapi.h",
+}
+MODULES = (
+    "aclapi",
+    "errhandlingapi",
+    "fileapi",
+    "fileapi_lock",
+    "fileapi_query",
+    "handleapi",
+    "memoryapi",
+    "processenv",
+    "processthreadsapi",
+    "psapi",
+    "sddl",
+    "securitybaseapi",
+    "securitybaseapi_check",
+    "securitybaseapi_query",
+    "securitybaseapi_token",
+    "shellapi",
+    "synchapi",
+    "sysinfoapi",
+    "accounts",
+)
 
 _THREADS = "not yet: a handle for a thread could be a pidfd of it (Linux 6.9); use threading, and an event to wait for"
-_FOREIGN = "Linux stops and ends processes, not single threads: have the thread itself wait or return"
+_FOREIGN = (
+    "Linux stops and ends processes, not single threads: have the thread itself wait or return"
+)
 _TIMERS = "not yet; wait with a time, or have a thread set an event"
 _ASYNC = "not yet: transfers are done when the call returns ([OVERLAPPED](deviations.md))"
-_IN_USE = "not yet; setrlimit(2) and the memory controller of cgroups limit what a process has in memory"
-_SESSION = "not yet: names are per user and per machine; give names a prefix, and objects a descriptor"
+_IN_USE = (
+    "not yet; setrlimit(2) and the memory controller of cgroups limit what a process has in memory"
+)
+_SESSION = (
+    "not yet: names are per user and per machine; give names a prefix, and objects a descriptor"
+)
 _IDS = "the ids of a process are changed by setresuid(2), for all its threads: start a process as the other user"
 _ALERTS = "there are no alerts and no completion routines: waits end by an object, by time, or by a Python signal handler"
 ABSENT: dict[str, dict[str, str]] = {
     "fileapi.h": {
-        "ReadFileEx": _ASYNC, "WriteFileEx": _ASYNC, "SetFileTime": "use os.utime",
-        "GetFileAttributes": "use os.stat, or GetFileInformationByHandle", "SetFileAttributes": "use os.chmod",
-        "FindFirstFile": "use os.scandir", "CreateDirectory": "use os.mkdir", "RemoveDirectory": "use os.rmdir",
-        "GetTempFileName": "use tempfile"},
+        "ReadFileEx": _ASYNC,
+        "WriteFileEx": _ASYNC,
+        "SetFileTime": "use os.utime",
+        "GetFileAttributes": "use os.stat, or GetFileInformationByHandle",
+        "SetFileAttributes": "use os.chmod",
+        "FindFirstFile": "use os.scandir",
+        "CreateDirectory": "use os.mkdir",
+        "RemoveDirectory": "use os.rmdir",
+        "GetTempFileName": "use tempfile",
+    },
     "handleapi.h": {},
-    "ioapiset.h": {"CancelIo": _ASYNC, "GetOverlappedResult": _ASYNC, "DeviceIoControl": "for devices, not for sections",
-                   "CreateIoCompletionPort": _ASYNC},
+    "ioapiset.h": {
+        "CancelIo": _ASYNC,
+        "GetOverlappedResult": _ASYNC,
+        "DeviceIoControl": "for devices, not for sections",
+        "CreateIoCompletionPort": _ASYNC,
+    },
     "memoryapi.h": {
-        "AllocateUserPhysicalPages": "no counterpart in Linux", "MapUserPhysicalPages": "no counterpart in Linux",
-        "GetWriteWatch": "not yet; Linux tells written pages from /proc/PID/pagemap", "ResetWriteWatch": "as GetWriteWatch",
-        "SetProcessWorkingSetSize": _IN_USE},
+        "AllocateUserPhysicalPages": "no counterpart in Linux",
+        "MapUserPhysicalPages": "no counterpart in Linux",
+        "GetWriteWatch": "not yet; Linux tells written pages from /proc/PID/pagemap",
+        "ResetWriteWatch": "as GetWriteWatch",
+        "SetProcessWorkingSetSize": _IN_USE,
+    },
     "processthreadsapi.h": {
-        "CreateThread": "use threading", "OpenThread": _THREADS, "GetCurrentThread": _THREADS, "GetThreadId": _THREADS,
-        "OpenThreadToken": _IDS, "ResumeThread": _FOREIGN, "SuspendThread": _FOREIGN,
-        "TerminateThread": _FOREIGN, "GetExitCodeThread": _THREADS},
-    "namespaceapi.h": {"CreatePrivateNamespace": _SESSION, "OpenPrivateNamespace": _SESSION,
-                       "ClosePrivateNamespace": _SESSION},
+        "CreateThread": "use threading",
+        "OpenThread": _THREADS,
+        "GetCurrentThread": _THREADS,
+        "GetThreadId": _THREADS,
+        "OpenThreadToken": _IDS,
+        "ResumeThread": _FOREIGN,
+        "SuspendThread": _FOREIGN,
+        "TerminateThread": _FOREIGN,
+        "GetExitCodeThread": _THREADS,
+    },
+    "namespaceapi.h": {
+        "CreatePrivateNamespace": _SESSION,
+        "OpenPrivateNamespace": _SESSION,
+        "ClosePrivateNamespace": _SESSION,
+    },
     "securitybaseapi.h": {
-        "ImpersonateLoggedOnUser": _IDS, "RevertToSelf": _IDS,
-        "SetTokenInformation": _IDS},
+        "ImpersonateLoggedOnUser": _IDS,
+        "RevertToSelf": _IDS,
+        "SetTokenInformation": _IDS,
+    },
     "synchapi.h": {
-        "CreateWaitableTimer": _TIMERS, "CreateWaitableTimerEx": _TIMERS, "OpenWaitableTimer": _TIMERS,
-        "SetWaitableTimer": _TIMERS, "SetWaitableTimerEx": _TIMERS, "CancelWaitableTimer": _TIMERS,
+        "CreateWaitableTimer": _TIMERS,
+        "CreateWaitableTimerEx": _TIMERS,
+        "OpenWaitableTimer": _TIMERS,
+        "SetWaitableTimer": _TIMERS,
+        "SetWaitableTimerEx": _TIMERS,
+        "CancelWaitableTimer": _TIMERS,
         "InitializeCriticalSection": "for the threads of one process: use threading.Lock",
-        "InitializeSRWLock": "for the threads of one process: use threading.Lock; RWLock between processes",
-        "WaitOnAddress": "use an event, or `memsection.latest`"},
+        "InitializeSRWLock": "for the threads of one process: use threading.Lock; RWLock between "
+        "processes",
+        "WaitOnAddress": "use an event, or `memsection.latest`",
+    },
     "threadpoolapiset.h": {"CreateThreadpoolWait": "use asyncio with `wait_async`"},
     "winbase.h": {"QueueUserAPC": _ALERTS},
 }
@@ -89,7 +150,10 @@ def page() -> str:
     for header in sorted(here.keys() | ABSENT.keys()):
         parts.append(f"\n## {header}\n")
         if functions := here.get(header):
-            links = [f"[`{name}`](win32.md#memsection.win32.{functions[name]}.{name})" for name in sorted(functions)]
+            links = [
+                f"[`{name}`](win32.md#memsection.win32.{functions[name]}.{name})"
+                for name in sorted(functions)
+            ]
             parts.append("\n" + ",\n".join(links) + "\n")
         if missing := ABSENT.get(header):
             parts.append("\n| Not here | Why, and what to do |\n|---|---|\n")

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A model of the mutex's lock word, explored exhaustively: every order of steps, every death, every slot.
+"""A model of the mutex's lock word, explored exhaustively: every order of steps, every death, every
+slot.
 
-The steps are those of ``_native/sync/ms_slot.c``, ``ms_mutex.c`` and ``ms_wait.c``: what happens between two of them is
-one atomic operation on the word, on the sequence, or on a slot's file lock.  Checked in every state that can be
-reached: no two owners, an abandonment is told exactly once and to the next owner, nobody's hold destroys another's;
-without deaths nobody sleeps for ever even if sleepers never look by themselves; with deaths, and looks, everybody
-can always come to an end.  ``FAULTS`` are the protocol with one rule left out: each must be found out.
+The steps are those of ``_native/sync/ms_slot.c``, ``ms_mutex.c`` and ``ms_wait.c``: what happens
+between two of them is one atomic operation on the word, on the sequence, or on a slot's file lock.
+Checked in every state that can be reached: no two owners, an abandonment is told exactly once and
+to the next owner, nobody's hold destroys another's; without deaths nobody sleeps for ever even if
+sleepers never look by themselves; with deaths, and looks, everybody can always come to an end.
+``FAULTS`` are the protocol with one rule left out: each must be found out.
 
     python tools/lock_model.py            explores and prints how many states there were
 """
@@ -40,8 +42,9 @@ class Word(NamedTuple):
 
 
 class Process(NamedTuple):
-    #: "lock": takes and gives back; "all": a wait for all, which holds it still first; "hasty": may give up; "reader":
-    #: may only read the file, and locks a slot of its choice for reading at any moment and for good.
+    #: "lock": takes and gives back; "all": a wait for all, which holds it still first; "hasty": may
+    #: give up; "reader": may only read the file, and locks a slot of its choice for reading at any
+    #: moment and for good.
     role: str
     at: str = "claim"
     slot: int = 0
@@ -53,8 +56,8 @@ class Process(NamedTuple):
 
 class State(NamedTuple):
     word: Word
-    #: For each slot: the process that has its file lock for writing, plus one; 0 for nobody; or, for reading, the negative
-    #: sum of 1 << number of those who have it.
+    #: For each slot: the process that has its file lock for writing, plus one; 0 for nobody; or,
+    #: for reading, the negative sum of 1 << number of those who have it.
     locks: tuple[int, ...]
     owed: bool  #: a death of an owner that nobody was told of yet
     deaths: int
@@ -64,10 +67,14 @@ class State(NamedTuple):
 class Model(Explored[State]):
     """The protocol for some processes, slots, deaths and looks."""
 
-    def __init__(self, roles: tuple[str, ...], *, slots: int, deaths: int, looks: bool, fault: str = "") -> None:
+    def __init__(
+        self, roles: tuple[str, ...], *, slots: int, deaths: int, looks: bool, fault: str = ""
+    ) -> None:
         assert not fault or fault in FAULTS, fault
         self.slots, self.looks, self.fault = slots, looks, fault
-        self.start = State(Word(), (0,) * (slots + 1), False, deaths, tuple(Process(role) for role in roles))
+        self.start = State(
+            Word(), (0,) * (slots + 1), False, deaths, tuple(Process(role) for role in roles)
+        )
 
     # ------------------------------------------------------------------ what can happen next
 
@@ -83,9 +90,11 @@ class Model(Explored[State]):
     def _dies(self, state: State, number: int, process: Process) -> State:
         owner = process.slot and state.word.slot == process.slot and not state.word.locked
         return state._replace(
-            owed=state.owed or bool(owner), deaths=state.deaths - 1,
+            owed=state.owed or bool(owner),
+            deaths=state.deaths - 1,
             locks=tuple(_unlocked(holder, number) for holder in state.locks),
-            processes=_with(state, number, Process(process.role, DEAD)))
+            processes=_with(state, number, Process(process.role, DEAD)),
+        )
 
     def _claim(self, state: State, number: int, process: Process) -> Iterator[State]:
         for slot in range(1, self.slots + 1):
@@ -93,7 +102,9 @@ class Model(Explored[State]):
                 if state.locks[slot] <= 0:
                     yield _go(state, number, DONE)._replace(locks=_shared(state, slot, number))
             elif not state.locks[slot]:
-                yield _go(state, number, "claimed", slot=slot)._replace(locks=_lock(state, slot, number))
+                yield _go(state, number, "claimed", slot=slot)._replace(
+                    locks=_lock(state, slot, number)
+                )
 
     def _claimed(self, state: State, number: int, process: Process) -> Iterator[State]:
         if state.word.slot == process.slot and self.fault != "claim without setting right":
@@ -112,7 +123,12 @@ class Model(Explored[State]):
         if word.slot:
             yield _go(state, number, "look" if self.fault == "sequence read late" else "read")
         elif process.role == "all":
-            yield _go(state._replace(word=word._replace(slot=process.slot, locked=True)), number, "holding", seen=word)
+            yield _go(
+                state._replace(word=word._replace(slot=process.slot, locked=True)),
+                number,
+                "holding",
+                seen=word,
+            )
         else:
             mark = word.contended or self._marks(process)
             yield _go(self._told(state)._replace(word=Word(process.slot, mark)), number, "owning")
@@ -122,7 +138,11 @@ class Model(Explored[State]):
 
     def _told(self, state: State) -> State:
         if state.word.abandoned != state.owed:
-            raise Violation("an abandonment was lost" if state.owed else "somebody was told of a death for nothing")
+            raise Violation(
+                "an abandonment was lost"
+                if state.owed
+                else "somebody was told of a death for nothing"
+            )
         return state._replace(owed=False)
 
     def _read(self, state: State, number: int, process: Process) -> Iterator[State]:
@@ -133,7 +153,11 @@ class Model(Explored[State]):
         if not state.word.slot:
             yield _go(state, number, "attempt")
         else:
-            yield _go(state._replace(word=state.word._replace(contended=True)), number, "late" if late else "sleep")
+            yield _go(
+                state._replace(word=state.word._replace(contended=True)),
+                number,
+                "late" if late else "sleep",
+            )
 
     def _late(self, state: State, number: int, process: Process) -> Iterator[State]:
         yield _go(state, number, "sleep", stale=False)
@@ -168,7 +192,9 @@ class Model(Explored[State]):
         elif self.fault == "judge without the slot's lock":
             yield _go(state, number, "judging", judged=slot)
         else:
-            yield _go(state, number, "judging", judged=slot)._replace(locks=_shared(state, slot, number))
+            yield _go(state, number, "judging", judged=slot)._replace(
+                locks=_shared(state, slot, number)
+            )
 
     def _judging(self, state: State, number: int, process: Process) -> Iterator[State]:
         after = state
@@ -187,13 +213,22 @@ class Model(Explored[State]):
 
     def _wake(self, state: State, number: int, process: Process) -> Iterator[State]:
         gone = _go(state, number, DONE)
-        yield from [gone] if self.fault == "release forgets the mark" else _woken(gone, everybody=False)
+        yield from (
+            [gone] if self.fault == "release forgets the mark" else _woken(gone, everybody=False)
+        )
 
     def _holding(self, state: State, number: int, process: Process) -> Iterator[State]:
         kept = process.seen.abandoned and self.fault != "hold forgets the abandonment"
-        taken = _go(self._told(state)._replace(word=Word(process.slot, self._marks(process))), number, "owning")
-        let_go = _go(state._replace(word=Word(abandoned=kept)), number, "give_up" if process.slept else DONE)
-        for after in (taken, let_go):  # either it has everything it waits for, or something else is missing
+        taken = _go(
+            self._told(state)._replace(word=Word(process.slot, self._marks(process))),
+            number,
+            "owning",
+        )
+        let_go = _go(
+            state._replace(word=Word(abandoned=kept)), number, "give_up" if process.slept else DONE
+        )
+        # either it has everything it waits for, or something else is missing
+        for after in (taken, let_go):
             yield from _woken(after, everybody=True) if state.word.contended else [after]
 
     # ------------------------------------------------------------------ what must hold
@@ -213,22 +248,23 @@ class Model(Explored[State]):
 
 
 def _with(state: State, number: int, process: Process) -> tuple[Process, ...]:
-    return state.processes[:number] + (process,) + state.processes[number + 1:]
+    return state.processes[:number] + (process,) + state.processes[number + 1 :]
 
 
 def _go(state: State, number: int, at: str, **changes: object) -> State:
     process = state.processes[number]._replace(at=at, **changes)
-    if at == DONE:  # nothing of it matters any more but its slot, which it keeps until its process ends
+    # nothing of it matters any more but its slot, which it keeps until its process ends
+    if at == DONE:
         process = Process(process.role, DONE, process.slot)
     return state._replace(processes=_with(state, number, process))
 
 
 def _lock(state: State, slot: int, number: int) -> tuple[int, ...]:
-    return state.locks[:slot] + (number + 1,) + state.locks[slot + 1:]
+    return state.locks[:slot] + (number + 1,) + state.locks[slot + 1 :]
 
 
 def _shared(state: State, slot: int, number: int) -> tuple[int, ...]:
-    return state.locks[:slot] + (-(-state.locks[slot] | 1 << number),) + state.locks[slot + 1:]
+    return state.locks[:slot] + (-(-state.locks[slot] | 1 << number),) + state.locks[slot + 1 :]
 
 
 def _unlocked(holder: int, number: int) -> int:
@@ -238,13 +274,15 @@ def _unlocked(holder: int, number: int) -> int:
 
 
 def _given_back(state: State, slot: int, number: int) -> tuple[int, ...]:
-    return state.locks[:slot] + (_unlocked(state.locks[slot], number),) + state.locks[slot + 1:]
+    return state.locks[:slot] + (_unlocked(state.locks[slot], number),) + state.locks[slot + 1 :]
 
 
 def _woken(state: State, *, everybody: bool, changed: bool = True) -> Iterator[State]:
     """The sequence changes, then one sleeper (or all) wakes; which one is up to the kernel."""
     if changed:
-        state = state._replace(processes=tuple(process._replace(stale=True) for process in state.processes))
+        state = state._replace(
+            processes=tuple(process._replace(stale=True) for process in state.processes)
+        )
     asleep = [number for number, process in enumerate(state.processes) if process.at == "asleep"]
     if everybody or not asleep:
         for number in asleep:
@@ -255,31 +293,51 @@ def _woken(state: State, *, everybody: bool, changed: bool = True) -> Iterator[S
         yield _go(state, number, "attempt")
 
 
-#: What is explored: who is there, how many slots, how many deaths, whether sleepers look by themselves.
+#: What is explored: who is there, how many slots, how many deaths, whether sleepers look by
+#: themselves.
 CONFIGURATIONS: dict[str, Model] = {
     "nobody dies and nobody looks": Model(("lock", "lock", "lock"), slots=3, deaths=0, looks=False),
     "one gives up, nobody looks": Model(("lock", "lock", "hasty"), slots=3, deaths=0, looks=False),
-    "one waits for all, nobody looks": Model(("lock", "all", "lock"), slots=3, deaths=0, looks=False),
+    "one waits for all, nobody looks": Model(
+        ("lock", "all", "lock"), slots=3, deaths=0, looks=False
+    ),
     "one dies": Model(("lock", "lock", "lock"), slots=3, deaths=1, looks=True),
     "two die": Model(("lock", "lock", "lock"), slots=3, deaths=2, looks=True),
-    "one dies, and a reader holds locks": Model(("lock", "lock", "reader"), slots=3, deaths=1, looks=True),
+    "one dies, and a reader holds locks": Model(
+        ("lock", "lock", "reader"), slots=3, deaths=1, looks=True
+    ),
     "two die, and one waits for all": Model(("lock", "lock", "all"), slots=2, deaths=2, looks=True),
 }
 #: Where each fault shows.
 FAULTY: dict[str, Model] = {
-    "judge without the slot's lock": Model(("lock", "lock", "lock", "lock"), slots=3, deaths=1, looks=True,
-                                           fault="judge without the slot's lock"),
-    "judge for writing": Model(("lock", "lock", "reader"), slots=3, deaths=1, looks=True, fault="judge for writing"),
-    "claim without setting right": Model(("lock", "lock", "lock"), slots=2, deaths=1, looks=True,
-                                         fault="claim without setting right"),
-    "no mark after sleeping": Model(("lock", "lock", "lock"), slots=3, deaths=0, looks=False,
-                                    fault="no mark after sleeping"),
-    "no pass-on": Model(("lock", "all", "lock"), slots=3, deaths=0, looks=False, fault="no pass-on"),
-    "sequence read late": Model(("lock", "lock", "lock"), slots=3, deaths=0, looks=False, fault="sequence read late"),
-    "release forgets the mark": Model(("lock", "lock"), slots=2, deaths=0, looks=False,
-                                      fault="release forgets the mark"),
-    "hold forgets the abandonment": Model(("lock", "lock", "all"), slots=3, deaths=1, looks=True,
-                                          fault="hold forgets the abandonment"),
+    "judge without the slot's lock": Model(
+        ("lock", "lock", "lock", "lock"),
+        slots=3,
+        deaths=1,
+        looks=True,
+        fault="judge without the slot's lock",
+    ),
+    "judge for writing": Model(
+        ("lock", "lock", "reader"), slots=3, deaths=1, looks=True, fault="judge for writing"
+    ),
+    "claim without setting right": Model(
+        ("lock", "lock", "lock"), slots=2, deaths=1, looks=True, fault="claim without setting right"
+    ),
+    "no mark after sleeping": Model(
+        ("lock", "lock", "lock"), slots=3, deaths=0, looks=False, fault="no mark after sleeping"
+    ),
+    "no pass-on": Model(
+        ("lock", "all", "lock"), slots=3, deaths=0, looks=False, fault="no pass-on"
+    ),
+    "sequence read late": Model(
+        ("lock", "lock", "lock"), slots=3, deaths=0, looks=False, fault="sequence read late"
+    ),
+    "release forgets the mark": Model(
+        ("lock", "lock"), slots=2, deaths=0, looks=False, fault="release forgets the mark"
+    ),
+    "hold forgets the abandonment": Model(
+        ("lock", "lock", "all"), slots=3, deaths=1, looks=True, fault="hold forgets the abandonment"
+    ),
 }
 
 

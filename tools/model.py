@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Exploring every state of a small model: what ``lock_model`` and ``channel_model`` have in common.
 
-A model has a ``start``, gives the states that follow one, says which states are an end, and checks each.
+A model has a ``start``, gives the states that follow one, says which states are an end, and checks
+each.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ class Explored(Generic[S]):
         raise NotImplementedError
 
     def explore(self) -> int:
-        """Visit every state; how many there are.  Violation when one must not be, or leads nowhere."""
+        """Visit every state; how many there are.  Violation when one must not be, or leads
+        nowhere."""
         before: dict[S, list[S]] = {self.start: []}
         todo, ends = [self.start], []
         while todo:
@@ -64,7 +66,11 @@ class Explored(Generic[S]):
         return len(before)
 
 
-def report(configurations: Mapping[str, Explored[S]], faulty: Mapping[str, Explored[S]], faults: Mapping[str, str]) -> int:
+def report(
+    configurations: Mapping[str, Explored[S]],
+    faulty: Mapping[str, Explored[S]],
+    faults: Mapping[str, str],
+) -> int:
     """Explore all and print what came of it; 1 if a fault was not found out."""
     for name, model in configurations.items():
         print(f"{name}: {model.explore()} states, all as they must be", flush=True)

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Writes ``src/memsection/nt/constants.py``: the constants that go with the Nt-named functions, as plain assignments.
+"""Writes ``src/memsection/nt/constants.py``: the constants that go with the Nt-named functions, as
+plain assignments.
 
-They come from the tables of the vocabulary, where each value stands once.  Run it after a change there; a test compares.
+They come from the tables of the vocabulary, where each value stands once.  Run it after a change
+there; a test compares.
 """
 
 from __future__ import annotations
@@ -24,8 +26,18 @@ def constants() -> dict[str, dict[str, int]]:
     """Name to value, in groups."""
     from memsection.vocabulary import access, protection, status, structs
 
-    groups = {title: {name: value for name, value in vars(module).items() if name.isupper() and isinstance(value, int)}
-              for title, module in (("Rights", access), ("Memory", protection), ("Objects and handles", structs))}
+    groups = {
+        title: {
+            name: value
+            for name, value in vars(module).items()
+            if name.isupper() and isinstance(value, int)
+        }
+        for title, module in (
+            ("Rights", access),
+            ("Memory", protection),
+            ("Objects and handles", structs),
+        )
+    }
     # What one module imports from another is listed once.
     seen: set[str] = set()
     for group in groups.values():

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """A model of a topic's words, explored exhaustively: every order of steps, every death.
 
-The steps are those of ``_native/channel/ms_topic.c``, ``ms_subscriber.c``, ``ms_holders.c`` and ``ms_judge.c``: what happens
-between two of them is one atomic operation on a position's word, a place's word, or a place's holders.  Checked in every
-state: what a subscriber has in hand was sent whole, and is not overwritten or given to another.  In the end every place is
-free, or in the ring once; and from every state everybody can come to an end.  ``FAULTS`` are the protocol with one rule left
-out.
+The steps are those of ``_native/channel/ms_topic.c``, ``ms_subscriber.c``, ``ms_holders.c`` and
+``ms_judge.c``: what happens between two of them is one atomic operation on a position's word, a
+place's word, or a place's holders.  Checked in every state: what a subscriber has in hand was sent
+whole, and is not overwritten or given to another.  In the end every place is free, or in the ring
+once; and from every state everybody can come to an end.  ``FAULTS`` are the protocol with one rule
+left out.
 
     python tools/topic_model.py            explores and prints how many states there were
 """
@@ -24,8 +25,10 @@ SENDING, QUEUED, LEFT = "sending", "queued", "left"
 
 #: Rules of the protocol, for leaving one out.
 FAULTS = {
-    "no look at the position after holding": "a subscriber that has set its bit does not look at the position again",
-    "no look at the holders after leaving": "whoever makes a place LEFT does not look at its holders once more",
+    "no look at the position after holding": "a subscriber that has set its bit does not look at "
+    "the position again",
+    "no look at the holders after leaving": "whoever makes a place LEFT does not look at its "
+    "holders once more",
     "no look at the holders": "a place that leaves the ring is free, whoever holds it",
     "old place not taken out": "a sender writes a position again and forgets the place that it had",
     "the dead hold on": "whoever judges forgets what the dead held",
@@ -77,15 +80,33 @@ _FIRST = {"send": "take", "receive": "find", "judge": "idle"}
 
 
 class Model(Explored[State]):
-    """The protocol for these roles, with so many deaths; the first sender sends ``messages``, each other one a single one."""
+    """The protocol for these roles, with so many deaths; the first sender sends ``messages``, each
+    other one a single one."""
 
-    def __init__(self, roles: tuple[str, ...], *, deaths: int, messages: int = 3, positions: int = 2, places: int = 3,
-                 fault: str = "") -> None:
+    def __init__(
+        self,
+        roles: tuple[str, ...],
+        *,
+        deaths: int,
+        messages: int = 3,
+        positions: int = 2,
+        places: int = 3,
+        fault: str = "",
+    ) -> None:
         assert not fault or fault in FAULTS, fault
         self.fault, self.positions = fault, positions
-        processes = tuple(Process(role, _FIRST[role], number + 1, left=messages if number == 0 else int(role == "send"))
-                          for number, role in enumerate(roles))
-        self.start = State((Entry(),) * positions, (Place(),) * places, 0, deaths, frozenset(), processes)
+        processes = tuple(
+            Process(
+                role,
+                _FIRST[role],
+                number + 1,
+                left=messages if number == 0 else int(role == "send"),
+            )
+            for number, role in enumerate(roles)
+        )
+        self.start = State(
+            (Entry(),) * positions, (Place(),) * places, 0, deaths, frozenset(), processes
+        )
 
     def next(self, state: State) -> Iterator[State]:
         for number, process in enumerate(state.processes):
@@ -100,7 +121,11 @@ class Model(Explored[State]):
         for process in state.processes:
             if process.at == "use":
                 place = state.places[process.old]
-                if place.state not in (QUEUED, LEFT) or place.number != process.number or place.content != process.message:
+                if (
+                    place.state not in (QUEUED, LEFT)
+                    or place.number != process.number
+                    or place.content != process.message
+                ):
                     raise Violation("what a subscriber has in hand is overwritten, or another's")
                 if process.message < 0:
                     raise Violation("a message was read that was not sent whole")
@@ -111,7 +136,11 @@ class Model(Explored[State]):
         if not all(process.at == DONE for process in state.processes if process.role == "judge"):
             return True  # nobody is left who could set anything right
         for index, place in enumerate(state.places):
-            named = place.state == QUEUED and state.ring[place.who].place == index and state.ring[place.who].state == FULL
+            named = (
+                place.state == QUEUED
+                and state.ring[place.who].place == index
+                and state.ring[place.who].state == FULL
+            )
             if place.holders or not (place.state == FREE or named):
                 raise Violation(f"a place is {place.state} for ever")
         return True
@@ -124,12 +153,18 @@ class Model(Explored[State]):
             return
         for index, place in enumerate(state.places):
             if place.state == FREE:
-                mine = place._replace(state=SENDING, who=process.slot, number=place.number + 1, content=-1)
+                mine = place._replace(
+                    state=SENDING, who=process.slot, number=place.number + 1, content=-1
+                )
                 yield _go(_place(state, index, mine), number, "fill", place=index)
                 return
         for position in range(max(0, state.tail - self.positions), state.tail):
             entry = state.ring[position % self.positions]
-            if entry.state == FULL and entry.lap == position // self.positions and not state.places[entry.place].holders:
+            if (
+                entry.state == FULL
+                and entry.lap == position // self.positions
+                and not state.places[entry.place].holders
+            ):
                 yield _go(state, number, "evict", position=position, seen=entry)
                 return
 
@@ -143,14 +178,22 @@ class Model(Explored[State]):
     def _fill(self, state: State, number: int, process: Process) -> Iterator[State]:
         place = state.places[process.place]
         message = process.slot * 10 + process.left
-        yield _go(_place(state, process.place, place._replace(content=message)), number, "claim", message=message)
+        yield _go(
+            _place(state, process.place, place._replace(content=message)),
+            number,
+            "claim",
+            message=message,
+        )
 
     def _claim(self, state: State, number: int, process: Process) -> Iterator[State]:
         index, lap = state.tail % self.positions, state.tail // self.positions
         entry = state.ring[index]
-        if (entry.lap == lap and entry.state == FREE) or (entry.lap == lap - 1 and entry.state in (FULL, VOID, GONE)):
+        if (entry.lap == lap and entry.state == FREE) or (
+            entry.lap == lap - 1 and entry.state in (FULL, VOID, GONE)
+        ):
             yield _go(state, number, "swap", position=state.tail, seen=entry)
-        # else somebody writes there; the tail itself is right here, as a hint it is the queue's model's business
+        # else somebody writes there; the tail itself is right here, as a hint it is the queue's
+        # model's business
 
     def _swap(self, state: State, number: int, process: Process) -> Iterator[State]:
         index = process.position % self.positions
@@ -159,11 +202,18 @@ class Model(Explored[State]):
             return
         mine = Entry(process.position // self.positions, WRITING, process.slot, process.seen.place)
         after = _ring(state, index, mine)._replace(tail=process.position + 1)
-        yield _go(after, number, "name" if self.fault == "old place not taken out" else "unqueue", then="name")
+        yield _go(
+            after,
+            number,
+            "name" if self.fault == "old place not taken out" else "unqueue",
+            then="name",
+        )
 
     def _name(self, state: State, number: int, process: Process) -> Iterator[State]:
         index = process.position % self.positions
-        yield _go(_ring(state, index, state.ring[index]._replace(place=process.place)), number, "queue")
+        yield _go(
+            _ring(state, index, state.ring[index]._replace(place=process.place)), number, "queue"
+        )
 
     def _queue(self, state: State, number: int, process: Process) -> Iterator[State]:
         place = state.places[process.place]
@@ -197,7 +247,9 @@ class Model(Explored[State]):
     def _mine(self, state: State, number: int, process: Process) -> Iterator[State]:
         yield from self._becomes_mine(state, number, process, QUEUED)
 
-    def _becomes_mine(self, state: State, number: int, process: Process, was: str) -> Iterator[State]:
+    def _becomes_mine(
+        self, state: State, number: int, process: Process, was: str
+    ) -> Iterator[State]:
         place = state.places[process.old]
         if (place.state, place.number) != (was, process.number):
             yield _go(state, number, process.then)
@@ -209,7 +261,11 @@ class Model(Explored[State]):
         place = state.places[process.old]
         if (place.state, place.who) != (SENDING, process.slot):
             raise Violation("a place is given back twice")
-        yield _go(_place(state, process.old, place._replace(state=FREE, who=0, content=-1)), number, process.then)
+        yield _go(
+            _place(state, process.old, place._replace(state=FREE, who=0, content=-1)),
+            number,
+            process.then,
+        )
 
     def _leave(self, state: State, number: int, process: Process) -> Iterator[State]:
         place = state.places[process.old]
@@ -233,7 +289,10 @@ class Model(Explored[State]):
     # ------------------------------------------------------------------ receiving
 
     def _find(self, state: State, number: int, process: Process) -> Iterator[State]:
-        entry, lap = state.ring[process.position % self.positions], process.position // self.positions
+        entry, lap = (
+            state.ring[process.position % self.positions],
+            process.position // self.positions,
+        )
         if entry.lap > lap:
             oldest = process.position + (entry.lap - lap - 1) * self.positions + 1
             yield _go(state, number, "find", position=oldest)
@@ -254,15 +313,29 @@ class Model(Explored[State]):
 
     def _hold(self, state: State, number: int, process: Process) -> Iterator[State]:
         place = state.places[process.old]
-        yield _go(_place(state, process.old, place._replace(holders=place.holders | {process.slot})), number, "again")
+        yield _go(
+            _place(state, process.old, place._replace(holders=place.holders | {process.slot})),
+            number,
+            "again",
+        )
 
     def _again(self, state: State, number: int, process: Process) -> Iterator[State]:
         index = process.position % self.positions
         place = state.places[process.old]
-        same = state.ring[index] == process.seen or self.fault == "no look at the position after holding"
+        same = (
+            state.ring[index] == process.seen
+            or self.fault == "no look at the position after holding"
+        )
         if same and (place.state, place.who) == (QUEUED, index):
-            yield _go(state, number, "use", message=place.content, number=place.number, then="find",
-                      position=process.position + 1)
+            yield _go(
+                state,
+                number,
+                "use",
+                message=place.content,
+                number=place.number,
+                then="find",
+                position=process.position + 1,
+            )
         else:
             yield _go(state, number, "drop", then="find")
 
@@ -271,7 +344,11 @@ class Model(Explored[State]):
 
     def _drop(self, state: State, number: int, process: Process) -> Iterator[State]:
         place = state.places[process.old]
-        yield _go(_place(state, process.old, place._replace(holders=place.holders - {process.slot})), number, "last")
+        yield _go(
+            _place(state, process.old, place._replace(holders=place.holders - {process.slot})),
+            number,
+            "last",
+        )
 
     # ------------------------------------------------------------------ the dead
 
@@ -307,23 +384,32 @@ class Model(Explored[State]):
         place = state.places[process.index]
         if (place.state, place.who) == (SENDING, process.dead):
             mine = place._replace(who=process.slot)
-            yield _go(_place(state, process.index, mine), number, "free", old=process.index, then="held")
+            yield _go(
+                _place(state, process.index, mine), number, "free", old=process.index, then="held"
+            )
         else:
             yield _go(state, number, "held")
 
     def _held(self, state: State, number: int, process: Process) -> Iterator[State]:
         place = state.places[process.index]
         if process.dead in place.holders and self.fault != "the dead hold on":
-            state = _place(state, process.index, place._replace(holders=place.holders - {process.dead}))
+            state = _place(
+                state, process.index, place._replace(holders=place.holders - {process.dead})
+            )
         yield _go(state, number, "last", old=process.index, then="orphan")
 
     def _orphan(self, state: State, number: int, process: Process) -> Iterator[State]:
-        """A queued place whose position does not have it: whoever took it out of the ring died before it said so."""
+        """A queued place whose position does not have it: whoever took it out of the ring died
+        before it said so."""
         place = state.places[process.index]
         entry = state.ring[place.who % self.positions]
-        lost = place.state == QUEUED and (entry.state in (GONE, VOID, FREE) or entry.place != process.index)
+        lost = place.state == QUEUED and (
+            entry.state in (GONE, VOID, FREE) or entry.place != process.index
+        )
         if lost and self.fault != "orphans stay":
-            yield _go(state, number, "holders", old=process.index, number=place.number, then="following")
+            yield _go(
+                state, number, "holders", old=process.index, number=place.number, then="following"
+            )
         else:
             yield _go(state, number, "following")
 
@@ -337,7 +423,9 @@ def _senders_gone(state: State) -> bool:
 
 
 def _with(state: State, number: int, process: Process) -> State:
-    return state._replace(processes=(*state.processes[:number], process, *state.processes[number + 1:]))
+    return state._replace(
+        processes=(*state.processes[:number], process, *state.processes[number + 1 :])
+    )
 
 
 def _go(state: State, number: int, at: str, /, **changes: object) -> State:
@@ -345,11 +433,11 @@ def _go(state: State, number: int, at: str, /, **changes: object) -> State:
 
 
 def _ring(state: State, index: int, entry: Entry) -> State:
-    return state._replace(ring=(*state.ring[:index], entry, *state.ring[index + 1:]))
+    return state._replace(ring=(*state.ring[:index], entry, *state.ring[index + 1 :]))
 
 
 def _place(state: State, index: int, place: Place) -> State:
-    return state._replace(places=(*state.places[:index], place, *state.places[index + 1:]))
+    return state._replace(places=(*state.places[:index], place, *state.places[index + 1 :]))
 
 
 #: What is explored: who is there, how many deaths.
@@ -358,26 +446,48 @@ CONFIGURATIONS: dict[str, Model] = {
     "two subscribers": Model(("send", "receive", "receive"), deaths=0),
     "one position": Model(("send", "receive", "receive"), deaths=0, positions=1, places=2),
     "one dies": Model(("send", "receive", "judge"), deaths=1, positions=1, places=2),
-    "one of two judges may die too": Model(("send", "receive", "judge", "judge"), deaths=2, messages=1, positions=1, places=2),
-    "one dies where places are short": Model(("send", "send", "judge"), deaths=1, messages=2, positions=2, places=2),
+    "one of two judges may die too": Model(
+        ("send", "receive", "judge", "judge"), deaths=2, messages=1, positions=1, places=2
+    ),
+    "one dies where places are short": Model(
+        ("send", "send", "judge"), deaths=1, messages=2, positions=2, places=2
+    ),
 }
 #: What takes long: explored by this program, and not by the tests.
 LARGE: dict[str, Model] = {
     "short of places": Model(("send", "receive", "receive"), deaths=0, places=2),
-    "one dies beside two judges": Model(("send", "receive", "judge", "judge"), deaths=1, messages=2, positions=1, places=2),
-    "one of two senders dies": Model(("send", "send", "receive", "judge"), deaths=1, messages=2, positions=1),
-    "two die": Model(("send", "receive", "judge", "judge"), deaths=2, messages=2, positions=1, places=2),
+    "one dies beside two judges": Model(
+        ("send", "receive", "judge", "judge"), deaths=1, messages=2, positions=1, places=2
+    ),
+    "one of two senders dies": Model(
+        ("send", "send", "receive", "judge"), deaths=1, messages=2, positions=1
+    ),
+    "two die": Model(
+        ("send", "receive", "judge", "judge"), deaths=2, messages=2, positions=1, places=2
+    ),
 }
 #: Where each fault shows.
 FAULTY: dict[str, Model] = {
-    "no look at the position after holding": Model(("send", "receive"), deaths=0, positions=1, places=2,
-                                                   fault="no look at the position after holding"),
-    "no look at the holders after leaving": Model(("send", "receive"), deaths=0,
-                                                  fault="no look at the holders after leaving"),
+    "no look at the position after holding": Model(
+        ("send", "receive"),
+        deaths=0,
+        positions=1,
+        places=2,
+        fault="no look at the position after holding",
+    ),
+    "no look at the holders after leaving": Model(
+        ("send", "receive"), deaths=0, fault="no look at the holders after leaving"
+    ),
     "no look at the holders": Model(("send", "receive"), deaths=0, fault="no look at the holders"),
-    "old place not taken out": Model(("send", "receive"), deaths=0, positions=1, fault="old place not taken out"),
-    "the dead hold on": Model(("send", "receive", "judge"), deaths=1, positions=1, fault="the dead hold on"),
-    "orphans stay": Model(("send", "send", "judge"), deaths=1, messages=2, places=2, fault="orphans stay"),
+    "old place not taken out": Model(
+        ("send", "receive"), deaths=0, positions=1, fault="old place not taken out"
+    ),
+    "the dead hold on": Model(
+        ("send", "receive", "judge"), deaths=1, positions=1, fault="the dead hold on"
+    ),
+    "orphans stay": Model(
+        ("send", "send", "judge"), deaths=1, messages=2, places=2, fault="orphans stay"
+    ),
 }
 
 

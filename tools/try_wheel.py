@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Tries an installed memsection, for tools/wheels.sh and tools/windows_wheel.py: what is native works, in two processes,
-and everything is installed.  Its argument is the directory that memsection must have been installed in."""
+"""Tries an installed memsection, for tools/wheels.sh and tools/windows_wheel.py: what is native
+works, in two processes, and everything is installed.  Its argument is the directory that memsection
+must have been installed in."""
 
 from __future__ import annotations
 
@@ -11,7 +12,9 @@ import sys
 import memsection
 from memsection import AbandonedMutexError, Event, Mutex, NotFoundError, Section, compat, records
 
-assert memsection.__file__.startswith(sys.argv[1]), f"{memsection.__file__} is not the installed one"
+assert memsection.__file__.startswith(sys.argv[1]), (
+    f"{memsection.__file__} is not the installed one"
+)
 CHILD = """if True:
     import os
     from memsection import Event, Mutex, Section
@@ -22,7 +25,11 @@ CHILD = """if True:
     os.kill(os.getpid(), 9)  # TerminateProcess, on Windows
 """
 mutex = Mutex.create("try.lock")
-with Section.create("try", 1 << 16) as section, section.map() as view, Event.create("try.event") as event:
+with (
+    Section.create("try", 1 << 16) as section,
+    section.map() as view,
+    Event.create("try.event") as event,
+):
     child = subprocess.Popen([sys.executable, "-c", CHILD])
     assert event.wait(30) and child.wait(30) != 0
     assert view[:5] == b"hello"

@@ -4,9 +4,10 @@
 
     .venv/bin/python tools/windows_wheel.py LINUX_WHEEL DIRECTORY
 
-What is not compiled is the same on every system, and is taken from a Linux wheel; the compiled core is cross-built by
-tools/wine.py, for the Python that it has (3.11).  The wheel is put into the directory once it was seen working: installed
-there by pip, used in two processes (tools/try_wheel.py), and uninstalled again.
+What is not compiled is the same on every system, and is taken from a Linux wheel; the compiled core
+is cross-built by tools/wine.py, for the Python that it has (3.11).  The wheel is put into the
+directory once it was seen working: installed there by pip, used in two processes
+(tools/try_wheel.py), and uninstalled again.
 """
 
 from __future__ import annotations
@@ -34,7 +35,11 @@ def content(linux_wheel: Path, modules: Sequence[Path]) -> Iterator[tuple[str, b
                 continue
             data = archive.read(name)
             if name.endswith(".dist-info/WHEEL"):
-                lines = [line for line in data.decode().splitlines() if line and not line.startswith("Tag:")]
+                lines = [
+                    line
+                    for line in data.decode().splitlines()
+                    if line and not line.startswith("Tag:")
+                ]
                 data = "\n".join([*lines, f"Tag: {TAG}", ""]).encode()
             yield name, data
     for module in modules:
@@ -44,7 +49,10 @@ def content(linux_wheel: Path, modules: Sequence[Path]) -> Iterator[tuple[str, b
 def pack(linux_wheel: Path, modules: Sequence[Path], directory: Path) -> Path:
     """Write the wheel into a directory."""
     project, version = linux_wheel.name.split("-")[:2]
-    target, record_name = directory / f"{project}-{version}-{TAG}.whl", f"{project}-{version}.dist-info/RECORD"
+    target, record_name = (
+        directory / f"{project}-{version}-{TAG}.whl",
+        f"{project}-{version}.dist-info/RECORD",
+    )
     record = []
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in content(linux_wheel, modules):
@@ -57,12 +65,24 @@ def pack(linux_wheel: Path, modules: Sequence[Path], directory: Path) -> Path:
 
 def _in_wine(program: Path, *arguments: str, script: bytes = b"") -> None:
     """Run a Windows program without a look at the checkout; end with what it says when it fails."""
-    environment = {name: value for name, value in wine.environment().items() if name != "PYTHONPATH"}
-    done = subprocess.run(["wine", str(program), *arguments], input=script, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, env=environment, cwd=program.parent, timeout=300, check=False)
+    environment = {
+        name: value for name, value in wine.environment().items() if name != "PYTHONPATH"
+    }
+    done = subprocess.run(
+        ["wine", str(program), *arguments],
+        input=script,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment,
+        cwd=program.parent,
+        timeout=300,
+        check=False,
+    )
     if done.returncode:
-        raise SystemExit(f"windows_wheel: {program.name} {' '.join(arguments)} ended with {done.returncode}:\n"
-                         f"{done.stdout.decode('utf-8', 'replace')}")
+        raise SystemExit(
+            f"windows_wheel: {program.name} {' '.join(arguments)} ended with {done.returncode}:\n"
+            f"{done.stdout.decode('utf-8', 'replace')}"
+        )
 
 
 def try_out(wheel: Path, directory: Path) -> None:
@@ -73,7 +93,14 @@ def try_out(wheel: Path, directory: Path) -> None:
     pip = ("-m", "pip", "--python", wine.windows_path(inside), "--disable-pip-version-check")
     _in_wine(wine.python(), *pip, "install", "--no-index", wine.windows_path(wheel))
     assert (fresh / "Scripts" / "memsection.exe").exists(), "the command is not installed"
-    _in_wine(inside, "-W", "error", "-", wine.windows_path(fresh), script=(wine.ROOT / "tools" / "try_wheel.py").read_bytes())
+    _in_wine(
+        inside,
+        "-W",
+        "error",
+        "-",
+        wine.windows_path(fresh),
+        script=(wine.ROOT / "tools" / "try_wheel.py").read_bytes(),
+    )
     _in_wine(wine.python(), *pip, "uninstall", "-y", "memsection")
     left = [str(path) for path in (fresh / "Lib" / "site-packages").rglob("*memsection*")]
     assert not left, f"pip left behind: {left}"

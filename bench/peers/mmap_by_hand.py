@@ -19,7 +19,9 @@ def version() -> str:
 class _Block:
     def __init__(self, path: str, size: int, owner: bool) -> None:
         self.path = path if owner else None
-        fd = os.open(path, os.O_RDWR | (os.O_CREAT | os.O_EXCL if owner else 0) | os.O_CLOEXEC, 0o600)
+        fd = os.open(
+            path, os.O_RDWR | (os.O_CREAT | os.O_EXCL if owner else 0) | os.O_CLOEXEC, 0o600
+        )
         try:
             if owner:
                 os.ftruncate(fd, size)

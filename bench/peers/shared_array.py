@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""SharedArray: NumPy arrays in POSIX shared memory; it has nothing to wake anybody, so posix semaphores do."""
+"""SharedArray: NumPy arrays in POSIX shared memory; it has nothing to wake anybody, so posix
+semaphores do."""
 
 from __future__ import annotations
 

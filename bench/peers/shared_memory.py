@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""multiprocessing.shared_memory, with multiprocessing's semaphores where somebody has to be woken."""
+"""multiprocessing.shared_memory, with multiprocessing's semaphores where somebody has to be
+woken."""
 
 from __future__ import annotations
 
@@ -113,7 +114,9 @@ class tables(_Pair):  # noqa: N801
         with pa.ipc.new_file(sizes, self.table.schema) as writer:
             writer.write_table(self.table)
         block = SharedMemory(self.name, create=True, size=sizes.size())
-        with pa.ipc.new_file(pa.FixedSizeBufferWriter(pa.py_buffer(block.buf)), self.table.schema) as writer:
+        with pa.ipc.new_file(
+            pa.FixedSizeBufferWriter(pa.py_buffer(block.buf)), self.table.schema
+        ) as writer:
             writer.write_table(self.table)
         del writer
         super().ask()
@@ -142,7 +145,7 @@ class latest:  # noqa: N801
 
     def read(self) -> bytes:
         with self.lock:
-            return bytes(self.block.buf[:self.size])
+            return bytes(self.block.buf[: self.size])
 
     def close(self) -> None:
         self.block.close()

@@ -6,9 +6,9 @@
     kill -9 PID
 
 This program makes the two queues, starts the others, and starts whoever was killed again.  It
-touches no frame, and the others need it for nothing else: what one of them had in hand is set right by
-those that live.  When it ends, in any way, the camera ends; then nobody is left who sends frames, so the
-workers end, and then the viewer.
+touches no frame, and the others need it for nothing else: what one of them had in hand is set right
+by those that live.  When it ends, in any way, the camera ends; then nobody is left who sends
+frames, so the workers end, and then the viewer.
 """
 
 from __future__ import annotations

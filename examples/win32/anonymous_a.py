@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Process A: makes a section without a name, writes into it, and prints what process B made of it.
 
-As a C program for Windows does it, line by line.  Start it in a terminal, and anonymous_b.py in another, which asks for the
-process id and the handle that are printed here.
+As a C program for Windows does it, line by line.  Start it in a terminal, and anonymous_b.py in
+another, which asks for the process id and the handle that are printed here.
 """
 
 import ctypes
@@ -26,7 +26,9 @@ BUFFER_SIZE = 0x1000
 
 def main() -> int:
     try:
-        section = CreateFileMapping(INVALID_HANDLE_VALUE, None, PAGE_READWRITE, 0, BUFFER_SIZE, None)
+        section = CreateFileMapping(
+            INVALID_HANDLE_VALUE, None, PAGE_READWRITE, 0, BUFFER_SIZE, None
+        )
     except OSError as error:
         print(f"CreateFileMapping: error {error.winerror}")
         return 1
@@ -44,7 +46,9 @@ def main() -> int:
     print(f"A wrote: {text[:-2].decode('utf-16-le')}")
     print("Press Enter when B has answered:", end=" ", flush=True)
     sys.stdin.readline()
-    print(f"A reads: {ctypes.string_at(buffer, BUFFER_SIZE).decode('utf-16-le').partition(chr(0))[0]}")
+    print(
+        f"A reads: {ctypes.string_at(buffer, BUFFER_SIZE).decode('utf-16-le').partition(chr(0))[0]}"
+    )
 
     UnmapViewOfFile(buffer)
     SetHandleInformation(section, HANDLE_FLAG_PROTECT_FROM_CLOSE, 0)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Process B: takes the section of process A by process id and handle, prints what is there, and answers.
+"""Process B: takes the section of process A by process id and handle, prints what is there, and
+answers.
 
-As a C program for Windows does it, line by line, with its functions that enable the debug privilege while a process is opened.
+As a C program for Windows does it, line by line, with its functions that enable the debug privilege
+while a process is opened.
 """
 
 import ctypes
@@ -34,7 +36,8 @@ BUFFER_SIZE = 0x1000
 
 
 def SunEnableSunDebugPrivilege(PrivilegeName: str, IsEnable: bool) -> bool:
-    """Switch a privilege of this process on or off; False, with the last error, if that is not possible."""
+    """Switch a privilege of this process on or off; False, with the last error, if that is not
+    possible."""
     try:
         TokenHandle = OpenProcessToken(GetCurrentProcess(), TOKEN_ADJUST_PRIVILEGES | TOKEN_QUERY)
     except OSError:
@@ -45,7 +48,8 @@ def SunEnableSunDebugPrivilege(PrivilegeName: str, IsEnable: bool) -> bool:
         TokenPrivileges.Privileges[0].Luid = LookupPrivilegeValue(None, PrivilegeName)
         TokenPrivileges.Privileges[0].Attributes = SE_PRIVILEGE_ENABLED if IsEnable else 0
         AdjustTokenPrivileges(TokenHandle, False, TokenPrivileges)
-        LastError = GetLastError()  # ERROR_NOT_ALL_ASSIGNED: the call worked, but the token has no such privilege
+        # ERROR_NOT_ALL_ASSIGNED: the call worked, but the token has no such privilege
+        LastError = GetLastError()
     except OSError as error:
         LastError = error.winerror
     finally:
@@ -55,8 +59,10 @@ def SunEnableSunDebugPrivilege(PrivilegeName: str, IsEnable: bool) -> bool:
 
 
 def SunOpenProcess(DesiredAccess: int, IsInheritHandle: bool, ProcessID: int) -> int:
-    """Open a process with the debug privilege on; 0, with the last error, if it cannot be opened."""
-    SunEnableSunDebugPrivilege(SE_DEBUG_NAME, True)  # an ordinary user's own processes open without it
+    """Open a process with the debug privilege on; 0, with the last error, if it cannot be
+    opened."""
+    # an ordinary user's own processes open without it
+    SunEnableSunDebugPrivilege(SE_DEBUG_NAME, True)
     try:
         ProcessHandle = OpenProcess(DesiredAccess, IsInheritHandle, ProcessID)
     except OSError:
@@ -78,7 +84,9 @@ def main() -> int:
         print(f"OpenProcess: error {GetLastError()}")
         return 1
     try:
-        section = DuplicateHandle(process, handle, GetCurrentProcess(), 0, False, DUPLICATE_SAME_ACCESS)
+        section = DuplicateHandle(
+            process, handle, GetCurrentProcess(), 0, False, DUPLICATE_SAME_ACCESS
+        )
     except OSError as error:
         print(f"DuplicateHandle: error {error.winerror}")
         CloseHandle(process)
@@ -91,7 +99,9 @@ def main() -> int:
         CloseHandle(section)
         return 1
 
-    print(f"B reads: {ctypes.string_at(buffer, BUFFER_SIZE).decode('utf-16-le').partition(chr(0))[0]}")
+    print(
+        f"B reads: {ctypes.string_at(buffer, BUFFER_SIZE).decode('utf-16-le').partition(chr(0))[0]}"
+    )
     text = "为人民服务".encode("utf-16-le") + b"\0\0"
     ctypes.memmove(buffer, text, len(text))
     print(f"B wrote: {text[:-2].decode('utf-16-le')}")

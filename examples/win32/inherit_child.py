@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The child of inherit_parent.py: uses handles that it did not open, under the values that it is told."""
+"""The child of inherit_parent.py: uses handles that it did not open, under the values that it is
+told."""
 
 import sys
 

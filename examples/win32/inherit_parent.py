@@ -36,7 +36,9 @@ CHILD = Path(__file__).with_name("inherit_child.py")
 def hand_over(of_the_handles: bool, of_the_process: bool) -> int:
     """Start the child with these switches; its exit code."""
     attributes = SECURITY_ATTRIBUTES(bInheritHandle=of_the_handles)
-    section = CreateFileMapping(INVALID_HANDLE_VALUE, attributes, PAGE_READWRITE, 0, BUFFER_SIZE, None)
+    section = CreateFileMapping(
+        INVALID_HANDLE_VALUE, attributes, PAGE_READWRITE, 0, BUFFER_SIZE, None
+    )
     mutex = CreateMutex(attributes, True, None)  # owned: the child waits until the text is there
     buffer = MapViewOfFile(section, FILE_MAP_ALL_ACCESS, 0, 0, BUFFER_SIZE)
 
@@ -48,9 +50,15 @@ def hand_over(of_the_handles: bool, of_the_process: bool) -> int:
     WaitForSingleObject(child.hProcess, INFINITE)
     code = GetExitCodeProcess(child.hProcess)
 
-    text = ReadProcessMemory(GetCurrentProcess(), buffer, BUFFER_SIZE).decode("utf-16-le").partition("\0")[0]
-    print(f"bInheritHandle {of_the_handles}, bInheritHandles {of_the_process}: "
-          f"the child ended with {code}, and the section says {text}")
+    text = (
+        ReadProcessMemory(GetCurrentProcess(), buffer, BUFFER_SIZE)
+        .decode("utf-16-le")
+        .partition("\0")[0]
+    )
+    print(
+        f"bInheritHandle {of_the_handles}, bInheritHandles {of_the_process}: "
+        f"the child ended with {code}, and the section says {text}"
+    )
     UnmapViewOfFile(buffer)
     for handle in (child.hThread, child.hProcess, mutex, section):
         CloseHandle(handle)
@@ -58,7 +66,8 @@ def hand_over(of_the_handles: bool, of_the_process: bool) -> int:
 
 
 def main() -> int:
-    # As a real program would have: handles that a small child does not have under these values by accident.
+    # As a real program would have: handles that a small child does not have under these values by
+    # accident.
     taken = [CreateMutex(None, False, None) for _ in range(200)]
     codes = [hand_over(handle, process) for handle in (False, True) for process in (False, True)]
     for handle in taken:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Process A: makes a section with a name, writes into it, and prints what process B made of it.
 
-As a C program for Windows does it, line by line.  Start it in a terminal, and named_b.py in another.
+As a C program for Windows does it, line by line.  Start it in a terminal, and named_b.py in
+another.
 """
 
 import ctypes
@@ -23,7 +24,9 @@ BUFFER_SIZE = 0x1000
 
 def main() -> int:
     try:
-        section = CreateFileMapping(INVALID_HANDLE_VALUE, None, PAGE_READWRITE, 0, BUFFER_SIZE, "SHINE")
+        section = CreateFileMapping(
+            INVALID_HANDLE_VALUE, None, PAGE_READWRITE, 0, BUFFER_SIZE, "SHINE"
+        )
     except OSError as error:
         print(f"CreateFileMapping: error {error.winerror}")
         return 1
@@ -40,7 +43,9 @@ def main() -> int:
     print(f"A wrote: {text[:-2].decode('utf-16-le')}")
     print("Press Enter when B has answered:", end=" ", flush=True)
     sys.stdin.readline()
-    print(f"A reads: {ctypes.string_at(buffer, BUFFER_SIZE).decode('utf-16-le').partition(chr(0))[0]}")
+    print(
+        f"A reads: {ctypes.string_at(buffer, BUFFER_SIZE).decode('utf-16-le').partition(chr(0))[0]}"
+    )
 
     UnmapViewOfFile(buffer)
     CloseHandle(section)

@@ -7,7 +7,13 @@ As a C program for Windows does it, line by line.
 import ctypes
 import sys
 
-from memsection.win32 import FILE_MAP_ALL_ACCESS, CloseHandle, MapViewOfFile, OpenFileMapping, UnmapViewOfFile
+from memsection.win32 import (
+    FILE_MAP_ALL_ACCESS,
+    CloseHandle,
+    MapViewOfFile,
+    OpenFileMapping,
+    UnmapViewOfFile,
+)
 
 BUFFER_SIZE = 0x1000
 
@@ -25,7 +31,9 @@ def main() -> int:
         CloseHandle(section)
         return 1
 
-    print(f"B reads: {ctypes.string_at(buffer, BUFFER_SIZE).decode('utf-16-le').partition(chr(0))[0]}")
+    print(
+        f"B reads: {ctypes.string_at(buffer, BUFFER_SIZE).decode('utf-16-le').partition(chr(0))[0]}"
+    )
     text = "为人民服务".encode("utf-16-le") + b"\0\0"
     ctypes.memmove(buffer, text, len(text))
     print(f"B wrote: {text[:-2].decode('utf-16-le')}")

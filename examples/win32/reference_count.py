@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The system counts handles across processes: a name lives until the last of them is closed, whoever has it.
+"""The system counts handles across processes: a name lives until the last of them is closed,
+whoever has it.
 
 Started with two numbers it is its own child, and just keeps what it inherited until
 it is told to end.
@@ -49,8 +50,13 @@ def child(ready: int, end: int) -> int:
 
 def parent() -> int:
     attributes = SECURITY_ATTRIBUTES(bInheritHandle=True)
-    section = CreateFileMapping(INVALID_HANDLE_VALUE, attributes, PAGE_READWRITE, 0, BUFFER_SIZE, "SHINE COUNTED")
-    ready, end = CreateEvent(attributes, True, False, None), CreateEvent(attributes, True, False, None)
+    section = CreateFileMapping(
+        INVALID_HANDLE_VALUE, attributes, PAGE_READWRITE, 0, BUFFER_SIZE, "SHINE COUNTED"
+    )
+    ready, end = (
+        CreateEvent(attributes, True, False, None),
+        CreateEvent(attributes, True, False, None),
+    )
     counts = [count(section)]
     print(f"created: {counts[-1]} handle")
 

@@ -50,7 +50,8 @@ def try_to_open(access: int, what: str) -> int:
 def main() -> int:
     acl = ACL()
     InitializeAcl(acl, 1024, ACL_REVISION)
-    AddAccessAllowedAce(acl, ACL_REVISION, GENERIC_READ, ConvertStringSidToSid("S-1-1-0"))  # Everyone
+    # Everyone
+    AddAccessAllowedAce(acl, ACL_REVISION, GENERIC_READ, ConvertStringSidToSid("S-1-1-0"))
     descriptor = SECURITY_DESCRIPTOR()
     InitializeSecurityDescriptor(descriptor, SECURITY_DESCRIPTOR_REVISION)
     SetSecurityDescriptorDacl(descriptor, True, acl, False)
@@ -59,7 +60,9 @@ def main() -> int:
     attributes = SECURITY_ATTRIBUTES()
     attributes.lpSecurityDescriptor = descriptor
     attributes.bInheritHandle = False
-    section = CreateFileMapping(INVALID_HANDLE_VALUE, attributes, PAGE_READWRITE, 0, BUFFER_SIZE, "SHINE GUARDED")
+    section = CreateFileMapping(
+        INVALID_HANDLE_VALUE, attributes, PAGE_READWRITE, 0, BUFFER_SIZE, "SHINE GUARDED"
+    )
 
     # The handle of the create itself is not limited by the new descriptor.
     writer = MapViewOfFile(section, FILE_MAP_WRITE, 0, 0, 0)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Windows section objects for Python: shared memory with names, handles, rights and a lifetime.
 
-The public names, re-exported one by one from where they are made; each is imported when it is first used.
+The public names, re-exported one by one from where they are made; each is imported when it is first
+used.
 """
 
 from __future__ import annotations
@@ -47,36 +48,92 @@ if TYPE_CHECKING:
     from memsection.vocabulary.protection import ALLOCATION_GRANULARITY, PAGE_SIZE
 
 __all__ = [
-    "ALLOCATION_GRANULARITY", "PAGE_SIZE", "AbandonedMutexError", "AccessError", "ArgumentError", "CommitError",
-    "CorruptError", "EndOfChannelError", "Error", "Event", "ExistsError", "HandleError", "HeldHandle", "InPageError",
-    "MessageTooLargeError", "Mutex", "NameTimeoutError", "NoReceiverError", "NotFoundError", "PeerDiedError", "Process",
-    "RWLock", "RemoteError", "Section", "SectionAccess", "Security", "Semaphore", "View", "WaitTimeoutError",
-    "WaitableAccess", "debug_privilege", "errors",
-    "popen_arguments", "security",
-    "wait_all", "wait_any",
+    "ALLOCATION_GRANULARITY",
+    "PAGE_SIZE",
+    "AbandonedMutexError",
+    "AccessError",
+    "ArgumentError",
+    "CommitError",
+    "CorruptError",
+    "EndOfChannelError",
+    "Error",
+    "Event",
+    "ExistsError",
+    "HandleError",
+    "HeldHandle",
+    "InPageError",
+    "MessageTooLargeError",
+    "Mutex",
+    "NameTimeoutError",
+    "NoReceiverError",
+    "NotFoundError",
+    "PeerDiedError",
+    "Process",
+    "RWLock",
+    "RemoteError",
+    "Section",
+    "SectionAccess",
+    "Security",
+    "Semaphore",
+    "View",
+    "WaitTimeoutError",
+    "WaitableAccess",
+    "debug_privilege",
+    "errors",
+    "popen_arguments",
+    "security",
+    "wait_all",
+    "wait_any",
 ]
 if sys.platform != "linux":
-    __all__.remove("RWLock")  # ``from memsection import *`` works everywhere; the name itself says why it is not there
+    # ``from memsection import *`` works everywhere; the name itself says why it is not there
+    __all__.remove("RWLock")
 
-# Where each name is made.  Importing at first use (PEP 562) keeps ``import memsection`` cheap for a program that
-# may not need it at all (bench/import_time.py).
+# Where each name is made.  Importing at first use (PEP 562) keeps ``import memsection`` cheap for a
+# program that may not need it at all (bench/import_time.py).
 _HOME = {
-    **dict.fromkeys(("AbandonedMutexError", "AccessError", "ArgumentError", "CommitError", "CorruptError",
-                     "EndOfChannelError", "Error", "ExistsError", "HandleError", "InPageError", "MessageTooLargeError",
-                     "NameTimeoutError", "NoReceiverError", "NotFoundError", "PeerDiedError", "RemoteError",
-                     "WaitTimeoutError"),
-                    "vocabulary.errors"),
+    **dict.fromkeys(
+        (
+            "AbandonedMutexError",
+            "AccessError",
+            "ArgumentError",
+            "CommitError",
+            "CorruptError",
+            "EndOfChannelError",
+            "Error",
+            "ExistsError",
+            "HandleError",
+            "InPageError",
+            "MessageTooLargeError",
+            "NameTimeoutError",
+            "NoReceiverError",
+            "NotFoundError",
+            "PeerDiedError",
+            "RemoteError",
+            "WaitTimeoutError",
+        ),
+        "vocabulary.errors",
+    ),
     **dict.fromkeys(("ALLOCATION_GRANULARITY", "PAGE_SIZE"), "vocabulary.protection"),
     **dict.fromkeys(("HeldHandle", "Process", "debug_privilege"), "api.process"),
     **dict.fromkeys(("wait_all", "wait_any"), "api.wait"),
-    "Event": "api.event", "Mutex": "api.mutex", "Section": "api.section", "Security": "api.security",
-    "Semaphore": "api.semaphore", "View": "api.view", "popen_arguments": "api.passing",
-    "RWLock": "rwlock", "SectionAccess": "vocabulary.access_words", "WaitableAccess": "vocabulary.access_words",
-    "errors": "vocabulary", "security": "vocabulary",
+    "Event": "api.event",
+    "Mutex": "api.mutex",
+    "Section": "api.section",
+    "Security": "api.security",
+    "Semaphore": "api.semaphore",
+    "View": "api.view",
+    "popen_arguments": "api.passing",
+    "RWLock": "rwlock",
+    "SectionAccess": "vocabulary.access_words",
+    "WaitableAccess": "vocabulary.access_words",
+    "errors": "vocabulary",
+    "security": "vocabulary",
 }
 
 
-#: Imported when they are first used, too: ``import memsection`` is enough for ``memsection.arrays``.
+#: Imported when they are first used, too: ``import memsection`` is enough for
+#: ``memsection.arrays``.
 _MODULES = ("arrays", "arrow", "compat", "latest", "nt", "pickling", "records", "win32")
 
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Arrow tables and record batches in sections, read in other processes without a copy.
 
-The bytes at offset 0 are an Arrow IPC file: any Arrow implementation can read them.  Tables lie over the section's
-memory, which stays as long as anything made from them does; the handle is closed with the memory.  What pandas or
-polars make of a table is their business; both can without copying for most types.
+The bytes at offset 0 are an Arrow IPC file: any Arrow implementation can read them.  Tables lie
+over the section's memory, which stays as long as anything made from them does; the handle is closed
+with the memory.  What pandas or polars make of a table is their business; both can without copying
+for most types.
 
-Arrow follows offsets in a table as C follows pointers.  Whether whoever can write them is trusted is ``open``'s question
-(``trusted``): from others only the values lie in the section, and everything that leads to them is a checked copy.
+Arrow follows offsets in a table as C follows pointers.  Whether whoever can write them is trusted
+is ``open``'s question (``trusted``): from others only the values lie in the section, and everything
+that leads to them is a checked copy.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ try:
     import pyarrow as pa
     import pyarrow.ipc
 except ImportError as failure:  # pragma: no cover - seen by a test in a process without pyarrow
-    raise ImportError("memsection.arrow needs pyarrow: pip install 'memsection[arrow]'") from failure
+    raise ImportError(
+        "memsection.arrow needs pyarrow: pip install 'memsection[arrow]'"
+    ) from failure
 
 from memsection.api.operations import whole
 from memsection.api.section import Section
@@ -25,7 +29,13 @@ from memsection.api.security import Security, is_written_by_this_user_alone
 from memsection.content import schema
 from memsection.content.arrow_checked import checked_table
 from memsection.content.arrow_ipc import Stream
-from memsection.content.endpoint import Endpoint, close_with, closed_on_failure, open_section, open_section_async
+from memsection.content.endpoint import (
+    Endpoint,
+    close_with,
+    closed_on_failure,
+    open_section,
+    open_section_async,
+)
 from memsection.vocabulary.access import DELETE, SECTION_MAP_READ, SECTION_QUERY
 from memsection.vocabulary.arguments import object_name
 from memsection.vocabulary.errors import ArgumentError, CorruptError, ExistsError, NotFoundError
@@ -45,12 +55,16 @@ class Shared(Endpoint):
 
     Attributes:
         table: A ``pyarrow.Table`` over the section's memory, or over a copy if one was asked for.
-        trusted: Whether nothing of it was checked.  If not, offsets, indices, null bitmaps and booleans are copies that
+        trusted: Whether nothing of it was checked.  If not, offsets, indices, null bitmaps and
+        booleans are copies that
             were checked, and a writer can change values only.
-        section: The section, whose name lives as long as this object or the table's memory, or until it is closed.
+        section: The section, whose name lives as long as this object or the table's memory, or
+            until it is closed.
     """
 
-    def __init__(self, section: Section, view: View, size: int, *, trusted: bool = True, copy: bool = False) -> None:
+    def __init__(
+        self, section: Section, view: View, size: int, *, trusted: bool = True, copy: bool = False
+    ) -> None:
         super().__init__(section, view)  # a table without rows would not keep the view
         self.trusted = trusted
         self._copied = copy
@@ -58,15 +72,26 @@ class Shared(Endpoint):
             memory = pa.py_buffer(bytes(view[:size]) if copy else memoryview(view)[:size])
         try:
             self.table = (_table_in if trusted else _foreign_table_in)(memory)
-        except (pa.ArrowException, ValueError, TypeError, LookupError, OSError, ArithmeticError, RecursionError,
-                MemoryError) as failure:
-            problem = CorruptError(f"open {section.name!r}: what is in it is no Arrow table: {failure}")
+        except (
+            pa.ArrowException,
+            ValueError,
+            TypeError,
+            LookupError,
+            OSError,
+            ArithmeticError,
+            RecursionError,
+            MemoryError,
+        ) as failure:
+            problem = CorruptError(
+                f"open {section.name!r}: what is in it is no Arrow table: {failure}"
+            )
             section.close()
             raise problem from None
         close_with(view, section)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """The same memory in whatever process takes it, or a new copy; through any pickler, as a section's handle travels.
+        """The same memory in whatever process takes it, or a new copy; through any pickler, as a
+        section's handle travels.
 
         Whether its writers are trusted is asked anew there, unless they were not trusted here.
         """
@@ -90,13 +115,21 @@ def _foreign_table_in(memory: Any) -> Any:
 
 
 @whole
-def put(name: str | None, table: Any, *, version: int = 0, replace: bool = False,
-        inheritable: bool = False, security: Security | str | bytes | None = None) -> Shared:
+def put(
+    name: str | None,
+    table: Any,
+    *,
+    version: int = 0,
+    replace: bool = False,
+    inheritable: bool = False,
+    security: Security | str | bytes | None = None,
+) -> Shared:
     """Copy a table into a section of its own, complete before anybody can open it.
 
     Args:
-        name: What other processes open it by; None for one that is only passed on.
-        table: A ``pyarrow.Table`` or ``RecordBatch``, a sequence of batches, or anything with the Arrow C stream
+        name: What other processes open it by; None for one that is only passed on. table: A
+        ``pyarrow.Table`` or ``RecordBatch``, a sequence of batches, or anything with the Arrow C
+        stream
             interface: a polars or pandas frame.
         version: A number of the program's own.
         replace: Whether it follows a table that has the name already: who has that one keeps it as
@@ -109,7 +142,8 @@ def put(name: str | None, table: Any, *, version: int = 0, replace: bool = False
 
     Raises:
         ExistsError: The name is taken (FileExistsError); with ``replace`` by something else.
-        ArgumentError: It is no table; or something else than a table is to be replaced (ValueError).
+        ArgumentError: It is no table; or something else than a table is to be replaced
+            (ValueError).
         AccessError: The table that exists may not be replaced by this user (PermissionError).
         CommitError: More memory than there is (MemoryError).
         Error: With ``replace``: a ``Global`` name; a system other than Linux.
@@ -123,10 +157,20 @@ def put(name: str | None, table: Any, *, version: int = 0, replace: bool = False
     def fill(unwritten: schema.UnwrittenSection) -> None:
         _write(_Sink(unwritten), whole)
 
-    facts: schema.Facts = {"kind": "arrow", "rows": whole.num_rows, "version": version,
-                           "columns": [[field.name[:200], str(field.type)[:200]] for field in whole.schema][:1000]}
-    section, view = schema.make(None if replace else name, size, facts, inheritable=inheritable,
-                                security=security, fill=fill)
+    facts: schema.Facts = {
+        "kind": "arrow",
+        "rows": whole.num_rows,
+        "version": version,
+        "columns": [[field.name[:200], str(field.type)[:200]] for field in whole.schema][:1000],
+    }
+    section, view = schema.make(
+        None if replace else name,
+        size,
+        facts,
+        inheritable=inheritable,
+        security=security,
+        fill=fill,
+    )
     if replace and name is not None:
         with closed_on_failure(section):
             _replace(name, section)
@@ -147,8 +191,10 @@ def _replace(name: str, section: Section) -> None:
         with before:
             found = (schema.describe(before) or {}).get("kind")
             if found != "arrow":
-                raise ArgumentError(f"put {name!r}: asked to replace a table, "
-                                    f"found {shown(found, 40) if found else 'something else'}")
+                raise ArgumentError(
+                    f"put {name!r}: asked to replace a table, "
+                    f"found {shown(found, 40) if found else 'something else'}"
+                )
             try:
                 section.take_name(name, predecessor=before)
                 return
@@ -168,8 +214,11 @@ def _table(table: Any) -> Any:
         return pa.Table.from_batches(table)
     except (TypeError, ValueError, pa.ArrowException) as failure:
         column = _column_that_fails(table)
-        raise ArgumentError(f"put: {type(table).__name__} is no table: {failure}" if column is None else
-                            f"put: column {column!r} has values that no other process could read: {failure}") from None
+        raise ArgumentError(
+            f"put: {type(table).__name__} is no table: {failure}"
+            if column is None
+            else f"put: column {column!r} has values that no other process could read: {failure}"
+        ) from None
 
 
 def _column_that_fails(frame: Any) -> object:
@@ -211,30 +260,41 @@ def _write(sink: Any, table: Any) -> None:
 
 
 @whole
-def open(name: str, *, version: int | None = None, trusted: bool | None = None,
-         timeout: float | None = 0, copy: bool = False) -> Shared:
+def open(
+    name: str,
+    *,
+    version: int | None = None,
+    trusted: bool | None = None,
+    timeout: float | None = 0,
+    copy: bool = False,
+) -> Shared:
     """Open a table by its name, to read.
 
     Args:
-        name: As given to ``put``.
-        version: What it should be; not looked at when omitted.
-        trusted: Whether nobody who can write it would alter it to harm this process.  True takes all of it in place;
-            False copies and checks offsets, indices, null bitmaps and booleans, so that no writer can make Arrow read
-            or write elsewhere.  When omitted it is trusted if the section is this user's and its security lets nobody
-            else write: such a writer could reach this process's memory anyway.
-        timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
-        copy: Whether the table gets memory of its own, so that it is as it was at one moment.  Values that are not trusted
-            and lie in the section may change while Arrow computes: that gives other results, but sorting, ranking and
-            other operations that look at a value twice can end the process.  Those need a copy.
+        name: As given to ``put``. version: What it should be; not looked at when omitted. trusted:
+        Whether nobody who can write it would alter it to harm this process.  True takes all of it
+        in place;
+            False copies and checks offsets, indices, null bitmaps and booleans, so that no writer
+            can make Arrow read or write elsewhere.  When omitted it is trusted if the section is
+            this user's and its security lets nobody else write: such a writer could reach this
+            process's memory anyway.
+        timeout: Seconds to wait until something has the name; not at all when omitted, for ever
+        when None. copy: Whether the table gets memory of its own, so that it is as it was at one
+        moment.  Values that are not trusted
+            and lie in the section may change while Arrow computes: that gives other results, but
+            sorting, ranking and other operations that look at a value twice can end the process.
+            Those need a copy.
 
     Rights:
         As for ``Section.open`` with access ``"r"``.
 
     Raises:
         NotFoundError: Nothing has this name (FileNotFoundError).
-        NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
+        NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a
+            ``WaitTimeoutError``.
         AccessError: It does not grant the access (PermissionError).
-        ArgumentError: It is no table, or its version differs, and the error shows both (ValueError).
+        ArgumentError: It is no table, or its version differs, and the error shows both
+            (ValueError).
         CorruptError: What is in it makes no sense.
     """
     section = open_section(name, "r", timeout)
@@ -242,18 +302,23 @@ def open(name: str, *, version: int | None = None, trusted: bool | None = None,
 
 
 @whole
-def frame(name: str, library: Literal["pandas", "polars"] = "pandas", *, version: int | None = None,
-          timeout: float | None = 0) -> Any:
+def frame(
+    name: str,
+    library: Literal["pandas", "polars"] = "pandas",
+    *,
+    version: int | None = None,
+    timeout: float | None = 0,
+) -> Any:
     """A data frame over a table that is opened by its name.
 
-    Columns lie in the section where their types allow it, and are then read-only; the others are copied.  pandas can do
-    it for numbers without gaps, polars for nearly everything.  The name lives as long as such a column does.
+    Columns lie in the section where their types allow it, and are then read-only; the others are
+    copied.  pandas can do it for numbers without gaps, polars for nearly everything.  The name
+    lives as long as such a column does.
 
     Args:
-        name: As given to ``put``.
-        library: Whose frame.
-        version: What it should be; not looked at when omitted.
-        timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
+        name: As given to ``put``. library: Whose frame. version: What it should be; not looked at
+        when omitted. timeout: Seconds to wait until something has the name; not at all when
+        omitted, for ever when None.
 
     Rights:
         As for ``open``.
@@ -275,9 +340,16 @@ def frame(name: str, library: Literal["pandas", "polars"] = "pandas", *, version
     return shared.table.to_pandas(split_blocks=True)
 
 
-async def open_async(name: str, *, version: int | None = None, trusted: bool | None = None,
-                     timeout: float | None = None, copy: bool = False) -> Shared:
-    """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout`` is omitted.
+async def open_async(
+    name: str,
+    *,
+    version: int | None = None,
+    trusted: bool | None = None,
+    timeout: float | None = None,
+    copy: bool = False,
+) -> Shared:
+    """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout``
+    is omitted.
 
     Rights:
         As for ``open``.
@@ -291,8 +363,9 @@ async def open_async(name: str, *, version: int | None = None, trusted: bool | N
 
 
 @whole
-def from_section(section: Section, *, version: int | None = None, trusted: bool | None = None,
-                 copy: bool = False) -> Shared:
+def from_section(
+    section: Section, *, version: int | None = None, trusted: bool | None = None, copy: bool = False
+) -> Shared:
     """The table in a section that came by any other way; the section becomes the table's.
 
     Args:
@@ -305,7 +378,8 @@ def from_section(section: Section, *, version: int | None = None, trusted: bool 
         ``SECTION_QUERY`` and ``SECTION_MAP_READ``.
 
     Raises:
-        ArgumentError: It is no table, or its version differs, and the error shows both (ValueError).
+        ArgumentError: It is no table, or its version differs, and the error shows both
+            (ValueError).
         CorruptError: What is in it makes no sense.
     """
     with closed_on_failure(section):

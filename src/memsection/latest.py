@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The latest value: one process writes, any number read, nobody waits for anybody and no value is ever torn.
+"""The latest value: one process writes, any number read, nobody waits for anybody and no value is
+ever torn.
 
-For what is only interesting while it is new: telemetry, a camera's frame.  A writer that dies leaves its last complete
-value.  Who writes is not arranged here: there should be one writer at a time (a ``Mutex`` can see to that).  How the
-memory is used is ``_native.seqlock``'s business, and what the bytes of a record mean is ``layouts``'.
+For what is only interesting while it is new: telemetry, a camera's frame.  A writer that dies
+leaves its last complete value.  Who writes is not arranged here: there should be one writer at a
+time (a ``Mutex`` can see to that).  How the memory is used is ``_native.seqlock``'s business, and
+what the bytes of a record mean is ``layouts``'.
 """
 
 from __future__ import annotations
@@ -17,7 +19,13 @@ from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.api.wait import Changing
 from memsection.content import schema
-from memsection.content.endpoint import Endpoint, Held, closed_on_failure, open_section, open_section_async
+from memsection.content.endpoint import (
+    Endpoint,
+    Held,
+    closed_on_failure,
+    open_section,
+    open_section_async,
+)
 from memsection.content.layouts import Layout, LayoutText, layout, layout_in
 from memsection.vocabulary.arguments import object_name, whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError, Error, WaitTimeoutError
@@ -38,9 +46,12 @@ def _public(failure: ValueError | TimeoutError) -> Error:
 
 
 class _Endpoint(Endpoint, Changing):
-    """What both ends have.  ``wait_any`` takes them beside mutexes, events, semaphores and processes."""
+    """What both ends have.  ``wait_any`` takes them beside mutexes, events, semaphores and
+    processes."""
 
-    def __init__(self, section: Section, view: View, lock: seqlock.Latest, kind: Layout | None) -> None:
+    def __init__(
+        self, section: Section, view: View, lock: seqlock.Latest, kind: Layout | None
+    ) -> None:
         super().__init__(section, view)
         self.layout = kind  #: of the value; None for bytes
         self._lock = lock
@@ -67,15 +78,18 @@ class _Endpoint(Endpoint, Changing):
             raise _public(failure) from None
 
     def read(self, timeout: float = 1.0) -> Any:
-        """The newest complete value, None when none was written yet: a record, or bytes when there is no layout.
+        """The newest complete value, None when none was written yet: a record, or bytes when there
+        is no layout.
 
-        It does not wait for the writer; the timeout is for a writer that overtakes every attempt to copy.
+        It does not wait for the writer; the timeout is for a writer that overtakes every attempt to
+        copy.
 
         Rights:
             None.
 
         Raises:
-            WaitTimeoutError: The writer was always faster, or somebody else scribbled on the memory (TimeoutError).
+            WaitTimeoutError: The writer was always faster, or somebody else scribbled on the memory
+                (TimeoutError).
             ArgumentError: It is closed (ValueError).
         """
         try:
@@ -88,7 +102,8 @@ class _Endpoint(Endpoint, Changing):
         return found[1] if self.layout is None else self._unpacked(found[1])
 
     def read_numbered(self, timeout: float = 1.0) -> tuple[int, Any] | None:
-        """As ``read``, with the value's number: a reader sees whether it is new, and how many it missed.
+        """As ``read``, with the value's number: a reader sees whether it is new, and how many it
+        missed.
 
         Rights:
             None.
@@ -138,7 +153,8 @@ class _Endpoint(Endpoint, Changing):
             timeout: Seconds; for ever when omitted, only a look when 0.
 
         Returns:
-            Whether there is one; False when the time was up.  A writer that ends wakes nobody: see ``writer_alive``.
+            Whether there is one; False when the time was up.  A writer that ends wakes nobody: see
+            ``writer_alive``.
 
         Rights:
             None.
@@ -167,7 +183,9 @@ class _Endpoint(Endpoint, Changing):
     def _awaited(self, after: int | None) -> tuple[memoryview, int]:
         self.sequence  # noqa: B018  # a closed end is an error here
         at = seqlock.NUMBER_AT
-        return memoryview(self._view)[at:at + 8], self._seen if after is None else max(0, whole_number(after, "after"))
+        return memoryview(self._view)[at : at + 8], self._seen if after is None else max(
+            0, whole_number(after, "after")
+        )
 
     def _has_risen(self, above: int) -> bool:
         return self.sequence > above
@@ -176,7 +194,8 @@ class _Endpoint(Endpoint, Changing):
     def writer_alive(self) -> bool:
         """Whether some process, this one included, has an end that writes.
 
-        It says nothing of whether that process gets on; and who may open the value to read can pretend to write.
+        It says nothing of whether that process gets on; and who may open the value to read can
+        pretend to write.
 
         Rights:
             None.
@@ -191,8 +210,13 @@ class _Endpoint(Endpoint, Changing):
         return self.section._has_writer()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """The same end in whatever process takes it, through any pickler; the handle travels as a section's does."""
-        return _rebuild, (self.section, None if self.layout is None else self.layout._spec, isinstance(self, Writer))
+        """The same end in whatever process takes it, through any pickler; the handle travels as a
+        section's does."""
+        return _rebuild, (
+            self.section,
+            None if self.layout is None else self.layout._spec,
+            isinstance(self, Writer),
+        )
 
     def close(self) -> None:
         self._lock.close()
@@ -206,9 +230,12 @@ class Reader(_Endpoint):
 
 
 class Writer(_Endpoint):
-    """The end that writes, and can read too; made by ``create``, or by ``open`` for one that takes over."""
+    """The end that writes, and can read too; made by ``create``, or by ``open`` for one that takes
+    over."""
 
-    def __init__(self, section: Section, view: View, lock: seqlock.Latest, kind: Layout | None) -> None:
+    def __init__(
+        self, section: Section, view: View, lock: seqlock.Latest, kind: Layout | None
+    ) -> None:
         super().__init__(section, view, lock, kind)
         self._announcement = section._announce_writer()
 
@@ -239,7 +266,8 @@ class Writer(_Endpoint):
 
     @contextmanager
     def writing(self, length: int | None = None) -> Iterator[memoryview]:
-        """Make the next value in place: ``with latest.writing() as memory: camera.readinto(memory)``.
+        """Make the next value in place:
+        ``with latest.writing() as memory: camera.readinto(memory)``.
 
         It is published at the end of the block, and not at all if the block ends with an exception.
 
@@ -254,12 +282,14 @@ class Writer(_Endpoint):
         """
         size = self.capacity if length is None else whole_number(length, "length")
         if not 0 <= size <= self.capacity:
-            raise ArgumentError(f"latest value: asked for {size} bytes, at most {self.capacity} fit")
+            raise ArgumentError(
+                f"latest value: asked for {size} bytes, at most {self.capacity} fit"
+            )
         try:
             at = self._lock.begin()
         except ValueError as failure:
             raise _public(failure) from None
-        with memoryview(self._view) as whole, whole[at:at + size] as part:
+        with memoryview(self._view) as whole, whole[at : at + size] as part:
             yield part
         try:
             self._lock.commit(size)
@@ -277,16 +307,24 @@ def _spec(spec: Spec | int) -> tuple[Layout | None, int]:
 
 
 @whole
-def create(name: str | None, spec: Spec | int, *, slots: int = seqlock.SLOTS, version: int = 0,
-           exist_ok: bool = False, inheritable: bool = False, security: Security | str | bytes | None = None) -> Writer:
+def create(
+    name: str | None,
+    spec: Spec | int,
+    *,
+    slots: int = seqlock.SLOTS,
+    version: int = 0,
+    exist_ok: bool = False,
+    inheritable: bool = False,
+    security: Security | str | bytes | None = None,
+) -> Writer:
     """Make a latest value, of which there is none yet; the caller is its writer.
 
     Args:
-        name: What readers open it by; None for one that is only passed on.
-        spec: Its layout (see ``records.layout``), or how many bytes it has at most.
-        slots: How many values the writer goes round over.  A reader has the time of ``slots - 1`` writes for one copy.
-        version: A number of the program's own.
-        exist_ok: Whether a latest value that has the name already, because readers wait there, is gone on with, if it is
+        name: What readers open it by; None for one that is only passed on. spec: Its layout (see
+        ``records.layout``), or how many bytes it has at most. slots: How many values the writer
+        goes round over.  A reader has the time of ``slots - 1`` writes for one copy. version: A
+        number of the program's own. exist_ok: Whether a latest value that has the name already,
+        because readers wait there, is gone on with, if it is
             as asked for but for the slots.
         inheritable: Whether child processes get the handle.
         security: Who may open it by name; this user alone when omitted.
@@ -296,21 +334,38 @@ def create(name: str | None, spec: Spec | int, *, slots: int = seqlock.SLOTS, ve
 
     Raises:
         ExistsError: The name is taken (FileExistsError).
-        ArgumentError: No such layout or number of slots can be; or what exists differs, and the error shows both
-            (ValueError).
+        ArgumentError: No such layout or number of slots can be; or what exists differs, and the
+            error shows both (ValueError).
         CommitError: More memory than there is (MemoryError).
     """
     object_name(name)
     (kind, capacity), slots = _spec(spec), whole_number(slots, "slots")
-    facts: schema.Facts = {"kind": "latest", "capacity": capacity, "slots": slots, "version": version}
+    facts: schema.Facts = {
+        "kind": "latest",
+        "capacity": capacity,
+        "slots": slots,
+        "version": version,
+    }
     if kind is not None:
-        facts |= {"name": kind.name, "type": schema.to_json(kind.struct), "fingerprint": kind.fingerprint}
+        facts |= {
+            "name": kind.name,
+            "type": schema.to_json(kind.struct),
+            "fingerprint": kind.fingerprint,
+        }
     return _make(name, kind, facts, exist_ok=exist_ok, inheritable=inheritable, security=security)
 
 
-def _make(name: str | None, kind: Layout | None, facts: schema.Facts, *, exist_ok: bool = False,
-          inheritable: bool = False, security: Security | str | bytes | None = None) -> Writer:
-    """``create``, of what a description says that is ready to be written; for other modules of this package."""
+def _make(
+    name: str | None,
+    kind: Layout | None,
+    facts: schema.Facts,
+    *,
+    exist_ok: bool = False,
+    inheritable: bool = False,
+    security: Security | str | bytes | None = None,
+) -> Writer:
+    """``create``, of what a description says that is ready to be written; for other modules of this
+    package."""
     capacity, slots = facts["capacity"], facts["slots"]
     try:
         size = seqlock.size(capacity, slots)
@@ -320,7 +375,9 @@ def _make(name: str | None, kind: Layout | None, facts: schema.Facts, *, exist_o
     def fill(unwritten: schema.UnwrittenSection) -> None:
         seqlock.Latest(unwritten.memory, writable=True, capacity=capacity, slots=slots).close()
 
-    section, view = schema.make(name, size, facts, exist_ok=exist_ok, inheritable=inheritable, security=security, fill=fill)
+    section, view = schema.make(
+        name, size, facts, exist_ok=exist_ok, inheritable=inheritable, security=security, fill=fill
+    )
     if not section.created:
         view.close()
         return from_section(section, kind or capacity, write=True, version=facts["version"])  # type: ignore[no-any-return]
@@ -329,16 +386,21 @@ def _make(name: str | None, kind: Layout | None, facts: schema.Facts, *, exist_o
 
 
 @whole
-def open(name: str, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None,
-         timeout: float | None = 0) -> Any:
+def open(
+    name: str,
+    spec: Spec | int | None = None,
+    *,
+    write: bool = False,
+    version: int | None = None,
+    timeout: float | None = 0,
+) -> Any:
     """Open a latest value by its name.
 
     Args:
-        name: As given to ``create``.
-        spec: The layout or the capacity that it should have; what it has when omitted.
-        write: Whether to be the writer from now on, after the one before has ended.
-        version: What it should be.
-        timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
+        name: As given to ``create``. spec: The layout or the capacity that it should have; what it
+        has when omitted. write: Whether to be the writer from now on, after the one before has
+        ended. version: What it should be. timeout: Seconds to wait until something has the name;
+        not at all when omitted, for ever when None.
 
     Returns:
         A ``Reader``, or a ``Writer``.
@@ -348,18 +410,27 @@ def open(name: str, spec: Spec | int | None = None, *, write: bool = False, vers
 
     Raises:
         NotFoundError: Nothing has this name (FileNotFoundError).
-        NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
+        NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a
+            ``WaitTimeoutError``.
         AccessError: It does not grant the access (PermissionError).
-        ArgumentError: It is not as it should be, and the error shows both; or it is no latest value (ValueError).
+        ArgumentError: It is not as it should be, and the error shows both; or it is no latest value
+            (ValueError).
         CorruptError: The description makes no sense.
     """
     section = open_section(name, "rw" if write else "r", timeout)
     return from_section(section, spec, write=write, version=version)
 
 
-async def open_async(name: str, spec: Spec | int | None = None, *, write: bool = False, version: int | None = None,
-                     timeout: float | None = None) -> Any:
-    """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout`` is omitted.
+async def open_async(
+    name: str,
+    spec: Spec | int | None = None,
+    *,
+    write: bool = False,
+    version: int | None = None,
+    timeout: float | None = None,
+) -> Any:
+    """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout``
+    is omitted.
 
     Rights:
         As for ``open``.
@@ -373,8 +444,13 @@ async def open_async(name: str, spec: Spec | int | None = None, *, write: bool =
 
 
 @whole
-def from_section(section: Section, spec: Spec | int | None = None, *, write: bool = False,
-                 version: int | None = None) -> Any:
+def from_section(
+    section: Section,
+    spec: Spec | int | None = None,
+    *,
+    write: bool = False,
+    version: int | None = None,
+) -> Any:
     """The latest value in a section that came by any other way; closing it closes the section.
 
     Args:
@@ -387,7 +463,8 @@ def from_section(section: Section, spec: Spec | int | None = None, *, write: boo
         ``SECTION_QUERY`` and ``SECTION_MAP_READ``, and ``SECTION_MAP_WRITE`` to write.
 
     Raises:
-        ArgumentError: It is not as it should be, and the error shows both; or it is no latest value (ValueError).
+        ArgumentError: It is not as it should be, and the error shows both; or it is no latest value
+            (ValueError).
         CorruptError: The description makes no sense.
     """
     with closed_on_failure(section):
@@ -399,11 +476,22 @@ def from_section(section: Section, spec: Spec | int | None = None, *, write: boo
         except ValueError as failure:
             raise CorruptError(f"open {section.name!r}: {failure}") from None
         if found is not None and found.size > lock.capacity:
-            raise CorruptError(f"open {section.name!r}: records of {found.size} bytes, {lock.capacity} fit")
-        schema.compare(section, {"layout": None if asked is None else LayoutText(asked), "capacity": capacity,
-                                 "version": version},
-                       {"layout": "none" if found is None else LayoutText(found), "capacity": lock.capacity,
-                        "version": facts.get("version")})
+            raise CorruptError(
+                f"open {section.name!r}: records of {found.size} bytes, {lock.capacity} fit"
+            )
+        schema.compare(
+            section,
+            {
+                "layout": None if asked is None else LayoutText(asked),
+                "capacity": capacity,
+                "version": version,
+            },
+            {
+                "layout": "none" if found is None else LayoutText(found),
+                "capacity": lock.capacity,
+                "version": facts.get("version"),
+            },
+        )
         return (Writer if write else Reader)(section, view, lock, asked or found)
 
 

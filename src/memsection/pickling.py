@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Pickle protocol 5 with large buffers in sections: arrays travel between processes without a copy in the pickle.
+"""Pickle protocol 5 with large buffers in sections: arrays travel between processes without a copy
+in the pickle.
 
-``dump`` and ``load`` go by a name; ``dumps`` and ``loads`` give bytes to be sent to one other process of this machine,
-with an unnamed section beside them.  What is loaded lies over the section's memory: by default each loader's own
-(copy-on-write), on request the same memory for all.  The format is pickle's: load only what you trust.
+``dump`` and ``load`` go by a name; ``dumps`` and ``loads`` give bytes to be sent to one other
+process of this machine, with an unnamed section beside them.  What is loaded lies over the
+section's memory: by default each loader's own (copy-on-write), on request the same memory for all.
+The format is pickle's: load only what you trust.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ __all__ = ["THRESHOLD", "dump", "dumps", "load", "loads"]
 THRESHOLD = 1 << 14  #: bytes from which on a buffer goes into the section
 _ALIGN = 64
 _PART = struct.Struct("<QQ?7x")  #: offset, length, whether it was read-only
-_PLAIN, _BESIDE = b"MSpickl0", b"MSpickl1"  #: the start of what ``dumps`` gives: alone, or with a section beside it
+#: the start of what ``dumps`` gives: alone, or with a section beside it
+_PLAIN, _BESIDE = b"MSpickl0", b"MSpickl1"
 
 
 class _Parts:
@@ -56,7 +59,9 @@ class _Parts:
             content.append((at, raw))
             at = _up(at + raw.nbytes)
         facts: schema.Facts = {"kind": "pickle", "length": len(body), "buffers": len(self.buffers)}
-        return schema.make(name, at, facts, content=[(0, memoryview(body + table)), *content], **options)
+        return schema.make(
+            name, at, facts, content=[(0, memoryview(body + table)), *content], **options
+        )
 
 
 def _up(at: int) -> int:
@@ -65,20 +70,29 @@ def _up(at: int) -> int:
 
 @whole
 def _load(section: Section, data: bytes | None, shared: bool) -> Any:
-    """Unpickle over a view; the view lives as long as a buffer of it, the handle as long as the view."""
+    """Unpickle over a view; the view lives as long as a buffer of it, the handle as long as the
+    view."""
     with closed_on_failure(section):
         view, facts, size = schema.attach(section, "pickle", access=None if shared else "c")
         length, count = facts.get("length"), facts.get("buffers")
-        if (type(length) is not int or type(count) is not int or length < 0 or count < 0
-                or length + _PART.size * count > size):
-            raise CorruptError(f"load {section.name!r}: {str(length)[:20]} bytes, {str(count)[:20]} buffers, in {size}")
+        if (
+            type(length) is not int
+            or type(count) is not int
+            or length < 0
+            or count < 0
+            or length + _PART.size * count > size
+        ):
+            raise CorruptError(
+                f"load {section.name!r}: {str(length)[:20]} bytes, {str(count)[:20]} buffers, in "
+                f"{size}"
+            )
         memory = memoryview(view)
         buffers: list[Any] = []
         for number in range(count):
             at, nbytes, readonly = _PART.unpack_from(memory, length + _PART.size * number)
             if at + nbytes > size:
                 raise CorruptError(f"load {section.name!r}: {nbytes} bytes at {at} in {size}")
-            part = memory[at:at + nbytes]
+            part = memory[at : at + nbytes]
             buffers.append(part.toreadonly() if readonly else part)
         value = outside(_loads, bytes(memory[:length]) if data is None else data, buffers)
     close_with(view, section)
@@ -89,16 +103,21 @@ def _loads(data: bytes, buffers: list[Any]) -> Any:
     return pickle.loads(data, buffers=buffers)
 
 
-def dump(name: str | None, value: Any, *, threshold: int = THRESHOLD, inheritable: bool = False,
-         security: Security | str | bytes | None = None) -> Section:
+def dump(
+    name: str | None,
+    value: Any,
+    *,
+    threshold: int = THRESHOLD,
+    inheritable: bool = False,
+    security: Security | str | bytes | None = None,
+) -> Section:
     """Put any picklable value into a section.
 
     Args:
-        name: What other processes load it by.
-        value: Anything that pickle takes.
-        threshold: Bytes from which on a buffer (of an array, of ``pickle.PickleBuffer``) is kept out of the pickle.
-        inheritable: Whether child processes get the handle.
-        security: Who may open it by name; this user alone when omitted.
+        name: What other processes load it by. value: Anything that pickle takes. threshold: Bytes
+        from which on a buffer (of an array, of ``pickle.PickleBuffer``) is kept out of the pickle.
+        inheritable: Whether child processes get the handle. security: Who may open it by name; this
+        user alone when omitted.
 
     Returns:
         The section: the name lives as long as it, or another handle, is open.
@@ -124,12 +143,13 @@ def load(source: str | Section, *, shared: bool = False) -> Any:
     """Load what ``dump`` put into a section.
 
     Args:
-        source: The name, or a section, which becomes the value's.
-        shared: Whether buffers are the section's own memory, the same for everybody, read-only where the handle is;
+        source: The name, or a section, which becomes the value's. shared: Whether buffers are the
+        section's own memory, the same for everybody, read-only where the handle is;
             otherwise what is written to them stays in this process.
 
     Rights:
-        ``SECTION_QUERY`` and ``SECTION_MAP_READ``; ``SECTION_MAP_WRITE`` for shared buffers that can be written.
+        ``SECTION_QUERY`` and ``SECTION_MAP_READ``; ``SECTION_MAP_WRITE`` for shared buffers that
+        can be written.
 
     Raises:
         NotFoundError: Nothing has this name (FileNotFoundError).
@@ -137,7 +157,11 @@ def load(source: str | Section, *, shared: bool = False) -> Any:
         ArgumentError: It is no section with a pickle (ValueError).
         CorruptError: Its description makes no sense.
     """
-    section = source if isinstance(source, Section) else Section.open(source, access="rw" if shared else "r")
+    section = (
+        source
+        if isinstance(source, Section)
+        else Section.open(source, access="rw" if shared else "r")
+    )
     return _load(section, None, shared)
 
 
@@ -172,8 +196,8 @@ def loads(data: bytes | bytearray | memoryview, *, shared: bool = False) -> Any:
     """Load what ``dumps`` gave, once, in any process of this machine while the sender lives.
 
     Args:
-        data: The bytes.
-        shared: Whether buffers are the section's own memory; otherwise what is written to them stays here.
+        data: The bytes. shared: Whether buffers are the section's own memory; otherwise what is
+        written to them stays here.
 
     Rights:
         None: the handle arrives with the rights it needs.
@@ -182,7 +206,7 @@ def loads(data: bytes | bytearray | memoryview, *, shared: bool = False) -> Any:
         HandleError: The sender has ended, or this was loaded before (ValueError).
         ArgumentError: These are not bytes of ``dumps`` (ValueError).
     """
-    kind, rest = bytes(data[:len(_PLAIN)]), memoryview(data)[len(_PLAIN):]
+    kind, rest = bytes(data[: len(_PLAIN)]), memoryview(data)[len(_PLAIN) :]
     if kind not in (_PLAIN, _BESIDE):
         raise ArgumentError("loads: these bytes are not what dumps gave")
     value = pickle.loads(rest)

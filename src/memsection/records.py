@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Typed records in sections: a dataclass, a ctypes structure or a NumPy dtype as the layout of the bytes.
+"""Typed records in sections: a dataclass, a ctypes structure or a NumPy dtype as the layout of the
+bytes.
 
-A layout has a fingerprint, which is compared when a section is opened, and prints itself as C and C# declarations for
-programs on the other side (``layouts``).  Records lie at offset 0, one after the other.  Changing a record is not
-atomic: a value that one writes while others read is ``latest``'s.
+A layout has a fingerprint, which is compared when a section is opened, and prints itself as C and
+C# declarations for programs on the other side (``layouts``).  Records lie at offset 0, one after
+the other.  Changing a record is not atomic: a value that one writes while others read is
+``latest``'s.
 """
 
 from __future__ import annotations
@@ -18,7 +20,13 @@ from memsection.api.security import Security
 from memsection.api.view import View
 from memsection.content import schema
 from memsection.content.atomics import Atomic, is_signed
-from memsection.content.endpoint import Endpoint, Held, closed_on_failure, open_section, open_section_async
+from memsection.content.endpoint import (
+    Endpoint,
+    Held,
+    closed_on_failure,
+    open_section,
+    open_section_async,
+)
 from memsection.content.layouts import (
     Layout,
     LayoutText,
@@ -46,8 +54,26 @@ if TYPE_CHECKING:
     from memsection.content.layouts import Spec
     from memsection.vocabulary.access_words import SectionAccess
 
-__all__ = ["Layout", "Records", "create", "float16", "float32", "float64", "int8", "int16", "int32", "int64", "layout",
-           "from_section", "open", "open_async", "uint8", "uint16", "uint32", "uint64"]
+__all__ = [
+    "Layout",
+    "Records",
+    "create",
+    "float16",
+    "float32",
+    "float64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "layout",
+    "from_section",
+    "open",
+    "open_async",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+]
 
 
 Record = TypeVar("Record")
@@ -58,13 +84,16 @@ class Records(Endpoint, Atomic, Generic[Record]):
 
     For type checkers it is generic: ``create("drones", Drone)`` gives ``Records[Drone]``.
 
-    Reading gives a copy in the layout's own form (an instance of the dataclass or structure, a NumPy scalar, or a dict
-    when the section was opened without a layout), assigning writes one.  The copy cannot be changed, at no depth: what
-    was written into it would be lost.  To change a record, assign one (``records[0] = dataclasses.replace(records[0],
-    x=9)``, or a changed ``copy.deepcopy(records[0])``), or write in place: ``array``, ``live``, the atomic operations.
+    Reading gives a copy in the layout's own form (an instance of the dataclass or structure, a
+    NumPy scalar, or a dict when the section was opened without a layout), assigning writes one.
+    The copy cannot be changed, at no depth: what was written into it would be lost.  To change a
+    record, assign one (``records[0] = dataclasses.replace(records[0], x=9)``, or a changed
+    ``copy.deepcopy(records[0])``), or write in place: ``array``, ``live``, the atomic operations.
     """
 
-    def __init__(self, section: Section, view: View, kind: Layout, count: int, version: int) -> None:
+    def __init__(
+        self, section: Section, view: View, kind: Layout, count: int, version: int
+    ) -> None:
         super().__init__(section, view)
         self.layout = kind
         self.version = version
@@ -96,7 +125,10 @@ class Records(Endpoint, Atomic, Generic[Record]):
 
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
-            return [self.layout._fixed_from(self._view, at * self.layout.size) for at in range(*index.indices(self._count))]
+            return [
+                self.layout._fixed_from(self._view, at * self.layout.size)
+                for at in range(*index.indices(self._count))
+            ]
         return self.layout._fixed_from(self._view, self._at(index))
 
     def __setitem__(self, index: SupportsIndex | slice, value: Any) -> None:
@@ -112,21 +144,34 @@ class Records(Endpoint, Atomic, Generic[Record]):
             self.layout.pack_into(whole, number * size, one)
         with memoryview(self._view) as memory:
             for number, at in enumerate(places):
-                memory[at * size:(at + 1) * size] = whole[number * size:(number + 1) * size]
+                memory[at * size : (at + 1) * size] = whole[number * size : (number + 1) * size]
 
     def _integer(self, place: tuple[Any, ...]) -> tuple[Any, bool]:
         if len(place) != 2 or not isinstance(place[1], str):
-            raise TypeError("atomic operation: the place in records is an index and the name of a field")
+            raise TypeError(
+                "atomic operation: the place in records is an index and the name of a field"
+            )
         at, kind = self._at(place[0]), self.layout.struct
         for name in place[1].split("."):
-            field = next((one for one in kind.fields if one.name == name), None) if isinstance(kind, Struct) else None
+            field = (
+                next((one for one in kind.fields if one.name == name), None)
+                if isinstance(kind, Struct)
+                else None
+            )
             if field is None:
-                raise ArgumentError(f"atomic operation: record {self.layout.name} has no field {place[1]!r}")
+                raise ArgumentError(
+                    f"atomic operation: record {self.layout.name} has no field {place[1]!r}"
+                )
             at, kind = at + field.offset, field.type  # type: ignore[assignment]
-        if not isinstance(kind, Scalar) or kind.code[0] not in ("|", "<" if sys.byteorder == "little" else ">"):
-            raise ArgumentError(f"atomic operation: field {place[1]!r} is no integer in this machine's byte order")
+        if not isinstance(kind, Scalar) or kind.code[0] not in (
+            "|",
+            "<" if sys.byteorder == "little" else ">",
+        ):
+            raise ArgumentError(
+                f"atomic operation: field {place[1]!r} is no integer in this machine's byte order"
+            )
         signed = is_signed(kind.code[1:])
-        return memoryview(self._view)[at:at + kind.size], signed
+        return memoryview(self._view)[at : at + kind.size], signed
 
     @property
     def value(self) -> Record:
@@ -147,7 +192,8 @@ class Records(Endpoint, Atomic, Generic[Record]):
 
     @property
     def array(self) -> np.ndarray[Any, Any]:
-        """All of them as a structured array over the same memory; valid after ``close`` too.  Needs NumPy.
+        """All of them as a structured array over the same memory; valid after ``close`` too.  Needs
+        NumPy.
 
         Rights:
             None: it is read-only where the handle is.
@@ -172,89 +218,152 @@ class Records(Endpoint, Atomic, Generic[Record]):
         """
         spec = self.layout._spec
         if not (isinstance(spec, type) and issubclass(spec, ctypes.Structure)):
-            raise ArgumentError(f"record {self.layout.name}: only a ctypes structure can lie in foreign memory")
+            raise ArgumentError(
+                f"record {self.layout.name}: only a ctypes structure can lie in foreign memory"
+            )
         return spec.from_buffer(self._view, self._at(index))  # type: ignore[return-value]
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """The same memory in whatever process takes it, through any pickler; the handle travels as a section's does."""
+        """The same memory in whatever process takes it, through any pickler; the handle travels as
+        a section's does."""
         if self.section.access.startswith("c"):
-            raise ArgumentError("pickle records: what is written to copy-on-write records stays in this process: open them"
-                                " with access 'r' or 'rw', or pass their values")
+            raise ArgumentError(
+                "pickle records: what is written to copy-on-write records stays in this process: "
+                "open them"
+                " with access 'r' or 'rw', or pass their values"
+            )
         return _rebuild, (self.section, self.layout._spec, self._count, self.version)
 
 
 @overload
-def create(name: str | None, spec: type[Record], count: int = 1, *, version: int = 0, exist_ok: bool = False,
-           inheritable: bool = False, security: Security | str | bytes | None = None) -> Records[Record]: ...
+def create(
+    name: str | None,
+    spec: type[Record],
+    count: int = 1,
+    *,
+    version: int = 0,
+    exist_ok: bool = False,
+    inheritable: bool = False,
+    security: Security | str | bytes | None = None,
+) -> Records[Record]: ...
 @overload
-def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, exist_ok: bool = False,
-           inheritable: bool = False, security: Security | str | bytes | None = None) -> Records[Any]: ...
+def create(
+    name: str | None,
+    spec: Spec,
+    count: int = 1,
+    *,
+    version: int = 0,
+    exist_ok: bool = False,
+    inheritable: bool = False,
+    security: Security | str | bytes | None = None,
+) -> Records[Any]: ...
 
 
 @whole
-def create(name: str | None, spec: Spec, count: int = 1, *, version: int = 0, exist_ok: bool = False,
-           inheritable: bool = False, security: Security | str | bytes | None = None) -> Records[Any]:
+def create(
+    name: str | None,
+    spec: Spec,
+    count: int = 1,
+    *,
+    version: int = 0,
+    exist_ok: bool = False,
+    inheritable: bool = False,
+    security: Security | str | bytes | None = None,
+) -> Records[Any]:
     """Make records of zeros.
 
     Args:
-        name: What other processes open them by; None for a section that is only passed on.
-        spec: The layout: a dataclass, a ctypes structure, a structured dtype.
-        count: How many.
-        version: A number of the program's own, for meanings that change while the layout does not.
-        exist_ok: Whether records that have the name already are opened instead, if they are as asked for.
-        inheritable: Whether child processes get the handle.
-        security: Who may open them by name; this user alone when omitted.
+        name: What other processes open them by; None for a section that is only passed on. spec:
+        The layout: a dataclass, a ctypes structure, a structured dtype. count: How many. version: A
+        number of the program's own, for meanings that change while the layout does not. exist_ok:
+        Whether records that have the name already are opened instead, if they are as asked for.
+        inheritable: Whether child processes get the handle. security: Who may open them by name;
+        this user alone when omitted.
 
     Rights:
         As for ``Section.create``.
 
     Raises:
         ExistsError: The name is taken (FileExistsError).
-        ArgumentError: No such layout can be; or what exists differs, and the error shows both (ValueError).
+        ArgumentError: No such layout can be; or what exists differs, and the error shows both
+            (ValueError).
         CommitError: More memory than there is (MemoryError).
     """
     object_name(name)
     kind, count = layout(spec), whole_number(count, "count")
     if count < 1:
         raise ArgumentError(f"create {name!r}: asked for {count} records, there is at least one")
-    facts = {"kind": "record", "name": kind.name, "type": schema.to_json(kind.struct), "count": count,
-             "fingerprint": kind.fingerprint, "version": version}
-    section, view = schema.make(name, kind.size * count, facts, exist_ok=exist_ok, inheritable=inheritable,
-                                security=security)
+    facts = {
+        "kind": "record",
+        "name": kind.name,
+        "type": schema.to_json(kind.struct),
+        "count": count,
+        "fingerprint": kind.fingerprint,
+        "version": version,
+    }
+    section, view = schema.make(
+        name,
+        kind.size * count,
+        facts,
+        exist_ok=exist_ok,
+        inheritable=inheritable,
+        security=security,
+    )
     if section.created:
         return Records(section, view, kind, count, version)
     return from_section(section, kind, count=count, version=version)
 
 
 @overload
-def open(name: str, spec: type[Record], *, access: SectionAccess = "rw", count: int | None = None,
-         version: int | None = None, timeout: float | None = 0) -> Records[Record]: ...
+def open(
+    name: str,
+    spec: type[Record],
+    *,
+    access: SectionAccess = "rw",
+    count: int | None = None,
+    version: int | None = None,
+    timeout: float | None = 0,
+) -> Records[Record]: ...
 @overload
-def open(name: str, spec: Spec | None = None, *, access: SectionAccess = "rw", count: int | None = None,
-         version: int | None = None, timeout: float | None = 0) -> Records[Any]: ...
+def open(
+    name: str,
+    spec: Spec | None = None,
+    *,
+    access: SectionAccess = "rw",
+    count: int | None = None,
+    version: int | None = None,
+    timeout: float | None = 0,
+) -> Records[Any]: ...
 
 
 @whole
-def open(name: str, spec: Spec | None = None, *, access: SectionAccess = "rw", count: int | None = None,
-         version: int | None = None, timeout: float | None = 0) -> Records[Any]:
+def open(
+    name: str,
+    spec: Spec | None = None,
+    *,
+    access: SectionAccess = "rw",
+    count: int | None = None,
+    version: int | None = None,
+    timeout: float | None = 0,
+) -> Records[Any]:
     """Open records by their name.
 
     Args:
-        name: As given to ``create``.
-        spec: The layout that they should have; the one they have when omitted.
-        access: ``"r"``, ``"rw"`` or ``"c"``: copy-on-write.
-        count: How many they should be.
-        version: What it should be.
-        timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
+        name: As given to ``create``. spec: The layout that they should have; the one they have when
+        omitted. access: ``"r"``, ``"rw"`` or ``"c"``: copy-on-write. count: How many they should
+        be. version: What it should be. timeout: Seconds to wait until something has the name; not
+        at all when omitted, for ever when None.
 
     Rights:
         As for ``Section.open`` with this access.
 
     Raises:
         NotFoundError: Nothing has this name (FileNotFoundError).
-        NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
+        NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a
+            ``WaitTimeoutError``.
         AccessError: It does not grant the access (PermissionError).
-        ArgumentError: They are not as they should be, and the error shows both; or there are none (ValueError).
+        ArgumentError: They are not as they should be, and the error shows both; or there are none
+            (ValueError).
         CorruptError: The description makes no sense.
     """
     section = open_section(name, access, timeout)
@@ -262,16 +371,38 @@ def open(name: str, spec: Spec | None = None, *, access: SectionAccess = "rw", c
 
 
 @overload
-async def open_async(name: str, spec: type[Record], *, access: SectionAccess = "rw", count: int | None = None,
-                     version: int | None = None, timeout: float | None = None) -> Records[Record]: ...
+async def open_async(
+    name: str,
+    spec: type[Record],
+    *,
+    access: SectionAccess = "rw",
+    count: int | None = None,
+    version: int | None = None,
+    timeout: float | None = None,
+) -> Records[Record]: ...
 @overload
-async def open_async(name: str, spec: Spec | None = None, *, access: SectionAccess = "rw", count: int | None = None,
-                     version: int | None = None, timeout: float | None = None) -> Records[Any]: ...
+async def open_async(
+    name: str,
+    spec: Spec | None = None,
+    *,
+    access: SectionAccess = "rw",
+    count: int | None = None,
+    version: int | None = None,
+    timeout: float | None = None,
+) -> Records[Any]: ...
 
 
-async def open_async(name: str, spec: Spec | None = None, *, access: SectionAccess = "rw", count: int | None = None,
-                     version: int | None = None, timeout: float | None = None) -> Records[Any]:
-    """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout`` is omitted.
+async def open_async(
+    name: str,
+    spec: Spec | None = None,
+    *,
+    access: SectionAccess = "rw",
+    count: int | None = None,
+    version: int | None = None,
+    timeout: float | None = None,
+) -> Records[Any]:
+    """As ``open``, waiting for the name without blocking the event loop, for ever when ``timeout``
+    is omitted.
 
     Rights:
         As for ``open``.
@@ -285,16 +416,27 @@ async def open_async(name: str, spec: Spec | None = None, *, access: SectionAcce
 
 
 @overload
-def from_section(section: Section, spec: type[Record], *, count: int | None = None,
-                 version: int | None = None) -> Records[Record]: ...
+def from_section(
+    section: Section, spec: type[Record], *, count: int | None = None, version: int | None = None
+) -> Records[Record]: ...
 @overload
-def from_section(section: Section, spec: Spec | None = None, *, count: int | None = None,
-                 version: int | None = None) -> Records[Any]: ...
+def from_section(
+    section: Section,
+    spec: Spec | None = None,
+    *,
+    count: int | None = None,
+    version: int | None = None,
+) -> Records[Any]: ...
 
 
 @whole
-def from_section(section: Section, spec: Spec | None = None, *, count: int | None = None,
-                 version: int | None = None) -> Records[Any]:
+def from_section(
+    section: Section,
+    spec: Spec | None = None,
+    *,
+    count: int | None = None,
+    version: int | None = None,
+) -> Records[Any]:
     """The records in a section that came by any other way; closing them closes it.
 
     Args:
@@ -307,19 +449,33 @@ def from_section(section: Section, spec: Spec | None = None, *, count: int | Non
         ``SECTION_QUERY`` and what the handle's access means, as for ``Section.map``.
 
     Raises:
-        ArgumentError: They are not as they should be, and the error shows both; or there are none (ValueError).
+        ArgumentError: They are not as they should be, and the error shows both; or there are none
+            (ValueError).
         CorruptError: The description makes no sense.
     """
     with closed_on_failure(section):
         view, facts, size = schema.attach(section, "record")
         found = layout_in(facts)
         number, its_version = facts.get("count"), facts.get("version")
-        if type(number) is not int or type(its_version) is not int or number < 1 or number * found.size != size:
-            raise CorruptError(f"open {section.name!r}: {str(number)[:20]} records of {found.size} bytes in {size}")
+        if (
+            type(number) is not int
+            or type(its_version) is not int
+            or number < 1
+            or number * found.size != size
+        ):
+            raise CorruptError(
+                f"open {section.name!r}: {str(number)[:20]} records of {found.size} bytes in {size}"
+            )
         asked = None if spec is None else layout(spec)
-        schema.compare(section, {"layout": None if asked is None else LayoutText(asked), "count": count,
-                                 "version": version},
-                       {"layout": LayoutText(found), "count": number, "version": its_version})
+        schema.compare(
+            section,
+            {
+                "layout": None if asked is None else LayoutText(asked),
+                "count": count,
+                "version": version,
+            },
+            {"layout": LayoutText(found), "count": number, "version": its_version},
+        )
     return Records(section, view, asked or found, number, its_version)
 
 

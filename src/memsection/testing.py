@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Fixtures for the tests of programs that use memsection: names of their own, and a check that nothing is left.
+"""Fixtures for the tests of programs that use memsection: names of their own, and a check that
+nothing is left.
 
-A plugin of pytest, which finds it by itself once memsection is installed.  It imports nothing of memsection before a
-fixture is used.
+A plugin of pytest, which finds it by itself once memsection is installed.  It imports nothing of
+memsection before a fixture is used.
 """
 
 from __future__ import annotations
@@ -26,8 +27,14 @@ def _handles() -> dict[tuple[str, int], str]:
     """The objects that this process has handles to: (type, value) and what to call each."""
     from memsection.nt import kernel
 
-    return {(held.type_name, held.handle): f"{held.type_name} {held.name or 'without a name'}, handle {held.handle:#x}"
-            for held in kernel.process_handles(os.getpid()) if held.type_name in _KINDS}
+    return {
+        (
+            held.type_name,
+            held.handle,
+        ): f"{held.type_name} {held.name or 'without a name'}, handle {held.handle:#x}"
+        for held in kernel.process_handles(os.getpid())
+        if held.type_name in _KINDS
+    }
 
 
 def _names() -> set[str]:
@@ -38,13 +45,15 @@ def _names() -> set[str]:
 
 @pytest.fixture
 def memsection_root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path | None]:
-    """A directory of names that only this test and the processes it starts see; fails where a name is left in it.
+    """A directory of names that only this test and the processes it starts see; fails where a name
+    is left in it.
 
     Rights:
         None.
 
     Raises:
-        Failed: A name is left behind: somebody, here or in a child that still runs, has a handle to it.
+        Failed: A name is left behind: somebody, here or in a child that still runs, has a handle to
+            it.
 
     Platforms:
         Windows: names are the session's; it gives None, and looks for names that are new.
@@ -58,7 +67,9 @@ def memsection_root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path | None]:
         return
     # Global names need a directory in memory.
     prefix = f"memsection-test-{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, dir="/dev/shm", ignore_cleanup_errors=True) as root:
+    with tempfile.TemporaryDirectory(
+        prefix=prefix, dir="/dev/shm", ignore_cleanup_errors=True
+    ) as root:
         monkeypatch.setenv(_ROOT, root)
         kernel.forget_directories()
         try:
@@ -74,7 +85,8 @@ def memsection_root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path | None]:
 
 @pytest.fixture
 def memsection_leaves_nothing() -> Iterator[None]:
-    """Fails where this process has more handles to sections, mutexes, events and semaphores after the test than before.
+    """Fails where this process has more handles to sections, mutexes, events and semaphores after
+    the test than before.
 
     Rights:
         None.
@@ -96,4 +108,7 @@ def _fail(what: str, left: set[str]) -> None:
     if left:
         from memsection.vocabulary.text import shown  # names are anybody's choice
 
-        pytest.fail(f"memsection: {what} are left behind: {', '.join(map(shown, sorted(left)))}", pytrace=False)
+        pytest.fail(
+            f"memsection: {what} are left behind: {', '.join(map(shown, sorted(left)))}",
+            pytrace=False,
+        )

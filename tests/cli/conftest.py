@@ -26,15 +26,27 @@ class CommandLine:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.environment = {**os.environ, "MEMSECTION_ROOT": str(root), "COLUMNS": "160", "PYTHONIOENCODING": "utf-8",
-                            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "src"),
-                                                                        os.environ.get("PYTHONPATH")]))}
+        self.environment = {
+            **os.environ,
+            "MEMSECTION_ROOT": str(root),
+            "COLUMNS": "160",
+            "PYTHONIOENCODING": "utf-8",
+            "PYTHONPATH": os.pathsep.join(
+                filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")])
+            ),
+        }
         self.started: list[subprocess.Popen[bytes]] = []
 
     def run(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run to the end."""
-        return subprocess.run([sys.executable, "-m", "memsection", *words], env=self.environment, input=stdin,
-                              capture_output=True, timeout=PATIENCE_SECONDS, check=False)
+        return subprocess.run(
+            [sys.executable, "-m", "memsection", *words],
+            env=self.environment,
+            input=stdin,
+            capture_output=True,
+            timeout=PATIENCE_SECONDS,
+            check=False,
+        )
 
     def output(self, *words: str) -> str:
         """What it prints, where it has to succeed and complain of nothing."""
@@ -52,16 +64,31 @@ class CommandLine:
     def json(self, *words: str) -> Any:
         return json.loads(self.output(*words, "--json"))
 
-    def start(self, *words: str, stdin: int | IO[bytes] = subprocess.DEVNULL) -> subprocess.Popen[bytes]:
+    def start(
+        self, *words: str, stdin: int | IO[bytes] = subprocess.DEVNULL
+    ) -> subprocess.Popen[bytes]:
         """Start it, and do not wait."""
-        self.started.append(subprocess.Popen([sys.executable, "-m", "memsection", *words], env=self.environment,
-                                             stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+        self.started.append(
+            subprocess.Popen(
+                [sys.executable, "-m", "memsection", *words],
+                env=self.environment,
+                stdin=stdin,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+            )
+        )
         return self.started[-1]
 
     def python(self, program: str) -> subprocess.Popen[bytes]:
         """A program that prints a line when it is ready, and runs until its input ends."""
-        self.started.append(subprocess.Popen([sys.executable, "-c", program], env=self.environment,
-                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        self.started.append(
+            subprocess.Popen(
+                [sys.executable, "-c", program],
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+            )
+        )
         assert self.started[-1].stdout is not None
         assert self.started[-1].stdout.readline()
         return self.started[-1]
@@ -83,7 +110,8 @@ class CommandLine:
 
 @pytest.fixture
 def cli() -> Iterator[CommandLine]:
-    place = "/dev/shm" if os.path.isdir("/dev/shm") else None  # Global\ names need a memory file system
+    # Global\ names need a memory file system
+    place = "/dev/shm" if os.path.isdir("/dev/shm") else None
     root = Path(tempfile.mkdtemp(prefix=f"memsection-cli-{os.getpid()}-", dir=place))
     line = CommandLine(root)
     try:

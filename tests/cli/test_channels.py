@@ -49,7 +49,16 @@ def test_ls_and_show_know_a_queue(cli) -> None:  # type: ignore[no-untyped-def]
         "waiting": 1,
         "in_hand": 1,
         "problem": None,
-        "ends": [{"pid": process.pid, "role": "both", "alive": True, "in_hand": 1, "behind": None, "missed": None}],
+        "ends": [
+            {
+                "pid": process.pid,
+                "role": "both",
+                "alive": True,
+                "in_hand": 1,
+                "behind": None,
+                "missed": None,
+            }
+        ],
     }
     assert "Section, queue of bytes, 1 of 4 waiting, 1 in hand" in cli.output("ls")
     text = cli.output("show", "jobs")
@@ -83,10 +92,27 @@ def test_ls_and_show_know_a_topic_and_how_far_its_subscribers_are(cli, slow: str
     [row] = cli.json("ls")
     sender, subscriber = row["channel"]["ends"]
     behind, missed = (3, 3) if slow == "drop" else (4, 0)
-    assert sender == {"pid": process.pid, "role": "send", "alive": True, "in_hand": 0, "behind": None, "missed": None}
-    assert subscriber == {"pid": process.pid, "role": "receive", "alive": True, "in_hand": 1, "behind": behind,
-                          "missed": missed}
-    assert row["channel"]["in_hand"] == 1 and row["channel"]["slow"] == slow and row["channel"]["history"] == 2
+    assert sender == {
+        "pid": process.pid,
+        "role": "send",
+        "alive": True,
+        "in_hand": 0,
+        "behind": None,
+        "missed": None,
+    }
+    assert subscriber == {
+        "pid": process.pid,
+        "role": "receive",
+        "alive": True,
+        "in_hand": 1,
+        "behind": behind,
+        "missed": missed,
+    }
+    assert (
+        row["channel"]["in_hand"] == 1
+        and row["channel"]["slow"] == slow
+        and row["channel"]["history"] == 2
+    )
     text = cli.output("show", "frames")
     assert "topic of bytes" in text and f"slow {slow}, history 2" in text
     assert f"receive, 1 in hand, {behind} behind" + (f", {missed} missed" if missed else "") in text
@@ -125,7 +151,9 @@ def test_a_queue_that_somebody_spoiled_is_shown_as_far_as_it_makes_sense(
     name = objects.unique_name()
 
     def look_at() -> ChannelFacts | None:
-        return content_of_named(next(one for one in kernel.list_directory() if one.name == name)).channel
+        return content_of_named(
+            next(one for one in kernel.list_directory() if one.name == name)
+        ).channel
 
     with Queue.create(name, bytes, capacity=4) as queue, queue.section.map() as view:
         found = look_at()

@@ -33,43 +33,66 @@ sys.stdin.read()
 def test_ls_and_show_tell_what_a_section_contains(cli) -> None:  # type: ignore[no-untyped-def]
     cli.python(DATA)
     table = cli.output("ls")
-    for name, words in {"a": r"array uint8 \(2, 3\)", "t": r"table of 2 rows: one, two\\x1b\[31m",
-                        "r": r"5 records Point: x, y", "n": "latest Point: x, y", "m": "latest value"}.items():
+    for name, words in {
+        "a": r"array uint8 \(2, 3\)",
+        "t": r"table of 2 rows: one, two\\x1b\[31m",
+        "r": r"5 records Point: x, y",
+        "n": "latest Point: x, y",
+        "m": "latest value",
+    }.items():
         assert re.search(rf"^{name} +Section, {words}  ", table, re.M), table
     found = {row["name"]: row.get("content") for row in cli.json("ls")}
     assert found["a"] == {"kind": "array", "bytes": 6, "dtype": "uint8", "shape": [2, 3]}
     assert found["t"]["columns"][0] == {"name": "one", "type": "int64"}
     assert "x: float64" in cli.output("show", "r")
-    assert cli.json("show", "n")["content"]["fields"] == [{"name": "x", "type": "float64"},
-                                                          {"name": "y", "type": "int32"}]
+    assert cli.json("show", "n")["content"]["fields"] == [
+        {"name": "x", "type": "float64"},
+        {"name": "y", "type": "int32"},
+    ]
 
 
-@pytest.mark.parametrize("facts", [
-    {"kind": "array", "dtype": "<f8", "shape": "many"}, {"kind": "array", "dtype": "O", "shape": [1]},
-    {"kind": "arrow", "rows": -1, "columns": []}, {"kind": "arrow", "rows": 1, "columns": 5},
-    {"kind": "arrow", "rows": 1, "columns": [["a"]]}, {"kind": "record", "count": "1"}, {"kind": "record", "count": 1},
-    {"kind": "latest", "type": {"fields": 3, "size": 1}}, {"kind": ["array"]}, {"kind": "\x1b[2J"},
-])
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"kind": "array", "dtype": "<f8", "shape": "many"},
+        {"kind": "array", "dtype": "O", "shape": [1]},
+        {"kind": "arrow", "rows": -1, "columns": []},
+        {"kind": "arrow", "rows": 1, "columns": 5},
+        {"kind": "arrow", "rows": 1, "columns": [["a"]]},
+        {"kind": "record", "count": "1"},
+        {"kind": "record", "count": 1},
+        {"kind": "latest", "type": {"fields": 3, "size": 1}},
+        {"kind": ["array"]},
+        {"kind": "\x1b[2J"},
+    ],
+)
 def test_a_description_that_makes_no_sense_is_bytes(facts: schema.Facts) -> None:
     section, view = schema.make(None, 64, facts)
     with section, view:
         assert contents.content_of(section).words() == ""
 
 
-
-
-def test_rows_that_do_not_fit_are_lines_of_their_own(monkeypatch: pytest.MonkeyPatch,
-                                                     capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_that_do_not_fit_are_lines_of_their_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     rows = [("a" * 20, "Section", "1 KiB", "root", "12:rw"), ("b\x1b", "Event", "-", "root", "12")]
     columns = ("NAME", "TYPE", "SIZE", "OWNER", "HOLDERS")
     for terminal in (False, True):
-        console = output.Console(highlight=False, markup=False, soft_wrap=True, width=40, force_terminal=terminal,
-                                 color_system=None)
+        console = output.Console(
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+            width=40,
+            force_terminal=terminal,
+            color_system=None,
+        )
         monkeypatch.setattr(output, "out", console)
         output.print_rows(columns, rows, right=("SIZE",))
         lines = capsys.readouterr().out.splitlines()
         if terminal:
-            assert "  type Section" in lines and "  size 1 KiB" in lines and max(map(len, lines)) <= 40
+            assert (
+                "  type Section" in lines and "  size 1 KiB" in lines and max(map(len, lines)) <= 40
+            )
             assert not any(line.startswith("  size -") for line in lines)
         else:
             assert lines[0].split() == list(columns) and len(lines) == 3

@@ -14,7 +14,9 @@ import pytest
 from memsection import Section, arrays
 from memsection.cli import completion, typed
 
-pa: Any = pytest.importorskip("pyarrow", reason="memsection[arrow] is not installed", exc_type=ImportError)
+pa: Any = pytest.importorskip(
+    "pyarrow", reason="memsection[arrow] is not installed", exc_type=ImportError
+)
 csv: Any = pytest.importorskip("pyarrow.csv")
 parquet: Any = pytest.importorskip("pyarrow.parquet")
 arrow: Any = pytest.importorskip("memsection.arrow")
@@ -49,13 +51,20 @@ def test_what_was_shared_can_be_saved(cli, tmp_path: Path, form: str) -> None:  
     process = shared(cli, source, "data")
     (tmp_path / f"target{form}").write_bytes(b"old")
     assert "--force" in cli.fails("save", "data", str(tmp_path / f"target{form}"))
-    assert cli.run("save", "data", str(target := tmp_path / f"target{form}"), "--force").returncode == 0
+    assert (
+        cli.run("save", "data", str(target := tmp_path / f"target{form}"), "--force").returncode
+        == 0
+    )
     if form == ".npy":
         assert np.array_equal(np.load(target), np.load(source)) and np.load(target).dtype == float
     elif form == ".csv":
         assert csv.read_csv(target) == csv.read_csv(source)
     else:
-        whole = parquet.read_table(target) if form == ".parquet" else pa.ipc.open_file(target).read_all()
+        whole = (
+            parquet.read_table(target)
+            if form == ".parquet"
+            else pa.ipc.open_file(target).read_all()
+        )
         assert whole == TABLE
         text = cli.output("peek", "data")
         assert "b\\x1b[31m" in text and "\x1b" not in text
@@ -75,7 +84,9 @@ def test_each_array_of_an_npz_file_has_a_name(cli, tmp_path: Path) -> None:  # t
 
 @pytest.mark.parametrize("form", [".parquet", ".arrow", ".csv", ".npy", ".npz"])
 def test_a_file_that_is_not_what_its_name_says_is_refused(cli, tmp_path: Path, form: str) -> None:  # type: ignore[no-untyped-def]
-    (wrong := tmp_path / f"wrong{form}").write_bytes(b"\x00\xff\x1b[31m" * 9 if form != ".csv" else b"")
+    (wrong := tmp_path / f"wrong{form}").write_bytes(
+        b"\x00\xff\x1b[31m" * 9 if form != ".csv" else b""
+    )
     message = cli.fails("share", str(wrong), "N")
     assert "--bytes" in message and "\x1b" not in message
 
@@ -94,8 +105,11 @@ def test_only_names_that_a_shell_takes_as_words_are_completed() -> None:
     from support import objects
 
     prefix = objects.unique_name()
-    with Section.create(f"{prefix}.plain"[:60], 4096) as plain, Section.create(f"{prefix}.$(true)", 4096), \
-            Section.create(f"{prefix}.a b", 4096):
+    with (
+        Section.create(f"{prefix}.plain"[:60], 4096) as plain,
+        Section.create(f"{prefix}.$(true)", 4096),
+        Section.create(f"{prefix}.a b", 4096),
+    ):
         assert completion.names(prefix) == [plain.name]
     assert completion.names(prefix) == []
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Names, descriptions and command lines that hold commands for a terminal: nobody's screen carries them out."""
+"""Names, descriptions and command lines that hold commands for a terminal: nobody's screen carries
+them out."""
 
 from __future__ import annotations
 
@@ -39,7 +40,9 @@ def is_plain(text: str) -> bool:
 
 
 def test_only_what_is_printable_is_shown() -> None:
-    assert shown(EVIL) == ("a\\x1b]0;x\\x07\\x1b[2J\\r\\nb\\u202etxt\\u2066\\x9b31m\\x7f\\u2028\\u200b[red]")
+    assert shown(EVIL) == (
+        "a\\x1b]0;x\\x07\\x1b[2J\\r\\nb\\u202etxt\\u2066\\x9b31m\\x7f\\u2028\\u200b[red]"
+    )
     assert shown(shown(EVIL)) == shown(EVIL)
     assert shown("Straße 東京 \\ ' 😀") == "Straße 東京 \\ ' 😀"
     assert shown("\ud800\U000e0001") == "\\ud800\\U000e0001"
@@ -82,23 +85,54 @@ def test_no_command_prints_what_a_terminal_would_carry_out(cli, tmp_path: Path) 
     process = cli.python(OBJECTS)
     evil, none, pid = EVIL, f"{EVIL}none", str(process.pid)
     (tmp_path / "file").write_bytes(b"x")
-    commands = [("ls",), ("ls", "-u"), ("ls", "--json"), ("ls", "-u", "--json"), ("handles", pid), ("handles", pid, "--files"),
-                ("handles", pid, "--json"), ("show", evil), ("show", f"{evil}m"), ("show", f"Global\\{evil}"),
-                ("show", f"{evil}s", "--json"), ("peek", evil), ("peek", "described"), ("peek", "undefined"),
-                ("show", "described"), ("rm", evil), ("rm", none), ("cat", none), ("peek", none),
-                ("share", f"{evil}.file", evil), ("share", str(tmp_path / "file"), evil), ("run", "--name", none, "true"),
-                ("run", f"{evil}-command"), ("doctor",), ("doctor", "--json")]
-    done = subprocess.run([sys.executable, "-c", COMMANDS, json.dumps(commands)], env=cli.environment, capture_output=True,
-                          text=True, timeout=100)
+    commands = [
+        ("ls",),
+        ("ls", "-u"),
+        ("ls", "--json"),
+        ("ls", "-u", "--json"),
+        ("handles", pid),
+        ("handles", pid, "--files"),
+        ("handles", pid, "--json"),
+        ("show", evil),
+        ("show", f"{evil}m"),
+        ("show", f"Global\\{evil}"),
+        ("show", f"{evil}s", "--json"),
+        ("peek", evil),
+        ("peek", "described"),
+        ("peek", "undefined"),
+        ("show", "described"),
+        ("rm", evil),
+        ("rm", none),
+        ("cat", none),
+        ("peek", none),
+        ("share", f"{evil}.file", evil),
+        ("share", str(tmp_path / "file"), evil),
+        ("run", "--name", none, "true"),
+        ("run", f"{evil}-command"),
+        ("doctor",),
+        ("doctor", "--json"),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", COMMANDS, json.dumps(commands)],
+        env=cli.environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
     assert done.returncode == 0, done.stderr
-    printed = {tuple(words): (out, err) for words, out, err in map(json.loads, done.stdout.splitlines())}
+    printed = {
+        tuple(words): (out, err) for words, out, err in map(json.loads, done.stdout.splitlines())
+    }
     assert printed.keys() == set(commands)
     for command, streams in printed.items():
         for text in streams:
             assert is_plain(text) and "Traceback" not in text, command
         assert any(streams), command
     assert shown(evil) in printed["ls",][0]
-    assert {row["name"] for row in json.loads(printed["ls", "--json"][0])} >= {evil, f"Global\\{evil}"}
+    assert {row["name"] for row in json.loads(printed["ls", "--json"][0])} >= {
+        evil,
+        f"Global\\{evil}",
+    }
     assert r"\x1b]0;x\x07" in printed["peek", "described"][0]
 
 
@@ -132,15 +166,25 @@ async def main():
         assert cell.isprintable(), ascii(cell)
 asyncio.run(main())
 """
-    done = subprocess.run([sys.executable, "-c", program], env=cli.environment, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=cli.environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert done.returncode == 0, ascii(done.stderr[-2000:])
 
 
 @pytest.mark.linux_only("a process may have any name there")
 def test_command_lines_are_shown_without_what_is_in_them(cli) -> None:  # type: ignore[no-untyped-def]
     program = "import sys; from memsection import Section; s = Section.create('x', 1); print(1, flush=True); sys.stdin.read()"
-    process = subprocess.Popen([sys.executable, "-c", program, EVIL.replace("\ud800", "")], env=cli.environment,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, EVIL.replace("\ud800", "")],
+        env=cli.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert process.stdout is not None and process.stdin is not None
     try:
         process.stdout.readline()

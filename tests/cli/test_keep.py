@@ -23,8 +23,12 @@ sys.stdin.read()
 
 @pytest.fixture
 def maker(cli):  # type: ignore[no-untyped-def]
-    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", MAKES], env=cli.environment,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", MAKES],
+        env=cli.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == b"made\n"
     yield process
@@ -37,7 +41,10 @@ def names(cli):  # type: ignore[no-untyped-def]
 
 def test_what_is_kept_outlives_who_made_it_and_ends_with_ctrl_c(cli, maker) -> None:  # type: ignore[no-untyped-def]
     keeper = cli.start("keep", "kept-section", "kept-lock", "kept-event")
-    assert keeper.stderr.readline() == b"kept: kept-section, kept-lock, kept-lock.gate, kept-event; Ctrl-C ends it\n"
+    assert (
+        keeper.stderr.readline()
+        == b"kept: kept-section, kept-lock, kept-lock.gate, kept-event; Ctrl-C ends it\n"
+    )
     maker.kill()
     maker.wait()
     assert sorted(names(cli)) == ["kept-event", "kept-lock", "kept-lock.gate", "kept-section"]
@@ -68,5 +75,5 @@ def test_help_is_wrapped_where_the_terminal_ends(cli) -> None:  # type: ignore[n
     cli.environment["COLUMNS"] = "40"
     lines = [line.strip() for line in cli.output("keep", "--help").splitlines()]
     start = next(number for number, line in enumerate(lines) if line.startswith("An object exists"))
-    paragraph = lines[start:start + 6]
+    paragraph = lines[start : start + 6]
     assert all(len(line) >= 27 for line in paragraph[:-1]), paragraph

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The commands that look: ls, show, peek, handles, doctor; and run, rm and demo, which do things."""
+"""The commands that look: ls, show, peek, handles, doctor; and run, rm and demo, which do
+things."""
 
 from __future__ import annotations
 
@@ -34,13 +35,20 @@ def test_ls_lists_what_exists_and_who_holds_it(cli) -> None:  # type: ignore[no-
     process = cli.python(OBJECTS)
     rows = {row["name"]: row for row in cli.json("ls")}
     assert {name: row["type"] for name, row in rows.items()} == {
-        "frames [1]": "Section", "lock": "Mutex", "ready": "Event", "pool": "Semaphore"}
+        "frames [1]": "Section",
+        "lock": "Mutex",
+        "ready": "Event",
+        "pool": "Semaphore",
+    }
     section = rows["frames [1]"]
     assert section["size"] == 5 * 4096
-    assert sorted((holder["pid"], holder["access"], holder["flags"]) for holder in section["holders"]) == [
-        (process.pid, "r", "inherit"), (process.pid, "rw", "")]
+    assert sorted(
+        (holder["pid"], holder["access"], holder["flags"]) for holder in section["holders"]
+    ) == [(process.pid, "r", "inherit"), (process.pid, "rw", "")]
     table = cli.output("ls")
-    assert re.search(rf"frames \[1\] +Section +20 KiB .* {process.pid}:rw,r|{process.pid}:r,rw", table)
+    assert re.search(
+        rf"frames \[1\] +Section +20 KiB .* {process.pid}:rw,r|{process.pid}:r,rw", table
+    )
     assert any(row["name"] is None and row["size"] == 16384 for row in cli.json("ls", "--unnamed"))
 
 
@@ -72,7 +80,10 @@ def test_show_tells_the_state_of_the_others(cli) -> None:  # type: ignore[no-unt
     assert f"held by process {process.pid}" in cli.output("show", "lock")
     assert "set, manual reset" in cli.output("show", "ready")
     assert "1 of 3 free" in cli.output("show", "pool")
-    waiter = cli.python("import sys; from memsection import *; m = Mutex.open('lock'); print(1, flush=True); m.acquire()")
+    waiter = cli.python(
+        "import sys; from memsection import *; m = Mutex.open('lock'); print(1, flush=True); "
+        "m.acquire()"
+    )
     deadline = time.monotonic() + 30
     while not (waiters := cli.json("show", "lock")["waiters"]):
         assert waiter.poll() is None and time.monotonic() < deadline
@@ -85,7 +96,8 @@ def test_peek_shows_bytes_as_numbers_and_text(cli) -> None:  # type: ignore[no-u
     cli.python(OBJECTS)
     assert cli.output("peek", "frames [1]", "--offset", "60", "--length", "20").splitlines() == [
         "0000003c  3c 3d 3e 3f 40 41 42 43  44 45 46 47 48 49 4a 4b  │<=>?@ABCDEFGHIJK│",
-        "0000004c  4c 4d 4e 4f                                       │LMNO│"]
+        "0000004c  4c 4d 4e 4f                                       │LMNO│",
+    ]
     assert "the section has 20480 bytes" in cli.fails("peek", "frames [1]", "--offset", "99999")
 
 
@@ -95,13 +107,22 @@ def test_a_dump_leaves_out_what_repeats_and_marks_what_changed() -> None:
     assert len(same.plain.splitlines()) == 3
     before, after = bytes(32), bytes(20) + b"X" + bytes(11)
     marked = peek.dump(after, 0, before)
-    assert [marked.plain[span.start:span.end] for span in marked.spans if "yellow" in str(span.style)] == ["58", "X"]
+    assert [
+        marked.plain[span.start : span.end] for span in marked.spans if "yellow" in str(span.style)
+    ] == ["58", "X"]
 
 
-@pytest.mark.parametrize(("pages", "picture"), [
-    (bytes([1, 0, 1]), "█ █"), (bytes(64) + bytes([1]) * 64, " " * 32 + "█" * 32), (b"\1" + bytes(127), "▒" + " " * 63),
-])
-def test_the_picture_of_pages_has_a_character_for_as_many_as_fit(pages: bytes, picture: str) -> None:
+@pytest.mark.parametrize(
+    ("pages", "picture"),
+    [
+        (bytes([1, 0, 1]), "█ █"),
+        (bytes(64) + bytes([1]) * 64, " " * 32 + "█" * 32),
+        (b"\1" + bytes(127), "▒" + " " * 63),
+    ],
+)
+def test_the_picture_of_pages_has_a_character_for_as_many_as_fit(
+    pages: bytes, picture: str
+) -> None:
     assert show.picture(pages) == picture
 
 
@@ -112,7 +133,9 @@ def test_handles_finds_what_has_no_name(cli) -> None:  # type: ignore[no-untyped
     assert {entry["type"] for entry in found} == {"Section", "Mutex", "Event", "Semaphore"}
     (unnamed,) = [entry for entry in found if entry["name"] is None]
     assert (unnamed["size"], unnamed["access"]) == (16384, "rw")
-    assert re.search(rf"{unnamed['handle']:#x} +Section +16 KiB +rw", cli.output("handles", str(process.pid)))
+    assert re.search(
+        rf"{unnamed['handle']:#x} +Section +16 KiB +rw", cli.output("handles", str(process.pid))
+    )
     assert "no such process" in cli.fails("handles", "2147483000")
 
 
@@ -123,14 +146,22 @@ def test_names_that_nobody_has_are_refused_everywhere(cli) -> None:  # type: ign
 
 
 def test_run_gives_a_command_a_section(cli, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    program = ("import os, sys; from memsection import Section; "
-               "s = Section.from_handle(int(os.environ['MEMSECTION_HANDLE'])); "
-               "print(s.access, s.size, s.name, sys.argv[1] == str(s.handle), s.map()[0])")
+    program = (
+        "import os, sys; from memsection import Section; "
+        "s = Section.from_handle(int(os.environ['MEMSECTION_HANDLE'])); "
+        "print(s.access, s.size, s.name, sys.argv[1] == str(s.handle), s.map()[0])"
+    )
     words = (sys.executable, "-c", program, "{handle}")
     assert cli.output("run", "--size", "8K", "--", *words) == "rw 8192 None True 0\n"
-    assert cli.output("run", "--name", "N", "--size", "4K", "--access", "r", "--", *words) == "r 4096 N True 0\n"
+    assert (
+        cli.output("run", "--name", "N", "--size", "4K", "--access", "r", "--", *words)
+        == "r 4096 N True 0\n"
+    )
     (tmp_path / "file").write_bytes(b"A")
-    assert cli.output("run", "--file", str(tmp_path / "file"), "--access", "r", "--", *words) == "r 1 None True 65\n"
+    assert (
+        cli.output("run", "--file", str(tmp_path / "file"), "--access", "r", "--", *words)
+        == "r 1 None True 65\n"
+    )
     cli.fails("run", "--", sys.executable, "-c", "raise SystemExit(7)", status=7)
     assert "no-such-program" in cli.fails("run", "--", "no-such-program")
     assert "WinError 2" in cli.fails("run", "--name", "none", "--", "true")
@@ -173,18 +204,34 @@ def test_the_demo_notices_what_is_wrong(cli, tmp_path: Path) -> None:  # type: i
     for program in examples.glob("*/*.py"):
         target = copy / "examples" / program.parent.name / program.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(program.read_text(encoding="utf-8").replace("为人民服务", "SOMETHING"), encoding="utf-8")
-    done = subprocess.run([sys.executable, "-c", "import sys; from pathlib import Path; from memsection.cli import app, demo;"
-                           f"demo._examples = lambda: Path({str(copy / 'examples')!r});"
-                           "sys.argv = ['memsection', 'demo', 'named']; sys.exit(app.run())"],
-                          env=cli.environment, capture_output=True, text=True, timeout=100, check=False)
+        target.write_text(
+            program.read_text(encoding="utf-8").replace("为人民服务", "SOMETHING"), encoding="utf-8"
+        )
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from pathlib import Path; from memsection.cli import app, demo;"
+            f"demo._examples = lambda: Path({str(copy / 'examples')!r});"
+            "sys.argv = ['memsection', 'demo', 'named']; sys.exit(app.run())",
+        ],
+        env=cli.environment,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
     assert done.returncode == 1
     assert "not as it should be: B did not say" in done.stdout
 
 
 def test_without_its_libraries_it_says_how_to_get_them() -> None:
-    program = "import sys; sys.modules['typer'] = None; from memsection.cli import main; sys.exit(main())"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    program = (
+        "import sys; sys.modules['typer'] = None; from memsection.cli import main; sys.exit(main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 1
     assert "-m pip install 'memsection[cli]'" in done.stderr and "typer" in done.stderr
 
@@ -192,7 +239,19 @@ def test_without_its_libraries_it_says_how_to_get_them() -> None:
 def test_help_and_version(cli) -> None:  # type: ignore[no-untyped-def]
     assert cli.output("--version") == f"memsection {memsection.__version__}\n"
     text = cli.output("--help")
-    for command in ("demo", "share", "cat", "ls", "show", "peek", "top", "handles", "rm", "doctor", "run"):
+    for command in (
+        "demo",
+        "share",
+        "cat",
+        "ls",
+        "show",
+        "peek",
+        "top",
+        "handles",
+        "rm",
+        "doctor",
+        "run",
+    ):
         assert re.search(rf"[│|] {command} ", text)
     cli.fails("nonsense", status=2)
 
@@ -200,8 +259,14 @@ def test_help_and_version(cli) -> None:  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_there_for_the_usual_shells(cli, shell: str) -> None:  # type: ignore[no-untyped-def]
     environment = {**cli.environment, "_MEMSECTION_COMPLETE": f"source_{shell}"}
-    done = subprocess.run([sys.executable, "-m", "memsection"], env=environment, capture_output=True, text=True,
-                          timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "memsection"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0 and "_MEMSECTION_COMPLETE" in done.stdout
 
 
@@ -230,9 +295,21 @@ def test_peek_shows_values_where_the_section_tells_their_types(cli) -> None:  # 
     cli.python(TYPED)
     records = cli.output("peek", "status").splitlines()
     assert records[0].startswith("record: name Status, count 2")
-    assert records[1:] == ["[0] counter = 0", "[0] voltage = 0.0", "[1] counter = 7", "[1] voltage = 3.5"]
+    assert records[1:] == [
+        "[0] counter = 0",
+        "[0] voltage = 0.0",
+        "[1] counter = 7",
+        "[1] voltage = 3.5",
+    ]
     assert cli.output("peek", "numbers").splitlines()[1:] == ["[[0 1 2]", " [3 4 5]]"]
-    assert cli.output("peek", "newest").splitlines()[1:] == ["number 1", "counter = 1", "voltage = 2.5"]
+    assert cli.output("peek", "newest").splitlines()[1:] == [
+        "number 1",
+        "counter = 1",
+        "voltage = 2.5",
+    ]
     assert cli.output("peek", "numbers", "--hex", "--length", "4") == (
-        "00000000  00 00 01 00" + " " * 39 + "│····│\n")
-    assert cli.run("cat", "numbers").stdout == b"".join(number.to_bytes(2, "little") for number in range(6))
+        "00000000  00 00 01 00" + " " * 39 + "│····│\n"
+    )
+    assert cli.run("cat", "numbers").stdout == b"".join(
+        number.to_bytes(2, "little") for number in range(6)
+    )

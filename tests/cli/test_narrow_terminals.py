@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Forty columns: no line is longer, no word of a heading and no column is cut, and the same is said as in wide terminals."""
+"""Forty columns: no line is longer, no word of a heading and no column is cut, and the same is said
+as in wide terminals."""
 
 from __future__ import annotations
 
@@ -18,8 +19,15 @@ WIDTH = 40
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    console = output.Console(highlight=False, markup=False, soft_wrap=True, width=WIDTH, height=30, force_terminal=True,
-                             color_system=None)
+    console = output.Console(
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+        width=WIDTH,
+        height=30,
+        force_terminal=True,
+        color_system=None,
+    )
     for module in (output, show, peek, mirror_lines):
         monkeypatch.setattr(module, "out", console)
 
@@ -38,11 +46,17 @@ def test_show_has_the_whole_name_and_each_holder(capsys: pytest.CaptureFixture[s
         show.show(long)
     lines = [line.strip("│╭╮╰╯─ ") for line in lines_of(capsys)]
     assert lines[0] == "Section" and long in "".join(lines[1:4]).replace("name      ", "")
-    assert "access rw" in lines and "access r" in lines and any(line.startswith("handle 0x") for line in lines)
+    assert (
+        "access rw" in lines
+        and "access r" in lines
+        and any(line.startswith("handle 0x") for line in lines)
+    )
     assert sum("▕" in line and "▏" in line for line in lines) == 1
 
 
-def test_the_heading_of_peek_ends_its_lines_between_words(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_heading_of_peek_ends_its_lines_between_words(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     @dataclasses.dataclass
     class RecordOfTelemetry:
         x: records.int32
@@ -51,26 +65,43 @@ def test_the_heading_of_peek_ends_its_lines_between_words(capsys: pytest.Capture
         text, _ = peek._typed(shared.section, peek.schema.describe(shared.section) or {}, None)
         output.out.print(text)
         lines = lines_of(capsys)
-        assert " ".join(lines).startswith(f"record: name RecordOfTelemetry, count 2, fingerprint {shared.layout.fingerprint}")
+        assert " ".join(lines).startswith(
+            f"record: name RecordOfTelemetry, count 2, fingerprint {shared.layout.fingerprint}"
+        )
     output.out.print(peek.dump(bytes(range(9)), 0, None, peek._row_that_fits()))
-    assert lines_of(capsys) == ["00000000  00 01 02 03 │····│", "00000004  04 05 06 07 │····│", "00000008  08          │·│"]
+    assert lines_of(capsys) == [
+        "00000000  00 01 02 03 │····│",
+        "00000004  04 05 06 07 │····│",
+        "00000008  08          │·│",
+    ]
 
 
-def test_mirror_ls_gives_each_publication_lines_of_its_own(monkeypatch: pytest.MonkeyPatch,
-                                                           capsys: pytest.CaptureFixture[str]) -> None:
+def test_mirror_ls_gives_each_publication_lines_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def publications(*_: Any) -> list[Any]:
-        return [SimpleNamespace(key="robot/" + "camera-" * 4, kind="latest", size=1 << 20, sequence=0)]
+        return [
+            SimpleNamespace(key="robot/" + "camera-" * 4, kind="latest", size=1 << 20, sequence=0)
+        ]
 
     monkeypatch.setattr(mirror, "publications", publications)
     monkeypatch.setattr(mirror.Network, "from_file", lambda file: None)
     mirror_ls.ls()
     assert lines_of(capsys) == ["robot/" + "camera-" * 4, "  kind latest", "  size 1 MiB"]
-    output.print_rows(("NAME", "TYPE"), [("n" * 20, "Section, table of 2 rows: a column, another one")])
-    assert lines_of(capsys) == ["n" * 20, "  type Section, table of 2 rows: a", "    column, another one"]
+    output.print_rows(
+        ("NAME", "TYPE"), [("n" * 20, "Section, table of 2 rows: a column, another one")]
+    )
+    assert lines_of(capsys) == [
+        "n" * 20,
+        "  type Section, table of 2 rows: a",
+        "    column, another one",
+    ]
 
 
 @pytest.mark.parametrize("name", ["camera", "camera-" * 5])
-def test_what_is_published_is_shown_as_lines_too(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_published_is_shown_as_lines_too(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     output.out.print(mirror_lines._table([(name, "live", 7, 3, 1000, 0.25)], {}))
     lines = lines_of(capsys)
     assert lines[0] == name and {"  state live", "  sequence 7", "  age 0.2 s"} < set(lines)

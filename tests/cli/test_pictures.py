@@ -44,8 +44,12 @@ sys.stdin.read()
 
 @pytest.fixture
 def made(cli: Any) -> Any:
-    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", MAKES], env=cli.environment,
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", MAKES],
+        env=cli.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == b"made\n"
     yield cli
@@ -53,12 +57,13 @@ def made(cli: Any) -> Any:
 
 
 def pixels_of(data: bytes) -> tuple[tuple[int, int, int, int], bytes]:
-    """(width, height, depth, colour type) and the bytes of the rows, checked as a reader of PNG does."""
+    """(width, height, depth, colour type) and the bytes of the rows, checked as a reader of PNG
+    does."""
     assert data[:8] == b"\x89PNG\r\n\x1a\n"
     at, chunks = 8, {}
     while at < len(data):
         length, kind = struct.unpack_from(">I4s", data, at)
-        body = data[at + 8:at + 8 + length]
+        body = data[at + 8 : at + 8 + length]
         assert zlib.crc32(kind + body) == struct.unpack_from(">I", data, at + 8 + length)[0]
         chunks[kind] = body
         at += 12 + length
@@ -68,11 +73,21 @@ def pixels_of(data: bytes) -> tuple[tuple[int, int, int, int], bytes]:
     flat = zlib.decompress(chunks[b"IDAT"])
     row = len(flat) // height
     assert all(flat[start] == 0 for start in range(0, len(flat), row))
-    return (width, height, depth, colours), b"".join(flat[start + 1:start + row] for start in range(0, len(flat), row))
+    return (width, height, depth, colours), b"".join(
+        flat[start + 1 : start + row] for start in range(0, len(flat), row)
+    )
 
 
-@pytest.mark.parametrize("shape, kind, colours", [((2, 3), "u1", 0), ((2, 3, 3), "u1", 2), ((2, 3, 4), "u1", 6),
-                                                  ((2, 3), "<u2", 0), ((2, 3), ">u2", 0)])
+@pytest.mark.parametrize(
+    "shape, kind, colours",
+    [
+        ((2, 3), "u1", 0),
+        ((2, 3, 3), "u1", 2),
+        ((2, 3, 4), "u1", 6),
+        ((2, 3), "<u2", 0),
+        ((2, 3), ">u2", 0),
+    ],
+)
 def test_a_file_has_every_pixel_as_it_is(shape: tuple[int, ...], kind: str, colours: int) -> None:
     image = (np.arange(np.prod(shape)).reshape(shape) * 9).astype(kind)
     head, rows = pixels_of(png.png_bytes(pictures.image_of(image)))
@@ -80,9 +95,18 @@ def test_a_file_has_every_pixel_as_it_is(shape: tuple[int, ...], kind: str, colo
     assert rows == image.astype(image.dtype.newbyteorder(">")).tobytes()
 
 
-@pytest.mark.parametrize("array", [
-    np.array([[0.0, 1.0], [0.5, np.nan]]), np.array([[-5, 5], [0, -5]]), np.array([[False, True], [True, False]]),
-    np.array([[-1e308, 1e308], [0, np.inf]]), np.zeros((2, 2)), np.array([[1 << 62, -(1 << 62)], [0, 0]])], ids=str)
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([[0.0, 1.0], [0.5, np.nan]]),
+        np.array([[-5, 5], [0, -5]]),
+        np.array([[False, True], [True, False]]),
+        np.array([[-1e308, 1e308], [0, np.inf]]),
+        np.zeros((2, 2)),
+        np.array([[1 << 62, -(1 << 62)], [0, 0]]),
+    ],
+    ids=str,
+)
 def test_other_numbers_go_from_black_to_white(array: Any) -> None:
     image = pictures.image_of(array)
     assert image.dtype == np.uint8 and image.shape == (2, 2)
@@ -90,10 +114,14 @@ def test_other_numbers_go_from_black_to_white(array: Any) -> None:
         assert image.max() == 255 and image.min() == 0
 
 
-@pytest.mark.parametrize("shape", [(16,), (5000,), (16, 16), (300, 17), (17, 300), (16, 20, 1), (40, 40, 3), (40, 40, 4)])
+@pytest.mark.parametrize(
+    "shape", [(16,), (5000,), (16, 16), (300, 17), (17, 300), (16, 20, 1), (40, 40, 3), (40, 40, 4)]
+)
 @pytest.mark.parametrize("kind", ["?", "u1", "i8", "f2", "f8"])
 @pytest.mark.parametrize("width, height", [(40, 10), (5, 1), (200, 50)])
-def test_a_picture_fits_the_terminal_whatever_the_array(shape: tuple[int, ...], kind: str, width: int, height: int) -> None:
+def test_a_picture_fits_the_terminal_whatever_the_array(
+    shape: tuple[int, ...], kind: str, width: int, height: int
+) -> None:
     noise = np.random.default_rng(1).integers(-9, 9, shape).astype(kind)
     assert pictures.is_drawn(noise)
     lines = pictures.drawn(noise, width, height).plain.split("\n")
@@ -119,8 +147,15 @@ def test_a_curve_goes_where_its_values_go() -> None:
 
 
 def test_few_values_and_text_stay_as_they_are() -> None:
-    for array in (np.zeros(5), np.zeros((3, 50)), np.zeros((50, 50, 7)), np.array(["a"] * 50), np.zeros((50, 50), "c16"),
-                  np.zeros((20, 20), [("a", "f8")]), np.zeros((0, 30))):
+    for array in (
+        np.zeros(5),
+        np.zeros((3, 50)),
+        np.zeros((50, 50, 7)),
+        np.array(["a"] * 50),
+        np.zeros((50, 50), "c16"),
+        np.zeros((20, 20), [("a", "f8")]),
+        np.zeros((0, 30)),
+    ):
         assert not pictures.is_drawn(array)
 
 
@@ -132,7 +167,11 @@ def test_peek_writes_a_picture_and_no_file_twice(made: Any, tmp_path: Any) -> No
     assert "--force replaces it" in made.fails("peek", "colours", "--save", str(file))
     assert made.run("peek", "colours", "--save", str(file), "--force").returncode == 0
     assert pixels_of(file.read_bytes())[0] == (30, 20, 8, 2)
-    for name, what in (("curve", "array float64 (1000)"), ("points", "2 records Point"), ("plain", "bytes")):
+    for name, what in (
+        ("curve", "array float64 (1000)"),
+        ("points", "2 records Point"),
+        ("plain", "bytes"),
+    ):
         assert what in made.fails("peek", name, "--save", str(tmp_path / "y.png"))
     assert "written as .png" in made.fails("peek", "grey", "--save", str(tmp_path / "x.gif"))
     assert "goes with neither" in made.fails("peek", "grey", "--save", "z.png", "--watch", status=2)
@@ -155,18 +194,41 @@ def test_peek_says_for_programs_what_is_there(made: Any) -> None:
 
 
 def test_values_are_what_json_can_have() -> None:
-    found = values.plain({"a": (1, 2.5, None), "b": b"\0\xff", "c": 1j, "d": [float("-inf")], "e": np.datetime64(0, "s")})
-    assert json.loads(json.dumps(found)) == {"a": [1, 2.5, None], "b": "00ff", "c": [0.0, 1.0], "d": ["-inf"],
-                                             "e": "1970-01-01T00:00:00"}
+    found = values.plain(
+        {
+            "a": (1, 2.5, None),
+            "b": b"\0\xff",
+            "c": 1j,
+            "d": [float("-inf")],
+            "e": np.datetime64(0, "s"),
+        }
+    )
+    assert json.loads(json.dumps(found)) == {
+        "a": [1, 2.5, None],
+        "b": "00ff",
+        "c": [0.0, 1.0],
+        "d": ["-inf"],
+        "e": "1970-01-01T00:00:00",
+    }
 
 
 @pytest.mark.parametrize("columns", [40, 140])
 def test_a_terminal_gets_pictures_and_a_pipe_numbers(made: Any, columns: int) -> None:
     def in_terminal(*words: str) -> str:
         ours, theirs = pty.openpty()
-        environment = {**made.environment, "COLUMNS": str(columns), "LINES": "40", "TERM": "xterm-256color"}
-        process = subprocess.Popen([sys.executable, "-m", "memsection", *words], env=environment, stdin=theirs,
-                                   stdout=theirs, stderr=theirs)
+        environment = {
+            **made.environment,
+            "COLUMNS": str(columns),
+            "LINES": "40",
+            "TERM": "xterm-256color",
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "memsection", *words],
+            env=environment,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
         os.close(theirs)
         printed = b""
         while select.select([ours], [], [], 60)[0]:

@@ -14,7 +14,17 @@ from memsection import PAGE_SIZE, errors
 from memsection.cli import content
 from memsection.cli.output import parse_size, size_words
 
-LENGTHS = [0, 1, 63, 64, 65, PAGE_SIZE - content.SIZE, PAGE_SIZE - content.SIZE + 1, PAGE_SIZE, 3 * PAGE_SIZE + 17]
+LENGTHS = [
+    0,
+    1,
+    63,
+    64,
+    65,
+    PAGE_SIZE - content.SIZE,
+    PAGE_SIZE - content.SIZE + 1,
+    PAGE_SIZE,
+    3 * PAGE_SIZE + 17,
+]
 
 
 @pytest.mark.parametrize("length", LENGTHS)
@@ -72,21 +82,30 @@ def test_a_name_is_shared_once(cli, tmp_path: Path) -> None:  # type: ignore[no-
 
 
 def test_a_section_of_somebody_else_comes_out_in_whole_pages(cli) -> None:  # type: ignore[no-untyped-def]
-    cli.python("import sys; from memsection import *; s = Section.create('N', 5000); s.map()[:3] = b'abc'; "
-               "print(1, flush=True); sys.stdin.read()")
+    cli.python(
+        "import sys; from memsection import *; s = Section.create('N', 5000); s.map()[:3] = "
+        "b'abc'; "
+        "print(1, flush=True); sys.stdin.read()"
+    )
     assert cli.run("cat", "N").stdout == b"abc" + bytes(2 * PAGE_SIZE - 3)
 
 
-@pytest.mark.parametrize("scribble", [
-    b"struct.pack_into('<I', v, len(v) - 48, 99)",  # the version
-    b"struct.pack_into('<I', v, len(v) - 44, 77)",  # the state
-    b"struct.pack_into('<Q', v, len(v) - 40, 1 << 40)",  # the length
-])
+@pytest.mark.parametrize(
+    "scribble",
+    [
+        b"struct.pack_into('<I', v, len(v) - 48, 99)",  # the version
+        b"struct.pack_into('<I', v, len(v) - 44, 77)",  # the state
+        b"struct.pack_into('<Q', v, len(v) - 40, 1 << 40)",  # the length
+    ],
+)
 def test_a_scribbled_trailer_is_a_clear_error(cli, tmp_path: Path, scribble: bytes) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "file").write_bytes(b"abc")
     cli.share(tmp_path / "file", "N")
-    cli.python(f"import struct; import sys; from memsection import *; s = Section.open('N'); v = s.map(); {scribble.decode()}; "
-               "print(1, flush=True); sys.stdin.read()")
+    cli.python(
+        f"import struct; import sys; from memsection import *; s = Section.open('N'); v = s.map(); "
+        f"{scribble.decode()}; "
+        "print(1, flush=True); sys.stdin.read()"
+    )
     assert "WinError 1392" in cli.fails("cat", "N")
 
 
@@ -160,14 +179,25 @@ def test_nobody_listening_any_more_is_no_traceback(cli, tmp_path: Path) -> None:
     reader.stdout = None
 
 
-@pytest.mark.parametrize(("text", "size"), [("4096", 4096), ("64K", 65536), ("1.5G", 3 << 29), ("10 MiB", 10 << 20),
-                                            ("0x10", 16), ("1TiB", 1 << 40)])
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("4096", 4096),
+        ("64K", 65536),
+        ("1.5G", 3 << 29),
+        ("10 MiB", 10 << 20),
+        ("0x10", 16),
+        ("1TiB", 1 << 40),
+    ],
+)
 def test_sizes_are_understood(text: str, size: int) -> None:
     assert parse_size(text) == size
 
 
-@pytest.mark.parametrize(("size", "words"), [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (3 << 29, "1.5 GiB"),
-                                             (5 << 50, "5120 TiB")])
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [(0, "0 B"), (1023, "1023 B"), (1024, "1 KiB"), (3 << 29, "1.5 GiB"), (5 << 50, "5120 TiB")],
+)
 def test_sizes_are_written_for_people(size: int, words: str) -> None:
     assert size_words(size) == words
 

@@ -20,8 +20,12 @@ def prefix() -> Iterator[str]:
     """Three objects whose names begin so."""
     prefix = objects.unique_name()
     lock = Mutex.create(f"{prefix}.lock")
-    with Section.create(f"{prefix}.small", 4096) as section, Section.create(f"{prefix}.large", 1 << 20), \
-            Event.create(f"{prefix}.event"), section.map() as view:
+    with (
+        Section.create(f"{prefix}.small", 4096) as section,
+        Section.create(f"{prefix}.large", 1 << 20),
+        Event.create(f"{prefix}.event"),
+        section.map() as view,
+    ):
         view[:5] = b"hello"
         yield prefix
     lock.close()

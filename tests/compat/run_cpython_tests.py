@@ -32,8 +32,16 @@ def main() -> None:
     unittest.defaultTestLoader.loadTestsFromTestCase(WithProcessesTestSharedMemory).run(result)
     from multiprocessing import shared_memory
 
-    print(json.dumps({"module": shared_memory.__name__, "suite": suite.__name__, "version": sys.version.split()[0],
-                      "outcome": result.outcome}))
+    print(
+        json.dumps(
+            {
+                "module": shared_memory.__name__,
+                "suite": suite.__name__,
+                "version": sys.version.split()[0],
+                "outcome": result.outcome,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Runs CPython's own tests of mmap over ``memsection.compat.mmap``, and prints what came out as JSON.
+"""Runs CPython's own tests of mmap over ``memsection.compat.mmap``, and prints what came out as
+JSON.
 
 Takes the module of the tests.  Its tests that are for Windows alone run too, on every system.
 """
@@ -24,8 +25,10 @@ def load(name: str) -> types.ModuleType:
     """The tests, none of which is for Windows alone."""
     spec = importlib.util.find_spec(name)
     assert spec is not None and spec.origin is not None
-    source, forced = ONLY_WINDOWS.subn("@lambda test: setattr(test, 'for_windows', True) or test",
-                                       Path(spec.origin).read_text("utf-8"))
+    source, forced = ONLY_WINDOWS.subn(
+        "@lambda test: setattr(test, 'for_windows', True) or test",
+        Path(spec.origin).read_text("utf-8"),
+    )
     assert forced >= 8, forced
     module = types.ModuleType("forced_mmap_tests")
     module.__file__ = spec.origin
@@ -46,7 +49,11 @@ def main() -> None:
             if hasattr(getattr(test, test._testMethodName), "for_windows"):
                 forced.append(test._testMethodName)
             test.run(result)
-    print(json.dumps({"type": suite.mmap.mmap.__module__, "outcome": result.outcome, "forced": forced}))
+    print(
+        json.dumps(
+            {"type": suite.mmap.mmap.__module__, "outcome": result.outcome, "forced": forced}
+        )
+    )
 
 
 if __name__ == "__main__":

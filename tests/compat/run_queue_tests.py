@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Runs CPython's own tests of queues with one start method, and prints what came out as JSON.
 
-Takes the module of the tests and the start method.  Run by ``test_queues_suite`` in an environment where memsection's
-queues stand in the place of the originals.
+Takes the module of the tests and the start method.  Run by ``test_queues_suite`` in an environment
+where memsection's queues stand in the place of the originals.
 """
 
 from __future__ import annotations
@@ -38,8 +38,15 @@ def main() -> None:
     result = Result()
     for case in (WithProcessesTestQueue, SimpleQueueTest):
         unittest.defaultTestLoader.loadTestsFromTestCase(case).run(result)
-    print(json.dumps({"module": type(multiprocessing.Queue()).__module__, "suite": suite.__name__,
-                      "outcome": result.outcome}))
+    print(
+        json.dumps(
+            {
+                "module": type(multiprocessing.Queue()).__module__,
+                "suite": suite.__name__,
+                "outcome": result.outcome,
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""memsection.compat.mmap: CPython's own tests of mmap pass with it, those for Windows alone too, and what they do not say."""
+"""memsection.compat.mmap: CPython's own tests of mmap pass with it, those for Windows alone too,
+and what they do not say."""
 
 from __future__ import annotations
 
@@ -32,24 +33,39 @@ def name() -> str:
 
 def python(code: str, *arguments: str) -> str:
     """What another process prints."""
-    done = subprocess.run([sys.executable, "-X", "dev", "-W", "error", "-c", code, *arguments], capture_output=True,
-                          text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-W", "error", "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.strip()
 
 
 @pytest.mark.parametrize("suite", SUITES)
 def test_cpythons_own_tests_pass(suite: str, tmp_path: Path) -> None:
-    done = subprocess.run([sys.executable, str(HERE / "run_mmap_tests.py"), suite], capture_output=True, text=True,
-                          timeout=110, cwd=tmp_path, env={**os.environ, "TMPDIR": str(tmp_path)})
+    done = subprocess.run(
+        [sys.executable, str(HERE / "run_mmap_tests.py"), suite],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["type"].startswith("memsection.compat.mmap_")
     assert len(report["outcome"]) >= 46 and len(report["forced"]) >= 8
     large = {"test_around_2GB", "test_around_4GB", "test_large_filesize", "test_large_offset"}
-    assert {test: text for test, text in report["outcome"].items() if text
-            and not (sys.platform == "win32" and test in large)
-            and "debug build" not in text and "only fails on Windows" not in text} == {}
+    assert {
+        test: text
+        for test, text in report["outcome"].items()
+        if text
+        and not (sys.platform == "win32" and test in large)
+        and "debug build" not in text
+        and "only fails on Windows" not in text
+    } == {}
 
 
 # ---------------------------------------------------------------------- by name
@@ -57,7 +73,10 @@ def test_cpythons_own_tests_pass(suite: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prefix", ["", "Local\\", "Global\\"])
 def test_a_tag_name_is_the_name_of_a_section(name: str, prefix: str) -> None:
-    with mmap.mmap(-1, 1000, prefix + name) as one, mmap.mmap(0, 1000, tagname=prefix + name) as two:
+    with (
+        mmap.mmap(-1, 1000, prefix + name) as one,
+        mmap.mmap(0, 1000, tagname=prefix + name) as two,
+    ):
         one[:5] = b"hello"
         assert two[:5] == b"hello"
         with Section.open(prefix + name) as section, section.map() as view:
@@ -65,9 +84,14 @@ def test_a_tag_name_is_the_name_of_a_section(name: str, prefix: str) -> None:
             view[:5] = b"again"
         assert one[:5] == b"again"
         assert (len(one), one.size(), two.size()) == (1000, 1000, 1000)
-        assert python("import sys; from memsection.compat import mmap\n"
-                      "m = mmap.mmap(-1, 1000, sys.argv[1]); print(m[:5]); m[:5] = b'child'; m.close()",
-                      prefix + name) == "b'again'"
+        assert (
+            python(
+                "import sys; from memsection.compat import mmap\n"
+                "m = mmap.mmap(-1, 1000, sys.argv[1]); print(m[:5]); m[:5] = b'child'; m.close()",
+                prefix + name,
+            )
+            == "b'again'"
+        )
         assert two[:5] == b"child"
     with pytest.raises(NotFoundError):
         Section.open(prefix + name)
@@ -78,7 +102,12 @@ def test_the_genuine_functions_take_it(name: str) -> None:
         assert isinstance(one, genuine.mmap)
         one.write(b"line\nnext")
         one.seek(0)
-        assert (one.readline(), one.read(4), one.find(b"next", 0), one.rfind(b"n", 0)) == (b"line\n", b"next", 5, 5)
+        assert (one.readline(), one.read(4), one.find(b"next", 0), one.rfind(b"n", 0)) == (
+            b"line\n",
+            b"next",
+            5,
+            5,
+        )
         with memoryview(one) as content:
             assert bytes(content[:4]) == b"line"
             with pytest.raises(BufferError):
@@ -124,22 +153,26 @@ def test_access_means_what_it_means_on_windows(name: str) -> None:
                 reader[0] = 1
 
 
-@pytest.mark.parametrize(("arguments", "words", "kind", "text"), [
-    ((-1, 8, b"bytes"), {}, TypeError, "tagname"),
-    ((-1, 8), {"tagname": 5}, TypeError, "tagname"),
-    ((-1, 8, "a\0b"), {}, ValueError, "null"),
-    ((-1, 8, None, 9), {}, ValueError, "access"),
-    ((-1, 8, "name"), {"tagname": "name"}, TypeError, "position"),
-    ((-1, 8), {"tagname": "name", "colour": 1}, TypeError, "colour"),
-    ((-1, 8, "name", mmap.ACCESS_READ), {"prot": 3}, ValueError, "both"),
-    ((-1, 8, "name"), {"prot": 4}, ValueError, "prot=0x4"),
-    ((-1, -8, "name"), {}, OverflowError, "positive"),
-    ((-1, 8, "name", 0, -1), {}, OverflowError, "positive"),
-    ((-1, 0, "name"), {}, OSError, "87"),
-    ((-1, 8, "name", 0, 0, 0), {}, TypeError, "at most"),
-])
-def test_what_cannot_be_is_an_error(arguments: tuple[object, ...], words: dict[str, object], kind: type[Exception],
-                                    text: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "words", "kind", "text"),
+    [
+        ((-1, 8, b"bytes"), {}, TypeError, "tagname"),
+        ((-1, 8), {"tagname": 5}, TypeError, "tagname"),
+        ((-1, 8, "a\0b"), {}, ValueError, "null"),
+        ((-1, 8, None, 9), {}, ValueError, "access"),
+        ((-1, 8, "name"), {"tagname": "name"}, TypeError, "position"),
+        ((-1, 8), {"tagname": "name", "colour": 1}, TypeError, "colour"),
+        ((-1, 8, "name", mmap.ACCESS_READ), {"prot": 3}, ValueError, "both"),
+        ((-1, 8, "name"), {"prot": 4}, ValueError, "prot=0x4"),
+        ((-1, -8, "name"), {}, OverflowError, "positive"),
+        ((-1, 8, "name", 0, -1), {}, OverflowError, "positive"),
+        ((-1, 0, "name"), {}, OSError, "87"),
+        ((-1, 8, "name", 0, 0, 0), {}, TypeError, "at most"),
+    ],
+)
+def test_what_cannot_be_is_an_error(
+    arguments: tuple[object, ...], words: dict[str, object], kind: type[Exception], text: str
+) -> None:
     with pytest.raises(kind, match=text):
         mmap.mmap(*arguments, **words)  # type: ignore[arg-type]
 
@@ -171,7 +204,8 @@ def test_a_subclass_can_be_made(name: str) -> None:
         assert (type(one), type(two), len(two)) == (Mine, Mine, 100)
 
 
-# ---------------------------------------------------------------------- files and memory without a name
+# ---------------------------------------------------------------------- files and memory without a
+# name
 
 
 @pytest.mark.parametrize("tagged", [False, True])
@@ -212,7 +246,9 @@ def test_a_map_in_linux_form_does_not(tmp_path: Path) -> None:
 
 
 def test_linux_form_is_understood_on_both(tmp_path: Path) -> None:
-    with mmap.mmap(-1, 100, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ | mmap.PROT_WRITE) as one:
+    with mmap.mmap(
+        -1, 100, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ | mmap.PROT_WRITE
+    ) as one:
         one[:2] = b"ab"
     path = tmp_path / "file"
     path.write_bytes(b"x" * 100)
@@ -281,7 +317,11 @@ def test_resizing_to_nothing_is_refused_and_cuts_no_file(name: str, kind: str) -
     with tempfile.TemporaryFile() as file:
         file.write(b"x" * 100)
         file.flush()
-        one = mmap.mmap(file.fileno() if "file" in kind else -1, 100, name if kind in ("tagged file", "section") else None)
+        one = mmap.mmap(
+            file.fileno() if "file" in kind else -1,
+            100,
+            name if kind in ("tagged file", "section") else None,
+        )
         one[:1] = b"y"
         with pytest.raises(OSError) as caught:
             one.resize(0)
@@ -301,9 +341,16 @@ def test_memory_without_a_name_grows() -> None:
 
 @pytest.mark.linux_only("signals")
 def test_the_name_of_a_killed_process_is_free(name: str) -> None:
-    with subprocess.Popen([sys.executable, "-c", "import sys, time; from memsection.compat import mmap\n"
-                           "m = mmap.mmap(-1, 100, sys.argv[1]); print(1, flush=True); time.sleep(60)", name],
-                          stdout=subprocess.PIPE) as child:
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time; from memsection.compat import mmap\n"
+            "m = mmap.mmap(-1, 100, sys.argv[1]); print(1, flush=True); time.sleep(60)",
+            name,
+        ],
+        stdout=subprocess.PIPE,
+    ) as child:
         assert child.stdout is not None
         child.stdout.readline()
         Section.open(name).close()

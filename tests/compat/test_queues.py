@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What is better about the queues that stand in for multiprocessing's: no wait for the dead, and nothing lost."""
+"""What is better about the queues that stand in for multiprocessing's: no wait for the dead, and
+nothing lost."""
 
 from __future__ import annotations
 
@@ -138,7 +139,8 @@ def test_join_waits_for_a_thread_that_has_a_task() -> None:
     worker.start()
     jobs.put("task")
     assert taken.wait(WATCHDOG)
-    threading.Timer(1.2, go_on.set).start()  # longer than join waits before it says that nobody is left
+    # longer than join waits before it says that nobody is left
+    threading.Timer(1.2, go_on.set).start()
     jobs.join()
     assert go_on.is_set()
     worker.join(WATCHDOG)
@@ -201,8 +203,9 @@ def test_maxsize_is_exact_and_full_is_told() -> None:
     jobs.close()
 
 
-def test_strict_queues_raise_what_the_pickle_raises(monkeypatch: pytest.MonkeyPatch,
-                                                    capsys: pytest.CaptureFixture[str]) -> None:
+def test_strict_queues_raise_what_the_pickle_raises(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     jobs: JoinableQueue = JoinableQueue()
     jobs.put(lambda: None)
     assert "pickle" in capsys.readouterr().err
@@ -252,8 +255,11 @@ def test_a_count_of_tasks_that_somebody_overwrote_is_an_error_of_the_library() -
     tasks.close()
 
 
-def test_who_keeps_the_count_of_tasks_keeps_nobody_waiting_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that has the queue and was stopped while it counted, or never gives the mutex back."""
+def test_who_keeps_the_count_of_tasks_keeps_nobody_waiting_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process that has the queue and was stopped while it counted, or never gives the mutex
+    back."""
     tasks = JoinableQueue()
     tasks.put("one")
     taken, go_on = threading.Event(), threading.Event()

@@ -15,8 +15,15 @@ from hypothesis import strategies as st
 
 from memsection.compat import ShareableList, SharedMemory, blocks
 
-VALUES = st.one_of(st.none(), st.booleans(), st.integers(-2**63, 2**63 - 1), st.floats(), st.binary(max_size=40),
-                   st.text(max_size=20), st.binary(max_size=5).map(lambda value: value + bytes(9)))
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**63 - 1),
+    st.floats(),
+    st.binary(max_size=40),
+    st.text(max_size=20),
+    st.binary(max_size=5).map(lambda value: value + bytes(9)),
+)
 
 
 @contextmanager
@@ -48,7 +55,9 @@ def test_every_value_comes_back(values: list[object]) -> None:
 
 @settings(deadline=None, max_examples=100)
 @given(VALUES, VALUES)
-def test_a_value_that_is_put_in_the_place_of_another_comes_back_or_changes_nothing(old: object, new: object) -> None:
+def test_a_value_that_is_put_in_the_place_of_another_comes_back_or_changes_nothing(
+    old: object, new: object
+) -> None:
     with shared([b"before", old, b"behind"]) as values:
         try:
             values[1] = new
@@ -60,7 +69,7 @@ def test_a_value_that_is_put_in_the_place_of_another_comes_back_or_changes_nothi
         assert (values[0], values[2]) == (b"before", b"behind")
 
 
-@pytest.mark.parametrize("number", [2**63, -2**63 - 1, 10**30])
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**30])
 def test_a_number_beyond_64_bits_is_refused_and_changes_nothing(number: int) -> None:
     with pytest.raises(OverflowError):
         ShareableList([number])
@@ -109,12 +118,20 @@ def test_a_genuine_list_can_be_opened() -> None:
         genuine.shm.unlink()
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff" * 64, struct.pack("=q", 1 << 40),
-                                     struct.pack("=4q", 1, 0, 1 << 40, 0), struct.pack("=4q", 1, 8, 0, 0)])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff" * 64,
+        struct.pack("=q", 1 << 40),
+        struct.pack("=4q", 1, 0, 1 << 40, 0),
+        struct.pack("=4q", 1, 8, 0, 0),
+    ],
+)
 def test_a_block_that_contains_no_list_is_refused(content: bytes) -> None:
     block = SharedMemory(create=True, size=max(1, len(content)))
     try:
-        block.buf[:len(content)] = content
+        block.buf[: len(content)] = content
         with pytest.raises(ValueError, match="contains no ShareableList"):
             ShareableList(name=block.name)
     finally:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What memsection.compat does better than what it stands in for: the published defects, one test each."""
+"""What memsection.compat does better than what it stands in for: the published defects, one test
+each."""
 
 from __future__ import annotations
 
@@ -19,9 +20,19 @@ from pathlib import Path
 import pytest
 
 from memsection import Section
-from memsection.compat import ShareableList, SharedMemory, SharedMemoryManager, blocks, child_handover, posix_shm, record
+from memsection.compat import (
+    ShareableList,
+    SharedMemory,
+    SharedMemoryManager,
+    blocks,
+    child_handover,
+    posix_shm,
+    record,
+)
 
-linux_only = pytest.mark.linux_only("POSIX shared memory objects, and names that live until unlink()")
+linux_only = pytest.mark.linux_only(
+    "POSIX shared memory objects, and names that live until unlink()"
+)
 
 
 @pytest.fixture
@@ -37,13 +48,19 @@ def nothing_left() -> Iterator[None]:
     yield
     assert set(blocks._handles) == before
     if blocks.POSIX:
-        assert {file for file in os.listdir(posix_shm.DIRECTORY) if file.startswith(("compat-", "psm_"))} <= files
+        assert {
+            file for file in os.listdir(posix_shm.DIRECTORY) if file.startswith(("compat-", "psm_"))
+        } <= files
 
 
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Another process, unrelated to this one."""
-    return subprocess.run([sys.executable, "-X", "dev", "-c", code, *arguments], capture_output=True, text=True,
-                          timeout=60)
+    return subprocess.run(
+        [sys.executable, "-X", "dev", "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 # ---------------------------------------------------------------------- lifetime
@@ -52,8 +69,11 @@ def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_an_attacher_that_exits_destroys_nothing(name: str) -> None:
     block = SharedMemory(name, create=True, size=100)
     for end in ("", "block.close()"):
-        done = python("import sys; from memsection.compat import SharedMemory\n"
-                      f"block = SharedMemory(sys.argv[1])\n{end}", name)
+        done = python(
+            "import sys; from memsection.compat import SharedMemory\n"
+            f"block = SharedMemory(sys.argv[1])\n{end}",
+            name,
+        )
         assert (done.returncode, done.stderr) == (0, "")
         SharedMemory(name).close()
     block.close()
@@ -62,8 +82,11 @@ def test_an_attacher_that_exits_destroys_nothing(name: str) -> None:
 
 def test_a_killed_attacher_destroys_nothing(name: str) -> None:
     block = SharedMemory(name, create=True, size=100)
-    done = python("import os, signal, sys; from memsection.compat import SharedMemory\n"
-                  "block = SharedMemory(sys.argv[1]); os.kill(os.getpid(), signal.SIGTERM)", name)
+    done = python(
+        "import os, signal, sys; from memsection.compat import SharedMemory\n"
+        "block = SharedMemory(sys.argv[1]); os.kill(os.getpid(), signal.SIGTERM)",
+        name,
+    )
     assert done.returncode != 0
     SharedMemory(name).close()
     block.close()
@@ -104,9 +127,18 @@ def test_the_name_outlives_close_and_ends_with_unlink(name: str) -> None:
 
 @linux_only
 def test_a_killed_creator_leaves_nothing(name: str) -> None:
-    child = subprocess.Popen([sys.executable, "-c", "import sys, time; from memsection.compat import SharedMemory\n"
-                              "block = SharedMemory(sys.argv[1], create=True, size=1 << 20)\nprint(flush=True)\n"
-                              "time.sleep(60)", name], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    child = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time; from memsection.compat import SharedMemory\n"
+            "block = SharedMemory(sys.argv[1], create=True, size=1 << 20)\nprint(flush=True)\n"
+            "time.sleep(60)",
+            name,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert child.stdout is not None
     child.stdout.readline()
     SharedMemory(name).close()
@@ -122,9 +154,17 @@ def test_a_killed_creator_leaves_nothing(name: str) -> None:
 
 @linux_only
 def test_an_attachment_keeps_the_name_of_a_creator_that_ended(name: str) -> None:
-    child = subprocess.Popen([sys.executable, "-c", "import sys; from memsection.compat import SharedMemory\n"
-                              "block = SharedMemory(sys.argv[1], create=True, size=10)\nprint(flush=True)\ninput()",
-                              name], stdout=subprocess.PIPE, stdin=subprocess.PIPE)
+    child = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from memsection.compat import SharedMemory\n"
+            "block = SharedMemory(sys.argv[1], create=True, size=10)\nprint(flush=True)\ninput()",
+            name,
+        ],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+    )
     assert child.stdout is not None
     child.stdout.readline()
     block = SharedMemory(name)
@@ -154,10 +194,19 @@ def test_unlinking_removes_the_block_that_was_meant_and_no_other(name: str) -> N
 def test_a_name_is_free_after_unlink_although_another_process_is_attached(name: str) -> None:
     first = SharedMemory(name, create=True, size=10)
     first.buf[0] = 1
-    child = subprocess.Popen([sys.executable, "-c", "import sys; from memsection.compat import SharedMemory\n"
-                              "block = SharedMemory(sys.argv[1])\nprint(flush=True)\ninput()\n"
-                              "print(block.buf[0], SharedMemory(sys.argv[1]).buf[0])", name],
-                             stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from memsection.compat import SharedMemory\n"
+            "block = SharedMemory(sys.argv[1])\nprint(flush=True)\ninput()\n"
+            "print(block.buf[0], SharedMemory(sys.argv[1]).buf[0])",
+            name,
+        ],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+    )
     assert child.stdout is not None
     child.stdout.readline()
     first.close()
@@ -181,8 +230,10 @@ def test_a_block_that_another_process_unlinked_is_let_go_by_its_creator(name: st
     for number in range(8):
         block = SharedMemory(f"{name}-{number}", create=True, size=10)
         block.close()
-    code = "import sys; from memsection.compat import SharedMemory\n" \
-           "for name in sys.argv[1:]: SharedMemory(name).unlink()"
+    code = (
+        "import sys; from memsection.compat import SharedMemory\n"
+        "for name in sys.argv[1:]: SharedMemory(name).unlink()"
+    )
     assert python(code, *(f"{name}-{number}" for number in range(8))).returncode == 0
     for _ in range(6):
         extra = SharedMemory(create=True, size=10)
@@ -195,8 +246,11 @@ def test_two_creators_never_both_succeed(name: str) -> None:
     block = SharedMemory(name, create=True, size=10)
     with pytest.raises(FileExistsError):
         SharedMemory(name, create=True, size=10)
-    done = python("import sys; from memsection.compat import SharedMemory\n"
-                  "SharedMemory(sys.argv[1], create=True, size=1)", name)
+    done = python(
+        "import sys; from memsection.compat import SharedMemory\n"
+        "SharedMemory(sys.argv[1], create=True, size=1)",
+        name,
+    )
     assert "FileExistsError" in done.stderr
     block.close()
     if blocks.POSIX:
@@ -208,7 +262,9 @@ def test_two_creators_never_both_succeed(name: str) -> None:
 
 def make_and_end(name: str, depth: int) -> None:
     if depth:
-        child = multiprocessing.get_context("fork").Process(target=make_and_end, args=(name, depth - 1))
+        child = multiprocessing.get_context("fork").Process(
+            target=make_and_end, args=(name, depth - 1)
+        )
         child.start()
         child.join()
     else:
@@ -223,7 +279,9 @@ def make_and_die(name: str) -> None:
 
 
 @linux_only
-@pytest.mark.parametrize(("method", "depth"), [("fork", 0), ("fork", 2), ("forkserver", 0), ("spawn", 0)])
+@pytest.mark.parametrize(
+    ("method", "depth"), [("fork", 0), ("fork", 2), ("forkserver", 0), ("spawn", 0)]
+)
 def test_a_child_leaves_its_blocks_to_its_parent(name: str, method: str, depth: int) -> None:
     child = multiprocessing.get_context(method).Process(target=make_and_end, args=(name, depth))
     child.start()
@@ -232,7 +290,10 @@ def test_a_child_leaves_its_blocks_to_its_parent(name: str, method: str, depth: 
     block = SharedMemory(name)
     assert bytes(block.buf[:4]) == b"left"
     block.close()
-    done = python("import sys; from memsection.compat import SharedMemory\nSharedMemory(sys.argv[1]).unlink()", name)
+    done = python(
+        "import sys; from memsection.compat import SharedMemory\nSharedMemory(sys.argv[1]).unlink()",
+        name,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     with pytest.raises(FileNotFoundError):
         SharedMemory(name)
@@ -264,7 +325,9 @@ if __name__ == "__main__":
 
 def test_a_programs_names_stay_until_its_children_have_ended(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(PROGRAM)
-    done = subprocess.run([sys.executable, str(tmp_path / "program.py")], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "program.py")], capture_output=True, text=True, timeout=60
+    )
     assert (done.stdout, done.stderr) == ("found\n", "")
 
 
@@ -285,7 +348,11 @@ def test_what_strangers_leave_is_no_block() -> None:
         with pytest.raises(FileNotFoundError):
             SharedMemory("nobody-has-this")
         open_before = len(os.listdir("/proc/self/fd"))
-        for message, fds in [(b"x" * 5, []), (b"x", [null.fileno()] * 3), (b"x", [section.fileno()])]:
+        for message, fds in [
+            (b"x" * 5, []),
+            (b"x", [null.fileno()] * 3),
+            (b"x", [section.fileno()]),
+        ]:
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as stranger:
                 stranger.connect(child_handover._address(os.getpid()))
                 socket.send_fds(stranger, [message], fds)
@@ -408,8 +475,10 @@ def test_a_genuine_block_can_be_opened_written_and_unlinked() -> None:
         block.close()
         with pytest.raises(FileExistsError):
             SharedMemory(genuine.name, create=True, size=10)
-        done = python("import sys; from memsection.compat import SharedMemory\nb = SharedMemory(sys.argv[1])",
-                      genuine.name)
+        done = python(
+            "import sys; from memsection.compat import SharedMemory\nb = SharedMemory(sys.argv[1])",
+            genuine.name,
+        )
         assert (done.returncode, done.stderr) == (0, "")
         originals.SharedMemory(genuine.name).close()
     finally:
@@ -419,8 +488,10 @@ def test_a_genuine_block_can_be_opened_written_and_unlinked() -> None:
 
 @linux_only
 def test_an_untracked_block_stays_until_it_is_unlinked_and_is_a_genuine_one(name: str) -> None:
-    code = "import sys; from memsection.compat import SharedMemory\n" \
-           "SharedMemory(sys.argv[1], create=True, size=5000, track=False).buf[:4] = b'stay'"
+    code = (
+        "import sys; from memsection.compat import SharedMemory\n"
+        "SharedMemory(sys.argv[1], create=True, size=5000, track=False).buf[:4] = b'stay'"
+    )
     done = python(code, name)
     assert (done.returncode, done.stderr) == (0, "")
     path = Path(posix_shm.DIRECTORY, name)
@@ -497,10 +568,12 @@ def test_a_managers_blocks_go_with_it_and_stay_without_their_maker() -> None:
 
 @pytest.mark.linux_only("a resource tracker is what forking systems have")
 def test_a_manager_starts_no_resource_tracker_and_says_nothing() -> None:
-    done = python("import multiprocessing\nfrom multiprocessing import resource_tracker\n"
-                  "from memsection.compat import SharedMemoryManager\n"
-                  "if __name__ == '__main__':\n"
-                  "    with SharedMemoryManager(ctx=multiprocessing.get_context('fork')) as manager:\n"
-                  "        block = manager.SharedMemory(10)\n"
-                  "    print(resource_tracker._resource_tracker._pid)")
+    done = python(
+        "import multiprocessing\nfrom multiprocessing import resource_tracker\n"
+        "from memsection.compat import SharedMemoryManager\n"
+        "if __name__ == '__main__':\n"
+        "    with SharedMemoryManager(ctx=multiprocessing.get_context('fork')) as manager:\n"
+        "        block = manager.SharedMemory(10)\n"
+        "    print(resource_tracker._resource_tracker._pid)"
+    )
     assert (done.stdout, done.stderr) == ("None\n", "")

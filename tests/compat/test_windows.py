@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Programs written for Windows run unchanged: ctypes.windll, Windows's sizes, modules that see Windows, pywin32's names."""
+"""Programs written for Windows run unchanged: ctypes.windll, Windows's sizes, modules that see
+Windows, pywin32's names."""
 
 from __future__ import annotations
 
@@ -26,11 +27,24 @@ COMMAND = [sys.executable, "-W", "error", "-m", "memsection.compat.windows"]
 linux_only = pytest.mark.linux_only("on Windows the genuine modules do this")
 
 
-def run(script: str | Path, *words: str, chosen: tuple[str, ...] = (), fails: bool = False, **options: object) -> str:
+def run(
+    script: str | Path,
+    *words: str,
+    chosen: tuple[str, ...] = (),
+    fails: bool = False,
+    **options: object,
+) -> str:
     """What a script prints that sees Windows; what it complains of if it has to fail."""
     packages = [word for package in chosen for word in ("--as-windows", package)]
-    done = subprocess.run([*COMMAND, *packages, str(script), *words], capture_output=True, text=True, timeout=100,
-                          encoding="utf-8", env={**os.environ, "PYTHONUTF8": "1"}, **options)  # type: ignore[call-overload]
+    done = subprocess.run(
+        [*COMMAND, *packages, str(script), *words],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONUTF8": "1"},
+        **options,
+    )  # type: ignore[call-overload]
     assert (done.returncode != 0) == fails, done.stderr
     assert fails or not done.stderr, done.stderr
     return str(done.stderr if fails else done.stdout)
@@ -52,28 +66,45 @@ def test_a_program_prints_what_it_prints_on_windows(program: str) -> None:
 
 @linux_only
 def test_chosen_modules_see_windows_and_nobody_else(script: Path) -> None:
-    look = ("import sys, os, ctypes, mmap, platform\n"
-            "def found(): return (sys.platform, os.name, hasattr(ctypes, 'windll'), ctypes.sizeof(ctypes.c_long), "
-            "platform.system(), mmap.ALLOCATIONGRANULARITY)\n")
+    look = (
+        "import sys, os, ctypes, mmap, platform\n"
+        "def found(): return (sys.platform, os.name, hasattr(ctypes, 'windll'), "
+        "ctypes.sizeof(ctypes.c_long), "
+        "platform.system(), mmap.ALLOCATIONGRANULARITY)\n"
+    )
     package = script.parent / "chosen"
     package.mkdir()
     (package / "__init__.py").write_text(look + "from chosen import inner\n")
     (package / "inner.py").write_text(look)
     (script.parent / "other.py").write_text(look)
-    script.write_text(look + "import chosen, chosen.inner, other, subprocess, asyncio\n"
-                      "for one in (found, chosen.found, chosen.inner.found, other.found): print(*one())\n"
-                      "print(subprocess.run([sys.executable, '-c', 'import sys; print(sys.platform)'], "
-                      "capture_output=True, text=True).stdout.strip())\n"
-                      "async def main(): return 5\n"
-                      "print(asyncio.run(main()), __name__, os.path.basename(__file__), sys.argv[1:])\n")
+    script.write_text(
+        look + "import chosen, chosen.inner, other, subprocess, asyncio\n"
+        "for one in (found, chosen.found, chosen.inner.found, other.found): print(*one())\n"
+        "print(subprocess.run([sys.executable, '-c', 'import sys; print(sys.platform)'], "
+        "capture_output=True, text=True).stdout.strip())\n"
+        "async def main(): return 5\n"
+        "print(asyncio.run(main()), __name__, os.path.basename(__file__), sys.argv[1:])\n"
+    )
     windows, linux = "win32 nt True 4 Windows 65536", "linux posix False 8 Linux 4096"
     assert run(script, "a", "--b", chosen=("chosen",)).splitlines() == [
-        windows, windows, windows, linux, "linux", "5 __main__ script.py ['a', '--b']"]
+        windows,
+        windows,
+        windows,
+        linux,
+        "linux",
+        "5 __main__ script.py ['a', '--b']",
+    ]
 
 
 @linux_only
-@pytest.mark.parametrize(("chosen", "says"), [("no_such_package", "no module"), ("ctypes", "imported already"),
-                                              ("_elementtree", "no source")])
+@pytest.mark.parametrize(
+    ("chosen", "says"),
+    [
+        ("no_such_package", "no module"),
+        ("ctypes", "imported already"),
+        ("_elementtree", "no source"),
+    ],
+)
 def test_what_cannot_be_chosen_is_an_error(script: Path, chosen: str, says: str) -> None:
     script.write_text("")
     assert says in run(script, chosen=(chosen,), fails=True)
@@ -85,24 +116,43 @@ def test_a_script_that_is_not_there_is_an_error(script: Path) -> None:
 
 def test_the_command_line_runs_a_script(script: Path) -> None:
     script.write_text("import sys; print(sys.platform, sys.argv[1:]); sys.exit(3)")
-    done = subprocess.run([sys.executable, "-m", "memsection", "run", "--windows", str(script), "--one", "two"],
-                          capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "memsection", "run", "--windows", str(script), "--one", "two"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (3, "win32 ['--one', 'two']", "")
-    for words in (["--windows", "--size", "5", str(script)], ["--as-windows", "package", str(script)],
-                  ["--windows", str(script.parent / "none.py")]):
-        done = subprocess.run([sys.executable, "-m", "memsection", "run", *words], capture_output=True, text=True, timeout=60)
+    for words in (
+        ["--windows", "--size", "5", str(script)],
+        ["--as-windows", "package", str(script)],
+        ["--windows", str(script.parent / "none.py")],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "memsection", "run", *words],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert done.returncode in (1, 2) and "--windows" in done.stderr
 
 
 @linux_only
 def test_a_test_module_that_believes_it_is_on_windows_passes(script: Path) -> None:
-    (script.parent / "believing_tests.py").write_text((HERE / "cpython_mmap_3_11.py").read_text("utf-8"))
-    script.write_text("import believing_tests as tests, unittest\n"
-                      "assert tests.sys.platform == 'win32' and tests.os.name == 'nt'\n"
-                      "cases = unittest.defaultTestLoader.loadTestsFromTestCase(tests.MmapTests)\n"
-                      "with open('report', 'w') as report: result = unittest.TextTestRunner(stream=report).run(cases)\n"
-                      "print(result.testsRun, result.wasSuccessful(), len(result.skipped))\n")
-    assert run(script, chosen=("believing_tests",), cwd=script.parent) == "42 True 0\n", (script.parent / "report").read_text()
+    (script.parent / "believing_tests.py").write_text(
+        (HERE / "cpython_mmap_3_11.py").read_text("utf-8")
+    )
+    script.write_text(
+        "import believing_tests as tests, unittest\n"
+        "assert tests.sys.platform == 'win32' and tests.os.name == 'nt'\n"
+        "cases = unittest.defaultTestLoader.loadTestsFromTestCase(tests.MmapTests)\n"
+        "with open('report', 'w') as report: result = "
+        "unittest.TextTestRunner(stream=report).run(cases)\n"
+        "print(result.testsRun, result.wasSuccessful(), len(result.skipped))\n"
+    )
+    assert run(script, chosen=("believing_tests",), cwd=script.parent) == "42 True 0\n", (
+        script.parent / "report"
+    ).read_text()
 
 
 # ---------------------------------------------------------------------- foreign functions
@@ -110,11 +160,13 @@ def test_a_test_module_that_believes_it_is_on_windows_passes(script: Path) -> No
 
 @linux_only
 def test_ctrl_c_ends_a_wait_in_a_foreign_function(script: Path) -> None:
-    script.write_text("import ctypes\n"
-                      "event = ctypes.windll.kernel32.CreateEventW(None, True, False, None)\n"
-                      "print('waiting', flush=True)\n"
-                      "try: print(ctypes.windll.kernel32.WaitForSingleObject(event, 60000))\n"
-                      "except KeyboardInterrupt: print('interrupted')\n")
+    script.write_text(
+        "import ctypes\n"
+        "event = ctypes.windll.kernel32.CreateEventW(None, True, False, None)\n"
+        "print('waiting', flush=True)\n"
+        "try: print(ctypes.windll.kernel32.WaitForSingleObject(event, 60000))\n"
+        "except KeyboardInterrupt: print('interrupted')\n"
+    )
     with subprocess.Popen([*COMMAND, str(script)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "waiting\n"
         time.sleep(0.1)  # it may not be in the call yet; then the signal finds it before
@@ -124,16 +176,24 @@ def test_ctrl_c_ends_a_wait_in_a_foreign_function(script: Path) -> None:
 
 @linux_only
 def test_install_is_for_the_whole_process() -> None:
-    code = ("from memsection.compat import windows; windows.install(); import ctypes, mmap, sys\n"
-            "from ctypes import wintypes\n"
-            "m = mmap.mmap(-1, 100, tagname='Local\\\\installed'); m[:2] = b'ab'\n"
-            "k = ctypes.WinDLL('kernel32', use_last_error=True); k.OpenFileMappingW.restype = wintypes.HANDLE\n"
-            "h = k.OpenFileMappingW(4, False, 'Local\\\\installed'); k.MapViewOfFile.restype = ctypes.c_void_p\n"
-            "a = k.MapViewOfFile(wintypes.HANDLE(h), 4, 0, 0, ctypes.c_size_t(0)); print(ctypes.string_at(a, 2))\n"
-            "print(k.OpenFileMappingW(4, False, 'Local\\\\none'), ctypes.get_last_error(), sys.platform, "
-            "ctypes.sizeof(wintypes.DWORD))\n"
-            "print(wintypes.BOOL(5).value, ctypes.windll.kernel32.GetCurrentProcessId() > 0)\n")
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60)
+    code = (
+        "from memsection.compat import windows; windows.install(); import ctypes, mmap, sys\n"
+        "from ctypes import wintypes\n"
+        "m = mmap.mmap(-1, 100, tagname='Local\\\\installed'); m[:2] = b'ab'\n"
+        "k = ctypes.WinDLL('kernel32', use_last_error=True); k.OpenFileMappingW.restype = "
+        "wintypes.HANDLE\n"
+        "h = k.OpenFileMappingW(4, False, 'Local\\\\installed'); k.MapViewOfFile.restype = "
+        "ctypes.c_void_p\n"
+        "a = k.MapViewOfFile(wintypes.HANDLE(h), 4, 0, 0, ctypes.c_size_t(0)); "
+        "print(ctypes.string_at(a, 2))\n"
+        "print(k.OpenFileMappingW(4, False, 'Local\\\\none'), ctypes.get_last_error(), "
+        "sys.platform, "
+        "ctypes.sizeof(wintypes.DWORD))\n"
+        "print(wintypes.BOOL(5).value, ctypes.windll.kernel32.GetCurrentProcessId() > 0)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, timeout=60
+    )
     assert done.stderr == ""
     assert done.stdout.splitlines() == ["b'ab'", "None 2 linux 4", "5 True"]
 
@@ -144,9 +204,16 @@ def test_every_function_of_the_faces_is_there() -> None:
     from memsection.compat.windows.declarations import LIBRARIES
 
     declared = {name for table in LIBRARIES.values() for name in table}
-    win32 = {name for name, value in vars(w).items() if callable(value) and name[0].isupper() and not isinstance(value, type)}
-    services = {name for name, value in vars(nt).items() if name.startswith(("Nt", "Zw")) and not isinstance(value, type)
-                and callable(value)}
+    win32 = {
+        name
+        for name, value in vars(w).items()
+        if callable(value) and name[0].isupper() and not isinstance(value, type)
+    }
+    services = {
+        name
+        for name, value in vars(nt).items()
+        if name.startswith(("Nt", "Zw")) and not isinstance(value, type) and callable(value)
+    }
     missing = {name for name in win32 if not declared & {name, name + "W"}} | services - declared
     assert not missing, "declare them in memsection.compat.windows.declarations"
 
@@ -165,7 +232,12 @@ def test_files_tokens_and_named_objects_as_c_has_them(tmp_path: Path) -> None:
     held = ctypes.create_string_buffer(string)
     attributes = struct.pack("<I4xqQI4xQQ", 48, 0, ctypes.addressof(held), 0x40, 0, 0)
     file, block = ctypes.c_ssize_t(), (P * 2)()
-    assert ntdll.NtCreateFile(ctypes.byref(file), 0xC0100000, attributes, block, None, 0, 3, 5, 0x60, None, 0) == 0
+    assert (
+        ntdll.NtCreateFile(
+            ctypes.byref(file), 0xC0100000, attributes, block, None, 0, 3, 5, 0x60, None, 0
+        )
+        == 0
+    )
     assert list(block) == [0, 2] and os.path.exists(name)  # FILE_CREATED
     assert kernel32.WriteFile(file, b"x" * 5000, 5000, None, None) == 1
     section = kernel32.CreateFileMappingW(file, None, 2, 0, 0, None)
@@ -174,17 +246,26 @@ def test_files_tokens_and_named_objects_as_c_has_them(tmp_path: Path) -> None:
     found = ctypes.create_string_buffer(2 * 300)
     for function in (psapi.GetMappedFileNameW, kernel32.K32GetMappedFileNameW):
         length = function(-1, P(view), found, 300)
-        assert found.raw[:2 * length].decode("utf-16-le") == name
-    assert (psapi.GetMappedFileNameW(-1, P(view), found, 3), ctypes.c_uint16.from_buffer(found, 4).value) == (2, 0)
+        assert found.raw[: 2 * length].decode("utf-16-le") == name
+    assert (
+        psapi.GetMappedFileNameW(-1, P(view), found, 3),
+        ctypes.c_uint16.from_buffer(found, 4).value,
+    ) == (2, 0)
     # an object by its name
     with Section.create("named-by-c", 4096) as named:
         owner, dacl, out = P(), P(), P()
         wide = ctypes.create_string_buffer("named-by-c\0".encode("utf-16-le"))
-        arguments = (6, 5, ctypes.byref(owner), None, ctypes.byref(dacl), None, ctypes.byref(out))  # SE_KERNEL_OBJECT
+        # SE_KERNEL_OBJECT
+        arguments = (6, 5, ctypes.byref(owner), None, ctypes.byref(dacl), None, ctypes.byref(out))
         assert advapi32.GetNamedSecurityInfoW(wide, *arguments) == 0
         assert owner.value > out.value and dacl.value > out.value
         assert advapi32.SetNamedSecurityInfoW(wide, 6, 4, None, None, dacl, None) == 0
-        assert advapi32.GetNamedSecurityInfoW(ctypes.create_string_buffer(b"n\0o\0n\0e\0\0\0"), *arguments) == 2
+        assert (
+            advapi32.GetNamedSecurityInfoW(
+                ctypes.create_string_buffer(b"n\0o\0n\0e\0\0\0"), *arguments
+            )
+            == 2
+        )
         assert named.security
     # tokens
     token, copy, size = ctypes.c_ssize_t(), ctypes.c_ssize_t(), ctypes.c_uint32()
@@ -193,7 +274,10 @@ def test_files_tokens_and_named_objects_as_c_has_them(tmp_path: Path) -> None:
     attributes = struct.pack("<I4xqQI4xQQ", 48, 0, 0, 0, 0, ctypes.addressof(quality))
     assert ntdll.NtDuplicateToken(token, 8, attributes, 0, 2, ctypes.byref(copy)) == 0
     for what, least in ((1, 24), (2, 8), (3, 4), (4, 16), (5, 16), (8, 4), (10, 56), (20, 4)):
-        assert ntdll.NtQueryInformationToken(token, what, None, 0, ctypes.byref(size)) & 0xFFFFFFFF == 0xC0000023
+        assert (
+            ntdll.NtQueryInformationToken(token, what, None, 0, ctypes.byref(size)) & 0xFFFFFFFF
+            == 0xC0000023
+        )
         assert size.value >= least
         room = ctypes.create_string_buffer(size.value)
         assert ntdll.NtQueryInformationToken(token, what, room, size, ctypes.byref(size)) == 0
@@ -202,17 +286,40 @@ def test_files_tokens_and_named_objects_as_c_has_them(tmp_path: Path) -> None:
             assert not count or ctypes.addressof(room) < place < ctypes.addressof(room) + size.value
     room = ctypes.create_string_buffer(64)
     try:  # SeDebugPrivilege, which who has it needs again
-        assert ntdll.NtAdjustPrivilegesToken(token, 0, struct.pack("<IQI", 1, 20, 0), 64, room, None) in (0, 0x106)
+        assert ntdll.NtAdjustPrivilegesToken(
+            token, 0, struct.pack("<IQI", 1, 20, 0), 64, room, None
+        ) in (0, 0x106)
     finally:
         assert ntdll.NtAdjustPrivilegesToken(token, 0, room, 0, None, None) == 0
-    plain, granted, result, room = P(), ctypes.c_uint32(), ctypes.c_uint32(), ctypes.create_string_buffer(20)
+    plain, granted, result, room = (
+        P(),
+        ctypes.c_uint32(),
+        ctypes.c_uint32(),
+        ctypes.create_string_buffer(20),
+    )
     text = b"O:WDG:WDD:(A;;0x3;;;WD)"
-    assert advapi32.ConvertStringSecurityDescriptorToSecurityDescriptorA(text, 1, ctypes.byref(plain), None) == 1
+    assert (
+        advapi32.ConvertStringSecurityDescriptorToSecurityDescriptorA(
+            text, 1, ctypes.byref(plain), None
+        )
+        == 1
+    )
     mapping = struct.pack("<4I", 1, 2, 4, 7)
     for wanted, expected in ((1, (1, 0)), (4, (0, 0xC0000022))):
         size.value = 20
-        assert ntdll.NtAccessCheck(plain, copy, wanted, mapping, room, ctypes.byref(size), ctypes.byref(granted),
-                                   ctypes.byref(result)) == 0
+        assert (
+            ntdll.NtAccessCheck(
+                plain,
+                copy,
+                wanted,
+                mapping,
+                room,
+                ctypes.byref(size),
+                ctypes.byref(granted),
+                ctypes.byref(result),
+            )
+            == 0
+        )
         assert (granted.value, result.value) == expected
     kernel32.UnmapViewOfFile(P(view))
     for handle in (copy, token, section, file):
@@ -222,10 +329,16 @@ def test_files_tokens_and_named_objects_as_c_has_them(tmp_path: Path) -> None:
 @linux_only
 def test_functions_got_by_name_take_the_handles_of_pywin32(script: Path) -> None:
     script.write_text(BY_NAME)
-    assert run(script).splitlines() == ["1 0 True", "1 0 True", "1 0 True", "1 0 True", "AttributeError SetEvents"]
+    assert run(script).splitlines() == [
+        "1 0 True",
+        "1 0 True",
+        "1 0 True",
+        "1 0 True",
+        "AttributeError SetEvents",
+    ]
 
 
-BY_NAME = '''
+BY_NAME = """
 import ctypes, win32event
 from ctypes import wintypes
 kernel32 = ctypes.windll.kernel32
@@ -241,7 +354,7 @@ try:
 except AttributeError as error:
     print("AttributeError", "SetEvents" if "SetEvents" in str(error) else error)
 event.Close()
-'''
+"""
 
 
 @linux_only
@@ -255,7 +368,10 @@ def test_hostile_pointers_that_can_be_told_are_errors() -> None:
     one = ctypes.byref(ctypes.c_ssize_t(event))
     assert kernel32.WaitForMultipleObjects(100_000, one, False, 0) & 0xFFFFFFFF == w.WAIT_FAILED
     assert kernel32.VirtualQuery(0, ctypes.byref(ctypes.c_int()), 4) == 0
-    assert ntdll.NtQueryEvent(event, 0, ctypes.byref(ctypes.c_int()), 4, None) & 0xFFFFFFFF == 0xC0000004
+    assert (
+        ntdll.NtQueryEvent(event, 0, ctypes.byref(ctypes.c_int()), 4, None) & 0xFFFFFFFF
+        == 0xC0000004
+    )
     assert kernel32.CloseHandle(event) == 1
 
 
@@ -266,11 +382,22 @@ def test_hostile_pointers_that_can_be_told_are_errors() -> None:
 def test_the_names_of_pywin32_are_importable(script: Path) -> None:
     script.write_text(PYWIN32)
     assert run(script, cwd=script.parent).splitlines() == [
-        "True True", "2 OpenEvent The system cannot find the file specified.", "0 258", "0", "0 258", "True",
-        "True b'hello'", "6", "D:(A;;GA;;;WD)", "S-1-1-0 True", "7", "error CloseHandle"]
+        "True True",
+        "2 OpenEvent The system cannot find the file specified.",
+        "0 258",
+        "0",
+        "0 258",
+        "True",
+        "True b'hello'",
+        "6",
+        "D:(A;;GA;;;WD)",
+        "S-1-1-0 True",
+        "7",
+        "error CloseHandle",
+    ]
 
 
-PYWIN32 = r'''
+PYWIN32 = r"""
 import mmapfile, pywintypes, win32api, win32con, win32event, win32file, win32process, win32security, winerror, os, sys
 one = win32event.CreateMutex(None, False, "Local\\single"); first = win32api.GetLastError() != winerror.ERROR_ALREADY_EXISTS
 two = win32event.CreateMutex(None, False, "Local\\single")
@@ -302,24 +429,31 @@ process, thread, pid, tid = win32process.CreateProcess(None, f'"{sys.executable}
 win32event.WaitForSingleObject(process, 20000); print(win32process.GetExitCodeProcess(process))
 try: win32api.CloseHandle(12345678)
 except win32api.error as e: print(type(e).__name__, e.funcname)
-'''
+"""
 
 
 @linux_only
 def test_an_installed_pywin32_is_never_hidden(script: Path) -> None:
     (script.parent / "win32event.py").write_text("WHO = 'the real one'")
-    script.write_text("import win32event, win32api; print(win32event.WHO, 'memsection' in win32api.__file__)")
+    script.write_text(
+        "import win32event, win32api; print(win32event.WHO, 'memsection' in win32api.__file__)"
+    )
     assert run(script) == "the real one True\n"
 
 
-# ---------------------------------------------------------------------- clients from PyPI, as they are
+# ---------------------------------------------------------------------- clients from PyPI, as they
+# are
 
 
 @pytest.fixture
 def sim() -> Iterator[None]:
     """A sim; pyirsdk asks the port 32034 whether it runs."""
-    with subprocess.Popen([sys.executable, str(PROGRAMS / "publisher.py"), "32034"], stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, str(PROGRAMS / "publisher.py"), "32034"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdout is not None and process.stdin is not None
         assert process.stdout.readline() == "ready\n"
         yield
@@ -328,31 +462,46 @@ def sim() -> Iterator[None]:
 
 @linux_only
 def test_pyirsdk_reads_a_sim(script: Path, sim: None) -> None:
-    script.write_text("import irsdk, time\n"
-                      "ir = irsdk.IRSDK(); print(ir.startup(), ir.is_connected)\n"
-                      "ir.freeze_var_buffer_latest(); print(ir['Speed'], ir['Lap'], ir['WeekendInfo'])\n"
-                      "before = ir['RPM']; deadline = time.monotonic() + 20\n"
-                      "while ir['RPM'] == before and time.monotonic() < deadline: ir.freeze_var_buffer_latest()\n"
-                      "print(ir['RPM'] > before); ir.shutdown()\n")
-    assert run(script, chosen=("irsdk",)).splitlines() == ["True True", "55.0 3 {'TrackName': 'spa', 'TrackID': 7}", "True"]
+    script.write_text(
+        "import irsdk, time\n"
+        "ir = irsdk.IRSDK(); print(ir.startup(), ir.is_connected)\n"
+        "ir.freeze_var_buffer_latest(); print(ir['Speed'], ir['Lap'], ir['WeekendInfo'])\n"
+        "before = ir['RPM']; deadline = time.monotonic() + 20\n"
+        "while ir['RPM'] == before and time.monotonic() < deadline: ir.freeze_var_buffer_latest()\n"
+        "print(ir['RPM'] > before); ir.shutdown()\n"
+    )
+    assert run(script, chosen=("irsdk",)).splitlines() == [
+        "True True",
+        "55.0 3 {'TrackName': 'spa', 'TrackID': 7}",
+        "True",
+    ]
 
 
 @linux_only
 def test_pyaccsharedmemory_reads_a_sim(script: Path, sim: None) -> None:
-    script.write_text("import pyaccsharedmemory, time\n"
-                      "reader = pyaccsharedmemory.accSharedMemory(); found = None; deadline = time.monotonic() + 20\n"
-                      "while found is None and time.monotonic() < deadline:\n"
-                      "    found = reader.read_shared_memory(); time.sleep(.02)\n"
-                      "print(found.Physics.packed_id > 0, 6000 <= found.Physics.rpm < 6100); reader.close()\n")
+    script.write_text(
+        "import pyaccsharedmemory, time\n"
+        "reader = pyaccsharedmemory.accSharedMemory(); found = None; deadline = time.monotonic() + "
+        "20\n"
+        "while found is None and time.monotonic() < deadline:\n"
+        "    found = reader.read_shared_memory(); time.sleep(.02)\n"
+        "print(found.Physics.packed_id > 0, 6000 <= found.Physics.rpm < 6100); reader.close()\n"
+    )
     assert run(script, chosen=("pyaccsharedmemory",)).splitlines()[0] == "True True"
 
 
 @linux_only
 def test_names_are_those_of_memsection(script: Path) -> None:
-    script.write_text("import ctypes, mmap, sys\n"
-                      "m = mmap.mmap(-1, 4096, 'Local\\\\both'); k = ctypes.windll.kernel32\n"
-                      "e = k.OpenEventW(0x1F0003, False, 'Local\\\\told'); m[:3] = b'abc'; k.SetEvent(e); sys.stdin.read()\n")
-    with Event.create("Local\\told") as event, subprocess.Popen([*COMMAND, str(script)], stdin=subprocess.PIPE) as process:
+    script.write_text(
+        "import ctypes, mmap, sys\n"
+        "m = mmap.mmap(-1, 4096, 'Local\\\\both'); k = ctypes.windll.kernel32\n"
+        "e = k.OpenEventW(0x1F0003, False, 'Local\\\\told'); m[:3] = b'abc'; k.SetEvent(e); "
+        "sys.stdin.read()\n"
+    )
+    with (
+        Event.create("Local\\told") as event,
+        subprocess.Popen([*COMMAND, str(script)], stdin=subprocess.PIPE) as process,
+    ):
         event.wait(30)
         with Section.open("Local\\both") as section, section.map() as view:
             assert bytes(view[:3]) == b"abc"

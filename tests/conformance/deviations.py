@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Where the library knowingly differs from Windows on Linux, and what shows it.
 
-A row of ``DEVIATIONS`` makes its scenario a strict expected failure; a row of ``OTHERS`` or ``BETWEEN_USERS`` names the
-test that shows a difference that no scenario can.  All are rows of docs/reference/deviations.md, which
-tools/deviations.py writes.
+A row of ``DEVIATIONS`` makes its scenario a strict expected failure; a row of ``OTHERS`` or
+``BETWEEN_USERS`` names the test that shows a difference that no scenario can.  All are rows of
+docs/reference/deviations.md, which tools/deviations.py writes.
 """
 
 from __future__ import annotations
@@ -33,100 +33,189 @@ class Deviation:
 #: By the id of the scenario that shows it.
 DEVIATIONS: dict[str, Deviation] = {
     "more_guard_pages.told_once": Deviation(
-        "VirtualProtect, VirtualAlloc with PAGE_GUARD", "the first access to such a page raises an exception, once",
-        "refused", "50 ERROR_NOT_SUPPORTED",
-        "an access that the system makes for the program (a read into the page) is refused without a signal, so that "
-        "nobody could tell that the first touch has happened"),
+        "VirtualProtect, VirtualAlloc with PAGE_GUARD",
+        "the first access to such a page raises an exception, once",
+        "refused",
+        "50 ERROR_NOT_SUPPORTED",
+        "an access that the system makes for the program (a read into the page) is refused without "
+        "a signal, so that "
+        "nobody could tell that the first touch has happened",
+    )
 }
 
 #: By the name of the test in tests/unit/win32/test_win32_deviations.py that shows it.
 OTHERS: dict[str, Deviation] = {
     "test_file_templates_are_refused": Deviation(
-        "CreateFile with hTemplateFile", "copies attributes of the template", "refused, on every system",
-        "50 ERROR_NOT_SUPPORTED", "files have no such attributes on Linux"),
+        "CreateFile with hTemplateFile",
+        "copies attributes of the template",
+        "refused, on every system",
+        "50 ERROR_NOT_SUPPORTED",
+        "files have no such attributes on Linux",
+    ),
     "test_overlapped_transfers_are_done_when_the_call_returns": Deviation(
-        "ReadFile, WriteFile with OVERLAPPED", "may go on after the call has returned",
-        "done when the call returns, on every system; the offset counts", "",
-        "what a transfer writes into would have to outlive a Python call"),
+        "ReadFile, WriteFile with OVERLAPPED",
+        "may go on after the call has returned",
+        "done when the call returns, on every system; the offset counts",
+        "",
+        "what a transfer writes into would have to outlive a Python call",
+    ),
     "test_a_token_tells_what_its_process_is_now": Deviation(
-        "GetTokenInformation, NtQueryInformationToken", "classes 1 to 48; the token outlives its process",
-        "user, groups, privileges, owner, primary group, type, level, statistics, elevation, as long as the process lives; "
+        "GetTokenInformation, NtQueryInformationToken",
+        "classes 1 to 48; the token outlives its process",
+        "user, groups, privileges, owner, primary group, type, level, statistics, elevation, as "
+        "long as the process lives; "
         "for ever of a copy",
         "50 ERROR_NOT_SUPPORTED; 5 for the token of a process that has ended",
-        "Linux has no tokens: a process has ids and capabilities, and nothing that a source or a default access list could "
-        "be told from; the modification id is a checksum of what the token says"),
+        "Linux has no tokens: a process has ids and capabilities, and nothing that a source or a "
+        "default access list could "
+        "be told from; the modification id is a checksum of what the token says",
+    ),
     "test_a_copied_token_is_a_value_of_this_process": Deviation(
-        "DuplicateTokenEx", "the copy can be inherited, have a descriptor, and be acted by",
+        "DuplicateTokenEx",
+        "the copy can be inherited, have a descriptor, and be acted by",
         "the copy is asked, adjusted, copied, and used for AccessCheck, in the process that made it",
-        "50 ERROR_NOT_SUPPORTED for an inheritable copy, and on every system for one with a descriptor",
-        "a process of Linux has its ids itself: there is no object that could carry them elsewhere"),
+        "50 ERROR_NOT_SUPPORTED for an inheritable copy, and on every system for one with a "
+        "descriptor",
+        "a process of Linux has its ids itself: there is no object that could carry them elsewhere",
+    ),
     "test_a_section_has_no_base_of_its_own": Deviation(
-        "NtCreateSection with SEC_BASED", "the section has one address in all processes", "refused",
-        "STATUS_INVALID_PARAMETER_6", "no range of addresses is kept free in all processes"),
+        "NtCreateSection with SEC_BASED",
+        "the section has one address in all processes",
+        "refused",
+        "STATUS_INVALID_PARAMETER_6",
+        "no range of addresses is kept free in all processes",
+    ),
     "test_an_allocation_is_released_as_a_whole": Deviation(
-        "NtFreeVirtualMemory with MEM_RELEASE and a size", "releases a part; what is left are allocations of their own",
-        "the whole allocation, by its size or by 0; a part is refused", "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM; inside of it "
-        "STATUS_FREE_VM_NOT_AT_BASE", "an allocation is one record here; MEM_DECOMMIT gives the memory of a part back"),
+        "NtFreeVirtualMemory with MEM_RELEASE and a size",
+        "releases a part; what is left are allocations of their own",
+        "the whole allocation, by its size or by 0; a part is refused",
+        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM; inside of it STATUS_FREE_VM_NOT_AT_BASE",
+        "an allocation is one record here; MEM_DECOMMIT gives the memory of a part back",
+    ),
     "test_views_of_files_end_with_the_file": Deviation(
-        "NtMapViewOfSection, MapViewOfFile with MEM_RESERVE", "a view of a file may be larger than the file, to be extended "
-        "into", "a view ends where the section ends", "STATUS_INVALID_VIEW_SIZE", "map again after extending the section"),
+        "NtMapViewOfSection, MapViewOfFile with MEM_RESERVE",
+        "a view of a file may be larger than the file, to be extended into",
+        "a view ends where the section ends",
+        "STATUS_INVALID_VIEW_SIZE",
+        "map again after extending the section",
+    ),
     "test_a_mapped_file_is_told_by_its_path": Deviation(
-        "GetMappedFileName", "a path that begins with the name of a device", "the path as the system spells it", "",
-        "Linux has no names of devices that a file could be opened by"),
+        "GetMappedFileName",
+        "a path that begins with the name of a device",
+        "the path as the system spells it",
+        "",
+        "Linux has no names of devices that a file could be opened by",
+    ),
     "test_locked_ranges_do_not_bind_other_programs": Deviation(
-        "LockFile", "holds against every program; with length 0, through read-only and inherited handles as well",
-        "holds among users of this library and of fcntl(2); who inherits a handle reads and writes as its giver",
-        "50 ERROR_NOT_SUPPORTED for length 0, for an exclusive lock through a handle that may not write, and for a handle "
+        "LockFile",
+        "holds against every program; with length 0, through read-only and inherited handles as "
+        "well",
+        "holds among users of this library and of fcntl(2); who inherits a handle reads and writes "
+        "as its giver",
+        "50 ERROR_NOT_SUPPORTED for length 0, for an exclusive lock through a handle that may not "
+        "write, and for a handle "
         "that CreateFile of this process did not give",
-        "locks of Linux are advisory, of at least one byte, exclusive only for who may write, and belong to a description, "
-        "not to a process"),
+        "locks of Linux are advisory, of at least one byte, exclusive only for who may write, and "
+        "belong to a description, "
+        "not to a process",
+    ),
     "test_linux_does_not_tell_when_a_file_was_created": Deviation(
-        "GetFileInformationByHandle", "tells when the file was created", "ftCreationTime is 0", "",
-        "stat(2) does not tell it; 0 is what Windows gives for a file system that keeps none"),
+        "GetFileInformationByHandle",
+        "tells when the file was created",
+        "ftCreationTime is 0",
+        "",
+        "stat(2) does not tell it; 0 is what Windows gives for a file system that keeps none",
+    ),
     "test_share_modes_do_not_bind_other_programs": Deviation(
-        "CreateFile with a share mode", "holds against every program", "holds among users of this library", "",
-        "locks of Linux are advisory; the kernel drops them when a process dies"),
+        "CreateFile with a share mode",
+        "holds against every program",
+        "holds among users of this library",
+        "",
+        "locks of Linux are advisory; the kernel drops them when a process dies",
+    ),
     "test_a_process_cannot_be_started_suspended": Deviation(
-        "CreateProcess with CREATE_SUSPENDED", "the process does not run until it is resumed", "refused",
-        "50 ERROR_NOT_SUPPORTED", "a program runs when it is loaded, and there are no thread handles to resume it by"),
+        "CreateProcess with CREATE_SUSPENDED",
+        "the process does not run until it is resumed",
+        "refused",
+        "50 ERROR_NOT_SUPPORTED",
+        "a program runs when it is loaded, and there are no thread handles to resume it by",
+    ),
     "test_a_view_cannot_be_mapped_into_another_process": Deviation(
-        "NtMapViewOfSection, NtUnmapViewOfSection on another process", "maps there", "refused",
-        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM", "no system call maps into another process"),
+        "NtMapViewOfSection, NtUnmapViewOfSection on another process",
+        "maps there",
+        "refused",
+        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM",
+        "no system call maps into another process",
+    ),
     "test_files_and_processes_cannot_be_given_to_another_process": Deviation(
-        "DuplicateHandle of a file or process into another process", "the other process has the handle",
-        "refused; inherited and taken handles work", "50 ERROR_NOT_SUPPORTED",
-        "nothing can be put into another process here; an object waits with its giver until it is fetched, and an "
-        "ordinary descriptor cannot say that it waits"),
+        "DuplicateHandle of a file or process into another process",
+        "the other process has the handle",
+        "refused; inherited and taken handles work",
+        "50 ERROR_NOT_SUPPORTED",
+        "nothing can be put into another process here; an object waits with its giver until it is "
+        "fetched, and an "
+        "ordinary descriptor cannot say that it waits",
+    ),
     "test_an_object_cannot_be_created_exclusive": Deviation(
-        "NtCreateSection and its kin with OBJ_EXCLUSIVE", "nobody else gets a handle", "refused",
-        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM", "who opens an object is judged by its descriptor and nothing else"),
+        "NtCreateSection and its kin with OBJ_EXCLUSIVE",
+        "nobody else gets a handle",
+        "refused",
+        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM",
+        "who opens an object is judged by its descriptor and nothing else",
+    ),
     "test_an_object_of_a_user_cannot_be_made_permanent": Deviation(
-        "NtMakePermanentObject and OBJ_PERMANENT, for an object whose name is not Global\\", "outlives its handles",
+        "NtMakePermanentObject and OBJ_PERMANENT, for an object whose name is not Global\\",
+        "outlives its handles",
         "refused; Global\\ works",
-        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM", "its memory has no name in the system, and is gone with the last process"),
+        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM",
+        "its memory has no name in the system, and is gone with the last process",
+    ),
     "test_a_native_name_cannot_contain_a_zero": Deviation(
-        "NtCreateSection and its kin with a zero inside the name", "an ordinary character", "refused",
-        "STATUS_OBJECT_NAME_INVALID", "a name is kept as a file name"),
+        "NtCreateSection and its kin with a zero inside the name",
+        "an ordinary character",
+        "refused",
+        "STATUS_OBJECT_NAME_INVALID",
+        "a name is kept as a file name",
+    ),
 }
 
 #: By the name of the test in tests/security/test_deviations_between_users.py that shows it.
 BETWEEN_USERS: dict[str, Deviation] = {
     "test_rights_that_are_not_about_data_are_of_use_to_the_owner_alone": Deviation(
-        "opening another user's object with rights like SECTION_QUERY or READ_CONTROL and none to its data",
-        "granted where the descriptor says so", "refused", "5 ERROR_ACCESS_DENIED",
-        "the facts of an object stand in the same file as its data, which the kernel gives whole or not at all"),
-    "test_a_descriptor_that_the_kernel_cannot_enforce_is_refused": Deviation(
-        "a security descriptor in which rights of a named user depend on groups, or a member of two groups is denied "
-        "what one of them is allowed", "accepted", "refused when it is set", "1338 ERROR_INVALID_SECURITY_DESCR",
-        "the kernel looks at a named user's entry alone, and allows a member of several groups what any is allowed"),
-    "test_a_file_of_a_third_user_is_not_opened_for_another_users_section": Deviation(
-        "opening a named section of a file that belongs neither to the section's owner nor to everybody",
-        "gives the file that the section's creator opened", "refused, where section and opener have different users",
+        "opening another user's object with rights like SECTION_QUERY or READ_CONTROL and none to "
+        "its data",
+        "granted where the descriptor says so",
+        "refused",
         "5 ERROR_ACCESS_DENIED",
-        "the opener opens the file by its own rights, and must not be led to one that the creator could not use; in which "
-        "groups the creator was cannot be known"),
+        "the facts of an object stand in the same file as its data, which the kernel gives whole "
+        "or not at all",
+    ),
+    "test_a_descriptor_that_the_kernel_cannot_enforce_is_refused": Deviation(
+        "a security descriptor in which rights of a named user depend on groups, or a member of "
+        "two groups is denied "
+        "what one of them is allowed",
+        "accepted",
+        "refused when it is set",
+        "1338 ERROR_INVALID_SECURITY_DESCR",
+        "the kernel looks at a named user's entry alone, and allows a member of several groups "
+        "what any is allowed",
+    ),
+    "test_a_file_of_a_third_user_is_not_opened_for_another_users_section": Deviation(
+        "opening a named section of a file that belongs neither to the section's owner nor to "
+        "everybody",
+        "gives the file that the section's creator opened",
+        "refused, where section and opener have different users",
+        "5 ERROR_ACCESS_DENIED",
+        "the opener opens the file by its own rights, and must not be led to one that the creator "
+        "could not use; in which "
+        "groups the creator was cannot be known",
+    ),
     "test_a_name_that_another_user_left_is_free_for_who_may_remove_it": Deviation(
-        "creating a Global\\ object under a name whose last holder was another user than its owner, or was killed",
-        "creates", "creates for the owner and root; for others it cannot be found, and creating it is refused",
-        "5, STATUS_MEMSECTION_HOLDER_OUT_OF_REACH", "a sticky directory lets only the owner remove a file"),
+        "creating a Global\\ object under a name whose last holder was another user than its "
+        "owner, or was killed",
+        "creates",
+        "creates for the owner and root; for others it cannot be found, and creating it is refused",
+        "5, STATUS_MEMSECTION_HOLDER_OUT_OF_REACH",
+        "a sticky directory lets only the owner remove a file",
+    ),
 }

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Every scenario of the conformance suite as a test of its own, against ``memsection.win32`` and ``memsection.nt``.
+"""Every scenario of the conformance suite as a test of its own, against ``memsection.win32`` and
+``memsection.nt``.
 
-It owns nothing but the collecting: scenarios, transcripts and comparison are the suite's.  Scenarios run in processes
-of their own, so the ones to come are started while the current one is waited for.  Where this library knowingly
-differs from Windows is in ``deviations``.
+It owns nothing but the collecting: scenarios, transcripts and comparison are the suite's.
+Scenarios run in processes of their own, so the ones to come are started while the current one is
+waited for.  Where this library knowingly differs from Windows is in ``deviations``.
 """
 
 from __future__ import annotations
@@ -30,18 +31,27 @@ SCENARIOS: list[Scenario] = []
 EXPECTED: dict[str, list[engine.Line]] = {}
 for _suite in SUITES:
     SCENARIOS += discover(str(_suite / "scenarios"))
-    EXPECTED |= {name: entry["lines"] for name, entry in golden.load(str(_suite / "golden.json")).items()}
+    EXPECTED |= {
+        name: entry["lines"] for name, entry in golden.load(str(_suite / "golden.json")).items()
+    }
 
-#: Scenarios that run ahead of the one that is waited for; none where the tests are spread over processes already.
+#: Scenarios that run ahead of the one that is waited for; none where the tests are spread over
+#: processes already.
 AHEAD = 0 if "PYTEST_XDIST_WORKER" in os.environ else (os.cpu_count() or 1)
 
 
 def _parameters() -> list[object]:
     deviations = {} if sys.platform == "win32" else DEVIATIONS
-    return [pytest.param(scenario, id=scenario.id,
-                         marks=[pytest.mark.xfail(strict=True, reason=deviations[scenario.id].reason)]
-                         if scenario.id in deviations else [])
-            for scenario in SCENARIOS]
+    return [
+        pytest.param(
+            scenario,
+            id=scenario.id,
+            marks=[pytest.mark.xfail(strict=True, reason=deviations[scenario.id].reason)]
+            if scenario.id in deviations
+            else [],
+        )
+        for scenario in SCENARIOS
+    ]
 
 
 class Runs:
@@ -54,7 +64,7 @@ class Runs:
 
     def outcome(self, scenario: Scenario) -> engine.Outcome:
         position = self._order.index(scenario)
-        for one in self._order[position:position + 1 + AHEAD]:
+        for one in self._order[position : position + 1 + AHEAD]:
             if one.id not in self._started:
                 self._started[one.id] = self._pool.submit(engine.run, one, MODULES, engine.native())
         return self._started[scenario.id].result()
@@ -65,8 +75,11 @@ class Runs:
 
 @pytest.fixture(scope="session")
 def runs(request: pytest.FixtureRequest) -> Iterator[Runs]:
-    chosen = [item.callspec.params["scenario"] for item in request.session.items
-              if "scenario" in getattr(getattr(item, "callspec", None), "params", {})]
+    chosen = [
+        item.callspec.params["scenario"]
+        for item in request.session.items
+        if "scenario" in getattr(getattr(item, "callspec", None), "params", {})
+    ]
     runs = Runs(chosen)
     yield runs
     runs.close()
@@ -77,8 +90,12 @@ def test_the_transcript_is_that_of_windows(scenario: Scenario, runs: Runs) -> No
     outcome = runs.outcome(scenario)
     found = golden.diverges(EXPECTED[scenario.id], outcome.lines, compare.under_wine())
     if found is not None:
-        pytest.fail(f"{scenario.about}\nline {found.position}\n  expected  {compare.shown(found.expected)}\n"
-                    f"  got       {compare.shown(found.got)}\n{outcome.problem or ''}\n{outcome.stderr}", pytrace=False)
+        pytest.fail(
+            f"{scenario.about}\nline {found.position}\n  expected  "
+            f"{compare.shown(found.expected)}\n"
+            f"  got       {compare.shown(found.got)}\n{outcome.problem or ''}\n{outcome.stderr}",
+            pytrace=False,
+        )
     assert outcome.problem is None, f"{outcome.problem}\n{outcome.stderr}"
 
 

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A program that kills thousands of owners and waiters of a mutex, an event and a semaphore at random moments.
+"""A program that kills thousands of owners and waiters of a mutex, an event and a semaphore at
+random moments.
 
-Its workers keep a ledger in shared memory that shows what must not be: two owners, an abandonment nobody was told of, a
-count above its maximum, a waiter that is stuck.  Prints one JSON object.  ``test_mutex_kills.py`` runs it.
+Its workers keep a ledger in shared memory that shows what must not be: two owners, an abandonment
+nobody was told of, a count above its maximum, a waiter that is stuck.  Prints one JSON object.
+``test_mutex_kills.py`` runs it.
 
     python storm.py KILLS SEED
 """
@@ -26,7 +28,12 @@ from memsection._native import sync
 WORKERS, MAXIMUM = 6, 3
 STUCK_AFTER = 30.0  #: seconds
 OWNER, ERRORS, TOLD, TAKEN, PROGRESS = 0, 8, 16, 24, 64  # where in the ledger
-KINDS = {0: "two owners", 1: "an abandonment was not told", 2: "a count above the maximum", 3: "an unexpected result"}
+KINDS = {
+    0: "two owners",
+    1: "an abandonment was not told",
+    2: "a count above the maximum",
+    3: "an unexpected result",
+}
 
 
 def body(kind: int, **options: int) -> tuple[sync.State, int]:
@@ -58,7 +65,9 @@ class Storm:
 
     # ------------------------------------------------------------------ what workers do
 
-    def wait(self, *items: tuple[sync.State, int], all: bool = False, seconds: float | None = None) -> tuple[int, int]:
+    def wait(
+        self, *items: tuple[sync.State, int], all: bool = False, seconds: float | None = None
+    ) -> tuple[int, int]:
         deadline = sync.FOREVER if seconds is None else sync.now() + int(seconds * 1e9)
         result, index, _ = sync.wait(list(items), all=all, knowing=True, deadline=deadline)
         if result < 0 and result != -errno.ETIMEDOUT:
@@ -66,7 +75,8 @@ class Storm:
         return result, index
 
     def own(self, told: bool) -> None:
-        """With the mutex taken: nobody else has it, and whoever had it gave it back or its death was told."""
+        """With the mutex taken: nobody else has it, and whoever had it gave it back or its death
+        was told."""
         before, me = self.cell(OWNER), os.getpid()
         if before and not told:
             self.error(1)
@@ -157,15 +167,22 @@ class Storm:
             self.start(number)
             self.feed()
             if count % 500 == 0 and self.wait(self.mutex, seconds=STUCK_AFTER)[0] >= 0:
-                # The ledger may name a dead owner; whoever takes the mutex next must not think that it was not told.
+                # The ledger may name a dead owner; whoever takes the mutex next must not think that
+                # it was not told.
                 self.put(OWNER, 0)
                 self.mutex[0].release_mutex()
         stuck = self.everybody_moves()
         for number in range(WORKERS):
             self.kill(number)
         errors = [text for kind, text in KINDS.items() if self.cell(ERRORS) >> kind & 1]
-        return {"kills": kills, "errors": errors, "stuck": stuck, "told": self.cell(TOLD), "taken": self.cell(TAKEN),
-                "seconds": time.monotonic() - begun}
+        return {
+            "kills": kills,
+            "errors": errors,
+            "stuck": stuck,
+            "told": self.cell(TOLD),
+            "taken": self.cell(TAKEN),
+            "seconds": time.monotonic() - begun,
+        }
 
     def everybody_moves(self) -> int:
         """After the last kill every worker gets on; how many do not."""
@@ -175,7 +192,9 @@ class Storm:
         while waiting and time.monotonic() < deadline:
             self.feed()
             time.sleep(0.001)
-            waiting -= {number for number in waiting if self.cell(PROGRESS + 8 * number) > before[number]}
+            waiting -= {
+                number for number in waiting if self.cell(PROGRESS + 8 * number) > before[number]
+            }
         return len(waiting)
 
 

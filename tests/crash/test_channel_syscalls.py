@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Death at the system calls of what uses a channel, stopped by the kernel; then those who live on use it.
+"""Death at the system calls of what uses a channel, stopped by the kernel; then those who live on
+use it.
 
-What lies between system calls is swept step by step in ``tests/native``.  That nothing is left behind is seen at the end by
-the fixture ``root``.
+What lies between system calls is swept step by step in ``tests/native``.  That nothing is left
+behind is seen at the end by the fixture ``root``.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ Start = Callable[..., Program]
 
 
 class Sweep(NamedTuple):
-    """What the neighbour has, what is swept over, and what the neighbour does before and after each death."""
+    """What the neighbour has, what is swept over, and what the neighbour does before and after each
+    death."""
 
     have: str
     run: str
@@ -58,7 +60,8 @@ for length in (5, 3000, 300_000):
 service._core.judge()
 assert (service.servers, service.clients, service._core.kept()[0]) == (1, 1, 0)
 """
-#: Senders of a topic wait for who subscribed, and so does the close of one that sent a large message.
+#: Senders of a topic wait for who subscribed, and so does the close of one that sent a large
+#: message.
 TAKES = """
 stop = threading.Event()
 def takes():
@@ -68,21 +71,32 @@ def takes():
 taker = threading.Thread(target=takes); taker.start()
 """
 SWEEPS = {
-    "queue": Sweep("end = Queue.create('shared', bytes, capacity=2)", "other = Queue.open('shared', bytes)" + USED, "", PASSED),
-    "topic": Sweep("end = Topic.create('shared', bytes, capacity=8, slow='wait')",
-                   "other = Topic.open('shared', bytes)" + USED, TAKES,
-                   "stop.set(); taker.join(20); assert not taker.is_alive()" + PASSED),
+    "queue": Sweep(
+        "end = Queue.create('shared', bytes, capacity=2)",
+        "other = Queue.open('shared', bytes)" + USED,
+        "",
+        PASSED,
+    ),
+    "topic": Sweep(
+        "end = Topic.create('shared', bytes, capacity=8, slow='wait')",
+        "other = Topic.open('shared', bytes)" + USED,
+        TAKES,
+        "stop.set(); taker.join(20); assert not taker.is_alive()" + PASSED,
+    ),
     "server": Sweep(
-        "service = Service.create('shared', bytes, bytes, capacity=2); client = Client.open('shared', bytes, bytes)",
+        "service = Service.create('shared', bytes, bytes, capacity=2); client = "
+        "Client.open('shared', bytes, bytes)",
         "other = Service.open('shared', bytes, bytes)\n"
         "call = other.receive(20); call.reply(b'd' * len(call.value)); other.close()",
         "asked = client.submit(b'x' * 3000)",
         "with contextlib.suppress(WaitTimeoutError):\n"
         "    call = service.receive(0); call.reply(b'd' * len(call.value)); del call\n"
         "with contextlib.suppress(PeerDiedError):\n"
-        "    assert asked.result(20) == b'd' * 3000\n" + ANSWERED),
+        "    assert asked.result(20) == b'd' * 3000\n" + ANSWERED,
+    ),
     "client": Sweep(
-        "service = Service.create('shared', bytes, bytes, capacity=2); client = Client.open('shared', bytes, bytes)",
+        "service = Service.create('shared', bytes, bytes, capacity=2); client = "
+        "Client.open('shared', bytes, bytes)",
         "other = Client.open('shared', bytes, bytes)\n"
         "for length in (5, 3000, 300_000): assert other(b'x' * length, 20) == b'd' * length\n"
         "other.close()",
@@ -94,23 +108,27 @@ SWEEPS = {
         "server = threading.Thread(target=serves); server.start()",
         "stop.set(); server.join(20); assert not server.is_alive()\n"
         "with contextlib.suppress(WaitTimeoutError):\n"
-        "    while True: service.receive(0).reply(b'd')\n" + ANSWERED),
+        "    while True: service.receive(0).reply(b'd')\n" + ANSWERED,
+    ),
     "create": Sweep(
         "pass",
         "made = [Topic.create('own', bytes), Service.create('own service', bytes)]\n"
         "for one in made: one.close()",
         "",
-        "Topic.create('own', bytes).close(); Service.create('own service', bytes).close()"),
+        "Topic.create('own', bytes).close(); Service.create('own service', bytes).close()",
+    ),
 }
-#: Every so manieth stop is one; odd ones are before a call, and death after a call is death before the next one.  With 2
-#: it is a whole sweep, of twenty seconds.
+#: Every so manieth stop is one; odd ones are before a call, and death after a call is death before
+#: the next one.  With 2 it is a whole sweep, of twenty seconds.
 STRIDE = int(os.environ.get("MEMSECTION_SWEEP_STRIDE", "18"))
 
 
 @pytest.mark.invariant("Q4")
 @pytest.mark.invariant("L1")
 @pytest.mark.parametrize("name", SWEEPS)
-def test_death_at_system_calls_leaves_a_channel_to_those_who_live(name: str, root: str, start: Start) -> None:
+def test_death_at_system_calls_leaves_a_channel_to_those_who_live(
+    name: str, root: str, start: Start
+) -> None:
     sweep = SWEEPS[name]
     neighbour, sweeper = start(), start()
     for program in (neighbour, sweeper):
@@ -121,7 +139,9 @@ def test_death_at_system_calls_leaves_a_channel_to_those_who_live(name: str, roo
 
     def attempt(number: int) -> str:
         neighbour.run(sweep.before)
-        outcome = sweeper.value("tracing.attempt(globals(), '', run, number)", run=sweep.run, number=number)
+        outcome = sweeper.value(
+            "tracing.attempt(globals(), '', run, number)", run=sweep.run, number=number
+        )
         try:
             neighbour.run(sweep.after)
         except Exception as failure:

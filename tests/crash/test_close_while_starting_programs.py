@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Closing while another thread starts programs: between fork and exec the child has every lock too, and no name stays."""
+"""Closing while another thread starts programs: between fork and exec the child has every lock too,
+and no name stays."""
 
 from __future__ import annotations
 
@@ -11,7 +12,8 @@ from support.users import Program
 
 Start = Callable[..., Program]
 
-#: A thread that keeps starting programs, and closes meanwhile; what is there at the end, without any further operation.
+#: A thread that keeps starting programs, and closes meanwhile; what is there at the end, without
+#: any further operation.
 STORM = """
 import subprocess, threading
 from memsection.nt.linux.names import closing
@@ -37,14 +39,17 @@ ends.set()
 for thread in threads: thread.join()
 closing.PATIENCE_SECONDS, closing.NO_CHILD_SECONDS = patience
 """
-MAKERS = {"section": "make = lambda name: Section.create(name, 1 << 16)", "event": "make = Event.create",
-          "mapped": """
+MAKERS = {
+    "section": "make = lambda name: Section.create(name, 1 << 16)",
+    "event": "make = Event.create",
+    "mapped": """
 def make(name):
     section = Section.create(name, 1 << 16)
     view = section.map()
     class Both:
         def close(self): view.close() if len(name) % 2 else None; section.close(); view.close()
-    return Both()"""}
+    return Both()""",
+}
 
 
 @pytest.mark.invariant("L1")
@@ -52,13 +57,16 @@ def make(name):
 @pytest.mark.parametrize("fast", [True, False], ids=["short", "python"])
 @pytest.mark.parametrize("prefix", ["", "Global\\"])
 @pytest.mark.parametrize("what", MAKERS)
-def test_a_close_leaves_no_name_while_another_thread_starts_programs(root: str, start: Start, what: str, prefix: str,
-                                                                     fast: bool) -> None:
+def test_a_close_leaves_no_name_while_another_thread_starts_programs(
+    root: str, start: Start, what: str, prefix: str, fast: bool
+) -> None:
     program = start(0, fast=fast)
     where = f"{root}/memsection." if prefix else f"{root}/memsection-0/"
     program.run(MAKERS[what])
     program.run(STORM, prefix=prefix, where=where, seconds=0.6, close_fds=fast)
-    assert program.value("left") == 0 and program.value("closed") > 20 and program.value("started") > 5
+    assert (
+        program.value("left") == 0 and program.value("closed") > 20 and program.value("started") > 5
+    )
     assert program.value("len(closing.doubtful)") == 0
     program.run("del make")
 
@@ -80,22 +88,33 @@ there = os.path.exists(path)
 
 @pytest.mark.invariant("L1")
 @pytest.mark.parametrize("prefix", ["", "Global\\"])
-def test_a_close_waits_for_a_child_that_comes_to_exec_soon(root: str, start: Start, prefix: str) -> None:
+def test_a_close_waits_for_a_child_that_comes_to_exec_soon(
+    root: str, start: Start, prefix: str
+) -> None:
     program = start(0)
     path = f"{root}/memsection.slow" if prefix else f"{root}/memsection-0/slow"
-    program.run("from memsection.nt.linux.names import closing\n"
-                "closing.PATIENCE_SECONDS, patience = 30, closing.PATIENCE_SECONDS")
+    program.run(
+        "from memsection.nt.linux.names import closing\n"
+        "closing.PATIENCE_SECONDS, patience = 30, closing.PATIENCE_SECONDS"
+    )
     program.run(SLOW, name=f"{prefix}slow", path=path, seconds=0.2)
     assert program.value("there") is False
     program.run("thread.join(); os.close(r); os.close(w); closing.PATIENCE_SECONDS = patience")
 
 
 @pytest.mark.invariant("L1")
-@pytest.mark.parametrize("use", ["Section.create(other, 4096).close()", "kept.close()",
-                                 "try: Section.open(other)\nexcept FileNotFoundError: pass"])
+@pytest.mark.parametrize(
+    "use",
+    [
+        "Section.create(other, 4096).close()",
+        "kept.close()",
+        "try: Section.open(other)\nexcept FileNotFoundError: pass",
+    ],
+)
 @pytest.mark.parametrize("prefix", ["", "Global\\"])
-def test_a_child_that_takes_longer_is_looked_at_again_with_later_operations(root: str, start: Start, prefix: str,
-                                                                           use: str) -> None:
+def test_a_child_that_takes_longer_is_looked_at_again_with_later_operations(
+    root: str, start: Start, prefix: str, use: str
+) -> None:
     program = start(0)
     path = f"{root}/memsection.slow" if prefix else f"{root}/memsection-0/slow"
     program.run("kept = Section.create(prefix + 'kept', 4096)", prefix=prefix)
@@ -103,7 +122,9 @@ def test_a_child_that_takes_longer_is_looked_at_again_with_later_operations(root
     assert program.value("there and list(closing.later)") != []
     program.run("thread.join(); os.close(r); os.close(w)")
     assert os.path.exists(path)
-    program.run("time.sleep(max(0, max(due for due, _ in closing.later.values()) - time.monotonic()))")
+    program.run(
+        "time.sleep(max(0, max(due for due, _ in closing.later.values()) - time.monotonic()))"
+    )
     program.run(use, other=f"{prefix}other")
     assert not os.path.exists(path) and program.value("closing.later") == {}
     program.run("kept.close()")

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Running out of things in the middle: a clear error, and everything as before.
 
-First every call that takes something is made to fail, one after the other; then the real thing: a limit of descriptors,
-of address space, of processes, of mappings, of disk, of memory in a cgroup and in a small mount.
+First every call that takes something is made to fail, one after the other; then the real thing: a
+limit of descriptors, of address space, of processes, of mappings, of disk, of memory in a cgroup
+and in a small mount.
 """
 
 from __future__ import annotations
@@ -21,27 +22,40 @@ from test_syscall_sweep import AUDIT, NEIGHBOUR, OPERATIONS, files
 
 Start = Callable[..., Program]
 COMMITMENT_LIMIT = 1455
-SWEPT = [name for name, operation in OPERATIONS.items() if "crash" not in name and not name.startswith(("close", "list"))
-         and name != "make temporary"]
+SWEPT = [
+    name
+    for name, operation in OPERATIONS.items()
+    if "crash" not in name and not name.startswith(("close", "list")) and name != "make temporary"
+]
 
 
 @pytest.mark.sentence(24)
 @pytest.mark.parametrize("name", SWEPT)
-def test_running_out_in_any_call_is_an_error_and_changes_nothing(name: str, root: str, start: Start,
-                                                                 tmp_path: object) -> None:
+def test_running_out_in_any_call_is_an_error_and_changes_nothing(
+    name: str, root: str, start: Start, tmp_path: object
+) -> None:
     operation = OPERATIONS[name]
     path = f"{tmp_path}/file"
     with open(path, "wb") as file:
         file.write(b"z" * 20000)
     neighbour, sweeper = start(), start(fast=False)
     neighbour.run(NEIGHBOUR + AUDIT)
-    sweeper.run("from support import sweep", neighbour=neighbour.pid, handle=neighbour.value("shared.handle"), path=path)
+    sweeper.run(
+        "from support import sweep",
+        neighbour=neighbour.pid,
+        handle=neighbour.value("shared.handle"),
+        path=path,
+    )
     kept = files(root)
     number, outcome, refused = 0, "", 0
     while outcome != "ended":
         number += 1 if number < 40 else number // 5
-        outcome = sweeper.value("sweep.attempt_without(globals(), prepare, run, number)", prepare=operation.prepare,
-                                run=operation.run, number=number)
+        outcome = sweeper.value(
+            "sweep.attempt_without(globals(), prepare, run, number)",
+            prepare=operation.prepare,
+            run=operation.run,
+            number=number,
+        )
         assert outcome.startswith(("refused: ", "managed: ", "ended")), f"call {number}: {outcome}"
         refused += outcome.startswith("refused: ")
         if operation.clean:
@@ -52,9 +66,17 @@ def test_running_out_in_any_call_is_an_error_and_changes_nothing(name: str, root
 
 
 #: Operations that take nothing which could be missing.
-NEVER_REFUSED = ("change the flags", "look at the security", "use an event", "map, write, unmap", "map a copy",
-                 "release a semaphore and close it", "write a file's view to disk", "wait for one of several",
-                 "make permanent")
+NEVER_REFUSED = (
+    "change the flags",
+    "look at the security",
+    "use an event",
+    "map, write, unmap",
+    "map a copy",
+    "release a semaphore and close it",
+    "write a file's view to disk",
+    "wait for one of several",
+    "make permanent",
+)
 
 
 # ------------------------------------------------------------------ the real thing
@@ -84,37 +106,54 @@ def test_no_descriptors_left(alone: Start) -> None:
     program = alone()
     program.run("shared = Section.create('descriptors', 4096)")
     try:
-        program.run("import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); more = []\n"
-                    "try:\n"
-                    "    while True: more.append(Section.create(size=4096))\n"
-                    "except Error as problem: said = problem.winerror, str(problem)\n"
-                    "more.pop().close(); full = len(os.listdir('/proc/self/fd')); more.append(Section.create(size=4096))")
+        program.run(
+            "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)); more = []\n"
+            "try:\n"
+            "    while True: more.append(Section.create(size=4096))\n"
+            "except Error as problem: said = problem.winerror, str(problem)\n"
+            "more.pop().close(); full = len(os.listdir('/proc/self/fd')); "
+            "more.append(Section.create(size=4096))"
+        )
         assert program.value("said[0]") == 4  # ERROR_TOO_MANY_OPEN_FILES
-        for code in ("Section.create('descriptors', 4096, exist_ok=True)", "Section.create(size=4096)",
-                     "Section.create('Global\\\\new', 4096)", "shared.duplicate()", "Event.create('event')",
-                     "Section.from_file('/proc/self/exe')", "Process(os.getppid())"):
+        for code in (
+            "Section.create('descriptors', 4096, exist_ok=True)",
+            "Section.create(size=4096)",
+            "Section.create('Global\\\\new', 4096)",
+            "shared.duplicate()",
+            "Event.create('event')",
+            "Section.from_file('/proc/self/exe')",
+            "Process(os.getppid())",
+        ):
             assert program.refusal(code).winerror == 4, code
         program.run("more.pop().close(); now = len(os.listdir('/proc/self/fd'))")
         assert program.value("full == now")
-        program.run("more.pop().close(); more.pop().close(); Section.create(size=4096).close()\n"
-                    "while more: more.pop().close()")
+        program.run(
+            "more.pop().close(); more.pop().close(); Section.create(size=4096).close()\n"
+            "while more: more.pop().close()"
+        )
     finally:
         program.run("while more: more.pop().close()\nshared.close()")
 
 
-def test_the_soft_limit_of_descriptors_is_not_felt_while_the_hard_one_allows_more(alone: Start) -> None:
+def test_the_soft_limit_of_descriptors_is_not_felt_while_the_hard_one_allows_more(
+    alone: Start,
+) -> None:
     program = alone()
-    program.run("import resource; before = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
-                "resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))\n"
-                "many = [Section.create(size=4096) for _ in range(200)]\n"
-                "for each in many: each.close()\nresource.setrlimit(resource.RLIMIT_NOFILE, before)")
+    program.run(
+        "import resource; before = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))\n"
+        "many = [Section.create(size=4096) for _ in range(200)]\n"
+        "for each in many: each.close()\nresource.setrlimit(resource.RLIMIT_NOFILE, before)"
+    )
 
 
 def test_no_address_space_left(alone: Start) -> None:
     program = alone()
-    program.run("import resource\nsection = Section.create(size=64 << 20, commit=False)\n"
-                "used = int(open('/proc/self/statm').read().split()[0]) * 4096\n"
-                "resource.setrlimit(resource.RLIMIT_AS, (used + (32 << 20), resource.RLIM_INFINITY))")
+    program.run(
+        "import resource\nsection = Section.create(size=64 << 20, commit=False)\n"
+        "used = int(open('/proc/self/statm').read().split()[0]) * 4096\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + (32 << 20), resource.RLIM_INFINITY))"
+    )
     try:
         refused = program.refusal("section.map()")
         assert refused.winerror in (8, COMMITMENT_LIMIT) and refused.kind == "CommitError", refused
@@ -124,36 +163,49 @@ def test_no_address_space_left(alone: Start) -> None:
         assert descriptors(program) == before
         program.run("section.map(0, 65536).close()")
     finally:
-        program.run("resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2); section.close()")
+        program.run(
+            "resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2); section.close()"
+        )
 
 
 def test_no_mappings_left(alone: Start) -> None:
     """vm.max_map_count is the machine's; the program fills its own share up."""
     most = int(Path("/proc/sys/vm/max_map_count").read_text())
     program = alone()
-    program.run("section = Section.create(size=4096); filler = ctypes.CDLL(None).mmap\n"
-                "filler.restype = ctypes.c_void_p; filled = []\n"
-                "anonymous = os.memfd_create('filler'); os.ftruncate(anonymous, 8192)\n"
-                "while True:\n"
-                "    at = filler(None, ctypes.c_size_t(4096), 1 + 2 * (len(filled) % 2), 1, anonymous, ctypes.c_long(0))\n"
-                "    if at == ctypes.c_void_p(-1).value: break\n"
-                "    filled.append(at)\n")
+    program.run(
+        "section = Section.create(size=4096); filler = ctypes.CDLL(None).mmap\n"
+        "filler.restype = ctypes.c_void_p; filled = []\n"
+        "anonymous = os.memfd_create('filler'); os.ftruncate(anonymous, 8192)\n"
+        "while True:\n"
+        "    at = filler(None, ctypes.c_size_t(4096), 1 + 2 * (len(filled) % 2), 1, anonymous, "
+        "ctypes.c_long(0))\n"
+        "    if at == ctypes.c_void_p(-1).value: break\n"
+        "    filled.append(at)\n"
+    )
     try:
         assert program.value("len(filled)") > most // 2
         refused = program.refusal("section.map()")
         assert refused.kind == "CommitError" and "vm.max_map_count" in refused.text, refused
     finally:
-        program.run("for at in filled: ctypes.CDLL(None).munmap(ctypes.c_void_p(at), ctypes.c_size_t(4096))\n"
-                    "os.close(anonymous); section.map().close(); section.close(); del filled")
+        program.run(
+            "for at in filled: ctypes.CDLL(None).munmap(ctypes.c_void_p(at), "
+            "ctypes.c_size_t(4096))\n"
+            "os.close(anonymous); section.map().close(); section.close(); del filled"
+        )
 
 
 def test_no_processes_left(alone: Start) -> None:
     program = alone(12345)
-    program.run("import resource; before = resource.getrlimit(resource.RLIMIT_NPROC)\n"
-                "resource.setrlimit(resource.RLIMIT_NPROC, (1, before[1])); s = Section.create('kept', 4096)")
+    program.run(
+        "import resource; before = resource.getrlimit(resource.RLIMIT_NPROC)\n"
+        "resource.setrlimit(resource.RLIMIT_NPROC, (1, before[1])); s = Section.create('kept', "
+        "4096)"
+    )
     try:
         count = descriptors(program)
-        refused = program.refusal("win32.CreateProcess(None, '/bin/true', None, None, True, 0, None, None, None)")
+        refused = program.refusal(
+            "win32.CreateProcess(None, '/bin/true', None, None, True, 0, None, None, None)"
+        )
         assert refused.winerror in (8, 1450), refused
         assert descriptors(program) == count
         program.run("Section.open('kept').close(); s.close()")
@@ -173,7 +225,10 @@ def cgroup(limit: int) -> Iterator[str]:
     if one is not None:
         base, name = f"/sys/fs/cgroup/memory{one}", "memory.limit_in_bytes"
     else:
-        base, name = "/sys/fs/cgroup" + next(path for _, controllers, path in lines if not controllers), "memory.max"
+        base, name = (
+            "/sys/fs/cgroup" + next(path for _, controllers, path in lines if not controllers),
+            "memory.max",
+        )
     directory = f"{base}/memsection-test-{os.getpid()}"
     try:
         os.mkdir(directory)
@@ -191,7 +246,9 @@ def cgroup(limit: int) -> Iterator[str]:
 def confined(root: str) -> Iterator[tuple[Program, str]]:
     """A program in a cgroup of 96 MiB."""
     with cgroup(96 << 20) as directory:
-        program = users.start(0, root=root, before=f"open('{directory}/cgroup.procs', 'w').write(str(os.getpid()))")
+        program = users.start(
+            0, root=root, before=f"open('{directory}/cgroup.procs', 'w').write(str(os.getpid()))"
+        )
         try:
             yield program, directory
         finally:
@@ -199,26 +256,42 @@ def confined(root: str) -> Iterator[tuple[Program, str]]:
 
 
 @pytest.mark.sentence(23)
-def test_more_than_the_cgroup_allows_is_refused_before_anybody_is_killed(confined: tuple[Program, str]) -> None:
+def test_more_than_the_cgroup_allows_is_refused_before_anybody_is_killed(
+    confined: tuple[Program, str],
+) -> None:
     program, directory = confined
     refused = program.refusal("Section.create('big', 512 << 20)")
     assert refused.winerror == COMMITMENT_LIMIT and refused.kind == "CommitError", refused
-    for said in ("asked for 512.0 MiB", f"cgroup {directory} allows 96.0 MiB", "raise memory.", "commit=False"):
+    for said in (
+        "asked for 512.0 MiB",
+        f"cgroup {directory} allows 96.0 MiB",
+        "raise memory.",
+        "commit=False",
+    ):
         assert said in refused.text
     program.run("s = Section.create('big', 512 << 20, commit=False); s.close()")  # the remedy
-    program.run("s = Section.create('big', 16 << 20); v = s.map(); v[:] = b'x' * len(v); v.close(); s.close()")
+    program.run(
+        "s = Section.create('big', 16 << 20); v = s.map(); v[:] = b'x' * len(v); v.close(); "
+        "s.close()"
+    )
 
 
 @pytest.mark.sentence(23)
-def test_many_small_sections_end_in_an_error_and_not_in_a_kill(confined: tuple[Program, str]) -> None:
+def test_many_small_sections_end_in_an_error_and_not_in_a_kill(
+    confined: tuple[Program, str],
+) -> None:
     program, _ = confined
-    refused = program.refusal("kept = []\nwhile len(kept) < 200: kept.append(Section.create(size=(1 << 20) - 4096))")
+    refused = program.refusal(
+        "kept = []\nwhile len(kept) < 200: kept.append(Section.create(size=(1 << 20) - 4096))"
+    )
     assert refused.winerror == COMMITMENT_LIMIT, refused
     assert program.value("len(kept)") > 20
     program.run("while kept: kept.pop().close()\nSection.create(size=8 << 20).close()")
 
 
-def test_committing_reserved_pages_beyond_the_cgroup_is_refused_too(confined: tuple[Program, str]) -> None:
+def test_committing_reserved_pages_beyond_the_cgroup_is_refused_too(
+    confined: tuple[Program, str],
+) -> None:
     program, _ = confined
     program.run("s = Section.create(size=1 << 30, commit=False); v = s.map()")
     refused = program.refusal("v.commit(0, 512 << 20)")
@@ -231,7 +304,9 @@ def small_mount() -> Iterator[str]:
     """A namespace on a tmpfs of 8 MiB."""
     directory = f"/tmp/memsection-small-{os.getpid()}"
     os.mkdir(directory)
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m,mode=1777", "tmpfs", directory]).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=8m,mode=1777", "tmpfs", directory]
+    ).returncode:
         os.rmdir(directory)
         users.lacking("mount", "no mount can be made here")
     try:
@@ -248,14 +323,23 @@ def test_more_than_a_small_mount_holds_is_refused(small_mount: str) -> None:
         program = start(0, root=small_mount)
         refused = program.refusal("Section.create('Global\\\\big', 64 << 20)")
         assert refused.winerror == COMMITMENT_LIMIT and refused.kind == "CommitError", refused
-        assert f"the file system of {small_mount} allows 8.0 MiB" in refused.text and "remount" in refused.text
-        program.run("s = Section.create('big', 64 << 20); s.close()")  # a Local one needs no room there
-        refused = program.refusal("kept = []\n"
-                                  "while True: kept.append(Section.create(f'Global\\\\{len(kept)}', 256 << 10))")
+        assert (
+            f"the file system of {small_mount} allows 8.0 MiB" in refused.text
+            and "remount" in refused.text
+        )
+        # a Local one needs no room there
+        program.run("s = Section.create('big', 64 << 20); s.close()")
+        refused = program.refusal(
+            "kept = []\n"
+            "while True: kept.append(Section.create(f'Global\\\\{len(kept)}', 256 << 10))"
+        )
         assert refused.winerror == COMMITMENT_LIMIT and refused.kind == "CommitError", refused
         assert 10 < program.value("len(kept)") < 32
         program.run("v = kept[0].map(); v[:] = b'x' * len(v); v.close()")  # what was given is there
-        assert program.refusal("Section.create('Global\\\\one more', 512 << 10)").winerror == COMMITMENT_LIMIT
+        assert (
+            program.refusal("Section.create('Global\\\\one more', 512 << 10)").winerror
+            == COMMITMENT_LIMIT
+        )
         program.run("Section.create('local', 4096).close()\nwhile kept: kept.pop().close()")
         assert not [file for file in os.listdir(small_mount) if file.startswith("memsection.")]
 
@@ -275,7 +359,10 @@ def test_a_full_disk_leaves_the_file_as_it_was(small_mount: str) -> None:
 
 def test_the_limit_of_file_sizes_is_an_error(alone: Start) -> None:
     program = alone()
-    program.run("import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (32 << 20, resource.RLIM_INFINITY))")
+    program.run(
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (32 << 20, "
+        "resource.RLIM_INFINITY))"
+    )
     try:
         refused = program.refusal("Section.create(size=64 << 20)")
         assert refused.winerror == COMMITMENT_LIMIT and "RLIMIT_FSIZE" in refused.text, refused
@@ -290,4 +377,5 @@ def test_more_than_the_machine_has_is_an_error_at_once() -> None:
     with pytest.raises(CommitError, match="this machine's memory and swap") as caught:
         Section.create(size=1 << 45)
     assert caught.value.winerror == COMMITMENT_LIMIT and isinstance(caught.value, MemoryError)
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 << 20  # nothing of it was touched (KiB)
+    # nothing of it was touched (KiB)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 << 20

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Children that are forked while other threads make and close objects have what their tables know, and get on."""
+"""Children that are forked while other threads make and close objects have what their tables know,
+and get on."""
 
 from __future__ import annotations
 
@@ -38,11 +39,19 @@ def test_what_operations_import_is_imported_before_a_fork() -> None:
             if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 continue
             for node in ast.walk(function):
-                names = {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
+                names = (
+                    {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
+                )
                 if isinstance(node, ast.ImportFrom):
-                    names = {f"{node.module}.{alias.name}" for alias in node.names} | {str(node.module)}
+                    names = {f"{node.module}.{alias.name}" for alias in node.names} | {
+                        str(node.module)
+                    }
                     names = set() if names & known else {str(node.module)}
-                missing += [f"{path.name}: {each}" for each in names - known if each.split(".")[0] not in THIRD_PARTY]
+                missing += [
+                    f"{path.name}: {each}"
+                    for each in names - known
+                    if each.split(".")[0] not in THIRD_PARTY
+                ]
     assert missing == []
 
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A signal handler that raises while arrays, records, tables, blocks and channels are made, opened and passed on, and while
-tasks take a mutex: what was begun comes to its end, or leaves nothing."""
+"""A signal handler that raises while arrays, records, tables, blocks and channels are made, opened
+and passed on, and while tasks take a mutex: what was begun comes to its end, or leaves nothing."""
 
 from __future__ import annotations
 
@@ -37,24 +37,58 @@ _left = pytest.fixture(autouse=True)(leaves_nothing)
 
 @pytest.fixture(autouse=True)
 def _unlocked() -> Iterator[None]:
-    """A lock that a thread keeps for ever stops what other threads pickle: the feeder of a queue, for one."""
+    """A lock that a thread keeps for ever stops what other threads pickle: the feeder of a queue,
+    for one."""
     yield
     assert not _own._lock._is_owned()
 
 
 OPERATIONS = [
-    "create an array", "create an array that may be there", "put an array", "open an array", "pass an array",
-    "create records", "open records", "pass records", "create a latest value", "open a latest value",
-    "pass a latest value", "dump", "load", "dump and load bytes", "pass a section", "create a queue", "open a queue",
-    "attach to a block", "create a block", "create a list", "with a mutex in a task",
-    "make a queue of tasks", "map memory", "map by name", "map by name to read",
-    "map a file by name", "resize a map", "put a table", "open a table", "open a stranger's table"]
-#: What its caller can lose between the return and an assignment lives on: blocks are there until they are unlinked.
+    "create an array",
+    "create an array that may be there",
+    "put an array",
+    "open an array",
+    "pass an array",
+    "create records",
+    "open records",
+    "pass records",
+    "create a latest value",
+    "open a latest value",
+    "pass a latest value",
+    "dump",
+    "load",
+    "dump and load bytes",
+    "pass a section",
+    "create a queue",
+    "open a queue",
+    "attach to a block",
+    "create a block",
+    "create a list",
+    "with a mutex in a task",
+    "make a queue of tasks",
+    "map memory",
+    "map by name",
+    "map by name to read",
+    "map a file by name",
+    "resize a map",
+    "put a table",
+    "open a table",
+    "open a stranger's table",
+]
+#: What its caller can lose between the return and an assignment lives on: blocks are there until
+#: they are unlinked.
 KEPT = ("create a block", "create a list")
 #: What has siblings above; the soak interrupts these too, and all of them at more moments.
-SIBLINGS = {"make a queue of objects", "make a simple queue", "pass a queue of tasks", "map what has a name", "map a file"}
+SIBLINGS = {
+    "make a queue of objects",
+    "make a simple queue",
+    "pass a queue of tasks",
+    "map what has a name",
+    "map a file",
+}
 COMPAT = ("make a queue of tasks", "map memory", "map by name to read", "map a file by name")
-ASYNCIO = "with a mutex in a task"  #: and asyncio itself does not come through a handler that raises in its own code
+#: and asyncio itself does not come through a handler that raises in its own code
+ASYNCIO = "with a mutex in a task"
 
 
 @pytest.fixture
@@ -68,15 +102,19 @@ def bench(_left: None) -> Iterator[DataBench]:
 
 
 def test_every_operation_is_tried(bench: DataBench) -> None:
-    assert set(OPERATIONS) - set(bench.operations) in (set(), {each for each in OPERATIONS if "table" in each})
+    assert set(OPERATIONS) - set(bench.operations) in (
+        set(),
+        {each for each in OPERATIONS if "table" in each},
+    )
     assert set(bench.operations) - SIBLINGS <= set(OPERATIONS)
     assert set(bench.operations) >= SIBLINGS
 
 
 @pytest.mark.invariant("O1")
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_a_handler_that_raises_after_any_call_leaves_nothing(bench: DataBench, operation: str,
-                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_handler_that_raises_after_any_call_leaves_nothing(
+    bench: DataBench, operation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if operation not in bench.operations:
         pytest.skip("memsection[arrow] is not installed")
     run = bench.operations[operation]
@@ -101,8 +139,12 @@ def test_a_handler_that_raises_after_any_call_leaves_nothing(bench: DataBench, o
 
 
 @pytest.mark.invariant("O1")
-@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each not in (*KEPT, *COMPAT, ASYNCIO)])
-def test_a_handler_that_raises_at_any_moment_leaves_nothing(bench: DataBench, operation: str) -> None:
+@pytest.mark.parametrize(
+    "operation", [each for each in OPERATIONS if each not in (*KEPT, *COMPAT, ASYNCIO)]
+)
+def test_a_handler_that_raises_at_any_moment_leaves_nothing(
+    bench: DataBench, operation: str
+) -> None:
     if operation not in bench.operations:
         pytest.skip("memsection[arrow] is not installed")
     before = bench.facts()
@@ -119,7 +161,6 @@ def test_a_handler_that_raises_at_any_moment_leaves_nothing(bench: DataBench, op
 @pytest.mark.invariant("O1")
 def test_a_pickle_that_is_interrupted_is_not_in_transit() -> None:
 
-
     with Section.create(size=4096) as section:
         pickle.dumps(section)
         _end_transit()
@@ -133,8 +174,11 @@ def test_a_pickle_that_is_interrupted_is_not_in_transit() -> None:
 
 
 @pytest.mark.invariant("O1")
-def test_what_is_kept_with_an_object_goes_wherever_a_handler_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_with_an_object_goes_wherever_a_handler_raises(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """``weakref.finalize`` is lost where its first step is interrupted."""
+
     class Owner:
         pass
 
@@ -167,14 +211,17 @@ def test_a_count_of_tasks_that_is_interrupted_keeps_no_mutex() -> None:
 def test_a_handler_can_pickle_while_its_thread_does() -> None:
     """At each call of an operation the same thread sends something else, as a handler may."""
 
-
-
     with Section.create(size=4096) as section, Section.create(size=8192) as other:
         for number in range(1, 60):
             count, inner = 0, []
 
-            def profile(frame: object, event: str, argument: object, number: int = number,
-                        inner: list[bytes] = inner) -> None:
+            def profile(
+                frame: object,
+                event: str,
+                argument: object,
+                number: int = number,
+                inner: list[bytes] = inner,
+            ) -> None:
                 nonlocal count
                 count += event in ("call", "c_return")
                 if count == number:
@@ -202,7 +249,9 @@ def _end_transit() -> None:
 @pytest.mark.invariant("O1")
 @pytest.mark.parametrize("depth", [1, 2])
 def test_a_task_that_is_interrupted_leaves_its_turn_to_the_others(depth: int) -> None:
-    """It takes the mutex, once or twice, and catches what was raised: it lives on without the mutex and without the turn."""
+    """It takes the mutex, once or twice, and catches what was raised: it lives on without the mutex
+    and without the turn."""
+
     async def run(mutex: Mutex, number: int) -> bool:
         async def twice() -> None:
             async with mutex:
@@ -234,7 +283,9 @@ def test_a_task_that_is_interrupted_leaves_its_turn_to_the_others(depth: int) ->
 
 @pytest.mark.invariant("O1")
 def test_a_task_that_waits_and_is_interrupted_leaves_its_place() -> None:
-    """The one behind it gets the turn, wherever the waiting one was interrupted when it was given to it."""
+    """The one behind it gets the turn, wherever the waiting one was interrupted when it was given
+    to it."""
+
     class Stop(Exception):
         pass
 
@@ -255,15 +306,16 @@ def test_a_task_that_waits_and_is_interrupted_leaves_its_place() -> None:
             async with mutex:
                 pass
 
-
-
         tasks = [asyncio.create_task(each()) for each in (first, second, third)]
         count = 0
 
         def profile(frame: object, event: str, argument: object) -> None:
             nonlocal count
-            if (event in ("call", "c_return") and frame.f_code.co_filename.startswith(LIBRARY)  # type: ignore[attr-defined]
-                    and asyncio.current_task() is tasks[1]):
+            if (
+                event in ("call", "c_return")
+                and frame.f_code.co_filename.startswith(LIBRARY)  # type: ignore[attr-defined]
+                and asyncio.current_task() is tasks[1]
+            ):
                 count += 1
                 if count == number:
                     sys.setprofile(None)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A signal handler that raises, at any moment of any operation: what was begun comes to its end, or leaves nothing."""
+"""A signal handler that raises, at any moment of any operation: what was begun comes to its end, or
+leaves nothing."""
 
 from __future__ import annotations
 
@@ -19,10 +20,31 @@ from memsection import Mutex, Section, Semaphore
 from memsection.nt import kernel
 
 _left = pytest.fixture(autouse=True)(leaves_nothing)
-OPERATIONS = ["create", "create unnamed", "create Global", "create reserved", "create of a file", "open", "open Global", "map",
-              "map Global", "map a copy", "duplicate", "duplicate with less", "mutex", "owned mutex", "event", "semaphore",
-              "open a mutex", "from a process", "send and receive", "process", "wait for any", "wait for all",
-              "with a mutex"]
+OPERATIONS = [
+    "create",
+    "create unnamed",
+    "create Global",
+    "create reserved",
+    "create of a file",
+    "open",
+    "open Global",
+    "map",
+    "map Global",
+    "map a copy",
+    "duplicate",
+    "duplicate with less",
+    "mutex",
+    "owned mutex",
+    "event",
+    "semaphore",
+    "open a mutex",
+    "from a process",
+    "send and receive",
+    "process",
+    "wait for any",
+    "wait for all",
+    "with a mutex",
+]
 
 
 @pytest.fixture
@@ -36,19 +58,24 @@ def bench(_left: None) -> Iterator[Bench]:
 
 
 def test_every_operation_is_tried(bench: Bench) -> None:
-    assert set(OPERATIONS) == set(bench.operations) - {"win32 open and close"}  # whose number its caller can lose
+    # whose number its caller can lose
+    assert set(OPERATIONS) == set(bench.operations) - {"win32 open and close"}
 
 
 @pytest.mark.invariant("O1")
-@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each != "owned mutex"])  # lost by who made it, it is held
+# lost by who made it, it is held
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each != "owned mutex"])
 def test_a_handler_that_raises_at_any_moment_leaves_nothing(bench: Bench, operation: str) -> None:
-    hits, problems, left = by_timer(bench, bench.operations[operation], random.Random(operation), 0.6, 150)
+    hits, problems, left = by_timer(
+        bench, bench.operations[operation], random.Random(operation), 0.6, 150
+    )
     assert (problems, left) == ([], {})
     assert hits
 
 
 @pytest.mark.invariant("O1")
-@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each != "with a mutex"])  # native: no call in between
+# native: no call in between
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if each != "with a mutex"])
 def test_a_handler_that_raises_after_any_call_leaves_nothing(bench: Bench, operation: str) -> None:
     run = bench.operations[operation]
     with warnings.catch_warnings():
@@ -77,9 +104,11 @@ def _abandoned(name: str) -> Mutex:
 
 
 LOCKS: dict[str, Callable[[str], Mutex | Semaphore]] = {
-    "mutex": Mutex.create, "semaphore": lambda name: Semaphore.create(name, initial=1),
+    "mutex": Mutex.create,
+    "semaphore": lambda name: Semaphore.create(name, initial=1),
     "mutex with a repair": lambda name: Mutex.create(name, repair=lambda error: None),
-    "abandoned mutex with a repair": _abandoned}
+    "abandoned mutex with a repair": _abandoned,
+}
 
 
 @pytest.mark.invariant("O1")
@@ -88,6 +117,7 @@ def test_a_block_that_is_interrupted_leaves_no_lock(kind: str) -> None:
     name, number = unique_name(), 1
     while True:
         with closing(LOCKS[kind](name)) as lock:
+
             def block() -> None:
                 with lock:
                     pass
@@ -147,6 +177,7 @@ def test_what_a_repair_makes_is_not_undone_with_its_failure() -> None:
 def test_a_task_that_is_interrupted_before_it_knows_has_taken_nothing(kind: str) -> None:
     number, taken = 1, False
     with closing(LOCKS[kind](unique_name())) as lock:
+
         def drive() -> None:
             nonlocal taken
             with suppress(StopIteration):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Processes that create, open and close the same names, killed at random moments, hundreds of times.
+"""Processes that create, open and close the same names, killed at random moments, hundreds of
+times.
 
-What each holds stands in memory that all share, so that the parent can see two objects under one name at once.
+What each holds stands in memory that all share, so that the parent can see two objects under one
+name at once.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ from memsection.nt.linux.names import namespace
 _left = pytest.fixture(autouse=True)(leaves_nothing)
 WORKERS, NAMES = 4, 2
 ROUNDS = int(os.environ.get("MEMSECTION_KILL_ROUNDS", "200"))
-_SLOT = struct.Struct("<QQQ")  # inode that is held, operations done, a serial number that changes with every holding
+# inode that is held, operations done, a serial number that changes with every holding
+_SLOT = struct.Struct("<QQQ")
 
 
 class Board:
@@ -69,7 +72,8 @@ def work(board: Board, names: list[str], number: int, seed: int) -> None:
 
 
 def two_at_once(board: Board, index: int) -> str | None:
-    """Two workers that hold different objects under one name, both all the time between two looks."""
+    """Two workers that hold different objects under one name, both all the time between two
+    looks."""
     first = [board.slot(worker, index) for worker in range(WORKERS)]
     second = [board.slot(worker, index) for worker in range(WORKERS)]
     held = {one[0] for one, two in zip(first, second, strict=True) if one == two and one[0]}
@@ -80,7 +84,9 @@ def two_at_once(board: Board, index: int) -> str | None:
 @pytest.mark.invariant("L1")
 @pytest.mark.invariant("N2")
 @pytest.mark.parametrize("prefix", ["", "Global\\"])
-def test_kill_9_at_random_moments_leaves_no_name_without_an_object_and_no_two_creators(prefix: str) -> None:
+def test_kill_9_at_random_moments_leaves_no_name_without_an_object_and_no_two_creators(
+    prefix: str,
+) -> None:
     names = [unique_name(prefix) for _ in range(NAMES)]
     board = Board()
     chance = random.Random(20261120)
@@ -90,7 +96,9 @@ def test_kill_9_at_random_moments_leaves_no_name_without_an_object_and_no_two_cr
             deadline = time.monotonic() + chance.random() * 0.01
             while time.monotonic() < deadline:
                 for index in range(NAMES):
-                    assert (found := two_at_once(board, index)) is None, f"two objects under one name: {found}"
+                    assert (found := two_at_once(board, index)) is None, (
+                        f"two objects under one name: {found}"
+                    )
             victim = chance.randrange(WORKERS)
             os.kill(pids[victim], signal.SIGKILL)
             status = os.waitstatus_to_exitcode(os.waitpid(pids.pop(victim), 0)[1])
@@ -98,10 +106,14 @@ def test_kill_9_at_random_moments_leaves_no_name_without_an_object_and_no_two_cr
             for index in range(NAMES):
                 board.write(victim, index, 0, 0, 0)
             pids[victim] = fork(lambda n=victim, s=round_ + WORKERS: work(board, names, n, s))  # type: ignore[misc]
-        before = [sum(board.slot(worker, index)[1] for index in range(NAMES)) for worker in range(WORKERS)]
+        before = [
+            sum(board.slot(worker, index)[1] for index in range(NAMES)) for worker in range(WORKERS)
+        ]
         for worker in range(WORKERS):
-            until(lambda w=worker: sum(board.slot(w, i)[1] for i in range(NAMES)) > before[w],  # type: ignore[misc]
-                  f"worker {worker} goes on")
+            until(
+                lambda w=worker: sum(board.slot(w, i)[1] for i in range(NAMES)) > before[w],  # type: ignore[misc]
+                f"worker {worker} goes on",
+            )
     finally:
         for pid in pids.values():
             os.kill(pid, signal.SIGKILL)

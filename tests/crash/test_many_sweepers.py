@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Many processes meet the same remains of a crash at once: they do not keep each other from sweeping them."""
+"""Many processes meet the same remains of a crash at once: they do not keep each other from
+sweeping them."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ from support.users import SOURCE
 
 LOOKERS, ROUNDS = 8, 12
 DIES = "import os; from memsection import Section; s = Section.create('left'); os.kill(os.getpid(), 9)".replace(
-    "'left'", "'left', 4096")
+    "'left'", "'left', 4096"
+)
 LOOKS = """
 import sys
 from memsection import Section
@@ -30,8 +32,16 @@ for _ in range(ROUNDS):
 @pytest.mark.invariant("L1")
 def test_many_that_meet_the_same_remains_do_not_hinder_each_other(root: str) -> None:
     environment = {**os.environ, "PYTHONPATH": str(SOURCE), "MEMSECTION_ROOT": root}
-    lookers = [subprocess.Popen([sys.executable, "-c", LOOKS], env=environment, stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE, text=True) for _ in range(LOOKERS)]
+    lookers = [
+        subprocess.Popen(
+            [sys.executable, "-c", LOOKS],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(LOOKERS)
+    ]
 
     def all_say(word: str) -> None:
         for looker in lookers:

@@ -87,7 +87,8 @@ def base(host: Callable[..., Host], port: int) -> Host:
 
 @pytest.fixture(scope="session")
 def keys() -> Iterator[Path]:
-    """An authority, and hosts of it; an authority of strangers; a host whose certificate has expired."""
+    """An authority, and hosts of it; an authority of strangers; a host whose certificate has
+    expired."""
     from memsection.mirror import credentials, make_keys
 
     place = Path(tempfile.mkdtemp(prefix=f"memsection-keys-{os.getpid()}-", dir="/dev/shm"))

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Two hosts with a cable between them, which is pulled: network namespaces, a veth pair, and certificates."""
+"""Two hosts with a cable between them, which is pulled: network namespaces, a veth pair, and
+certificates."""
 
 from __future__ import annotations
 

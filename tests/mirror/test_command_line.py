@@ -109,7 +109,9 @@ def test_publish_and_subscribe_run_until_ctrl_c(lines: tuple[Line, Line]) -> Non
     assert subscribing.stderr is not None and topics.stderr is not None
     _says(topics.stderr, "robot/scans: live")
     _says(subscribing.stderr, "robot/camera: live")
-    base.host.run("from memsection.channels import Topic; here = Topic.open('scans', role='receive')")
+    base.host.run(
+        "from memsection.channels import Topic; here = Topic.open('scans', role='receive')"
+    )
     robot.host.run("scans.send(b'scan')")
     assert base.host.value("here.receive(20)") == b"scan"
     base.host.run("here.close()")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How programs with open publications and replicas end: at once, in silence, with the status they chose, leaving nothing."""
+"""How programs with open publications and replicas end: at once, in silence, with the status they
+chose, leaving nothing."""
 
 from __future__ import annotations
 

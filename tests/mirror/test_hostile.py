@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a hostile publisher may send: it is refused before memory is committed, and the last good snapshot stays."""
+"""What a hostile publisher may send: it is refused before memory is committed, and the last good
+snapshot stays."""
 
 from __future__ import annotations
 
@@ -165,7 +166,8 @@ def test_a_path_that_names_no_host_is_refused(path: str) -> None:
         wire.split(path)
 
 
-#: Statements with which a publisher of the test's says what it likes; ``parts`` is what it answers to a pull.
+#: Statements with which a publisher of the test's says what it likes; ``parts`` is what it answers
+#: to a pull.
 LIAR = """
 import zenoh
 from memsection.mirror import contents, wire
@@ -192,17 +194,22 @@ made = [session.declare_queryable(prefix + "/head", tell), session.declare_query
 
 LIES = {
     "no commit record": "[first, (bytes(64), wire.chunk(9, 1, 0))]",
-    "a commit record of another snapshot": "[first, (bytes(64), wire.chunk(9, 1, 0)), (b'', wire.commit(9, 2, 64))]",
+    "a commit record of another snapshot": "[first, (bytes(64), wire.chunk(9, 1, 0)), (b'', "
+    "wire.commit(9, 2, 64))]",
     "too little": "[first, (bytes(63), wire.chunk(9, 1, 0)), (b'', wire.commit(9, 1, 64))]",
     "too much": "[first, (bytes(65), wire.chunk(9, 1, 0)), (b'', wire.commit(9, 1, 64))]",
-    "parts in the wrong order": "[first, (bytes(32), wire.chunk(9, 1, 32)), (bytes(32), wire.chunk(9, 1, 0)), "
+    "parts in the wrong order": "[first, (bytes(32), wire.chunk(9, 1, 32)), (bytes(32), "
+    "wire.chunk(9, 1, 0)), "
     "(b'', wire.commit(9, 1, 64))]",
-    "a part twice": "[first, (bytes(32), wire.chunk(9, 1, 0)), (bytes(32), wire.chunk(9, 1, 0)), (b'', wire.commit(9, 1, 64))]",
+    "a part twice": "[first, (bytes(32), wire.chunk(9, 1, 0)), (bytes(32), wire.chunk(9, 1, 0)), "
+    "(b'', wire.commit(9, 1, 64))]",
     "noise": "[first, (b'x', b'y'), (os.urandom(100), os.urandom(32))]",
     "noise instead of an announcement": "[(os.urandom(100), os.urandom(44))]",
-    "another description": '[(b\'{"kind": "bytes"}\', record.pack()), (bytes(64), wire.chunk(9, 1, 0)), '
+    "another description": '[(b\'{"kind": "bytes"}\', record.pack()), (bytes(64), wire.chunk(9, 1, '
+    "0)), "
     "(b'', wire.commit(9, 1, 64))]",
-    "a larger size than announced": "[(text, wire.Announcement(9, 1, 1 << 40, contents.digest(text)).pack())]",
+    "a larger size than announced": "[(text, wire.Announcement(9, 1, 1 << 40, "
+    "contents.digest(text)).pack())]",
 }
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Who may publish what, and what becomes of those who may not: certificates, forged hosts, errors that name the cause."""
+"""Who may publish what, and what becomes of those who may not: certificates, forged hosts, errors
+that name the cause."""
 
 from __future__ import annotations
 
@@ -85,7 +86,8 @@ def test_a_network_that_cannot_be_is_refused(options: dict[str, Any], says: str)
 def test_a_file_says_it_all(tmp_path: Path) -> None:
     file = tmp_path / "mirror.toml"
     file.write_text(
-        'host = "robot"\nlisten = ["tls/0.0.0.0:7447"]\ncertificate = "robot.pem"\nkey = "robot.key"\n'
+        'host = "robot"\nlisten = ["tls/0.0.0.0:7447"]\ncertificate = "robot.pem"\nkey = '
+        '"robot.key"\n'
         'authority = "authority.pem"\nconnect_timeout = 2.5\nmax_size = 1000\n'
     )
     found = Network.from_file(file)
@@ -174,8 +176,8 @@ def test_a_host_with_another_certificate_cannot_publish_for_it(
     )
     words = _words(keys, "evil")
     evil.run(
-        BARE
-        + f"session = keep(bare({words['certificate']!r}, {words['key']!r}, {words['authority']!r}, "
+        BARE + f"session = keep(bare({words['certificate']!r}, {words['key']!r}, "
+        f"{words['authority']!r}, "
         f"'tls/127.0.0.1:{port}'))\n"
         "from memsection.mirror import contents, wire\n"
         "text = contents.pack({'kind': 'latest', 'capacity': 64, 'slots': 4, 'version': 0})\n"

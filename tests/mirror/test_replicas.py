@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Publications and replicas between two hosts over loopback: what arrives, in which state, and for whom."""
+"""Publications and replicas between two hosts over loopback: what arrives, in which state, and for
+whom."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Two hosts that only connect, and a zenoh router between them, with the configuration that the documentation gives."""
+"""Two hosts that only connect, and a zenoh router between them, with the configuration that the
+documentation gives."""
 
 from __future__ import annotations
 

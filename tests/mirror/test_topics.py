@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Topics between two hosts over loopback: which messages arrive, for whom, and what a slow subscriber misses."""
+"""Topics between two hosts over loopback: which messages arrive, for whom, and what a slow
+subscriber misses."""
 
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ def test_a_burst_arrives_whole(robot: Host, base: Host) -> None:
 def test_arrays_tables_and_records_arrive_as_what_they_are(robot: Host, base: Host) -> None:
     robot.run(
         f"{TOPICS}\nimport numpy as np, pyarrow as pa\n"
-        "a = keep(Topic.create('arrays', np.ndarray, largest=1000)); t = keep(Topic.create('tables', 'arrow'))\n"
+        "a = keep(Topic.create('arrays', np.ndarray, largest=1000)); t = "
+        "keep(Topic.create('tables', 'arrow'))\n"
         "r = keep(Topic.create('dots', np.dtype([('x', '<i4'), ('y', '<f8')])))\n"
         "for one in (a, t, r): keep(mirror.publish(one, network=net))"
     )
@@ -70,7 +72,8 @@ def test_arrays_tables_and_records_arrive_as_what_they_are(robot: Host, base: Ho
             f"assert replica.wait(timeout=20)\n{name} = keep(Topic.open('{name}', role='receive'))"
         )
     robot.run(
-        "a.send(np.arange(6.0).reshape(2, 3)); a.send(np.arange(3_000_000)); t.send(pa.table({'x': [1, 2]}))\n"
+        "a.send(np.arange(6.0).reshape(2, 3)); a.send(np.arange(3_000_000)); t.send(pa.table({'x': "
+        "[1, 2]}))\n"
         "r.send({'x': 7, 'y': 0.5})"
     )
     base.run("small, large = arrays.receive(20), arrays.receive(20)")
@@ -95,13 +98,15 @@ def test_who_comes_late_gets_the_history(robot: Host, base: Host) -> None:
 
 
 def test_a_slow_link_carries_the_newest(robot: Host, base: Host) -> None:
-    """A stopped subscriber is the slowest link; senders do not wait for it, also where they wait for subscribers."""
+    """A stopped subscriber is the slowest link; senders do not wait for it, also where they wait
+    for subscribers."""
     _publish(robot, "Topic.create('prices', bytes, largest=3_000_000, capacity=4, slow='wait')")
     _subscribe(base)
     os.kill(base.pid, signal.SIGSTOP)
     try:
         robot.run(
-            "for n in range(40):\n    topic.send(bytes([n]) * 3_000_000, timeout=20)\n    time.sleep(0.005)"
+            "for n in range(40):\n    topic.send(bytes([n]) * 3_000_000, timeout=20)\n    "
+            "time.sleep(0.005)"
         )
     finally:
         os.kill(base.pid, signal.SIGCONT)
@@ -153,7 +158,9 @@ def test_a_replica_of_a_topic_is_only_received_from(robot: Host, base: Host) -> 
     _subscribe(base)
     refused = base.refusal("Topic.open('prices', role='send')")
     assert refused.kind == "AccessError" and "publishes itself" in str(refused)
-    base.run("both = keep(Topic.open('prices')); observer = keep(Topic.open('prices', role='observe'))")
+    base.run(
+        "both = keep(Topic.open('prices')); observer = keep(Topic.open('prices', role='observe'))"
+    )
     assert base.value("both.role") == "receive"
     for use in ("send(b'x')", "send_many([b'x'])", "sending(1)", "shutdown()"):
         assert base.refusal(f"both.{use}").kind == "AccessError"
@@ -167,7 +174,10 @@ def test_objects_do_not_travel(robot: Host) -> None:
     robot.run(f"{TOPICS}\ntopic = keep(Topic.create('any', object))")
     refused = robot.refusal("mirror.publish(topic, network=net)")
     assert refused.kind == "ArgumentError" and "unpickles" in str(refused)
-    robot.run("prices = keep(Topic.create('prices', bytes)); publication = keep(mirror.publish(prices, network=net))")
+    robot.run(
+        "prices = keep(Topic.create('prices', bytes)); publication = keep(mirror.publish(prices, "
+        "network=net))"
+    )
     assert robot.refusal("publication.commit()").kind == "ArgumentError"
 
 
@@ -193,11 +203,16 @@ def test_a_sender_that_starts_again_is_heard(robot: Host, base: Host) -> None:
     _publish(robot, "Topic.create('prices', bytes)")
     _subscribe(base)
     base.run("here = keep(Topic.open('prices', role='receive'))")
-    robot.run("topic.close(); time.sleep(0.1); topic = keep(Topic.open('prices', role='send')); topic.send(b'again')")
+    robot.run(
+        "topic.close(); time.sleep(0.1); topic = keep(Topic.open('prices', role='send')); "
+        "topic.send(b'again')"
+    )
     assert base.value("here.receive(timeout=20)") == b"again"
 
 
-def test_a_topic_of_another_spec_takes_the_place_and_who_receives_is_told(robot: Host, base: Host) -> None:
+def test_a_topic_of_another_spec_takes_the_place_and_who_receives_is_told(
+    robot: Host, base: Host
+) -> None:
     _publish(robot)
     _subscribe(base)
     base.run("old = keep(Topic.open('prices', role='receive'))")
@@ -246,7 +261,9 @@ FACTS = {
         {"spec": "record"}, {"version": 1.5},
     ],
 )  # fmt: skip
-def test_a_topic_that_cannot_be_is_refused_before_memory_is_committed(lie: dict[str, object]) -> None:
+def test_a_topic_that_cannot_be_is_refused_before_memory_is_committed(
+    lie: dict[str, object],
+) -> None:
     honest = contents.unpack(contents.pack(FACTS), 1 << 20)
     assert honest["slow"] == "drop" and honest["shape"][0] == 4
     with pytest.raises(CorruptError):
@@ -256,7 +273,10 @@ def test_a_topic_that_cannot_be_is_refused_before_memory_is_committed(lie: dict[
 @pytest.mark.sentence(37)
 def test_messages_are_taken_apart_or_refused() -> None:
     first, second = wire.frame(3, 2, 0) + b"ab", wire.frame(5, 0, 1)
-    found = [(number, kind, bytes(raw)) for number, kind, raw in wire.messages(memoryview(first + second), 5)]
+    found = [
+        (number, kind, bytes(raw))
+        for number, kind, raw in wire.messages(memoryview(first + second), 5)
+    ]
     assert found == [(3, 0, b"ab"), (5, 1, b"")]
     assert wire.follows(first, 2, 3) and wire.follows(first, 7, 3) and not wire.follows(first, 1, 3)
     for lie in (

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The channel core with its named steps, called through ctypes, and processes that are killed at the n-th of them."""
+"""The channel core with its named steps, called through ctypes, and processes that are killed at
+the n-th of them."""
 
 from __future__ import annotations
 
@@ -12,7 +13,11 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 CORE = HERE.parents[1] / "src" / "memsection" / "_native"
-FILES = ["ms_futex.c", "ms_spin.c", *sorted(f"channel/{path.name}" for path in (CORE / "channel").glob("*.c"))]
+FILES = [
+    "ms_futex.c",
+    "ms_spin.c",
+    *sorted(f"channel/{path.name}" for path in (CORE / "channel").glob("*.c")),
+]
 SEND, RECEIVE, BOTH = 1, 2, 3
 HOOK = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
 PATIENCE_MS = 20_000  #: until something that does not happen counts as never
@@ -21,31 +26,85 @@ PATIENCE_MS = 20_000  #: until something that does not happen counts as never
 def compile_core(compiler: str, target: Path) -> Path:
     """The core with its steps, as a library."""
     library = target / "channel.so"
-    subprocess.run([compiler, "-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
-                    "-DMS_TEST_STEPS", "-I", str(CORE), "-I", str(CORE / "include"),
-                    *(str(HERE / name) for name in ("channel_steps.c", "call_steps.c")),
-                    *(str(CORE / name) for name in FILES), "-pthread", "-o", str(library)], check=True)
+    subprocess.run(
+        [
+            compiler,
+            "-std=gnu11",
+            "-g",
+            "-O1",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-shared",
+            "-fPIC",
+            "-DMS_TEST_STEPS",
+            "-I",
+            str(CORE),
+            "-I",
+            str(CORE / "include"),
+            *(str(HERE / name) for name in ("channel_steps.c", "call_steps.c")),
+            *(str(CORE / name) for name in FILES),
+            "-pthread",
+            "-o",
+            str(library),
+        ],
+        check=True,
+    )
     return library
 
 
 class Shape(ctypes.Structure):
     """ms_shape."""
 
-    _fields_ = [("capacity", ctypes.c_uint32), ("redeliver", ctypes.c_uint32), ("small", ctypes.c_uint64),
-                ("large", ctypes.c_uint64), ("large_unit", ctypes.c_uint64), ("flags", ctypes.c_uint32),
-                ("history", ctypes.c_uint32), ("calls", ctypes.c_uint32)]
+    _fields_ = [
+        ("capacity", ctypes.c_uint32),
+        ("redeliver", ctypes.c_uint32),
+        ("small", ctypes.c_uint64),
+        ("large", ctypes.c_uint64),
+        ("large_unit", ctypes.c_uint64),
+        ("flags", ctypes.c_uint32),
+        ("history", ctypes.c_uint32),
+        ("calls", ctypes.c_uint32),
+    ]
 
 
 class Channel:
     """A channel in a memfd, with as many ends in this process as are opened."""
 
-    def __init__(self, library: Path, *, capacity: int = 4, redeliver: int = 0, small: int = 30,
-                 flags: int = 0, history: int = 0, calls: int = 0) -> None:
+    def __init__(
+        self,
+        library: Path,
+        *,
+        capacity: int = 4,
+        redeliver: int = 0,
+        small: int = 30,
+        flags: int = 0,
+        history: int = 0,
+        calls: int = 0,
+    ) -> None:
         self.core = ctypes.CDLL(str(library))
         self.core.channel_open.restype = ctypes.c_void_p
         self.core.ms_channel_size.restype = ctypes.c_uint64
-        for name in ("send", "receive", "done", "back", "close", "shutdown", "judge", "busy", "ask", "answer", "cancel", "take",
-                     "reply", "drop", "cells", "rewind", "missed", "unsettled"):
+        for name in (
+            "send",
+            "receive",
+            "done",
+            "back",
+            "close",
+            "shutdown",
+            "judge",
+            "busy",
+            "ask",
+            "answer",
+            "cancel",
+            "take",
+            "reply",
+            "drop",
+            "cells",
+            "rewind",
+            "missed",
+            "unsettled",
+        ):
             getattr(self.core, "channel_" + name).restype = ctypes.c_int64
         self.shape = Shape(capacity, redeliver, small, 0, 0, flags, history, calls)
         self.fd = os.memfd_create("channel")
@@ -56,14 +115,17 @@ class Channel:
     def open(self, role: int = BOTH) -> End:
         """One more end."""
         result = ctypes.c_int()
-        actor = self.core.channel_open(self.fd, ctypes.byref(self.shape), role, self.fresh, ctypes.byref(result))
+        actor = self.core.channel_open(
+            self.fd, ctypes.byref(self.shape), role, self.fresh, ctypes.byref(result)
+        )
         self.fresh = False
         assert result.value == 0, os.strerror(-result.value)
         self.ends.append(End(self.core, actor))
         return self.ends[-1]
 
     def dies_at(self, number: int | str, body: Callable[[], object]) -> str:
-        """Run a body in a forked child that is killed at its n-th step, or at one of this name; the name, "" if it ended."""
+        """Run a body in a forked child that is killed at its n-th step, or at one of this name; the
+        name, "" if it ended."""
         reader, writer = os.pipe()
         pid = os.fork()
         if not pid:
@@ -78,7 +140,9 @@ class Channel:
                         os.kill(os.getpid(), signal.SIGKILL)
 
                 hook = HOOK(step)
-                ctypes.c_void_p.in_dll(self.core, "ms_step_hook").value = ctypes.cast(hook, ctypes.c_void_p).value
+                ctypes.c_void_p.in_dll(self.core, "ms_step_hook").value = ctypes.cast(
+                    hook, ctypes.c_void_p
+                ).value
                 body()
                 os._exit(0)
             except BaseException as problem:
@@ -92,14 +156,18 @@ class Channel:
         assert status == (-signal.SIGKILL if name else 0), (status, name)
         return name
 
-    def meanwhile(self, number: int, action: Callable[[], object], body: Callable[[], object]) -> str:
-        """Run a body here, and an action at its n-th step; the name of the step, "" if there were fewer."""
+    def meanwhile(
+        self, number: int, action: Callable[[], object], body: Callable[[], object]
+    ) -> str:
+        """Run a body here, and an action at its n-th step; the name of the step, "" if there were
+        fewer."""
         names: list[str] = []
 
         def step(name: bytes) -> None:
             names.append(name.decode())
             if len(names) == number:
-                ctypes.c_void_p.in_dll(self.core, "ms_step_hook").value = None  # the action's steps are its own
+                # the action's steps are its own
+                ctypes.c_void_p.in_dll(self.core, "ms_step_hook").value = None
                 action()
 
         hook = HOOK(step)
@@ -125,8 +193,14 @@ class End:
         self._core, self._actor = core, ctypes.c_void_p(actor)
 
     def send(self, seed: int, length: int = 64, timeout_ms: int = PATIENCE_MS) -> int:
-        return int(self._core.channel_send(self._actor, ctypes.c_uint64(length), ctypes.c_uint32(seed),
-                                           ctypes.c_int64(timeout_ms)))
+        return int(
+            self._core.channel_send(
+                self._actor,
+                ctypes.c_uint64(length),
+                ctypes.c_uint32(seed),
+                ctypes.c_int64(timeout_ms),
+            )
+        )
 
     def receive(self, timeout_ms: int = PATIENCE_MS, *, keep: bool = False) -> int:
         return int(self._core.channel_receive(self._actor, ctypes.c_int64(timeout_ms), keep))
@@ -153,8 +227,14 @@ class End:
 
     def ask(self, seed: int, length: int = 64, timeout_ms: int = PATIENCE_MS) -> int:
         """Begin a call."""
-        return int(self._core.channel_ask(self._actor, ctypes.c_uint64(length), ctypes.c_uint32(seed),
-                                          ctypes.c_int64(timeout_ms)))
+        return int(
+            self._core.channel_ask(
+                self._actor,
+                ctypes.c_uint64(length),
+                ctypes.c_uint32(seed),
+                ctypes.c_int64(timeout_ms),
+            )
+        )
 
     def answer(self, timeout_ms: int = PATIENCE_MS) -> int:
         """The seed of the answer to the call that was begun."""

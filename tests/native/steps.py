@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Processes that run the synchronising core and stop at its named steps, for tests that force an interleaving.
+"""Processes that run the synchronising core and stop at its named steps, for tests that force an
+interleaving.
 
-The core is compiled with ``-DMS_TEST_STEPS`` and called through ctypes; there is no Python of the library in it.  An
-``Actor`` is a forked process that does what it is told, stops where it is told, and can be killed there.
+The core is compiled with ``-DMS_TEST_STEPS`` and called through ctypes; there is no Python of the
+library in it.  An ``Actor`` is a forked process that does what it is told, stops where it is told,
+and can be killed there.
 """
 
 from __future__ import annotations
@@ -20,8 +22,18 @@ from typing import Any
 
 HERE = Path(__file__).parent
 CORE = HERE.parents[1] / "src" / "memsection" / "_native"
-FILES = ["ms_futex.c", "ms_spin.c", "sync/ms_state.c", "sync/ms_object.c", "sync/ms_slot.c",
-         "sync/ms_mutex.c", "sync/ms_event.c", "sync/ms_take.c", "sync/ms_take_all.c", "sync/ms_wait.c"]
+FILES = [
+    "ms_futex.c",
+    "ms_spin.c",
+    "sync/ms_state.c",
+    "sync/ms_object.c",
+    "sync/ms_slot.c",
+    "sync/ms_mutex.c",
+    "sync/ms_event.c",
+    "sync/ms_take.c",
+    "sync/ms_take_all.c",
+    "sync/ms_wait.c",
+]
 MUTEX, EVENT, SEMAPHORE = 1, 2, 3
 MANUAL = 1
 SET, RESET, PULSE = 0, 1, 2
@@ -34,13 +46,42 @@ HOOK = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
 def compile_core(compiler: str, target: Path) -> Path:
     """The core with its steps, as a library."""
     library = target / "steps.so"
-    subprocess.run([compiler, "-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC",
-                    "-DMS_TEST_STEPS", "-I", str(CORE), "-I", str(CORE / "include"), str(HERE / "steps.c"),
-                    *(str(CORE / name) for name in FILES), "-pthread", "-o", str(library)], check=True)
+    subprocess.run(
+        [
+            compiler,
+            "-std=gnu11",
+            "-g",
+            "-O1",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-shared",
+            "-fPIC",
+            "-DMS_TEST_STEPS",
+            "-I",
+            str(CORE),
+            "-I",
+            str(CORE / "include"),
+            str(HERE / "steps.c"),
+            *(str(CORE / name) for name in FILES),
+            "-pthread",
+            "-o",
+            str(library),
+        ],
+        check=True,
+    )
     return library
 
 
-def body(library: Path, kind: int, *, flags: int = 0, maximum: int = 0, units: int = 0, signaled: bool = False) -> int:
+def body(
+    library: Path,
+    kind: int,
+    *,
+    flags: int = 0,
+    maximum: int = 0,
+    units: int = 0,
+    signaled: bool = False,
+) -> int:
     """A new object: the descriptor of a memfd whose only page is its control page."""
     fd = os.memfd_create("steps")
     os.ftruncate(fd, 4096)
@@ -146,7 +187,9 @@ def _receive(source: socket.socket) -> Any:
 
 
 class _Child:
-    def __init__(self, library: Path, kinds: dict[int, int], control: socket.socket, first_slot: int) -> None:
+    def __init__(
+        self, library: Path, kinds: dict[int, int], control: socket.socket, first_slot: int
+    ) -> None:
         self.core = ctypes.CDLL(str(library))
         self.control = control
         self.stops: tuple[str, ...] = ()
@@ -158,7 +201,9 @@ class _Child:
             assert result == 0, result
             self.objects[fd] = found
         self.hook = HOOK(self.step)
-        ctypes.c_void_p.in_dll(self.core, "ms_step_hook").value = ctypes.cast(self.hook, ctypes.c_void_p).value
+        ctypes.c_void_p.in_dll(self.core, "ms_step_hook").value = ctypes.cast(
+            self.hook, ctypes.c_void_p
+        ).value
 
     def send(self, message: Any) -> None:
         data = pickle.dumps(message)
@@ -180,12 +225,21 @@ class _Child:
 
     # what it can be told to do: descriptors in, results of the core out
 
-    def wait(self, fds: list[int], timeout_ms: int = -1, knowing: bool = True,
-             all: bool = False) -> tuple[int, int, int]:
+    def wait(
+        self, fds: list[int], timeout_ms: int = -1, knowing: bool = True, all: bool = False
+    ) -> tuple[int, int, int]:
         objects = (ctypes.c_void_p * len(fds))(*(self.objects[fd].value for fd in fds))
         index, dead = ctypes.c_uint32(), ctypes.c_uint32()
-        result = self.core.steps_wait(objects, (ctypes.c_int * len(fds))(*fds), len(fds), all, knowing,
-                                      ctypes.c_int64(timeout_ms), ctypes.byref(index), ctypes.byref(dead))
+        result = self.core.steps_wait(
+            objects,
+            (ctypes.c_int * len(fds))(*fds),
+            len(fds),
+            all,
+            knowing,
+            ctypes.c_int64(timeout_ms),
+            ctypes.byref(index),
+            ctypes.byref(dead),
+        )
         return result, index.value, dead.value
 
     def take(self, fd: int, timeout_ms: int = -1, knowing: bool = True) -> int:
@@ -198,10 +252,16 @@ class _Child:
         return int(self.core.steps_thread_takes(self.objects[fd], fd))
 
     def change(self, fd: int, what: int) -> int:
-        return int(self.core.ms_event_change(self.objects[fd], fd, what, ctypes.byref(ctypes.c_uint32())))
+        return int(
+            self.core.ms_event_change(self.objects[fd], fd, what, ctypes.byref(ctypes.c_uint32()))
+        )
 
     def give(self, fd: int, units: int = 1) -> int:
-        return int(self.core.ms_semaphore_release(self.objects[fd], fd, units, ctypes.byref(ctypes.c_uint32())))
+        return int(
+            self.core.ms_semaphore_release(
+                self.objects[fd], fd, units, ctypes.byref(ctypes.c_uint32())
+            )
+        )
 
     def sleep_on(self) -> None:
         """From now on only a wake-up ends a sleep: it no longer looks at intervals."""

@@ -47,9 +47,17 @@ def make(library: Path) -> Iterator[Make]:
         channel.close()
 
 
-def sweep(make: Make, body: Callable[[Channel], object], audit: Callable[[Channel, End, End, str], None], *,
-          before: list[int] = BEFORE, length: int = SHORT, **options: int) -> set[str]:
-    """Kill a child at its first, second, third ... step until it ends alive; the names of all steps."""
+def sweep(
+    make: Make,
+    body: Callable[[Channel], object],
+    audit: Callable[[Channel, End, End, str], None],
+    *,
+    before: list[int] = BEFORE,
+    length: int = SHORT,
+    **options: int,
+) -> set[str]:
+    """Kill a child at its first, second, third ... step until it ends alive; the names of all
+    steps."""
     names: set[str] = set()
     for number in range(1, 200):
         channel = make(**options)
@@ -97,7 +105,9 @@ def goes_on(sender: End, receiver: End, length: int) -> None:
 @pytest.mark.invariant("Q2")
 @pytest.mark.invariant("Q4")
 @pytest.mark.parametrize("length", [SHORT, PLACED, LONG])
-def test_a_sender_that_dies_anywhere_has_sent_its_message_whole_or_not_at_all(make: Make, length: int) -> None:
+def test_a_sender_that_dies_anywhere_has_sent_its_message_whole_or_not_at_all(
+    make: Make, length: int
+) -> None:
     def body(channel: Channel) -> None:
         channel.open(SEND).send(VICTIMS, length)
 
@@ -113,28 +123,42 @@ def test_a_sender_that_dies_anywhere_has_sent_its_message_whole_or_not_at_all(ma
 @pytest.mark.invariant("Q2")
 @pytest.mark.invariant("Q3")
 @pytest.mark.parametrize("length", [SHORT, PLACED, LONG])
-def test_a_receiver_that_dies_before_it_has_given_the_position_back_has_taken_nothing(make: Make, length: int) -> None:
+def test_a_receiver_that_dies_before_it_has_given_the_position_back_has_taken_nothing(
+    make: Make, length: int
+) -> None:
     def body(channel: Channel) -> None:
         assert channel.open(RECEIVE).receive() == BEFORE[0]
 
     def audit(channel: Channel, sender: End, receiver: End, name: str) -> None:
         found = drained(sender, receiver)
-        gone = name in ("", "receive: given back, before the bell", "place: freed, before the bell") or (
-            length == SHORT and name.startswith("bell")) or name.startswith("close")
-        if length == LONG and name in ("place: before freeing its parts", "place: before freeing it"):
+        gone = (
+            name in ("", "receive: given back, before the bell", "place: freed, before the bell")
+            or (length == SHORT and name.startswith("bell"))
+            or name.startswith("close")
+        )
+        if length == LONG and name in (
+            "place: before freeing its parts",
+            "place: before freeing it",
+        ):
             gone = True  # from here on it is nobody's message any more
         if name == "receive: given back, before the bell" and length > 112:
             gone = False  # its place says that the call had not returned
-        assert sorted(found) == (BEFORE[1:] if gone else BEFORE), name  # what is given to another is out of order
+        # what is given to another is out of order
+        assert sorted(found) == (BEFORE[1:] if gone else BEFORE), name
 
     names = sweep(make, body, audit, length=length)
-    assert {"receive: claimed", "receive: copied", "receive: before giving the position back"} <= names
+    assert {
+        "receive: claimed",
+        "receive: copied",
+        "receive: before giving the position back",
+    } <= names
 
 
 @pytest.mark.invariant("Q3")
 @pytest.mark.parametrize("redeliver", [0, 1])
 def test_a_receiver_that_dies_with_a_message_in_hand_takes_it_along_unless_it_may_be_redelivered(
-        make: Make, redeliver: int) -> None:
+    make: Make, redeliver: int
+) -> None:
     def body(channel: Channel) -> None:
         end = channel.open(RECEIVE)
         assert end.receive(keep=True) == BEFORE[0]
@@ -143,10 +167,21 @@ def test_a_receiver_that_dies_with_a_message_in_hand_takes_it_along_unless_it_ma
     def audit(channel: Channel, sender: End, receiver: End, name: str) -> None:
         found = drained(sender, receiver)
         assert set(found) >= {BEFORE[1]} and len(found) == len(set(found))
-        held = ("receive: held, before giving the position back", "receive: before giving the position back")
-        if name.startswith("kept") or name in ("receive: given back, before the bell", "place: before freeing it"):
+        held = (
+            "receive: held, before giving the position back",
+            "receive: before giving the position back",
+        )
+        if name.startswith("kept") or name in (
+            "receive: given back, before the bell",
+            "place: before freeing it",
+        ):
             assert (BEFORE[0] in found) == bool(redeliver), name
-        elif name in ("receive: claimed", "receive: copied", "receive: before holding the place", *held):
+        elif name in (
+            "receive: claimed",
+            "receive: copied",
+            "receive: before holding the place",
+            *held,
+        ):
             assert sorted(found) == BEFORE, name
 
     names = sweep(make, body, audit, length=PLACED, redeliver=redeliver)
@@ -166,12 +201,18 @@ def test_a_message_given_back_for_another_receiver_is_there_after_any_death(make
         if name == "again: before taking":
             assert BEFORE[0] in found
 
-    assert {"kept: before sending it again", "again: before taking"} <= sweep(make, body, audit, length=PLACED, redeliver=2)
+    assert {"kept: before sending it again", "again: before taking"} <= sweep(
+        make, body, audit, length=PLACED, redeliver=2
+    )
 
 
 @pytest.mark.invariant("Q4")
-@pytest.mark.parametrize("at", ["send: before publishing", "receive: copied", "kept: before freeing the place"])
-def test_whoever_dies_while_it_sets_right_what_the_dead_left_leaves_that_to_the_next(make: Make, at: str) -> None:
+@pytest.mark.parametrize(
+    "at", ["send: before publishing", "receive: copied", "kept: before freeing the place"]
+)
+def test_whoever_dies_while_it_sets_right_what_the_dead_left_leaves_that_to_the_next(
+    make: Make, at: str
+) -> None:
     def first(channel: Channel) -> None:
         end = channel.open(BOTH)
         if at.startswith("send"):
@@ -200,7 +241,9 @@ def test_whoever_dies_while_it_sets_right_what_the_dead_left_leaves_that_to_the_
 
 
 @pytest.mark.parametrize("what", ["open", "close", "shutdown"])
-def test_a_death_in_opening_closing_or_shutting_down_leaves_the_channel_usable(make: Make, what: str) -> None:
+def test_a_death_in_opening_closing_or_shutting_down_leaves_the_channel_usable(
+    make: Make, what: str
+) -> None:
     def body(channel: Channel) -> None:
         end = channel.open(BOTH)
         if what == "close":
@@ -247,7 +290,9 @@ def test_who_waits_for_one_that_dies_is_told(make: Make) -> None:
 
 @pytest.mark.invariant("Q2")
 @pytest.mark.invariant("Q3")
-def test_a_message_that_is_given_to_another_is_whole_although_its_places_were_used_again(make: Make) -> None:
+def test_a_message_that_is_given_to_another_is_whole_although_its_places_were_used_again(
+    make: Make,
+) -> None:
     for number in range(1, 60):
         channel = make(small=9)
         sender, receiver = channel.open(SEND), channel.open(RECEIVE)
@@ -268,7 +313,9 @@ def lock_for_reading(channel: Channel) -> int:
     """A description that may only read, with a read lock on every slot."""
     reader = os.open(f"/proc/self/fd/{channel.fd}", os.O_RDONLY)
     base = (1 << 62) + (1 << 32)
-    fcntl.fcntl(reader, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, base + 3, 2000, 0))
+    fcntl.fcntl(
+        reader, fcntl.F_OFD_SETLK, struct.pack("hhqqi4x", fcntl.F_RDLCK, 0, base + 3, 2000, 0)
+    )
     return reader
 
 
@@ -278,7 +325,9 @@ def test_who_may_only_read_can_keep_others_from_opening_and_hides_no_death(make:
     sender, receiver = channel.open(SEND), channel.open(RECEIVE)
     for seed in BEFORE:
         assert sender.send(seed, LONG) == 0
-    assert channel.dies_at("send: before publishing", lambda: channel.open(SEND).send(VICTIMS, LONG))
+    assert channel.dies_at(
+        "send: before publishing", lambda: channel.open(SEND).send(VICTIMS, LONG)
+    )
     reader = lock_for_reading(channel)
     try:
         assert receiver.receive() == 1 and receiver.receive() == 2

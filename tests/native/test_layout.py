@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The byte formats are one: what ``ms_layout.h`` says is what the object manager reads and writes."""
+"""The byte formats are one: what ``ms_layout.h`` says is what the object manager reads and
+writes."""
 
 from __future__ import annotations
 
@@ -21,7 +22,9 @@ C = protocol.layout()
 def test_the_control_page_is_where_and_what_the_object_manager_says() -> None:
     assert control_page.HEADER.size == C["page_header"]
     assert (control_page.MAGIC, control_page.VERSION) == (
-        bytes(C["page_magic"]) + b"\0", C["page_version"])  # type: ignore[call-overload]
+        bytes(C["page_magic"]) + b"\0",
+        C["page_version"],
+    )  # type: ignore[call-overload]
     assert control_page.LAYOUT == (C["descriptor_at"], C["text_at"], C["page_size"])
     assert control_page.STATE_OFFSET == C["state_at"]
     assert (control_page.PERMANENT, control_page.SUPERSEDED) == (C["permanent"], C["superseded"])
@@ -36,10 +39,16 @@ def test_the_locator_is_what_the_object_manager_says() -> None:
 
 def test_the_position_of_a_handle_is_what_the_object_manager_says() -> None:
     assert (position.TAG, position.REVOKED, position.PROTECTED, position.PENDING) == (
-        C["tag"], C["revoked"], C["protected"], C["given"])
+        C["tag"],
+        C["revoked"],
+        C["protected"],
+        C["given"],
+    )
     assert position.position(0, 0) == position.TAG | 1 << int(C["data_shift"])
 
 
 def test_pages_and_granularity_are_the_vocabularys() -> None:
     assert (protection.PAGE_SIZE, protection.ALLOCATION_GRANULARITY) == (
-        C["page_size"], C["granularity"])
+        C["page_size"],
+        C["granularity"],
+    )

@@ -17,9 +17,17 @@ import pytest
 HERE = Path(__file__).parent
 CORE = HERE.parents[1] / "src" / "memsection" / "_native"
 
-PROTOCOL = ["protocol/ms_description.c", "protocol/ms_body.c", "protocol/ms_name.c",
-            "protocol/ms_mapping.c"]
-CHANNEL = ["ms_futex.c", "ms_spin.c", *sorted(f"channel/{path.name}" for path in (CORE / "channel").glob("*.c"))]
+PROTOCOL = [
+    "protocol/ms_description.c",
+    "protocol/ms_body.c",
+    "protocol/ms_name.c",
+    "protocol/ms_mapping.c",
+]
+CHANNEL = [
+    "ms_futex.c",
+    "ms_spin.c",
+    *sorted(f"channel/{path.name}" for path in (CORE / "channel").glob("*.c")),
+]
 PROGRAMS: dict[str, list[str]] = {
     "test_ms_view.c": ["ms_view.c"],
     "test_ms_channel.c": CHANNEL,
@@ -34,12 +42,23 @@ PROGRAMS: dict[str, list[str]] = {
     "test_ms_readers.c": ["ms_readers.c", "ms_futex.c"],
     "test_ms_seqlock.c": ["ms_seqlock.c"],
     "test_ms_spin.c": ["ms_spin.c", "ms_futex.c"],
-    "test_ms_sync.c": ["ms_futex.c", "ms_spin.c", "sync/ms_state.c", "sync/ms_object.c", "sync/ms_slot.c",
-                       "sync/ms_mutex.c", "sync/ms_event.c", "sync/ms_take.c", "sync/ms_take_all.c", "sync/ms_wait.c"],
+    "test_ms_sync.c": [
+        "ms_futex.c",
+        "ms_spin.c",
+        "sync/ms_state.c",
+        "sync/ms_object.c",
+        "sync/ms_slot.c",
+        "sync/ms_mutex.c",
+        "sync/ms_event.c",
+        "sync/ms_take.c",
+        "sync/ms_take_all.c",
+        "sync/ms_wait.c",
+    ],
 }
 SANITIZERS = {
     "address,undefined": ["-fno-sanitize-recover=all", "-fno-omit-frame-pointer"],
-    # GCC says that the thread sanitizer does not understand fences; what they order is atomic in that build.
+    # GCC says that the thread sanitizer does not understand fences; what they order is atomic in
+    # that build.
     "thread": ["-Wno-tsan"],
 }
 ENVIRONMENT = {
@@ -54,7 +73,8 @@ pytestmark = pytest.mark.skipif(not compiler, reason="needs a C compiler with th
 
 
 def _fixed_addresses() -> None:
-    # The thread sanitizer's map of the address space has no room for as much randomness as newer kernels use.
+    # The thread sanitizer's map of the address space has no room for as much randomness as newer
+    # kernels use.
     ctypes.CDLL(None).personality(ADDR_NO_RANDOMIZE)
 
 
@@ -62,13 +82,41 @@ def _fixed_addresses() -> None:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_core_is_clean_under(program: str, sanitizer: str, tmp_path: Path) -> None:
     binary = tmp_path / "program"
-    subprocess.run([compiler, "-std=gnu11", "-g", "-O1", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror",
-                    "-DMS_TEST_CALLS", f"-fsanitize={sanitizer}", *SANITIZERS[sanitizer],
-                    "-I", str(CORE), "-I", str(CORE / "include"),
-                    "-I", str(HERE), str(HERE / program), *(str(CORE / file) for file in PROGRAMS[program]), "-pthread",
-                    "-o", str(binary)], check=True)
-    done = subprocess.run([str(binary)], env={**os.environ, **ENVIRONMENT}, preexec_fn=_fixed_addresses, timeout=100,
-                          capture_output=True, text=True)
+    subprocess.run(
+        [
+            compiler,
+            "-std=gnu11",
+            "-g",
+            "-O1",
+            "-Wall",
+            "-Wextra",
+            "-Wno-unused-parameter",
+            "-Werror",
+            "-DMS_TEST_CALLS",
+            f"-fsanitize={sanitizer}",
+            *SANITIZERS[sanitizer],
+            "-I",
+            str(CORE),
+            "-I",
+            str(CORE / "include"),
+            "-I",
+            str(HERE),
+            str(HERE / program),
+            *(str(CORE / file) for file in PROGRAMS[program]),
+            "-pthread",
+            "-o",
+            str(binary),
+        ],
+        check=True,
+    )
+    done = subprocess.run(
+        [str(binary)],
+        env={**os.environ, **ENVIRONMENT},
+        preexec_fn=_fixed_addresses,
+        timeout=100,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr and "ERROR" not in done.stderr
 

@@ -47,7 +47,8 @@ def make(library: Path) -> Iterator[Make]:
 
 
 def used(channel: Channel, length: int) -> tuple[End, End]:
-    """A sender and a subscriber of a topic whose positions all had a message before, and two that wait."""
+    """A sender and a subscriber of a topic whose positions all had a message before, and two that
+    wait."""
     sender, subscriber = channel.open(SEND), channel.open(RECEIVE)
     for seed in range(10, 10 + 2 * CAPACITY):
         assert sender.send(seed, length) == 0 and subscriber.receive() == seed
@@ -56,10 +57,19 @@ def used(channel: Channel, length: int) -> tuple[End, End]:
     return sender, subscriber
 
 
-def sweep(make: Make, body: Callable[[Channel], object], *, length: int, may_add: bool = False, **options: int) -> set[str]:
-    """Kill a child at its first, second, third ... step until it ends alive; the names of all steps.
+def sweep(
+    make: Make,
+    body: Callable[[Channel], object],
+    *,
+    length: int,
+    may_add: bool = False,
+    **options: int,
+) -> set[str]:
+    """Kill a child at its first, second, third ... step until it ends alive; the names of all
+    steps.
 
-    Each time the subscriber has to get what was sent before, the victim's message whole or not at all, and what is sent after.
+    Each time the subscriber has to get what was sent before, the victim's message whole or not at
+    all, and what is sent after.
     """
     names: set[str] = set()
     for number in range(1, 200):
@@ -83,7 +93,8 @@ def sweep(make: Make, body: Callable[[Channel], object], *, length: int, may_add
 
 
 def goes_on(sender: End, subscriber: End, length: int, name: str) -> None:
-    """Every position and all of the memory can be used again, and nothing is in the hands of the dead."""
+    """Every position and all of the memory can be used again, and nothing is in the hands of the
+    dead."""
     for seed in range(3 * CAPACITY):
         assert sender.send(seed, length) == 0 and subscriber.receive() == seed, name
     subscriber.judge()
@@ -96,23 +107,39 @@ def goes_on(sender: End, subscriber: End, length: int, name: str) -> None:
 @pytest.mark.invariant("Q4")
 @pytest.mark.parametrize("flags", [TOPIC, WAITS, OBSERVED])
 @pytest.mark.parametrize("length", [SHORT, PLACED, LONG])
-def test_a_sender_that_dies_anywhere_has_sent_its_message_whole_or_not_at_all(make: Make, length: int, flags: int) -> None:
-    names = sweep(make, lambda channel: channel.open(SEND).send(VICTIMS, length), length=length, may_add=True, flags=flags)
+def test_a_sender_that_dies_anywhere_has_sent_its_message_whole_or_not_at_all(
+    make: Make, length: int, flags: int
+) -> None:
+    names = sweep(
+        make,
+        lambda channel: channel.open(SEND).send(VICTIMS, length),
+        length=length,
+        may_add=True,
+        flags=flags,
+    )
     assert {"send: before claiming a position", "send: before publishing"} <= names
     if length > 112:
-        assert {"place: before taking it out of the ring", "send: place named", "send: before queueing the place"} <= names
+        assert {
+            "place: before taking it out of the ring",
+            "send: place named",
+            "send: before queueing the place",
+        } <= names
 
 
 @pytest.mark.invariant("Q3")
 @pytest.mark.parametrize("flags", [TOPIC, WAITS])
-def test_a_sender_that_dies_while_it_makes_room_leaves_no_place_behind(make: Make, flags: int) -> None:
+def test_a_sender_that_dies_while_it_makes_room_leaves_no_place_behind(
+    make: Make, flags: int
+) -> None:
     names: set[str] = set()
     for number in range(1, 100):
         channel = make(flags=flags, small=6)  # for two messages
         sender, subscriber = channel.open(SEND), channel.open(RECEIVE)
         for seed in BEFORE:
             assert sender.send(seed, LONG) == 0 and subscriber.receive() == seed
-        name = channel.dies_at(number, lambda channel=channel: channel.open(SEND).send(VICTIMS, LONG))
+        name = channel.dies_at(
+            number, lambda channel=channel: channel.open(SEND).send(VICTIMS, LONG)
+        )
         assert sender.send(SENTINEL, LONG) == 0, name
         assert subscriber.receive() in (VICTIMS, SENTINEL)
         for seed in range(10, 20):
@@ -124,7 +151,10 @@ def test_a_sender_that_dies_while_it_makes_room_leaves_no_place_behind(make: Mak
         assert subscriber.unsettled() == 0, name
         names.add(name)
         if not name:
-            assert {"room: before taking a message out", "room: taken out, before its place"} <= names
+            assert {
+                "room: before taking a message out",
+                "room: taken out, before its place",
+            } <= names
             return
     raise AssertionError("it never came to its end")
 
@@ -133,7 +163,9 @@ def test_a_sender_that_dies_while_it_makes_room_leaves_no_place_behind(make: Mak
 @pytest.mark.invariant("Q4")
 @pytest.mark.parametrize("flags", [TOPIC, WAITS])
 @pytest.mark.parametrize("length", [SHORT, PLACED, LONG])
-def test_a_subscriber_that_dies_anywhere_disturbs_nobody_and_holds_nothing(make: Make, length: int, flags: int) -> None:
+def test_a_subscriber_that_dies_anywhere_disturbs_nobody_and_holds_nothing(
+    make: Make, length: int, flags: int
+) -> None:
     def body(channel: Channel) -> None:
         end = channel.open(RECEIVE)
         end.rewind(2)
@@ -145,13 +177,18 @@ def test_a_subscriber_that_dies_anywhere_disturbs_nobody_and_holds_nothing(make:
 
     names = sweep(make, body, length=length, flags=flags, history=2)
     if length != SHORT:
-        assert {"receive: before holding the place", "receive: holding the place, before looking again",
-                "receive: let go, before freeing the place"} <= names
+        assert {
+            "receive: before holding the place",
+            "receive: holding the place, before looking again",
+            "receive: let go, before freeing the place",
+        } <= names
 
 
 @pytest.mark.invariant("Q3")
 @pytest.mark.parametrize("length", [PLACED, LONG])
-def test_a_place_that_left_the_ring_in_the_hands_of_one_who_dies_is_free(make: Make, length: int) -> None:
+def test_a_place_that_left_the_ring_in_the_hands_of_one_who_dies_is_free(
+    make: Make, length: int
+) -> None:
     names: set[str] = set()
     for number in range(1, 300):
         channel = make(history=2)
@@ -176,17 +213,28 @@ def test_a_place_that_left_the_ring_in_the_hands_of_one_who_dies_is_free(make: M
         assert subscriber.unsettled() == 0, name
         names.add(name)
         if not name:
-            assert {"place: before leaving it", "place: left, before looking again",
-                    "place: before taking what was left"} <= names
+            assert {
+                "place: before leaving it",
+                "place: left, before looking again",
+                "place: before taking what was left",
+            } <= names
             return
     raise AssertionError("it never came to its end")
 
 
 @pytest.mark.invariant("Q4")
-@pytest.mark.parametrize("at", ["send: before publishing", "send: before taking the old place out",
-                                "receive: let go, before freeing the place",
-                                "receive: holding the place, before looking again"])
-def test_whoever_dies_while_it_sets_right_what_the_dead_left_leaves_that_to_the_next(make: Make, at: str) -> None:
+@pytest.mark.parametrize(
+    "at",
+    [
+        "send: before publishing",
+        "send: before taking the old place out",
+        "receive: let go, before freeing the place",
+        "receive: holding the place, before looking again",
+    ],
+)
+def test_whoever_dies_while_it_sets_right_what_the_dead_left_leaves_that_to_the_next(
+    make: Make, at: str
+) -> None:
     def first(channel: Channel) -> None:
         end = channel.open(BOTH)
         if at.startswith("send"):
@@ -208,7 +256,9 @@ def test_whoever_dies_while_it_sets_right_what_the_dead_left_leaves_that_to_the_
 
 
 @pytest.mark.invariant("Q1")
-def test_a_subscriber_whose_sender_dies_is_told_and_a_sender_without_subscribers_goes_on(make: Make) -> None:
+def test_a_subscriber_whose_sender_dies_is_told_and_a_sender_without_subscribers_goes_on(
+    make: Make,
+) -> None:
     channel = make(flags=WAITS)
     subscriber = channel.open(RECEIVE)
     assert channel.dies_at(10_000, lambda: [channel.open(SEND).send(seed) for seed in BEFORE]) == ""

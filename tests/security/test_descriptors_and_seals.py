@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Descriptors received from liars, files that change under a section, and ``seal`` against every way to write."""
+"""Descriptors received from liars, files that change under a section, and ``seal`` against every
+way to write."""
 
 from __future__ import annotations
 
@@ -62,8 +63,20 @@ def descriptor(kind: str, directory: str) -> Iterator[int]:
                 os.close(each)
 
 
-LIES = ["pipe", "socket", "directory", "null device", "zero device", "terminal", "event counter", "process",
-        "path only", "empty file", "kernel file", "closed"]
+LIES = [
+    "pipe",
+    "socket",
+    "directory",
+    "null device",
+    "zero device",
+    "terminal",
+    "event counter",
+    "process",
+    "path only",
+    "empty file",
+    "kernel file",
+    "closed",
+]
 
 
 @pytest.mark.sentence(19)
@@ -109,8 +122,11 @@ def test_a_memfd_that_shrinks_between_the_look_and_the_map_is_an_in_page_error()
 
 
 @pytest.mark.sentence(19)
-def test_a_descriptor_that_says_it_is_a_handle_of_this_library_is_checked_before_it_is_one() -> None:
-    """The file position carries what a handle is; a liar can write one that names any descriptor of the receiver's."""
+def test_a_descriptor_that_says_it_is_a_handle_of_this_library_is_checked_before_it_is_one() -> (
+    None
+):
+    """The file position carries what a handle is; a liar can write one that names any descriptor of
+    the receiver's."""
     precious = os.memfd_create("precious")
     os.ftruncate(precious, 4096)
     lie = os.memfd_create("lie")
@@ -145,18 +161,33 @@ def test_a_true_body_with_a_lying_position_gives_no_descriptor_of_the_receiver_a
 
 
 @pytest.mark.sentence(10)
-def test_the_sender_of_a_reader_keeps_its_own_handle_whatever_another_user_does(start: Start, root: str) -> None:
+def test_the_sender_of_a_reader_keeps_its_own_handle_whatever_another_user_does(
+    start: Start, root: str
+) -> None:
     owner, stranger = start(12345), start(12346)
-    owner.run("import socket\nthing = Section.create('Global\\\\sent', 4096)\n"
-              "listener = socket.socket(socket.AF_UNIX); listener.bind(path); os.chmod(path, 0o777); listener.listen()",
-              path=f"{root}/socket")
-    stranger.run("import socket\nsock = socket.socket(socket.AF_UNIX); sock.connect(path)", path=f"{root}/socket")
+    owner.run(
+        "import socket\nthing = Section.create('Global\\\\sent', 4096)\n"
+        "listener = socket.socket(socket.AF_UNIX); listener.bind(path); os.chmod(path, 0o777); "
+        "listener.listen()",
+        path=f"{root}/socket",
+    )
+    stranger.run(
+        "import socket\nsock = socket.socket(socket.AF_UNIX); sock.connect(path)",
+        path=f"{root}/socket",
+    )
     owner.run("peer, _ = listener.accept()\nreader = thing.duplicate('r'); reader.send(peer)")
-    stranger.run("got = Section.recv(sock); fd = got.fileno()\n"
-                 "os.lseek(fd, 0, 0); fcntl.flock(fd, fcntl.LOCK_UN)\n"
-                 "try: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\nexcept BlockingIOError: pass")
-    owner.run("reader.duplicate().close(); reader.map().close(); Section.open('Global\\\\sent').close()")
-    owner.run("peer.close(); listener.close(); os.unlink(path); reader.close(); thing.close()", path=f"{root}/socket")
+    stranger.run(
+        "got = Section.recv(sock); fd = got.fileno()\n"
+        "os.lseek(fd, 0, 0); fcntl.flock(fd, fcntl.LOCK_UN)\n"
+        "try: fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)\nexcept BlockingIOError: pass"
+    )
+    owner.run(
+        "reader.duplicate().close(); reader.map().close(); Section.open('Global\\\\sent').close()"
+    )
+    owner.run(
+        "peer.close(); listener.close(); os.unlink(path); reader.close(); thing.close()",
+        path=f"{root}/socket",
+    )
     stranger.run("sock.close()")
 
 
@@ -167,18 +198,32 @@ WRITABLE = [
     ("another handle", "Section.open(name, access='rw').map(access='rw')"),
     ("a duplicate", "section.duplicate('rw').map(access='rw')"),
     ("MapViewOfFile", "win32.MapViewOfFile(section.handle, 2, 0, 0, 0)"),
-    ("the descriptor", "mmap.mmap(section.fileno(), 4096, mmap.MAP_SHARED, mmap.PROT_WRITE | mmap.PROT_READ)"),
-    ("the descriptor, opened again",
-     "mmap.mmap(os.open(f'/proc/self/fd/{section.fileno()}', os.O_RDWR), 4096, mmap.MAP_SHARED, mmap.PROT_WRITE)"),
+    (
+        "the descriptor",
+        "mmap.mmap(section.fileno(), 4096, mmap.MAP_SHARED, mmap.PROT_WRITE | mmap.PROT_READ)",
+    ),
+    (
+        "the descriptor, opened again",
+        "mmap.mmap(os.open(f'/proc/self/fd/{section.fileno()}', os.O_RDWR), 4096, mmap.MAP_SHARED, "
+        "mmap.PROT_WRITE)",
+    ),
     ("write()", "os.pwrite(section.fileno(), b'x', 0)"),
-    ("write() after opening again", "os.pwrite(os.open(f'/proc/self/fd/{section.fileno()}', os.O_RDWR), b'x', 0)"),
+    (
+        "write() after opening again",
+        "os.pwrite(os.open(f'/proc/self/fd/{section.fileno()}', os.O_RDWR), b'x', 0)",
+    ),
     ("another process's descriptor", "Section.from_process(pid, handle).map(access='rw')"),
     ("growing", "os.ftruncate(section.fileno(), 1 << 20)"),
     ("shrinking", "os.ftruncate(section.fileno(), 0)"),
-    ("punching a hole", "if ctypes.CDLL(None, use_errno=True).fallocate(section.fileno(), 3, ctypes.c_long(0), "
-                        "ctypes.c_long(4096)): raise PermissionError(ctypes.get_errno(), 'fallocate')"),
-    ("making a read-only view writable",
-     "v = win32.MapViewOfFile(section.handle, 4, 0, 0, 0); win32.VirtualProtect(v, 4096, 4)"),
+    (
+        "punching a hole",
+        "if ctypes.CDLL(None, use_errno=True).fallocate(section.fileno(), 3, ctypes.c_long(0), "
+        "ctypes.c_long(4096)): raise PermissionError(ctypes.get_errno(), 'fallocate')",
+    ),
+    (
+        "making a read-only view writable",
+        "v = win32.MapViewOfFile(section.handle, 4, 0, 0, 0); win32.VirtualProtect(v, 4096, 4)",
+    ),
 ]
 
 
@@ -186,16 +231,29 @@ WRITABLE = [
 @pytest.mark.invariant("R3")
 @pytest.mark.parametrize("who", [0, 12345])
 @pytest.mark.parametrize(("way", "code"), WRITABLE, ids=[way for way, _ in WRITABLE])
-def test_after_seal_nobody_gets_a_writable_view(start: Start, who: int, way: str, code: str) -> None:
+def test_after_seal_nobody_gets_a_writable_view(
+    start: Start, who: int, way: str, code: str
+) -> None:
     keeper, other = start(who), start(who)
-    keeper.run("section = Section.create('sealed', 8192); view = section.map(); view[:6] = b'before'; section.seal()")
-    other.run("section = Section.open('sealed', access='r')", name="sealed", pid=keeper.pid,
-              handle=keeper.value("section.handle"))
+    keeper.run(
+        "section = Section.create('sealed', 8192); view = section.map(); view[:6] = b'before'; "
+        "section.seal()"
+    )
+    other.run(
+        "section = Section.open('sealed', access='r')",
+        name="sealed",
+        pid=keeper.pid,
+        handle=keeper.value("section.handle"),
+    )
     for program in (keeper, other):
         program.run("", name="sealed", pid=keeper.pid, handle=keeper.value("section.handle"))
         refused = program.refusal(code)
         assert refused.winerror is not None or refused.errno in (
-            errno.EPERM, errno.EACCES, errno.EBADF, errno.EINVAL), refused
+            errno.EPERM,
+            errno.EACCES,
+            errno.EBADF,
+            errno.EINVAL,
+        ), refused
     keeper.run("view[:5] = b'after'")  # views that exist keep writing
     assert other.value("bytes(section.map()[:6])") == b"aftere"
     assert other.value("bytes(section.map(access='c')[:6])") == b"aftere"

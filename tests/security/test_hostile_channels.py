@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Whoever may write a channel can spoil it and nothing else: wrong messages, errors, the end of the time, and no more."""
+"""Whoever may write a channel can spoil it and nothing else: wrong messages, errors, the end of the
+time, and no more."""
 
 from __future__ import annotations
 
@@ -35,13 +36,15 @@ def memory_of(queue: Queue[Any]) -> memoryview:
 def test_the_ring_is_where_this_test_scribbles() -> None:
     with Queue.create(None, bytes, capacity=4) as queue:
         queue.send(b"abcdefgh")
-        assert bytes(memory_of(queue)[RING + 16:RING + 24]) == b"abcdefgh"
+        assert bytes(memory_of(queue)[RING + 16 : RING + 24]) == b"abcdefgh"
 
 
 @pytest.mark.sentence(12)
 @pytest.mark.sentence(13)
 @pytest.mark.invariant("Q5")
-@pytest.mark.parametrize("value", [0, 1, 3, 4, 5, 1 << 31, (1 << 63) - 1, (1 << 64) - 1, 0xDEADBEEF12345678])
+@pytest.mark.parametrize(
+    "value", [0, 1, 3, 4, 5, 1 << 31, (1 << 63) - 1, (1 << 64) - 1, 0xDEADBEEF12345678]
+)
 @pytest.mark.parametrize("at", [64, 128], ids=["tail", "head"])
 def test_any_value_in_a_hint_costs_time_and_no_message(at: int, value: int) -> None:
     with Queue.create(None, bytes, capacity=4) as queue:
@@ -113,8 +116,12 @@ def test_random_words_everywhere_end_in_errors_wrong_messages_or_the_time() -> N
         with Queue.create(None, bytes, capacity=8, memory=50_000, largest=8000) as queue:
             memory = memory_of(queue)
             for _ in range(40):
-                at = draw.choice([draw.randrange(64, RING, 8), draw.randrange(RING, RING + 8 * ENTRY + 400, 8)])
-                struct.pack_into("<Q", memory, at, draw.choice([draw.getrandbits(64), draw.getrandbits(20), 0]))
+                at = draw.choice(
+                    [draw.randrange(64, RING, 8), draw.randrange(RING, RING + 8 * ENTRY + 400, 8)]
+                )
+                struct.pack_into(
+                    "<Q", memory, at, draw.choice([draw.getrandbits(64), draw.getrandbits(20), 0])
+                )
                 with contextlib.suppress(Error):
                     queue.send(bytes(draw.choice([8, 500, 6000])), 0)
                 with contextlib.suppress(Error):
@@ -131,8 +138,10 @@ def rewritten(section: Section, change: Callable[[dict[str, Any]], None]) -> Non
         change(facts)
         text = json.dumps(facts).encode()
         end = len(memory) - schema.FOOTER.size
-        memory[end - len(text):end] = text
-        schema.FOOTER.pack_into(memory, end, schema.MAGIC, schema.VERSION, zlib.crc32(text), len(text), size)
+        memory[end - len(text) : end] = text
+        schema.FOOTER.pack_into(
+            memory, end, schema.MAGIC, schema.VERSION, zlib.crc32(text), len(text), size
+        )
         memory.release()
 
 
@@ -141,12 +150,31 @@ def _sets(key: str, value: Any) -> Callable[[dict[str, Any]], None]:
 
 
 @pytest.mark.sentence(13)
-@pytest.mark.parametrize(("key", "value"), [
-    ("capacity", 0), ("capacity", "many"), ("capacity", 1 << 40), ("capacity", 9), ("largest", -1), ("redeliver", None),
-    ("shape", [4]), ("shape", [4, 0, 1 << 40, 0, 0]), ("shape", [4, 0, 1000, 0, 0]), ("shape", [4, 0, 4, 7, 0]),
-    ("shape", [4, 7, 34, 0, 0]), ("shape", "x"), ("overflow", 7), ("version", 1.5), ("spec", "parrot"), ("spec", ["x"]),
-    ("spec", "record"), ("layout", 9), ("layout", None),
-], ids=str)
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("capacity", 0),
+        ("capacity", "many"),
+        ("capacity", 1 << 40),
+        ("capacity", 9),
+        ("largest", -1),
+        ("redeliver", None),
+        ("shape", [4]),
+        ("shape", [4, 0, 1 << 40, 0, 0]),
+        ("shape", [4, 0, 1000, 0, 0]),
+        ("shape", [4, 0, 4, 7, 0]),
+        ("shape", [4, 7, 34, 0, 0]),
+        ("shape", "x"),
+        ("overflow", 7),
+        ("version", 1.5),
+        ("spec", "parrot"),
+        ("spec", ["x"]),
+        ("spec", "record"),
+        ("layout", 9),
+        ("layout", None),
+    ],
+    ids=str,
+)
 def test_a_description_that_cannot_be_is_refused(key: str, value: Any) -> None:
     name = unique_name()
     with Queue.create(name, bytes, capacity=4) as queue:
@@ -156,10 +184,14 @@ def test_a_description_that_cannot_be_is_refused(key: str, value: Any) -> None:
 
 
 @pytest.mark.sentence(30)
-def test_objects_of_another_user_are_opened_only_by_who_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_objects_of_another_user_are_opened_only_by_who_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     name = unique_name()
     with Queue.create(name), Queue.create(name + "b", bytes):
-        monkeypatch.setattr("memsection.api.security.is_written_by_this_user_alone", lambda section: False)
+        monkeypatch.setattr(
+            "memsection.api.security.is_written_by_this_user_alone", lambda section: False
+        )
         with pytest.raises(AccessError, match="run code"):
             Queue.open(name)
         Queue.open(name, object).close()
@@ -209,7 +241,9 @@ def test_other_processes_go_on_while_one_scribbles() -> None:
         """)
     name = unique_name()
     with Queue.create(name, bytes, capacity=8, largest=5000, memory=60_000) as queue:
-        with subprocess.Popen([sys.executable, "-c", program, name], stdout=subprocess.PIPE) as stranger:
+        with subprocess.Popen(
+            [sys.executable, "-c", program, name], stdout=subprocess.PIPE
+        ) as stranger:
             assert stranger.stdout is not None and stranger.stdout.readline() == b"ready\n"
             while stranger.poll() is None:
                 for length in (10, 4000):
@@ -218,4 +252,3 @@ def test_other_processes_go_on_while_one_scribbles() -> None:
                     with contextlib.suppress(Error):
                         queue.receive(0.001)
         assert stranger.returncode == 0
-

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Clients that lie, scribble and die end no server: what makes no sense is passed over, and others are answered."""
+"""Clients that lie, scribble and die end no server: what makes no sense is passed over, and others
+are answered."""
 
 from __future__ import annotations
 
@@ -39,8 +40,11 @@ LIMITS = [0, 1, 4, 113, 1 << 20, 1 << 31, (1 << 32) - 1, (1 << 63) - 1, (1 << 64
 def ends() -> Iterator[tuple[Service[bytes, bytes], Client[bytes, bytes], Client[bytes, bytes]]]:
     """A server, a client that lies, and one that does not."""
     name = unique_name()
-    with Service.create(name, bytes, bytes, capacity=4, largest=5000) as service, \
-            Client.open(name, bytes, bytes) as liar, Client.open(name, bytes, bytes) as honest:
+    with (
+        Service.create(name, bytes, bytes, capacity=4, largest=5000) as service,
+        Client.open(name, bytes, bytes) as liar,
+        Client.open(name, bytes, bytes) as honest,
+    ):
         yield service, liar, honest
 
 
@@ -57,7 +61,8 @@ def others_are_answered(service: Service[bytes, bytes], client: Client[bytes, by
 
 
 def spoil_cell(memory: memoryview, at: int, value: int) -> None:
-    """Write into the cell of the call that waits, behind its word: length and format, then its place."""
+    """Write into the cell of the call that waits, behind its word: length and format, then its
+    place."""
     cell = bytes(memory).find(MARK) - 16
     assert cell > RING
     if at == 8:
@@ -68,7 +73,9 @@ def spoil_cell(memory: memoryview, at: int, value: int) -> None:
 
 
 @pytest.mark.sentence(45)
-@pytest.mark.parametrize("at", [8, 16, 24, 32], ids=["length", "unit", "length in the place", "word of the place"])
+@pytest.mark.parametrize(
+    "at", [8, 16, 24, 32], ids=["length", "unit", "length in the place", "word of the place"]
+)
 def test_lengths_and_places_of_a_request_at_their_limits_end_no_server(at: int, ends: Any) -> None:
     service, liar, honest = ends
     with memoryview(service._view) as memory:
@@ -120,7 +127,10 @@ SCRIBBLER = textwrap.dedent("""
 @pytest.mark.sentence(13)
 def test_a_client_that_scribbles_holds_up_no_wait_of_a_server_or_of_other_clients() -> None:
     name = unique_name()
-    with Service.create(name, bytes, bytes, capacity=4, largest=5000) as service, Client.open(name) as client:
+    with (
+        Service.create(name, bytes, bytes, capacity=4, largest=5000) as service,
+        Client.open(name) as client,
+    ):
         stop, raised = threading.Event(), list[BaseException]()
 
         def serves() -> None:
@@ -133,7 +143,9 @@ def test_a_client_that_scribbles_holds_up_no_wait_of_a_server_or_of_other_client
 
         server = threading.Thread(target=serves)
         server.start()
-        with subprocess.Popen([sys.executable, "-c", SCRIBBLER, name], stdout=subprocess.PIPE) as liar:
+        with subprocess.Popen(
+            [sys.executable, "-c", SCRIBBLER, name], stdout=subprocess.PIPE
+        ) as liar:
             assert liar.stdout is not None and liar.stdout.readline() == b"ready\n"
             while liar.poll() is None:
                 for length in (5, 4000):
@@ -161,7 +173,10 @@ def test_clients_that_are_killed_while_they_ask_end_no_server() -> None:
     with service, Client.open(name, bytes, bytes) as client:
         server = threading.Thread(target=service.serve, args=[bytes.upper])
         server.start()
-        liars = [subprocess.Popen([sys.executable, "-c", program, name], stdout=subprocess.PIPE) for _ in range(2)]
+        liars = [
+            subprocess.Popen([sys.executable, "-c", program, name], stdout=subprocess.PIPE)
+            for _ in range(2)
+        ]
         for liar in liars:
             with liar:
                 assert liar.stdout is not None and liar.stdout.readline() == b"ready\n"
@@ -177,11 +192,25 @@ def test_clients_that_are_killed_while_they_ask_end_no_server() -> None:
 
 
 @pytest.mark.sentence(13)
-@pytest.mark.parametrize("change", [
-    {"reply": None}, {"reply": "bytes"}, {"reply": {}}, {"reply": {"spec": "parrot"}}, {"retry": -1}, {"retry": "often"},
-    {"retry": 1 << 70}, {"capacity": 9}, {"shape": [4, 0, 6, 0, 0, 0, 0]}, {"shape": [4, 0, 6, 0, 0, 0, 0, 1 << 30]},
-    {"shape": [4, 0, 6, 0, 0, 0, 0, 0]}, {"shape": [4, 0, 6, 0, 0, 1, 1, 260]}, {"kind": "queue"},
-], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"reply": None},
+        {"reply": "bytes"},
+        {"reply": {}},
+        {"reply": {"spec": "parrot"}},
+        {"retry": -1},
+        {"retry": "often"},
+        {"retry": 1 << 70},
+        {"capacity": 9},
+        {"shape": [4, 0, 6, 0, 0, 0, 0]},
+        {"shape": [4, 0, 6, 0, 0, 0, 0, 1 << 30]},
+        {"shape": [4, 0, 6, 0, 0, 0, 0, 0]},
+        {"shape": [4, 0, 6, 0, 0, 1, 1, 260]},
+        {"kind": "queue"},
+    ],
+    ids=str,
+)
 def test_a_description_that_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
     with Service.create(None, bytes, bytes, capacity=4) as service:
         facts = dict(schema.describe(service.section) or {})

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A helper in a prefix that is none of ours: whatever it answers is an answer that makes sense, or an error, and in time."""
+"""A helper in a prefix that is none of ours: whatever it answers is an answer that makes sense, or
+an error, and in time."""
 
 from __future__ import annotations
 
@@ -38,8 +39,13 @@ class Lying(helper.Helper):
         super().__init__(Prefix("/nowhere", 1, 1, 1, False))
 
     def _start(self, bits: int, keep: int) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(self._program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                bufsize=0)
+        return subprocess.Popen(
+            self._program,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
+        )
 
 
 @pytest.fixture
@@ -56,17 +62,36 @@ def lying() -> Iterator[Any]:
         assert each.process.returncode is not None
 
 
-ANSWERS = ["ok", "", "ok x y z", "ok -4 -1 -1", "entry\\nok", "entry Event zz name\\nok", "entry Event 1\\nok", "error",
-           "error x", "error 0", "error c0000034", "nothing", "ok 99999999999999999 1 1",
-           "ok \\u001b[2J", "ok ffffffffffffffff ffffffffffffffff 1"]
+ANSWERS = [
+    "ok",
+    "",
+    "ok x y z",
+    "ok -4 -1 -1",
+    "entry\\nok",
+    "entry Event zz name\\nok",
+    "entry Event 1\\nok",
+    "error",
+    "error x",
+    "error 0",
+    "error c0000034",
+    "nothing",
+    "ok 99999999999999999 1 1",
+    "ok \\u001b[2J",
+    "ok ffffffffffffffff ffffffffffffffff 1",
+]
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
 def test_answers_that_make_no_sense_are_errors(lying: Any, answer: str) -> None:
-    for ask in (lambda made: objects.locate(made, "name", writable=False), lambda made: made.wait("4", 0), objects.listing):
+    for ask in (
+        lambda made: objects.locate(made, "name", writable=False),
+        lambda made: made.wait("4", 0),
+        objects.listing,
+    ):
         made = lying(LIAR, answer + "\\n")
         try:
-            assert ask(made) is not None and answer.startswith("ok")  # nothing is listed, whatever the rest of the line says
+            # nothing is listed, whatever the rest of the line says
+            assert ask(made) is not None and answer.startswith("ok")
         except Error as problem:
             assert str(problem).isprintable()
 
@@ -84,7 +109,7 @@ def test_a_flood_ends(lying: Any) -> None:
 
 
 def test_a_line_without_end_and_silence_end(lying: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    endless = lying(FLOOD.replace("\\n\" *", "\" *"))
+    endless = lying(FLOOD.replace('\\n" *', '" *'))
     with pytest.raises(WaitTimeoutError):
         objects.listing(endless)
     silent = lying(LIAR, "")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Processes that cannot see each other: each in a PID namespace of its own, as in two containers that share a directory."""
+"""Processes that cannot see each other: each in a PID namespace of its own, as in two containers
+that share a directory."""
 
 from __future__ import annotations
 
@@ -26,8 +27,9 @@ def containers(root: str) -> Iterator[tuple[Program, Program]]:
         assert program.end() == 0
 
 
-def test_a_local_name_whose_holder_cannot_be_seen_is_an_error_that_says_so(root: str,
-                                                                          containers: tuple[Program, Program]) -> None:
+def test_a_local_name_whose_holder_cannot_be_seen_is_an_error_that_says_so(
+    root: str, containers: tuple[Program, Program]
+) -> None:
     one, other = containers
     assert one.value("os.getpid()") == other.value("os.getpid()") == 1
     one.run("made = Section.create('apart', 4096); view = made.map(); view[:4] = b'kept'")
@@ -35,8 +37,10 @@ def test_a_local_name_whose_holder_cannot_be_seen_is_an_error_that_says_so(root:
         refused = other.refusal(tries)
         assert refused.ntstatus == OUT_OF_REACH and "PID namespace" in refused.text, refused
     assert os.listdir(f"{root}/memsection-0") == ["apart"]
-    one.run("again = Section.open('apart'); assert bytes(again.map()[:4]) == b'kept'\n"
-            "again.close(); view.close(); made.close()")
+    one.run(
+        "again = Section.open('apart'); assert bytes(again.map()[:4]) == b'kept'\n"
+        "again.close(); view.close(); made.close()"
+    )
     other.run("Section.create('apart', 4096).close()")
 
 
@@ -50,11 +54,15 @@ def test_global_objects_are_shared_between_them(containers: tuple[Program, Progr
     assert one.refusal("Section.open('Global\\\\shared')").winerror == 2
 
 
-def test_a_mutex_has_one_owner_where_both_threads_have_the_same_number(containers: tuple[Program, Program]) -> None:
+def test_a_mutex_has_one_owner_where_both_threads_have_the_same_number(
+    containers: tuple[Program, Program],
+) -> None:
     one, other = containers
     one.run("made = Mutex.create('Global\\\\lock'); made.acquire()")
     other.run("got = Mutex.open('Global\\\\lock')")
-    assert one.value("__import__('threading').get_native_id()") == other.value("__import__('threading').get_native_id()")
+    assert one.value("__import__('threading').get_native_id()") == other.value(
+        "__import__('threading').get_native_id()"
+    )
     assert other.value("got.acquire(0.1)") is False
     assert other.refusal("got.release()").winerror == 288  # ERROR_NOT_OWNER
     one.run("made.release()")
@@ -63,7 +71,9 @@ def test_a_mutex_has_one_owner_where_both_threads_have_the_same_number(container
     one.run("made.close()")
 
 
-def test_a_mutex_is_abandoned_by_an_owner_that_nobody_sees_die(root: str, containers: tuple[Program, Program]) -> None:
+def test_a_mutex_is_abandoned_by_an_owner_that_nobody_sees_die(
+    root: str, containers: tuple[Program, Program]
+) -> None:
     _, other = containers
     owner = users.start(0, root=root, prefix=APART)
     owner.run("made = Mutex.create('Global\\\\lock'); made.acquire()")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Descriptors between users who do not trust each other: what arrives is checked, what leaves is given away for good."""
+"""Descriptors between users who do not trust each other: what arrives is checked, what leaves is
+given away for good."""
 
 from __future__ import annotations
 
@@ -30,8 +31,11 @@ TAG = 1 << 62
 _left = pytest.fixture(autouse=True)(leaves_nothing)
 
 THINGS: dict[str, Callable[[], Any]] = {
-    "section": lambda: Section.create(size=8192), "mutex": lambda: Mutex.create(), "event": lambda: Event.create(),
-    "semaphore": lambda: Semaphore.create(maximum=3)}
+    "section": lambda: Section.create(size=8192),
+    "mutex": lambda: Mutex.create(),
+    "event": lambda: Event.create(),
+    "semaphore": lambda: Semaphore.create(maximum=3),
+}
 
 
 @pytest.fixture
@@ -53,7 +57,9 @@ def lie(kind: type, *fds: int) -> tuple[bytes, list[tuple[int, int, array.array[
     return header, [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
 
 
-def copy_of(thing: memsection.Section | Mutex, *, sealed: bool, flags: int = os.MFD_ALLOW_SEALING) -> int:
+def copy_of(
+    thing: memsection.Section | Mutex, *, sealed: bool, flags: int = os.MFD_ALLOW_SEALING
+) -> int:
     """A memfd with the bytes of a true body, which says of itself that it is a handle."""
     true = kernel.handle_descriptors(thing.handle)[0]
     size = os.fstat(true).st_size
@@ -71,14 +77,19 @@ def copy_of(thing: memsection.Section | Mutex, *, sealed: bool, flags: int = os.
 
 @pytest.mark.sentence(19)
 @pytest.mark.invariant("M3")
-@pytest.mark.parametrize("flags", [os.MFD_ALLOW_SEALING, 0], ids=["could be sealed", "cannot be sealed"])
+@pytest.mark.parametrize(
+    "flags", [os.MFD_ALLOW_SEALING, 0], ids=["could be sealed", "cannot be sealed"]
+)
 @pytest.mark.parametrize("what", THINGS)
-def test_a_body_that_its_sender_can_cut_is_refused(what: str, flags: int,
-                                                   sockets: tuple[socket.socket, socket.socket]) -> None:
+def test_a_body_that_its_sender_can_cut_is_refused(
+    what: str, flags: int, sockets: tuple[socket.socket, socket.socket]
+) -> None:
     with closing(THINGS[what]()) as thing:
         forged = copy_of(thing, sealed=False, flags=flags)
         try:
-            sockets[0].sendmsg(*[[part] if isinstance(part, bytes) else part for part in lie(type(thing), forged)])
+            sockets[0].sendmsg(
+                *[[part] if isinstance(part, bytes) else part for part in lie(type(thing), forged)]
+            )
             with pytest.raises(HandleError, match="not sealed against being cut"):
                 type(thing).recv(sockets[1])
             inherited = os.dup(forged)
@@ -93,7 +104,9 @@ def test_a_body_that_its_sender_can_cut_is_refused(what: str, flags: int,
 
 @pytest.mark.sentence(19)
 @pytest.mark.parametrize("seals", ["F_SEAL_SHRINK", "F_SEAL_GROW", "F_SEAL_SEAL"])
-def test_half_of_the_seals_is_not_enough(seals: str, sockets: tuple[socket.socket, socket.socket]) -> None:
+def test_half_of_the_seals_is_not_enough(
+    seals: str, sockets: tuple[socket.socket, socket.socket]
+) -> None:
     with Section.create(size=8192) as section:
         forged = copy_of(section, sealed=False)
         fcntl.fcntl(forged, fcntl.F_ADD_SEALS, getattr(fcntl, seals))
@@ -105,7 +118,9 @@ def test_half_of_the_seals_is_not_enough(seals: str, sockets: tuple[socket.socke
 
 
 @pytest.mark.sentence(19)
-def test_a_memfd_that_claims_a_global_name_is_refused(sockets: tuple[socket.socket, socket.socket]) -> None:
+def test_a_memfd_that_claims_a_global_name_is_refused(
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
     """Bodies with a Global name are files, which have no seals; a memfd could have had them."""
     with Section.create(unique_name("Global\\"), size=8192) as section:
         forged = copy_of(section, sealed=False)
@@ -118,7 +133,8 @@ def test_a_memfd_that_claims_a_global_name_is_refused(sockets: tuple[socket.sock
 
 @pytest.mark.sentence(15)
 def test_a_received_global_body_that_is_cut_costs_an_error_and_not_the_process(
-        sockets: tuple[socket.socket, socket.socket]) -> None:
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
     with Section.create(unique_name("Global\\"), size=1 << 16) as section, section.map() as view:
         section.send(sockets[0])
         with Section.recv(sockets[1]) as received, received.map() as mine:
@@ -133,15 +149,25 @@ def test_a_received_global_body_that_is_cut_costs_an_error_and_not_the_process(
 @pytest.mark.sentence(15)
 @pytest.mark.invariant("M3")
 @pytest.mark.parametrize("left", [0, 8192, (1 << 20) + 4096, 1 << 20])
-def test_a_reserved_global_section_that_is_cut_costs_an_error_and_not_the_process(left: int) -> None:
+def test_a_reserved_global_section_that_is_cut_costs_an_error_and_not_the_process(
+    left: int,
+) -> None:
     name = unique_name("Global\\")
-    with Section.create(name, 1 << 20, commit=False) as section, section.map() as view, section.map(access="r") as reader:
+    with (
+        Section.create(name, 1 << 20, commit=False) as section,
+        section.map() as view,
+        section.map(access="r") as reader,
+    ):
         view.commit(0, 65536)
         view[:2] = b"ok"
         assert bytes(reader[:2]) == b"ok"
         os.ftruncate(section.fileno(), left)
-        for touch in (lambda: bytes(view[32768:32772]), lambda: bytes(reader[:4]), lambda: view.commit(1 << 19, 4096),
-                      lambda: kernel.query_virtual_memory(-1, view.address)):
+        for touch in (
+            lambda: bytes(view[32768:32772]),
+            lambda: bytes(reader[:4]),
+            lambda: view.commit(1 << 19, 4096),
+            lambda: kernel.query_virtual_memory(-1, view.address),
+        ):
             try:
                 touch()
             except (InPageError, memsection.Error):
@@ -153,11 +179,19 @@ def test_a_reserved_global_section_that_is_cut_costs_an_error_and_not_the_proces
 
 @pytest.mark.sentence(15)
 def test_pages_of_a_reserved_global_section_are_there_for_all(
-        sockets: tuple[socket.socket, socket.socket]) -> None:
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
     name = unique_name("Global\\")
-    with worker() as other, Section.create(name, 1 << 20, commit=False) as section, section.map() as view:
-        other.run("section = Section.open(name); view = section.map(); view.commit(65536, 4096); view[65536:65538] = b'ok'",
-                  name=name)
+    with (
+        worker() as other,
+        Section.create(name, 1 << 20, commit=False) as section,
+        section.map() as view,
+    ):
+        other.run(
+            "section = Section.open(name); view = section.map(); view.commit(65536, 4096); "
+            "view[65536:65538] = b'ok'",
+            name=name,
+        )
         assert bytes(view[65536:65538]) == b"ok"
         view.commit(0, 4096)
         view[0] = 7
@@ -166,7 +200,9 @@ def test_pages_of_a_reserved_global_section_are_there_for_all(
 
 
 @pytest.mark.sentence(19)
-def test_a_body_of_a_type_that_has_none_is_refused(sockets: tuple[socket.socket, socket.socket]) -> None:
+def test_a_body_of_a_type_that_has_none_is_refused(
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
     with Section.create(size=8192) as section:
         for number in (0, 5, 6, 7, 8, 99):
             forged = copy_of(section, sealed=False)
@@ -180,9 +216,11 @@ def test_a_body_of_a_type_that_has_none_is_refused(sockets: tuple[socket.socket,
 
 
 @pytest.mark.sentence(19)
-def test_a_section_of_a_sealed_file_that_says_it_is_longer_is_guarded(sockets: tuple[socket.socket, socket.socket],
-                                                                      tmp_path: Path) -> None:
-    """The record says two pages, the file, sealed or not, has one: touching the other is an error, and no death."""
+def test_a_section_of_a_sealed_file_that_says_it_is_longer_is_guarded(
+    sockets: tuple[socket.socket, socket.socket], tmp_path: Path
+) -> None:
+    """The record says two pages, the file, sealed or not, has one: touching the other is an error,
+    and no death."""
     data = os.memfd_create("data", os.MFD_ALLOW_SEALING)
     os.ftruncate(data, 8192)
     with Section.from_fd(data) as section:
@@ -198,18 +236,24 @@ def test_a_section_of_a_sealed_file_that_says_it_is_longer_is_guarded(sockets: t
         sockets[0].sendmsg([header], rights)
         for fd in (forged, short, data):
             os.close(fd)
-        with Section.recv(sockets[1]) as received, received.map(access="r") as view, pytest.raises(InPageError):
+        with (
+            Section.recv(sockets[1]) as received,
+            received.map(access="r") as view,
+            pytest.raises(InPageError),
+        ):
             bytes(view[:])
 
 
-# ---------------------------------------------------------------------- locks that somebody else holds
+# ---------------------------------------------------------------------- locks that somebody else
+# holds
 
 
 @pytest.mark.sentence(13)
 @pytest.mark.invariant("L8")
 @pytest.mark.parametrize("what", THINGS)
-def test_a_lock_that_the_sender_keeps_is_not_waited_for(what: str, impatient: None,
-                                                        sockets: tuple[socket.socket, socket.socket]) -> None:
+def test_a_lock_that_the_sender_keeps_is_not_waited_for(
+    what: str, impatient: None, sockets: tuple[socket.socket, socket.socket]
+) -> None:
     with closing(THINGS[what]()) as thing:
         forged = copy_of(thing, sealed=True)
         keeper = os.open(f"/proc/self/fd/{forged}", os.O_RDONLY)
@@ -225,32 +269,56 @@ def test_a_lock_that_the_sender_keeps_is_not_waited_for(what: str, impatient: No
 
 
 @pytest.mark.invariant("L8")
-@pytest.mark.parametrize("way", ["thing.duplicate()", "Section.from_process(pid, handle)", "Section.open(name)"])
+@pytest.mark.parametrize(
+    "way", ["thing.duplicate()", "Section.from_process(pid, handle)", "Section.open(name)"]
+)
 @pytest.mark.parametrize("prefix", ["", "Global\\"])
-def test_a_lock_that_somebody_keeps_on_an_object_holds_nobody_up(way: str, prefix: str, impatient: None) -> None:
+def test_a_lock_that_somebody_keeps_on_an_object_holds_nobody_up(
+    way: str, prefix: str, impatient: None
+) -> None:
     """Somebody took the handle's own lock away (a forked child can), and keeps an exclusive one."""
     name = unique_name(prefix)
     with worker() as other:
-        other.run("thing = Section.create(name, 4096)\nfrom memsection.nt.linux.handles import create_open\n"
-                  "from memsection.nt.linux.system import descriptions\n"
-                  "descriptions.LOCK_PATIENCE_SECONDS = create_open.NAME_BUSY_TIMEOUT_SECONDS = 0.05\n"
-                  "keeper = os.open(f'/proc/self/fd/{thing.fileno()}', os.O_RDONLY)\n"
-                  "fcntl.flock(thing.fileno(), fcntl.LOCK_UN); fcntl.flock(keeper, fcntl.LOCK_EX)", name=name)
+        other.run(
+            "thing = Section.create(name, 4096)\nfrom memsection.nt.linux.handles import "
+            "create_open\n"
+            "from memsection.nt.linux.system import descriptions\n"
+            "descriptions.LOCK_PATIENCE_SECONDS = create_open.NAME_BUSY_TIMEOUT_SECONDS = 0.05\n"
+            "keeper = os.open(f'/proc/self/fd/{thing.fileno()}', os.O_RDONLY)\n"
+            "fcntl.flock(thing.fileno(), fcntl.LOCK_UN); fcntl.flock(keeper, fcntl.LOCK_EX)",
+            name=name,
+        )
         if way.startswith("thing"):
             assert other.refusal(way).kind == "AccessError"
         else:
             with pytest.raises(AccessError):
-                eval(way, {"Section": Section, "pid": other.pid, "handle": other.value("thing.handle"), "name": name})
+                eval(
+                    way,
+                    {
+                        "Section": Section,
+                        "pid": other.pid,
+                        "handle": other.value("thing.handle"),
+                        "name": name,
+                    },
+                )
         other.run("os.close(keeper); thing.close()")
 
 
 @pytest.mark.invariant("L8")
 def test_no_call_in_the_source_waits_for_a_lock_of_a_file() -> None:
     source = Path(memsection.__file__).parent
-    files = [*source.rglob("*.py"), *source.rglob("*.pyx"), *source.rglob("*.c"), *source.rglob("*.h")]
+    files = [
+        *source.rglob("*.py"),
+        *source.rglob("*.pyx"),
+        *source.rglob("*.c"),
+        *source.rglob("*.h"),
+    ]
     text = {path: path.read_text(encoding="utf-8") for path in files}
-    calls = [(path.name, call) for path, lines in text.items()
-             for call in re.findall(r"(?:\.|c_)flock\([^()]*\)", lines)]
+    calls = [
+        (path.name, call)
+        for path, lines in text.items()
+        for call in re.findall(r"(?:\.|c_)flock\([^()]*\)", lines)
+    ]
     assert len(calls) > 10
     assert [call for call in calls if "LOCK_NB" not in call[1] and "LOCK_UN" not in call[1]] == []
     assert [path for path, lines in text.items() if "SETLKW" in lines or "lockf(" in lines] == []
@@ -267,7 +335,8 @@ def receive(sock: socket.socket) -> list[int]:
 @pytest.mark.sentence(10)
 @pytest.mark.parametrize("prefix", ["", "Global\\"])
 def test_what_a_receiver_does_to_its_descriptor_does_nothing_to_the_sender(
-        prefix: str, impatient: None, sockets: tuple[socket.socket, socket.socket]) -> None:
+    prefix: str, impatient: None, sockets: tuple[socket.socket, socket.socket]
+) -> None:
     name = unique_name(prefix)
     with worker() as other, Section.create(name, 4096) as section:
         section.send(sockets[0])
@@ -282,8 +351,9 @@ def test_what_a_receiver_does_to_its_descriptor_does_nothing_to_the_sender(
         os.close(fds[0])
 
 
-def test_the_statement_about_a_file_stays_with_the_sender(sockets: tuple[socket.socket, socket.socket],
-                                                          tmp_path: Path) -> None:
+def test_the_statement_about_a_file_stays_with_the_sender(
+    sockets: tuple[socket.socket, socket.socket], tmp_path: Path
+) -> None:
     (tmp_path / "file").write_bytes(bytes(8192))
     with Section.from_file(tmp_path / "file") as section:
         section.send(sockets[0])
@@ -309,12 +379,17 @@ def test_a_message_that_nobody_takes_leaves_nothing() -> None:
 def test_what_cannot_be_sent_leaves_nothing_behind() -> None:
     left, right = socket.socketpair()
     right.close()
-    with left, Section.create(unique_name(), 4096) as section, pytest.raises(OSError, match="Broken pipe"):
+    with (
+        left,
+        Section.create(unique_name(), 4096) as section,
+        pytest.raises(OSError, match="Broken pipe"),
+    ):
         section.send(left)
 
 
 def test_a_mapping_of_a_received_body_stays_when_its_sender_tries_to_cut_it(
-        sockets: tuple[socket.socket, socket.socket]) -> None:
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
     with Section.create(size=4096) as section:
         section.send(sockets[0])
         with Section.recv(sockets[1]) as received, received.map() as view:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What killed processes left, between users: each removes its own, whatever the object's descriptor says."""
+"""What killed processes left, between users: each removes its own, whatever the object's descriptor
+says."""
 
 from __future__ import annotations
 
@@ -11,9 +12,14 @@ from support.users import Program
 from support.workers import until
 
 Start = Callable[..., Program]
-# The owner is nobody else's, in no other run either: a search through a user's processes touches what they hold.
+# The owner is nobody else's, in no other run either: a search through a user's processes touches
+# what they hold.
 OWNER, OTHER = 1_000_000 + int.from_bytes(os.urandom(3)), 12346
-NOTHING = ["Security(owner='', users={'12346': 'r'})", "Security(owner='')", "Security(owner='r', everyone='r')"]
+NOTHING = [
+    "Security(owner='', users={'12346': 'r'})",
+    "Security(owner='')",
+    "Security(owner='r', everyone='r')",
+]
 
 
 def files(root: str) -> list[str]:
@@ -23,7 +29,9 @@ def files(root: str) -> list[str]:
 @pytest.mark.sentence(25)
 @pytest.mark.parametrize("fast", [True, False], ids=["short", "python"])
 @pytest.mark.parametrize("security", NOTHING)
-def test_a_body_whose_descriptor_gives_its_owner_nothing_goes_too(root: str, start: Start, security: str, fast: bool) -> None:
+def test_a_body_whose_descriptor_gives_its_owner_nothing_goes_too(
+    root: str, start: Start, security: str, fast: bool
+) -> None:
     living, doomed = start(OWNER, fast=fast), start(OWNER, fast=fast)
     living.run("Section.create('Global\\\\first', 4096).close()")
     doomed.run(f"kept = Section.create('Global\\\\left', 1 << 20, security={security})")
@@ -31,13 +39,19 @@ def test_a_body_whose_descriptor_gives_its_owner_nothing_goes_too(root: str, sta
     before = os.stat(f"{root}/memsection.left")
     living.run("time.sleep(0.3); Section.create('Global\\\\third', 4096).close()")
     after = os.stat(f"{root}/memsection.left")
-    assert (after.st_mode, after.st_ino, after.st_ctime_ns) == (before.st_mode, before.st_ino, before.st_ctime_ns)
+    assert (after.st_mode, after.st_ino, after.st_ctime_ns) == (
+        before.st_mode,
+        before.st_ino,
+        before.st_ctime_ns,
+    )
     doomed.kill()
     found = living.value("[(each.name, each.problem) for each in nt.kernel.list_directory()]")
     assert [(name, problem.split(";")[0]) for name, problem in found] == [
-        ("Global\\left", "left by a process that was killed")]
+        ("Global\\left", "left by a process that was killed")
+    ]
 
-    def is_swept() -> bool:  # by one of the next names: a sweep that found nothing is followed by a longer pause
+    # by one of the next names: a sweep that found nothing is followed by a longer pause
+    def is_swept() -> bool:
         living.run("time.sleep(0.1); Section.create('Global\\\\fourth', 4096).close()")
         return not files(root)
 

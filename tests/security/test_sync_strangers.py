@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Mutexes, events and semaphores among users, PID namespaces, and peers that scribble on the state words."""
+"""Mutexes, events and semaphores among users, PID namespaces, and peers that scribble on the state
+words."""
 
 from __future__ import annotations
 
@@ -34,34 +35,59 @@ def page_of(one: Any) -> tuple[int, int]:
 
 @pytest.fixture
 def three() -> Iterator[tuple[Mutex, Event, Semaphore]]:
-    several = Mutex.create(), Event.create(manual_reset=False), Semaphore.create(initial=1, maximum=3)
+    several = (
+        Mutex.create(),
+        Event.create(manual_reset=False),
+        Semaphore.create(initial=1, maximum=3),
+    )
     yield several
     for one in several:
         one.close()
 
 
-def use(mutex: Mutex, event: Event, semaphore: Semaphore, problems: set[type[BaseException]]) -> None:
+def use(
+    mutex: Mutex, event: Event, semaphore: Semaphore, problems: set[type[BaseException]]
+) -> None:
     """Every operation, once; only the library's own errors may come of it."""
-    for call in (lambda: mutex.acquire(0.001, accept_abandoned=True), mutex.release, event.set,
-                 lambda: event.wait(0.001), event.clear, event.pulse, lambda: semaphore.acquire(0.001),
-                 lambda: semaphore.release(), lambda: semaphore.value, lambda: mutex.owner, event.is_set,
-                 lambda: wait_any([mutex, event, semaphore], 0.001, accept_abandoned=True), mutex.release,
-                 lambda: wait_all([mutex, event, semaphore], 0.001, accept_abandoned=True), mutex.release):
+    for call in (
+        lambda: mutex.acquire(0.001, accept_abandoned=True),
+        mutex.release,
+        event.set,
+        lambda: event.wait(0.001),
+        event.clear,
+        event.pulse,
+        lambda: semaphore.acquire(0.001),
+        lambda: semaphore.release(),
+        lambda: semaphore.value,
+        lambda: mutex.owner,
+        event.is_set,
+        lambda: wait_any([mutex, event, semaphore], 0.001, accept_abandoned=True),
+        mutex.release,
+        lambda: wait_all([mutex, event, semaphore], 0.001, accept_abandoned=True),
+        mutex.release,
+    ):
         try:
             call()
         except Error as problem:
             problems.add(type(problem))
-            assert problem.ntstatus in (st.FILE_CORRUPT_ERROR, st.MUTANT_NOT_OWNED, st.SEMAPHORE_LIMIT_EXCEEDED)
+            assert problem.ntstatus in (
+                st.FILE_CORRUPT_ERROR,
+                st.MUTANT_NOT_OWNED,
+                st.SEMAPHORE_LIMIT_EXCEEDED,
+            )
 
 
 @pytest.mark.invariant("M1")
-def test_noise_in_the_state_words_gives_errors_and_crashes_nobody(three: tuple[Mutex, Event, Semaphore]) -> None:
+def test_noise_in_the_state_words_gives_errors_and_crashes_nobody(
+    three: tuple[Mutex, Event, Semaphore],
+) -> None:
     noise = random.Random(7)
     problems: set[type[BaseException]] = set()
     for number in range(ROUNDS):
         for one in three:
             fd, page = page_of(one)
-            # The word and what is beside it; half of the time flags that would be waited for are left out.
+            # The word and what is beside it; half of the time flags that would be waited for are
+            # left out.
             word = noise.getrandbits(64) & (~(1 << 17) if number % 2 else -1)
             os.pwrite(fd, word.to_bytes(8, "little") + noise.randbytes(24), page + 3072 + 64)
         use(*three, problems)
@@ -75,13 +101,20 @@ def test_a_spoiled_header_is_refused_when_it_is_opened(name: str = "") -> None:
         fd, page = page_of(mine)
         os.pwrite(fd, b"\xee", page + control_page.STATE_OFFSET + at)
         program = f"from memsection import *\nm = Mutex.open({mine.name!r})"
-        done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True,
-                              env={**os.environ, "PYTHONPATH": str(SOURCE)}, check=False)
+        done = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(SOURCE)},
+            check=False,
+        )
         assert done.returncode == 1 and "CorruptError" in done.stderr
         mine.close()
 
 
-def test_noise_while_others_wait_ends_their_waits_in_time(three: tuple[Mutex, Event, Semaphore]) -> None:
+def test_noise_while_others_wait_ends_their_waits_in_time(
+    three: tuple[Mutex, Event, Semaphore],
+) -> None:
     stop = threading.Event()
     problems: set[type[BaseException]] = set()
 
@@ -97,14 +130,18 @@ def test_noise_while_others_wait_ends_their_waits_in_time(three: tuple[Mutex, Ev
     while time.monotonic() < end:
         for one in three:
             fd, page = page_of(one)
-            os.pwrite(fd, (noise.getrandbits(64) & ~(1 << 17)).to_bytes(8, "little"), page + 3072 + 64)
+            os.pwrite(
+                fd, (noise.getrandbits(64) & ~(1 << 17)).to_bytes(8, "little"), page + 3072 + 64
+            )
     stop.set()
     for thread in threads:
         thread.join(60)
         assert not thread.is_alive(), "a wait did not come to its end"
 
 
-def test_a_mutex_that_claims_to_be_ours_is_damaged_and_not_waited_for(three: tuple[Mutex, Event, Semaphore]) -> None:
+def test_a_mutex_that_claims_to_be_ours_is_damaged_and_not_waited_for(
+    three: tuple[Mutex, Event, Semaphore],
+) -> None:
     mutex = three[0]
     fd, page = page_of(mutex)
     with mutex:
@@ -114,7 +151,9 @@ def test_a_mutex_that_claims_to_be_ours_is_damaged_and_not_waited_for(three: tup
         mutex.acquire()
 
 
-def test_an_owner_whose_word_was_overwritten_is_told_when_it_releases(three: tuple[Mutex, Event, Semaphore]) -> None:
+def test_an_owner_whose_word_was_overwritten_is_told_when_it_releases(
+    three: tuple[Mutex, Event, Semaphore],
+) -> None:
     mutex = three[0]
     fd, page = page_of(mutex)
     mutex.acquire()
@@ -143,8 +182,13 @@ for call in (mutex.release, lambda: mutex.acquire(0.05), lambda: mutex.acquire(0
 print("alive")
 os._exit(0)
 """
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(SOURCE), "MEMSECTION_ROOT": root}, check=False)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE), "MEMSECTION_ROOT": root},
+        check=False,
+    )
     assert done.stdout.endswith("alive\n"), (done.returncode, done.stderr)
     for file in os.listdir(root):
         if os.path.isfile(os.path.join(root, file)):
@@ -168,7 +212,9 @@ def begin(root: str) -> Iterator[Callable[..., Program]]:
 EVERYONE = "security='D:(A;;GA;;;WD)'"
 
 
-def test_a_mutex_between_users_is_told_of_the_death_of_the_other(begin: Callable[..., Program]) -> None:
+def test_a_mutex_between_users_is_told_of_the_death_of_the_other(
+    begin: Callable[..., Program],
+) -> None:
     name = unique_name("Global\\")
     alice, bob = begin(ALICE), begin(BOB)
     alice.run(f"m = Mutex.create(name, {EVERYONE})", name=name)
@@ -184,7 +230,10 @@ def test_a_mutex_between_users_is_told_of_the_death_of_the_other(begin: Callable
 def test_events_and_semaphores_between_users(begin: Callable[..., Program]) -> None:
     name = unique_name("Global\\")
     alice, bob = begin(ALICE), begin(BOB)
-    alice.run(f"e = Event.create(name, {EVERYONE}); s = Semaphore.create(name + 's', 0, 2, {EVERYONE})", name=name)
+    alice.run(
+        f"e = Event.create(name, {EVERYONE}); s = Semaphore.create(name + 's', 0, 2, {EVERYONE})",
+        name=name,
+    )
     bob.run("e = Event.open(name); s = Semaphore.open(name + 's')", name=name)
     alice.run("e.set()")
     assert bob.value("e.wait(20)") is True
@@ -197,7 +246,10 @@ def test_events_and_semaphores_between_users(begin: Callable[..., Program]) -> N
 def test_who_may_not_may_not(begin: Callable[..., Program]) -> None:
     name = unique_name("Global\\")
     alice, bob = begin(ALICE), begin(BOB)
-    alice.run("m = Mutex.create(name); e = Event.create(name + 'e', security=Security(everyone='r'))", name=name)
+    alice.run(
+        "m = Mutex.create(name); e = Event.create(name + 'e', security=Security(everyone='r'))",
+        name=name,
+    )
     assert bob.refusal("Mutex.open(name)", name=name).winerror == 5
     assert bob.refusal("Event.open(name + 'e', access='rw')", name=name).winerror == 5
     bob.run("e = Event.open(name + 'e', access='r')", name=name)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Who, holding what, tries what, and what is to be expected: asked of the library and of the kernel, as other users."""
+"""Who, holding what, tries what, and what is to be expected: asked of the library and of the
+kernel, as other users."""
 
 from __future__ import annotations
 
@@ -50,7 +51,12 @@ WHO_MAY_OPEN = [
     (f"Security(users={{{FRIEND}: 'r'}}, groups={{{TEAM}: 'rw'}})", "friend", "r", OK),
     (f"Security(users={{{FRIEND}: 'r'}}, groups={{{TEAM}: 'rw'}})", "member", "rw", OK),
     (f"Security(users={{{FRIEND}: 'r'}}, groups={{{TEAM}: 'rw'}})", "friend in the team", "r", OK),
-    (f"Security(users={{{FRIEND}: 'r'}}, groups={{{TEAM}: 'rw'}})", "friend in the team", "rw", DENIED),
+    (
+        f"Security(users={{{FRIEND}: 'r'}}, groups={{{TEAM}: 'rw'}})",
+        "friend in the team",
+        "rw",
+        DENIED,
+    ),
     (f"Security(users={{{FRIEND}: ''}}, everyone='r')", "friend", "r", DENIED),
     (f"Security(users={{{FRIEND}: ''}}, everyone='r')", "stranger", "r", OK),
     ("Security(users={'daemon': 'r'})", "daemon", "r", OK),  # a user with an account
@@ -112,8 +118,9 @@ def outcome(program: Program, code: str) -> int:
 @pytest.mark.invariant("R1")
 @pytest.mark.parametrize("kind", ["section", "event"])
 @pytest.mark.parametrize(("descriptor", "who", "tries", "expects"), WHO_MAY_OPEN)
-def test_who_may_open(people: dict[str, Program], kind: str, descriptor: str, who: str, tries: str,
-                      expects: int) -> None:
+def test_who_may_open(
+    people: dict[str, Program], kind: str, descriptor: str, who: str, tries: str, expects: int
+) -> None:
     owner = people["owner"]
     if kind == "section":
         owner.run(f"made = Section.create('Global\\\\table', 4096, security={descriptor})")
@@ -129,17 +136,23 @@ def test_who_may_open(people: dict[str, Program], kind: str, descriptor: str, wh
         owner.run("made.close()")
 
 
-# (what it is, statements that must be refused); the friend holds a read-only handle `s` of the owner's section.
+# (what it is, statements that must be refused); the friend holds a read-only handle `s` of the
+# owner's section.
 REGAINS = [
     ("map it for writing", "s.map(access='rw')"),
     ("duplicate it with more access", "s.duplicate('rw')"),
-    ("duplicate it with more access, the Win32 way",
-     "win32.DuplicateHandle(-1, s.handle, -1, 0x2, False, 0)"),
+    (
+        "duplicate it with more access, the Win32 way",
+        "win32.DuplicateHandle(-1, s.handle, -1, 0x2, False, 0)",
+    ),
     ("open it again by name", "Section.open('Global\\\\regain', access='rw')"),
     ("create it again", "Section.create('Global\\\\regain', 4096, exist_ok=True)"),
     ("set its security", "s.security = 'D:NO_ACCESS_CONTROL'"),
     ("seal it", "s.seal()"),
-    ("map its descriptor for writing", "mmap.mmap(s.fileno(), 4096, mmap.MAP_SHARED, mmap.PROT_WRITE)"),
+    (
+        "map its descriptor for writing",
+        "mmap.mmap(s.fileno(), 4096, mmap.MAP_SHARED, mmap.PROT_WRITE)",
+    ),
     ("open its descriptor again", "os.open(f'/proc/self/fd/{s.fileno()}', os.O_RDWR)"),
     ("write through its descriptor", "os.pwrite(s.fileno(), b'x', 0)"),
     ("open its file", "os.open(file, os.O_RDWR)"),
@@ -152,30 +165,48 @@ REGAINS = [
     ("take the owner's handle", "Section.from_process(pid, handle)"),
     ("look into the owner's handle table", "Process(pid).sections()"),
     ("open the owner's descriptor", "os.open(f'/proc/{pid}/fd/{handle // 4}', os.O_RDONLY)"),
-    ("make a mapped view writable", "v = s.map(); a = ctypes.addressof((ctypes.c_char * 1).from_buffer(v))"),
-    ("protect a mapped view differently",
-     "v = win32.MapViewOfFile(s.handle, 4, 0, 0, 0); win32.VirtualProtect(v, 4096, 4)"),
-    ("change the protection of its pages",
-     "a = win32.MapViewOfFile(s.handle, 4, 0, 0, 0)\n"
-     "libc = ctypes.CDLL(None, use_errno=True)\n"
-     "if libc.mprotect(ctypes.c_void_p(a), 4096, 3): raise OSError(ctypes.get_errno(), 'mprotect')"),
+    (
+        "make a mapped view writable",
+        "v = s.map(); a = ctypes.addressof((ctypes.c_char * 1).from_buffer(v))",
+    ),
+    (
+        "protect a mapped view differently",
+        "v = win32.MapViewOfFile(s.handle, 4, 0, 0, 0); win32.VirtualProtect(v, 4096, 4)",
+    ),
+    (
+        "change the protection of its pages",
+        "a = win32.MapViewOfFile(s.handle, 4, 0, 0, 0)\n"
+        "libc = ctypes.CDLL(None, use_errno=True)\n"
+        "if libc.mprotect(ctypes.c_void_p(a), 4096, 3): raise OSError(ctypes.get_errno(), "
+        "'mprotect')",
+    ),
 ]
 
 
 @pytest.mark.sentence(9)
 @pytest.mark.invariant("S1")
 @pytest.mark.parametrize(("what", "code"), REGAINS, ids=[what for what, _ in REGAINS])
-def test_who_holds_a_read_only_handle_cannot_write(people: dict[str, Program], shared_root: str, what: str,
-                                                   code: str) -> None:
+def test_who_holds_a_read_only_handle_cannot_write(
+    people: dict[str, Program], shared_root: str, what: str, code: str
+) -> None:
     owner, friend = people["owner"], people["friend"]
-    owner.run(f"made = Section.create('Global\\\\regain', 4096, security={FRIENDS_READ!r})\n"
-              "view = made.map(); view[:5] = b'safe!'")
+    owner.run(
+        f"made = Section.create('Global\\\\regain', 4096, security={FRIENDS_READ!r})\n"
+        "view = made.map(); view[:5] = b'safe!'"
+    )
     try:
-        friend.run("s = Section.open('Global\\\\regain', access='r')", file=f"{shared_root}/memsection.regain",
-                   pid=owner.pid, handle=owner.value("made.handle"))
+        friend.run(
+            "s = Section.open('Global\\\\regain', access='r')",
+            file=f"{shared_root}/memsection.regain",
+            pid=owner.pid,
+            handle=owner.value("made.handle"),
+        )
         refused = friend.refusal(code)
-        assert refused.winerror in (DENIED, 87, 6) or refused.errno in (
-            errno.EACCES, errno.EPERM, errno.EBADF) or refused.kind == "TypeError", refused
+        assert (
+            refused.winerror in (DENIED, 87, 6)
+            or refused.errno in (errno.EACCES, errno.EPERM, errno.EBADF)
+            or refused.kind == "TypeError"
+        ), refused
         assert owner.value("bytes(view[:5])") == b"safe!"
         # and the rights that were given are still there
         assert friend.value("bytes(s.map()[:5])") == b"safe!"
@@ -187,12 +218,17 @@ def test_who_holds_a_read_only_handle_cannot_write(people: dict[str, Program], s
 def test_the_same_tries_succeed_for_the_owner(people: dict[str, Program], shared_root: str) -> None:
     """So that the refusals above are about rights, and not about how they were tried."""
     owner = people["owner"]
-    owner.run(f"s = Section.create('Global\\\\regain', 4096, security={FRIENDS_READ!r})",
-              file=f"{shared_root}/memsection.regain")
-    owner.run("s.map(access='rw').close(); s.duplicate('rw').close()\n"
-              "mmap.mmap(s.fileno(), 4096, mmap.MAP_SHARED, mmap.PROT_WRITE | mmap.PROT_READ).close()\n"
-              "os.close(os.open(f'/proc/self/fd/{s.fileno()}', os.O_RDWR)); os.close(os.open(file, os.O_RDWR))\n"
-              "os.fchmod(s.fileno(), 0o600); os.unlink(file); s.close()")
+    owner.run(
+        f"s = Section.create('Global\\\\regain', 4096, security={FRIENDS_READ!r})",
+        file=f"{shared_root}/memsection.regain",
+    )
+    owner.run(
+        "s.map(access='rw').close(); s.duplicate('rw').close()\n"
+        "mmap.mmap(s.fileno(), 4096, mmap.MAP_SHARED, mmap.PROT_WRITE | mmap.PROT_READ).close()\n"
+        "os.close(os.open(f'/proc/self/fd/{s.fileno()}', os.O_RDWR)); os.close(os.open(file, "
+        "os.O_RDWR))\n"
+        "os.fchmod(s.fileno(), 0o600); os.unlink(file); s.close()"
+    )
 
 
 @pytest.mark.sentence(1)
@@ -206,7 +242,9 @@ def test_local_names_of_another_user_do_not_exist(people: dict[str, Program]) ->
 
 
 @pytest.mark.sentence(1)
-def test_another_users_objects_are_not_reached_by_handle_value_or_search(people: dict[str, Program]) -> None:
+def test_another_users_objects_are_not_reached_by_handle_value_or_search(
+    people: dict[str, Program],
+) -> None:
     owner, stranger = people["owner"], people["stranger"]
     owner.run("made = Section.create(size=4096)")
     facts = {"pid": owner.pid, "handle": owner.value("made.handle")}
@@ -228,7 +266,9 @@ def test_the_debug_privilege_reaches_them_while_it_is_on(people: dict[str, Progr
         assert outcome(debugger, "Section.from_process(pid, handle)") == DENIED
         debugger.run("with debug_privilege(): taken = Section.from_process(pid, handle)")
         assert debugger.value("bytes(taken.map()[:2])") == b"hi"
-        debugger.run("with debug_privilege(): found = [held.handle for held in Process(pid).sections()]")
+        debugger.run(
+            "with debug_privilege(): found = [held.handle for held in Process(pid).sections()]"
+        )
         assert debugger.value("handle in found")
         assert outcome(debugger, "Section.from_process(pid, handle)") == DENIED
         debugger.run("taken.close()")
@@ -238,35 +278,53 @@ def test_the_debug_privilege_reaches_them_while_it_is_on(people: dict[str, Progr
 
 @pytest.mark.sentence(21)
 @pytest.mark.parametrize("who", ["stranger", "root without capabilities"])
-def test_the_debug_privilege_is_refused_to_who_does_not_have_it(people: dict[str, Program], who: str) -> None:
+def test_the_debug_privilege_is_refused_to_who_does_not_have_it(
+    people: dict[str, Program], who: str
+) -> None:
     refused = people[who].refusal("with debug_privilege(): pass")
     assert refused.winerror == 1314  # ERROR_PRIVILEGE_NOT_HELD
 
 
 @pytest.mark.sentence(10)
-def test_a_descriptor_received_from_another_user_cannot_be_opened_for_writing(people: dict[str, Program],
-                                                                             shared_root: str) -> None:
+def test_a_descriptor_received_from_another_user_cannot_be_opened_for_writing(
+    people: dict[str, Program], shared_root: str
+) -> None:
     owner, friend = people["owner"], people["friend"]
-    owner.run("import socket\nmade = Section.create(size=4096); view = made.map(); reader = made.duplicate('r')\n"
-              "listener = socket.socket(socket.AF_UNIX); listener.bind(path); os.chmod(path, 0o777); listener.listen()",
-              path=f"{shared_root}/socket")
-    friend.run("import socket\nsock = socket.socket(socket.AF_UNIX); sock.connect(path)", path=f"{shared_root}/socket")
+    owner.run(
+        "import socket\nmade = Section.create(size=4096); view = made.map(); reader = "
+        "made.duplicate('r')\n"
+        "listener = socket.socket(socket.AF_UNIX); listener.bind(path); os.chmod(path, 0o777); "
+        "listener.listen()",
+        path=f"{shared_root}/socket",
+    )
+    friend.run(
+        "import socket\nsock = socket.socket(socket.AF_UNIX); sock.connect(path)",
+        path=f"{shared_root}/socket",
+    )
     owner.run("peer, _ = listener.accept(); socket.send_fds(peer, [b'x'], [reader.fileno()])")
     try:
         friend.run("_, (fd,), _, _ = socket.recv_fds(sock, 1, 1)")
         assert friend.refusal("os.open(f'/proc/self/fd/{fd}', os.O_RDWR)").errno == errno.EACCES
-        assert friend.refusal("mmap.mmap(fd, 4096, mmap.MAP_SHARED, mmap.PROT_WRITE)").errno == errno.EACCES
+        assert (
+            friend.refusal("mmap.mmap(fd, 4096, mmap.MAP_SHARED, mmap.PROT_WRITE)").errno
+            == errno.EACCES
+        )
         friend.run("got = Section.from_fd(fd); view = got.map()")
         owner.run("view[:2] = b'ok'")
         assert friend.value("bytes(view[:2])") == b"ok"
         assert outcome(friend, "got.map(access='rw')") == DENIED
         friend.run("view.close(); got.close(); os.close(fd); sock.close()")
     finally:
-        owner.run("peer.close(); listener.close(); os.unlink(path); reader.close(); view.close(); made.close()",
-                  path=f"{shared_root}/socket")
+        owner.run(
+            "peer.close(); listener.close(); os.unlink(path); reader.close(); view.close(); "
+            "made.close()",
+            path=f"{shared_root}/socket",
+        )
 
 
-def test_changed_security_holds_for_the_next_open_and_not_for_handles_that_exist(people: dict[str, Program]) -> None:
+def test_changed_security_holds_for_the_next_open_and_not_for_handles_that_exist(
+    people: dict[str, Program],
+) -> None:
     owner, friend = people["owner"], people["friend"]
     owner.run("made = Section.create('Global\\\\changing', 4096)")
     try:
@@ -280,7 +338,9 @@ def test_changed_security_holds_for_the_next_open_and_not_for_handles_that_exist
         owner.run("made.close()")
 
 
-def test_only_the_owner_or_who_was_granted_it_changes_the_security(people: dict[str, Program]) -> None:
+def test_only_the_owner_or_who_was_granted_it_changes_the_security(
+    people: dict[str, Program],
+) -> None:
     owner = people["owner"]
     owner.run("made = Section.create('Global\\\\theirs', 4096, security='D:(A;;GRGW;;;WD)')")
     try:
@@ -293,9 +353,17 @@ def test_only_the_owner_or_who_was_granted_it_changes_the_security(people: dict[
 
 
 @pytest.mark.sentence(22)
-def test_nobody_gives_an_object_to_another_owner_without_the_privilege(people: dict[str, Program]) -> None:
-    assert outcome(people["stranger"], f"Section.create(size=4096, security='O:S-1-22-1-{OWNER}')") == 1307
-    people["root"].run(f"made = Section.create('Global\\\\gift', 4096, security='O:S-1-22-1-{OWNER}D:(A;;GA;;;OW)')")
+def test_nobody_gives_an_object_to_another_owner_without_the_privilege(
+    people: dict[str, Program],
+) -> None:
+    assert (
+        outcome(people["stranger"], f"Section.create(size=4096, security='O:S-1-22-1-{OWNER}')")
+        == 1307
+    )
+    people["root"].run(
+        f"made = Section.create('Global\\\\gift', 4096, "
+        f"security='O:S-1-22-1-{OWNER}D:(A;;GA;;;OW)')"
+    )
     try:
         people["owner"].run("got = Section.open('Global\\\\gift'); got.map().close(); got.close()")
         assert outcome(people["root"], "Section.open('Global\\\\gift')") == DENIED

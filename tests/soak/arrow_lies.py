@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Readers of Arrow tables, while the writer alters bytes of them at random, before and during the reading.
+"""Readers of Arrow tables, while the writer alters bytes of them at random, before and during the
+reading.
 
 What must hold: a reader gets a table or the library's error; no reader ends, and none hangs.
 """
@@ -11,7 +12,10 @@ import sys
 import threading
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support.storms import Storm, main  # noqa: E402  (after the path)
 
@@ -49,17 +53,26 @@ def run(storm: Storm) -> None:
 
     from memsection.content import schema
 
-    files = [file_of(pa.table({kind: array}), compression) for kind, array in columns().items()
-             for compression in (None, "lz4", "zstd")]
+    files = [
+        file_of(pa.table({kind: array}), compression)
+        for kind, array in columns().items()
+        for compression in (None, "lz4", "zstd")
+    ]
     reader = begin()
     while storm.goes_on():
         good = storm.random.choice(files)
         bad = bytearray(good)
         for _ in range(storm.random.choice((0, 1, 1, 2, 8))):
-            bad[storm.random.randrange(len(bad))] = storm.random.choice((0, 1, 0x7F, 0x80, 0xFF, storm.random.randrange(256)))
-        section, view = schema.make("table", len(bad), {"kind": "arrow", "version": 0}, content=[(0, memoryview(bad))])
+            bad[storm.random.randrange(len(bad))] = storm.random.choice(
+                (0, 1, 0x7F, 0x80, 0xFF, storm.random.randrange(256))
+            )
+        section, view = schema.make(
+            "table", len(bad), {"kind": "arrow", "version": 0}, content=[(0, memoryview(bad))]
+        )
         stop = threading.Event()
-        scribbler = threading.Thread(target=scribble, args=(view, good, stop, storm.random.randrange(1 << 30)))
+        scribbler = threading.Thread(
+            target=scribble, args=(view, good, stop, storm.random.randrange(1 << 30))
+        )
         scribbler.start()
         try:
             assert reader.stdin is not None and reader.stdout is not None
@@ -84,7 +97,9 @@ def run(storm: Storm) -> None:
 
 
 def begin() -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(
+        [sys.executable, "-c", READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
 
 
 def scribble(view: object, good: bytes, stop: threading.Event, seed: int) -> None:

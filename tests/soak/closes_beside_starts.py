@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Several threads make and close named objects while others start programs: every close takes its name away.
+"""Several threads make and close named objects while others start programs: every close takes its
+name away.
 
-Between fork and exec a child has every lock of its parent.  What a slow child kept is gone with a later operation.
+Between fork and exec a child has every lock of its parent.  What a slow child kept is gone with a
+later operation.
 """
 
 from __future__ import annotations
@@ -11,7 +13,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support.storms import Storm, main  # noqa: E402  (after the path)
 
@@ -68,8 +73,13 @@ def run(storm: Storm) -> None:
     while storm.goes_on():
         seconds = min(30.0, max(1.0, storm.left))
         try:
-            done = subprocess.run([sys.executable, "-W", "ignore", "-c", PROGRAM, str(seconds)], capture_output=True, text=True,
-                                  timeout=seconds + 60, check=False)
+            done = subprocess.run(
+                [sys.executable, "-W", "ignore", "-c", PROGRAM, str(seconds)],
+                capture_output=True,
+                text=True,
+                timeout=seconds + 60,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             storm.count("stuck", example="a round did not end")
             continue

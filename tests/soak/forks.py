@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Children forked while other threads make, open and close objects.
 
-What must hold: a child has no descriptor of an object that its tables do not know, can do everything, and imports nothing.
+What must hold: a child has no descriptor of an object that its tables do not know, can do
+everything, and imports nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import os
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support.storms import Storm, main  # noqa: E402  (after the path)
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Forks in a program whose other threads create, open, map, duplicate and close at that moment.
 
-What must hold: every child can use the library and ends; no child has a descriptor of an object that it cannot close
-with its handles and views; when the threads are at rest no name is left.
+What must hold: every child can use the library and ends; no child has a descriptor of an object
+that it cannot close with its handles and views; when the threads are at rest no name is left.
 """
 
 from __future__ import annotations
@@ -14,7 +14,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support.storms import Storm, main, memory_descriptors  # noqa: E402  (after the path)
 
@@ -66,7 +69,8 @@ def run(storm: Storm) -> None:
 
 
 def child() -> None:
-    """Use the library in the child of a fork, close what came along, and look whether anything of it stays."""
+    """Use the library in the child of a fork, close what came along, and look whether anything of
+    it stays."""
     status = RAW
     try:
         from memsection import Mutex, Section
@@ -80,7 +84,8 @@ def child() -> None:
             pass
         for entry in kernel.process_handles(os.getpid()):
             kernel.close(entry.handle)
-        for address in list(regions.regions_by_base):  # views of threads that are not here: fork(2) copies them, as any mapping
+        # views of threads that are not here: fork(2) copies them, as any mapping
+        for address in list(regions.regions_by_base):
             kernel.unmap_view(CURRENT_PROCESS, address)
         more = [entry for entry in memory_descriptors() if "memsection" in entry]
         status = EXTRA if more else GOOD
@@ -100,7 +105,9 @@ def wait(storm: Storm, pid: int) -> None:
             return
         time.sleep(0.0005)
     status = os.waitstatus_to_exitcode(found[1])
-    storm.count("leaked", status == EXTRA, "a child has descriptors that no handle and no view explains")
+    storm.count(
+        "leaked", status == EXTRA, "a child has descriptors that no handle and no view explains"
+    )
     storm.count("raw", status not in (GOOD, EXTRA), f"a child ended with status {status}")
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The random histories of tests/stateful, which are other ones each time: threads, forks, kills, signals that raise.
+"""The random histories of tests/stateful, which are other ones each time: threads, forks, kills,
+signals that raise.
 
 What must hold: the model and every process agree after every step.
 """
@@ -23,10 +24,22 @@ def run(storm: Storm) -> None:
     while storm.goes_on():
         for machine, histories in AT_ONCE.items():
             done = subprocess.run(
-                [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider",
-                 f"--hypothesis-seed={storm.random.randrange(1 << 30)}",
-                 str(TESTS / "stateful" / f"{machine}.py")], capture_output=True, text=True, cwd=TESTS.parent,
-                env=os.environ | {"MEMSECTION_HISTORIES": str(histories)})
+                [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    "-q",
+                    "-x",
+                    "-p",
+                    "no:cacheprovider",
+                    f"--hypothesis-seed={storm.random.randrange(1 << 30)}",
+                    str(TESTS / "stateful" / f"{machine}.py"),
+                ],
+                capture_output=True,
+                text=True,
+                cwd=TESTS.parent,
+                env=os.environ | {"MEMSECTION_HISTORIES": str(histories)},
+            )
             storm.count("histories", histories)
             storm.count("raw", done.returncode != 0, f"{machine}: {done.stdout[-3000:]}")
             if storm.left <= 0:

@@ -13,7 +13,10 @@ import sys
 import warnings
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support.storms import Storm, main, memory_descriptors  # noqa: E402  (after the path)
 
@@ -33,11 +36,16 @@ def run(storm: Storm) -> None:
     unraisable: list[str] = []
     sys.unraisablehook = lambda event: unraisable.append(f"{event.exc_value!r} in {event.object!r}")
     operations = {
-        "create": lambda: Section.create("one", 4096), "create global": lambda: Section.create("Global\\one", 4096),
-        "create unnamed": lambda: Section.create(size=4096), "open": lambda: Section.open("kept", access="r"),
+        "create": lambda: Section.create("one", 4096),
+        "create global": lambda: Section.create("Global\\one", 4096),
+        "create unnamed": lambda: Section.create(size=4096),
+        "open": lambda: Section.open("kept", access="r"),
         "for others": lambda: Section.create("Global\\one", 4096, security=Security(everyone="r")),
-        "duplicate": lambda: kept.duplicate("r"), "map": lambda: kept.map(), "mutex": lambda: Mutex.create("one"),
-        "event": lambda: Event.create("Global\\one"), "semaphore": lambda: Semaphore.create("one", 1),
+        "duplicate": lambda: kept.duplicate("r"),
+        "map": lambda: kept.map(),
+        "mutex": lambda: Mutex.create("one"),
+        "event": lambda: Event.create("Global\\one"),
+        "semaphore": lambda: Semaphore.create("one", 1),
         "open mutex": lambda: Mutex.open("lock"),
     }
     kept, lock = Section.create("kept", 4096), Mutex.create("lock")
@@ -53,7 +61,11 @@ def run(storm: Storm) -> None:
             hit(storm, word, operations[word])
             if not storm.random.randrange(20):
                 gc.collect()
-            storm.count("leaked", (more := len(memory_descriptors()) - before), f"{word}: {more} descriptors")
+            storm.count(
+                "leaked",
+                (more := len(memory_descriptors()) - before),
+                f"{word}: {more} descriptors",
+            )
             if more:
                 before = len(memory_descriptors())
             for name in ("one", "Global\\one"):
@@ -67,7 +79,8 @@ def run(storm: Storm) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     lock.close()
     kept.close()
-    # An exception in a finalizer goes nowhere by itself; the handler's own is Python's, everything else is ours.
+    # An exception in a finalizer goes nowhere by itself; the handler's own is Python's, everything
+    # else is ours.
     bad = [text for text in unraisable if "Interrupted" not in text]
     storm.count("raw", len(bad), ", ".join(bad[:2]))
 

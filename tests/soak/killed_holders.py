@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Holders of named objects are killed beside a process that goes on: what they leave stays few, and is gone at the end."""
+"""Holders of named objects are killed beside a process that goes on: what they leave stays few, and
+is gone at the end."""
 
 from __future__ import annotations
 
@@ -9,7 +10,10 @@ import sys
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support.storms import Storm, main  # noqa: E402  (after the path)
 from support.workers import fork, reap  # noqa: E402
@@ -36,7 +40,11 @@ def files(root: str) -> list[str]:
 
 def run(storm: Storm) -> None:
     """Kill, use names, count."""
-    living = [Section.create(f"{prefix}living-{number}", 4096) for prefix in ("", "Global\\") for number in range(10)]
+    living = [
+        Section.create(f"{prefix}living-{number}", 4096)
+        for prefix in ("", "Global\\")
+        for number in range(10)
+    ]
     most = 0
     number = 0
     while storm.goes_on():
@@ -45,7 +53,9 @@ def run(storm: Storm) -> None:
             storm.count("raw", example="a child ended otherwise")
         storm.count("kills")
         try:
-            Section.create(f"{storm.random.choice(['', 'Global' + chr(92)])}used-{number}", 4096).close()
+            Section.create(
+                f"{storm.random.choice(['', 'Global' + chr(92)])}used-{number}", 4096
+            ).close()
         except Error as problem:
             storm.count("raw", example=str(problem))
         if number % 16 == 0:

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A peer on a socket sends forged bodies, keeps locks on them and cuts them; and tampers with what it is sent.
+"""A peer on a socket sends forged bodies, keeps locks on them and cuts them; and tampers with what
+it is sent.
 
-The receiver, a process that is watched, gets an error of the library or a handle that works, and never waits for ever.
+The receiver, a process that is watched, gets an error of the library or a handle that works, and
+never waits for ever.
 """
 
 from __future__ import annotations
@@ -15,7 +17,10 @@ import struct
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support.storms import Storm, main  # noqa: E402  (after the path)
 from support.workers import fork, reap  # noqa: E402
@@ -29,7 +34,8 @@ BATCH = 200
 
 
 def receive(sock: socket.socket) -> None:
-    """The honest side: take a handle of the kind that it is told, use it, and say what came of it."""
+    """The honest side: take a handle of the kind that it is told, use it, and say what came of
+    it."""
     descriptions.LOCK_PATIENCE_SECONDS = 0.02
     while True:
         told = sock.recv(1)
@@ -69,8 +75,12 @@ def use(got: Section | Mutex | Event | Semaphore) -> None:
 def forge(storm: Storm, kind: int) -> tuple[int, list[int]]:
     """A body with something wrong, and descriptors that stay open with it."""
     chance = storm.random
-    made = {1: lambda: Section.create(chance.choice([None, "Global\\forged"]), 8192), 2: Mutex.create, 3: Event.create,
-            4: Semaphore.create}[kind]()
+    made = {
+        1: lambda: Section.create(chance.choice([None, "Global\\forged"]), 8192),
+        2: Mutex.create,
+        3: Event.create,
+        4: Semaphore.create,
+    }[kind]()
     try:
         source = made.handle // 4  # its descriptor
         data = bytearray(os.pread(source, os.fstat(source).st_size, 0))
@@ -78,13 +88,19 @@ def forge(storm: Storm, kind: int) -> tuple[int, list[int]]:
         made.close()
     for _ in range(chance.choice([0, 0, 1, 3])):
         at = len(data) - 4096 + chance.randrange(0, 256, 4)
-        data[at:at + 4] = struct.pack("<I", chance.choice([0, 1, 5, 1 << 31, 0xFFFFFFFF, chance.getrandbits(32)]))
+        data[at : at + 4] = struct.pack(
+            "<I", chance.choice([0, 1, 5, 1 << 31, 0xFFFFFFFF, chance.getrandbits(32)])
+        )
     fd = os.memfd_create("forged", chance.choice([0, os.MFD_ALLOW_SEALING, os.MFD_ALLOW_SEALING]))
     os.truncate(fd, max(0, len(data) + chance.choice([0, 0, 0, -4096, 4096, 100])))
     os.pwrite(fd, data, 0)
     if chance.random() < 0.7:
         with contextlib.suppress(OSError):
-            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, chance.choice([fcntl.F_SEAL_SHRINK, fcntl.F_SEAL_GROW, 6, 6, 6]))
+            fcntl.fcntl(
+                fd,
+                fcntl.F_ADD_SEALS,
+                chance.choice([fcntl.F_SEAL_SHRINK, fcntl.F_SEAL_GROW, 6, 6, 6]),
+            )
     os.lseek(fd, 1 << 62 | chance.choice([0xF001F, 0x1F0003, 0x1F0001, 4, (7 << 32) | 0xF001F]), 0)
     keeper = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY)
     fcntl.flock(keeper, chance.choice([fcntl.LOCK_EX, fcntl.LOCK_SH, fcntl.LOCK_UN, fcntl.LOCK_UN]))
@@ -110,7 +126,9 @@ def lie(storm: Storm, sock: socket.socket) -> None:
             sock.sendall(b".")
             answer = sock.recv(1)
         if answer == b"r" or not answer:
-            storm.count("raw", example=f"the receiver of a {KINDS[kind].__name__} answers {answer!r}")
+            storm.count(
+                "raw", example=f"the receiver of a {KINDS[kind].__name__} answers {answer!r}"
+            )
     finally:
         for each in (fd, *more):
             os.close(each)
@@ -119,7 +137,11 @@ def lie(storm: Storm, sock: socket.socket) -> None:
 def tamper(storm: Storm) -> None:
     """What was sent is the receiver's: the sender's handle does not feel what happens to it."""
     left, right = socket.socketpair()
-    with left, right, Section.create("Global\\sent" if storm.random.random() < 0.5 else "sent", 4096) as section:
+    with (
+        left,
+        right,
+        Section.create("Global\\sent" if storm.random.random() < 0.5 else "sent", 4096) as section,
+    ):
         section.send(left)
         fds = socket.recv_fds(right, 16, 2)[1]
         os.lseek(fds[0], storm.random.choice([0, 1 << 62, 1 << 61]), 0)

@@ -165,7 +165,11 @@ def main() -> int:
         written = int(publisher.stdout.readline())
         publisher.wait(30)
         arrived = readers.end()
-        left = [file for file in Path(place).rglob("*") if file.is_file() and file.name.startswith("memsection")]
+        left = [
+            file
+            for file in Path(place).rglob("*")
+            if file.is_file() and file.name.startswith("memsection")
+        ]
     stuck = 0 if arrived else 1  # nothing came through at all
     print(
         f"mirror_snapshots: written={written} arrived={arrived} read={readers.read} "

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Owners and waiters of a mutex, an event and a semaphore, killed at random moments: ``tests/crash/storm.py`` for long.
+"""Owners and waiters of a mutex, an event and a semaphore, killed at random moments:
+``tests/crash/storm.py`` for long.
 
-What must hold: never two owners, no abandonment that nobody was told of, no count above its maximum, nobody stuck.
+What must hold: never two owners, no abandonment that nobody was told of, no count above its
+maximum, nobody stuck.
 """
 
 from __future__ import annotations
@@ -22,9 +24,14 @@ KILLS = 500  #: at a time
 def run(storm: Storm) -> None:
     while storm.goes_on():
         seed = storm.random.randrange(1 << 32)
-        done = subprocess.run([sys.executable, str(TESTS / "crash" / "storm.py"), str(KILLS), str(seed)],
-                              capture_output=True, text=True)
-        storm.count("raw", done.returncode != 0 or bool(done.stderr), f"seed {seed}: {done.stderr[-300:]}")
+        done = subprocess.run(
+            [sys.executable, str(TESTS / "crash" / "storm.py"), str(KILLS), str(seed)],
+            capture_output=True,
+            text=True,
+        )
+        storm.count(
+            "raw", done.returncode != 0 or bool(done.stderr), f"seed {seed}: {done.stderr[-300:]}"
+        )
         if not done.stdout:
             continue
         found = json.loads(done.stdout)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""kill -9 in the middle of every operation: each runs in a loop in a process that is killed at a random moment.
+"""kill -9 in the middle of every operation: each runs in a loop in a process that is killed at a
+random moment.
 
-What must hold: every name is free afterwards, every object that others hold works, and nothing stays in the namespace.
+What must hold: every name is free afterwards, every object that others hold works, and nothing
+stays in the namespace.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support.storms import Storm, main  # noqa: E402  (after the path)
 
@@ -60,9 +65,27 @@ while True:
     except FileExistsError:
         pass
 """
-OPERATIONS = ("create", "create global", "create unnamed", "create for others", "open", "duplicate", "map", "protect",
-              "inherit", "mutex", "make mutex", "make event", "event", "semaphore", "several", "take", "array", "search",
-              "latest")
+OPERATIONS = (
+    "create",
+    "create global",
+    "create unnamed",
+    "create for others",
+    "open",
+    "duplicate",
+    "map",
+    "protect",
+    "inherit",
+    "mutex",
+    "make mutex",
+    "make event",
+    "event",
+    "semaphore",
+    "several",
+    "take",
+    "array",
+    "search",
+    "latest",
+)
 NAMES = ("one", "Global\\one", "Global\\two", "newest")
 SIDE_BY_SIDE = 3
 
@@ -70,12 +93,29 @@ SIDE_BY_SIDE = 3
 def run(storm: Storm) -> None:
     from memsection import Event, Mutex, Section, Semaphore
 
-    with (Section.create("shared", 65536) as shared, closing(Mutex.create("lock")) as lock,
-          closing(Event.create("bell")) as bell, closing(Semaphore.create("units", 1000, maximum=1000))):
+    with (
+        Section.create("shared", 65536) as shared,
+        closing(Mutex.create("lock")) as lock,
+        closing(Event.create("bell")) as bell,
+        closing(Semaphore.create("units", 1000, maximum=1000)),
+    ):
         while storm.goes_on():
             words = [storm.random.choice(OPERATIONS) for _ in range(SIDE_BY_SIDE)]
-            workers = [subprocess.Popen([sys.executable, "-c", WORKER, str(storm.pid), str(shared.handle), word, str(number)],
-                                        stdout=subprocess.PIPE) for number, word in enumerate(words)]
+            workers = [
+                subprocess.Popen(
+                    [
+                        sys.executable,
+                        "-c",
+                        WORKER,
+                        str(storm.pid),
+                        str(shared.handle),
+                        word,
+                        str(number),
+                    ],
+                    stdout=subprocess.PIPE,
+                )
+                for number, word in enumerate(words)
+            ]
             for worker in workers:
                 assert worker.stdout is not None
                 worker.stdout.readline()

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Senders and receivers of one queue that are killed at random moments and replaced.
 
-What must hold: nobody is stuck; no message arrives twice or damaged; what one receiver gets of one sender is in order; no
-more is lost than there were receivers killed, each of which may have had one message in hand; all places are free at the end.
+What must hold: nobody is stuck; no message arrives twice or damaged; what one receiver gets of one
+sender is in order; no more is lost than there were receivers killed, each of which may have had one
+message in hand; all places are free at the end.
 """
 
 from __future__ import annotations
@@ -16,7 +17,10 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support.storms import Storm, main  # noqa: E402  (after the path)
 
@@ -44,7 +48,7 @@ def receives(queue: Queue[bytes], receiver: int, pipe: int) -> None:
         except EndOfChannelError:
             continue  # the last sender was killed, and the next one comes
         sender, number, length, again = HEAD.unpack_from(raw)
-        whole = len(raw) == length and number == again and raw[-HEAD.size:] == raw[:HEAD.size]
+        whole = len(raw) == length and number == again and raw[-HEAD.size :] == raw[: HEAD.size]
         os.write(pipe, NOTE.pack(receiver, sender, number, whole))
 
 
@@ -81,6 +85,7 @@ def run(storm: Storm) -> None:
     notes = Notes(reader)
     names = iter(range(1 << 30))
     with Queue.create(None, bytes, capacity=64) as queue:
+
         def begin(body: object, *arguments: int) -> int:
             pid = os.fork()
             if not pid:
@@ -102,7 +107,9 @@ def run(storm: Storm) -> None:
             os.waitpid(among[place], 0)
             killed += not of_senders
             storm.count("kills")
-            among[place] = begin(sends, next(names)) if of_senders else begin(receives, next(names), writer)
+            among[place] = (
+                begin(sends, next(names)) if of_senders else begin(receives, next(names), writer)
+            )
             if time.monotonic() - notes.at > STUCK:
                 storm.count("stuck", example=f"no message for {STUCK} s")
                 notes.at = time.monotonic()
@@ -123,7 +130,9 @@ def run(storm: Storm) -> None:
         storm.count("lost", notes.lost())
         storm.count("torn", notes.damaged, "a message was not whole")
         storm.count("torn", notes.twice(), "a message arrived twice")
-        storm.count("torn", max(0, notes.lost() - killed - RECEIVERS), "more was lost than was in hand")
+        storm.count(
+            "torn", max(0, notes.lost() - killed - RECEIVERS), "more was lost than was in hand"
+        )
         storm.count("disorder", notes.disorder)
         storm.count("leaked", queue._core.kept()[0], "a place stayed in hand")
         fill(storm, queue)

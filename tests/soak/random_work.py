@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Several processes do random things to the same few objects while processes are killed at random.
 
-What must hold: a counter behind a mutex counts every increment that was finished; a name means a living object or none;
-nobody hangs.
+What must hold: a counter behind a mutex counts every increment that was finished; a name means a
+living object or none; nobody hangs.
 """
 
 from __future__ import annotations
@@ -13,7 +13,10 @@ import sys
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support.storms import Storm, main  # noqa: E402  (after the path)
 
@@ -107,7 +110,9 @@ print(total, parts, len(left))
 
 
 def run(storm: Storm) -> None:
-    keeper = subprocess.Popen([sys.executable, "-c", KEEPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    keeper = subprocess.Popen(
+        [sys.executable, "-c", KEEPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert keeper.stdout is not None and keeper.stdout.readline() == "ready\n"
     workers: dict[int, subprocess.Popen[bytes]] = {}
     serial = 0
@@ -115,8 +120,10 @@ def run(storm: Storm) -> None:
     def begin(slot: int) -> None:
         nonlocal serial
         serial += 1
-        workers[slot] = subprocess.Popen([sys.executable, "-c", WORKER, str(serial), str(slot),
-                                          str(max(0.5, storm.left))], stdout=subprocess.PIPE)
+        workers[slot] = subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(serial), str(slot), str(max(0.5, storm.left))],
+            stdout=subprocess.PIPE,
+        )
 
     for slot in range(1, WORKERS + 1):
         begin(slot)

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Another user who may write an object scribbles over all of it, the library's own page too, while its owner works.
+"""Another user who may write an object scribbles over all of it, the library's own page too, while
+its owner works.
 
-What must hold: the owner gets values or errors of the library, in time, and nobody ends.  Needs root (NEEDS_ROOT).
+What must hold: the owner gets values or errors of the library, in time, and nobody ends.  Needs
+root (NEEDS_ROOT).
 """
 
 from __future__ import annotations
@@ -9,7 +11,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support import users  # noqa: E402  (after the path)
 from support.storms import Storm, main  # noqa: E402
@@ -94,7 +99,9 @@ def run(storm: Storm) -> None:
         except BaseException as failure:  # pytest's: the owner ended, or did not answer
             if isinstance(failure, KeyboardInterrupt):
                 raise
-            storm.count("stuck" if "did not answer" in str(failure) else "raw", example=str(failure))
+            storm.count(
+                "stuck" if "did not answer" in str(failure) else "raw", example=str(failure)
+            )
         finally:
             other.run("stop.set(); thread.join()")
             storm.count("scribbles", other.value("count"))

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Clients and servers of one service that are killed at random moments and replaced.
 
-What must hold: nobody is stuck; every answer is its own call's, and whole; whoever is told that a server died had one that
-was killed; at the end all cells and places are free.
+What must hold: nobody is stuck; every answer is its own call's, and whole; whoever is told that a
+server died had one that was killed; at the end all cells and places are free.
 
-A server that is killed may be told of to several clients: it has one call in hand, and large answers in memory of its own
-that others have not taken yet.  But a client has one call at a time, and so it is told once of each.
+A server that is killed may be told of to several clients: it has one call in hand, and large
+answers in memory of its own that others have not taken yet.  But a client has one call at a time,
+and so it is told once of each.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Processes that may only read a mutex lock its slots at random, while its owners are killed.
 
-What must hold: whoever has begun to use it gets it, and is told of every death; nobody has it together with another;
-a newcomer gets a slot or the error that says why not.
+What must hold: whoever has begun to use it gets it, and is told of every death; nobody has it
+together with another; a newcomer gets a slot or the error that says why not.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ import sys
 import time
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support.storms import Storm, main  # noqa: E402  (after the path)
 
@@ -56,7 +59,11 @@ def lock_some(storm: Storm, reader: int) -> None:
         count = storm.random.choice([0, 1, 1000, 30000])
         kind = fcntl.F_RDLCK if storm.random.random() < 0.7 else fcntl.F_UNLCK
         try:
-            fcntl.fcntl(reader, SETLK, struct.pack("hhqqi4x", kind, os.SEEK_SET, (1 << 62) + first, count, 0))
+            fcntl.fcntl(
+                reader,
+                SETLK,
+                struct.pack("hhqqi4x", kind, os.SEEK_SET, (1 << 62) + first, count, 0),
+            )
             storm.count("locks")
         except BlockingIOError:
             pass  # an owner who lives
@@ -68,13 +75,19 @@ def run(storm: Storm) -> None:
 
     with Section.create("readers-words", 4096) as words:
         lock = Mutex.create("readers-lock")
-        readers = [os.open(f"/proc/self/fd/{kernel.handle_descriptors(lock.handle)[0]}", os.O_RDONLY)
-                   for _ in range(READERS)]
+        readers = [
+            os.open(f"/proc/self/fd/{kernel.handle_descriptors(lock.handle)[0]}", os.O_RDONLY)
+            for _ in range(READERS)
+        ]
         workers: list[subprocess.Popen[str]] = []
 
         def begin(number: int) -> subprocess.Popen[str]:
-            return subprocess.Popen([sys.executable, "-c", WORKER, str(number + 1)], stdout=subprocess.PIPE,
-                                    stderr=subprocess.PIPE, text=True)
+            return subprocess.Popen(
+                [sys.executable, "-c", WORKER, str(number + 1)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
 
         def end(worker: subprocess.Popen[str]) -> None:
             worker.kill()

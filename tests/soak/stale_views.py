@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Threads map views, unmap them by address, and close or drop the objects over them later, at addresses used again.
+"""Threads map views, unmap them by address, and close or drop the objects over them later, at
+addresses used again.
 
-What must hold: a view that is there has the bytes of its section, and a closed one takes nothing else away.
+What must hold: a view that is there has the bytes of its section, and a closed one takes nothing
+else away.
 """
 
 from __future__ import annotations
@@ -11,7 +13,10 @@ import sys
 import threading
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support.storms import Storm, main  # noqa: E402  (after the path)
 

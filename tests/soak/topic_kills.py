@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Senders and subscribers of one topic that are killed at random moments and replaced, beside survivors.
+"""Senders and subscribers of one topic that are killed at random moments and replaced, beside
+survivors.
 
-What must hold: nobody is stuck; no message arrives twice, damaged or out of its sender's order; where senders wait, the
-survivor misses nothing; what is in hand is not overwritten; all places are free or in the ring at the end.  Rounds with senders
-that wait, and with senders that do not, take turns.
+What must hold: nobody is stuck; no message arrives twice, damaged or out of its sender's order;
+where senders wait, the survivor misses nothing; what is in hand is not overwritten; all places are
+free or in the ring at the end.  Rounds with senders that wait, and with senders that do not, take
+turns.
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).resolve().parent.parent), str(Path(__file__).resolve().parents[2] / "src")]
+sys.path[:0] = [
+    str(Path(__file__).resolve().parent.parent),
+    str(Path(__file__).resolve().parents[2] / "src"),
+]
 
 from support.storms import Storm, main  # noqa: E402  (after the path)
 
@@ -82,7 +87,7 @@ class Survivor:
                     continue  # all senders were killed, and the next one comes
                 sender, number, length, again = HEAD.unpack_from(raw)
                 self.storm.count("messages")
-                if len(raw) != length or number != again or raw[-HEAD.size:] != raw[:HEAD.size]:
+                if len(raw) != length or number != again or raw[-HEAD.size :] != raw[: HEAD.size]:
                     self.storm.count("torn", example="a message was not whole")
                 if number <= self.last.get((which, sender), -1):
                     self.storm.count("torn", example="a message came twice or out of order")
@@ -90,8 +95,12 @@ class Survivor:
 
 
 def one_round(storm: Storm, slow: Any) -> None:
-    with Topic.create(f"storm-{os.getpid()}", bytes, role="receive", capacity=16, slow=slow, largest=20_000) as topic, \
-            Topic.open(topic.name, role="observe") as observer:
+    with (
+        Topic.create(
+            f"storm-{os.getpid()}", bytes, role="receive", capacity=16, slow=slow, largest=20_000
+        ) as topic,
+        Topic.open(topic.name, role="observe") as observer,
+    ):
         survivor = Survivor(storm, topic, observer)
         bodies = [sends] * SENDERS + [subscribes] * SUBSCRIBERS
         children = [begin(body, topic.name) for body in bodies]
@@ -105,7 +114,11 @@ def one_round(storm: Storm, slow: Any) -> None:
             children[place] = begin(bodies[place], topic.name)
         for pid in children:
             end(pid)
-        storm.count("torn", topic.missed if slow == "wait" else 0, "a subscriber that is waited for missed something")
+        storm.count(
+            "torn",
+            topic.missed if slow == "wait" else 0,
+            "a subscriber that is waited for missed something",
+        )
         storm.count("missed", topic.missed)
         for subscriber in survivor.ends:
             try:

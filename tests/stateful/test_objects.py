@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Random histories of names, handles, rights and views over several real processes, against a small model.
+"""Random histories of names, handles, rights and views over several real processes, against a small
+model.
 
-The model knows what a Windows user would expect: a name leads to one object as long as any process has a handle to
-it; bytes live as long as a handle or a view does; a handle does what it was granted.  That holds whichever thread operates,
-with others at work, in a process that forks, and when a signal handler raises in the middle of an operation.
+The model knows what a Windows user would expect: a name leads to one object as long as any process
+has a handle to it; bytes live as long as a handle or a view does; a handle does what it was
+granted.  That holds whichever thread operates, with others at work, in a process that forks, and
+when a signal handler raises in the middle of an operation.
 """
 
 from __future__ import annotations
@@ -98,8 +100,11 @@ class Histories(RuleBasedStateMachine):
         for directory in ("local", "global"):
             path = namespace.path_of(directory)
             for file in os.listdir(path):
-                if self.run in file:  # killed at the end: what is left must be what sweeping removes
-                    assert directory == "global" or not list(proc.search(self._identity(path, file)))
+                # killed at the end: what is left must be what sweeping removes
+                if self.run in file:
+                    assert directory == "global" or not list(
+                        proc.search(self._identity(path, file))
+                    )
                     os.unlink(f"{path}/{file}")
 
     @staticmethod
@@ -111,11 +116,15 @@ class Histories(RuleBasedStateMachine):
 
     def _program(self) -> Program:
         program = self.stack.enter_context(worker())
-        program.run("from support.histories import Company, child_says, in_thread, interrupted; company = Company()")
+        program.run(
+            "from support.histories import Company, child_says, in_thread, interrupted; company = "
+            "Company()"
+        )
         return program
 
     def _do(self, process: int, way: Any, code: str, done: str) -> None:
-        """Run statements.  Interrupted, they are done (an expression says so), or have done nothing and are run again."""
+        """Run statements.  Interrupted, they are done (an expression says so), or have done nothing
+        and are run again."""
         program = self.programs[process]
         if way is None:
             program.run(code)
@@ -134,7 +143,9 @@ class Histories(RuleBasedStateMachine):
             return program.refusal(f"in_thread(lambda: exec({code!r}, globals()))")
         if way is not None:
             try:
-                assert program.value(f"interrupted(lambda: exec({code!r}, globals()), {way})"), f"not refused: {code}"
+                assert program.value(f"interrupted(lambda: exec({code!r}, globals()), {way})"), (
+                    f"not refused: {code}"
+                )
             except Refused as refused:
                 return refused
             self._audit()
@@ -154,12 +165,20 @@ class Histories(RuleBasedStateMachine):
         return (prefix + "\\" if prefix else "") + self.run + leaf
 
     def _handles(self, **wanted: Any) -> list[Held]:
-        return [held for held in self.model.held
-                if all(getattr(held, key) == value for key, value in wanted.items())]
+        return [
+            held
+            for held in self.model.held
+            if all(getattr(held, key) == value for key, value in wanted.items())
+        ]
 
     processes = st.integers(0, PROCESSES - 1)
 
-    @rule(process=processes, name=st.sampled_from((*NAMES, None)), kind=st.sampled_from(KINDS), way=how())
+    @rule(
+        process=processes,
+        name=st.sampled_from((*NAMES, None)),
+        kind=st.sampled_from(KINDS),
+        way=how(),
+    )
     def create(self, process: int, name: str | None, kind: str, way: Any) -> None:
         variable = self._variable()
         full = None if name is None else self._full(name)
@@ -177,8 +196,13 @@ class Histories(RuleBasedStateMachine):
             self.model.names[name] = found
         self.model.add(Held(process, variable, found))
 
-    @rule(process=processes, name=st.sampled_from(NAMES), kind=st.sampled_from(KINDS), access=st.sampled_from(("r", "rw")),
-          way=how())
+    @rule(
+        process=processes,
+        name=st.sampled_from(NAMES),
+        kind=st.sampled_from(KINDS),
+        access=st.sampled_from(("r", "rw")),
+        way=how(),
+    )
     def open(self, process: int, name: str, kind: str, access: str, way: Any) -> None:
         variable = self._variable()
         asked = f", access={access!r}" if kind == "Section" else ""
@@ -196,15 +220,27 @@ class Histories(RuleBasedStateMachine):
         source = data.draw(st.sampled_from(self._handles(kind="handle")))
         value = self.programs[source.process].value(f"{source.variable}.handle")
         variable = self._variable()
-        self._do(process, way, f"{variable} = {source.object.kind}.from_process({self.programs[source.process].pid}, {value})",
-                 f"{variable!r} in globals()")
+        self._do(
+            process,
+            way,
+            f"{variable} = {source.object.kind}.from_process({self.programs[source.process].pid}, "
+            f"{value})",
+            f"{variable!r} in globals()",
+        )
         self.model.add(Held(process, variable, source.object, source.access))
 
-    @precondition(lambda self: [held for held in self._handles(kind="handle") if held.object.kind == "Section"])
+    @precondition(
+        lambda self: [
+            held for held in self._handles(kind="handle") if held.object.kind == "Section"
+        ]
+    )
     @rule(data=st.data(), access=st.sampled_from(("r", "rw")), way=how())
     def map(self, data: st.DataObject, access: str, way: Any) -> None:
-        held = data.draw(st.sampled_from([held for held in self._handles(kind="handle")
-                                          if held.object.kind == "Section"]))
+        held = data.draw(
+            st.sampled_from(
+                [held for held in self._handles(kind="handle") if held.object.kind == "Section"]
+            )
+        )
         variable = self._variable()
         code = f"{variable} = {held.variable}.map(access={access!r})"
         if access == "rw" and held.access == "r":
@@ -233,14 +269,31 @@ class Histories(RuleBasedStateMachine):
 
     @rule(process=processes, data=st.data())
     def fork(self, process: int, data: st.DataObject) -> None:
-        code = [f"assert {held.variable}[0] == {held.object.byte}" for held in self._handles(process=process, kind="view")]
-        code += [f"{found.kind}.open({self._full(name)!r}).close()" for name, found in self.model.names.items()]
+        code = [
+            f"assert {held.variable}[0] == {held.object.byte}"
+            for held in self._handles(process=process, kind="view")
+        ]
+        code += [
+            f"{found.kind}.open({self._full(name)!r}).close()"
+            for name, found in self.model.names.items()
+        ]
         mine = self._handles(process=process)
-        code.append(data.draw(st.sampled_from([
-            f"Section.create({self.run + 'child'!r}, 4096).close()", "Mutex.create().close()",
-            *(f"{held.variable}.close()" for held in mine),
-            *(f"{held.variable}.map(access='r')" for held in mine if held.object.kind == "Section" and held.kind == "handle"),
-        ])))
+        code.append(
+            data.draw(
+                st.sampled_from(
+                    [
+                        f"Section.create({self.run + 'child'!r}, 4096).close()",
+                        "Mutex.create().close()",
+                        *(f"{held.variable}.close()" for held in mine),
+                        *(
+                            f"{held.variable}.map(access='r')"
+                            for held in mine
+                            if held.object.kind == "Section" and held.kind == "handle"
+                        ),
+                    ]
+                )
+            )
+        )
         text = "\n".join(code)
         assert self.programs[process].value(f"child_says(lambda: exec({text!r}, globals()))") == ""
 
@@ -263,11 +316,15 @@ class Histories(RuleBasedStateMachine):
         for name in NAMES:
             existing = self.model.names.get(name)
             try:
-                self.programs[0].run(f"probe = Section.open({self._full(name)!r}, access='r'); probe.close()")
+                self.programs[0].run(
+                    f"probe = Section.open({self._full(name)!r}, access='r'); probe.close()"
+                )
                 found = 0
             except Refused as refused:
                 found = refused.winerror or -1
-            assert found == (2 if existing is None else 0 if existing.kind == "Section" else 6), name
+            assert found == (2 if existing is None else 0 if existing.kind == "Section" else 6), (
+                name
+            )
 
     @invariant()
     def handles_are_counted(self) -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Random histories of one queue, with ends opened and closed at will and one that dies, against a deque."""
+"""Random histories of one queue, with ends opened and closed at will and one that dies, against a
+deque."""
 
 from __future__ import annotations
 
@@ -81,7 +82,9 @@ class QueueHistory(RuleBasedStateMachine):
     def receive(self, end: int, how: str) -> None:
         queue = self.ends[end % len(self.ends)]
         if not self.waits:
-            with pytest.raises(EndOfChannelError if self.down else (WaitTimeoutError, EndOfChannelError)):
+            with pytest.raises(
+                EndOfChannelError if self.down else (WaitTimeoutError, EndOfChannelError)
+            ):
                 queue.receive(0)
             return
         expected = self.waits.popleft()
@@ -148,5 +151,10 @@ class QueueHistory(RuleBasedStateMachine):
 
 
 TestQueueHistory = QueueHistory.TestCase
-TestQueueHistory.settings = settings(max_examples=10, stateful_step_count=25, deadline=None, derandomize=True,
-                                     suppress_health_check=list(HealthCheck))
+TestQueueHistory.settings = settings(
+    max_examples=10,
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Random histories of mutexes, events and semaphores in several processes, against a model of a page.
+"""Random histories of mutexes, events and semaphores in several processes, against a model of a
+page.
 
-Every operation has the timeout 0, so the model always knows the answer.  Actors are threads of forked processes, with other
-threads at work beside them; their processes are killed and replaced in the middle of the history, and fork children, which
-own nothing.  A signal handler may raise in the middle of an operation, which then has happened or has not.
+Every operation has the timeout 0, so the model always knows the answer.  Actors are threads of
+forked processes, with other threads at work beside them; their processes are killed and replaced in
+the middle of the history, and fork children, which own nothing.  A signal handler may raise in the
+middle of an operation, which then has happened or has not.
 """
 
 from __future__ import annotations
@@ -42,7 +44,8 @@ ANYTHING = st.integers(0, SEMAPHORE)
 
 
 class Actors:
-    """A forked process that has the objects of its parent, and does what it is told in one of two threads."""
+    """A forked process that has the objects of its parent, and does what it is told in one of two
+    threads."""
 
     def __init__(self, objects: list[Any]) -> None:
         self.socket, theirs = socket.socketpair()
@@ -60,7 +63,9 @@ class Actors:
 
     def do(self, thread: int, what: str, *arguments: Any, way: Any = None) -> Any:
         self.socket.sendall(pickle.dumps((thread, way, what, arguments)))
-        assert select.select([self.socket], [], [], 20)[0], f"{what}{arguments} did not come to its end"
+        assert select.select([self.socket], [], [], 20)[0], (
+            f"{what}{arguments} did not come to its end"
+        )
         return pickle.loads(self.socket.recv(65536))
 
     def company(self, name: str | None) -> None:
@@ -82,7 +87,11 @@ def _serve(objects: list[Any], calls: socket.socket) -> None:
         thread, way, what, arguments = pickle.loads(call)
 
         def answer(way: Any = way, what: str = what, arguments: tuple[Any, ...] = arguments) -> Any:
-            return _do(objects, what, arguments) if way is None else _interrupted(objects, way, what, arguments)
+            return (
+                _do(objects, what, arguments)
+                if way is None
+                else _interrupted(objects, way, what, arguments)
+            )
 
         if what == "company":
             found = company.leave() if arguments[0] is None else company.come(arguments[0])
@@ -91,7 +100,9 @@ def _serve(objects: list[Any], calls: socket.socket) -> None:
         calls.sendall(pickle.dumps(found))
 
 
-def _interrupted(objects: list[Any], way: Any, what: str, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+def _interrupted(
+    objects: list[Any], way: Any, what: str, arguments: tuple[Any, ...]
+) -> tuple[bool, Any]:
     """Whether a signal handler raised before there was an answer; the answer."""
     found: list[Any] = []
     hit = interrupted(lambda: found.append(_do(objects, what, arguments)), way)
@@ -114,7 +125,8 @@ def _state(objects: list[Any]) -> Any:
 
 
 def _operate_in_child(objects: list[Any], which: int, state: Any, free: bool) -> None:
-    """What a forked child finds: what all see, and nothing that is its own.  Then it takes one, and gives it back."""
+    """What a forked child finds: what all see, and nothing that is its own.  Then it takes one, and
+    gives it back."""
     assert _state(objects) == ([0, 0], *state)
     one = objects[which]
     taken = one.wait(0) if which in EVENTS else one.acquire(0)
@@ -147,13 +159,19 @@ def _do(objects: list[Any], what: str, arguments: tuple[Any, ...]) -> Any:
 
 
 class Histories(RuleBasedStateMachine):
-    """The model: who owns what how often, what is abandoned, what is set, how many units there are."""
+    """The model: who owns what how often, what is abandoned, what is set, how many units there
+    are."""
 
     @initialize(named=st.booleans(), units=st.integers(0, 2))
     def begin(self, named: bool, units: int) -> None:
         name = unique_name if named else lambda: None
-        self.objects: list[Any] = [Mutex.create(name()), Mutex.create(name()), Event.create(name()),
-                                   Event.create(name(), manual_reset=False), Semaphore.create(name(), units, 2)]
+        self.objects: list[Any] = [
+            Mutex.create(name()),
+            Mutex.create(name()),
+            Event.create(name()),
+            Event.create(name(), manual_reset=False),
+            Semaphore.create(name(), units, 2),
+        ]
         self.processes = [Actors(self.objects) for _ in range(PROCESSES)]
         self.owner: dict[int, tuple[Actor, int] | None] = dict.fromkeys(MUTEXES)
         self.abandoned = dict.fromkeys(MUTEXES, False)
@@ -179,11 +197,17 @@ class Histories(RuleBasedStateMachine):
             self.set[which] = False
 
     def state(self, actor: Actor) -> Any:
-        counts = [owner[1] if (owner := self.owner[which]) and owner[0] == actor else 0 for which in MUTEXES]
+        counts = [
+            owner[1] if (owner := self.owner[which]) and owner[0] == actor else 0
+            for which in MUTEXES
+        ]
         return counts, list(self.set.values()), self.units
 
-    def tell(self, actor: Actor, way: Any, before: Any, expected: Any, what: str, *arguments: Any) -> None:
-        """Have an actor do what leads from the state before to the model's; interrupted, it may have to do it again."""
+    def tell(
+        self, actor: Actor, way: Any, before: Any, expected: Any, what: str, *arguments: Any
+    ) -> None:
+        """Have an actor do what leads from the state before to the model's; interrupted, it may
+        have to do it again."""
         process, thread = self.processes[actor[0]], actor[1]
         if way == "thread" or thread and isinstance(way, float):
             way = None  # signal handlers run in the main thread
@@ -203,7 +227,13 @@ class Histories(RuleBasedStateMachine):
     @rule(actor=ACTOR, which=ANYTHING, knowingly=st.booleans(), way=how())
     def take_one(self, actor: Actor, which: int, knowingly: bool, way: Any) -> None:
         before = self.state(actor)
-        what = "wait" if which in EVENTS else "knowingly" if knowingly and which in MUTEXES else "acquire"
+        what = (
+            "wait"
+            if which in EVENTS
+            else "knowingly"
+            if knowingly and which in MUTEXES
+            else "acquire"
+        )
         expected: Any = self.available(actor, which)
         if which in MUTEXES and self.abandoned[which] and not knowingly:
             expected = ABANDONED
@@ -212,9 +242,16 @@ class Histories(RuleBasedStateMachine):
         arguments = (which,) if what == "knowingly" else (which, 0)
         self.tell(actor, way, before, expected, what, *arguments)
 
-    @rule(actor=ACTOR, which=st.lists(ANYTHING, min_size=1, max_size=5, unique=True),
-          knowingly=st.booleans(), what=st.sampled_from(["any", "all"]), way=how())
-    def take_several(self, actor: Actor, which: list[int], knowingly: bool, what: str, way: Any) -> None:
+    @rule(
+        actor=ACTOR,
+        which=st.lists(ANYTHING, min_size=1, max_size=5, unique=True),
+        knowingly=st.booleans(),
+        what=st.sampled_from(["any", "all"]),
+        way=how(),
+    )
+    def take_several(
+        self, actor: Actor, which: list[int], knowingly: bool, what: str, way: Any
+    ) -> None:
         before = self.state(actor)
         ready = [one for one in which if self.available(actor, one)]
         told = [one for one in ready if self.abandoned.get(one)] if not knowingly else []
@@ -240,8 +277,12 @@ class Histories(RuleBasedStateMachine):
             self.owner[which] = (actor, owner[1] - 1) if owner[1] > 1 else None
         self.tell(actor, way, before, expected, "release", which)
 
-    @rule(actor=ACTOR, which=st.sampled_from(EVENTS),
-          what=st.sampled_from(["set", "clear", "pulse"]), way=how())
+    @rule(
+        actor=ACTOR,
+        which=st.sampled_from(EVENTS),
+        what=st.sampled_from(["set", "clear", "pulse"]),
+        way=how(),
+    )
     def change_event(self, actor: Actor, which: int, what: str, way: Any) -> None:
         before = self.state(actor)
         self.set[which] = what == "set"
@@ -285,7 +326,10 @@ class Histories(RuleBasedStateMachine):
             owner = self.owner[which]
             if owner:
                 process, thread = owner[0]
-                assert self.objects[which].owner == (self.processes[process].pid, self.processes[process].threads[thread])
+                assert self.objects[which].owner == (
+                    self.processes[process].pid,
+                    self.processes[process].threads[thread],
+                )
 
     def teardown(self) -> None:
         for process in getattr(self, "processes", ()):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Operations on what lies in sections, to be interrupted as ``interruptions`` does: arrays, records, tables, pickles,
-blocks, channels, the maps and queues of ``compat``, and blocks of tasks.
+"""Operations on what lies in sections, to be interrupted as ``interruptions`` does: arrays,
+records, tables, pickles, blocks, channels, the maps and queues of ``compat``, and blocks of tasks.
 
-Each operation gives back whatever it was given, so that after it, interrupted or not, the process has what it had.
+Each operation gives back whatever it was given, so that after it, interrupted or not, the process
+has what it had.
 """
 
 from __future__ import annotations
@@ -56,12 +57,16 @@ class DataBench:
             self.file = stack.enter_context(tempfile.TemporaryFile())
             self.file.truncate(1 << 16)
             if pa is not None:
-                self.table = stack.enter_context(arrow.put(f"{name}-kt", pa.table({"x": [1, 2], "y": ["a", None]})))
+                self.table = stack.enter_context(
+                    arrow.put(f"{name}-kt", pa.table({"x": [1, 2], "y": ["a", None]}))
+                )
             self.stack = stack.pop_all()
         self.made: list[Any] = []
         self.operations: dict[str, Callable[[], object]] = {
             "create an array": lambda: arrays.create(name, 10),
-            "create an array that may be there": lambda: arrays.create(f"{name}-ka", 10, exist_ok=True),
+            "create an array that may be there": lambda: arrays.create(
+                f"{name}-ka", 10, exist_ok=True
+            ),
             "put an array": lambda: arrays.put(name, self.source),
             "open an array": lambda: arrays.open(f"{name}-ka"),
             "pass an array": lambda: pickle.loads(bytes(ForkingPickler.dumps(self.array))),
@@ -87,7 +92,9 @@ class DataBench:
             "map memory": lambda: mmap(-1, 5000, tagname=None).close(),
             "map by name": lambda: mmap(-1, 5000, tagname=name).close(),
             "map what has a name": lambda: mmap(-1, 4096, tagname=f"{name}-k").close(),
-            "map by name to read": lambda: mmap(-1, 4096, tagname=f"{name}-k", access=ACCESS_READ).close(),
+            "map by name to read": lambda: mmap(
+                -1, 4096, tagname=f"{name}-k", access=ACCESS_READ
+            ).close(),
             "map a file": lambda: mmap(self.file.fileno(), 4096).close(),
             "map a file by name": lambda: mmap(self.file.fileno(), 4096, tagname=name).close(),
             "resize a map": self._resize,
@@ -114,7 +121,8 @@ class DataBench:
             pass
 
     def settle(self) -> None:
-        """Unlink the blocks that were made, which would stay; a mutex that is still owned is not released: that is told."""
+        """Unlink the blocks that were made, which would stay; a mutex that is still owned is not
+        released: that is told."""
         while self.made:
             block = self.made.pop()
             block.close()
@@ -128,7 +136,11 @@ class DataBench:
 
     def facts(self) -> dict[str, object]:
         """What the process keeps besides descriptors."""
-        return {"owner": self.mutex.owner, "blocks": len(blocks._handles), "kept": len(blocks._kept)}
+        return {
+            "owner": self.mutex.owner,
+            "blocks": len(blocks._handles),
+            "kept": len(blocks._kept),
+        }
 
     def close(self) -> None:
         self.stack.close()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Forks in a program whose other threads make, open and close objects, and what the children have and can."""
+"""Forks in a program whose other threads make, open and close objects, and what the children have
+and can."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ from memsection.nt.linux.names import namespace
 
 @contextmanager
 def busy(name: str, threads: int = 4, pause: float = 0) -> Iterator[list[str]]:
-    """Other threads that make, open, map, duplicate and close, until the end of the block; it gets what they raised.
+    """Other threads that make, open, map, duplicate and close, until the end of the block; it gets
+    what they raised.
 
     ``pause`` is how many seconds each rests after a turn, so that others get on beside them.
     """
@@ -37,12 +39,18 @@ def busy(name: str, threads: int = 4, pause: float = 0) -> Iterator[list[str]]:
                 return
             mine = f"{name}-{number}-{turn}"  # a child that has a handle keeps its name
             for prefix in ("", "Global\\"):
-                with Section.create(prefix + mine, 4096) as section, Section.open(prefix + mine), section.duplicate("r"):
+                with (
+                    Section.create(prefix + mine, 4096) as section,
+                    Section.open(prefix + mine),
+                    section.duplicate("r"),
+                ):
                     section.map().close()
             Mutex.create(mine + "m").close()
             Event.create().close()
 
-    workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(threads)]
+    workers = [
+        threading.Thread(target=work, args=(number,), daemon=True) for number in range(threads)
+    ]
     for worker in workers:
         worker.start()
     try:
@@ -57,7 +65,11 @@ def busy(name: str, threads: int = 4, pause: float = 0) -> Iterator[list[str]]:
 def unknown_descriptors() -> list[str]:
     """The descriptors of objects in this process that no table knows."""
     known = {fd for handle in state.handles.values() for fd in (handle.fd, handle.data_fd)}
-    known |= {fd for obj in state.objects_by_identity.values() for fd in (obj.locator_fd, obj.view_ro, obj.view_rw)}
+    known |= {
+        fd
+        for obj in state.objects_by_identity.values()
+        for fd in (obj.locator_fd, obj.view_ro, obj.view_rw)
+    }
     known |= {found[0] for found in namespace.known_directories.values()}
     known |= {fd for given in state.pending_transfers for fd in given[:3]}
     found = []
@@ -67,9 +79,14 @@ def unknown_descriptors() -> list[str]:
             with open(f"/proc/self/fdinfo/{fd}") as info:
                 flags = next(int(line.split()[1], 8) for line in info if line.startswith("flags"))
             if flags & os.O_PATH:
-                continue  # a guard's, which knows by it what file a view is of: nothing is locked or kept by it
-            if int(fd) not in known and ("memfd:memsection" in where or "memsection" in os.path.basename(where)
-                                         or "/memsection-" in where):
+                # a guard's, which knows by it what file a view is of: nothing is locked or kept by
+                # it
+                continue
+            if int(fd) not in known and (
+                "memfd:memsection" in where
+                or "memsection" in os.path.basename(where)
+                or "/memsection-" in where
+            ):
                 found.append(f"{fd}: {where}")
     return found
 
@@ -102,7 +119,11 @@ def use_everything(name: str) -> str:
         return f"unknown: {left}"
     before = set(sys.modules)
     for prefix in ("", "Global\\"):
-        with Section.create(prefix + mine, 4096) as section, Section.open(prefix + mine) as other, other.map() as view:
+        with (
+            Section.create(prefix + mine, 4096) as section,
+            Section.open(prefix + mine) as other,
+            other.map() as view,
+        ):
             view[0] = 1
             section.duplicate("r").close()
             repr(section)
@@ -117,5 +138,9 @@ def use_everything(name: str) -> str:
         Section.open(mine)
     except FileNotFoundError:
         pass
-    imported = {each for each in set(sys.modules) - before if each.startswith("memsection") or each in sys.stdlib_module_names}
+    imported = {
+        each
+        for each in set(sys.modules) - before
+        if each.startswith("memsection") or each in sys.stdlib_module_names
+    }
     return f"imported: {sorted(imported)}" if imported else ""

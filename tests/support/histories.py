@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""How the random histories run an operation: in another thread, in a forked child, or with a signal that raises in it.
+"""How the random histories run an operation: in another thread, in a forked child, or with a signal
+that raises in it.
 
-An interrupted operation has come to its end or has done nothing.  Which, is looked for and compared with the model; then
-what was not done is done, so that a history goes on in one way, whenever the signal came.
+An interrupted operation has come to its end or has done nothing.  Which, is looked for and compared
+with the model; then what was not done is done, so that a history goes on in one way, whenever the
+signal came.
 """
 
 from __future__ import annotations
@@ -27,8 +29,8 @@ _numbers = itertools.count()
 def how() -> Any:
     """The strategy for how an operation runs.
 
-    None: as it is; "thread": in another one; a whole number: a handler raises at that call in it; a fraction: after so many
-    milliseconds.
+    None: as it is; "thread": in another one; a whole number: a handler raises at that call in it; a
+    fraction: after so many milliseconds.
     """
     from hypothesis import strategies as st  # here and below: workers have no use for it
 
@@ -36,12 +38,19 @@ def how() -> Any:
 
 
 def options(examples: int, steps: int) -> Any:
-    """The settings of a machine: always the same histories, or as many others as MEMSECTION_HISTORIES says."""
+    """The settings of a machine: always the same histories, or as many others as
+    MEMSECTION_HISTORIES says."""
     from hypothesis import HealthCheck, settings
 
     more = os.environ.get("MEMSECTION_HISTORIES")
-    return settings(max_examples=int(more or examples), stateful_step_count=steps, deadline=None,
-                    suppress_health_check=list(HealthCheck), derandomize=more is None, database=None)
+    return settings(
+        max_examples=int(more or examples),
+        stateful_step_count=steps,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        derandomize=more is None,
+        database=None,
+    )
 
 
 def in_thread(operation: Callable[[], Any]) -> Any:
@@ -65,12 +74,14 @@ def in_thread(operation: Callable[[], Any]) -> Any:
 
 
 def interrupted(operation: Callable[[], Any], when: int | float) -> bool:
-    """Run an operation in which a signal handler raises, at a call or after some milliseconds; whether it was hit.
+    """Run an operation in which a signal handler raises, at a call or after some milliseconds;
+    whether it was hit.
 
     The time counts in the main thread only, where handlers run; a call in any.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # what was made and never given is collected
+        # what was made and never given is collected
+        warnings.simplefilter("ignore", ResourceWarning)
         hit = at_call(when, operation) if isinstance(when, int) else _after(when / 1000, operation)
         if hit:
             gc.collect()
@@ -104,7 +115,9 @@ class Company:
     def come(self, name: str) -> None:
         """Have a thread at work, unless there is one."""
         self.leave()
-        self.problems = self.stack.enter_context(busy(f"{name}-company-{os.getpid()}-{next(_numbers)}", 1, pause=0.002))
+        self.problems = self.stack.enter_context(
+            busy(f"{name}-company-{os.getpid()}-{next(_numbers)}", 1, pause=0.002)
+        )
 
     def leave(self) -> None:
         """End it; what it raised is an error."""
@@ -114,6 +127,7 @@ class Company:
 
 def child_says(operate: Callable[[], object]) -> str:
     """Have a forked child audit what it has and do an operation; "" when all is as it should be."""
+
     def audit() -> str:
         if left := unknown_descriptors():
             return f"unknown: {left}"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Hosts that mirror to each other: programs with a namespace of names each.
 
-zenoh runs in these programs alone, never in the process of the tests: its threads would stay there for all tests that
-fork afterwards.
+zenoh runs in these programs alone, never in the process of the tests: its threads would stay there
+for all tests that fork afterwards.
 """
 
 from __future__ import annotations

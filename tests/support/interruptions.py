@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Operations during which a signal handler raises, at any moment, and what the process has afterwards.
+"""Operations during which a signal handler raises, at any moment, and what the process has
+afterwards.
 
-Each operation gives back whatever it was given, so that after it, interrupted or not, the process has what it had.
+Each operation gives back whatever it was given, so that after it, interrupted or not, the process
+has what it had.
 """
 
 from __future__ import annotations
@@ -41,7 +43,10 @@ class Bench:
             enter = stack.enter_context
             self.section = enter(Section.create(f"{name}-k", 4096))
             self.shared = enter(Section.create(f"Global\\{name}-k", 4096))
-            self.mutex, self.event = Mutex.create(f"{name}-km"), Event.create(f"{name}-ke", manual_reset=False)
+            self.mutex, self.event = (
+                Mutex.create(f"{name}-km"),
+                Event.create(f"{name}-ke", manual_reset=False),
+            )
             self.semaphore = Semaphore.create(f"{name}-ks", initial=1)
             for each in (self.mutex, self.event, self.semaphore):
                 stack.callback(each.close)
@@ -68,7 +73,9 @@ class Bench:
             "event": lambda: Event.create(name).close(),
             "semaphore": lambda: Semaphore.create("Global\\" + name).close(),
             "open a mutex": lambda: Mutex.open(f"{name}-km").close(),
-            "from a process": lambda: Section.from_process(os.getpid(), self.section.handle).close(),
+            "from a process": lambda: Section.from_process(
+                os.getpid(), self.section.handle
+            ).close(),
             "send and receive": self._send,
             "process": lambda: Process(os.getpid()).close(),
             "wait for any": lambda: self._wait(wait_any),
@@ -97,12 +104,13 @@ class Bench:
             pass
 
     def _win32(self) -> None:
-        # The value may be lost between the function and its caller, as any number may: it is opened by one name, so
-        # that what is lost can be found.
+        # The value may be lost between the function and its caller, as any number may: it is opened
+        # by one name, so that what is lost can be found.
         win32.CloseHandle(win32.OpenFileMapping(4, False, f"{self.name}-k"))
 
     def settle(self) -> None:
-        """Give back what a wait took that came to its end; a socket is emptied of what was sent and not received."""
+        """Give back what a wait took that came to its end; a socket is emptied of what was sent and
+        not received."""
         while self.owned:
             with suppress(PermissionError):
                 self.owned[0].release()
@@ -121,7 +129,8 @@ class Bench:
 
 
 def holdings(name: str) -> dict[str, object]:
-    """The descriptors, handles, names and mappings of this process, and whether nothing is locked."""
+    """The descriptors, handles, names and mappings of this process, and whether nothing is
+    locked."""
     fds = set()
     for fd in os.listdir("/proc/self/fd"):
         with suppress(FileNotFoundError):
@@ -130,21 +139,39 @@ def holdings(name: str) -> dict[str, object]:
                 fds.add((fd, where))
     with open("/proc/self/maps") as maps:
         mapped = sum("memfd:memsection" in line or "memsection." in line for line in maps)
-    return {"descriptors": fds,
-            "handles": {(each.type_name, each.handle) for each in kernel.process_handles(os.getpid())},
-            "names": {file for which in ("local", "global") for file in os.listdir(namespace.path_of(which)) if name in file},
-            "mappings": mapped, "objects": len(state.objects_by_identity)}
+    return {
+        "descriptors": fds,
+        "handles": {(each.type_name, each.handle) for each in kernel.process_handles(os.getpid())},
+        "names": {
+            file
+            for which in ("local", "global")
+            for file in os.listdir(namespace.path_of(which))
+            if name in file
+        },
+        "mappings": mapped,
+        "objects": len(state.objects_by_identity),
+    }
 
 
 def difference(before: dict[str, object], after: dict[str, object]) -> dict[str, object]:
     """What is there more, or less."""
-    return {key: after[key] ^ before[key] if isinstance(before[key], set) else (before[key], after[key])  # type: ignore[operator]
-            for key in before if before[key] != after[key]}
+    return {
+        key: after[key] ^ before[key] if isinstance(before[key], set) else (before[key], after[key])  # type: ignore[operator]
+        for key in before
+        if before[key] != after[key]
+    }
 
 
-def by_timer(bench: Bench, operation: Callable[[], object], choose: random.Random, seconds: float,
-             rounds: int) -> tuple[int, list[str], dict[str, object]]:
-    """Interrupt an operation at random moments: (how often it was, what else it raised, what is left behind)."""
+def by_timer(
+    bench: Bench,
+    operation: Callable[[], object],
+    choose: random.Random,
+    seconds: float,
+    rounds: int,
+) -> tuple[int, list[str], dict[str, object]]:
+    """Interrupt an operation at random moments: (how often it was, what else it raised, what is
+    left behind)."""
+
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise Interrupted
 
@@ -158,8 +185,14 @@ def by_timer(bench: Bench, operation: Callable[[], object], choose: random.Rando
     hits, problems = 0, []
     was = signal.signal(signal.SIGALRM, interrupt)
     # What the handler raises in a finalizer goes nowhere but there.
-    unraisable, sys.unraisablehook = sys.unraisablehook, lambda problem: (
-        None if isinstance(problem.exc_value, Interrupted) else problems.append(repr(problem.object)))
+    unraisable, sys.unraisablehook = (
+        sys.unraisablehook,
+        lambda problem: (
+            None
+            if isinstance(problem.exc_value, Interrupted)
+            else problems.append(repr(problem.object))
+        ),
+    )
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -189,7 +222,8 @@ def by_timer(bench: Bench, operation: Callable[[], object], choose: random.Rando
 
 
 def at_call(number: int, operation: Callable[[], object]) -> bool:
-    """Run an operation and raise at the n-th place where a handler can run; whether there was one."""
+    """Run an operation and raise at the n-th place where a handler can run; whether there was
+    one."""
     count = 0
 
     def profile(frame: FrameType, event: str, argument: Any) -> None:

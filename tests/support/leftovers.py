@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """What a whole test run may not leave behind: processes, names, shared memory, descriptors of it.
 
-The run has a mark in its environment, by which its processes are known, and every name that a test makes has its process
-in it (``objects.unique_name``, ``namespaces.place``), so that runs and workers beside each other share nothing and what others
-do on the machine is not looked at.
+The run has a mark in its environment, by which its processes are known, and every name that a test
+makes has its process in it (``objects.unique_name``, ``namespaces.place``), so that runs and
+workers beside each other share nothing and what others do on the machine is not looked at.
 """
 
 from __future__ import annotations
@@ -42,9 +42,13 @@ def left(config: pytest.Config) -> list[str]:
     if "memsection.api.transit" in sys.modules:  # the library's own, until the end of the process
         sys.modules["memsection.api.transit"]._own.forget()
     gc.collect()
-    # multiprocessing's own helpers end when nobody has their pipes: they are stopped after all others have ended.
+    # multiprocessing's own helpers end when nobody has their pipes: they are stopped after all
+    # others have ended.
     tracker, server = resource_tracker._resource_tracker, forkserver._forkserver  # type: ignore[attr-defined]
-    words = [f"process {pid}: {command}" for pid, command in _killed({tracker._pid, server._forkserver_pid})]
+    words = [
+        f"process {pid}: {command}"
+        for pid, command in _killed({tracker._pid, server._forkserver_pid})
+    ]
     tracker._stop()
     server._stop()
     words += [f"process {pid}: {command}" for pid, command in _killed(set())]
@@ -55,7 +59,9 @@ def left(config: pytest.Config) -> list[str]:
 def _killed(kept: set[int | None]) -> list[tuple[int, str]]:
     """Kill the processes that do not end by themselves, so that nothing waits for them."""
     deadline = time.monotonic() + SECONDS
-    while (found := [(pid, command) for pid, command in _processes() if pid not in kept]) and time.monotonic() < deadline:
+    while (
+        found := [(pid, command) for pid, command in _processes() if pid not in kept]
+    ) and time.monotonic() < deadline:
         time.sleep(0.05)
     for pid, _ in found:
         with contextlib.suppress(ProcessLookupError):
@@ -92,7 +98,9 @@ def _memory() -> Iterator[str]:
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):
             target = os.readlink(f"/proc/self/fd/{name}")
-            if target.startswith(("/memfd:", "/dev/shm/")) and not os.path.isdir(f"/proc/self/fd/{name}"):
+            if target.startswith(("/memfd:", "/dev/shm/")) and not os.path.isdir(
+                f"/proc/self/fd/{name}"
+            ):
                 yield f"{name} -> {target}"
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Names of a test's own: the remains of its processes are not swept by other tests that run beside it."""
+"""Names of a test's own: the remains of its processes are not swept by other tests that run beside
+it."""
 
 from __future__ import annotations
 
@@ -16,7 +17,9 @@ from support.objects import leaves_nothing
 def own_names() -> Iterator[None]:
     """Another directory for names, also for the processes that are started meanwhile."""
     before = os.environ.get(namespace.ROOT_VARIABLE)
-    with tempfile.TemporaryDirectory(prefix=f"memsection-test-{os.getpid()}-", dir="/dev/shm") as root:
+    with tempfile.TemporaryDirectory(
+        prefix=f"memsection-test-{os.getpid()}-", dir="/dev/shm"
+    ) as root:
         os.environ[namespace.ROOT_VARIABLE] = root
         namespace.reset()
         try:

@@ -14,13 +14,15 @@ from support import users
 
 
 def place(prefix: str) -> str:
-    """A new directory in shared memory, with this process in its name: what a run leaves there is found by it."""
+    """A new directory in shared memory, with this process in its name: what a run leaves there is
+    found by it."""
     return tempfile.mkdtemp(prefix=f"{prefix}{os.getpid()}-", dir="/dev/shm")
 
 
 @pytest.fixture
 def root() -> Iterator[str]:
-    """A namespace like /dev/shm (tmpfs, root's, sticky), that must have no object left when the test ends."""
+    """A namespace like /dev/shm (tmpfs, root's, sticky), that must have no object left when the
+    test ends."""
     path = place("memsection-test-")
     os.chmod(path, 0o1777)
     try:
@@ -48,12 +50,26 @@ def start(root: str, pool: dict[object, users.Program]) -> Iterator[Callable[...
     """
     lent: list[object] = []
 
-    def begin(uid: int = 0, groups: tuple[int, ...] = (), capabilities: int | None = None,
-              fast: bool = True) -> users.Program:
-        key: object = (uid, groups, capabilities, fast, len([other for other in lent if other[0] == uid]))  # type: ignore
+    def begin(
+        uid: int = 0,
+        groups: tuple[int, ...] = (),
+        capabilities: int | None = None,
+        fast: bool = True,
+    ) -> users.Program:
+        key: object = (
+            uid,
+            groups,
+            capabilities,
+            fast,
+            len([other for other in lent if other[0] == uid]),
+        )  # type: ignore
         if key not in pool:
-            pool[key] = users.start(uid, groups=groups, capabilities=capabilities,
-                                    variables={} if fast else {"MEMSECTION_FAST": "0"})
+            pool[key] = users.start(
+                uid,
+                groups=groups,
+                capabilities=capabilities,
+                variables={} if fast else {"MEMSECTION_FAST": "0"},
+            )
         lent.append(key)
         pool[key].enter(root)
         return pool[key]

@@ -23,11 +23,15 @@ def unique_name(prefix: str = "") -> str:
 def handles() -> set[tuple[str, int]]:
     """The objects that this process has handles to, by type and value.
 
-    On Windows the interpreter's own locks are unnamed semaphores and events, which come and go with its threads.
+    On Windows the interpreter's own locks are unnamed semaphores and events, which come and go with
+    its threads.
     """
-    return {(entry.type_name, entry.handle) for entry in kernel.process_handles(os.getpid())
-            if entry.type_name in ("Section", "Mutant", "Event", "Semaphore")
-            and (sys.platform != "win32" or entry.name or entry.type_name in ("Section", "Mutant"))}
+    return {
+        (entry.type_name, entry.handle)
+        for entry in kernel.process_handles(os.getpid())
+        if entry.type_name in ("Section", "Mutant", "Event", "Semaphore")
+        and (sys.platform != "win32" or entry.name or entry.type_name in ("Section", "Mutant"))
+    }
 
 
 def descriptors() -> int:
@@ -36,7 +40,8 @@ def descriptors() -> int:
 
 
 def leaves_nothing() -> Iterator[None]:
-    """The body of a fixture: fails when handles, descriptors or names of this process are left behind."""
+    """The body of a fixture: fails when handles, descriptors or names of this process are left
+    behind."""
     kernel.named_objects_directory()
     kernel.list_directory()  # what the library keeps for itself is there from here on
     gc.collect()
@@ -47,7 +52,8 @@ def leaves_nothing() -> Iterator[None]:
     assert not left, f"handles are left behind: {left}"
     mine = [found.name for found in kernel.list_directory() if f"test-{os.getpid()}-" in found.name]
     assert not mine, f"names are left behind: {mine}"
-    deadline = time.monotonic() + 5  # the threads of a pool of processes close theirs in their own time
+    # the threads of a pool of processes close theirs in their own time
+    deadline = time.monotonic() + 5
     while descriptors() > open_before and time.monotonic() < deadline:
         time.sleep(0.02)
         gc.collect()

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Which tests are for one system alone, and why: the one place where the Windows leg leaves something out.
+"""Which tests are for one system alone, and why: the one place where the Windows leg leaves
+something out.
 
-A whole file or directory stands in the table; a single test carries ``@pytest.mark.linux_only("reason")``.  On the
-other system neither is collected, so nothing is counted as run that did not run.
+A whole file or directory stands in the table; a single test carries
+``@pytest.mark.linux_only("reason")``.  On the other system neither is collected, so nothing is
+counted as run that did not run.
 """
 
 from __future__ import annotations
@@ -16,15 +18,20 @@ TESTS = Path(__file__).resolve().parent.parent
 
 #: Path below tests/ (a directory ends with a slash): why it cannot run on Windows.
 LINUX_ONLY = {
-    "cli/test_share_and_cat.py": "stops what it started by signals; unit/nt/windows has a round of share and cat",
+    "cli/test_share_and_cat.py": "stops what it started by signals; unit/nt/windows has a round of "
+    "share and cat",
     "cli/test_top.py": "a terminal, driven by signals",
-    "compat/test_cpython_suite.py": "runs CPython's own tests, which Windows distributions of Python leave out",
+    "compat/test_cpython_suite.py": "runs CPython's own tests, which Windows distributions of "
+    "Python leave out",
     "compat/test_queues.py": "there are no channels on Windows yet",
     "compat/test_queues_suite.py": "there are no channels on Windows yet",
-    "crash/": "kills a process before and after each Linux system call, through the table of nt.linux.system.syscalls",
+    "crash/": "kills a process before and after each Linux system call, through the table of "
+    "nt.linux.system.syscalls",
     "interop/": "drives a Windows program in Wine from a Linux process",
-    "mirror/": "its programs are driven through pipes with select(2), and some of its hosts are network namespaces",
-    "native/": "compiles and runs the C of the futex, mutex and fault guard cores, which exist on Linux only",
+    "mirror/": "its programs are driven through pipes with select(2), and some of its hosts are "
+    "network namespaces",
+    "native/": "compiles and runs the C of the futex, mutex and fault guard cores, which exist on "
+    "Linux only",
     "security/": "changes user ids, POSIX ACLs and capabilities",
     "stateful/": "audits the Linux namespace directory after each step",
     "cli/test_keep.py": "ends programs by signals, and keeps a readers-writer lock",
@@ -32,7 +39,8 @@ LINUX_ONLY = {
     "unit/api/test_rwlock.py": "there is no readers-writer lock on Windows yet",
     "unit/api/test_rwlock_tasks.py": "the same",
     "unit/data/test_arrow_replace.py": "Windows names a section when it is made, and never later",
-    "unit/channels/": "there are no channels on Windows yet; test_channels_elsewhere.py is about that",
+    "unit/channels/": "there are no channels on Windows yet; test_channels_elsewhere.py is about "
+    "that",
     "unit/cli/test_doctor.py": "puts Linux machines into the states that the checks are about",
     "unit/native/test_protocol.py": "the steps of the Linux object manager",
     "unit/nt/linux/": "the parts of the Linux object manager",
@@ -46,9 +54,7 @@ LINUX_HELPERS = {
 }
 
 #: The same for Linux.
-WINDOWS_ONLY = {
-    "unit/nt/windows/": "the services over ntdll",
-}
+WINDOWS_ONLY = {"unit/nt/windows/": "the services over ntdll"}
 
 
 def excluded(path: Path) -> bool:
@@ -58,7 +64,10 @@ def excluded(path: Path) -> bool:
         relative = path.resolve().relative_to(TESTS).as_posix()
     except ValueError:
         return False
-    return any(f"{relative}/".startswith(entry) if entry.endswith("/") else relative == entry for entry in table)
+    return any(
+        f"{relative}/".startswith(entry) if entry.endswith("/") else relative == entry
+        for entry in table
+    )
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -66,10 +75,14 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         for mark in item.iter_markers("linux_only"):
             if len(mark.args) != 1 or not isinstance(mark.args[0], str):
-                raise pytest.UsageError(f"{item.nodeid}: linux_only takes its reason, and nothing else")
+                raise pytest.UsageError(
+                    f"{item.nodeid}: linux_only takes its reason, and nothing else"
+                )
     if sys.platform != "win32":
         return
-    out = [item for item in items if item.get_closest_marker("linux_only") or _uses_linux_helpers(item)]
+    out = [
+        item for item in items if item.get_closest_marker("linux_only") or _uses_linux_helpers(item)
+    ]
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]

@@ -10,8 +10,8 @@ What a fenced block means:
   ``...`` stands for anything.
 - ``text``, ``c``, ``toml`` and so on: not code of ours, left alone.
 
-Any other block, and a ``python`` or ``sh`` block that would be skipped, is an error: nothing is exempt.  Run as a
-program it takes a page and works in the current directory.
+Any other block, and a ``python`` or ``sh`` block that would be skipped, is an error: nothing is
+exempt.  Run as a program it takes a page and works in the current directory.
 """
 
 from __future__ import annotations
@@ -91,7 +91,10 @@ def run_page(path: Path) -> int:
 
 def _python(block: Block, place: str, namespace: dict[str, object]) -> None:
     if not block.text.lstrip().startswith(">>>"):
-        exec(compile("\n" * (block.line - 1) + block.text, place, "exec", dont_inherit=True), namespace)
+        exec(
+            compile("\n" * (block.line - 1) + block.text, place, "exec", dont_inherit=True),
+            namespace,
+        )
         return
     test = doctest.DocTestParser().get_doctest(block.text, namespace, place, place, block.line - 1)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE)
@@ -102,8 +105,14 @@ def _python(block: Block, place: str, namespace: dict[str, object]) -> None:
 
 
 def _shell(script: str, place: str) -> str:
-    with subprocess.Popen(["bash", "-euo", "pipefail", "-c", script], stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as shell:
+    with subprocess.Popen(
+        ["bash", "-euo", "pipefail", "-c", script],
+        stdin=subprocess.DEVNULL,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as shell:
         try:
             out, complaint = shell.communicate(timeout=COMMAND_SECONDS)
         except subprocess.TimeoutExpired:
@@ -123,9 +132,12 @@ def _console(text: str, place: str) -> None:
         else:
             expected.append(line)
     printed = _shell("exec 2>&1\n" + "\n".join(commands) + "\n", place)
-    wanted = ".*".join(re.escape(" ".join(part.split())) for part in "\n".join(expected).split("..."))
-    assert re.fullmatch(wanted.strip() or ".*", " ".join(printed.split()), re.DOTALL), \
+    wanted = ".*".join(
+        re.escape(" ".join(part.split())) for part in "\n".join(expected).split("...")
+    )
+    assert re.fullmatch(wanted.strip() or ".*", " ".join(printed.split()), re.DOTALL), (
         f"{place}: expected\n{chr(10).join(expected)}\nbut it printed\n{printed}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""What every program in tests/soak has: its time, a namespace of its own, its figures, and the verdict.
+"""What every program in tests/soak has: its time, a namespace of its own, its figures, and the
+verdict.
 
-A program counts what it does, prints one line ``NAME: figure=value ...`` at its end, and ends with status 1 when one of
-the figures that must be 0 is not, or when it did nothing at all:
+A program counts what it does, prints one line ``NAME: figure=value ...`` at its end, and ends with
+status 1 when one of the figures that must be 0 is not, or when it did nothing at all:
 
-    stuck    a process or thread that did not get on
-    leaked   a name, file, descriptor, process or memory that stayed
-    torn     a value that nobody wrote, or that was lost
-    raw      an exception that is not the library's, a message on stderr, a signal that ended a process
+    stuck    a process or thread that did not get on leaked   a name, file, descriptor, process or
+    memory that stayed torn     a value that nobody wrote, or that was lost raw      an exception
+    that is not the library's, a message on stderr, a signal that ended a process
 
     from support.storms import Storm, main
 
@@ -73,7 +73,8 @@ class Storm:
         self._figures: Counter[str] = Counter()
         self._begun = self._told = time.monotonic()
         self._examples: list[str] = []
-        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)  # nobody's children become visible here
+        # nobody's children become visible here
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         self._descriptors = memory_descriptors()
 
     def keeps_what_it_has(self) -> None:
@@ -83,7 +84,12 @@ class Storm:
     def count(self, figure: str, by: int = 1, example: str = "") -> None:
         """Add to a figure; the first examples of what must not be are printed at the end."""
         self._figures[figure] += by
-        if example and by and len(self._examples) < 5 and sum(one.startswith(figure) for one in self._examples) < 2:
+        if (
+            example
+            and by
+            and len(self._examples) < 5
+            and sum(one.startswith(figure) for one in self._examples) < 2
+        ):
             self._examples.append(f"{figure}: {example}")
 
     @property
@@ -96,8 +102,11 @@ class Storm:
         now = time.monotonic()
         if now - self._told > PROGRESS_EVERY:
             self._told = now
-            print(f"  {self.name}: {now - self._begun:.0f} of {self.seconds:.0f} s, {self._words()}", file=sys.stderr,
-                  flush=True)
+            print(
+                f"  {self.name}: {now - self._begun:.0f} of {self.seconds:.0f} s, {self._words()}",
+                file=sys.stderr,
+                flush=True,
+            )
         return self.left > 0
 
     def _words(self) -> str:
@@ -129,7 +138,12 @@ class Storm:
                     continue  # ended, and only not taken: orphans come to this process
             except ChildProcessError:
                 continue
-            command = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            command = (
+                Path(f"/proc/{pid}/cmdline")
+                .read_bytes()
+                .replace(b"\0", b" ")
+                .decode(errors="replace")
+            )
             self.count("leaked", example=f"process {pid}: {ascii(command[:100])}")
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -144,7 +158,8 @@ def children(pid: int | None = None) -> list[int]:
 
 
 def memory_descriptors(pid: int | None = None) -> list[str]:
-    """The memfds and shared-memory files that a process has open, this one by default; not the directories of names."""
+    """The memfds and shared-memory files that a process has open, this one by default; not the
+    directories of names."""
     found = []
     directory = f"/proc/{pid or os.getpid()}/fd"
     for name in os.listdir(directory):

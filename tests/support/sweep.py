@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Dying, or failing, at the n-th system call: the table of ``nt.linux.system.syscalls`` wrapped, in a forked child.
+"""Dying, or failing, at the n-th system call: the table of ``nt.linux.system.syscalls`` wrapped, in
+a forked child.
 
-It wraps the table and forks; what is swept over, and what is audited afterwards, stands in the tests.
+It wraps the table and forks; what is swept over, and what is audited afterwards, stands in the
+tests.
 """
 
 from __future__ import annotations
@@ -21,7 +23,11 @@ def callables() -> list[str]:
     """The names of the system calls in the table."""
     from memsection.nt.linux.system import syscalls
 
-    return [name for name, value in vars(syscalls).items() if callable(value) and not name.startswith("_")]
+    return [
+        name
+        for name, value in vars(syscalls).items()
+        if callable(value) and not name.startswith("_")
+    ]
 
 
 def wrap(around: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Callable[[], None]:
@@ -56,6 +62,7 @@ def die_at(number: int) -> None:
             if count == number:
                 os.kill(os.getpid(), signal.SIGKILL)
             return call(*arguments, **options)
+
         return counted
 
     wrap(around)
@@ -112,23 +119,46 @@ def _wait(child: int) -> int | None:
     return None
 
 
-#: What each call answers when the machine has no more of what it takes: descriptors, memory, disk, processes.
+#: What each call answers when the machine has no more of what it takes: descriptors, memory, disk,
+#: processes.
 EXHAUSTED = {
-    "open": "EMFILE", "memfd_create": "ENFILE", "dup": "EMFILE", "duplicate_from": "EMFILE",
-    "pidfd_open": "EMFILE", "pidfd_getfd": "EMFILE",
-    "reopen": "EMFILE", "map_view": "ENOMEM", "create_body": "EMFILE", "finish_body": "ENOSPC",
-    "publish": "EMFILE", "link_body": "ENOSPC",
-    "listdir": "EMFILE", "fcntl": "EMFILE", "mmap": "ENOMEM", "mprotect": "ENOMEM", "madvise": "ENOMEM",
-    "mbind": "ENOMEM", "ftruncate": "ENOSPC", "fallocate": "ENOSPC", "pwrite": "ENOSPC", "write": "ENOSPC",
-    "setxattr": "ENOSPC", "link": "ENOSPC", "mkdir": "ENOSPC", "fsync": "EDQUOT", "flock": "ENOLCK",
+    "open": "EMFILE",
+    "memfd_create": "ENFILE",
+    "dup": "EMFILE",
+    "duplicate_from": "EMFILE",
+    "pidfd_open": "EMFILE",
+    "pidfd_getfd": "EMFILE",
+    "reopen": "EMFILE",
+    "map_view": "ENOMEM",
+    "create_body": "EMFILE",
+    "finish_body": "ENOSPC",
+    "publish": "EMFILE",
+    "link_body": "ENOSPC",
+    "listdir": "EMFILE",
+    "fcntl": "EMFILE",
+    "mmap": "ENOMEM",
+    "mprotect": "ENOMEM",
+    "madvise": "ENOMEM",
+    "mbind": "ENOMEM",
+    "ftruncate": "ENOSPC",
+    "fallocate": "ENOSPC",
+    "pwrite": "ENOSPC",
+    "write": "ENOSPC",
+    "setxattr": "ENOSPC",
+    "link": "ENOSPC",
+    "mkdir": "ENOSPC",
+    "fsync": "EDQUOT",
+    "flock": "ENOLCK",
     "fork_exec": "EAGAIN",
 }
-_DUPLICATIONS = (0, 1030)  # F_DUPFD, F_DUPFD_CLOEXEC: the only commands of fcntl(2) that take a descriptor
+# F_DUPFD, F_DUPFD_CLOEXEC: the only commands of fcntl(2) that take a descriptor
+_DUPLICATIONS = (0, 1030)
 _LOCK_EX_NB = 6  # asking whether one is the last takes a lock only to give it back
 
 
 def fail_at(number: int) -> Callable[[], str | None]:
-    """From now on the n-th call that takes something finds nothing left; gives what tells which call that was."""
+    """From now on the n-th call that takes something finds nothing left; gives what tells which
+    call that was."""
     import errno
 
     count, failed = 0, None
@@ -140,7 +170,8 @@ def fail_at(number: int) -> Callable[[], str | None]:
         def counted(*arguments: Any, **options: Any) -> Any:
             nonlocal count, failed
             if (name == "fcntl" and arguments[1] not in _DUPLICATIONS) or (
-                    name == "flock" and (arguments[1] == _LOCK_EX_NB or arguments[1] & 8)):
+                name == "flock" and (arguments[1] == _LOCK_EX_NB or arguments[1] & 8)
+            ):
                 return call(*arguments, **options)
             count += 1
             if count == number:
@@ -148,6 +179,7 @@ def fail_at(number: int) -> Callable[[], str | None]:
                 failed = f"{name}: {EXHAUSTED[name]}"
                 raise OSError(code, os.strerror(code))
             return call(*arguments, **options)
+
         return counted
 
     wrap(around)
@@ -158,8 +190,9 @@ def attempt_without(space: dict[str, Any], prepare: str, operation: str, number:
     """Run an operation in a child where the n-th call that takes something finds nothing left.
 
     Returns:
-        "refused: CALL: ERRNO" when the operation raised this library's error and took nothing; "managed: ..." when it
-        succeeded nonetheless; "ended" when it has fewer such calls; or what went wrong.
+        "refused: CALL: ERRNO" when the operation raised this library's error and took nothing;
+        "managed: ..." when it succeeded nonetheless; "ended" when it has fewer such calls; or what
+        went wrong.
     """
     import json
 
@@ -184,7 +217,11 @@ def attempt_without(space: dict[str, Any], prepare: str, operation: str, number:
 def _without(space: dict[str, Any], prepare: str, operation: str, number: int) -> str:
     import memsection
 
-    exec("from memsection.nt.linux.names import namespace as _n; _n.local_directory(); _n.global_directory()", space)
+    exec(
+        "from memsection.nt.linux.names import namespace as _n; _n.local_directory(); "
+        "_n.global_directory()",
+        space,
+    )
     space["must"] = must
     exec(prepare, space)
     before, names = holdings(), set(space)
@@ -234,11 +271,14 @@ def holdings() -> dict[str, int]:
             where = os.readlink(f"/proc/self/fd/{fd}")
         except FileNotFoundError:
             continue  # the one that was listing
-        if "pipe:" not in where and "userfaultfd" not in where:  # the latter is the process's own, made when needed
+        # the latter is the process's own, made when needed
+        if "pipe:" not in where and "userfaultfd" not in where:
             found[where.split(":[")[0]] = found.get(where.split(":[")[0], 0) + 1
     with open("/proc/self/maps") as maps:
         for line in maps:
             fields = line.split(maxsplit=5)
             if "s" in fields[1]:
-                found["mapped " + fields[5].strip()] = found.get("mapped " + fields[5].strip(), 0) + 1
+                found["mapped " + fields[5].strip()] = (
+                    found.get("mapped " + fields[5].strip(), 0) + 1
+                )
     return found

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Dying at the n-th system call that the kernel sees: a forked child is traced (ptrace(2)) and killed at it.
+"""Dying at the n-th system call that the kernel sees: a forked child is traced (ptrace(2)) and
+killed at it.
 
-For what does not go through the table of ``nt.linux.system.syscalls``: native code.  Needs a parent that may trace its
-children.
+For what does not go through the table of ``nt.linux.system.syscalls``: native code.  Needs a parent
+that may trace its children.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ _STOPPED_AT_CALL = signal.SIGTRAP | 0x80
 
 
 def attempt(space: dict[str, Any], prepare: str, operation: str, number: int) -> str:
-    """Run an operation in a child that is killed at its n-th stop: odd ones are before a system call, even ones after.
+    """Run an operation in a child that is killed at its n-th stop: odd ones are before a system
+    call, even ones after.
 
     Returns:
         "killed", "ended" when there are fewer stops, or what went wrong.

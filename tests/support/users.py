@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Programs of other users: processes that run statements as any user id, with chosen groups and capabilities.
+"""Programs of other users: processes that run statements as any user id, with chosen groups and
+capabilities.
 
-It needs root, as CI has.  The process imports the library first and then becomes the user, for good: real, effective
-and saved ids, groups and capabilities; so it does not matter whether that user could read the interpreter.
+It needs root, as CI has.  The process imports the library first and then becomes the user, for
+good: real, effective and saved ids, groups and capabilities; so it does not matter whether that
+user could read the interpreter.
 """
 
 from __future__ import annotations
@@ -26,11 +28,20 @@ PATIENCE = 30  #: seconds until a program that does not answer counts as hanging
 
 
 class Refused(Exception):
-    """What a statement raised in the other program: its type's name, its words, and the numbers it carries."""
+    """What a statement raised in the other program: its type's name, its words, and the numbers it
+    carries."""
 
-    def __init__(self, kind: str, text: str, winerror: int | None, ntstatus: int | None, errno: int | None) -> None:
+    def __init__(
+        self, kind: str, text: str, winerror: int | None, ntstatus: int | None, errno: int | None
+    ) -> None:
         super().__init__(f"{kind}: {text}")
-        self.kind, self.text, self.winerror, self.ntstatus, self.errno = kind, text, winerror, ntstatus, errno
+        self.kind, self.text, self.winerror, self.ntstatus, self.errno = (
+            kind,
+            text,
+            winerror,
+            ntstatus,
+            errno,
+        )
 
 
 class Program:
@@ -58,14 +69,19 @@ class Program:
 
     def enter(self, root: str) -> None:
         """Use another namespace from now on (MEMSECTION_ROOT)."""
-        self.run("from memsection.nt.linux.names import namespace as _namespace\n"
-                 "os.environ['MEMSECTION_ROOT'] = _root; _namespace.reset(); _names = set(globals())", _root=root)
+        self.run(
+            "from memsection.nt.linux.names import namespace as _namespace\n"
+            "os.environ['MEMSECTION_ROOT'] = _root; _namespace.reset(); _names = set(globals())",
+            _root=root,
+        )
 
     def leave(self) -> None:
         """Forget what statements named since ``enter``: objects, open files."""
-        self.run("for _name in set(globals()) - _names: del globals()[_name]\n"
-                 "import gc, warnings\n"
-                 "with warnings.catch_warnings(): warnings.simplefilter('ignore'); gc.collect()")
+        self.run(
+            "for _name in set(globals()) - _names: del globals()[_name]\n"
+            "import gc, warnings\n"
+            "with warnings.catch_warnings(): warnings.simplefilter('ignore'); gc.collect()"
+        )
 
     def end(self) -> int:
         """Let the program come to its end."""
@@ -106,22 +122,29 @@ class Program:
 
 
 def lacking(what: str, why: str) -> NoReturn:
-    """Skip a test for the want of something; a failure where ``MEMSECTION_REQUIRE`` says that it must be there."""
+    """Skip a test for the want of something; a failure where ``MEMSECTION_REQUIRE`` says that it
+    must be there."""
     if what in os.environ.get("MEMSECTION_REQUIRE", "").split(","):
         pytest.fail(f"{why} (MEMSECTION_REQUIRE)")
     pytest.skip(why)
 
 
-def start(uid: int = 0, gid: int | None = None, groups: tuple[int, ...] = (), capabilities: int | None = None,
-          root: str | None = None, before: str = "", prefix: tuple[str, ...] = (),
-          variables: dict[str, str] | None = None) -> Program:
+def start(
+    uid: int = 0,
+    gid: int | None = None,
+    groups: tuple[int, ...] = (),
+    capabilities: int | None = None,
+    root: str | None = None,
+    before: str = "",
+    prefix: tuple[str, ...] = (),
+    variables: dict[str, str] | None = None,
+) -> Program:
     """Start a program as a user.
 
     Args:
-        uid: Its user.
-        gid: Its group; the number of the user when omitted.
-        groups: Its other groups.
-        capabilities: What it keeps as *permitted* capabilities (a bit mask); all of root's for user 0 when omitted,
+        uid: Its user. gid: Its group; the number of the user when omitted. groups: Its other
+        groups. capabilities: What it keeps as *permitted* capabilities (a bit mask); all of root's
+        for user 0 when omitted,
             none for others.
         root: MEMSECTION_ROOT for it.
         before: Statements to run as root, before it becomes the user.
@@ -134,18 +157,33 @@ def start(uid: int = 0, gid: int | None = None, groups: tuple[int, ...] = (), ca
     if root is not None:
         environment["MEMSECTION_ROOT"] = root
     environment |= variables or {}
-    process = subprocess.Popen([*prefix, sys.executable, "-c", "from support.users import serve; serve()"],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd="/")
+    process = subprocess.Popen(
+        [*prefix, sys.executable, "-c", "from support.users import serve; serve()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd="/",
+    )
     program = Program(process)
-    program._ask("become", before, {"uid": uid, "gid": uid if gid is None else gid, "groups": groups,
-                                    "capabilities": capabilities})
+    program._ask(
+        "become",
+        before,
+        {
+            "uid": uid,
+            "gid": uid if gid is None else gid,
+            "groups": groups,
+            "capabilities": capabilities,
+        },
+    )
     return program
 
 
 @contextmanager
 def programs() -> Iterator[Any]:
-    """A function like ``start`` whose programs end with the block; one that ends badly fails the test."""
+    """A function like ``start`` whose programs end with the block; one that ends badly fails the
+    test."""
     with ExitStack() as stack:
+
         def begin(*args: Any, **options: Any) -> Program:
             program = start(*args, **options)
             stack.callback(program.end)
@@ -163,7 +201,11 @@ def serve() -> None:
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what statements print must not come between the answers
     space: dict[str, Any] = {"os": os}
-    exec("import mmap, time, fcntl, struct, ctypes, signal, memsection\nfrom memsection import nt, win32", space)
+    exec(
+        "import mmap, time, fcntl, struct, ctypes, signal, memsection\nfrom memsection import nt, "
+        "win32",
+        space,
+    )
     import memsection
 
     for name in memsection.__all__:
@@ -173,25 +215,55 @@ def serve() -> None:
         try:
             answer = (True, _do(mode, code, names, space))
         except BaseException as failure:
-            answer = (False, (type(failure).__name__, str(failure), getattr(failure, "winerror", None),
-                              getattr(failure, "ntstatus", None), getattr(failure, "errno", None)))
+            answer = (
+                False,
+                (
+                    type(failure).__name__,
+                    str(failure),
+                    getattr(failure, "winerror", None),
+                    getattr(failure, "ntstatus", None),
+                    getattr(failure, "errno", None),
+                ),
+            )
         output.write(base64.b64encode(pickle.dumps(answer)) + b"\n")
         output.flush()
 
 
 def _import_everything() -> None:
-    """What the library may import later, now: the user need not be able to read the interpreter's files."""
+    """What the library may import later, now: the user need not be able to read the interpreter's
+    files."""
     import importlib
     import pkgutil
 
-    packages = [importlib.import_module(name) for name in ("memsection.nt", "memsection.api", "memsection.win32",
-                                                           "memsection.channels", "memsection.content",
-                                                           "memsection.vocabulary", "encodings")]
+    packages = [
+        importlib.import_module(name)
+        for name in (
+            "memsection.nt",
+            "memsection.api",
+            "memsection.win32",
+            "memsection.channels",
+            "memsection.content",
+            "memsection.vocabulary",
+            "encodings",
+        )
+    ]
     for package in packages:
         for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-            if ".windows" not in module.name and not module.name.startswith(("encodings.mbcs", "encodings.oem")):
+            if ".windows" not in module.name and not module.name.startswith(
+                ("encodings.mbcs", "encodings.oem")
+            ):
                 importlib.import_module(module.name)
-    for name in ("grp", "pwd", "inspect", "linecache", "tempfile", "resource", "subprocess", "hashlib", "asyncio"):
+    for name in (
+        "grp",
+        "pwd",
+        "inspect",
+        "linecache",
+        "tempfile",
+        "resource",
+        "subprocess",
+        "hashlib",
+        "asyncio",
+    ):
         importlib.import_module(name)
 
 
@@ -220,6 +292,6 @@ def _become(uid: int, gid: int, groups: tuple[int, ...], capabilities: int | Non
     os.setresuid(uid, uid, uid)
     if capabilities is not None:
         system.set_capabilities(0, capabilities, 0)
-    # Changing ids makes a process undumpable and its /proc files root's; a program that was started by the user
-    # (exec after the change) is not like that (prctl(2), PR_SET_DUMPABLE).
+    # Changing ids makes a process undumpable and its /proc files root's; a program that was started
+    # by the user (exec after the change) is not like that (prctl(2), PR_SET_DUMPABLE).
     libc.prctl(4, 1, 0, 0, 0)

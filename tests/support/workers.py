@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Other processes of the same user that run what they are told: fresh interpreters, and forked ones."""
+"""Other processes of the same user that run what they are told: fresh interpreters, and forked
+ones."""
 
 from __future__ import annotations
 
@@ -21,12 +22,17 @@ PATIENCE = 30.0  #: seconds until something that does not happen counts as never
 def worker(*prefix: str, **options: object) -> Iterator[Program]:
     """A fresh interpreter that runs statements; killed at the end if it is still there.
 
-    ``prefix`` is a command to start it through; ``options`` go to Popen (``close_fds=False`` lets it inherit handles).
+    ``prefix`` is a command to start it through; ``options`` go to Popen (``close_fds=False`` lets
+    it inherit handles).
     """
     environment = {**os.environ, "PYTHONPATH": f"{SOURCE}:{TESTS}"}
-    process = subprocess.Popen([*prefix, sys.executable, "-c", "from support.users import serve; serve()"],
-                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment,
-                               **options)  # type: ignore[call-overload]
+    process = subprocess.Popen(
+        [*prefix, sys.executable, "-c", "from support.users import serve; serve()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        env=environment,
+        **options,
+    )  # type: ignore[call-overload]
     program = Program(process)
     try:
         yield program
@@ -35,13 +41,15 @@ def worker(*prefix: str, **options: object) -> Iterator[Program]:
 
 
 def fork(body: Callable[[], None]) -> int:
-    """A forked child that runs a function and ends, with status 1 if it raised; the parent gets its id."""
+    """A forked child that runs a function and ends, with status 1 if it raised; the parent gets its
+    id."""
     pid = os.fork()
     if pid:
         return pid
     status = 1
     try:
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG: no child outlives a test that was killed
+        # PR_SET_PDEATHSIG: no child outlives a test that was killed
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
         body()
         status = 0
     except BaseException as problem:  # a child must not come back into the test

@@ -34,7 +34,10 @@ Array = np.ndarray[Any, Any]
 
 
 def sections(name: str) -> bytes:
-    with Section.create(name, size=4096, security=Security(everyone="r")) as section, section.map() as view:
+    with (
+        Section.create(name, size=4096, security=Security(everyone="r")) as section,
+        section.map() as view,
+    ):
         struct.pack_into("<I", view, 0, 7)
         part: memoryview = view[:4]
         first: int = view[0]
@@ -43,7 +46,7 @@ def sections(name: str) -> bytes:
         same: Section = section.duplicate("r")
         words: str = same.access
         mapped: View = same.map(0, 10, access="r")
-        return bytes(mapped)
+        return bytes(mapped) + words.encode()
 
 
 def waiting(names: list[str]) -> Event | Mutex | Semaphore | None:
@@ -105,7 +108,9 @@ async def calling(name: str, frame: Array) -> bytes:
     half: Client[bytes, Any] = Client.open(name, bytes)
     text: str = half(b"what").title()
     mean: float = answers(text).mean()
-    return future.result() + client(frame, 1.0) + await client.call_async(frame) + str(mean).encode()
+    return (
+        future.result() + client(frame, 1.0) + await client.call_async(frame) + str(mean).encode()
+    )
 
 
 def opened(name: str, access: SectionAccess = "r", signal: WaitableAccess = "w") -> Section:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Mistakes that a type checker must find: an ignore that finds nothing to ignore is an error (warn_unused_ignores)."""
+"""Mistakes that a type checker must find: an ignore that finds nothing to ignore is an error
+(warn_unused_ignores)."""
 
 from __future__ import annotations
 

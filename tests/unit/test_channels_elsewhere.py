@@ -9,7 +9,9 @@ import sys
 import pytest
 
 
-def test_importing_channels_on_another_system_says_where_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_importing_channels_on_another_system_says_where_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in [name for name in sys.modules if name.startswith("memsection.channels")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "platform", "win32")

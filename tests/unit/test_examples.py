@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The programs in examples/ do what the articles describe, each as a process of its own, with somebody typing."""
+"""The programs in examples/ do what the articles describe, each as a process of its own, with
+somebody typing."""
 
 from __future__ import annotations
 
@@ -25,8 +26,13 @@ class Terminal:
 
     def __init__(self, program: Path, environment: dict[str, str], *options: str) -> None:
         self.said = ""
-        self.process = subprocess.Popen([sys.executable, "-W", "error", str(program), *options], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", str(program), *options],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
 
     def expect(self, text: str) -> None:
         """Read on until the program has said this."""
@@ -59,7 +65,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
     root = tmp_path / "namespace"
     root.mkdir(mode=0o700)
     path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
-    return {**os.environ, "MEMSECTION_ROOT": str(root), "PYTHONPATH": path, "PYTHONUTF8": "1", "PYTHONUNBUFFERED": "1"}
+    return {
+        **os.environ,
+        "MEMSECTION_ROOT": str(root),
+        "PYTHONPATH": path,
+        "PYTHONUTF8": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
 
 
 @pytest.fixture
@@ -80,8 +92,9 @@ def _start(terminals: list[Terminal], environment: dict[str, str], name: str) ->
 
 @pytest.mark.parametrize("b_face", ["win32", "pythonic"])
 @pytest.mark.parametrize("a_face", ["win32", "pythonic"])
-def test_two_programs_meet_at_a_name(a_face: str, b_face: str, terminals: list[Terminal],
-                                     environment: dict[str, str]) -> None:
+def test_two_programs_meet_at_a_name(
+    a_face: str, b_face: str, terminals: list[Terminal], environment: dict[str, str]
+) -> None:
     first = _start(terminals, environment, f"{a_face}/named_a.py")
     first.expect("Press Enter")
     second = _start(terminals, environment, f"{b_face}/named_b.py")
@@ -92,8 +105,9 @@ def test_two_programs_meet_at_a_name(a_face: str, b_face: str, terminals: list[T
 
 @pytest.mark.parametrize("b_face", ["win32", "pythonic"])
 @pytest.mark.parametrize("a_face", ["win32", "pythonic"])
-def test_two_programs_meet_by_process_id_and_handle(a_face: str, b_face: str, terminals: list[Terminal],
-                                                    environment: dict[str, str]) -> None:
+def test_two_programs_meet_by_process_id_and_handle(
+    a_face: str, b_face: str, terminals: list[Terminal], environment: dict[str, str]
+) -> None:
     first = _start(terminals, environment, f"{a_face}/anonymous_a.py")
     first.expect("Press Enter")
     told = re.search(r"process id (\d+), handle (0x[0-9a-f]+)", first.said)
@@ -108,37 +122,55 @@ def test_two_programs_meet_by_process_id_and_handle(a_face: str, b_face: str, te
     assert f"A reads: {ANSWER}" in first.end()
 
 
-def test_the_second_program_alone_says_what_is_missing(terminals: list[Terminal], environment: dict[str, str]) -> None:
+def test_the_second_program_alone_says_what_is_missing(
+    terminals: list[Terminal], environment: dict[str, str]
+) -> None:
     alone = _start(terminals, environment, "win32/named_b.py")
     output, _ = alone.process.communicate(timeout=PATIENCE_SECONDS)
     assert alone.process.returncode == 1
     assert b"error 2" in output
 
 
-def test_a_section_that_may_be_read_cannot_be_opened_for_writing(terminals: list[Terminal],
-                                                                 environment: dict[str, str]) -> None:
+def test_a_section_that_may_be_read_cannot_be_opened_for_writing(
+    terminals: list[Terminal], environment: dict[str, str]
+) -> None:
     said = _start(terminals, environment, "win32/security_descriptor.py").end()
-    assert said.splitlines() == ["descriptor: D:(A;;GR;;;WD)", "opening for reading: granted",
-                                 "opening for reading and writing: error 5", "read: 我将无我",
-                                 "mapping that handle for writing: error 5"]
+    assert said.splitlines() == [
+        "descriptor: D:(A;;GR;;;WD)",
+        "opening for reading: granted",
+        "opening for reading and writing: error 5",
+        "read: 我将无我",
+        "mapping that handle for writing: error 5",
+    ]
 
 
-def test_a_child_has_its_parents_handles_when_both_switches_are_on(terminals: list[Terminal],
-                                                                   environment: dict[str, str]) -> None:
+def test_a_child_has_its_parents_handles_when_both_switches_are_on(
+    terminals: list[Terminal], environment: dict[str, str]
+) -> None:
     lines = _start(terminals, environment, "win32/inherit_parent.py").end().splitlines()
     assert len(lines) == 4
-    assert all(line.endswith(f"the child ended with 6, and the section says {HELLO}") for line in lines[:3])
+    assert all(
+        line.endswith(f"the child ended with 6, and the section says {HELLO}") for line in lines[:3]
+    )
     assert lines[3].endswith(f"the child ended with 0, and the section says {ANSWER}")
 
 
-def test_a_name_lives_as_long_as_anybody_has_a_handle(terminals: list[Terminal], environment: dict[str, str]) -> None:
+def test_a_name_lives_as_long_as_anybody_has_a_handle(
+    terminals: list[Terminal], environment: dict[str, str]
+) -> None:
     said = _start(terminals, environment, "win32/reference_count.py").end()
-    assert said.splitlines() == ["created: 1 handle", "inherited by a child: 2 handles",
-                                 "closed here: the name is still there", "the child has ended: the name is gone"]
+    assert said.splitlines() == [
+        "created: 1 handle",
+        "inherited by a child: 2 handles",
+        "closed here: the name is still there",
+        "the child has ended: the name is gone",
+    ]
 
 
 @pytest.mark.linux_only("there are channels on Linux only so far")
-def test_a_pipeline_goes_on_whoever_is_killed(terminals: list[Terminal], environment: dict[str, str]) -> None:
+def test_a_pipeline_goes_on_whoever_is_killed(
+    terminals: list[Terminal], environment: dict[str, str]
+) -> None:
     program = EXAMPLES / "pipeline/run.py"
     pipeline = Terminal(program, environment, "--size", "120", "160", "--workers", "2")
     terminals.append(pipeline)
@@ -148,24 +180,38 @@ def test_a_pipeline_goes_on_whoever_is_killed(terminals: list[Terminal], environ
         os.kill(int(told[-1]), signal.SIGKILL)
         pipeline.said = pipeline.said[-200:]  # what was said before counts no more
         pipeline.expect_match(rf"{part} is process \d+\n(.|\n)*\d frames/s, by workers \d+")
-        pipeline.said = "\n".join(f"{one} is process {pid}" for one, pid in _parts(pipeline.process.pid))
+        pipeline.said = "\n".join(
+            f"{one} is process {pid}" for one, pid in _parts(pipeline.process.pid)
+        )
     children = _parts(pipeline.process.pid)
     assert sorted(name for name, _ in children) == ["camera.py", *["detector.py"] * 2, "viewer.py"]
-    pipeline.process.kill()  # the camera ends by itself, then the workers, then the viewer, which closes the output
+    # the camera ends by itself, then the workers, then the viewer, which closes the output
+    pipeline.process.kill()
     pipeline.process.communicate(timeout=PATIENCE_SECONDS)
 
 
 def _parts(pid: int) -> list[tuple[str, int]]:
     """The programs that a process has started, and their process ids."""
     commands = [(child.cmdline(), child.pid) for child in psutil.Process(pid).children()]
-    return [(Path(command[1]).name, child) for command, child in commands if command]  # a process that ended has none
+    # a process that ended has none
+    return [(Path(command[1]).name, child) for command, child in commands if command]
 
 
 def test_every_program_in_examples_is_run_by_a_test() -> None:
     tests = Path(__file__).read_text(encoding="utf-8")
-    pairs = {f"{face}/{pair}" for face in ("win32", "pythonic") for pair in
-             ("named_a", "named_b", "anonymous_a", "anonymous_b")}
-    started_by_others = {"win32/inherit_child", "pipeline/camera", "pipeline/detector", "pipeline/viewer"}
+    pairs = {
+        f"{face}/{pair}"
+        for face in ("win32", "pythonic")
+        for pair in ("named_a", "named_b", "anonymous_a", "anonymous_b")
+    }
+    started_by_others = {
+        "win32/inherit_child",
+        "pipeline/camera",
+        "pipeline/detector",
+        "pipeline/viewer",
+    }
     for path in EXAMPLES.rglob("*.py"):
         name = path.relative_to(EXAMPLES).with_suffix("").as_posix()
-        assert name in pairs | started_by_others or f'"{name}.py"' in tests, f"{name} is run by no test"
+        assert name in pairs | started_by_others or f'"{name}.py"' in tests, (
+            f"{name} is run by no test"
+        )

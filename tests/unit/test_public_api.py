@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The public surface is what docs/reference/public.txt says: changing it means changing that file, in sight of all.
+"""The public surface is what docs/reference/public.txt says: changing it means changing that file,
+in sight of all.
 
 Run as a program this writes the file.
 """
@@ -19,16 +20,31 @@ from typing import Any
 import pytest
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "public.txt"
-MODULES = ["memsection", "memsection.arrays", "memsection.arrow", "memsection.channels", "memsection.compat",
-           "memsection.compat.windows", "memsection.errors", "memsection.latest", "memsection.mirror",
-           "memsection.nt", "memsection.pickling", "memsection.records", "memsection.win32", "memsection.wine"]
+MODULES = [
+    "memsection",
+    "memsection.arrays",
+    "memsection.arrow",
+    "memsection.channels",
+    "memsection.compat",
+    "memsection.compat.windows",
+    "memsection.errors",
+    "memsection.latest",
+    "memsection.mirror",
+    "memsection.nt",
+    "memsection.pickling",
+    "memsection.records",
+    "memsection.win32",
+    "memsection.wine",
+]
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 def surface() -> Iterator[str]:
     """One line for each public name, with its signature."""
     for name in MODULES:
-        module: Any = importlib.import_module("memsection.vocabulary.errors" if name == "memsection.errors" else name)
+        module: Any = importlib.import_module(
+            "memsection.vocabulary.errors" if name == "memsection.errors" else name
+        )
         for public in sorted(_names(module)):
             yield from _lines(f"{name}.{public}", getattr(module, public))
 
@@ -36,10 +52,27 @@ def surface() -> Iterator[str]:
 def _names(module: Any) -> list[str]:
     if hasattr(module, "__all__"):
         return list(module.__all__)
-    return [name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)
-            and (not hasattr(value, "__module__") or value.__module__.startswith("memsection"))
-            and name not in ("TYPE_CHECKING", "annotations", "NtError", "message", "public_error", "kernel", "ViewBuffer",
-                             "WaitableBase", "native", "publish", "published")]
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and not inspect.ismodule(value)
+        and (not hasattr(value, "__module__") or value.__module__.startswith("memsection"))
+        and name
+        not in (
+            "TYPE_CHECKING",
+            "annotations",
+            "NtError",
+            "message",
+            "public_error",
+            "kernel",
+            "ViewBuffer",
+            "WaitableBase",
+            "native",
+            "publish",
+            "published",
+        )
+    ]
 
 
 def _lines(name: str, value: Any) -> Iterator[str]:
@@ -86,23 +119,42 @@ OPERATIONS = [
     for member, found in sorted(_members(getattr(importlib.import_module("memsection"), name)))
     if found.__doc__ is not None or not isinstance(found, property)
 ]
-_PLAIN = {"closed", "readonly", "address", "exports", "pid", "created"}  # facts that need no right and cannot fail
+# facts that need no right and cannot fail
+_PLAIN = {"closed", "readonly", "address", "exports", "pid", "created"}
 
 
-@pytest.mark.parametrize(("owner", "member"), [pytest.param(owner, member, id=label) for label, owner, member in OPERATIONS
-                                               if member not in _PLAIN])
+@pytest.mark.parametrize(
+    ("owner", "member"),
+    [
+        pytest.param(owner, member, id=label)
+        for label, owner, member in OPERATIONS
+        if member not in _PLAIN
+    ],
+)
 def test_every_operation_says_what_it_needs_and_what_it_raises(owner: type, member: str) -> None:
-    text = inspect.getattr_static(owner, member).__doc__ or inspect.getdoc(getattr(owner, member)) or ""
+    text = (
+        inspect.getattr_static(owner, member).__doc__
+        or inspect.getdoc(getattr(owner, member))
+        or ""
+    )
     if owner.__name__ == "View" and member in ("close",):
         return  # the buffer's own: it needs nothing and never raises, which its text says
     assert "Rights:" in text and "Raises:" in text, f"{owner.__name__}.{member}"
 
 
 def test_importing_the_package_imports_nothing_else() -> None:
-    program = ("import sys; before = set(sys.modules); import memsection; "
-               "print(sorted(name for name in set(sys.modules) - before if 'memsection' not in name))")
-    done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, timeout=60, check=True,
-                          env={"PYTHONPATH": str(FILE.parents[2] / "src")})
+    program = (
+        "import sys; before = set(sys.modules); import memsection; "
+        "print(sorted(name for name in set(sys.modules) - before if 'memsection' not in name))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={"PYTHONPATH": str(FILE.parents[2] / "src")},
+    )
     assert done.stdout.strip() == "['__future__']"
 
 
@@ -125,19 +177,42 @@ def test_dir_shows_the_public_names_and_the_modules_come_when_they_are_used() ->
         except AttributeError as error:
             print(error)
     """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True,
-                          env={**os.environ, "PYTHONPATH": os.pathsep.join(
-                              [str(FILE.parents[2] / "src"), *filter(None, [os.environ.get("PYTHONPATH")])])})
-    assert done.stdout.splitlines() == ["['__version__'] []", "module memsection.latest",
-                                        "module 'memsection' has no attribute 'no_such_module'"]
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(
+                [str(FILE.parents[2] / "src"), *filter(None, [os.environ.get("PYTHONPATH")])]
+            ),
+        },
+    )
+    assert done.stdout.splitlines() == [
+        "['__version__'] []",
+        "module memsection.latest",
+        "module 'memsection' has no attribute 'no_such_module'",
+    ]
 
 
 @pytest.mark.linux_only("on Windows the services are called through ctypes")
 def test_what_is_expensive_to_import_is_not_needed_for_a_section() -> None:
-    program = ("import sys; from memsection import Section; print([name for name in ('typing', 'dataclasses', 'enum', "
-               "'inspect', 'asyncio', 'ctypes', 'multiprocessing', 'socket', 'pickle') if name in sys.modules])")
-    done = subprocess.run([sys.executable, "-S", "-c", program], capture_output=True, text=True, timeout=60, check=True,
-                          env={"PYTHONPATH": str(FILE.parents[2] / "src")})
+    program = (
+        "import sys; from memsection import Section; print([name for name in ('typing', "
+        "'dataclasses', 'enum', "
+        "'inspect', 'asyncio', 'ctypes', 'multiprocessing', 'socket', 'pickle') if name in "
+        "sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+        env={"PYTHONPATH": str(FILE.parents[2] / "src")},
+    )
     assert done.stdout.strip() == "[]"
 
 

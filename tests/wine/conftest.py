@@ -22,11 +22,18 @@ _spec.loader.exec_module(tool)
 class Game:
     """The running game: a request goes there, an answer comes back."""
 
-    def __init__(self, executable: Path, prefix: Path, suffix: str = "", wrap: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, executable: Path, prefix: Path, suffix: str = "", wrap: tuple[str, ...] = ()
+    ) -> None:
         self.prefix = str(prefix)
-        self.process = subprocess.Popen([*wrap, "wine", str(executable), *filter(None, [suffix])], text=True,
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                        env={**tool.environment(), "WINEPREFIX": self.prefix})
+        self.process = subprocess.Popen(
+            [*wrap, "wine", str(executable), *filter(None, [suffix])],
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**tool.environment(), "WINEPREFIX": self.prefix},
+        )
         assert self.line() == "ready"
 
     def line(self) -> str:
@@ -62,8 +69,19 @@ def executable(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(reason)
     tool.CACHE.mkdir(parents=True, exist_ok=True)
     output = tmp_path_factory.mktemp("game") / "game.exe"
-    subprocess.run([tool.COMPILER, "-std=gnu11", "-O2", "-Wall", "-Wextra", str(HERE / "game.c"), "-o", str(output)],
-                   check=True)
+    subprocess.run(
+        [
+            tool.COMPILER,
+            "-std=gnu11",
+            "-O2",
+            "-Wall",
+            "-Wextra",
+            str(HERE / "game.c"),
+            "-o",
+            str(output),
+        ],
+        check=True,
+    )
     return output
 
 
@@ -79,7 +97,9 @@ def start(executable: Path) -> Iterator[Callable[..., Game]]:
     running: list[Game] = []
 
     def one(suffix: str, prefix: Path | None = None, wrap: tuple[str, ...] = ()) -> Game:
-        running.append(Game(executable, prefix or Path(tool.environment()["WINEPREFIX"]), suffix, wrap))
+        running.append(
+            Game(executable, prefix or Path(tool.environment()["WINEPREFIX"]), suffix, wrap)
+        )
         return running[-1]
 
     yield one

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Sections, events and mutexes of a program in Wine: opened, bridged and published, inside a container too."""
+"""Sections, events and mutexes of a program in Wine: opened, bridged and published, inside a
+container too."""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ TOOLS = HERE.parents[1] / "tools"
 
 
 def number(view: object, offset: int = 0) -> int:
-    return int.from_bytes(bytes(view[offset:offset + 4]), "little")  # type: ignore[index]
+    return int.from_bytes(bytes(view[offset : offset + 4]), "little")  # type: ignore[index]
 
 
 def is_counting(view: object) -> None:
@@ -59,9 +60,16 @@ def test_a_section_is_the_games_own_memory(game: object) -> None:
         assert number(view, 104) == 77
 
 
-@pytest.mark.parametrize(("name", "size"), [("Global\\flightsim", 64 * 1024), ("plain_name", 4096),
-                                            ("local\\ACPMF_physics", 4096), ("Local\\readonly", 8192),
-                                            ("Local\\reserved", 16 << 20)])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("Global\\flightsim", 64 * 1024),
+        ("plain_name", 4096),
+        ("local\\ACPMF_physics", 4096),
+        ("Local\\readonly", 8192),
+        ("Local\\reserved", 16 << 20),
+    ],
+)
 def test_every_kind_of_section_is_found(game: object, name: str, size: int) -> None:
     with wine.open(name, prefix=game.prefix) as section, section.map() as view:
         assert (section.size, len(view), section.access, view.readonly) == (size, size, "r", True)
@@ -96,7 +104,10 @@ def test_what_is_not_there_is_an_error(game: object, tmp_path: Path) -> None:
 
 def test_the_name_is_left_to_the_game(start: Callable[..., object]) -> None:
     game = start("-left")
-    with wine.open("Local\\acpmf_physics-left", prefix=game.prefix) as section, section.map() as view:
+    with (
+        wine.open("Local\\acpmf_physics-left", prefix=game.prefix) as section,
+        section.map() as view,
+    ):
         game.ask("close")
         with pytest.raises(NotFoundError):
             wine.open("Local\\acpmf_physics-left", prefix=game.prefix)
@@ -128,17 +139,33 @@ def test_what_ends_leaves_the_view_and_is_told(start: Callable[..., object]) -> 
 
 
 def test_waiting_finds_a_name_that_comes_later(game: object) -> None:
-    with subprocess.Popen([sys.executable, "-c", "import sys; from memsection import wine\n"
-                           "print('looking', flush=True); print(wine.open('Local\\\\later', prefix=sys.argv[1], wait=60).size)",
-                           game.prefix], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from memsection import wine\n"
+            "print('looking', flush=True); print(wine.open('Local\\\\later', prefix=sys.argv[1], "
+            "wait=60).size)",
+            game.prefix,
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
         assert process.stdout is not None and process.stdout.readline() == "looking\n"
-        with Section.create(size=5000) as section, wine.publish(section, "Local\\later", game.prefix):
+        with (
+            Section.create(size=5000) as section,
+            wine.publish(section, "Local\\later", game.prefix),
+        ):
             assert process.stdout.readline() == "8192\n"
 
 
 @pytest.mark.sentence(38)
 def test_a_prefix_that_does_not_run_is_never_started(tmp_path: Path) -> None:
-    for attempt in (wine.ls, lambda path: wine.open("x", prefix=path), lambda path: wine.open_event("x", path)):
+    for attempt in (
+        wine.ls,
+        lambda path: wine.open("x", prefix=path),
+        lambda path: wine.open_event("x", path),
+    ):
         with pytest.raises(NotFoundError):
             attempt(tmp_path)
     with wine.bridge(["x"], tmp_path) as bridge:
@@ -147,17 +174,25 @@ def test_a_prefix_that_does_not_run_is_never_started(tmp_path: Path) -> None:
 
 
 def test_a_full_file_system_is_an_error_of_the_view(tmp_path: Path) -> None:
-    """Wine's memory is a file with holes in /tmp: a hole that cannot be filled is no fatal signal."""
-    code = ("import ctypes, os, sys; from memsection import Section, InPageError\n"
-            "libc = ctypes.CDLL(None, use_errno=True); libc.unshare(0x20000); libc.mount(b'none', b'/', None, 0x44000, None)\n"
-            "if libc.mount(b'tmpfs', sys.argv[1].encode(), b'tmpfs', 0, b'size=64k'): sys.exit(77)\n"
-            "os.chdir(sys.argv[1]); file = open('memory', 'w+b'); file.truncate(1 << 20)\n"
-            "open('fill', 'wb').write(bytes(60000))\n"
-            "view = Section.from_fd(file.fileno(), access='r').map()\n"
-            "try:\n    [bytes(view[at:at + 1]) for at in range(0, 1 << 20, 4096)]; view.check()\n"
-            "except InPageError: print('told')\n")
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(tmp_path)], capture_output=True, text=True,
-                          timeout=60)
+    """Wine's memory is a file with holes in /tmp: a hole that cannot be filled is no fatal
+    signal."""
+    code = (
+        "import ctypes, os, sys; from memsection import Section, InPageError\n"
+        "libc = ctypes.CDLL(None, use_errno=True); libc.unshare(0x20000); libc.mount(b'none', "
+        "b'/', None, 0x44000, None)\n"
+        "if libc.mount(b'tmpfs', sys.argv[1].encode(), b'tmpfs', 0, b'size=64k'): sys.exit(77)\n"
+        "os.chdir(sys.argv[1]); file = open('memory', 'w+b'); file.truncate(1 << 20)\n"
+        "open('fill', 'wb').write(bytes(60000))\n"
+        "view = Section.from_fd(file.fileno(), access='r').map()\n"
+        "try:\n    [bytes(view[at:at + 1]) for at in range(0, 1 << 20, 4096)]; view.check()\n"
+        "except InPageError: print('told')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     if done.returncode == 77:
         pytest.skip("needs the right to mount a file system")
     assert done.stdout == "told\n", done.stderr
@@ -172,7 +207,12 @@ def test_events_go_both_ways(game: object) -> None:
         assert not tick.manual_reset and not tick.is_alone()
     with wine.open_event("Local\\manual", game.prefix) as manual:
         assert manual.manual_reset
-        assert (manual.wait(0), game.ask("pulse"), manual.wait(20), manual.wait(0)) == (False, "1", True, True)
+        assert (manual.wait(0), game.ask("pulse"), manual.wait(20), manual.wait(0)) == (
+            False,
+            "1",
+            True,
+            True,
+        )
         manual.reset()
         assert (manual.wait(0), game.ask("manual")) == (False, "258")
         manual.set()
@@ -229,7 +269,10 @@ def test_a_section_of_ours_has_a_name_there(game: object) -> None:
     with Section.create(size=10_000) as section, section.map() as view:
         view[:6] = b"hello\0"
         with wine.publish(section, "Local\\ours", game.prefix) as published:
-            assert (game.ask("read Local\\ours"), game.ask("write Local\\ours")) == ("hello", "ok 0")
+            assert (game.ask("read Local\\ours"), game.ask("write Local\\ours")) == (
+                "hello",
+                "ok 0",
+            )
             assert bytes(view[:13]) == b"from the game" and published.alive
             with pytest.raises(ExistsError):
                 wine.publish(section, "Local\\ours", game.prefix)
@@ -246,7 +289,10 @@ def test_a_bridge_follows_the_game(start: Callable[..., object]) -> None:
     game = start("-b")
     with wine.bridge(["Local\\acpmf_*-b", "Local\\tick-b", "Local\\none"], game.prefix) as bridge:
         assert {one.name: one.state for one in bridge.status()} == {
-            "Local\\acpmf_physics-b": "open", "Local\\tick-b": "open", "Local\\none": "waiting"}
+            "Local\\acpmf_physics-b": "open",
+            "Local\\tick-b": "open",
+            "Local\\none": "waiting",
+        }
         with Section.open("Local\\acpmf_physics-b", access="r") as section, section.map() as view:
             is_counting(view)
             with Section.open("Local\\acpmf_physics-b") as writer, pytest.raises(AccessError):
@@ -268,14 +314,20 @@ def test_a_bridge_follows_the_game(start: Callable[..., object]) -> None:
 
 def test_a_windows_client_on_linux_reads_a_game_in_wine(game: object, tmp_path: Path) -> None:
     script = tmp_path / "client.py"
-    script.write_text("import mmap, sys, time\nassert sys.platform == 'win32'\n"
-                      "memory = mmap.mmap(-1, 800, tagname='Local\\\\acpmf_physics', access=mmap.ACCESS_READ)\n"
-                      "before = memory[:4]; deadline = time.monotonic() + 30\n"
-                      "while memory[:4] == before and time.monotonic() < deadline: time.sleep(.01)\n"
-                      "print(memory[:4] != before)\n")
+    script.write_text(
+        "import mmap, sys, time\nassert sys.platform == 'win32'\n"
+        "memory = mmap.mmap(-1, 800, tagname='Local\\\\acpmf_physics', access=mmap.ACCESS_READ)\n"
+        "before = memory[:4]; deadline = time.monotonic() + 30\n"
+        "while memory[:4] == before and time.monotonic() < deadline: time.sleep(.01)\n"
+        "print(memory[:4] != before)\n"
+    )
     with wine.bridge(["Local\\acpmf_physics"], game.prefix):
-        done = subprocess.run([sys.executable, "-m", "memsection", "run", "--windows", str(script)], capture_output=True,
-                              text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-m", "memsection", "run", "--windows", str(script)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
@@ -290,12 +342,16 @@ def test_a_bridge_needs_names() -> None:
 
 @pytest.mark.timeout(200)
 def _wait_for_the_end_of_servers(prefix: Path) -> None:
-    """A wineserver stays for a moment after its last program, and a game in other namespaces would have one of its own."""
+    """A wineserver stays for a moment after its last program, and a game in other namespaces would
+    have one of its own."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        servers = [process for process in psutil.process_iter(["name", "environ"])
-                   if (process.info["name"] or "").startswith("wineserver")
-                   and (process.info["environ"] or {}).get("WINEPREFIX") == str(prefix)]
+        servers = [
+            process
+            for process in psutil.process_iter(["name", "environ"])
+            if (process.info["name"] or "").startswith("wineserver")
+            and (process.info["environ"] or {}).get("WINEPREFIX") == str(prefix)
+        ]
         if not servers:
             return
         psutil.wait_procs(servers, timeout=1)
@@ -303,14 +359,31 @@ def _wait_for_the_end_of_servers(prefix: Path) -> None:
 
 
 @pytest.mark.parametrize("namespaces", [("--unshare-user",), ("--unshare-user", "--unshare-pid")])
-def test_a_game_in_a_container(start: Callable[..., object], executable: Path, second_prefix: Path,
-                               namespaces: tuple[str, ...]) -> None:
+def test_a_game_in_a_container(
+    start: Callable[..., object], executable: Path, second_prefix: Path, namespaces: tuple[str, ...]
+) -> None:
     if shutil.which("bwrap") is None:
         pytest.skip("needs bubblewrap")
     prefix = second_prefix
     _wait_for_the_end_of_servers(prefix)
-    wrap = ("bwrap", *namespaces, "--bind", "/", "/", "--tmpfs", "/tmp", "--ro-bind", str(executable.parent),
-            str(executable.parent), "--tmpfs", str(Path(wine.__file__).parent), "--dev", "/dev", "--proc", "/proc")
+    wrap = (
+        "bwrap",
+        *namespaces,
+        "--bind",
+        "/",
+        "/",
+        "--tmpfs",
+        "/tmp",
+        "--ro-bind",
+        str(executable.parent),
+        str(executable.parent),
+        "--tmpfs",
+        str(Path(wine.__file__).parent),
+        "--dev",
+        "/dev",
+        "--proc",
+        "/proc",
+    )
     game = start("", prefix, wrap)
     assert [one.contained for one in wine.prefixes() if one.path == str(prefix)] == [True]
     with wine.open("Local\\acpmf_physics", "rw", prefix) as section, section.map() as view:
@@ -319,7 +392,11 @@ def test_a_game_in_a_container(start: Callable[..., object], executable: Path, s
         assert game.ask("get 0 100") == "7"
     with wine.open_event("Local\\tick", prefix) as tick:
         assert tick.wait(20)
-    with Section.create(size=4096) as ours, ours.map() as view, wine.publish(ours, "Local\\ours", prefix):
+    with (
+        Section.create(size=4096) as ours,
+        ours.map() as view,
+        wine.publish(ours, "Local\\ours", prefix),
+    ):
         view[:6] = b"hello\0"
         assert game.ask("read Local\\ours") == "hello"
     assert not list(prefix.glob("memsection-*"))
@@ -340,7 +417,8 @@ def test_only_the_memory_that_was_meant_is_opened(tmp_path: Path) -> None:
         assert os.fstat(found).st_ino == facts.st_ino
         os.close(found)
     with pytest.raises(AccessError):
-        memory.descriptor((facts.st_dev, facts.st_ino), os.getpid(), writable=False)  # nobody has it open any more
+        # nobody has it open any more
+        memory.descriptor((facts.st_dev, facts.st_ino), os.getpid(), writable=False)
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     descriptor = os.open(fifo, os.O_RDWR)
@@ -352,7 +430,8 @@ def test_only_the_memory_that_was_meant_is_opened(tmp_path: Path) -> None:
         memory.identity(os.getpid(), 0)
 
 
-# ---------------------------------------------------------------------- the helpers and the command line
+# ---------------------------------------------------------------------- the helpers and the command
+# line
 
 
 def _tool() -> ModuleType:
@@ -370,7 +449,9 @@ def test_the_helpers_are_what_their_source_makes() -> None:
             pytest.fail("the compilers are missing; tools/wine.py programs installs them")
         pytest.skip("needs both compilers of mingw-w64")
     assert helpers.differing() == []
-    assert all((helpers.HELPERS / helpers.name(bits)).stat().st_size < 10_000 for bits in helpers.COMPILERS)
+    assert all(
+        (helpers.HELPERS / helpers.name(bits)).stat().st_size < 10_000 for bits in helpers.COMPILERS
+    )
 
 
 def test_a_prefix_of_32_bits_gets_that_helper(game: object, tmp_path: Path) -> None:
@@ -380,7 +461,12 @@ def test_a_prefix_of_32_bits_gets_that_helper(game: object, tmp_path: Path) -> N
 
 
 def command(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", "memsection", "wine", *words], capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-m", "memsection", "wine", *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
 
 
 def test_the_command_line_shows_what_there_is(game: object) -> None:
@@ -396,18 +482,50 @@ def test_the_command_line_shows_what_there_is(game: object) -> None:
 
 
 def test_the_command_line_bridges_and_publishes_until_ctrl_c(game: object) -> None:
-    with subprocess.Popen([sys.executable, "-m", "memsection", "wine", "bridge", "Local\\acpmf_physics", "-p", game.prefix,
-                           "--json"], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and json.loads(process.stdout.readline())["state"] == "open"
-        peeked = subprocess.run([sys.executable, "-m", "memsection", "peek", "Local\\acpmf_physics"], capture_output=True,
-                                text=True, timeout=60)
+    with subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "memsection",
+            "wine",
+            "bridge",
+            "Local\\acpmf_physics",
+            "-p",
+            game.prefix,
+            "--json",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert (
+            process.stdout is not None and json.loads(process.stdout.readline())["state"] == "open"
+        )
+        peeked = subprocess.run(
+            [sys.executable, "-m", "memsection", "peek", "Local\\acpmf_physics"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
         assert peeked.returncode == 0 and "00000000" in peeked.stdout
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
     with Section.create("for-the-game", 4096) as section, section.map() as view:
         view[:6] = b"hello\0"
-        with subprocess.Popen([sys.executable, "-m", "memsection", "wine", "publish", "for-the-game", "Local\\there", "-p",
-                               game.prefix], stderr=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "memsection",
+                "wine",
+                "publish",
+                "for-the-game",
+                "Local\\there",
+                "-p",
+                game.prefix,
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
             assert process.stderr is not None and "Local\\there" in process.stderr.readline()
             assert game.ask("read Local\\there") == "hello"
             process.send_signal(signal.SIGINT)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The compiled core: memory as buffers, faults, atomics, waits.  It knows no object types and no names.
+"""The compiled core: memory as buffers, faults, atomics, waits.  It knows no object types and no
+names.
 
-Each module is a thin Cython door to plain C that is compiled and tested alone under sanitizers.  ``view`` and
-``seqlock`` exist on every system, the others on Linux only.
+Each module is a thin Cython door to plain C that is compiled and tested alone under sanitizers.
+``view`` and ``seqlock`` exist on every system, the others on Linux only.
 """

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Opening a name that is not there yet: waiting for it to appear, in a thread or in an event loop.
 
-What is opened, and how, is for those to say who have a name; whether the system tells of new names is the kernel
-interface's business.
+What is opened, and how, is for those to say who have a name; whether the system tells of new names
+is the kernel interface's business.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_FIRST_LOOK, _LAST_LOOK = 0.001, 0.01  # seconds between looks, where the system does not say when to
+# seconds between looks, where the system does not say when to
+_FIRST_LOOK, _LAST_LOOK = 0.001, 0.01
 
 
 def _deadline(timeout: float | None, now: float) -> float | None:
@@ -43,7 +44,8 @@ def _late(name: str, timeout: float | None) -> NameTimeoutError:
 
 
 def _can_appear(failure: NotFoundError) -> bool:
-    """Whether the name alone is missing: a directory of objects that is not there is not waited for."""
+    """Whether the name alone is missing: a directory of objects that is not there is not waited
+    for."""
     return failure.ntstatus != st.OBJECT_PATH_NOT_FOUND
 
 

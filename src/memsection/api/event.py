@@ -23,7 +23,8 @@ _LOOK = a.EVENT_QUERY_STATE | a.SYNCHRONIZE
 
 
 class Event(Waitable):
-    """A flag to wait for.  A manual-reset event lets everybody through until it is cleared; an auto-reset event one."""
+    """A flag to wait for.  A manual-reset event lets everybody through until it is cleared; an
+    auto-reset event one."""
 
     _type = object_types.EVENT
     _words = {"r": _LOOK, "w": a.EVENT_MODIFY_STATE, "rw": _LOOK | a.EVENT_MODIFY_STATE}
@@ -33,22 +34,29 @@ class Event(Waitable):
         return kernel.open_event(access, attributes)
 
     @classmethod
-    def create(cls, name: str | None = None, *, manual_reset: bool = True, initial: bool = False,
-               exist_ok: bool = False, inheritable: bool = False,
-               security: Security | str | bytes | None = None) -> Self:
+    def create(
+        cls,
+        name: str | None = None,
+        *,
+        manual_reset: bool = True,
+        initial: bool = False,
+        exist_ok: bool = False,
+        inheritable: bool = False,
+        security: Security | str | bytes | None = None,
+    ) -> Self:
         r"""Make an event, with a name or without one.
 
         Args:
             name: What other processes open it by; ``Global\name`` for other users and containers.
-            manual_reset: Whether it stays set until ``clear``, or lets one wait through and is cleared by that.
-            initial: Whether it is set from the beginning.
-            exist_ok: Whether an event that has the name already is opened instead, as it is; see ``created``.
-            inheritable: Whether child processes get the handle.
-            security: Who may open it by name; this user alone when omitted.
+            manual_reset: Whether it stays set until ``clear``, or lets one wait through and is
+            cleared by that. initial: Whether it is set from the beginning. exist_ok: Whether an
+            event that has the name already is opened instead, as it is; see ``created``.
+            inheritable: Whether child processes get the handle. security: Who may open it by name;
+            this user alone when omitted.
 
         Rights:
-            None for a new object.  An existing one must grant ``SYNCHRONIZE``, ``EVENT_QUERY_STATE`` and
-            ``EVENT_MODIFY_STATE``.
+            None for a new object.  An existing one must grant ``SYNCHRONIZE``,
+            ``EVENT_QUERY_STATE`` and ``EVENT_MODIFY_STATE``.
 
         Raises:
             ExistsError: The name is taken (FileExistsError).
@@ -66,8 +74,13 @@ class Event(Waitable):
         """
         object_name(name, "initial", "manual_reset")
         kind = s.NOTIFICATION_EVENT if manual_reset else s.SYNCHRONIZATION_EVENT
-        return cls._make(lambda access, attributes: kernel.create_event(access, attributes, kind, initial),
-                         name, exist_ok, inheritable, security)
+        return cls._make(
+            lambda access, attributes: kernel.create_event(access, attributes, kind, initial),
+            name,
+            exist_ok,
+            inheritable,
+            security,
+        )
 
     @native("event_set")
     def set(self) -> None:
@@ -98,7 +111,8 @@ class Event(Waitable):
         self._ask(kernel.reset_event)
 
     def pulse(self) -> None:
-        """Let those through who wait at this moment (one of them if it is an auto-reset event), and clear it.
+        """Let those through who wait at this moment (one of them if it is an auto-reset event), and
+        clear it.
 
         Rights:
             ``EVENT_MODIFY_STATE``.

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The base of every object of the Pythonic face: it owns one handle.
 
-Closing, duplicating, inheriting, comparing, security, and the warning for a handle left to the collector
-live here, for all types alike.  Sending is ``passing``'s, for the types that can be sent; what an object can do besides
-stands in the file of its type; how names, rights and counts work is the kernel interface's business.
+Closing, duplicating, inheriting, comparing, security, and the warning for a handle left to the
+collector live here, for all types alike.  Sending is ``passing``'s, for the types that can be sent;
+what an object can do besides stands in the file of its type; how names, rights and counts work is
+the kernel interface's business.
 """
 
 from __future__ import annotations
@@ -13,7 +14,15 @@ import sys
 from functools import lru_cache
 
 from memsection.nt import kernel
-from memsection.nt.owners import close_owned, connect_warning, disown, drop_owned, own, undo_here, whole
+from memsection.nt.owners import (
+    close_owned,
+    connect_warning,
+    disown,
+    drop_owned,
+    own,
+    undo_here,
+    whole,
+)
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
@@ -38,25 +47,27 @@ _getframe = sys._getframe
 SLOTS = ("__weakref__", "_code", "_handle", "_instruction")
 _NONE: tuple[str, ...] = ()
 
-#: Called after a handle was closed.  ``transit`` is here while it holds duplicates: a close is an occasion to look which
-#: have arrived.
+#: Called after a handle was closed.  ``transit`` is here while it holds duplicates: a close is an
+#: occasion to look which have arrived.
 after_close: set[Callable[[], object]] = set()
 
 
 class Handle:
     """One handle of this process to one object.
 
-    Made by the class methods of its subclasses, never by the class itself.  A handle is closed once, by
-    ``close`` or at the end of a ``with`` block; one that is left to the collector is closed then, with a
-    ``ResourceWarning`` that names the line which opened it.
+    Made by the class methods of its subclasses, never by the class itself.  A handle is closed
+    once, by ``close`` or at the end of a ``with`` block; one that is left to the collector is
+    closed then, with a ``ResourceWarning`` that names the line which opened it.
     """
 
-    # Without attributes of its own, so that a subclass can have a compiled base beside this one; they have SLOTS.
+    # Without attributes of its own, so that a subclass can have a compiled base beside this one;
+    # they have SLOTS.
     __slots__ = _NONE
 
     _new: ClassVar[Callable[..., Any]] = object.__new__
     _type: ClassVar[ObjectType]  #: every subclass names its type
-    _words: ClassVar[dict[str, int]] = {}  #: access in the words of this face, and the rights each means
+    #: access in the words of this face, and the rights each means
+    _words: ClassVar[dict[str, int]] = {}
 
     _handle: int
     _code: CodeType
@@ -68,14 +79,16 @@ class Handle:
 
     @classmethod
     def _adopt(cls, handle: int) -> Self:
-        """An object that owns this handle from now on, and knows which line of the user's made it."""
+        """An object that owns this handle from now on, and knows which line of the user's made
+        it."""
         self: Self = cls._new(cls)
         own(self, handle)
         self._made_by(_getframe(2))
         return self
 
     def _made_by(self, frame: FrameType) -> None:
-        """Remember which line of the user's made this: this frame's, or the first one further out of this package's."""
+        """Remember which line of the user's made this: this frame's, or the first one further out
+        of this package's."""
         code = frame.f_code
         while code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
             frame = frame.f_back
@@ -91,15 +104,18 @@ class Handle:
         try:
             return cls._words[access]
         except KeyError:
-            raise ArgumentError(f"access {access!r}: not one of {', '.join(map(repr, cls._words))},"
-                                " and no access mask") from None
+            raise ArgumentError(
+                f"access {access!r}: not one of {', '.join(map(repr, cls._words))},"
+                " and no access mask"
+            ) from None
 
     # ------------------------------------------------------------------ from elsewhere
 
     @classmethod
     @whole
     def from_handle(cls, handle: int) -> Self:
-        """Take over a handle value of this process: an inherited one, or one that ``win32`` or ``nt`` gave.
+        """Take over a handle value of this process: an inherited one, or one that ``win32`` or
+        ``nt`` gave.
 
         Args:
             handle: The value; from now on this object closes it.
@@ -108,7 +124,8 @@ class Handle:
             None.
 
         Raises:
-            HandleError: No handle of this process has that value, or it means an object of another type.
+            HandleError: No handle of this process has that value, or it means an object of another
+                type.
         """
         try:
             kind = kernel.query_object_type(handle)
@@ -116,8 +133,11 @@ class Handle:
             raise public_error(failure) from None
         if kind != cls._type.name:
             found = object_types.BY_NAME.get(kind)
-            raise HandleError(f"handle {handle:#x}: asked for {cls._type.a_noun}, it means {found.a_noun if found else kind}",
-                              ntstatus=st.OBJECT_TYPE_MISMATCH)
+            raise HandleError(
+                f"handle {handle:#x}: asked for {cls._type.a_noun}, it means "
+                f"{found.a_noun if found else kind}",
+                ntstatus=st.OBJECT_TYPE_MISMATCH,
+            )
         return cls._adopt(handle)
 
     @classmethod
@@ -133,8 +153,9 @@ class Handle:
             access: What the new handle permits; as much as the other when omitted.
 
         Rights:
-            ``PROCESS_DUP_HANDLE`` on the process: on Linux that it runs as the same user (see ``debug_privilege``
-            for others).  Access beyond that of the source handle is checked against the object's descriptor.
+            ``PROCESS_DUP_HANDLE`` on the process: on Linux that it runs as the same user (see
+            ``debug_privilege`` for others).  Access beyond that of the source handle is checked
+            against the object's descriptor.
 
         Raises:
             AccessError: The process, or the access asked for, is out of reach.
@@ -177,7 +198,8 @@ class Handle:
 
     @property
     def name(self) -> str | None:
-        r"""The object's name as given to ``create`` and ``open`` (``Global\`` in front if it has it); None without one.
+        r"""The object's name as given to ``create`` and ``open`` (``Global\`` in front if it has
+        it); None without one.
 
         Rights:
             None.
@@ -206,7 +228,8 @@ class Handle:
 
     @property
     def inheritable(self) -> bool:
-        """Whether child processes that are started with inheritance get this handle, under the same value.
+        """Whether child processes that are started with inheritance get this handle, under the same
+        value.
 
         Rights:
             None, to look and to change.
@@ -241,8 +264,9 @@ class Handle:
         """Who may do what with the object.
 
         Rights:
-            ``READ_CONTROL`` to look, ``WRITE_DAC`` to change the access list, which is all that assigning changes.
-            What the handle was not granted is asked of the object's descriptor for this one operation.
+            ``READ_CONTROL`` to look, ``WRITE_DAC`` to change the access list, which is all that
+            assigning changes. What the handle was not granted is asked of the object's descriptor
+            for this one operation.
 
         Raises:
             AccessError: Neither the handle nor the descriptor grants the right.
@@ -251,8 +275,14 @@ class Handle:
         """
         from memsection.api.security import Security
 
-        parts = s.OWNER_SECURITY_INFORMATION | s.GROUP_SECURITY_INFORMATION | s.DACL_SECURITY_INFORMATION
-        return Security.from_descriptor(self._with_right(a.READ_CONTROL, kernel.query_security_object, parts))
+        parts = (
+            s.OWNER_SECURITY_INFORMATION
+            | s.GROUP_SECURITY_INFORMATION
+            | s.DACL_SECURITY_INFORMATION
+        )
+        return Security.from_descriptor(
+            self._with_right(a.READ_CONTROL, kernel.query_security_object, parts)
+        )
 
     @security.setter
     def security(self, security: Security | str | bytes) -> None:
@@ -282,7 +312,8 @@ class Handle:
             inheritable: Whether child processes get it.
 
         Rights:
-            None for the same access or less.  For more, the object's descriptor must grant it to this user.
+            None for the same access or less.  For more, the object's descriptor must grant it to
+            this user.
 
         Raises:
             AccessError: The descriptor does not grant the additional access.
@@ -291,8 +322,11 @@ class Handle:
         mask, options = (0, s.DUPLICATE_SAME_ACCESS) if access is None else (self._mask(access), 0)
         attributes = s.OBJ_INHERIT if inheritable else 0
         try:
-            return self._adopt(kernel.duplicate_object(s.CURRENT_PROCESS, self.handle, s.CURRENT_PROCESS, mask,
-                                                       attributes, options))
+            return self._adopt(
+                kernel.duplicate_object(
+                    s.CURRENT_PROCESS, self.handle, s.CURRENT_PROCESS, mask, attributes, options
+                )
+            )
         except NtError as failure:
             raise public_error(failure) from None
 
@@ -347,7 +381,8 @@ class Handle:
             name = self.name
         except OSError as problem:
             return f"<memsection.{kind} handle={self._handle:#x} {problem}>"
-        return f"<memsection.{kind} {'unnamed' if name is None else repr(name)} handle={self._handle:#x}>"
+        shown = "unnamed" if name is None else repr(name)
+        return f"<memsection.{kind} {shown} handle={self._handle:#x}>"
 
     # ------------------------------------------------------------------ for the subclasses
 
@@ -362,11 +397,14 @@ class Handle:
             raise public_error(failure) from None
 
     def _with_right(self, right: int, service: Callable[..., Any], *arguments: Any) -> Any:
-        """The same through a handle that has one more right, for just this call, when this one has not."""
+        """The same through a handle that has one more right, for just this call, when this one has
+        not."""
         if self.granted_access & right == right:
             return self._ask(service, *arguments)
         try:
-            handle = kernel.duplicate_object(s.CURRENT_PROCESS, self.handle, s.CURRENT_PROCESS, right, 0, 0)
+            handle = kernel.duplicate_object(
+                s.CURRENT_PROCESS, self.handle, s.CURRENT_PROCESS, right, 0, 0
+            )
             try:
                 return service(handle, *arguments)
             finally:
@@ -375,8 +413,14 @@ class Handle:
             raise public_error(failure) from None
 
 
-def object_attributes(kind: ObjectType, name: str | None, *, inheritable: bool = False, exist_ok: bool = False,
-                      security: Security | str | bytes | None = None) -> s.ObjectAttributes | None:
+def object_attributes(
+    kind: ObjectType,
+    name: str | None,
+    *,
+    inheritable: bool = False,
+    exist_ok: bool = False,
+    security: Security | str | bytes | None = None,
+) -> s.ObjectAttributes | None:
     """OBJECT_ATTRIBUTES for a create or an open; None when there is nothing to say.
 
     Raises:
@@ -387,19 +431,28 @@ def object_attributes(kind: ObjectType, name: str | None, *, inheritable: bool =
     if name is None and not inheritable and security is None:
         return None
     if name == "":
-        raise ArgumentError("name '': a name has at least one character; None makes an unnamed object",
-                            ntstatus=st.OBJECT_NAME_INVALID)
+        raise ArgumentError(
+            "name '': a name has at least one character; None makes an unnamed object",
+            ntstatus=st.OBJECT_NAME_INVALID,
+        )
     flags = (s.OBJ_INHERIT if inheritable else 0) | (s.OBJ_OPENIF if exist_ok else 0)
     if security is None:
         return plain_attributes(name, flags)
-    return s.ObjectAttributes(name, 0 if name is None else kernel.named_objects_directory(), flags,
-                              descriptor_bytes(security, kind))
+    return s.ObjectAttributes(
+        name,
+        0 if name is None else kernel.named_objects_directory(),
+        flags,
+        descriptor_bytes(security, kind),
+    )
 
 
 @lru_cache(maxsize=64)
 def plain_attributes(name: str | None, flags: int) -> s.ObjectAttributes:
-    """OBJECT_ATTRIBUTES without a descriptor; the same record for the same name, which nobody changes."""
-    return s.ObjectAttributes(name, 0 if name is None else kernel.named_objects_directory(), flags, None)
+    """OBJECT_ATTRIBUTES without a descriptor; the same record for the same name, which nobody
+    changes."""
+    return s.ObjectAttributes(
+        name, 0 if name is None else kernel.named_objects_directory(), flags, None
+    )
 
 
 def descriptor_bytes(security: Security | str | bytes, kind: ObjectType) -> bytes:
@@ -409,7 +462,9 @@ def descriptor_bytes(security: Security | str | bytes, kind: ObjectType) -> byte
     from memsection.api.security import Security
 
     try:
-        return (Security.from_sddl(security) if isinstance(security, str) else security).descriptor(kind)
+        return (Security.from_sddl(security) if isinstance(security, str) else security).descriptor(
+            kind
+        )
     except NtError as failure:
         raise public_error(failure) from None
 
@@ -421,10 +476,17 @@ def _left_behind(owner: Handle) -> None:
     except ImportError:
         return  # the interpreter is being taken apart
     code, instruction = owner._code, owner._instruction
-    line = next((line for first, last, line in code.co_lines() if first <= instruction < last and line),
-                code.co_firstlineno)
-    warnings.warn_explicit(f"a {type(owner).__name__} was opened here and never closed", ResourceWarning,
-                           code.co_filename, line, source=owner)
+    line = next(
+        (line for first, last, line in code.co_lines() if first <= instruction < last and line),
+        code.co_firstlineno,
+    )
+    warnings.warn_explicit(
+        f"a {type(owner).__name__} was opened here and never closed",
+        ResourceWarning,
+        code.co_filename,
+        line,
+        source=owner,
+    )
 
 
 connect_warning(_left_behind)

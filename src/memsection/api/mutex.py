@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Mutexes: one thread at a time, among all threads of all processes that share one; and one task at a time of a loop.
+"""Mutexes: one thread at a time, among all threads of all processes that share one; and one task at
+a time of a loop.
 
-It owns what is done about a mutex whose owner ended.  Everything about the handle itself is in ``handle``, waiting for
-several objects in ``wait``.
+It owns what is done about a mutex whose owner ended.  Everything about the handle itself is in
+``handle``, waiting for several objects in ``wait``.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ _USE = a.MUTANT_QUERY_STATE | a.SYNCHRONIZE
 
 
 class Mutex(Waitable):
-    """A lock that threads of any processes share, recursive, and never stuck: if its owner ends, the next one is told.
+    """A lock that threads of any processes share, recursive, and never stuck: if its owner ends,
+    the next one is told.
 
     ``with mutex:`` takes it and gives it back; the handle stays open until ``close``.
     """
@@ -59,22 +61,31 @@ class Mutex(Waitable):
 
     @classmethod
     @whole  # to the end: a mutex that is lost on the way, and has an owner, would stay
-    def create(cls, name: str | None = None, *, exist_ok: bool = False, inheritable: bool = False,
-               security: Security | str | bytes | None = None, initial_owner: bool = False,
-               repair: Callable[[AbandonedMutexError], object] | None = None) -> Self:
+    def create(
+        cls,
+        name: str | None = None,
+        *,
+        exist_ok: bool = False,
+        inheritable: bool = False,
+        security: Security | str | bytes | None = None,
+        initial_owner: bool = False,
+        repair: Callable[[AbandonedMutexError], object] | None = None,
+    ) -> Self:
         r"""Make a mutex, with a name or without one.
 
         Args:
             name: What other processes open it by; ``Global\name`` for other users and containers.
             exist_ok: Whether a mutex that has the name already is opened instead; see ``created``.
-            inheritable: Whether child processes get the handle.
-            security: Who may open it by name; this user alone when omitted.
-            initial_owner: Whether this thread owns a new mutex from the beginning.  One that existed it never owns.
-            repair: Called, with the mutex owned, whenever this object takes it from an owner that ended: it sees to
-                what the mutex protects.  Returns it, the mutex is taken as usual; raises it, the mutex stays abandoned.
+            inheritable: Whether child processes get the handle. security: Who may open it by name;
+            this user alone when omitted. initial_owner: Whether this thread owns a new mutex from
+            the beginning.  One that existed it never owns. repair: Called, with the mutex owned,
+            whenever this object takes it from an owner that ended: it sees to
+                what the mutex protects.  Returns it, the mutex is taken as usual; raises it, the
+                mutex stays abandoned.
 
         Rights:
-            None for a new object.  An existing one must grant ``SYNCHRONIZE`` and ``MUTANT_QUERY_STATE``.
+            None for a new object.  An existing one must grant ``SYNCHRONIZE`` and
+            ``MUTANT_QUERY_STATE``.
 
         Raises:
             ExistsError: The name is taken (FileExistsError).
@@ -92,28 +103,40 @@ class Mutex(Waitable):
             >>> mutex.release(); mutex.close()
         """
         object_name(name, "initial_owner")
-        self = cls._make(lambda access, attributes: kernel.create_mutant(access, attributes, initial_owner),
-                         name, exist_ok, inheritable, security)
+        self = cls._make(
+            lambda access, attributes: kernel.create_mutant(access, attributes, initial_owner),
+            name,
+            exist_ok,
+            inheritable,
+            security,
+        )
         return self._with_repair(repair)
 
     @classmethod
-    def open(cls, name: str, *, access: WaitableAccess | int = "rw", inheritable: bool = False,
-             repair: Callable[[AbandonedMutexError], object] | None = None, timeout: float | None = 0) -> Self:
+    def open(
+        cls,
+        name: str,
+        *,
+        access: WaitableAccess | int = "rw",
+        inheritable: bool = False,
+        repair: Callable[[AbandonedMutexError], object] | None = None,
+        timeout: float | None = 0,
+    ) -> Self:
         """Open a mutex by its name.
 
         Args:
-            name: As given to ``create``.
-            access: ``"rw"``, or an access mask for what the word cannot say.
-            inheritable: Whether child processes get the handle.
-            repair: As for ``create``.
-            timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
+            name: As given to ``create``. access: ``"rw"``, or an access mask for what the word
+            cannot say. inheritable: Whether child processes get the handle. repair: As for
+            ``create``. timeout: Seconds to wait until something has the name; not at all when
+            omitted, for ever when None.
 
         Rights:
             The mutex must grant ``SYNCHRONIZE`` and ``MUTANT_QUERY_STATE``, or what the mask says.
 
         Raises:
             NotFoundError: Nothing has this name (FileNotFoundError).
-            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
+            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a
+                ``WaitTimeoutError``.
             AccessError: The mutex does not grant the access (PermissionError).
             HandleError: The name is that of another kind of object (ValueError).
             ArgumentError: No such name or access can be (ValueError).
@@ -121,9 +144,15 @@ class Mutex(Waitable):
         return cls._open(name, access, inheritable, timeout)._with_repair(repair)
 
     @classmethod
-    async def open_async(cls, name: str, *, access: WaitableAccess | int = "rw", inheritable: bool = False,
-                         repair: Callable[[AbandonedMutexError], object] | None = None,
-                         timeout: float | None = None) -> Self:
+    async def open_async(
+        cls,
+        name: str,
+        *,
+        access: WaitableAccess | int = "rw",
+        inheritable: bool = False,
+        repair: Callable[[AbandonedMutexError], object] | None = None,
+        timeout: float | None = None,
+    ) -> Self:
         """As ``open``, waiting for the name without blocking the event loop.
 
         Args:
@@ -140,8 +169,11 @@ class Mutex(Waitable):
             NameTimeoutError: Nothing had the name within the time.
             Error: As ``open`` otherwise.
         """
-        return await opened_async(lambda: cls.open(name, access=access, inheritable=inheritable, repair=repair), name,
-                                  timeout)
+        return await opened_async(
+            lambda: cls.open(name, access=access, inheritable=inheritable, repair=repair),
+            name,
+            timeout,
+        )
 
     def _with_repair(self, repair: Callable[[AbandonedMutexError], object] | None) -> Self:
         self._repair = repair
@@ -152,16 +184,21 @@ class Mutex(Waitable):
     # ------------------------------------------------------------------ taking and giving back
 
     @native("mutex_acquire")
-    def acquire(self, blocking: bool | float | None = True, timeout: float | None = -1, *,
-                accept_abandoned: bool = False) -> bool:
+    def acquire(
+        self,
+        blocking: bool | float | None = True,
+        timeout: float | None = -1,
+        *,
+        accept_abandoned: bool = False,
+    ) -> bool:
         """Take the mutex: once more if this thread owns it, else as soon as nobody does.
 
         The arguments are those of ``threading.Lock``.
 
         Args:
-            blocking: Whether to wait; a number that is no bool is the timeout.
-            timeout: Seconds to wait; for ever when omitted, -1 or None, not at all when 0.
-            accept_abandoned: Whether to take it although its last owner ended while it owned it, and what it protects may
+            blocking: Whether to wait; a number that is no bool is the timeout. timeout: Seconds to
+            wait; for ever when omitted, -1 or None, not at all when 0. accept_abandoned: Whether to
+            take it although its last owner ended while it owned it, and what it protects may
                 be half changed.
 
         Returns:
@@ -171,10 +208,11 @@ class Mutex(Waitable):
             ``SYNCHRONIZE``.
 
         Raises:
-            AbandonedMutexError: Its last owner ended while it owned it.  It was not taken, and everybody is told until
-                somebody takes it with ``accept_abandoned``.
+            AbandonedMutexError: Its last owner ended while it owned it.  It was not taken, and
+                everybody is told until somebody takes it with ``accept_abandoned``.
             AccessError: The handle does not permit waiting.
-            ArgumentError: A timeout that is negative and not -1, or one for a call that does not wait (ValueError).
+            ArgumentError: A timeout that is negative and not -1, or one for a call that does not
+                wait (ValueError).
             TypeError: A timeout that is no number.
             CorruptError: Somebody spoiled the object.
             HandleError: The handle is closed.
@@ -201,8 +239,12 @@ class Mutex(Waitable):
             except BaseException:
                 undo_here(self._ask, kernel.abandon_mutant)
                 raise
-            log.tell(log.INFO, "repaired what the mutex %r protects, after its owner, process %d, died", self.name,
-                     error.owner_pid)
+            log.tell(
+                log.INFO,
+                "repaired what the mutex %r protects, after its owner, process %d, died",
+                self.name,
+                error.owner_pid,
+            )
         return bool(status != st.TIMEOUT)
 
     @native("mutex_release")
@@ -269,13 +311,17 @@ class Mutex(Waitable):
 
     # ------------------------------------------------------------------ tasks
 
-    async def wait_async(self, timeout: float | None = None, *, accept_abandoned: bool = False) -> bool:
+    async def wait_async(
+        self, timeout: float | None = None, *, accept_abandoned: bool = False
+    ) -> bool:
         if self._repair is None or accept_abandoned:
             return await super().wait_async(timeout, accept_abandoned=accept_abandoned)
         end = None if timeout is None else time.monotonic() + timeout
         while True:
             try:
-                return await super().wait_async(timeout if end is None else max(0.0, end - time.monotonic()))
+                return await super().wait_async(
+                    timeout if end is None else max(0.0, end - time.monotonic())
+                )
             except AbandonedMutexError as error:
                 if self._take_and_repair(error):
                     return True
@@ -283,7 +329,8 @@ class Mutex(Waitable):
     wait_async.__doc__ = Waitable.wait_async.__doc__
 
     async def __aenter__(self) -> Self:
-        """Take it for this task: other tasks of the loop, which are the same thread, wait as well."""
+        """Take it for this task: other tasks of the loop, which are the same thread, wait as
+        well."""
         turn = self._turn()
         depth = turn.depth()
         try:
@@ -326,7 +373,8 @@ _DONE = _Done()
 class _Turn:
     """Which task of one loop has the mutex, and how often.
 
-    What says so is set by single assignments, and no lock is held in between: a signal handler may raise anywhere.
+    What says so is set by single assignments, and no lock is held in between: a signal handler may
+    raise anywhere.
     """
 
     def __init__(self) -> None:
@@ -341,7 +389,8 @@ class _Turn:
         return has[1] if has is not None and has[0] is asyncio.current_task() else 0
 
     async def begin(self) -> None:
-        """Have it, or have it once more, as soon as no other task does that has it or came before."""
+        """Have it, or have it once more, as soon as no other task does that has it or came
+        before."""
         import asyncio
 
         task = asyncio.current_task()
@@ -389,7 +438,9 @@ class _Turns:
     """The turns of one mutex, whichever handle it is used through: one for each loop."""
 
     def __init__(self) -> None:
-        self._of: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Turn] = weakref.WeakKeyDictionary()
+        self._of: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Turn] = (
+            weakref.WeakKeyDictionary()
+        )
 
     def of(self, loop: asyncio.AbstractEventLoop) -> _Turn:
         return self._of.setdefault(loop, _Turn())
@@ -401,7 +452,11 @@ _with_turns: weakref.WeakSet[Mutex] = weakref.WeakSet()
 def _turns_of(mutex: Mutex) -> _Turns:
     for other in list(_with_turns):
         try:
-            if not other.closed and other._turns is not None and kernel.compare_objects(mutex.handle, other.handle):
+            if (
+                not other.closed
+                and other._turns is not None
+                and kernel.compare_objects(mutex.handle, other.handle)
+            ):
                 return other._turns
         except NtError as failure:
             if mutex.closed:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""For what is built on this face: functions that end with their result, or leave nothing of what they made.
+"""For what is built on this face: functions that end with their result, or leave nothing of what
+they made.
 
 A signal handler can raise between any two steps of them (docs/decisions/0080).
 """

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Objects on their way to another process: pickled, through a Unix socket, or inherited by a program.
+"""Objects on their way to another process: pickled, through a Unix socket, or inherited by a
+program.
 
-The other process gets a handle of its own with the access of the one that was sent, named or not.  There is no
-background process and no thread:
+The other process gets a handle of its own with the access of the one that was sent, named or not.
+There is no background process and no thread:
 
 * To a process that multiprocessing is just starting, a handle is handed over with the start itself.
 * In a queue, a pipe, a pool or an executor travels where the receiver finds it (``transit``).
@@ -41,15 +42,17 @@ class Passable(Handle):
     def send(self, sock: socket.socket) -> None:
         """Send the handle through a Unix socket, to whatever process takes it there with ``recv``.
 
-        The receiver gets a handle of its own, with the access of this one, which may be closed at once.  It is a duplicate
-        that shares nothing with this handle: a receiver who is not trusted cannot harm it.
+        The receiver gets a handle of its own, with the access of this one, which may be closed at
+        once.  It is a duplicate that shares nothing with this handle: a receiver who is not trusted
+        cannot harm it.
 
         Rights:
             None.
 
         Raises:
             HandleError: The handle is closed.
-            AccessError: Another user gave this handle, and the kernel does not let this user open the object again.
+            AccessError: Another user gave this handle, and the kernel does not let this user open
+                the object again.
             Error: A system other than Linux.
             OSError: The socket cannot send.
         """
@@ -79,7 +82,8 @@ class Passable(Handle):
 
 @whole
 def _reduce(owner: Passable) -> tuple[Any, ...]:
-    """To a process that is being started a part of the start, to all others a duplicate in transit."""
+    """To a process that is being started a part of the start, to all others a duplicate in
+    transit."""
     handle = owner.handle
     context = sys.modules.get("multiprocessing.context")
     start = context.get_spawning_popen() if context is not None else None
@@ -124,8 +128,17 @@ def _owned(kind: type[H], handle: int) -> H:
 
 
 @whole
-def _take(kind: type[H], pid: int, handle: int, notes_handle: int, secret: bytes, slot: int, token: int,
-          name: str | None, access: int) -> H:
+def _take(
+    kind: type[H],
+    pid: int,
+    handle: int,
+    notes_handle: int,
+    secret: bytes,
+    slot: int,
+    token: int,
+    name: str | None,
+    access: int,
+) -> H:
     """Unpickle elsewhere: take what is in transit."""
     from memsection.api.transit import take
 
@@ -133,10 +146,14 @@ def _take(kind: type[H], pid: int, handle: int, notes_handle: int, secret: bytes
     if mine:
         return _owned(kind, mine)
     if name is not None:
-        # Taken before (a pickle may be loaded more than once), or the sender has gone: a name can still be opened.
+        # Taken before (a pickle may be loaded more than once), or the sender has gone: a name can
+        # still be opened.
         return kind.open(name, access=access)  # type: ignore[attr-defined, no-any-return]
-    raise HandleError(f"unpickle an unnamed {kind.__name__}: process {pid} does not hold it any more: it has ended, or"
-                      " this pickle was loaded before, or it waited too long for somebody to load it")
+    raise HandleError(
+        f"unpickle an unnamed {kind.__name__}: process {pid} does not hold it any more: it has "
+        f"ended, or"
+        " this pickle was loaded before, or it waited too long for somebody to load it"
+    )
 
 
 # ---------------------------------------------------------------------- sockets
@@ -148,14 +165,15 @@ _MAGIC = b"memsecth"
 def _send(owner: Passable, sock: socket.socket) -> None:
     """Send a handle through a Unix socket.  The sender may close its own at once.
 
-    What goes is a duplicate that nobody else has: what the receiver does to its open file description (its position,
-    its locks) does nothing to the sender's handle.
+    What goes is a duplicate that nobody else has: what the receiver does to its open file
+    description (its position, its locks) does nothing to the sender's handle.
     """
     import socket as socket_module
 
     try:
-        duplicate = kernel.duplicate_object(s.CURRENT_PROCESS, owner.handle, s.CURRENT_PROCESS, 0, 0,
-                                            s.DUPLICATE_SAME_ACCESS)
+        duplicate = kernel.duplicate_object(
+            s.CURRENT_PROCESS, owner.handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS
+        )
     except NtError as failure:
         raise public_error(failure) from None
     try:
@@ -184,15 +202,18 @@ def _receive(kind: type[H], sock: socket.socket) -> H:
             data += more
         if not data:
             raise EOFError("receive a handle: the other side closed the socket")
-        if len(data) < _HEADER.size or data[:len(_MAGIC)] != _MAGIC:
+        if len(data) < _HEADER.size or data[: len(_MAGIC)] != _MAGIC:
             raise HandleError("receive a handle: what arrived is no handle")
         _, number, count = _HEADER.unpack(data)
         if count != len(fds) or not fds:
             raise HandleError(f"receive a handle: it has {count} descriptors, {len(fds)} arrived")
         if number != kind._type.number:
             found = object_types.BY_NUMBER.get(number)
-            raise HandleError(f"receive a handle: asked for {kind._type.a_noun},"
-                              f" got {found.a_noun if found else number}", ntstatus=st.OBJECT_TYPE_MISMATCH)
+            raise HandleError(
+                f"receive a handle: asked for {kind._type.a_noun},"
+                f" got {found.a_noun if found else number}",
+                ntstatus=st.OBJECT_TYPE_MISMATCH,
+            )
     except BaseException:
         kernel.close_descriptors(fds)
         raise
@@ -205,9 +226,10 @@ def _receive(kind: type[H], sock: socket.socket) -> H:
 def popen_arguments(*owners: Handle) -> dict[str, Any]:
     """Arguments for ``subprocess.Popen`` with which a program inherits these handles and no others.
 
-    The program finds each under the value it has here, ``owner.handle``, which has to be told to it:
-    ``Section.from_handle(value)``, or the same with ``win32``.  It shares them with this process, as a forked child does:
-    a program of another user, who is not trusted with that, gets its handles through a socket (``send``).
+    The program finds each under the value it has here, ``owner.handle``, which has to be told to
+    it: ``Section.from_handle(value)``, or the same with ``win32``.  It shares them with this
+    process, as a forked child does: a program of another user, who is not trusted with that, gets
+    its handles through a socket (``send``).
 
     Rights:
         None.
@@ -229,7 +251,8 @@ def popen_arguments(*owners: Handle) -> dict[str, Any]:
         ... '''
         >>> with Section.create(size=4096) as section:
         ...     command = [sys.executable, "-c", program, str(section.handle)]
-        ...     subprocess.run(command, **popen_arguments(section), check=True, capture_output=True).stdout.split()
+        ...     child = popen_arguments(section)
+        ...     subprocess.run(command, **child, check=True, capture_output=True).stdout.split()
         [b'4096']
     """
     try:
@@ -244,5 +267,6 @@ def popen_arguments(*owners: Handle) -> dict[str, Any]:
     for owner in owners:
         owner.inheritable = True
     start = subprocess.STARTUPINFO(  # type: ignore[attr-defined, unused-ignore]  # Windows only
-        lpAttributeList={"handle_list": [owner.handle for owner in owners]})
+        lpAttributeList={"handle_list": [owner.handle for owner in owners]}
+    )
     return {"startupinfo": start, "close_fds": True}

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Another process: whether it lives, which handles it has, and the privilege to look into those of others.
+"""Another process: whether it lives, which handles it has, and the privilege to look into those of
+others.
 
-Taking a handle from it is ``from_process`` of the handle's type.  Starting processes is the standard library's
-business, and ``win32.CreateProcess``'s.
+Taking a handle from it is ``from_process`` of the handle's type.  Starting processes is the
+standard library's business, and ``win32.CreateProcess``'s.
 """
 
 from __future__ import annotations
@@ -29,18 +30,14 @@ class HeldHandle:
     """A handle that some process has.
 
     Attributes:
-        pid: The process.
-        handle: The value of the handle there.
-        type: "Section", "Mutant" (what Windows calls a mutex inside), "Event", "Semaphore", "File", ...
-        name: The object's name as ``open`` takes it, a file's path, or None.
-        size: Bytes of a section, else 0.
-        access: What it permits with a section, as for ``Section.open``; else "".
-        granted_access: The same as an access mask, for every type.
-        inheritable: Whether children of that process get it.
-        protected: Whether it is protected from close.
-        identity: Equal for handles to the same object; None when it cannot be told.
-        creator_pid: The process that made the object, 0 when unknown.
-        created: When, in seconds since the epoch, 0.0 when unknown.
+        pid: The process. handle: The value of the handle there. type: "Section", "Mutant" (what
+        Windows calls a mutex inside), "Event", "Semaphore", "File", ... name: The object's name as
+        ``open`` takes it, a file's path, or None. size: Bytes of a section, else 0. access: What it
+        permits with a section, as for ``Section.open``; else "". granted_access: The same as an
+        access mask, for every type. inheritable: Whether children of that process get it.
+        protected: Whether it is protected from close. identity: Equal for handles to the same
+        object; None when it cannot be told. creator_pid: The process that made the object, 0 when
+        unknown. created: When, in seconds since the epoch, 0.0 when unknown.
     """
 
     pid: int
@@ -60,8 +57,9 @@ class HeldHandle:
 class Process(Handle):
     """Another process, or this one, by its process id.
 
-    As long as the object is open it means the process it was made for, also when that has ended and its id was given
-    to another.  It keeps nothing alive, so leaving it to the collector is no mistake.
+    As long as the object is open it means the process it was made for, also when that has ended and
+    its id was given to another.  It keeps nothing alive, so leaving it to the collector is no
+    mistake.
     """
 
     __slots__ = (*SLOTS, "pid")
@@ -78,7 +76,8 @@ class Process(Handle):
             pid: Its process id.
 
         Rights:
-            ``PROCESS_QUERY_LIMITED_INFORMATION`` and ``SYNCHRONIZE``, which everybody has for every process on Linux.
+            ``PROCESS_QUERY_LIMITED_INFORMATION`` and ``SYNCHRONIZE``, which everybody has for every
+            process on Linux.
 
         Raises:
             ArgumentError: No such process.
@@ -87,7 +86,10 @@ class Process(Handle):
         self._handle = 0
         self.pid = pid
         try:
-            own(self, kernel.open_process(a.PROCESS_QUERY_LIMITED_INFORMATION | a.SYNCHRONIZE, 0, pid))
+            own(
+                self,
+                kernel.open_process(a.PROCESS_QUERY_LIMITED_INFORMATION | a.SYNCHRONIZE, 0, pid),
+            )
         except NtError as failure:
             raise public_error(failure) from None
 
@@ -193,17 +195,27 @@ class Process(Handle):
 def _held(entry: s.HandleEntry) -> HeldHandle:
     section = entry.type_name == Section._type.name
     name = entry.name if entry.type_name == object_types.FILE.name else win32_name(entry.name)
-    return HeldHandle(entry.pid, entry.handle, entry.type_name, name or None, entry.size,
-                      access_words(entry.granted_access) if section else "", entry.granted_access,
-                      bool(entry.attributes & s.OBJ_INHERIT), bool(entry.attributes & s.OBJ_PROTECT_CLOSE),
-                      entry.identity, entry.creator_pid, entry.created)
+    return HeldHandle(
+        entry.pid,
+        entry.handle,
+        entry.type_name,
+        name or None,
+        entry.size,
+        access_words(entry.granted_access) if section else "",
+        entry.granted_access,
+        bool(entry.attributes & s.OBJ_INHERIT),
+        bool(entry.attributes & s.OBJ_PROTECT_CLOSE),
+        entry.identity,
+        entry.creator_pid,
+        entry.created,
+    )
 
 
 class debug_privilege:  # noqa: N801  # used like a function
     """Look into the processes of other users inside a ``with`` block, if this user may.
 
-    What SeDebugPrivilege is on Windows, CAP_SYS_PTRACE is on Linux: it is switched on at the start of the block, and
-    back to what it was at its end.
+    What SeDebugPrivilege is on Windows, CAP_SYS_PTRACE is on Linux: it is switched on at the start
+    of the block, and back to what it was at its end.
 
     Rights:
         The process must have the privilege: run by an administrator, or by root.
@@ -216,10 +228,14 @@ class debug_privilege:  # noqa: N801  # used like a function
 
     def __enter__(self) -> Self:
         try:
-            self._token = kernel.open_process_token(s.CURRENT_PROCESS, a.TOKEN_ADJUST_PRIVILEGES | a.TOKEN_QUERY)
+            self._token = kernel.open_process_token(
+                s.CURRENT_PROCESS, a.TOKEN_ADJUST_PRIVILEGES | a.TOKEN_QUERY
+            )
             try:
                 luid = kernel.lookup_privilege("SeDebugPrivilege")
-                status, self._before = kernel.adjust_privileges(self._token, [(luid, s.SE_PRIVILEGE_ENABLED)])
+                status, self._before = kernel.adjust_privileges(
+                    self._token, [(luid, s.SE_PRIVILEGE_ENABLED)]
+                )
             except BaseException:
                 kernel.close(self._token)
                 raise
@@ -227,8 +243,12 @@ class debug_privilege:  # noqa: N801  # used like a function
             raise public_error(failure) from None
         if status == st.NOT_ALL_ASSIGNED:
             kernel.close(self._token)
-            raise AccessError("debug_privilege: this process does not have SeDebugPrivilege (on Linux CAP_SYS_PTRACE):"
-                              " run it as an administrator", ntstatus=st.PRIVILEGE_NOT_HELD)
+            raise AccessError(
+                "debug_privilege: this process does not have SeDebugPrivilege (on Linux "
+                "CAP_SYS_PTRACE):"
+                " run it as an administrator",
+                ntstatus=st.PRIVILEGE_NOT_HELD,
+            )
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Sections: memory that processes share, by name, by handle, or through a file.
 
-It owns the words of access and what they mean for pages and rights.  Everything about the handle itself is in
-``handle``; how a section exists, and for how long, is the kernel interface's business.
+It owns the words of access and what they mean for pages and rights.  Everything about the handle
+itself is in ``handle``; how a section exists, and for how long, is the kernel interface's business.
 """
 
 from __future__ import annotations
@@ -35,24 +35,49 @@ _READ = a.SECTION_QUERY | a.SECTION_MAP_READ
 _WRITE = _READ | a.SECTION_MAP_WRITE
 _X = a.SECTION_MAP_EXECUTE
 #: The words of access, and the rights that each asks for.
-RIGHTS = {"r": _READ, "rw": _WRITE, "c": _READ, "rx": _READ | _X, "rwx": _WRITE | _X, "cx": _READ | _X}
+RIGHTS = {
+    "r": _READ,
+    "rw": _WRITE,
+    "c": _READ,
+    "rx": _READ | _X,
+    "rwx": _WRITE | _X,
+    "cx": _READ | _X,
+}
 #: And the protection of pages, of a section as of a view.
-PROTECTIONS = {"r": p.PAGE_READONLY, "rw": p.PAGE_READWRITE, "c": p.PAGE_WRITECOPY, "rx": p.PAGE_EXECUTE_READ,
-               "rwx": p.PAGE_EXECUTE_READWRITE, "cx": p.PAGE_EXECUTE_WRITECOPY}
+PROTECTIONS = {
+    "r": p.PAGE_READONLY,
+    "rw": p.PAGE_READWRITE,
+    "c": p.PAGE_WRITECOPY,
+    "rx": p.PAGE_EXECUTE_READ,
+    "rwx": p.PAGE_EXECUTE_READWRITE,
+    "cx": p.PAGE_EXECUTE_WRITECOPY,
+}
 #: And what has to be asked of a file: a section that may be written through needs a file that may.
-_FILE_RIGHTS = {word: a.GENERIC_READ | (a.GENERIC_WRITE if "w" in word else 0)
-                | (a.GENERIC_EXECUTE if "x" in word else 0) for word in RIGHTS}
-_create_section, _open_section, _map_buffer = kernel.create_section, kernel.open_section, kernel.map_buffer
+_FILE_RIGHTS = {
+    word: a.GENERIC_READ
+    | (a.GENERIC_WRITE if "w" in word else 0)
+    | (a.GENERIC_EXECUTE if "x" in word else 0)
+    for word in RIGHTS
+}
+_create_section, _open_section, _map_buffer = (
+    kernel.create_section,
+    kernel.open_section,
+    kernel.map_buffer,
+)
 _new, _getframe = object.__new__, sys._getframe
 _SHARE_ALL = s.FILE_SHARE_READ | s.FILE_SHARE_WRITE | s.FILE_SHARE_DELETE
 
 
 def access_words(granted: int) -> str:
-    """What an access mask permits with a section, in the words of ``access``; "" for nothing of that."""
+    """What an access mask permits with a section, in the words of ``access``; "" for nothing of
+    that."""
     if not granted & (a.SECTION_MAP_READ | a.SECTION_MAP_WRITE):
         return ""
-    return ("r" if granted & a.SECTION_MAP_READ else "") + ("w" if granted & a.SECTION_MAP_WRITE else "") + (
-        "x" if granted & _X else "")
+    return (
+        ("r" if granted & a.SECTION_MAP_READ else "")
+        + ("w" if granted & a.SECTION_MAP_WRITE else "")
+        + ("x" if granted & _X else "")
+    )
 
 
 def _called(name: str | None) -> str:
@@ -60,14 +85,19 @@ def _called(name: str | None) -> str:
 
 
 class Section(Passable):
-    """Memory that any number of processes map, and that goes by itself when the last of them lets go.
+    """Memory that any number of processes map, and that goes by itself when the last of them lets
+    go.
 
-    ``access`` is ``"r"``, ``"rw"`` or ``"c"`` (copy-on-write: what is written stays in the view), each also with
-    ``"x"`` behind it for executable memory.
+    ``access`` is ``"r"``, ``"rw"`` or ``"c"`` (copy-on-write: what is written stays in the view),
+    each also with ``"x"`` behind it for executable memory.
     """
 
-    __slots__ = {**dict.fromkeys(SLOTS, ""), "_access": "",
-                 "_size": "", "created": "Whether this call made the object, or found it."}
+    __slots__ = {
+        **dict.fromkeys(SLOTS, ""),
+        "_access": "",
+        "_size": "",
+        "created": "Whether this call made the object, or found it.",
+    }
 
     _type = object_types.SECTION
     _words = RIGHTS
@@ -82,7 +112,8 @@ class Section(Passable):
 
     @classmethod
     def _made(cls, handle: int, access: str, created: bool) -> Self:
-        """One that owns a handle; called by a method that the user called, or that one of this package's called."""
+        """One that owns a handle; called by a method that the user called, or that one of this
+        package's called."""
         self = _new(cls)
         own(self, handle)
         self._access, self._size, self.created = access, -1, created
@@ -93,33 +124,43 @@ class Section(Passable):
 
     @classmethod
     @whole
-    def create(cls, name: str | None = None, size: int = 0, *, access: SectionAccess = "rw", exist_ok: bool = False,
-               inheritable: bool = False, security: Security | str | bytes | None = None, commit: bool = True,
-               large_pages: bool = False, numa_node: int | None = None) -> Self:
+    def create(
+        cls,
+        name: str | None = None,
+        size: int = 0,
+        *,
+        access: SectionAccess = "rw",
+        exist_ok: bool = False,
+        inheritable: bool = False,
+        security: Security | str | bytes | None = None,
+        commit: bool = True,
+        large_pages: bool = False,
+        numa_node: int | None = None,
+    ) -> Self:
         r"""Make a section of memory, with a name or without one.
 
         Args:
             name: What other processes open it by; ``Global\name`` for other users and containers.
-            size: Bytes; rounded up to whole pages.
-            access: What the section and this handle permit.
-            exist_ok: Whether a section that has the name already is opened instead, if it is as large; see ``created``.
-            inheritable: Whether child processes get the handle.
-            security: Who may open it by name; this user alone when omitted.
-            commit: Whether the memory is reserved now.  If not, ``View.commit`` has to ask for it.
-            large_pages: Whether to use large pages.
-            numa_node: Where the memory should be.
+            size: Bytes; rounded up to whole pages. access: What the section and this handle permit.
+            exist_ok: Whether a section that has the name already is opened instead, if it is as
+            large; see ``created``. inheritable: Whether child processes get the handle. security:
+            Who may open it by name; this user alone when omitted. commit: Whether the memory is
+            reserved now.  If not, ``View.commit`` has to ask for it. large_pages: Whether to use
+            large pages. numa_node: Where the memory should be.
 
         Rights:
-            None for a new object: its creator gets every right that ``access`` implies, and may change and delete it.
-            An existing one must grant ``SECTION_QUERY`` and what ``access`` asks for.
+            None for a new object: its creator gets every right that ``access`` implies, and may
+            change and delete it. An existing one must grant ``SECTION_QUERY`` and what ``access``
+            asks for.
 
         Raises:
             ExistsError: The name is taken (FileExistsError).
             HandleError: With ``exist_ok``: the name is that of a mutex, an event or a semaphore.
-            ArgumentError: The size is not positive, or more than an existing section has; the name, the access or the
-                security makes no sense (ValueError).
+            ArgumentError: The size is not positive, or more than an existing section has; the name,
+                the access or the security makes no sense (ValueError).
             TypeError: The name is no str, or the size no int.
-            AccessError: An existing section does not grant the access; the right to use large pages is missing.
+            AccessError: An existing section does not grant the access; the right to use large pages
+                is missing.
             CommitError: More memory than this machine, or this container, has (MemoryError).
 
         Example:
@@ -129,11 +170,25 @@ class Section(Passable):
             ...     bytes(view[:5])
             b'hello'
         """
-        if name and type(name) is str and type(size) is int and size > 0 and access in RIGHTS and commit and (
-                security is None) and not (exist_ok or inheritable or large_pages or numa_node is not None):
+        if (
+            name
+            and type(name) is str
+            and type(size) is int
+            and size > 0
+            and access in RIGHTS
+            and commit
+            and (security is None)
+            and not (exist_ok or inheritable or large_pages or numa_node is not None)
+        ):
             try:  # what is asked for most, without detours
-                _, handle = _create_section(a.STANDARD_RIGHTS_REQUIRED | RIGHTS[access], plain_attributes(name, 0), size,
-                                            PROTECTIONS[access], p.SEC_COMMIT, 0)
+                _, handle = _create_section(
+                    a.STANDARD_RIGHTS_REQUIRED | RIGHTS[access],
+                    plain_attributes(name, 0),
+                    size,
+                    PROTECTIONS[access],
+                    p.SEC_COMMIT,
+                    0,
+                )
             except NtError as failure:
                 raise public_error(failure) from None
             section = _new(cls)
@@ -141,12 +196,18 @@ class Section(Passable):
             section._access, section._size, section.created = access, -1, True
             section._made_by(_getframe(1))
             return section
-        kind = (p.SEC_COMMIT if commit else p.SEC_RESERVE) | (p.SEC_LARGE_PAGES if large_pages else 0)
+        kind = (p.SEC_COMMIT if commit else p.SEC_RESERVE) | (
+            p.SEC_LARGE_PAGES if large_pages else 0
+        )
         object_name(name, *["size"] * (size == 0))
         size = whole_number(size, "size")
         if size <= 0:
-            raise ArgumentError(f"create {_called(name)}: asked for {size} bytes, a section has at least one")
-        section = cls._create(name, size, access, exist_ok, inheritable, security, kind, 0, numa_node)
+            raise ArgumentError(
+                f"create {_called(name)}: asked for {size} bytes, a section has at least one"
+            )
+        section = cls._create(
+            name, size, access, exist_ok, inheritable, security, kind, 0, numa_node
+        )
         if not section.created:
             section._require(size)
         return section
@@ -156,22 +217,47 @@ class Section(Passable):
         try:
             found = self.size
             if found < size:
-                raise ArgumentError(f"create {_called(self.name)}: asked for {size} bytes, the section that has the name has"
-                                    f" {found}")
+                raise ArgumentError(
+                    f"create {_called(self.name)}: asked for {size} bytes, the section that has "
+                    f"the name has"
+                    f" {found}"
+                )
         except BaseException:
             self.close()
             raise
 
     @classmethod
-    def _create(cls, name: str | None, size: int | None, access: str, exist_ok: bool, inheritable: bool,
-                security: Security | str | bytes | None, kind: int, file: int, numa_node: int | None) -> Self:
+    def _create(
+        cls,
+        name: str | None,
+        size: int | None,
+        access: str,
+        exist_ok: bool,
+        inheritable: bool,
+        security: Security | str | bytes | None,
+        kind: int,
+        file: int,
+        numa_node: int | None,
+    ) -> Self:
         mask = cls._mask(access)
-        attributes = object_attributes(object_types.SECTION, name, inheritable=inheritable, exist_ok=exist_ok,
-                                       security=security)
+        attributes = object_attributes(
+            object_types.SECTION,
+            name,
+            inheritable=inheritable,
+            exist_ok=exist_ok,
+            security=security,
+        )
         while True:
             try:
-                status, handle = _create_section(a.STANDARD_RIGHTS_REQUIRED | mask, attributes, size,
-                                                 PROTECTIONS[access], kind, file, numa_node=numa_node)
+                status, handle = _create_section(
+                    a.STANDARD_RIGHTS_REQUIRED | mask,
+                    attributes,
+                    size,
+                    PROTECTIONS[access],
+                    kind,
+                    file,
+                    numa_node=numa_node,
+                )
                 break
             except NtError as failure:
                 if failure.status != st.ACCESS_DENIED or not exist_ok or name is None:
@@ -189,15 +275,21 @@ class Section(Passable):
 
     @classmethod
     @whole
-    def open(cls, name: str, *, access: SectionAccess | int = "rw", inheritable: bool = False,
-             timeout: float | None = 0) -> Self:
+    def open(
+        cls,
+        name: str,
+        *,
+        access: SectionAccess | int = "rw",
+        inheritable: bool = False,
+        timeout: float | None = 0,
+    ) -> Self:
         r"""Open a section by its name.
 
         Args:
-            name: As given to ``create``.
-            access: What this handle is to permit; an access mask for what the words cannot say.
-            inheritable: Whether child processes get the handle.
-            timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
+            name: As given to ``create``. access: What this handle is to permit; an access mask for
+            what the words cannot say. inheritable: Whether child processes get the handle. timeout:
+            Seconds to wait until something has the name; not at all when omitted, for ever when
+            None.
 
         Rights:
             The section must grant ``SECTION_QUERY`` and, as ``access`` asks, ``SECTION_MAP_READ``,
@@ -205,7 +297,8 @@ class Section(Passable):
 
         Raises:
             NotFoundError: Nothing has this name (FileNotFoundError).
-            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
+            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a
+                ``WaitTimeoutError``.
             AccessError: The section does not grant the access (PermissionError).
             HandleError: The name is that of a mutex, an event or a semaphore (ValueError).
             ArgumentError: No such name or access can be (ValueError).
@@ -214,12 +307,17 @@ class Section(Passable):
             raise TypeError(f"name: a str is needed, not {type(name).__name__}")
         words = access if type(access) is str else ""
         try:
-            handle = _open_section(RIGHTS[words] if words in RIGHTS else cls._mask(access),
-                                   plain_attributes(name, 0) if name and not inheritable else
-                                   object_attributes(object_types.SECTION, name, inheritable=inheritable))
+            handle = _open_section(
+                RIGHTS[words] if words in RIGHTS else cls._mask(access),
+                plain_attributes(name, 0)
+                if name and not inheritable
+                else object_attributes(object_types.SECTION, name, inheritable=inheritable),
+            )
         except NtError as failure:
             if timeout != 0 and failure.status == st.OBJECT_NAME_NOT_FOUND:
-                return opened(lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout)
+                return opened(
+                    lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout
+                )
             raise public_error(failure) from None
         section = _new(cls)
         own(section, handle)
@@ -228,8 +326,14 @@ class Section(Passable):
         return section
 
     @classmethod
-    async def open_async(cls, name: str, *, access: SectionAccess | int = "rw", inheritable: bool = False,
-                         timeout: float | None = None) -> Self:
+    async def open_async(
+        cls,
+        name: str,
+        *,
+        access: SectionAccess | int = "rw",
+        inheritable: bool = False,
+        timeout: float | None = None,
+    ) -> Self:
         """As ``open``, waiting for the name without blocking the event loop.
 
         Args:
@@ -245,23 +349,32 @@ class Section(Passable):
             NameTimeoutError: Nothing had the name within the time.
             Error: As ``open`` otherwise.
         """
-        return await opened_async(lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout)
+        return await opened_async(
+            lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout
+        )
 
     @classmethod
     @whole
-    def from_file(cls, file: str | os.PathLike[str] | IO[Any], *, name: str | None = None, size: int | None = None,
-                  access: SectionAccess = "r", exist_ok: bool = False, inheritable: bool = False,
-                  security: Security | str | bytes | None = None) -> Self:
+    def from_file(
+        cls,
+        file: str | os.PathLike[str] | IO[Any],
+        *,
+        name: str | None = None,
+        size: int | None = None,
+        access: SectionAccess = "r",
+        exist_ok: bool = False,
+        inheritable: bool = False,
+        security: Security | str | bytes | None = None,
+    ) -> Self:
         """Make a section of a file: its views show the file, and what they write goes to it.
 
         Args:
-            file: A path, or an open file of Python's; the section keeps what it needs of it.
-            name: What other processes open the section by.
-            size: Bytes; the file's own size when omitted.  A file that may be written to grows to it.
-            access: What the section and this handle permit.
-            exist_ok: Whether a section that has the name already is opened instead.
-            inheritable: Whether child processes get the handle.
-            security: Who may open it by name; this user alone when omitted.  The file has rights of its own.
+            file: A path, or an open file of Python's; the section keeps what it needs of it. name:
+            What other processes open the section by. size: Bytes; the file's own size when
+            omitted.  A file that may be written to grows to it. access: What the section and this
+            handle permit. exist_ok: Whether a section that has the name already is opened instead.
+            inheritable: Whether child processes get the handle. security: Who may open it by name;
+            this user alone when omitted.  The file has rights of its own.
 
         Rights:
             Read access to the file; write access for ``"rw"``.
@@ -270,13 +383,16 @@ class Section(Passable):
             NotFoundError: No such file (FileNotFoundError).
             ExistsError: The name is taken (FileExistsError).
             AccessError: The file does not permit it (PermissionError).
-            ArgumentError: The file is empty, is larger than ``size`` can be, or cannot be mapped (ValueError).
+            ArgumentError: The file is empty, is larger than ``size`` can be, or cannot be mapped
+                (ValueError).
         """
         mask = cls._mask(access) and _FILE_RIGHTS[access]
         size = None if size is None else whole_number(size, "size")
         try:
             if isinstance(file, (str, os.PathLike)):
-                handle, _ = kernel.create_file(mask, os.path.abspath(file), 0, _SHARE_ALL, s.FILE_OPEN, 0)
+                handle, _ = kernel.create_file(
+                    mask, os.path.abspath(file), 0, _SHARE_ALL, s.FILE_OPEN, 0
+                )
             else:
                 if file.writable():
                     file.flush()  # what Python still holds back belongs to the file
@@ -284,25 +400,34 @@ class Section(Passable):
         except NtError as failure:
             raise public_error(failure) from None
         try:
-            return cls._create(name, size, access, exist_ok, inheritable, security, p.SEC_COMMIT, handle, None)
+            return cls._create(
+                name, size, access, exist_ok, inheritable, security, p.SEC_COMMIT, handle, None
+            )
         finally:
             kernel.close(handle)
 
     @classmethod
     @whole
-    def from_fd(cls, fd: int, *, name: str | None = None, size: int | None = None, access: SectionAccess | None = None,
-                exist_ok: bool = False, inheritable: bool = False,
-                security: Security | str | bytes | None = None) -> Self:
-        """Make a section of whatever a file descriptor shows: a memfd, a POSIX shared memory object, a file.
+    def from_fd(
+        cls,
+        fd: int,
+        *,
+        name: str | None = None,
+        size: int | None = None,
+        access: SectionAccess | None = None,
+        exist_ok: bool = False,
+        inheritable: bool = False,
+        security: Security | str | bytes | None = None,
+    ) -> Self:
+        """Make a section of whatever a file descriptor shows: a memfd, a POSIX shared memory
+        object, a file.
 
         Args:
-            fd: The descriptor; it stays the caller's.
-            name: What other processes open the section by.
-            size: Bytes; all there are when omitted.
-            access: What the section permits; ``"rw"`` when omitted, and ``"r"`` if the descriptor is read-only.
-            exist_ok: Whether a section that has the name already is opened instead.
-            inheritable: Whether child processes get the handle.
-            security: Who may open it by name; this user alone when omitted.
+            fd: The descriptor; it stays the caller's. name: What other processes open the section
+            by. size: Bytes; all there are when omitted. access: What the section permits; ``"rw"``
+            when omitted, and ``"r"`` if the descriptor is read-only. exist_ok: Whether a section
+            that has the name already is opened instead. inheritable: Whether child processes get
+            the handle. security: Who may open it by name; this user alone when omitted.
 
         Rights:
             Those that the descriptor was opened with.
@@ -326,7 +451,9 @@ class Section(Passable):
         except NtError as failure:
             raise public_error(failure) from None
         try:
-            return cls._create(name, size, words, exist_ok, inheritable, security, p.SEC_COMMIT, handle, None)
+            return cls._create(
+                name, size, words, exist_ok, inheritable, security, p.SEC_COMMIT, handle, None
+            )
         finally:
             kernel.close(handle)
 
@@ -355,7 +482,8 @@ class Section(Passable):
 
     @property
     def access(self) -> str:
-        """What the handle permits, in the words of ``create`` and ``open``; "" when it can map nothing.
+        """What the handle permits, in the words of ``create`` and ``open``; "" when it can map
+        nothing.
 
         Rights:
             None.
@@ -372,8 +500,14 @@ class Section(Passable):
     # ------------------------------------------------------------------ what can be done with it
 
     @whole
-    def map(self, offset: int = 0, length: int | None = None, *, access: SectionAccess | None = None,
-            numa_node: int | None = None) -> View:
+    def map(
+        self,
+        offset: int = 0,
+        length: int | None = None,
+        *,
+        access: SectionAccess | None = None,
+        numa_node: int | None = None,
+    ) -> View:
         """Map part of this section into the calling process.
 
         The view keeps the memory alive by itself: closing every handle to the
@@ -415,16 +549,21 @@ class Section(Passable):
         try:
             protection = PROTECTIONS[words]
         except KeyError:
-            raise ArgumentError(f"access {words!r}: not one of {', '.join(map(repr, PROTECTIONS))}" if words else
-                                "map: this handle permits no views") from None
+            raise ArgumentError(
+                f"access {words!r}: not one of {', '.join(map(repr, PROTECTIONS))}"
+                if words
+                else "map: this handle permits no views"
+            ) from None
         if length is None:
             size = 0
         else:
             size = whole_number(length, "length")
         offset = whole_number(offset, "offset")
         if length is not None and size <= 0:
-            raise ArgumentError(f"map: asked for {length} bytes, a view has at least one",
-                                ntstatus=st.INVALID_VIEW_SIZE)
+            raise ArgumentError(
+                f"map: asked for {length} bytes, a view has at least one",
+                ntstatus=st.INVALID_VIEW_SIZE,
+            )
         if offset < 0:
             raise ArgumentError(f"map: asked for offset {offset}", ntstatus=st.INVALID_VIEW_SIZE)
         try:
@@ -435,7 +574,8 @@ class Section(Passable):
         return view
 
     def _announce_writer(self) -> Any:
-        """Say that there is a writer, until what this gives is closed or the process ends; None on a system without."""
+        """Say that there is a writer, until what this gives is closed or the process ends; None on
+        a system without."""
         return self._ask(kernel.announce_writer)
 
     def _has_writer(self) -> bool:
@@ -460,10 +600,12 @@ class Section(Passable):
         self._ask(kernel.seal_section)
 
     def take_name(self, name: str, *, predecessor: Section | None = None) -> None:
-        """Give this section, which was made without a name, a name; or that of another section in its place.
+        """Give this section, which was made without a name, a name; or that of another section in
+        its place.
 
-        So a section can be filled first and become visible complete, and a new one can follow an old one under a name
-        that exists all the time.  Who has the predecessor keeps it, as it is; who opens the name finds this section.
+        So a section can be filled first and become visible complete, and a new one can follow an
+        old one under a name that exists all the time.  Who has the predecessor keeps it, as it is;
+        who opens the name finds this section.
 
         Args:
             name: A ``Local`` name.
@@ -497,10 +639,11 @@ class Section(Passable):
         self._ask(kernel.take_name, attributes, 0 if predecessor is None else predecessor.handle)
 
     def fileno(self) -> int:
-        """The file descriptor behind the handle, for system calls and other libraries; it stays the handle's.
+        """The file descriptor behind the handle, for system calls and other libraries; it stays the
+        handle's.
 
-        The bytes of the section begin at offset 0; what comes after ``size`` of them is the library's.  For a section
-        of a file it is a descriptor of the file.
+        The bytes of the section begin at offset 0; what comes after ``size`` of them is the
+        library's.  For a section of a file it is a descriptor of the file.
 
         Rights:
             None.

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Who may do what with an object, in words: users, groups and everyone with "r", "w" and "x"; or in SDDL.
+"""Who may do what with an object, in words: users, groups and everyone with "r", "w" and "x"; or in
+SDDL.
 
-It owns the translation between these words and a security descriptor.  Descriptors themselves, SDDL and the access
-check are ``vocabulary``'s; what an account is called is the kernel interface's.
+It owns the translation between these words and a security descriptor.  Descriptors themselves, SDDL
+and the access check are ``vocabulary``'s; what an account is called is the kernel interface's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ from typing import TYPE_CHECKING
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
 from memsection.vocabulary import sddl, structs
-from memsection.vocabulary.descriptor import ACCESS_ALLOWED, ACCESS_DENIED, Ace, Acl, SecurityDescriptor
+from memsection.vocabulary.descriptor import (
+    ACCESS_ALLOWED,
+    ACCESS_DENIED,
+    Ace,
+    Acl,
+    SecurityDescriptor,
+)
 from memsection.vocabulary.errors import ArgumentError, Error, NtError, public_error
 from memsection.vocabulary.object_types import SECTION, ObjectType
 from memsection.vocabulary.security import creation_mapped
@@ -25,8 +32,11 @@ if TYPE_CHECKING:
 
 Account = str | int | Sid
 _LETTERS = {"r": a.GENERIC_READ, "w": a.GENERIC_WRITE, "x": a.GENERIC_EXECUTE}
-_PARTS = (structs.OWNER_SECURITY_INFORMATION | structs.GROUP_SECURITY_INFORMATION
-          | structs.DACL_SECURITY_INFORMATION)
+_PARTS = (
+    structs.OWNER_SECURITY_INFORMATION
+    | structs.GROUP_SECURITY_INFORMATION
+    | structs.DACL_SECURITY_INFORMATION
+)
 
 
 class Security:
@@ -38,13 +48,13 @@ class Security:
         groups: What the members of each of these groups may do.
         everyone: What everybody else may do.
 
-    Access is ``""`` (nothing), or of the letters ``r`` (look, map for reading, wait), ``w`` (map for writing, signal)
-    and ``x`` (map for execution).  The nearer word holds: what is said of a user is not changed by what is said of
-    that user's groups, nor what is said of a group by what is said of everyone.  Accounts are names, Unix numbers, or
-    SIDs.
+    Access is ``""`` (nothing), or of the letters ``r`` (look, map for reading, wait), ``w`` (map
+    for writing, signal) and ``x`` (map for execution).  The nearer word holds: what is said of a
+    user is not changed by what is said of that user's groups, nor what is said of a group by what
+    is said of everyone.  Accounts are names, Unix numbers, or SIDs.
 
-    The creator's own handle is not limited by this; handles opened later are.  Whoever owns the object can always
-    look at its descriptor and change it.
+    The creator's own handle is not limited by this; handles opened later are.  Whoever owns the
+    object can always look at its descriptor and change it.
 
     Rights:
         None.
@@ -59,18 +69,31 @@ class Security:
 
     __slots__ = ("_descriptor", "_words")
 
-    def __init__(self, owner: str = "rw", users: Mapping[Account, str] | None = None,
-                 groups: Mapping[Account, str] | None = None, everyone: str = "") -> None:
+    def __init__(
+        self,
+        owner: str = "rw",
+        users: Mapping[Account, str] | None = None,
+        groups: Mapping[Account, str] | None = None,
+        everyone: str = "",
+    ) -> None:
         users, groups = dict(users or {}), dict(groups or {})
-        words = [f"{name}={value!r}" for name, value, usual in
-                 (("owner", owner, "rw"), ("users", users, {}), ("groups", groups, {}), ("everyone", everyone, ""))
-                 if value != usual]
+        words = [
+            f"{name}={value!r}"
+            for name, value, usual in (
+                ("owner", owner, "rw"),
+                ("users", users, {}),
+                ("groups", groups, {}),
+                ("everyone", everyone, ""),
+            )
+            if value != usual
+        ]
         try:
             entries = [
                 [(kernel.current_user(), _mask(owner, owner=True))],
                 [(_sid(name), _mask(access)) for name, access in users.items()],
                 [(_sid(name, group=True), _mask(access)) for name, access in groups.items()],
-                [(EVERYONE, _mask(everyone))]]
+                [(EVERYONE, _mask(everyone))],
+            ]
         except NtError as failure:
             raise public_error(failure) from None
         self._descriptor = SecurityDescriptor().with_dacl(Acl(tuple(_aces(entries))))
@@ -123,7 +146,9 @@ class Security:
     @property
     def owner(self) -> str | None:
         """The owner's account name; None where the descriptor leaves it to the creator."""
-        return None if self._descriptor.owner is None else kernel.account_name(self._descriptor.owner)
+        return (
+            None if self._descriptor.owner is None else kernel.account_name(self._descriptor.owner)
+        )
 
     def descriptor(self, kind: ObjectType = SECTION) -> bytes:
         """The self-relative security descriptor for an object of this type.
@@ -137,16 +162,27 @@ class Security:
         found = self._descriptor
         if self._words and kind.waitable and found.dacl is not None:
             # Who may look may wait; generic reading alone does not include it.
-            found = found.with_dacl(Acl(tuple(
-                Ace(ace.type, ace.flags, ace.mask | (a.SYNCHRONIZE if ace.mask & a.GENERIC_READ else 0), ace.sid)
-                for ace in found.dacl.aces)))
+            found = found.with_dacl(
+                Acl(
+                    tuple(
+                        Ace(
+                            ace.type,
+                            ace.flags,
+                            ace.mask | (a.SYNCHRONIZE if ace.mask & a.GENERIC_READ else 0),
+                            ace.sid,
+                        )
+                        for ace in found.dacl.aces
+                    )
+                )
+            )
         try:
             return found.to_bytes()
         except NtError as failure:
             raise public_error(failure) from None
 
     def entries(self) -> Iterator[tuple[bool, str, int]]:
-        """(allowed, account name, access mask) for each entry of the DACL, in their order; none for a NULL DACL."""
+        """(allowed, account name, access mask) for each entry of the DACL, in their order; none for
+        a NULL DACL."""
         for ace in self._descriptor.dacl.aces if self._descriptor.dacl is not None else ():
             yield ace.type == ACCESS_ALLOWED, kernel.account_name(ace.sid), ace.mask
 
@@ -166,9 +202,17 @@ class Security:
         return self.sddl
 
 
-#: Accounts that are not held by access lists anyway: the system, its administrators, the owner by another name.
+#: Accounts that are not held by access lists anyway: the system, its administrators, the owner by
+#: another name.
 _POWERS = {Sid(5, (18,)), Sid(5, (32, 544)), Sid(3, (0,)), Sid(3, (4,))}
-_WRITES = a.SECTION_MAP_WRITE | a.GENERIC_WRITE | a.GENERIC_ALL | a.MAXIMUM_ALLOWED | a.WRITE_DAC | a.WRITE_OWNER
+_WRITES = (
+    a.SECTION_MAP_WRITE
+    | a.GENERIC_WRITE
+    | a.GENERIC_ALL
+    | a.MAXIMUM_ALLOWED
+    | a.WRITE_DAC
+    | a.WRITE_OWNER
+)
 
 
 def is_written_by_this_user_alone(section: Section) -> bool:
@@ -185,9 +229,15 @@ def is_written_by_this_user_alone(section: Section) -> bool:
         return False
     if descriptor.owner not in {me, *_POWERS} or descriptor.dacl is None:
         return False
-    return all(ace.type != ACCESS_ALLOWED or not ace.mask & _WRITES or ace.sid in {me, *_POWERS}
-               or ace.sid.authority == 5 and ace.sid.subs[:1] == (5,)  # the logon session of whoever made it
-               for ace in descriptor.dacl.aces)
+    return all(
+        ace.type != ACCESS_ALLOWED
+        or not ace.mask & _WRITES
+        or ace.sid in {me, *_POWERS}
+        # the logon session of whoever made it
+        or ace.sid.authority == 5
+        and ace.sid.subs[:1] == (5,)
+        for ace in descriptor.dacl.aces
+    )
 
 
 _READS = a.SECTION_MAP_READ | a.GENERIC_READ | a.GENERIC_ALL | a.MAXIMUM_ALLOWED
@@ -195,7 +245,8 @@ _WHOEVER_OWNS = {Sid(3, (0,)), Sid(3, (4,))}  # CREATOR OWNER, OWNER RIGHTS
 
 
 def for_readers_of(section: Section) -> Security | None:
-    """What lets an object of this user's be read by whoever may read a section, its owner included, and by nobody else.
+    """What lets an object of this user's be read by whoever may read a section, its owner included,
+    and by nobody else.
 
     None where that cannot be told: then it is for this user alone.
     """
@@ -206,12 +257,20 @@ def for_readers_of(section: Section) -> Security | None:
     owner = descriptor.owner
     if owner is None:
         return None
-    entries = [Ace(ACCESS_ALLOWED, 0, a.GENERIC_ALL, Sid(3, (4,))), Ace(ACCESS_ALLOWED, 0, a.GENERIC_READ, owner)]
+    entries = [
+        Ace(ACCESS_ALLOWED, 0, a.GENERIC_ALL, Sid(3, (4,))),
+        Ace(ACCESS_ALLOWED, 0, a.GENERIC_READ, owner),
+    ]
     if descriptor.dacl is None:
         entries.append(Ace(ACCESS_ALLOWED, 0, a.GENERIC_READ, EVERYONE))
     else:
-        entries += [Ace(ace.type, 0, a.GENERIC_READ, ace.sid) for ace in descriptor.dacl.aces
-                    if ace.mask & _READS and ace.type in (ACCESS_ALLOWED, ACCESS_DENIED) and ace.sid not in _WHOEVER_OWNS]
+        entries += [
+            Ace(ace.type, 0, a.GENERIC_READ, ace.sid)
+            for ace in descriptor.dacl.aces
+            if ace.mask & _READS
+            and ace.type in (ACCESS_ALLOWED, ACCESS_DENIED)
+            and ace.sid not in _WHOEVER_OWNS
+        ]
     return Security._of(SecurityDescriptor().with_dacl(Acl(tuple(entries))))
 
 
@@ -231,17 +290,23 @@ def _sid(account: Account, *, group: bool = False) -> Sid:
         return account
     if isinstance(account, int):
         return Sid.unix_group(account) if group else Sid.unix_user(account)
-    return Sid.parse(account) if account.startswith("S-1-") else kernel.account_sid(account, group=group)
+    return (
+        Sid.parse(account)
+        if account.startswith("S-1-")
+        else kernel.account_sid(account, group=group)
+    )
 
 
 def _aces(entries: list[list[tuple[Sid, int]]]) -> Iterator[Ace]:
-    """Entries from the nearest to the farthest: what one allows, then a denial of all that a farther one would add.
+    """Entries from the nearest to the farthest: what one allows, then a denial of all that a
+    farther one would add.
 
-    With the denial after it, a member of two groups has what either allows: the same as the Linux kernel says.
+    With the denial after it, a member of two groups has what either allows: the same as the Linux
+    kernel says.
     """
     for number, level in enumerate(entries):
         farther = 0
-        for _, mask in (entry for later in entries[number + 1:] for entry in later):
+        for _, mask in (entry for later in entries[number + 1 :] for entry in later):
             farther |= mask
         for sid, mask in level:
             if mask:

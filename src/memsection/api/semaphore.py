@@ -24,7 +24,8 @@ _MOST = 0x7FFFFFFF
 
 
 class Semaphore(Waitable):
-    """A count that waits lower and releases raise.  Units that a killed process had taken stay taken.
+    """A count that waits lower and releases raise.  Units that a killed process had taken stay
+    taken.
 
     ``with semaphore:`` takes a unit and gives it back; the handle stays open until ``close``.
     """
@@ -37,25 +38,32 @@ class Semaphore(Waitable):
         return kernel.open_semaphore(access, attributes)
 
     @classmethod
-    def create(cls, name: str | None = None, initial: int = 1, maximum: int = _MOST, *, exist_ok: bool = False,
-               inheritable: bool = False, security: Security | str | bytes | None = None) -> Self:
+    def create(
+        cls,
+        name: str | None = None,
+        initial: int = 1,
+        maximum: int = _MOST,
+        *,
+        exist_ok: bool = False,
+        inheritable: bool = False,
+        security: Security | str | bytes | None = None,
+    ) -> Self:
         r"""Make a semaphore, with a name or without one.
 
         Args:
             name: What other processes open it by; ``Global\name`` for other users and containers.
-            initial: How many units there are at the beginning.
-            maximum: How many there can ever be.
-            exist_ok: Whether a semaphore that has the name already is opened instead, as it is; see ``created``.
-            inheritable: Whether child processes get the handle.
-            security: Who may open it by name; this user alone when omitted.
+            initial: How many units there are at the beginning. maximum: How many there can ever be.
+            exist_ok: Whether a semaphore that has the name already is opened instead, as it is; see
+            ``created``. inheritable: Whether child processes get the handle. security: Who may open
+            it by name; this user alone when omitted.
 
         Rights:
-            None for a new object.  An existing one must grant ``SYNCHRONIZE``, ``SEMAPHORE_QUERY_STATE`` and
-            ``SEMAPHORE_MODIFY_STATE``.
+            None for a new object.  An existing one must grant ``SYNCHRONIZE``,
+            ``SEMAPHORE_QUERY_STATE`` and ``SEMAPHORE_MODIFY_STATE``.
 
         Raises:
-            ArgumentError: Not 0 <= initial <= maximum with a maximum of 1 to 2147483647; or the name or the security
-                makes no sense.
+            ArgumentError: Not 0 <= initial <= maximum with a maximum of 1 to 2147483647; or the
+                name or the security makes no sense.
             ExistsError: The name is taken (FileExistsError).
             HandleError: With ``exist_ok``: the name is that of a section, a mutex or an event.
             AccessError: An existing semaphore does not grant the access.
@@ -72,8 +80,13 @@ class Semaphore(Waitable):
         """
         object_name(name, "initial")
         units, most = whole_number(initial, "initial"), whole_number(maximum, "maximum")
-        return cls._make(lambda access, attributes: kernel.create_semaphore(access, attributes, units, most),
-                         name, exist_ok, inheritable, security)
+        return cls._make(
+            lambda access, attributes: kernel.create_semaphore(access, attributes, units, most),
+            name,
+            exist_ok,
+            inheritable,
+            security,
+        )
 
     @native("semaphore_acquire")
     def acquire(self, blocking: bool | float | None = True, timeout: float | None = -1) -> bool:
@@ -91,7 +104,8 @@ class Semaphore(Waitable):
 
         Raises:
             AccessError: The handle does not permit waiting.
-            ArgumentError: A timeout that is negative and not -1, or one for a call that does not wait (ValueError).
+            ArgumentError: A timeout that is negative and not -1, or one for a call that does not
+                wait (ValueError).
             TypeError: A timeout that is no number.
             CorruptError: Somebody spoiled the object.
             HandleError: The handle is closed.
@@ -112,7 +126,8 @@ class Semaphore(Waitable):
             ``SEMAPHORE_MODIFY_STATE``.
 
         Raises:
-            ArgumentError: Fewer than one, or more than up to the maximum: none is added (ValueError).
+            ArgumentError: Fewer than one, or more than up to the maximum: none is added
+                (ValueError).
             AccessError: The handle does not permit it.
             CorruptError: Somebody spoiled the object.
             HandleError: The handle is closed.

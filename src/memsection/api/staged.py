@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""``wait_any`` with what is taken in several steps among the objects: a side of a readers-writer lock."""
+"""``wait_any`` with what is taken in several steps among the objects: a side of a readers-writer
+lock."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 
 class Stage:
-    """The taking, by one wait, of something that is taken in several steps; each object that is has ``_stage``."""
+    """The taking, by one wait, of something that is taken in several steps; each object that is has
+    ``_stage``."""
 
     pause: float | None  #: seconds after which the next step is due, whatever comes
 
@@ -32,7 +34,8 @@ class Stage:
         raise NotImplementedError
 
     def take_abandoned(self) -> bool:
-        """Take what was waited for although its owner ended; False when somebody else was faster."""
+        """Take what was waited for although its owner ended; False when somebody else was
+        faster."""
         raise NotImplementedError
 
     def step(self) -> bool:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Handles in transit: held by their sender until the receiver of a pickle has taken them.
 
-What travels is the process id, the value of a duplicate, and where the receiver notes that it has one of its own: a slot
-in a section of the sender's, with a number that is drawn for this once.  A sender that lives on looks at the notes
-whenever it sends or closes something; a child of multiprocessing that ends waits for them for two seconds.  What is
-pickled, and as what, is ``passing``'s business (docs/decisions/0041).
+What travels is the process id, the value of a duplicate, and where the receiver notes that it has
+one of its own: a slot in a section of the sender's, with a number that is drawn for this once.  A
+sender that lives on looks at the notes whenever it sends or closes something; a child of
+multiprocessing that ends waits for them for two seconds.  What is pickled, and as what, is
+``passing``'s business (docs/decisions/0041).
 """
 
 from __future__ import annotations
@@ -32,14 +33,17 @@ _NOTES_ACCESS = a.SECTION_QUERY | a.SECTION_MAP_READ | a.SECTION_MAP_WRITE
 _SECRET = 16  # bytes at the start of the notes: whose they are
 _SLOTS = (_NOTES_SIZE - _SECRET) // 8
 _WAIT_AT_EXIT = 2.0  # seconds
-#: How long something stays in transit, in seconds: while a process that may be its receiver lives; when there was one, and
-#: none lives any more; and when none was ever known: a pickle that goes nowhere, or by ways of the program's own.
+#: How long something stays in transit, in seconds: while a process that may be its receiver lives;
+#: when there was one, and none lives any more; and when none was ever known: a pickle that goes
+#: nowhere, or by ways of the program's own.
 _TO_THE_LIVING, _TO_THE_DEAD, _TO_NOBODY = 600.0, 1.0, 30.0
-_TAKES_AWAY = os.name == "posix"  # elsewhere the value would be another handle's by the time that the sender looks
+# elsewhere the value would be another handle's by the time that the sender looks
+_TAKES_AWAY = os.name == "posix"
 
 
 def take(pid: int, handle: int, notes_handle: int, secret: bytes, slot: int, token: int) -> int:
-    """A handle of this process for one in transit, which is noted; 0 when it is not in transit there (any more).
+    """A handle of this process for one in transit, which is noted; 0 when it is not in transit
+    there (any more).
 
     Rights:
         ``PROCESS_DUP_HANDLE`` on the sender.
@@ -50,7 +54,9 @@ def take(pid: int, handle: int, notes_handle: int, secret: bytes, slot: int, tok
     try:
         process = kernel.open_process(a.PROCESS_DUP_HANDLE, 0, pid)
         try:
-            section = kernel.duplicate_object(process, notes_handle, s.CURRENT_PROCESS, _NOTES_ACCESS, 0, 0)
+            section = kernel.duplicate_object(
+                process, notes_handle, s.CURRENT_PROCESS, _NOTES_ACCESS, 0, 0
+            )
             try:
                 notes = _map_notes(section)
             finally:
@@ -64,7 +70,8 @@ def take(pid: int, handle: int, notes_handle: int, secret: bytes, slot: int, tok
             kernel.close(process)
     except NtError as failure:
         problem = public_error(failure)
-        if not isinstance(problem, (HandleError, ArgumentError)):  # no such process, or it has no such notes any more
+        # no such process, or it has no such notes any more
+        if not isinstance(problem, (HandleError, ArgumentError)):
             raise problem from None
     finally:
         if in_transit:
@@ -78,7 +85,9 @@ def _map_notes(section: int) -> memoryview:
     Raises:
         NtError: The section is smaller, or permits no such view.
     """
-    _, address, _ = kernel.map_view(section, s.CURRENT_PROCESS, 0, 0, 0, 0, _NOTES_SIZE, p.VIEW_UNMAP, 0, p.PAGE_READWRITE)
+    _, address, _ = kernel.map_view(
+        section, s.CURRENT_PROCESS, 0, 0, 0, 0, _NOTES_SIZE, p.VIEW_UNMAP, 0, p.PAGE_READWRITE
+    )
     try:
         return memoryview(kernel.view_buffer(address, _NOTES_SIZE, readonly=False))
     except BaseException:
@@ -87,19 +96,28 @@ def _map_notes(section: int) -> memoryview:
 
 
 def _take_away(process: int, pid: int, handle: int) -> int:
-    """Duplicate a handle that is in transit in some process; that process lets go of it as soon as it can.
+    """Duplicate a handle that is in transit in some process; that process lets go of it as soon as
+    it can.
 
     Raises:
         NtError: It has no such handle, or this process may not have it.
     """
     if _TAKES_AWAY and pid != os.getpid():
         try:
-            return kernel.duplicate_object(process, handle, s.CURRENT_PROCESS, 0, 0,
-                                           s.DUPLICATE_SAME_ACCESS | s.DUPLICATE_CLOSE_SOURCE)
+            return kernel.duplicate_object(
+                process,
+                handle,
+                s.CURRENT_PROCESS,
+                0,
+                0,
+                s.DUPLICATE_SAME_ACCESS | s.DUPLICATE_CLOSE_SOURCE,
+            )
         except NtError as failure:
             if failure.status != st.ACCESS_DENIED:  # the kernel may allow looking and no more
                 raise
-    return kernel.duplicate_object(process, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS)
+    return kernel.duplicate_object(
+        process, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS
+    )
 
 
 class Sent:
@@ -112,7 +130,12 @@ class Sent:
 
 def _duplicate(handle: int) -> Sent:
     sent = Sent()
-    own(sent, kernel.duplicate_object(s.CURRENT_PROCESS, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS))
+    own(
+        sent,
+        kernel.duplicate_object(
+            s.CURRENT_PROCESS, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS
+        ),
+    )
     return sent
 
 
@@ -124,8 +147,11 @@ def _is_anybody_there() -> bool:
     process = sys.modules.get("multiprocessing.process")
     if process is None:
         return False
-    sentinels = [child._popen.sentinel for child in list(process._children)
-                 if getattr(child, "_popen", None) is not None and child._popen.returncode is None]
+    sentinels = [
+        child._popen.sentinel
+        for child in list(process._children)
+        if getattr(child, "_popen", None) is not None and child._popen.returncode is None
+    ]
     parent = process.parent_process()
     if parent is not None:
         sentinels.append(parent.sentinel)
@@ -138,7 +164,8 @@ def _is_anybody_there() -> bool:
 
 
 class Transit:
-    """The duplicates of this process that are on their way, and the notes of receivers on what they took."""
+    """The duplicates of this process that are on their way, and the notes of receivers on what they
+    took."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()  # a signal handler may send something while its thread does
@@ -147,12 +174,14 @@ class Transit:
         self._secret = b""
         self._token = 0
         self._sent = in_transit
-        self._since: dict[int, tuple[float, bool]] = {}  # slot to (when it was sent, whether a receiver was known since)
+        # slot to (when it was sent, whether a receiver was known since)
+        self._since: dict[int, tuple[float, bool]] = {}
         self._nobody_since = 0.0
         self._pid = 0
 
     def put(self, handle: int) -> tuple[int, int, int, bytes, int, int]:
-        """Duplicate a handle for whoever takes it: process id, duplicate, notes, secret, slot, token."""
+        """Duplicate a handle for whoever takes it: process id, duplicate, notes, secret, slot,
+        token."""
         return done(self._take_back, self._put, handle)
 
     @whole
@@ -200,28 +229,42 @@ class Transit:
     def make_notes(self) -> None:
         """Make the section where receivers note what they took, once.
 
-        The lock does not keep a signal handler of the same thread from doing it in between: the first one stays.
+        The lock does not keep a signal handler of the same thread from doing it in between: the
+        first one stays.
         """
         if self._notes_handle:
             return
-        _, section = kernel.create_section(_NOTES_ACCESS, None, _NOTES_SIZE, p.PAGE_READWRITE, p.SEC_COMMIT, 0)
+        _, section = kernel.create_section(
+            _NOTES_ACCESS, None, _NOTES_SIZE, p.PAGE_READWRITE, p.SEC_COMMIT, 0
+        )
         try:
             notes = _map_notes(section)
         except BaseException:
             undo_here(kernel.close, section)
             raise
-        secret, token, pid = os.urandom(_SECRET), int.from_bytes(os.urandom(6), "little"), os.getpid()
+        secret, token, pid = (
+            os.urandom(_SECRET),
+            int.from_bytes(os.urandom(6), "little"),
+            os.getpid(),
+        )
         notes[:_SECRET] = secret
         process = sys.modules.get("multiprocessing.process")
         if process is not None and process.parent_process() is not None:
-            # A child: what it puts into a queue last should arrive.  Queues are flushed at priority -5.
+            # A child: what it puts into a queue last should arrive.  Queues are flushed at priority
+            # -5.
             from multiprocessing.util import Finalize
 
             Finalize(None, self._wait, exitpriority=-20)
         if self._notes_handle:
             kernel.close(section)
             return
-        self._notes, self._secret, self._token, self._pid, self._notes_handle = notes, secret, token, pid, section
+        self._notes, self._secret, self._token, self._pid, self._notes_handle = (
+            notes,
+            secret,
+            token,
+            pid,
+            section,
+        )
 
     def _sweep(self) -> None:
         """Close what was taken, and what nobody will take any more."""

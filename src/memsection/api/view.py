@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """One mapping of a section, as a buffer.
 
-Bounds, exports and the moment of unmapping are the native core's (``nt.ViewBuffer``); this file adds what is done
-with the memory as a whole: flushing, committing, looking for lost pages.  Mapping is ``Section.map``.
+Bounds, exports and the moment of unmapping are the native core's (``nt.ViewBuffer``); this file
+adds what is done with the memory as a whole: flushing, committing, looking for lost pages.  Mapping
+is ``Section.map``.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ if TYPE_CHECKING:
 class View(ViewBuffer):
     """Bytes of a section, mapped into this process.
 
-    A buffer for ``memoryview``, ``numpy.frombuffer``, ``struct`` and everybody else, with ``len``, indexing and
-    slicing of its own; a slice is a ``memoryview`` of the same memory, not a copy.  Closing it never fails: while
-    arrays or memoryviews use the memory, it stays mapped until the last of them goes.  A view left to the collector
-    is closed by it.
+    A buffer for ``memoryview``, ``numpy.frombuffer``, ``struct`` and everybody else, with ``len``,
+    indexing and slicing of its own; a slice is a ``memoryview`` of the same memory, not a copy.
+    Closing it never fails: while arrays or memoryviews use the memory, it stays mapped until the
+    last of them goes.  A view left to the collector is closed by it.
 
     Made by ``Section.map``.
     """
@@ -52,18 +53,20 @@ class View(ViewBuffer):
             None: what the view could write may be flushed.
 
         Raises:
-            ArgumentError: The range leaves the view, or the view is closed, or was unmapped otherwise
-                (``UnmapViewOfFile``): what is at its address now is left alone.
+            ArgumentError: The range leaves the view, or the view is closed, or was unmapped
+                otherwise (``UnmapViewOfFile``): what is at its address now is left alone.
             InPageError: The file was cut short under the view.
             Error: The disk is full, or does not work.
         """
         start, size = self._range("flush", offset, length)
-        with memoryview(self):  # raises where pages are missing, and keeps the view until it is done
+        # raises where pages are missing, and keeps the view until it is done
+        with memoryview(self):
             if size:
                 self._call(kernel.flush_buffer, self, start, size)
 
     def commit(self, offset: int = 0, length: int | None = None) -> None:
-        """Have memory behind pages of a section that was created with ``commit=False``, for every view of it.
+        """Have memory behind pages of a section that was created with ``commit=False``, for every
+        view of it.
 
         Committing what is committed already does nothing.
 
@@ -75,8 +78,8 @@ class View(ViewBuffer):
             None: what the view could write may be committed.
 
         Raises:
-            ArgumentError: The range leaves the view, or the view is closed, or was unmapped otherwise
-                (``UnmapViewOfFile``): what is at its address now is left alone.
+            ArgumentError: The range leaves the view, or the view is closed, or was unmapped
+                otherwise (``UnmapViewOfFile``): what is at its address now is left alone.
             CommitError: The memory cannot be had.
             InPageError: The memory was cut away under the view.
         """
@@ -88,8 +91,8 @@ class View(ViewBuffer):
     def check(self) -> None:
         """Find out whether all pages are still there.
 
-        Only a view of a file can lose pages: when somebody cuts the file short.  The process lives, the lost pages
-        read as zeros, and this, like the next operation on the view, says so.
+        Only a view of a file can lose pages: when somebody cuts the file short.  The process lives,
+        the lost pages read as zeros, and this, like the next operation on the view, says so.
 
         Rights:
             None.
@@ -105,7 +108,9 @@ class View(ViewBuffer):
         offset = whole_number(offset, "offset")
         size = whole - offset if length is None else whole_number(length, "length")
         if offset < 0 or size < 0 or offset + size > whole:
-            raise ArgumentError(f"{operation}: asked for {size} bytes at offset {offset}, the view has {whole}")
+            raise ArgumentError(
+                f"{operation}: asked for {size} bytes at offset {offset}, the view has {whole}"
+            )
         return offset, size
 
     def _call(self, service: Any, *arguments: Any) -> Any:

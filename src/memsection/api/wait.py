@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Waiting, for what mutexes, events, semaphores and processes have in common: for one, for any, for all, and without
-blocking the event loop.
+"""Waiting, for what mutexes, events, semaphores and processes have in common: for one, for any, for
+all, and without blocking the event loop.
 
-Timeouts are seconds from now, counted by a clock that nobody sets; ``None`` waits for ever and 0 only looks.
+Timeouts are seconds from now, counted by a clock that nobody sets; ``None`` waits for ever and 0
+only looks.
 """
 
 from __future__ import annotations
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
     H = TypeVar("H", bound=Handle | End)
     from memsection.vocabulary.access_words import WaitableAccess
 
-_FIRST_LOOK, _LAST_LOOK = 0.001, 0.01  # seconds between looks, on a system whose kernel does not say when to
+# seconds between looks, on a system whose kernel does not say when to
+_FIRST_LOOK, _LAST_LOOK = 0.001, 0.01
 
 
 def units(timeout: float | None) -> int | None:
@@ -56,7 +58,8 @@ def failed(failure: NtError) -> NoReturn:
 
 
 class Changing:
-    """What is no kernel object and can be waited for all the same: it has a number in memory that rises."""
+    """What is no kernel object and can be waited for all the same: it has a number in memory that
+    rises."""
 
     def _awaited(self, after: int | None) -> tuple[memoryview, int]:
         """The number's eight bytes, and what it has to exceed."""
@@ -74,13 +77,17 @@ class Changing:
         if number is None:
             return _look_often(lambda: self._has_risen(above), timeout)
         try:
-            return kernel.wait_for_multiple_objects([number], s.WAIT_ANY, units(timeout)) != st.TIMEOUT
+            return (
+                kernel.wait_for_multiple_objects([number], s.WAIT_ANY, units(timeout)) != st.TIMEOUT
+            )
         except NtError as failure:
             raise public_error(failure) from None
 
     async def _wait_async(self, after: int | None, timeout: float | None) -> bool:
         buffer, above = self._awaited(after)
-        return await wait_async(_Awaited(kernel.awaited_number(buffer, above), lambda: self._has_risen(above)), timeout)
+        return await wait_async(
+            _Awaited(kernel.awaited_number(buffer, above), lambda: self._has_risen(above)), timeout
+        )
 
 
 class _Awaited:
@@ -110,7 +117,8 @@ def _look_often(is_there: Callable[[], bool], timeout: float | None) -> bool:
 class Waitable(Passable, WaitableBase):
     """What can be waited for.
 
-    ``WaitableBase`` is the system's: it has what the native methods work on, where there are any (``nt.native``).
+    ``WaitableBase`` is the system's: it has what the native methods work on, where there are any
+    (``nt.native``).
     """
 
     _new = WaitableBase.__new__
@@ -136,23 +144,30 @@ class Waitable(Passable, WaitableBase):
         return self
 
     @classmethod
-    def open(cls, name: str, *, access: WaitableAccess | int = "rw", inheritable: bool = False,
-             timeout: float | None = 0) -> Self:
+    def open(
+        cls,
+        name: str,
+        *,
+        access: WaitableAccess | int = "rw",
+        inheritable: bool = False,
+        timeout: float | None = 0,
+    ) -> Self:
         """Open an object of this type by its name.
 
         Args:
-            name: As given to ``create``.
-            access: ``"r"`` to wait for it and look, ``"w"`` to change it (an event: set and clear; a semaphore: release),
+            name: As given to ``create``. access: ``"r"`` to wait for it and look, ``"w"`` to change
+            it (an event: set and clear; a semaphore: release),
                 ``"rw"`` for both; or an access mask.
-            inheritable: Whether child processes get the handle.
-            timeout: Seconds to wait until something has the name; not at all when omitted, for ever when None.
+            inheritable: Whether child processes get the handle. timeout: Seconds to wait until
+            something has the name; not at all when omitted, for ever when None.
 
         Rights:
             The object must grant what ``access`` asks for.
 
         Raises:
             NotFoundError: Nothing has this name (FileNotFoundError).
-            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a ``WaitTimeoutError``.
+            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a
+                ``WaitTimeoutError``.
             AccessError: The object does not grant the access (PermissionError).
             HandleError: The name is that of another kind of object (ValueError).
             ArgumentError: No such name or access can be (ValueError).
@@ -160,8 +175,14 @@ class Waitable(Passable, WaitableBase):
         return cls._open(name, access, inheritable, timeout)
 
     @classmethod
-    async def open_async(cls, name: str, *, access: WaitableAccess | int = "rw", inheritable: bool = False,
-                         timeout: float | None = None) -> Self:
+    async def open_async(
+        cls,
+        name: str,
+        *,
+        access: WaitableAccess | int = "rw",
+        inheritable: bool = False,
+        timeout: float | None = None,
+    ) -> Self:
         """As ``open``, waiting for the name without blocking the event loop.
 
         Args:
@@ -177,21 +198,35 @@ class Waitable(Passable, WaitableBase):
             NameTimeoutError: Nothing had the name within the time.
             Error: As ``open`` otherwise.
         """
-        return await opened_async(lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout)
+        return await opened_async(
+            lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout
+        )
 
     @classmethod
     @whole
-    def _make(cls, service: Callable[[int, s.ObjectAttributes | None], tuple[int, int]],
-              name: str | None, exist_ok: bool, inheritable: bool, security: Security | str | bytes | None) -> Self:
-        """Create, or open what has the name already: with every right, or else with those that ``open`` asks for."""
-        attributes = object_attributes(cls._type, name, inheritable=inheritable, exist_ok=exist_ok, security=security)
+    def _make(
+        cls,
+        service: Callable[[int, s.ObjectAttributes | None], tuple[int, int]],
+        name: str | None,
+        exist_ok: bool,
+        inheritable: bool,
+        security: Security | str | bytes | None,
+    ) -> Self:
+        """Create, or open what has the name already: with every right, or else with those that
+        ``open`` asks for."""
+        attributes = object_attributes(
+            cls._type, name, inheritable=inheritable, exist_ok=exist_ok, security=security
+        )
         try:
             status, handle = service(cls._type.generic_all, attributes)
         except NtError as failure:
             if failure.status != st.ACCESS_DENIED or not exist_ok or name is None:
                 raise public_error(failure) from None
             try:
-                status, handle = st.OBJECT_NAME_EXISTS, cls._open_named(cls._words["rw"], attributes)
+                status, handle = (
+                    st.OBJECT_NAME_EXISTS,
+                    cls._open_named(cls._words["rw"], attributes),
+                )
             except NtError:
                 raise public_error(failure) from None
         self = cls._adopt(handle)
@@ -200,12 +235,16 @@ class Waitable(Passable, WaitableBase):
 
     @classmethod
     @whole
-    def _open(cls, name: str, access: WaitableAccess | int, inheritable: bool, timeout: float | None) -> Self:
+    def _open(
+        cls, name: str, access: WaitableAccess | int, inheritable: bool, timeout: float | None
+    ) -> Self:
         if not isinstance(name, str):
             raise TypeError(f"name: a str is needed, not {type(name).__name__}")
         mask = cls._mask(access)
         try:
-            return cls._adopt(cls._open_named(mask, object_attributes(cls._type, name, inheritable=inheritable)))
+            return cls._adopt(
+                cls._open_named(mask, object_attributes(cls._type, name, inheritable=inheritable))
+            )
         except NtError as failure:
             if timeout != 0 and failure.status == st.OBJECT_NAME_NOT_FOUND:
                 return opened(lambda: cls._open(name, access, inheritable, 0), name, timeout)
@@ -228,13 +267,19 @@ class Waitable(Passable, WaitableBase):
     @whole
     def _take(self, timeout: float | None, accept_abandoned: bool = False) -> bool:
         """Wait for it by the service that every system has."""
-        return self._ask(kernel.wait_for_single_object, units(timeout), careful=not accept_abandoned) != st.TIMEOUT  # type: ignore[no-any-return]
+        status: int = self._ask(
+            kernel.wait_for_single_object, units(timeout), careful=not accept_abandoned
+        )
+        return status != st.TIMEOUT
 
-    async def wait_async(self, timeout: float | None = None, *, accept_abandoned: bool = False) -> bool:
+    async def wait_async(
+        self, timeout: float | None = None, *, accept_abandoned: bool = False
+    ) -> bool:
         """Wait for the object without blocking the event loop, and without a thread for this wait.
 
-        What a wait does to an object it does here too: a mutex is then owned by the event loop's thread, a semaphore
-        has one unit less, an auto-reset event is reset.  A wait that is cancelled has taken nothing.
+        What a wait does to an object it does here too: a mutex is then owned by the event loop's
+        thread, a semaphore has one unit less, an auto-reset event is reset.  A wait that is
+        cancelled has taken nothing.
 
         Args:
             timeout: Seconds; for ever when omitted.
@@ -255,7 +300,9 @@ class Waitable(Passable, WaitableBase):
         return await wait_async(self, timeout, accept_abandoned)
 
 
-async def wait_async(one: Any, timeout: float | None = None, accept_abandoned: bool = False) -> bool:
+async def wait_async(
+    one: Any, timeout: float | None = None, accept_abandoned: bool = False
+) -> bool:
     """What ``Waitable.wait_async`` says, for a handle to anything that can be waited for."""
     import asyncio
 
@@ -316,13 +363,16 @@ async def _look_now_and_then(one: Any, end: float | None, accept_abandoned: bool
 
 
 @whole
-def wait_any(objects: Iterable[H], timeout: float | None = None, *, accept_abandoned: bool = False) -> H | None:
-    """Wait until one of several objects can be taken, and take that one: the first in their order that can.
+def wait_any(
+    objects: Iterable[H], timeout: float | None = None, *, accept_abandoned: bool = False
+) -> H | None:
+    """Wait until one of several objects can be taken, and take that one: the first in their order
+    that can.
 
     Args:
-        objects: 1 to 64 mutexes, events, semaphores, processes, sides of readers-writer locks and ends of channels
-            and of latest values, in any mix.  An end is ready when its ``wait(timeout=0)`` is true; nothing is taken
-            from it.
+        objects: 1 to 64 mutexes, events, semaphores, processes, sides of readers-writer locks and
+            ends of channels and of latest values, in any mix.  An end is ready when its
+            ``wait(timeout=0)`` is true; nothing is taken from it.
         timeout: Seconds; for ever when omitted.
         accept_abandoned: Whether an abandoned mutex is taken.
 
@@ -333,8 +383,9 @@ def wait_any(objects: Iterable[H], timeout: float | None = None, *, accept_aband
         ``SYNCHRONIZE`` for each.
 
     Raises:
-        AbandonedMutexError: A mutex's owner ended while it owned it.  Nothing was taken, and it stays so until
-            somebody takes it knowingly.  (One that was made with ``repair`` is repaired instead.)
+        AbandonedMutexError: A mutex's owner ended while it owned it.  Nothing was taken, and it
+            stays so until somebody takes it knowingly.  (One that was made with ``repair`` is
+            repaired instead.)
         AccessError: A handle does not permit waiting.
         ArgumentError: No objects, or more than 64.
         HandleError: A handle is closed, or a section's.
@@ -350,7 +401,9 @@ def wait_any(objects: Iterable[H], timeout: float | None = None, *, accept_aband
         if None in waited:
             return _any_by_looking(several, timeout, accept_abandoned)
         try:
-            status = kernel.wait_for_multiple_objects(waited, s.WAIT_ANY, left_of(timeout, end), careful=not accept_abandoned)
+            status = kernel.wait_for_multiple_objects(
+                waited, s.WAIT_ANY, left_of(timeout, end), careful=not accept_abandoned
+            )
         except AbandonedNtError as failure:
             found = several[failure.index]
             if repaired(found, failure):
@@ -360,18 +413,28 @@ def wait_any(objects: Iterable[H], timeout: float | None = None, *, accept_aband
             raise public_error(failure) from None
         if status == st.TIMEOUT:
             return None
-        return several[status - (st.ABANDONED_WAIT_0 if status >= st.ABANDONED_WAIT_0 else st.WAIT_0)]
+        return several[
+            status - (st.ABANDONED_WAIT_0 if status >= st.ABANDONED_WAIT_0 else st.WAIT_0)
+        ]
 
 
 def _any_by_looking(several: list[H], timeout: float | None, accept_abandoned: bool) -> H | None:
-    """``wait_any`` where the system cannot wait for numbers: one after the other, again and again."""
-    above = {index: one._awaited(None)[1] for index, one in enumerate(several) if isinstance(one, Changing)}
+    """``wait_any`` where the system cannot wait for numbers: one after the other, again and
+    again."""
+    above = {
+        index: one._awaited(None)[1]
+        for index, one in enumerate(several)
+        if isinstance(one, Changing)
+    }
     found: list[H] = []
 
     def look() -> bool:
         for index, one in enumerate(several):
-            there = one._has_risen(above[index]) if isinstance(one, Changing) else wait_any(
-                [one], 0, accept_abandoned=accept_abandoned) is not None
+            there = (
+                one._has_risen(above[index])
+                if isinstance(one, Changing)
+                else wait_any([one], 0, accept_abandoned=accept_abandoned) is not None
+            )
             if there:
                 found.append(one)
                 return True
@@ -381,13 +444,16 @@ def _any_by_looking(several: list[H], timeout: float | None, accept_abandoned: b
 
 
 @whole
-def wait_all(objects: Iterable[Handle | End], timeout: float | None = None, *, accept_abandoned: bool = False) -> bool:
-    """Wait until all of several objects can be taken together, and take them; as long as one is missing, take none.
+def wait_all(
+    objects: Iterable[Handle | End], timeout: float | None = None, *, accept_abandoned: bool = False
+) -> bool:
+    """Wait until all of several objects can be taken together, and take them; as long as one is
+    missing, take none.
 
     Args:
-        objects: 1 to 64 mutexes, events, semaphores, processes and ends of channels, in any mix, each once.
-        timeout: Seconds; for ever when omitted.
-        accept_abandoned: Whether abandoned mutexes are taken.
+        objects: 1 to 64 mutexes, events, semaphores, processes and ends of channels, in any mix,
+        each once. timeout: Seconds; for ever when omitted. accept_abandoned: Whether abandoned
+        mutexes are taken.
 
     Returns:
         Whether they were taken; False when the time was up.
@@ -396,8 +462,8 @@ def wait_all(objects: Iterable[Handle | End], timeout: float | None = None, *, a
         ``SYNCHRONIZE`` for each.
 
     Raises:
-        AbandonedMutexError: All could be taken, but a mutex's owner ended while it owned it.  Nothing was taken.
-            (One that was made with ``repair`` is repaired instead.)
+        AbandonedMutexError: All could be taken, but a mutex's owner ended while it owned it.
+            Nothing was taken. (One that was made with ``repair`` is repaired instead.)
         AccessError: A handle does not permit waiting.
         ArgumentError: No objects, more than 64, or the same one twice.
         HandleError: A handle is closed, or a section's.
@@ -409,8 +475,12 @@ def wait_all(objects: Iterable[Handle | End], timeout: float | None = None, *, a
         if None in waited:
             return _all_by_looking(several, timeout, accept_abandoned)
         try:
-            return kernel.wait_for_multiple_objects(waited, s.WAIT_ALL, left_of(timeout, end),
-                                                    careful=not accept_abandoned) != st.TIMEOUT
+            return (
+                kernel.wait_for_multiple_objects(
+                    waited, s.WAIT_ALL, left_of(timeout, end), careful=not accept_abandoned
+                )
+                != st.TIMEOUT
+            )
         except AbandonedNtError as failure:
             found: Any = several[failure.index]
             if repaired(found, failure):
@@ -420,13 +490,15 @@ def wait_all(objects: Iterable[Handle | End], timeout: float | None = None, *, a
 
 
 def _all_by_looking(several: list[Any], timeout: float | None, accept_abandoned: bool) -> bool:
-    """``wait_all`` where the system cannot wait for numbers.  They only rise, so they come before what is taken."""
+    """``wait_all`` where the system cannot wait for numbers.  They only rise, so they come before
+    what is taken."""
     numbers = [(one, one._awaited(None)[1]) for one in several if isinstance(one, Changing)]
     others = [one for one in several if not isinstance(one, Changing)]
 
     def look() -> bool:
         return all(one._has_risen(above) for one, above in numbers) and (
-            not others or wait_all(others, 0, accept_abandoned=accept_abandoned))
+            not others or wait_all(others, 0, accept_abandoned=accept_abandoned)
+        )
 
     return _look_often(look, timeout)
 
@@ -434,8 +506,11 @@ def _all_by_looking(several: list[Any], timeout: float | None, accept_abandoned:
 def waited_of(one: Any) -> Any:
     """What the kernel waits for: a handle, or what an end of a channel says of itself."""
     if hasattr(one, "_stage"):
-        raise ArgumentError("wait_all: a side of a readers-writer lock is not taken together with other objects; take it "
-                            "alone, or with wait_any")
+        raise ArgumentError(
+            "wait_all: a side of a readers-writer lock is not taken together with other objects; "
+            "take it "
+            "alone, or with wait_any"
+        )
     waiting = getattr(one, "_waiting", None)
     return one.handle if waiting is None else waiting()
 

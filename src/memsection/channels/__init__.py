@@ -2,9 +2,9 @@
 """Channels: messages between processes, with no wait that nobody alive could end.
 
 A ``Queue`` gives each message to one receiver, a ``Topic`` to every subscriber; a ``Service``
-answers the calls of each ``Client``.  What a message may be is the channel's spec: any object, bytes,
-arrays, records, or Arrow tables.  The memory and its protocol are the native core's (``_native.ends``);
-this package makes messages of values and values of messages.
+answers the calls of each ``Client``.  What a message may be is the channel's spec: any object,
+bytes, arrays, records, or Arrow tables.  The memory and its protocol are the native core's
+(``_native.ends``); this package makes messages of values and values of messages.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from __future__ import annotations
 import sys
 
 if sys.platform != "linux":
-    raise ImportError("memsection.channels: there are channels on Linux only so far (SUPPORTED.md); queues that work here are"
-                      " multiprocessing.Queue, or a section with a semaphore")
+    raise ImportError(
+        "memsection.channels: there are channels on Linux only so far (SUPPORTED.md); queues that "
+        "work here are"
+        " multiprocessing.Queue, or a section with a semaphore"
+    )
 
 from memsection.channels.client import Client
 from memsection.channels.message import Message

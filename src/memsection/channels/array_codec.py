@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Arrays as messages: dtype and shape travel before the elements.  The one file of this package that needs NumPy."""
+"""Arrays as messages: dtype and shape travel before the elements.  The one file of this package
+that needs NumPy."""
 
 from __future__ import annotations
 
@@ -16,14 +17,17 @@ from memsection.channels.specs import Codec, up
 from memsection.content import schema
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 
-_HEAD = struct.Struct("<HBB4x")  # bytes of the dtype's description, dimensions, whether Fortran's order
+# bytes of the dtype's description, dimensions, whether Fortran's order
+_HEAD = struct.Struct("<HBB4x")
 _DIMENSIONS = 32
 
 
 @lru_cache(maxsize=64)
 def _described(dtype: np.dtype[Any]) -> bytes:
     if dtype.hasobject:
-        raise TypeError(f"send: an array of {dtype} holds pointers, which mean nothing to another process")
+        raise TypeError(
+            f"send: an array of {dtype} holds pointers, which mean nothing to another process"
+        )
     text = json.dumps(schema.to_json(arrays.type_of(dtype)), separators=(",", ":")).encode()
     if len(text) > 0xFFFF:
         raise ArgumentError(f"send: a description of the dtype of {len(text)} bytes")
@@ -43,7 +47,9 @@ def _dtype(text: bytes) -> np.dtype[Any]:
 def _head(dtype: np.dtype[Any], shape: tuple[int, ...], fortran: bool) -> bytes:
     text = _described(dtype)
     if len(shape) > _DIMENSIONS:
-        raise ArgumentError(f"send: an array of {len(shape)} dimensions, {_DIMENSIONS} are possible")
+        raise ArgumentError(
+            f"send: an array of {len(shape)} dimensions, {_DIMENSIONS} are possible"
+        )
     raw = _HEAD.pack(len(text), len(shape), fortran) + struct.pack(f"<{len(shape)}Q", *shape) + text
     return raw + bytes(up(len(raw)) - len(raw))
 
@@ -67,22 +73,29 @@ class ArrayCodec(Codec):
 
     def _facts_of(self, view: memoryview) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
         if len(view) < _HEAD.size:
-            raise CorruptError(f"receive from {self.channel.name!r}: {len(view)} bytes are no array")
+            raise CorruptError(
+                f"receive from {self.channel.name!r}: {len(view)} bytes are no array"
+            )
         length, dimensions, fortran = _HEAD.unpack_from(view)
         at = _HEAD.size + 8 * dimensions
         if dimensions > _DIMENSIONS or at + length > len(view):
-            raise CorruptError(f"receive from {self.channel.name!r}: the head of an array is damaged")
-        head = bytes(view[_HEAD.size:at + length])  # read once, then checked
+            raise CorruptError(
+                f"receive from {self.channel.name!r}: the head of an array is damaged"
+            )
+        head = bytes(view[_HEAD.size : at + length])  # read once, then checked
         shape = struct.unpack_from(f"<{dimensions}Q", head)
-        dtype = _dtype(head[8 * dimensions:])
+        dtype = _dtype(head[8 * dimensions :])
         start = up(at + length)
         if prod(shape) * dtype.itemsize > len(view) - min(start, len(view)):
-            raise CorruptError(f"receive from {self.channel.name!r}: an array of {shape} {dtype} in {len(view)} bytes")
+            raise CorruptError(
+                f"receive from {self.channel.name!r}: an array of {shape} {dtype} in {len(view)} "
+                f"bytes"
+            )
         return dtype, shape, bool(fortran), start
 
     def split(self, view: memoryview, kind: int, copied: bool) -> Any:
         dtype, shape, fortran, start = self._facts_of(view)
-        part = view[start:start + prod(shape) * dtype.itemsize]
+        part = view[start : start + prod(shape) * dtype.itemsize]
         if copied:
             from memsection._native.ends import private
 
@@ -109,4 +122,4 @@ class ArrayCodec(Codec):
 
     def data(self, view: memoryview) -> memoryview:
         dtype, shape, _, start = self._facts_of(view)
-        return view[start:start + prod(shape) * dtype.itemsize]
+        return view[start : start + prod(shape) * dtype.itemsize]

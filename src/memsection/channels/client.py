@@ -162,12 +162,22 @@ class Client(ServiceEnd[Q, A]):
         @overload
         @classmethod
         def open(
-            cls, name: str, request: type[Q_], reply: Spec | None = ..., *, version: int | None = ...
+            cls,
+            name: str,
+            request: type[Q_],
+            reply: Spec | None = ...,
+            *,
+            version: int | None = ...,
         ) -> Client[Q_, Any]: ...
         @overload
         @classmethod
         def open(
-            cls, name: str, request: Spec | None = ..., *, reply: type[A_], version: int | None = ...
+            cls,
+            name: str,
+            request: Spec | None = ...,
+            *,
+            reply: type[A_],
+            version: int | None = ...,
         ) -> Client[Any, A_]: ...
         @overload
         @classmethod

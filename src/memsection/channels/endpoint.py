@@ -32,6 +32,7 @@ else:
     class Base:
         __class_getitem__ = classmethod(types.GenericAlias)
 
+
 #: The ends of this process.
 _open: WeakSet[Any] = WeakSet()
 
@@ -72,7 +73,9 @@ class Endpoint(Base[T]):
         try:
             return int(ROLES[role])
         except (KeyError, TypeError):
-            raise ArgumentError(f"role {role!r}: not one of {', '.join(map(repr, ROLES))}") from None
+            raise ArgumentError(
+                f"role {role!r}: not one of {', '.join(map(repr, ROLES))}"
+            ) from None
 
     @classmethod
     def _writes(cls, role: str) -> bool:
@@ -80,31 +83,52 @@ class Endpoint(Base[T]):
         return True
 
     @classmethod
-    def _made(cls, section: Section, view: View, kind: Codec, facts: dict[str, Any], shape: opening.Shape,
-              role: str) -> Self:
+    def _made(
+        cls,
+        section: Section,
+        view: View,
+        kind: Codec,
+        facts: dict[str, Any],
+        shape: opening.Shape,
+        role: str,
+    ) -> Self:
         """The end over a section that was just made or checked; the section is its from now on."""
         self = object.__new__(cls)
         channel = kind.channel
-        channel.name, channel.largest, channel.overflow = section.name, facts["largest"], facts["overflow"]
+        channel.name, channel.largest, channel.overflow = (
+            section.name,
+            facts["largest"],
+            facts["overflow"],
+        )
         channel.prefix = opening.overflow_names(section)
         channel.security = partial(opening.overflow_security, section)
         core = cls._end(view, shape, section.fileno(), cls._role(role), kind, channel.largest)
         channel.end = ref(core)
-        self.section, self.role, self.capacity, self.largest = section, role, shape[0], channel.largest
+        self.section, self.role, self.capacity, self.largest = (
+            section,
+            role,
+            shape[0],
+            channel.largest,
+        )
         self._core, self._codec, self._view = core, kind, view
         self._pid = os.getpid()
         _open.add(self)
         for name in cls._shadowed:
-            self.__dict__[name] = getattr(core, name)  # what users call, without a Python frame in between
+            # what users call, without a Python frame in between
+            self.__dict__[name] = getattr(core, name)
         return self
 
     @classmethod
-    def _opened(cls, section: Section, spec: Spec | None, role: str, version: int | None, **others: Any) -> Self:
+    def _opened(
+        cls, section: Section, spec: Spec | None, role: str, version: int | None, **others: Any
+    ) -> Self:
         """The end of what is in a section, which is closed if that is not what was asked for."""
         try:
             cls._role(role)
             asked = None if spec is None else codec(spec)
-            view, kind, facts, shape = opening.look(section, cls._kind, asked, version, others, writes=cls._writes(role))
+            view, kind, facts, shape = opening.look(
+                section, cls._kind, asked, version, others, writes=cls._writes(role)
+            )
             if isinstance(kind, ObjectCodec):
                 opening.require_own(section, spec)
             return cls._made(section, view, kind, facts, shape, role)
@@ -172,8 +196,8 @@ class Endpoint(Base[T]):
     def close(self) -> None:
         """Close this end alone; again is harmless.
 
-        A message in hand stays valid until it is let go.  If a message was sent that has memory of its own (``overflow``)
-        and was not taken yet, this waits as long as a receiver lives.
+        A message in hand stays valid until it is let go.  If a message was sent that has memory of
+        its own (``overflow``) and was not taken yet, this waits as long as a receiver lives.
 
         Rights:
             None.
@@ -194,10 +218,16 @@ class Endpoint(Base[T]):
         return Waiting(self._core, self.name).other
 
     def _handed_over(self) -> bool:
-        """Have another end of this process keep the memory of what was sent and not taken yet, if there is one."""
+        """Have another end of this process keep the memory of what was sent and not taken yet, if
+        there is one."""
         for other in list(_open):
             # Of those that a forked child was born with nobody may ever make use.
-            if other is not self and other._pid == os.getpid() and not other.closed and other.section.same_object(self.section):
+            if (
+                other is not self
+                and other._pid == os.getpid()
+                and not other.closed
+                and other.section.same_object(self.section)
+            ):
                 other._codec.channel.sent += self._codec.channel.sent
                 self._codec.channel.sent = []
                 return True
@@ -208,8 +238,12 @@ class Endpoint(Base[T]):
             raise ArgumentError(f"{type(self).__name__} {self.name!r}: this end was closed")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -221,8 +255,11 @@ class Endpoint(Base[T]):
         kind = type(self).__name__
         if self.closed:
             return f"<memsection.channels.{kind} {self.name!r} closed>"
-        return (f"<memsection.channels.{kind} {'unnamed' if self.name is None else repr(self.name)} of {self._codec.word},"
-                f" {self.role}>")
+        return (
+            f"<memsection.channels.{kind} {'unnamed' if self.name is None else repr(self.name)} of "
+            f"{self._codec.word},"
+            f" {self.role}>"
+        )
 
 
 def _rebuilt(kind: type[Any], section: Section, spec: Spec, role: str) -> Any:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What can be done with an end of a channel through which messages go one way: sending and receiving."""
+"""What can be done with an end of a channel through which messages go one way: sending and
+receiving."""
 
 from __future__ import annotations
 
@@ -41,7 +42,8 @@ class Exchange(Endpoint[T]):
             WaitTimeoutError: The time was up; nothing was sent (TimeoutError).
             NoReceiverError: A queue is full, and all who received have gone (BrokenPipeError).
             EndOfChannelError: It was shut down (EOFError).
-            MessageTooLargeError: The message is above ``largest``, and ``overflow`` is off (ValueError).
+            MessageTooLargeError: The message is above ``largest``, and ``overflow`` is off
+                (ValueError).
             ArgumentError: The value is not what the spec says, or this end was closed (ValueError).
             TypeError: The value is of another type.
         """
@@ -80,10 +82,11 @@ class Exchange(Endpoint[T]):
         return sent
 
     def sending(self, *shape: Any, timeout: float | None = None) -> AbstractContextManager[Any]:
-        """Make a message in its place: ``sending(length)`` for bytes, ``sending(shape, dtype)`` for arrays.
+        """Make a message in its place: ``sending(length)`` for bytes, ``sending(shape, dtype)`` for
+        arrays.
 
-        It is sent at the end of the block, and not at all if the block ends with an exception.  Until then it takes no
-        position in the channel.
+        It is sent at the end of the block, and not at all if the block ends with an exception.
+        Until then it takes no position in the channel.
 
         Args:
             shape: The length; or the array's shape and dtype.
@@ -105,8 +108,8 @@ class Exchange(Endpoint[T]):
         """Take the next message, waiting while there is none.
 
         Args:
-            timeout: Seconds; for ever when omitted, 0 looks once.
-            copy: Whether the value is private and writable; otherwise it is read-only over the message's place, which it
+            timeout: Seconds; for ever when omitted, 0 looks once. copy: Whether the value is
+            private and writable; otherwise it is read-only over the message's place, which it
                 keeps until nothing uses it any more.
 
         Rights:
@@ -120,7 +123,9 @@ class Exchange(Endpoint[T]):
         """
         return self._core.receive(timeout, copy=copy)  # type: ignore[no-any-return]
 
-    def receive_many(self, most: int, timeout: float | None = None, *, copy: bool = True) -> list[T]:
+    def receive_many(
+        self, most: int, timeout: float | None = None, *, copy: bool = True
+    ) -> list[T]:
         """Take at least one message, and at most so many, without waiting for more than one.
 
         Args:
@@ -162,8 +167,9 @@ class Exchange(Endpoint[T]):
     def receiving(self, timeout: float | None = None) -> AbstractContextManager[Message]:
         """Take the next message and leave it in its place while a block runs.
 
-        Its place is given back at the end of the block, or when the last array or memoryview over it is collected, whichever
-        is later.  An exception in the block gives it back too; with ``redeliver`` it is sent again.
+        Its place is given back at the end of the block, or when the last array or memoryview over
+        it is collected, whichever is later.  An exception in the block gives it back too; with
+        ``redeliver`` it is sent again.
 
         Args:
             timeout: As for ``receive``.
@@ -209,7 +215,8 @@ class Exchange(Endpoint[T]):
     def __bool__(self) -> bool:
         return True
 
-    # ------------------------------------------------------------------ without blocking the event loop
+    # ------------------------------------------------------------------ without blocking the event
+    # loop
 
     async def send_async(self, value: T, timeout: float | None = None) -> None:
         """Send a message without blocking the event loop; cancelled, nothing was sent.

@@ -33,7 +33,8 @@ class Message:
         self._taken = taken
 
     def release(self) -> None:
-        """Let go of it before the block ends: its place is free when the last array or memoryview over it is gone.
+        """Let go of it before the block ends: its place is free when the last array or memoryview
+        over it is gone.
 
         Rights:
             None.
@@ -50,7 +51,8 @@ class Message:
 
 
 class Receiving:
-    """The block of ``receiving``: takes a message when it is entered, and lets go of it at its end."""
+    """The block of ``receiving``: takes a message when it is entered, and lets go of it at its
+    end."""
 
     def __init__(self, core: ends.End, codec: Codec, timeout: float | None) -> None:
         self._core, self._codec, self._timeout = core, codec, timeout
@@ -75,8 +77,12 @@ class Receiving:
                 self._message = Message(value, found, number, deliveries)
                 return self._message
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         if self._message is not None:
             if kind is not None:
                 self._message._send_again()
@@ -84,9 +90,12 @@ class Receiving:
 
 
 class Sending:
-    """The block of ``sending``: a place to make a message in, sent at its end and not at all after an exception."""
+    """The block of ``sending``: a place to make a message in, sent at its end and not at all after
+    an exception."""
 
-    def __init__(self, core: ends.End, codec: Codec, shape: tuple[Any, ...], timeout: float | None) -> None:
+    def __init__(
+        self, core: ends.End, codec: Codec, shape: tuple[Any, ...], timeout: float | None
+    ) -> None:
         self._core, self._codec, self._timeout = core, codec, timeout
         self._start, self._length, self._head, self._how = codec.room(shape)
         self._place: ends.Place | None = None
@@ -99,21 +108,30 @@ class Sending:
         if self._length > self._codec.channel.largest or whole > self._core.largest:
             from memsection.vocabulary.errors import MessageTooLargeError
 
-            raise MessageTooLargeError(f"sending to {self._codec.channel.name!r}: {self._length} bytes, the largest message"
-                                       f" that can be made in place has {self._codec.channel.largest}")
+            raise MessageTooLargeError(
+                f"sending to {self._codec.channel.name!r}: {self._length} bytes, the largest "
+                f"message"
+                f" that can be made in place has {self._codec.channel.largest}"
+            )
         self._place = self._core.place(whole, self._timeout)
         with memoryview(self._place) as memory:
-            memory[:self._start] = self._head
-            self._memory = memory[self._start:]
+            memory[: self._start] = self._head
+            self._memory = memory[self._start :]
         return self._codec.made(self._memory, self._how)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         assert self._place is not None and self._memory is not None
         try:
             self._memory.release()
         except BufferError:
-            pass  # an array over it: whoever writes to that after the block spoils a message that was sent
+            # an array over it: whoever writes to that after the block spoils a message that was
+            # sent
+            pass
         if kind is not None:
             self._place.drop()
         else:

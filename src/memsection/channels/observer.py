@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What an observer's end has instead of the core that writes: the same methods, of which those that would write refuse."""
+"""What an observer's end has instead of the core that writes: the same methods, of which those that
+would write refuse."""
 
 from __future__ import annotations
 
@@ -48,8 +49,11 @@ class ObserverEnd(Observer):
         self._channel = codec.channel
 
     def _refuse(self, *arguments: object, **options: object) -> NoReturn:
-        raise AccessError(f"topic {self._channel.name!r}: an observer only reads; open it with another role to send or to shut"
-                          " it down")
+        raise AccessError(
+            f"topic {self._channel.name!r}: an observer only reads; open it with another role to "
+            f"send or to shut"
+            " it down"
+        )
 
     send = send_many = place = shutdown = send_parts = send_raw = _refuse
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Messages that are larger than any place: each in a section of its own, whose name travels in the channel.
+"""Messages that are larger than any place: each in a section of its own, whose name travels in the
+channel.
 
-The sender keeps the section open until the message was taken, because on no system does memory with a name outlive the last
-process that has it open, and one that did would be left behind when nobody takes the message (docs/decisions/0110).  So
-such a message goes with its sender's death, and ``close`` waits until it was taken.
+The sender keeps the section open until the message was taken, because on no system does memory with
+a name outlive the last process that has it open, and one that did would be left behind when nobody
+takes the message (docs/decisions/0110).  So such a message goes with its sender's death, and
+``close`` waits until it was taken.
 """
 
 from __future__ import annotations
@@ -38,25 +40,35 @@ class Sent:
         self.section, self.where, self.pid = section, where, os.getpid()
 
 
-def put(channel: Channel, parts: list[tuple[int, Any]], length: int, kind: int) -> tuple[Section, bytes]:
+def put(
+    channel: Channel, parts: list[tuple[int, Any]], length: int, kind: int
+) -> tuple[Section, bytes]:
     """The message in a section of its own, and its descriptor."""
     from memsection.api.section import Section
 
     token = os.urandom(10).hex().encode()
-    section = Section.create(channel.prefix + token.decode(), max(length, 1), security=channel.security())
+    section = Section.create(
+        channel.prefix + token.decode(), max(length, 1), security=channel.security()
+    )
     try:
         with section.map() as view, memoryview(view) as memory:
             for at, part in parts:
                 raw = memoryview(part).cast("B")
-                memory[at:at + raw.nbytes] = raw
+                memory[at : at + raw.nbytes] = raw
     except BaseException:
         section.close()
         raise
     return section, _DESCRIPTOR.pack(length, kind, token)
 
 
-def send(channel: Channel, end: ends.End, parts: list[tuple[int, Any]], length: int, kind: int,
-         timeout: float | None) -> None:
+def send(
+    channel: Channel,
+    end: ends.End,
+    parts: list[tuple[int, Any]],
+    length: int,
+    kind: int,
+    timeout: float | None,
+) -> None:
     """Put the message into a section of its own and its descriptor into the channel."""
     settle(channel, end)
     section, descriptor = put(channel, parts, length, kind)
@@ -106,7 +118,10 @@ def receive(channel: Channel, raw: bytes) -> Large:
         raise MessageLostError from None
     if section.size < length or kind & FLAG:
         section.close()
-        raise CorruptError(f"receive from {channel.name!r}: a message of {length} bytes in memory of {section.size}")
+        raise CorruptError(
+            f"receive from {channel.name!r}: a message of {length} bytes in memory of "
+            f"{section.size}"
+        )
     return Large(section, length, kind)
 
 
@@ -135,11 +150,13 @@ def wait_until_taken(channel: Channel, end: ends.End, receive_role: int) -> None
 
 
 def wait_until_read(channel: Channel, end: ends.End, patience: float | None) -> None:
-    """What ``close`` does of a topic: as long as a subscriber that lives has not read the last one, and no longer than so
-    many seconds."""
+    """What ``close`` does of a topic: as long as a subscriber that lives has not read the last one,
+    and no longer than so many seconds."""
     until = None if patience is None else time.monotonic() + patience
     try:
-        while not settle(channel, end) and end.unread(channel.sent[-1].where[0]) and not end.is_down:
+        while (
+            not settle(channel, end) and end.unread(channel.sent[-1].where[0]) and not end.is_down
+        ):
             if until is not None and time.monotonic() >= until:
                 break
             time.sleep(_LOOK)

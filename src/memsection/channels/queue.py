@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Queues: a message goes to one receiver; any number of processes send, and any number receive.
 
-Nobody waits for the dead (Q1).  A receiver of an empty queue whose senders have all gone gets ``EndOfChannelError``, a
-sender to a full one without receivers ``NoReceiverError``, and what the dead had begun is set right by whoever meets it.
+Nobody waits for the dead (Q1).  A receiver of an empty queue whose senders have all gone gets
+``EndOfChannelError``, a sender to a full one without receivers ``NoReceiverError``, and what the
+dead had begun is set right by whoever meets it.
 """
 
 from __future__ import annotations
@@ -46,52 +47,101 @@ class Queue(Exchange[T]):
 
     @overload
     @classmethod
-    def create(cls, name: str | None, spec: type[bytes], *, role: Role = ..., capacity: int = ..., largest: int | None = ...,
-               memory: int | None = ..., overflow: bool = ..., redeliver: int = ..., version: int = ...,
-               exist_ok: bool = ..., inheritable: bool = ...,
-               security: Security | str | bytes | None = ...) -> Queue[bytes]: ...
+    def create(
+        cls,
+        name: str | None,
+        spec: type[bytes],
+        *,
+        role: Role = ...,
+        capacity: int = ...,
+        largest: int | None = ...,
+        memory: int | None = ...,
+        overflow: bool = ...,
+        redeliver: int = ...,
+        version: int = ...,
+        exist_ok: bool = ...,
+        inheritable: bool = ...,
+        security: Security | str | bytes | None = ...,
+    ) -> Queue[bytes]: ...
     @overload
     @classmethod
-    def create(cls, name: str | None, spec: type[np.ndarray[Any, Any]], *, role: Role = ..., capacity: int = ...,
-               largest: int | None = ...,
-               memory: int | None = ..., overflow: bool = ..., redeliver: int = ..., version: int = ...,
-               exist_ok: bool = ..., inheritable: bool = ...,
-               security: Security | str | bytes | None = ...) -> Queue[np.ndarray[Any, Any]]: ...
+    def create(
+        cls,
+        name: str | None,
+        spec: type[np.ndarray[Any, Any]],
+        *,
+        role: Role = ...,
+        capacity: int = ...,
+        largest: int | None = ...,
+        memory: int | None = ...,
+        overflow: bool = ...,
+        redeliver: int = ...,
+        version: int = ...,
+        exist_ok: bool = ...,
+        inheritable: bool = ...,
+        security: Security | str | bytes | None = ...,
+    ) -> Queue[np.ndarray[Any, Any]]: ...
     @overload
     @classmethod
-    def create(cls, name: str | None, spec: Spec = ..., *, role: Role = ..., capacity: int = ..., largest: int | None = ...,
-               memory: int | None = ..., overflow: bool = ..., redeliver: int = ..., version: int = ...,
-               exist_ok: bool = ..., inheritable: bool = ...,
-               security: Security | str | bytes | None = ...) -> Queue[Any]: ...
+    def create(
+        cls,
+        name: str | None,
+        spec: Spec = ...,
+        *,
+        role: Role = ...,
+        capacity: int = ...,
+        largest: int | None = ...,
+        memory: int | None = ...,
+        overflow: bool = ...,
+        redeliver: int = ...,
+        version: int = ...,
+        exist_ok: bool = ...,
+        inheritable: bool = ...,
+        security: Security | str | bytes | None = ...,
+    ) -> Queue[Any]: ...
     @classmethod
-    def create(cls, name: str | None, spec: Spec = object, *, role: Role = "both", capacity: int = 1024,
-               largest: int | None = None, memory: int | None = None, overflow: bool = True, redeliver: int = 0,
-               version: int = 0, exist_ok: bool = False, inheritable: bool = False,
-               security: Security | str | bytes | None = None) -> Queue[Any]:
+    def create(
+        cls,
+        name: str | None,
+        spec: Spec = object,
+        *,
+        role: Role = "both",
+        capacity: int = 1024,
+        largest: int | None = None,
+        memory: int | None = None,
+        overflow: bool = True,
+        redeliver: int = 0,
+        version: int = 0,
+        exist_ok: bool = False,
+        inheritable: bool = False,
+        security: Security | str | bytes | None = None,
+    ) -> Queue[Any]:
         r"""Make a queue.
 
         Args:
-            name: What other processes open it by; None for one that is only passed on.
-            spec: What a message is: ``object``, ``bytes``, ``numpy.ndarray``, ``"arrow"``, or what ``records.layout`` takes.
-            role: ``"send"``, ``"receive"`` or ``"both"``.  Roles decide who is waited for; they are no rights.
-            capacity: Messages that may wait; 1 or more, exact.
-            largest: Bytes of the largest message that always finds a place when the queue is not full; 64 KiB when neither
+            name: What other processes open it by; None for one that is only passed on. spec: What a
+            message is: ``object``, ``bytes``, ``numpy.ndarray``, ``"arrow"``, or what
+            ``records.layout`` takes. role: ``"send"``, ``"receive"`` or ``"both"``.  Roles decide
+            who is waited for; they are no rights. capacity: Messages that may wait; 1 or more,
+            exact. largest: Bytes of the largest message that always finds a place when the queue is
+            not full; 64 KiB when neither
                 this nor ``memory`` is given, a record's size where the spec has one.
-            memory: Bytes for places, committed now.  At least twice ``largest`` when omitted, and enough for ``capacity``
-                messages of 4 KiB.
-            overflow: Whether a message above ``largest`` is sent all the same, in memory made for it (slower).
-            redeliver: How often a message is given to another receiver when the one that had it in hand died.
-            version: A number of the program's own.
-            exist_ok: Whether a queue that has the name already is opened instead, if it is as asked for.
-            inheritable: Whether child processes get the section's handle.
-            security: Who may open it by name; this user alone when omitted.
+            memory: Bytes for places, committed now.  At least twice ``largest`` when omitted, and
+                enough for ``capacity`` messages of 4 KiB.
+            overflow: Whether a message above ``largest`` is sent all the same, in memory made for
+            it (slower). redeliver: How often a message is given to another receiver when the one
+            that had it in hand died. version: A number of the program's own. exist_ok: Whether a
+            queue that has the name already is opened instead, if it is as asked for. inheritable:
+            Whether child processes get the section's handle. security: Who may open it by name;
+            this user alone when omitted.
 
         Rights:
             As for ``Section.create``.
 
         Raises:
             ExistsError: The name is taken (FileExistsError).
-            ArgumentError: No such queue can be; or what exists differs, and the error shows both (ValueError).
+            ArgumentError: No such queue can be; or what exists differs, and the error shows both
+                (ValueError).
             CommitError: More memory than there is (MemoryError).
 
         Example:
@@ -104,13 +154,34 @@ class Queue(Exchange[T]):
         cls._role(role)
         kind = codec(spec)
         limit, shape = opening.limits(name, kind, capacity, largest, memory, redeliver)
-        facts = {"capacity": capacity, "largest": limit, "overflow": bool(overflow), "redeliver": redeliver,
-                 "version": version}
-        section, view = opening.make(cls._kind, name, kind, facts, shape, exist_ok=exist_ok, inheritable=inheritable,
-                                     security=security)
+        facts = {
+            "capacity": capacity,
+            "largest": limit,
+            "overflow": bool(overflow),
+            "redeliver": redeliver,
+            "version": version,
+        }
+        section, view = opening.make(
+            cls._kind,
+            name,
+            kind,
+            facts,
+            shape,
+            exist_ok=exist_ok,
+            inheritable=inheritable,
+            security=security,
+        )
         if not section.created:
-            return cls._opened(section, spec, role, version, capacity=capacity, largest=None if largest is None else limit,
-                               overflow=bool(overflow), redeliver=redeliver)
+            return cls._opened(
+                section,
+                spec,
+                role,
+                version,
+                capacity=capacity,
+                largest=None if largest is None else limit,
+                overflow=bool(overflow),
+                redeliver=redeliver,
+            )
         try:
             return cls._made(section, view, kind, facts, shape, role)
         except BaseException:
@@ -119,16 +190,28 @@ class Queue(Exchange[T]):
 
     @overload
     @classmethod
-    def open(cls, name: str, spec: type[bytes], *, role: Role = ..., version: int | None = ...) -> Queue[bytes]: ...
+    def open(
+        cls, name: str, spec: type[bytes], *, role: Role = ..., version: int | None = ...
+    ) -> Queue[bytes]: ...
     @overload
     @classmethod
-    def open(cls, name: str, spec: type[np.ndarray[Any, Any]], *, role: Role = ...,
-             version: int | None = ...) -> Queue[np.ndarray[Any, Any]]: ...
+    def open(
+        cls,
+        name: str,
+        spec: type[np.ndarray[Any, Any]],
+        *,
+        role: Role = ...,
+        version: int | None = ...,
+    ) -> Queue[np.ndarray[Any, Any]]: ...
     @overload
     @classmethod
-    def open(cls, name: str, spec: Spec | None = None, *, role: Role = ..., version: int | None = ...) -> Queue[Any]: ...
+    def open(
+        cls, name: str, spec: Spec | None = None, *, role: Role = ..., version: int | None = ...
+    ) -> Queue[Any]: ...
     @classmethod
-    def open(cls, name: str, spec: Spec | None = None, *, role: Role = "both", version: int | None = None) -> Queue[Any]:
+    def open(
+        cls, name: str, spec: Spec | None = None, *, role: Role = "both", version: int | None = None
+    ) -> Queue[Any]:
         """Open a queue by its name.
 
         Args:
@@ -142,9 +225,10 @@ class Queue(Exchange[T]):
 
         Raises:
             NotFoundError: Nothing has this name (FileNotFoundError).
-            AccessError: It does not grant the access; or it carries objects and belongs to another user, and the spec
-                does not say ``object`` (PermissionError).
-            ArgumentError: It is not as it should be, and the error shows both; or it is no queue (ValueError).
+            AccessError: It does not grant the access; or it carries objects and belongs to another
+                user, and the spec does not say ``object`` (PermissionError).
+            ArgumentError: It is not as it should be, and the error shows both; or it is no queue
+                (ValueError).
             CorruptError: The description makes no sense, or the layout is another version's.
         """
         from memsection.api.section import Section
@@ -152,8 +236,14 @@ class Queue(Exchange[T]):
         return cls._opened(Section.open(name, access="rw"), spec, role, version)
 
     @classmethod
-    def from_section(cls, section: Section, spec: Spec | None = None, *, role: Role = "both",
-                     version: int | None = None) -> Self:
+    def from_section(
+        cls,
+        section: Section,
+        spec: Spec | None = None,
+        *,
+        role: Role = "both",
+        version: int | None = None,
+    ) -> Self:
         """The queue in a section that came by any other way; closing it closes the section.
 
         Args:
@@ -167,7 +257,8 @@ class Queue(Exchange[T]):
 
         Raises:
             AccessError: The handle does not grant them (PermissionError).
-            ArgumentError: It is not as it should be, and the error shows both; or it is no queue (ValueError).
+            ArgumentError: It is not as it should be, and the error shows both; or it is no queue
+                (ValueError).
             CorruptError: The description makes no sense, or the layout is another version's.
         """
         return cls._opened(section, spec, role, version)

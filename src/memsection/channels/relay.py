@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Topics on their way to other hosts: messages taken as they are from one topic, and put as they are into another.
+"""Topics on their way to other hosts: messages taken as they are from one topic, and put as they
+are into another.
 
-What a message means is not looked at: whoever receives it in the end checks it, as it would a message of any sender.  For
-``memsection.mirror`` alone; users have ``Topic``.
+What a message means is not looked at: whoever receives it in the end checks it, as it would a
+message of any sender.  For ``memsection.mirror`` alone; users have ``Topic``.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ _SPECS = ("bytes", "array", "arrow", "record")
 
 
 class Source:
-    """Takes the messages of a topic as an observer does, who delays nobody; the section is its own from now on.
+    """Takes the messages of a topic as an observer does, who delays nobody; the section is its own
+    from now on.
 
     Raises:
         ArgumentError: The topic carries objects; or it is no topic.
@@ -33,14 +35,19 @@ class Source:
 
     def __init__(self, section: Section, facts: opening.Facts) -> None:
         if facts.get("spec") == "object":
-            raise ArgumentError(f"publish {section.name!r}: its messages are objects, and who unpickles what another host sent"
-                                " runs that host's code: use bytes, numpy.ndarray, \"arrow\" or records as the spec")
+            raise ArgumentError(
+                f"publish {section.name!r}: its messages are objects, and who unpickles what "
+                f"another host sent"
+                ' runs that host\'s code: use bytes, numpy.ndarray, "arrow" or records as the spec'
+            )
         self._section = section
         self._view, codec, _, shape = opening.look(section, "topic", None, None, {}, writes=False)
         self._channel = codec.channel
         self._channel.name, self._channel.prefix = section.name, opening.overflow_names(section)
-        self.wakes = bool(shape[5] & ends.OBSERVED)  #: whether a wait ends with the message, and not at the next look
-        self.history = shape[6]  #: messages that a subscriber may have that were sent before it came
+        #: whether a wait ends with the message, and not at the next look
+        self.wakes = bool(shape[5] & ends.OBSERVED)
+        #: messages that a subscriber may have that were sent before it came
+        self.history = shape[6]
         self._core = ObserverEnd(self._view, shape, section.fileno(), codec)
         self._core.rewind(self.history)
 
@@ -85,7 +92,9 @@ def checked(facts: opening.Facts, most: int) -> opening.Facts:
         CorruptError: They make no sense, or its memory would be larger than ``most`` bytes.
     """
     if facts.get("spec") not in _SPECS or facts.get("layout") != results.LAYOUT:
-        raise CorruptError(f"a topic of {str(facts.get('spec'))[:20]}, with layout {str(facts.get('layout'))[:20]}")
+        raise CorruptError(
+            f"a topic of {str(facts.get('spec'))[:20]}, with layout {str(facts.get('layout'))[:20]}"
+        )
     for key in ("capacity", "largest", "history", "version"):
         if type(facts.get(key)) is not int or not 0 <= facts[key] < 1 << 62:
             raise CorruptError(f"a topic with {key} {str(facts.get(key))[:20]}")
@@ -93,13 +102,21 @@ def checked(facts: opening.Facts, most: int) -> opening.Facts:
         if type(facts.get(key)) is not bool:
             raise CorruptError(f"a topic with {key} {str(facts.get(key))[:20]}")
     shape = facts.get("shape")
-    if not isinstance(shape, list) or len(shape) != opening.NUMBERS["topic"] or any(
-            type(one) is not int or not 0 <= one < 1 << 31 for one in shape):
+    if (
+        not isinstance(shape, list)
+        or len(shape) != opening.NUMBERS["topic"]
+        or any(type(one) is not int or not 0 <= one < 1 << 31 for one in shape)
+    ):
         raise CorruptError("a topic without a shape")
     # Nobody here waits for the slowest: then one subscriber could hold up what comes for all.
     flags = ends.TOPIC | ends.OBSERVED * facts["observers"]
     made = [facts["capacity"], 0, *shape[2:5], flags, facts["history"]]
-    if made[0] != shape[0] or not facts["capacity"] or not facts["largest"] or facts["history"] > facts["capacity"]:
+    if (
+        made[0] != shape[0]
+        or not facts["capacity"]
+        or not facts["largest"]
+        or facts["history"] > facts["capacity"]
+    ):
         raise CorruptError("a topic whose shape is another one's")
     size = ends.size(tuple(made))
     if not 0 < size <= most or facts["largest"] > most:
@@ -117,7 +134,9 @@ class Sink:
         self._codec, channel = codec, codec.channel
         channel.name, channel.prefix = section.name, opening.overflow_names(section)
         channel.largest, channel.overflow = facts["largest"], facts["overflow"]
-        self._core = ends.End(self._view, tuple(facts["shape"]), section.fileno(), ends.SEND, codec, channel.largest)
+        self._core = ends.End(
+            self._view, tuple(facts["shape"]), section.fileno(), ends.SEND, codec, channel.largest
+        )
         channel.end = weakref.ref(self._core)
 
     @classmethod
@@ -130,8 +149,12 @@ class Sink:
         from memsection.content import schema
 
         shape = tuple(facts["shape"])
-        section, view = schema.make(None, ends.size(shape), facts,
-                                    fill=lambda unwritten: ends.format(unwritten.memory, shape))
+        section, view = schema.make(
+            None,
+            ends.size(shape),
+            facts,
+            fill=lambda unwritten: ends.format(unwritten.memory, shape),
+        )
         try:
             with view:
                 return cls(section, facts)
@@ -141,7 +164,8 @@ class Sink:
 
     @classmethod
     def of(cls, section: Section) -> Sink:
-        """The topic in a section, of which this is a replica that somebody else put messages into before.
+        """The topic in a section, of which this is a replica that somebody else put messages into
+        before.
 
         Raises:
             ArgumentError: It is no topic.
@@ -150,7 +174,9 @@ class Sink:
         from memsection.content import schema
 
         facts = schema.describe(section) or {}
-        view, _, _, shape = opening.look(section, "topic", Codec() if facts.get("spec") == "bytes" else None, None, {})
+        view, _, _, shape = opening.look(
+            section, "topic", Codec() if facts.get("spec") == "bytes" else None, None, {}
+        )
         view.close()
         return cls(section, {**facts, "shape": shape})
 
@@ -164,9 +190,14 @@ class Sink:
         timeout = _PATIENCE if patiently else 0
         if len(message) > self._core.largest:
             if not self._codec.channel.overflow:
-                raise CorruptError(f"a message of {len(message)} bytes, the topic's have at most {self._codec.channel.largest}")
+                raise CorruptError(
+                    f"a message of {len(message)} bytes, the topic's have at most "
+                    f"{self._codec.channel.largest}"
+                )
             try:
-                overflow.send(self._codec.channel, self._core, [(0, message)], len(message), kind, timeout)
+                overflow.send(
+                    self._codec.channel, self._core, [(0, message)], len(message), kind, timeout
+                )
             except WaitTimeoutError:
                 return False
             return True

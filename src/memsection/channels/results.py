@@ -39,7 +39,8 @@ class Channel:
         self.prefix = ""  # of the names of memory for messages that do not fit
         self.security: Callable[[], Security | None] = lambda: None  # of such memory
         self.sent: list[Sent] = []  # such messages that were sent and perhaps not taken yet
-        #: the end; a weak reference, for the end has this object: one that nobody has any more closes at once
+        #: the end; a weak reference, for the end has this object: one that nobody has any more
+        #: closes at once
         self.end: Callable[[], Any] = lambda: None
 
     def problem(self, result: int, sending: bool = False) -> Error:
@@ -52,17 +53,28 @@ class Channel:
             return EndOfChannelError(f"{head}: the channel was shut down")
         if result == -ENOTCONN:
             if sending:
-                return NoReceiverError(f"{head}: it is full, and all who received from it have closed it or ended")
-            return EndOfChannelError(f"{head}: it is empty, and all who sent to it have closed it or ended")
+                return NoReceiverError(
+                    f"{head}: it is full, and all who received from it have closed it or ended"
+                )
+            return EndOfChannelError(
+                f"{head}: it is empty, and all who sent to it have closed it or ended"
+            )
         if result == -EBADF:
             return ArgumentError(f"{head}: this end was closed")
         if result == -EBADMSG:
-            return CorruptError(f"{head}: the channel's memory, which any holder may write, makes no sense")
+            return CorruptError(
+                f"{head}: the channel's memory, which any holder may write, makes no sense"
+            )
         if result == -EPROTO:
-            return CorruptError(f"open {self.name!r}: the channel has another layout than version {LAYOUT} of this library")
+            return CorruptError(
+                f"open {self.name!r}: the channel has another layout than version {LAYOUT} of this "
+                f"library"
+            )
         if result == -EUSERS:
-            return Error(f"open {self.name!r}: 1023 ends of the channel are open, which is the most",
-                         ntstatus=st.INSUFFICIENT_RESOURCES)
+            return Error(
+                f"open {self.name!r}: 1023 ends of the channel are open, which is the most",
+                ntstatus=st.INSUFFICIENT_RESOURCES,
+            )
         return Error(f"{head}: {strerror(-result)}", ntstatus=st.from_errno(-result))
 
     def _who_keeps(self) -> str:
@@ -71,5 +83,7 @@ class Channel:
         if not count:
             return ""
         whose = ", ".join(map(str, pids))
-        return (f"; {count} {'place is' if count == 1 else 'places are'} kept in hand by"
-                f" {'process' if len(pids) == 1 else 'processes'} {whose}")
+        return (
+            f"; {count} {'place is' if count == 1 else 'places are'} kept in hand by"
+            f" {'process' if len(pids) == 1 else 'processes'} {whose}"
+        )

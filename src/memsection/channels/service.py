@@ -131,7 +131,9 @@ class ServerSides(Sides):
         """Answer with a failure."""
         self._send(call, [(0, text)], len(text), FAILED)
 
-    def _send(self, call: Call[Any, Any], parts: list[tuple[int, Any]], length: int, kind: int) -> None:
+    def _send(
+        self, call: Call[Any, Any], parts: list[tuple[int, Any]], length: int, kind: int
+    ) -> None:
         if call.reply_parts(parts, length, kind):
             return
         self.settle()
@@ -364,12 +366,22 @@ class Service(ServiceEnd[Q, A]):
         @overload
         @classmethod
         def open(
-            cls, name: str, request: type[Q_], reply: Spec | None = ..., *, version: int | None = ...
+            cls,
+            name: str,
+            request: type[Q_],
+            reply: Spec | None = ...,
+            *,
+            version: int | None = ...,
         ) -> Service[Q_, Any]: ...
         @overload
         @classmethod
         def open(
-            cls, name: str, request: Spec | None = ..., *, reply: type[A_], version: int | None = ...
+            cls,
+            name: str,
+            request: Spec | None = ...,
+            *,
+            reply: type[A_],
+            version: int | None = ...,
         ) -> Service[Any, A_]: ...
         @overload
         @classmethod

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Specs: what a message of a channel is, and what makes messages of values.
 
-A codec lays a value out as parts of a message and makes a value of what was received.  What was received was written by
-anybody: lengths and shapes are checked here, and what decoding reads is copied out of the shared memory first.
+A codec lays a value out as parts of a message and makes a value of what was received.  What was
+received was written by anybody: lengths and shapes are checked here, and what decoding reads is
+copied out of the shared memory first.
 """
 
 from __future__ import annotations
@@ -71,8 +72,15 @@ class Codec:
         """Send a value."""
         self._send_parts(end, *self.parts(value), timeout)
 
-    def _send_parts(self, end: ends.End, parts: list[tuple[int, Any]], length: int, counted: int, kind: int,
-                    timeout: float | None) -> None:
+    def _send_parts(
+        self,
+        end: ends.End,
+        parts: list[tuple[int, Any]],
+        length: int,
+        counted: int,
+        kind: int,
+        timeout: float | None,
+    ) -> None:
         if counted > self.channel.largest or length > end.largest:
             self._overflow(end, parts, length, counted, kind, timeout)
             return
@@ -85,11 +93,20 @@ class Codec:
         parts, length, counted, kind = self.parts(value)
         self._overflow(end, parts, length, counted, kind, timeout)
 
-    def _overflow(self, end: ends.End, parts: list[tuple[int, Any]], length: int, counted: int, kind: int,
-                  timeout: float | None) -> None:
+    def _overflow(
+        self,
+        end: ends.End,
+        parts: list[tuple[int, Any]],
+        length: int,
+        counted: int,
+        kind: int,
+        timeout: float | None,
+    ) -> None:
         if not self.channel.overflow:
-            raise MessageTooLargeError(f"send to {self.channel.name!r}: a message of {counted} bytes, the largest that the"
-                                       f" channel takes has {self.channel.largest}")
+            raise MessageTooLargeError(
+                f"send to {self.channel.name!r}: a message of {counted} bytes, the largest that the"
+                f" channel takes has {self.channel.largest}"
+            )
         overflow.send(self.channel, end, parts, length, kind, timeout)
 
     def problem(self, result: int, sending: bool = False) -> Exception:
@@ -99,7 +116,8 @@ class Codec:
     # ------------------------------------------------------------------ receiving
 
     def short(self, raw: bytes, kind: int, copied: bool) -> Any:
-        """The value of a message of which this is a private copy; LOST when it had memory that went with its sender."""
+        """The value of a message of which this is a private copy; LOST when it had memory that went
+        with its sender."""
         if kind & overflow.FLAG:
             try:
                 large = overflow.receive(self.channel, raw)
@@ -155,7 +173,8 @@ class Codec:
     # ------------------------------------------------------------------ made in place
 
     def room(self, shape: tuple[Any, ...]) -> tuple[int, int, bytes, Any]:
-        """For ``sending``: where the data begins, its length, what stands before it, and how it is shown."""
+        """For ``sending``: where the data begins, its length, what stands before it, and how it is
+        shown."""
         if len(shape) != 1 or not isinstance(shape[0], int) or shape[0] < 0:
             raise TypeError("sending: for bytes it takes the length: sending(length)")
         return 0, shape[0], b"", None
@@ -173,8 +192,11 @@ class Codec:
         while True:
             taken = end.take_whole(timeout)
             try:
-                whole = memoryview(taken) if not taken.format & overflow.FLAG else overflow.receive(
-                    self.channel, bytes(taken)).memory
+                whole = (
+                    memoryview(taken)
+                    if not taken.format & overflow.FLAG
+                    else overflow.receive(self.channel, bytes(taken)).memory
+                )
                 data = self.data(whole)
             except (overflow.MessageLostError, CorruptError) as failure:
                 taken.done()
@@ -183,9 +205,12 @@ class Codec:
                 continue
             if data.nbytes > memory.nbytes:
                 taken.back()
-                raise ArgumentError(f"receive_into {self.channel.name!r}: a message of {data.nbytes} bytes, the buffer has"
-                                    f" {memory.nbytes}")
-            memory[:data.nbytes] = data
+                raise ArgumentError(
+                    f"receive_into {self.channel.name!r}: a message of {data.nbytes} bytes, the "
+                    f"buffer has"
+                    f" {memory.nbytes}"
+                )
+            memory[: data.nbytes] = data
             taken.done()
             return data.nbytes
 
@@ -201,7 +226,11 @@ class ObjectCodec(Codec):
         if buffers:
             self._send_parts(end, *self._with_buffers(data, buffers), timeout)
             return
-        result = end.send_raw(data, PLAIN, timeout) if len(data) <= self.channel.largest else -results.EMSGSIZE
+        result = (
+            end.send_raw(data, PLAIN, timeout)
+            if len(data) <= self.channel.largest
+            else -results.EMSGSIZE
+        )
         if result == -results.EMSGSIZE:
             self._overflow(end, [(0, data)], len(data), len(data), PLAIN, timeout)
         elif result:
@@ -209,7 +238,11 @@ class ObjectCodec(Codec):
 
     def parts(self, value: Any) -> tuple[list[tuple[int, Any]], int, int, int]:
         data, buffers = self._pickled(value)
-        return self._with_buffers(data, buffers) if buffers else ([(0, data)], len(data), len(data), PLAIN)
+        return (
+            self._with_buffers(data, buffers)
+            if buffers
+            else ([(0, data)], len(data), len(data), PLAIN)
+        )
 
     @staticmethod
     def _pickled(value: Any) -> tuple[bytes, list[memoryview]]:
@@ -231,35 +264,53 @@ class ObjectCodec(Codec):
         return pickle.dumps(value, protocol=5, buffer_callback=keep), buffers
 
     @staticmethod
-    def _with_buffers(data: bytes, buffers: list[memoryview]) -> tuple[list[tuple[int, Any]], int, int, int]:
+    def _with_buffers(
+        data: bytes, buffers: list[memoryview]
+    ) -> tuple[list[tuple[int, Any]], int, int, int]:
         head = _TABLE.size + _BUFFER.size * len(buffers)
         table, parts, at = bytearray(_TABLE.pack(len(data), len(buffers))), [], up(head + len(data))
         for raw in buffers:
             table += _BUFFER.pack(at, raw.nbytes, raw.readonly)
             parts.append((at, raw))
             at = up(at + raw.nbytes)
-        return [(0, bytes(table)), (head, data), *parts], at, len(data) + sum(raw.nbytes for raw in buffers), WITH_BUFFERS
+        return (
+            [(0, bytes(table)), (head, data), *parts],
+            at,
+            len(data) + sum(raw.nbytes for raw in buffers),
+            WITH_BUFFERS,
+        )
 
     def split(self, view: memoryview, kind: int, copied: bool) -> Any:
         if kind == PLAIN:
             return bytes(view), None
         if kind != WITH_BUFFERS or len(view) < _TABLE.size:
-            raise CorruptError(f"receive from {self.channel.name!r}: a message of an unknown format")
+            raise CorruptError(
+                f"receive from {self.channel.name!r}: a message of an unknown format"
+            )
         length, count = _TABLE.unpack_from(view)
         head = _TABLE.size + _BUFFER.size * min(count, 1 << 32)
         if head + length > len(view):
-            raise CorruptError(f"receive from {self.channel.name!r}: a pickle of {length} bytes and {count} buffers in"
-                               f" {len(view)} bytes")
-        table = bytes(view[_TABLE.size:head])
-        buffers = [self._buffer(view, at, nbytes, readonly, copied) for at, nbytes, readonly in _BUFFER.iter_unpack(table)]
-        return bytes(view[head:head + length]), buffers
+            raise CorruptError(
+                f"receive from {self.channel.name!r}: a pickle of {length} bytes and {count} "
+                f"buffers in"
+                f" {len(view)} bytes"
+            )
+        table = bytes(view[_TABLE.size : head])
+        buffers = [
+            self._buffer(view, at, nbytes, readonly, copied)
+            for at, nbytes, readonly in _BUFFER.iter_unpack(table)
+        ]
+        return bytes(view[head : head + length]), buffers
 
     def _buffer(self, view: memoryview, at: int, length: int, readonly: bool, copied: bool) -> Any:
         from memsection._native.ends import private
 
         if at > len(view) or length > len(view) - at:
-            raise CorruptError(f"receive from {self.channel.name!r}: a buffer of {length} bytes at {at} in {len(view)}")
-        part = view[at:at + length]
+            raise CorruptError(
+                f"receive from {self.channel.name!r}: a buffer of {length} bytes at {at} in "
+                f"{len(view)}"
+            )
+        part = view[at : at + length]
         if not copied:
             return part
         made = private(part)
@@ -272,10 +323,16 @@ class ObjectCodec(Codec):
         return pickle.loads(data, buffers=buffers)
 
     def room(self, shape: tuple[Any, ...]) -> tuple[int, int, bytes, Any]:
-        raise TypeError("sending: an object is made by its pickle, and not in place; use bytes or numpy.ndarray as the spec")
+        raise TypeError(
+            "sending: an object is made by its pickle, and not in place; use bytes or "
+            "numpy.ndarray as the spec"
+        )
 
     def data(self, view: memoryview) -> memoryview:
-        raise TypeError("receive_into: an object has no bytes of its own; use bytes or numpy.ndarray as the spec")
+        raise TypeError(
+            "receive_into: an object has no bytes of its own; use bytes or numpy.ndarray as the "
+            "spec"
+        )
 
 
 class RecordCodec(Codec):
@@ -292,8 +349,12 @@ class RecordCodec(Codec):
     def facts(self) -> Facts:
         from memsection.content import schema
 
-        return {"spec": self.word, "name": self.layout.name, "type": schema.to_json(self.layout.struct),
-                "fingerprint": self.layout.fingerprint}
+        return {
+            "spec": self.word,
+            "name": self.layout.name,
+            "type": schema.to_json(self.layout.struct),
+            "fingerprint": self.layout.fingerprint,
+        }
 
     def shown(self) -> object:
         from memsection.content.layouts import LayoutText
@@ -307,7 +368,10 @@ class RecordCodec(Codec):
 
     def split(self, view: memoryview, kind: int, copied: bool) -> Any:
         if len(view) != self.layout.size:
-            raise CorruptError(f"receive from {self.channel.name!r}: {len(view)} bytes, a record has {self.layout.size}")
+            raise CorruptError(
+                f"receive from {self.channel.name!r}: {len(view)} bytes, a record has "
+                f"{self.layout.size}"
+            )
         return bytes(view)
 
     def value(self, found: Any, copied: bool) -> Any:
@@ -315,7 +379,9 @@ class RecordCodec(Codec):
 
     def room(self, shape: tuple[Any, ...]) -> tuple[int, int, bytes, Any]:
         if shape:
-            raise TypeError("sending: for records it takes nothing: their layout says how long they are")
+            raise TypeError(
+                "sending: for records it takes nothing: their layout says how long they are"
+            )
         return 0, self.layout.size, b"", None
 
 
@@ -342,15 +408,29 @@ class ArrowCodec(Codec):
         from memsection import arrow
 
         try:
-            # Whoever sends may be anybody: values lie where they are, what leads to them is a checked copy.
+            # Whoever sends may be anybody: values lie where they are, what leads to them is a
+            # checked copy.
             table = arrow._foreign_table_in(pa.py_buffer(found))
-        except (pa.ArrowException, ValueError, TypeError, LookupError, OSError, ArithmeticError, RecursionError,
-                MemoryError) as failure:
-            raise CorruptError(f"receive from {self.channel.name!r}: no Arrow table: {failure}") from None
+        except (
+            pa.ArrowException,
+            ValueError,
+            TypeError,
+            LookupError,
+            OSError,
+            ArithmeticError,
+            RecursionError,
+            MemoryError,
+        ) as failure:
+            raise CorruptError(
+                f"receive from {self.channel.name!r}: no Arrow table: {failure}"
+            ) from None
         return table
 
     def room(self, shape: tuple[Any, ...]) -> tuple[int, int, bytes, Any]:
-        raise TypeError("sending: a table is written by Arrow, and not in place; use bytes or numpy.ndarray as the spec")
+        raise TypeError(
+            "sending: a table is written by Arrow, and not in place; use bytes or numpy.ndarray as "
+            "the spec"
+        )
 
 
 def codec(spec: Spec) -> Codec:
@@ -366,8 +446,11 @@ def codec(spec: Spec) -> Codec:
     if isinstance(spec, str):
         if spec == "arrow":
             return ArrowCodec("arrow")
-        raise ArgumentError(f"spec {spec!r}: not \"arrow\", which is the only one that is a text")
-    if getattr(spec, "__module__", None) == "numpy" and getattr(spec, "__name__", None) == "ndarray":
+        raise ArgumentError(f'spec {spec!r}: not "arrow", which is the only one that is a text')
+    if (
+        getattr(spec, "__module__", None) == "numpy"
+        and getattr(spec, "__name__", None) == "ndarray"
+    ):
         from memsection.channels.array_codec import ArrayCodec
 
         return ArrayCodec(spec)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Topics: a message goes to every subscriber; any number of processes publish, and any number subscribe.
+"""Topics: a message goes to every subscriber; any number of processes publish, and any number
+subscribe.
 
-A publisher waits for nobody, or for the slowest subscriber that lives: ``slow`` says which.  Who may only read observes: it
-copies what there is, and nobody learns of it.
+A publisher waits for nobody, or for the slowest subscriber that lives: ``slow`` says which.  Who
+may only read observes: it copies what there is, and nobody learns of it.
 """
 
 from __future__ import annotations
@@ -43,12 +44,11 @@ class Topic(Exchange[T]):
 
     Attributes:
         section: The section that the topic lies in, with its name, its security and its handle.
-        role: ``"send"``, ``"receive"``, ``"both"`` or ``"observe"``.
-        capacity: Messages that a subscriber may be behind.
-        largest: Bytes of the largest message that always finds a place, unless subscribers keep places in hand.
-        slow: ``"drop"`` or ``"wait"``: what becomes of subscribers that are further behind.
-        history: Messages before it was opened that a subscriber may have at most.
-        observers: Whether senders wake those who observe.
+        role: ``"send"``, ``"receive"``, ``"both"`` or ``"observe"``. capacity: Messages that a
+        subscriber may be behind. largest: Bytes of the largest message that always finds a place,
+        unless subscribers keep places in hand. slow: ``"drop"`` or ``"wait"``: what becomes of
+        subscribers that are further behind. history: Messages before it was opened that a
+        subscriber may have at most. observers: Whether senders wake those who observe.
     """
 
     _kind = "topic"
@@ -61,55 +61,117 @@ class Topic(Exchange[T]):
 
     @overload
     @classmethod
-    def create(cls, name: str | None, spec: type[bytes], *, role: Role = ..., capacity: int = ..., largest: int | None = ...,
-               memory: int | None = ..., overflow: bool = ..., slow: Slow = ..., history: int = ..., observers: bool = ...,
-               version: int = ..., exist_ok: bool = ..., inheritable: bool = ...,
-               security: Security | str | bytes | None = ...) -> Topic[bytes]: ...
+    def create(
+        cls,
+        name: str | None,
+        spec: type[bytes],
+        *,
+        role: Role = ...,
+        capacity: int = ...,
+        largest: int | None = ...,
+        memory: int | None = ...,
+        overflow: bool = ...,
+        slow: Slow = ...,
+        history: int = ...,
+        observers: bool = ...,
+        version: int = ...,
+        exist_ok: bool = ...,
+        inheritable: bool = ...,
+        security: Security | str | bytes | None = ...,
+    ) -> Topic[bytes]: ...
     @overload
     @classmethod
-    def create(cls, name: str | None, spec: type[np.ndarray[Any, Any]], *, role: Role = ..., capacity: int = ...,
-               largest: int | None = ..., memory: int | None = ..., overflow: bool = ..., slow: Slow = ...,
-               history: int = ..., observers: bool = ..., version: int = ..., exist_ok: bool = ..., inheritable: bool = ...,
-               security: Security | str | bytes | None = ...) -> Topic[np.ndarray[Any, Any]]: ...
+    def create(
+        cls,
+        name: str | None,
+        spec: type[np.ndarray[Any, Any]],
+        *,
+        role: Role = ...,
+        capacity: int = ...,
+        largest: int | None = ...,
+        memory: int | None = ...,
+        overflow: bool = ...,
+        slow: Slow = ...,
+        history: int = ...,
+        observers: bool = ...,
+        version: int = ...,
+        exist_ok: bool = ...,
+        inheritable: bool = ...,
+        security: Security | str | bytes | None = ...,
+    ) -> Topic[np.ndarray[Any, Any]]: ...
     @overload
     @classmethod
-    def create(cls, name: str | None, spec: Spec = ..., *, role: Role = ..., capacity: int = ..., largest: int | None = ...,
-               memory: int | None = ..., overflow: bool = ..., slow: Slow = ..., history: int = ..., observers: bool = ...,
-               version: int = ..., exist_ok: bool = ..., inheritable: bool = ...,
-               security: Security | str | bytes | None = ...) -> Topic[Any]: ...
+    def create(
+        cls,
+        name: str | None,
+        spec: Spec = ...,
+        *,
+        role: Role = ...,
+        capacity: int = ...,
+        largest: int | None = ...,
+        memory: int | None = ...,
+        overflow: bool = ...,
+        slow: Slow = ...,
+        history: int = ...,
+        observers: bool = ...,
+        version: int = ...,
+        exist_ok: bool = ...,
+        inheritable: bool = ...,
+        security: Security | str | bytes | None = ...,
+    ) -> Topic[Any]: ...
     @classmethod
-    def create(cls, name: str | None, spec: Spec = object, *, role: Role = "both", capacity: int = 64,
-               largest: int | None = None, memory: int | None = None, overflow: bool = True, slow: Slow = "drop",
-               history: int = 0, observers: bool = False, version: int = 0, exist_ok: bool = False,
-               inheritable: bool = False, security: Security | str | bytes | None = None) -> Topic[Any]:
+    def create(
+        cls,
+        name: str | None,
+        spec: Spec = object,
+        *,
+        role: Role = "both",
+        capacity: int = 64,
+        largest: int | None = None,
+        memory: int | None = None,
+        overflow: bool = True,
+        slow: Slow = "drop",
+        history: int = 0,
+        observers: bool = False,
+        version: int = 0,
+        exist_ok: bool = False,
+        inheritable: bool = False,
+        security: Security | str | bytes | None = None,
+    ) -> Topic[Any]:
         r"""Make a topic.
 
         Args:
-            name: What other processes open it by; None for one that is only passed on.
-            spec: What a message is: ``object``, ``bytes``, ``numpy.ndarray``, ``"arrow"``, or what ``records.layout`` takes.
-            role: ``"send"``, ``"receive"`` or ``"both"``.  A sender that is also open to receive counts as a subscriber in
+            name: What other processes open it by; None for one that is only passed on. spec: What a
+            message is: ``object``, ``bytes``, ``numpy.ndarray``, ``"arrow"``, or what
+            ``records.layout`` takes. role: ``"send"``, ``"receive"`` or ``"both"``.  A sender that
+            is also open to receive counts as a subscriber in
                 other processes.
-            capacity: Messages that a subscriber may be behind; 1 or more, exact.
-            largest: Bytes of the largest message that always finds a place; 64 KiB when neither this nor ``memory`` is
+            capacity: Messages that a subscriber may be behind; 1 or more, exact. largest: Bytes of
+            the largest message that always finds a place; 64 KiB when neither this nor ``memory``
+            is
                 given, a record's size where the spec has one.
-            memory: Bytes for places, committed now.  At least twice ``largest`` when omitted, and enough for ``capacity``
-                messages of 4 KiB.  Where it is less than ``capacity`` messages need, the oldest ones go earlier.
-            overflow: Whether a message above ``largest`` is sent all the same, in memory made for it (slower).
-            slow: With ``"drop"`` senders never wait for subscribers: one that is further behind than ``capacity`` goes on
-                with the oldest message there is.  With ``"wait"`` senders wait for the slowest subscriber that lives.
-            history: How many messages before it was opened a subscriber may get; at most ``capacity``.
-            observers: Whether senders wake those who observe; each send then costs a system call.
-            version: A number of the program's own.
-            exist_ok: Whether a topic that has the name already is opened instead, if it is as asked for.
-            inheritable: Whether child processes get the section's handle.
-            security: Who may open it by name; this user alone when omitted.
+            memory: Bytes for places, committed now.  At least twice ``largest`` when omitted, and
+                enough for ``capacity`` messages of 4 KiB.  Where it is less than ``capacity``
+                messages need, the oldest ones go earlier.
+            overflow: Whether a message above ``largest`` is sent all the same, in memory made for
+            it (slower). slow: With ``"drop"`` senders never wait for subscribers: one that is
+            further behind than ``capacity`` goes on
+                with the oldest message there is.  With ``"wait"`` senders wait for the slowest
+                subscriber that lives.
+            history: How many messages before it was opened a subscriber may get; at most
+            ``capacity``. observers: Whether senders wake those who observe; each send then costs a
+            system call. version: A number of the program's own. exist_ok: Whether a topic that has
+            the name already is opened instead, if it is as asked for. inheritable: Whether child
+            processes get the section's handle. security: Who may open it by name; this user alone
+            when omitted.
 
         Rights:
             As for ``Section.create``.
 
         Raises:
             ExistsError: The name is taken (FileExistsError).
-            ArgumentError: No such topic can be; or what exists differs, and the error shows both (ValueError).
+            ArgumentError: No such topic can be; or what exists differs, and the error shows both
+                (ValueError).
             CommitError: More memory than there is (MemoryError).
 
         Example:
@@ -121,18 +183,48 @@ class Topic(Exchange[T]):
         """
         cls._role(role)
         if role == "observe":
-            raise ArgumentError(f"create {name!r}: who makes a topic writes to it, and cannot have the role 'observe'")
+            raise ArgumentError(
+                f"create {name!r}: who makes a topic writes to it, and cannot have the role "
+                f"'observe'"
+            )
         if slow not in ("drop", "wait"):
             raise ArgumentError(f"create {name!r}: slow is 'drop' or 'wait', not {slow!r}")
         kind = codec(spec)
-        limit, shape = opening.topic_limits(name, kind, capacity, largest, memory, history, slow == "wait", bool(observers))
-        facts = {"capacity": capacity, "largest": limit, "overflow": bool(overflow), "slow": slow, "history": history,
-                 "observers": bool(observers), "version": version}
-        section, view = opening.make(cls._kind, name, kind, facts, shape, exist_ok=exist_ok, inheritable=inheritable,
-                                     security=security)
+        limit, shape = opening.topic_limits(
+            name, kind, capacity, largest, memory, history, slow == "wait", bool(observers)
+        )
+        facts = {
+            "capacity": capacity,
+            "largest": limit,
+            "overflow": bool(overflow),
+            "slow": slow,
+            "history": history,
+            "observers": bool(observers),
+            "version": version,
+        }
+        section, view = opening.make(
+            cls._kind,
+            name,
+            kind,
+            facts,
+            shape,
+            exist_ok=exist_ok,
+            inheritable=inheritable,
+            security=security,
+        )
         if not section.created:
-            return cls._opened(section, spec, role, version, capacity=capacity, largest=None if largest is None else limit,
-                               overflow=bool(overflow), slow=slow, history=history, observers=bool(observers))._since(None)
+            return cls._opened(
+                section,
+                spec,
+                role,
+                version,
+                capacity=capacity,
+                largest=None if largest is None else limit,
+                overflow=bool(overflow),
+                slow=slow,
+                history=history,
+                observers=bool(observers),
+            )._since(None)
         try:
             return cls._made(section, view, kind, facts, shape, role)
         except BaseException:
@@ -141,48 +233,88 @@ class Topic(Exchange[T]):
 
     @overload
     @classmethod
-    def open(cls, name: str, spec: type[bytes], *, role: Role = ..., history: int | None = ...,
-             version: int | None = ...) -> Topic[bytes]: ...
+    def open(
+        cls,
+        name: str,
+        spec: type[bytes],
+        *,
+        role: Role = ...,
+        history: int | None = ...,
+        version: int | None = ...,
+    ) -> Topic[bytes]: ...
     @overload
     @classmethod
-    def open(cls, name: str, spec: type[np.ndarray[Any, Any]], *, role: Role = ..., history: int | None = ...,
-             version: int | None = ...) -> Topic[np.ndarray[Any, Any]]: ...
+    def open(
+        cls,
+        name: str,
+        spec: type[np.ndarray[Any, Any]],
+        *,
+        role: Role = ...,
+        history: int | None = ...,
+        version: int | None = ...,
+    ) -> Topic[np.ndarray[Any, Any]]: ...
     @overload
     @classmethod
-    def open(cls, name: str, spec: Spec | None = None, *, role: Role = ..., history: int | None = ...,
-             version: int | None = ...) -> Topic[Any]: ...
+    def open(
+        cls,
+        name: str,
+        spec: Spec | None = None,
+        *,
+        role: Role = ...,
+        history: int | None = ...,
+        version: int | None = ...,
+    ) -> Topic[Any]: ...
     @classmethod
-    def open(cls, name: str, spec: Spec | None = None, *, role: Role = "both", history: int | None = None,
-             version: int | None = None) -> Topic[Any]:
+    def open(
+        cls,
+        name: str,
+        spec: Spec | None = None,
+        *,
+        role: Role = "both",
+        history: int | None = None,
+        version: int | None = None,
+    ) -> Topic[Any]:
         """Open a topic by its name.
 
         Args:
-            name: As given to ``create``.
-            spec: What its messages should be; what they are when omitted.
-            role: ``"send"``, ``"receive"``, ``"both"`` or ``"observe"``.  An observer opens it for reading only.  A replica
-                of another host's topic (``memsection.mirror``) is only received from: "both" is "receive" there.
-            history: How many of the last messages before this to receive first; as many as the topic keeps when omitted.
-            version: What it should be; not looked at when omitted.
+            name: As given to ``create``. spec: What its messages should be; what they are when
+            omitted. role: ``"send"``, ``"receive"``, ``"both"`` or ``"observe"``.  An observer
+            opens it for reading only.  A replica
+                of another host's topic (``memsection.mirror``) is only received from: "both" is
+                "receive" there.
+            history: How many of the last messages before this to receive first; as many as the
+            topic keeps when omitted. version: What it should be; not looked at when omitted.
 
         Rights:
             As for ``Section.open`` with access ``"rw"``; with ``"r"`` for an observer.
 
         Raises:
             NotFoundError: Nothing has this name (FileNotFoundError).
-            AccessError: It does not grant the access; it is a replica, and the role is "send"; or it carries objects and
-                belongs to another user, and the spec does not say ``object`` (PermissionError).
-            ArgumentError: It is not as it should be, and the error shows both; or it is no topic (ValueError).
+            AccessError: It does not grant the access; it is a replica, and the role is "send"; or
+                it carries objects and belongs to another user, and the spec does not say ``object``
+                (PermissionError).
+            ArgumentError: It is not as it should be, and the error shows both; or it is no topic
+                (ValueError).
             CorruptError: The description makes no sense, or the layout is another version's.
         """
         from memsection.api.section import Section
 
         cls._role(role)
-        end = cls._opened(Section.open(name, access="r" if role == "observe" else "rw"), spec, role, version)
+        end = cls._opened(
+            Section.open(name, access="r" if role == "observe" else "rw"), spec, role, version
+        )
         return end._since(history)
 
     @classmethod
-    def from_section(cls, section: Section, spec: Spec | None = None, *, role: Role = "both", history: int | None = None,
-                     version: int | None = None) -> Self:
+    def from_section(
+        cls,
+        section: Section,
+        spec: Spec | None = None,
+        *,
+        role: Role = "both",
+        history: int | None = None,
+        version: int | None = None,
+    ) -> Self:
         """The topic in a section that came by any other way; closing it closes the section.
 
         Args:
@@ -193,11 +325,13 @@ class Topic(Exchange[T]):
             version: What it should be; not looked at when omitted.
 
         Rights:
-            ``SECTION_QUERY``, ``SECTION_MAP_READ`` and ``SECTION_MAP_WRITE``; an observer needs no ``SECTION_MAP_WRITE``.
+            ``SECTION_QUERY``, ``SECTION_MAP_READ`` and ``SECTION_MAP_WRITE``; an observer needs no
+            ``SECTION_MAP_WRITE``.
 
         Raises:
             AccessError: The handle does not grant them (PermissionError).
-            ArgumentError: It is not as it should be, and the error shows both; or it is no topic (ValueError).
+            ArgumentError: It is not as it should be, and the error shows both; or it is no topic
+                (ValueError).
             CorruptError: The description makes no sense, or the layout is another version's.
         """
         return cls._opened(section, spec, role, version)._since(history)
@@ -209,14 +343,18 @@ class Topic(Exchange[T]):
         try:
             return super()._role(role)
         except ArgumentError:
-            raise ArgumentError(f"role {role!r}: not one of 'send', 'receive', 'both', 'observe'") from None
+            raise ArgumentError(
+                f"role {role!r}: not one of 'send', 'receive', 'both', 'observe'"
+            ) from None
 
     @classmethod
     def _writes(cls, role: str) -> bool:
         return role != "observe"
 
     @staticmethod
-    def _end(memory: Any, shape: opening.Shape, fd: int, role: int, codec: Codec, largest: int) -> Any:
+    def _end(
+        memory: Any, shape: opening.Shape, fd: int, role: int, codec: Codec, largest: int
+    ) -> Any:
         if role:
             return ends.End(memory, shape, fd, role, codec, largest)
         from memsection.channels.observer import ObserverEnd
@@ -224,8 +362,15 @@ class Topic(Exchange[T]):
         return ObserverEnd(memory, shape, fd, codec)
 
     @classmethod
-    def _made(cls, section: Section, view: View, kind: Codec, facts: dict[str, Any], shape: opening.Shape,
-              role: str) -> Self:
+    def _made(
+        cls,
+        section: Section,
+        view: View,
+        kind: Codec,
+        facts: dict[str, Any],
+        shape: opening.Shape,
+        role: str,
+    ) -> Self:
         replica = "replica" in facts
         if replica and role == "send":
             raise cls._only_received(section.name, facts["replica"])
@@ -233,26 +378,39 @@ class Topic(Exchange[T]):
         end = super()._made(section, view, kind, facts, shape, role)
         end.slow, end.history, end.observers = facts["slow"], facts["history"], facts["observers"]
         if replica:
+
             def refuse(*arguments: object, **options: object) -> NoReturn:
                 raise cls._only_received(section.name, facts["replica"])
 
-            end.__dict__.update(dict.fromkeys(("send", "send_many", "sending", "send_async", "shutdown"), refuse))
+            end.__dict__.update(
+                dict.fromkeys(("send", "send_many", "sending", "send_async", "shutdown"), refuse)
+            )
         return end
 
     @staticmethod
     def _only_received(name: str | None, origin: object) -> AccessError:
-        return AccessError(f"topic {name!r}: it is a replica of {shown(origin, 80)}, to which only that host sends: receive"
-                           " from it; what this host has to say it publishes itself (memsection.mirror)")
+        return AccessError(
+            f"topic {name!r}: it is a replica of {shown(origin, 80)}, to which only that host "
+            f"sends: receive"
+            " from it; what this host has to say it publishes itself (memsection.mirror)"
+        )
 
     def _since(self, history: int | None) -> Self:
         """Begin with so many messages before this end was opened."""
         wanted = self.history if history is None else history
-        if not isinstance(wanted, int) or isinstance(wanted, bool) or not 0 <= wanted <= self.history:
+        if (
+            not isinstance(wanted, int)
+            or isinstance(wanted, bool)
+            or not 0 <= wanted <= self.history
+        ):
             name = self.name
             self.close()
             if not isinstance(wanted, int) or isinstance(wanted, bool):
                 raise TypeError(f"open {name!r}: history is a number, not {type(wanted).__name__}")
-            raise ArgumentError(f"open {name!r}: asked for the last {wanted} messages, the topic keeps {self.history}")
+            raise ArgumentError(
+                f"open {name!r}: asked for the last {wanted} messages, the topic keeps "
+                f"{self.history}"
+            )
         if wanted:
             self._core.rewind(wanted)
         return self
@@ -260,7 +418,8 @@ class Topic(Exchange[T]):
     # ------------------------------------------------------------------ receiving
 
     def receive_newest(self, timeout: float | None = None, *, copy: bool = True) -> T:
-        """Take the newest message, waiting while there is none; those before it are skipped, and not ``missed``.
+        """Take the newest message, waiting while there is none; those before it are skipped, and
+        not ``missed``.
 
         Args:
             timeout: Seconds; for ever when omitted, 0 looks once.
@@ -276,7 +435,8 @@ class Topic(Exchange[T]):
 
     @property
     def missed(self) -> int:
-        """How many messages sent since it was opened this end did not get, because it was too slow."""
+        """How many messages sent since it was opened this end did not get, because it was too
+        slow."""
         return int(self._core.missed)
 
     # ------------------------------------------------------------------ ending
@@ -284,8 +444,9 @@ class Topic(Exchange[T]):
     def close(self) -> None:
         """Close this end alone; again is harmless.
 
-        A message in hand stays valid until it is let go.  If a message was sent that has memory of its own (``overflow``),
-        this waits until every subscriber that lives has had it; for a second at most where senders wait for nobody.
+        A message in hand stays valid until it is let go.  If a message was sent that has memory of
+        its own (``overflow``), this waits until every subscriber that lives has had it; for a
+        second at most where senders wait for nobody.
 
         Rights:
             None.
@@ -296,5 +457,7 @@ class Topic(Exchange[T]):
         from memsection.channels import overflow
 
         if not self._core.closed and self._codec.channel.sent and not self._handed_over():
-            overflow.wait_until_read(self._codec.channel, self._core, None if self.slow == "wait" else _PATIENCE)
+            overflow.wait_until_read(
+                self._codec.channel, self._core, None if self.slow == "wait" else _PATIENCE
+            )
         super().close()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Waiting for an end beside other things, and without blocking the event loop: by the library's own waits."""
+"""Waiting for an end beside other things, and without blocking the event loop: by the library's own
+waits."""
 
 from __future__ import annotations
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from memsection._native import ends
     from memsection.channels.specs import Codec
 
-IN_LOOP_MOST = 1 << 20  #: bytes from which on a message is copied in a thread, and not in the event loop
+#: bytes from which on a message is copied in a thread, and not in the event loop
+IN_LOOP_MOST = 1 << 20
 
 
 class Waiting:
@@ -32,7 +34,9 @@ class Waiting:
         return service(self.other, *arguments, **options)
 
 
-async def until(attempt: Callable[[], Any], waiting: Callable[[], Waiting], timeout: float | None) -> Any:
+async def until(
+    attempt: Callable[[], Any], waiting: Callable[[], Waiting], timeout: float | None
+) -> Any:
     """What an attempt gives that does not wait, as soon as it gives something."""
     import asyncio
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The subcommands put together, and what becomes of a failure: a sentence, a hint, an exit status."""
+"""The subcommands put together, and what becomes of a failure: a sentence, a hint, an exit
+status."""
 
 from __future__ import annotations
 
@@ -33,16 +34,36 @@ from memsection.cli import (
 )
 from memsection.cli.output import complain
 
-app = typer.Typer(name="memsection", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
-                  context_settings={"help_option_names": ["-h", "--help"]},
-                  help="Shared memory with names, handles, rights and a lifetime: Windows section objects.")
-for function in (demo.demo, share.share, cat.cat, save.save, ls.ls, show.show, peek.peek, top.top,
-                 handles.handles, keep.keep, rm.rm, send.send, receive.receive, doctor.doctor):
+app = typer.Typer(
+    name="memsection",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Shared memory with names, handles, rights and a lifetime: Windows section objects.",
+)
+for function in (
+    demo.demo,
+    share.share,
+    cat.cat,
+    save.save,
+    ls.ls,
+    show.show,
+    peek.peek,
+    top.top,
+    handles.handles,
+    keep.keep,
+    rm.rm,
+    send.send,
+    receive.receive,
+    doctor.doctor,
+):
     app.command()(function)
 app.add_typer(mirror.app, name="mirror")
 app.add_typer(bench.app, name="bench")
-app.command("run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})(
-    run_command.run)
+app.command(
+    "run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)(run_command.run)
 if sys.platform != "win32":
     from memsection.cli import wine
 
@@ -70,13 +91,20 @@ def _version(yes: bool) -> None:
 
 
 @app.callback()
-def _options(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.", is_eager=True,
-                                                   callback=_version)] = False) -> None:
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=_version
+        ),
+    ] = False,
+) -> None:
     pass
 
 
 def run() -> int:
-    """Run the command line; the exit status: 0, 1 for a failure, 2 for a wrong use, 130 after Ctrl-C."""
+    """Run the command line; the exit status: 0, 1 for a failure, 2 for a wrong use, 130 after
+    Ctrl-C."""
     try:
         app(prog_name="memsection")
     except KeyboardInterrupt:

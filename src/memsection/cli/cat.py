@@ -21,16 +21,21 @@ _CHUNK = 4 * 1024 * 1024
 
 
 def cat(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The section's name.",
-                                        autocompletion=completion.names)],
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Wait until the name exists.")] = False,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="The section's name.", autocompletion=completion.names),
+    ],
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Wait until the name exists.")
+    ] = False,
     offset: Annotated[int, typer.Option(help="Bytes to leave out at the start.", min=0)] = 0,
     length: Annotated[int | None, typer.Option(help="Bytes to write at most.", min=0)] = None,
 ) -> None:
     """Write a section's bytes to standard output.
 
-    What 'memsection share' put there comes out with its exact length; of any other section all pages are written.  A
-    stream ('memsection share --follow') is written as it comes, until its end.
+    What 'memsection share' put there comes out with its exact length; of any other section all
+    pages are written.  A stream ('memsection share --follow') is written as it comes, until its
+    end.
     """
     with _open(name, follow) as section:
         view = section.map(access="r")
@@ -64,13 +69,16 @@ def _settled(name: str, found: content.Content) -> int:
     """The length of the content, once it is all there."""
     while found.state == content.FILLING:
         if not _lives(found.producer):
-            raise errors.Error(f"cat '{name}': the process {found.producer} that filled it ended in the middle")
+            raise errors.Error(
+                f"cat '{name}': the process {found.producer} that filled it ended in the middle"
+            )
         time.sleep(content.POLL_SECONDS / 4)
     return found.length
 
 
 def _described(section: Section, whole: int) -> int:
-    """The length of the data of an array or a table, which says it itself; all pages of anything else."""
+    """The length of the data of an array or a table, which says it itself; all pages of anything
+    else."""
     facts = schema.describe(section)
     return whole if facts is None else int(facts["size"])
 
@@ -88,7 +96,7 @@ def _write(name: str, view: View, start: int, end: int) -> None:
     shown = end - start if not sys.stdout.isatty() else 0
     with progress(name, shown) as bar:
         for position in range(start, end, _CHUNK):
-            with memoryview(view)[position:min(position + _CHUNK, end)] as part:
+            with memoryview(view)[position : min(position + _CHUNK, end)] as part:
                 _all(part)
             bar.update(bar.task_ids[0], completed=position - start)
 
@@ -103,11 +111,18 @@ def _all(part: memoryview) -> None:
 
 def _stream(name: str) -> None:
     came, went = content.event_names(name)
-    with (Section.open(name) as section, Event.open(came) as came_event, Event.open(went) as went_event,
-          closing(Mutex.create(f"{name}.reader", exist_ok=True)) as reader, section.map() as view):
+    with (
+        Section.open(name) as section,
+        Event.open(came) as came_event,
+        Event.open(went) as went_event,
+        closing(Mutex.create(f"{name}.reader", exist_ok=True)) as reader,
+        section.map() as view,
+    ):
         if not reader.acquire(timeout=content.POLL_SECONDS, accept_abandoned=True):
-            raise errors.Error(f"cat '{name}': another process reads this stream already",
-                               ntstatus=st.SHARING_VIOLATION)
+            raise errors.Error(
+                f"cat '{name}': another process reads this stream already",
+                ntstatus=st.SHARING_VIOLATION,
+            )
         found = content.Content.read(view, name)
         if found is None:
             raise errors.CorruptError(f"cat '{name}': the stream's trailer is gone")

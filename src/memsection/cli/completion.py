@@ -8,15 +8,21 @@ import re
 from memsection import errors
 from memsection.nt import kernel
 
-# A name that another user chose may hold a shell's commands, and what is completed stands on the command line unquoted.
+# A name that another user chose may hold a shell's commands, and what is completed stands on the
+# command line unquoted.
 _PLAIN = re.compile(r"[\w.@+,:][\w.@+,:-]*\Z")
 
 
 def names(incomplete: str) -> list[str]:
     """The objects whose names begin so, and mean nothing else to a shell."""
     try:
-        return sorted({found.name for found in kernel.list_directory()
-                       if found.name.startswith(incomplete) and _PLAIN.match(found.name)})
+        return sorted(
+            {
+                found.name
+                for found in kernel.list_directory()
+                if found.name.startswith(incomplete) and _PLAIN.match(found.name)
+            }
+        )
     except (errors.NtError, OSError):
         return []
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""How ``share`` tells ``cat`` the exact length, and how a pipe of any length goes through a section.
+"""How ``share`` tells ``cat`` the exact length, and how a pipe of any length goes through a
+section.
 
-A section has whole pages, a file has not.  The data starts at offset 0, so that a program which knows nothing of this
-can map it; the last 64 bytes of the section are a trailer with the length.  For a stream the data is a ring, two
-events say that something came and that something went, and the counts in the trailer only grow.  Whoever may write to
-the section may scribble on the trailer: each field is checked before use.
+A section has whole pages, a file has not.  The data starts at offset 0, so that a program which
+knows nothing of this can map it; the last 64 bytes of the section are a trailer with the length.
+For a stream the data is a ring, two events say that something came and that something went, and the
+counts in the trailer only grow.  Whoever may write to the section may scribble on the trailer: each
+field is checked before use.
 """
 
 from __future__ import annotations
@@ -17,12 +19,14 @@ from typing import Any
 from memsection import Event, Section, View, errors
 
 MAGIC = b"memsection:bytes"
-_LAYOUT = struct.Struct("<16sIIQQQQQ")  # magic, version, state, length, written, taken, producer pid, reserved
+# magic, version, state, length, written, taken, producer pid, reserved
+_LAYOUT = struct.Struct("<16sIIQQQQQ")
 SIZE = _LAYOUT.size
 assert SIZE == 64
 VERSION = 1
 FILLING, WHOLE, STREAM, ENDED, TAKEN = 1, 2, 3, 4, 5
-_STATE, _LENGTH, _WRITTEN, _TAKEN, _PID = 5, 3, 4, 5, 6  # indices: the state in 32-bit, the others in 64-bit units
+# indices: the state in 32-bit, the others in 64-bit units
+_STATE, _LENGTH, _WRITTEN, _TAKEN, _PID = 5, 3, 4, 5, 6
 POLL_SECONDS = 0.2  #: how often a waiting side looks whether the other one is still alive
 
 
@@ -52,10 +56,14 @@ class Content:
             return None
         content = cls(view)
         if content._words[4] != VERSION or not FILLING <= content.state <= TAKEN:
-            raise errors.CorruptError(f"cat '{name}': a trailer of version {content._words[4]}, state {content.state}")
+            raise errors.CorruptError(
+                f"cat '{name}': a trailer of version {content._words[4]}, state {content.state}"
+            )
         if content.length > content.room:
-            raise errors.CorruptError(f"cat '{name}': a trailer that tells of {content.length} bytes, where at most "
-                                      f"{content.room} can be")
+            raise errors.CorruptError(
+                f"cat '{name}': a trailer that tells of {content.length} bytes, where at most "
+                f"{content.room} can be"
+            )
         return content
 
     def release(self) -> None:
@@ -102,7 +110,8 @@ class Content:
 
 
 class Ring:
-    """One side of a stream: the ring's place for the next bytes, and the waiting for the other side."""
+    """One side of a stream: the ring's place for the next bytes, and the waiting for the other
+    side."""
 
     def __init__(self, section: Section, content: Content, came: Event, went: Event) -> None:
         self.section, self.content, self.came, self.went = section, content, came, went
@@ -114,16 +123,21 @@ class Ring:
         """Bytes that were written and not taken yet."""
         count = self.content.written - self.content.taken
         if not 0 <= count <= self.capacity:
-            raise errors.CorruptError(f"stream '{self.section.name}': {self.content.written} bytes written, "
-                                      f"{self.content.taken} taken, in a ring of {self.capacity}")
+            raise errors.CorruptError(
+                f"stream '{self.section.name}': {self.content.written} bytes written, "
+                f"{self.content.taken} taken, in a ring of {self.capacity}"
+            )
         return count
 
     def put(self, read_into: Any) -> int:
-        """Have ``read_into(buffer)`` fill free room; how much it did, 0 at its end.  Waits for room."""
+        """Have ``read_into(buffer)`` fill free room; how much it did, 0 at its end.  Waits for
+        room."""
         while (free := self.capacity - self.filled()) == 0:
             self.went.wait(POLL_SECONDS)
         start = self.content.written % self.capacity
-        with memoryview(self.content.view)[start:start + min(free, self.capacity - start)] as place:
+        with memoryview(self.content.view)[
+            start : start + min(free, self.capacity - start)
+        ] as place:
             count: int = read_into(place)
         if count:
             self.content.written += count
@@ -136,7 +150,8 @@ class Ring:
         self.came.set()
 
     def take(self, write: Any, producer_lives: Any) -> int:
-        """Have ``write(buffer)`` take what is there; how much, 0 at the end of the stream.  Waits for bytes.
+        """Have ``write(buffer)`` take what is there; how much, 0 at the end of the stream.  Waits
+        for bytes.
 
         Raises:
             Error: The producer ended without saying so.
@@ -147,12 +162,19 @@ class Ring:
                 self.went.set()
                 return 0
             lives = producer_lives()
-            if not self.came.wait(POLL_SECONDS) and not lives and not self.filled() and self.content.state != ENDED:
-                raise errors.Error(f"cat '{self.section.name}': the process {self.content.producer} that wrote it "
-                                   f"ended in the middle, after {self.content.written} bytes")
+            if (
+                not self.came.wait(POLL_SECONDS)
+                and not lives
+                and not self.filled()
+                and self.content.state != ENDED
+            ):
+                raise errors.Error(
+                    f"cat '{self.section.name}': the process {self.content.producer} that wrote it "
+                    f"ended in the middle, after {self.content.written} bytes"
+                )
         start = self.content.taken % self.capacity
         size = min(count, self.capacity - start)
-        with memoryview(self.content.view)[start:start + size] as part:
+        with memoryview(self.content.view)[start : start + size] as part:
             write(part)
         self.content.taken += size
         self.went.set()
@@ -165,7 +187,8 @@ class Ring:
 
 
 def announcement(name: str) -> Event:
-    """An event that exists as long as a new section has no trailer yet: to be closed when it has."""
+    """An event that exists as long as a new section has no trailer yet: to be closed when it
+    has."""
     return Event.create(f"{name}.filling", exist_ok=True)
 
 

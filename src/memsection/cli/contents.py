@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What a section says it contains, in a line and for programs: an array, a table, records, a latest value, a channel.
+"""What a section says it contains, in a line and for programs: an array, a table, records, a latest
+value, a channel.
 
-Whoever may write to the section wrote that: what is not of the form that this library gives it is left out.
+Whoever may write to the section wrote that: what is not of the form that this library gives it is
+left out.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ _NUMPY = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 
 @dataclass(frozen=True)
 class Content:
-    """What is in a section: facts for programs, {} for bytes of no known meaning; of a channel what it says of itself."""
+    """What is in a section: facts for programs, {} for bytes of no known meaning; of a channel what
+    it says of itself."""
 
     facts: dict[str, Any]
     channel: ChannelFacts | None = None
@@ -41,9 +44,14 @@ class Content:
         if kind == "arrow":
             return f"table of {facts['rows']} rows: {_list(facts['columns'])}"
         if kind == "record":
-            return f"{facts['count']} record{'s' * (facts['count'] != 1)} {facts['name']}: {_list(facts['fields'])}"
+            plural = "s" * (facts["count"] != 1)
+            return f"{facts['count']} record{plural} {facts['name']}: {_list(facts['fields'])}"
         if kind == "latest":
-            return f"latest {facts['name']}: {_list(facts['fields'])}" if "fields" in facts else "latest value"
+            return (
+                f"latest {facts['name']}: {_list(facts['fields'])}"
+                if "fields" in facts
+                else "latest value"
+            )
         return _WORDS.get(str(kind), "")
 
 
@@ -65,7 +73,9 @@ def content_of(section: Section) -> Content:
     """What is in a section."""
     # Not by mapping first: a page that nobody has touched would get memory by our look.
     place = section.size - schema.FOOTER.size
-    if sys.platform == "linux" and (place < 0 or os.pread(section.fileno(), 8, place) != schema.MAGIC):
+    if sys.platform == "linux" and (
+        place < 0 or os.pread(section.fileno(), 8, place) != schema.MAGIC
+    ):
         return _NOTHING
     described = schema.describe(section)
     if described is not None and described.get("kind") in KINDS and sys.platform == "linux":
@@ -82,17 +92,31 @@ def _facts(described: schema.Facts) -> dict[str, Any]:
     kind = described["kind"]
     facts: dict[str, Any] = {"kind": kind, "bytes": described["size"]}
     if kind == "array" and schema.is_shape(described.get("shape")):
-        return facts | {"dtype": _type(schema.from_json(described.get("dtype"))), "shape": described["shape"]}
+        return facts | {
+            "dtype": _type(schema.from_json(described.get("dtype"))),
+            "shape": described["shape"],
+        }
     if kind == "arrow":
-        return facts | {"rows": _count(described["rows"]), "columns": [
-            {"name": shown(name, 200), "type": shown(of, 200)} for name, of in described["columns"]]}
+        return facts | {
+            "rows": _count(described["rows"]),
+            "columns": [
+                {"name": shown(name, 200), "type": shown(of, 200)}
+                for name, of in described["columns"]
+            ],
+        }
     if kind in ("record", "latest"):
         if "type" in described:
             struct = schema.from_json(described["type"])
             fields = struct.fields if isinstance(struct, schema.Struct) else ()
-            facts |= {"name": shown(described.get("name"), 200),
-                      "fields": [{"name": shown(field.name, 200), "type": _type(field.type)} for field in fields]}
-        return facts | ({"count": _count(described["count"]), "name": facts["name"]} if kind == "record" else {})
+            facts |= {
+                "name": shown(described.get("name"), 200),
+                "fields": [
+                    {"name": shown(field.name, 200), "type": _type(field.type)} for field in fields
+                ],
+            }
+        return facts | (
+            {"count": _count(described["count"]), "name": facts["name"]} if kind == "record" else {}
+        )
     if kind in _WORDS:
         return facts
     raise errors.CorruptError(f"description: {shown(kind, 40)}")

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """``memsection demo``: the example programs as real processes, and what each of them says.
 
-The programs are those of ``examples/``, unchanged; this file types what a person would type into two terminals, and
-checks that each program says what it should.
+The programs are those of ``examples/``, unchanged; this file types what a person would type into
+two terminals, and checks that each program says what it should.
 """
 
 from __future__ import annotations
@@ -49,8 +49,13 @@ class Terminal:
         self._shown = 0
         self._ended = False
         self._more = threading.Condition()
-        self.process = subprocess.Popen([sys.executable, "-u", str(program)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", str(program)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.show(f"$ python {program.parent.name}/{program.name}", "dim")
@@ -73,13 +78,15 @@ class Terminal:
     def expect(self, pattern: str) -> re.Match[str]:
         """Wait until it says this, and show everything up to there."""
         with self._more:
-            self._more.wait_for(lambda: re.search(pattern, self.said[self._shown:]) or self._ended,
-                                PATIENCE_SECONDS)
-            found = re.search(pattern, self.said[self._shown:])
+            self._more.wait_for(
+                lambda: re.search(pattern, self.said[self._shown :]) or self._ended,
+                PATIENCE_SECONDS,
+            )
+            found = re.search(pattern, self.said[self._shown :])
         if found is None:
             self._rest()
             raise Wrong(f"{self.label} did not say: {pattern}")
-        self._print(self.said[self._shown:self._shown + found.end()])
+        self._print(self.said[self._shown : self._shown + found.end()])
         self._shown += found.end()
         return found
 
@@ -117,7 +124,7 @@ class Terminal:
                 pipe.close()
 
     def _rest(self) -> None:
-        self._print(self.said[self._shown:])
+        self._print(self.said[self._shown :])
         self._shown = len(self.said)
 
     def _print(self, text: str) -> None:
@@ -138,12 +145,18 @@ def demo(
         with tempfile.TemporaryDirectory(prefix="memsection-demo-") as root:
             environment = _environment(root)
             if which in (Which.NAMED, Which.ALL):
-                _say("A section with a name. A makes it, B opens it by the name; both see the same memory.")
+                _say(
+                    "A section with a name. A makes it, B opens it by the name; both see the same "
+                    "memory."
+                )
                 _pair(examples / "win32", "named", environment)
                 _say("The same with the Pythonic face, in five lines each.")
                 _pair(examples / "pythonic", "named", environment)
             if which in (Which.ANONYMOUS, Which.ALL):
-                _say("A section without a name. B takes A's handle over, told only A's process id and the handle.")
+                _say(
+                    "A section without a name. B takes A's handle over, told only A's process id "
+                    "and the handle."
+                )
                 _pair(examples / "win32", "anonymous", environment)
                 _say("The same with the Pythonic face.")
                 _pair(examples / "pythonic", "anonymous", environment)
@@ -152,8 +165,12 @@ def demo(
                 raise Wrong(f"left behind: {', '.join(left)}")
     except (Wrong, subprocess.TimeoutExpired) as problem:
         raise typer.Exit(_failed(str(problem))) from None
-    out.print("\nEverything is as it should be: each program read what the other wrote, and with the last of them the"
-              " memory and\nthe names went, by themselves.", style="bold green")
+    out.print(
+        "\nEverything is as it should be: each program read what the other wrote, and with the "
+        "last of them the"
+        " memory and\nthe names went, by themselves.",
+        style="bold green",
+    )
 
 
 def _failed(problem: str) -> int:
@@ -174,7 +191,8 @@ def _examples() -> Path:
 
 
 def _environment(root: str) -> dict[str, str]:
-    """That of the programs: names of their own, so that nothing else on this machine can be in the way."""
+    """That of the programs: names of their own, so that nothing else on this machine can be in the
+    way."""
     package = str(Path(memsection.__file__).resolve().parents[1])
     path = os.pathsep.join(filter(None, (package, os.environ.get("PYTHONPATH"))))
     return {**os.environ, "MEMSECTION_ROOT": root, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8"}

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""``memsection doctor``: what this machine allows, what would fail here and why, and what can be done about it.
+"""``memsection doctor``: what this machine allows, what would fail here and why, and what can be
+done about it.
 
 The checks are the kernel interface's (``diagnose``); this file shows them.
 """
@@ -16,7 +17,11 @@ from memsection.nt import kernel
 from memsection.vocabulary.structs import Check
 from memsection.vocabulary.text import shown
 
-_MARKS = {"ok": ("ok     ", "green"), "note": ("note   ", "yellow"), "problem": ("problem", "bold red")}
+_MARKS = {
+    "ok": ("ok     ", "green"),
+    "note": ("note   ", "yellow"),
+    "problem": ("problem", "bold red"),
+}
 
 
 def run() -> list[Check]:
@@ -41,11 +46,14 @@ def doctor(
 ) -> None:
     """Look for what does not work on this machine, and say what to do about it.
 
-    The exit status is 1 when there is a problem; a note is about something that not every program needs.
+    The exit status is 1 when there is a problem; a note is about something that not every program
+    needs.
     """
     checks = run()
     if json:
-        print_json([{field: getattr(check, field) for field in check.__slots__} for check in checks])
+        print_json(
+            [{field: getattr(check, field) for field in check.__slots__} for check in checks]
+        )
     else:
         out.print(render(checks), end="")
         problems = sum(check.state == "problem" for check in checks)

@@ -19,7 +19,8 @@ def is_typed(file: str) -> bool:
 
 
 def load(file: str, name: str, security: str | None) -> list[tuple[str, Section]]:
-    """Put the arrays or the table of a file into sections: their names, and the sections, which keep them.
+    """Put the arrays or the table of a file into sections: their names, and the sections, which
+    keep them.
 
     Raises:
         ArgumentError: The file is not what its name says.
@@ -55,8 +56,10 @@ def _read(file: str, reader: Callable[[str], Any]) -> Any:
     except ImportError:
         raise
     except Exception as failure:  # each library has errors of its own
-        raise errors.ArgumentError(f"share '{file}': its name says {Path(file).suffix}, its content does not: {failure}; "
-                                   "--bytes shares any file as it is") from None
+        raise errors.ArgumentError(
+            f"share '{file}': its name says {Path(file).suffix}, its content does not: {failure}; "
+            "--bytes shares any file as it is"
+        ) from None
 
 
 def _arrays(file: str) -> dict[str, Any]:
@@ -111,8 +114,10 @@ def save(section: Section, kind: str, file: str) -> None:
 
 
 def _refuse(file: str, what: str, forms: tuple[str, ...]) -> errors.ArgumentError:
-    return errors.ArgumentError(f"save '{file}': {what} can be written as {', '.join(forms)}; "
-                                "'memsection cat NAME' writes the bytes as they are")
+    return errors.ArgumentError(
+        f"save '{file}': {what} can be written as {', '.join(forms)}; "
+        "'memsection cat NAME' writes the bytes as they are"
+    )
 
 
 def _write_array(array: Any, suffix: str, file: str) -> None:
@@ -129,7 +134,9 @@ def _write_array(array: Any, suffix: str, file: str) -> None:
         elif suffix == ".npz":
             np.savez(target, array)
         else:
-            np.savetxt(target, array, fmt="%.17g" if array.dtype.kind == "f" else "%d", delimiter=",")
+            np.savetxt(
+                target, array, fmt="%.17g" if array.dtype.kind == "f" else "%d", delimiter=","
+            )
         target.flush()
         os.fsync(target.fileno())
 

@@ -29,8 +29,7 @@ def keep(
         typer.Argument(metavar="NAME...", help="What to keep.", autocompletion=completion.names),
     ],
     until: Annotated[
-        str | None,
-        typer.Option(help="How long: a time like 90s, 10m, 2h.", metavar="TIME"),
+        str | None, typer.Option(help="How long: a time like 90s, 10m, 2h.", metavar="TIME")
     ] = None,
     wait: Annotated[
         bool, typer.Option("--wait", "-w", help="Wait for names that do not exist yet.")

@@ -11,7 +11,15 @@ import typer
 
 from memsection import Section, errors
 from memsection.cli import contents
-from memsection.cli.output import flags_words, note, print_json, print_rows, rights_words, size_words, type_word
+from memsection.cli.output import (
+    flags_words,
+    note,
+    print_json,
+    print_rows,
+    rights_words,
+    size_words,
+    type_word,
+)
 from memsection.nt import kernel
 from memsection.vocabulary.names import win32_name
 from memsection.vocabulary.structs import HandleEntry, NamedObject
@@ -22,8 +30,14 @@ MAX_AGE = 2.0  #: seconds without news after which a replica is shown as stale
 
 def ls(
     json: Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")] = False,
-    unnamed: Annotated[bool, typer.Option("--unnamed", "-u", help="Objects without a name too: every process that may "
-                                                                  "be looked into is searched.")] = False,
+    unnamed: Annotated[
+        bool,
+        typer.Option(
+            "--unnamed",
+            "-u",
+            help="Objects without a name too: every process that may be looked into is searched.",
+        ),
+    ] = False,
 ) -> None:
     """List the objects that have a name, and who holds them with which rights."""
     objects = kernel.list_directory()
@@ -34,13 +48,27 @@ def ls(
         print_json([as_json(found, names) for found in objects])
         return
     if not objects:
-        note("No objects. 'memsection share FILE NAME' makes one, 'memsection demo' shows how they work.")
+        note(
+            "No objects. 'memsection share FILE NAME' makes one, 'memsection demo' shows how they "
+            "work."
+        )
         return
     names = {found.name for found in objects}
     objects = sorted(objects, key=lambda found: (found.name, found.type_name))
-    print_rows(("NAME", "TYPE", "SIZE", "OWNER", "HOLDERS"), [
-        (found.name or "-", kind_words(found, names), size_words(found.size) if found.size else "-", found.owner,
-         holders_words(found) or found.problem or "nobody to be seen") for found in objects], right=("SIZE",))
+    print_rows(
+        ("NAME", "TYPE", "SIZE", "OWNER", "HOLDERS"),
+        [
+            (
+                found.name or "-",
+                kind_words(found, names),
+                size_words(found.size) if found.size else "-",
+                found.owner,
+                holders_words(found) or found.problem or "nobody to be seen",
+            )
+            for found in objects
+        ],
+        right=("SIZE",),
+    )
 
 
 def replica_of(found: NamedObject, names: Container[str] | None = None) -> Any:
@@ -64,7 +92,10 @@ def replica_of(found: NamedObject, names: Container[str] | None = None) -> Any:
 
 def kind_words(found: NamedObject, names: Container[str] | None = None) -> str:
     """``Mutex``, ``Section, array float64 (2, 3), replica of robot/camera (live)``."""
-    words = [type_word(found.type_name), contents.content_of_named(found).words() if found.type_name == "Section" else ""]
+    words = [
+        type_word(found.type_name),
+        contents.content_of_named(found).words() if found.type_name == "Section" else "",
+    ]
     replica = replica_of(found, names)
     if replica:
         words.append(f"replica of {printable(replica.key)} ({replica.state(MAX_AGE)})")
@@ -76,14 +107,22 @@ def holders_words(found: NamedObject) -> str:
     rights: dict[int, list[str]] = {}
     for holder in found.holders:
         words = rights.setdefault(holder.pid, [])
-        word = rights_words(found.type_name, holder.granted_access) if found.type_name == "Section" else ""
+        word = (
+            rights_words(found.type_name, holder.granted_access)
+            if found.type_name == "Section"
+            else ""
+        )
         if word not in words:
             words.append(word)
-    return " ".join(f"{pid}:{','.join(words)}" if any(words) else str(pid) for pid, words in sorted(rights.items()))
+    return " ".join(
+        f"{pid}:{','.join(words)}" if any(words) else str(pid)
+        for pid, words in sorted(rights.items())
+    )
 
 
 def find_unnamed() -> list[NamedObject]:
-    """Objects without a name, found through the handles of every process that may be looked into."""
+    """Objects without a name, found through the handles of every process that may be looked
+    into."""
     held: dict[Any, list[HandleEntry]] = {}
     for pid in psutil.pids():
         try:
@@ -93,24 +132,46 @@ def find_unnamed() -> list[NamedObject]:
         for entry in entries:
             if entry.type_name in ("Section", "Mutant", "Event", "Semaphore") and not entry.name:
                 held.setdefault(entry.identity or (pid, entry.handle), []).append(entry)
-    return [NamedObject("", entries[0].type_name, entries[0].size, tuple(entries)) for entries in held.values()]
+    return [
+        NamedObject("", entries[0].type_name, entries[0].size, tuple(entries))
+        for entries in held.values()
+    ]
 
 
 def as_json(found: NamedObject, names: Container[str] | None = None) -> dict[str, Any]:
     """What ``--json`` says of an object."""
     replica = replica_of(found, names)
     inside = contents.content_of_named(found)
-    return {"name": found.name or None, "type": type_word(found.type_name), "size": found.size, "owner": found.owner,
-            "problem": found.problem or None, "holders": [holder_json(holder) for holder in found.holders],
-            **({"content": inside.facts} if inside.facts else {}),
-            **({"channel": inside.channel.json()} if inside.channel is not None else {}),
-            **({"replica_of": replica.key, "replica_state": replica.state(MAX_AGE)} if replica is not None else {})}
+    return {
+        "name": found.name or None,
+        "type": type_word(found.type_name),
+        "size": found.size,
+        "owner": found.owner,
+        "problem": found.problem or None,
+        "holders": [holder_json(holder) for holder in found.holders],
+        **({"content": inside.facts} if inside.facts else {}),
+        **({"channel": inside.channel.json()} if inside.channel is not None else {}),
+        **(
+            {"replica_of": replica.key, "replica_state": replica.state(MAX_AGE)}
+            if replica is not None
+            else {}
+        ),
+    }
 
 
 def holder_json(holder: HandleEntry) -> dict[str, Any]:
     """What ``--json`` says of a handle."""
-    return {"pid": holder.pid, "handle": holder.handle, "type": type_word(holder.type_name),
-            "name": win32_name(holder.name) if holder.name and holder.type_name != "File" else holder.name or None,
-            "size": holder.size, "access": rights_words(holder.type_name, holder.granted_access),
-            "granted_access": holder.granted_access, "flags": flags_words(holder.attributes),
-            "creator_pid": holder.creator_pid or None, "created": holder.created or None}
+    return {
+        "pid": holder.pid,
+        "handle": holder.handle,
+        "type": type_word(holder.type_name),
+        "name": win32_name(holder.name)
+        if holder.name and holder.type_name != "File"
+        else holder.name or None,
+        "size": holder.size,
+        "access": rights_words(holder.type_name, holder.granted_access),
+        "granted_access": holder.granted_access,
+        "flags": flags_words(holder.attributes),
+        "creator_pid": holder.creator_pid or None,
+        "created": holder.created or None,
+    }

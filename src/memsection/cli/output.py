@@ -13,7 +13,14 @@ import psutil
 import typer
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -31,8 +38,10 @@ LARGE = 16 * 1024 * 1024  #: bytes from which a transfer shows its progress
 
 _HINTS = {
     st.OBJECT_NAME_NOT_FOUND: "'memsection ls' shows the names that exist.",
-    st.OBJECT_NAME_COLLISION: "'memsection show NAME' tells who holds it; choose another name, or wait.",
-    st.ACCESS_DENIED: "'memsection show NAME' tells who may do what; 'memsection doctor' what this machine permits.",
+    st.OBJECT_NAME_COLLISION: "'memsection show NAME' tells who holds it; choose another name, or "
+    "wait.",
+    st.ACCESS_DENIED: "'memsection show NAME' tells who may do what; 'memsection doctor' what this "
+    "machine permits.",
     st.COMMITMENT_LIMIT: "'memsection top' shows which sections are large.",
     st.NAMESPACE_REFUSED: "'memsection doctor' tells what is wrong with it.",
     st.HOLDER_OUT_OF_REACH: "'memsection doctor' tells what this process may look into.",
@@ -93,9 +102,13 @@ def parse_span(text: str) -> float:
 
 
 def json_text(value: Any) -> str:
-    """A JSON document for people and programs: the same value, with every unprintable character as JSON's escape."""
+    """A JSON document for people and programs: the same value, with every unprintable character as
+    JSON's escape."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    return "\n".join(line if line.isprintable() else "".join(map(_json_character, line)) for line in text.split("\n"))
+    return "\n".join(
+        line if line.isprintable() else "".join(map(_json_character, line))
+        for line in text.split("\n")
+    )
 
 
 def json_line(value: Any) -> str:
@@ -117,22 +130,31 @@ class _PlainTable(Table):
     """A table whose cells show what is in them, whoever wrote it."""
 
     def add_row(self, *cells: Any, **options: Any) -> None:
-        super().add_row(*(Text(shown(cell)) if isinstance(cell, str) else cell for cell in cells), **options)
+        super().add_row(
+            *(Text(shown(cell)) if isinstance(cell, str) else cell for cell in cells), **options
+        )
 
 
 def table(*columns: str, right: Iterable[str] = ()) -> Table:
     """A plain table of text as it is; some columns to the right."""
     made = _PlainTable(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left",
-                        no_wrap=column not in ("NAME", "HOLDERS", "COMMAND"))
+        made.add_column(
+            column,
+            justify="right" if column in right else "left",
+            no_wrap=column not in ("NAME", "HOLDERS", "COMMAND"),
+        )
     return made
 
 
-def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Container[str] = ()) -> None:
-    """Print rows under their headings, however many there are; each as lines of its own where they do not fit.
+def print_rows(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], right: Container[str] = ()
+) -> None:
+    """Print rows under their headings, however many there are; each as lines of its own where they
+    do not fit.
 
-    Thousands of rows take ``rich`` seconds, and columns that wrap in a narrow terminal cannot be read.
+    Thousands of rows take ``rich`` seconds, and columns that wrap in a narrow terminal cannot be
+    read.
     """
     safe = [[shown(cell) for cell in row] for row in rows]
     widths = _widths(columns, safe)
@@ -143,7 +165,9 @@ def print_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Con
     out.file.write("".join(_row(columns, widths, row, right) + "\n" for row in safe))
 
 
-def inner_rows(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int, right: Container[str] = ()) -> Table | Text:
+def inner_rows(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], width: int, right: Container[str] = ()
+) -> Table | Text:
     """The same to be shown in a part of the terminal that is ``width`` cells wide."""
     safe = [[shown(cell) for cell in row] for row in rows]
     if not _fits(_widths(columns, safe), width):
@@ -163,7 +187,8 @@ def _fits(widths: Sequence[int], width: int) -> bool:
 
 
 def _as_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Text:
-    """Each row as its first cell and a line for each other one that says something, wrapped between words."""
+    """Each row as its first cell and a line for each other one that says something, wrapped between
+    words."""
     lines = []
     for row in rows:
         lines.append(Text(row[0], "bold"))
@@ -196,7 +221,9 @@ def _width(text: str) -> int:
     return len(text) if text.isascii() else cell_len(text)
 
 
-def _row(columns: Sequence[str], widths: list[int], row: Sequence[str], right: Container[str]) -> str:
+def _row(
+    columns: Sequence[str], widths: list[int], row: Sequence[str], right: Container[str]
+) -> str:
     cells = []
     for heading, width, cell in zip(columns, widths, row, strict=True):
         gap = " " * (width - _width(cell))
@@ -206,13 +233,19 @@ def _row(columns: Sequence[str], widths: list[int], row: Sequence[str], right: C
 
 @lru_cache(256)
 def rights_words(type_name: str, granted: int) -> str:
-    """An access mask for people: ``rw`` for a section, otherwise ``all`` or the names of the rights."""
+    """An access mask for people: ``rw`` for a section, otherwise ``all`` or the names of the
+    rights."""
     if type_name == "Section" and (words := access_words(granted)):
         return words
     kind = object_types.BY_NAME.get(type_name)
     if kind is None:
         return f"{granted:#x}"
-    return kind.words(granted).lower().replace(f"{type_name.lower()}_", "").replace("all_access", "all")
+    return (
+        kind.words(granted)
+        .lower()
+        .replace(f"{type_name.lower()}_", "")
+        .replace("all_access", "all")
+    )
 
 
 def type_word(type_name: str) -> str:
@@ -222,8 +255,11 @@ def type_word(type_name: str) -> str:
 
 def flags_words(attributes: int) -> str:
     """``inherit,protect`` as far as set."""
-    return ",".join(word for bit, word in ((structs.OBJ_INHERIT, "inherit"), (structs.OBJ_PROTECT_CLOSE, "protect"))
-                    if attributes & bit)
+    return ",".join(
+        word
+        for bit, word in ((structs.OBJ_INHERIT, "inherit"), (structs.OBJ_PROTECT_CLOSE, "protect"))
+        if attributes & bit
+    )
 
 
 def command_of(pid: int) -> str:
@@ -237,9 +273,18 @@ def command_of(pid: int) -> str:
 
 def progress(description: str, total: int | None) -> Progress:
     """A progress bar on standard error, shown only where somebody can see it and it matters."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(binary_units=True),
-               TransferSpeedColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=err, transient=True,
-                   disable=not err.is_terminal or (total is not None and total < LARGE))
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(binary_units=True),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    bar = Progress(
+        *columns,
+        console=err,
+        transient=True,
+        disable=not err.is_terminal or (total is not None and total < LARGE),
+    )
     bar.add_task(shown(description), total=total)
     return bar

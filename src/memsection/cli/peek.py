@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""``memsection peek NAME``: what a section contains: values where it tells their types, otherwise numbers and text."""
+"""``memsection peek NAME``: what a section contains: values where it tells their types, otherwise
+numbers and text."""
 
 from __future__ import annotations
 
@@ -23,24 +24,45 @@ _ROW = 16
 
 
 def peek(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The section's name.",
-                                        autocompletion=completion.names)],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="The section's name.", autocompletion=completion.names),
+    ],
     offset: Annotated[int, typer.Option(help="The first byte to show.", min=0)] = 0,
     length: Annotated[int, typer.Option(help="How many bytes to show.", min=1)] = 256,
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on, and mark what changes, until Ctrl-C.")] = False,
-    raw: Annotated[bool, typer.Option("--hex", help="Bytes, also where the section says what they mean.")] = False,
-    numbers: Annotated[bool, typer.Option("--numbers", help="Arrays as numbers, never as pictures.")] = False,
-    save: Annotated[str | None, typer.Option(metavar="FILE.png", help="Write the picture of an array to a file; every "
-                                                                      "pixel, not what a terminal shows.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="With --save: replace a file that is there.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON document, for programs; with --watch one on each line, "
-                                                      "whenever it has changed.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Go on, and mark what changes, until Ctrl-C.")
+    ] = False,
+    raw: Annotated[
+        bool, typer.Option("--hex", help="Bytes, also where the section says what they mean.")
+    ] = False,
+    numbers: Annotated[
+        bool, typer.Option("--numbers", help="Arrays as numbers, never as pictures.")
+    ] = False,
+    save: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.png",
+            help="Write the picture of an array to a file; every pixel, not what a terminal shows.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --save: replace a file that is there.")
+    ] = False,
+    json: Annotated[
+        bool,
+        typer.Option(
+            "--json",
+            help="One JSON document, for programs; with --watch one on each line, "
+            "whenever it has changed.",
+        ),
+    ] = False,
     interval: Annotated[float, typer.Option(help="Seconds between two looks.", min=0.02)] = 0.5,
 ) -> None:
     """Look at the content of a section, once or as it changes.
 
-    Arrays, records and latest values of this library are shown as what they are, everything else as bytes. In a terminal
-    an array of numbers is drawn: an image, a heat map, or a curve.
+    Arrays, records and latest values of this library are shown as what they are, everything else as
+    bytes. In a terminal an array of numbers is drawn: an image, a heat map, or a curve.
     """
     if save is not None and (watch or json):
         raise typer.BadParameter("--save goes with neither --watch nor --json")
@@ -62,8 +84,9 @@ def peek(
             return
         with section.map() as view:
             if offset >= len(view):
-                raise errors.ArgumentError(f"peek '{name}': asked for offset {offset}, "
-                                           f"the section has {len(view)} bytes")
+                raise errors.ArgumentError(
+                    f"peek '{name}': asked for offset {offset}, the section has {len(view)} bytes"
+                )
             end = min(offset + length, len(view))
 
             def bytes_now(before: Any) -> tuple[Text, Any]:
@@ -93,11 +116,15 @@ def _save(section: Section, facts: schema.Facts | None, file: Path, force: bool)
     array = _array_in(section) if facts is not None and facts.get("kind") == "array" else None
     if array is None or not pictures.has_picture(array):
         what = contents.content_of(section).words() or "bytes"
-        raise errors.ArgumentError(f"peek '{section.name}': it holds {what}, no picture: an array of numbers of shape "
-                                   "(height, width), or with 3 or 4 channels; 'memsection save' writes other arrays")
+        raise errors.ArgumentError(
+            f"peek '{section.name}': it holds {what}, no picture: an array of numbers of shape "
+            "(height, width), or with 3 or 4 channels; 'memsection save' writes other arrays"
+        )
     if file.suffix.lower() != ".png":
         raise errors.ArgumentError(f"peek --save '{file}': pictures are written as .png")
-    saving.write_whole(file, force, lambda part: part.write_bytes(png.png_bytes(pictures.image_of(array))))
+    saving.write_whole(
+        file, force, lambda part: part.write_bytes(png.png_bytes(pictures.image_of(array)))
+    )
     err.print(shown(f"'{file}': {array.shape[1]} x {array.shape[0]} pixels"))
 
 
@@ -127,7 +154,9 @@ def _show(look: Callable[[Any], tuple[Text, Any]], watch: bool, interval: float)
             live.update(text, refresh=True)
 
 
-def _typed(section: Section, facts: schema.Facts, before: list[str] | None) -> tuple[Text, list[str]]:
+def _typed(
+    section: Section, facts: schema.Facts, before: list[str] | None
+) -> tuple[Text, list[str]]:
     now = typed.lines(section, facts) or []
     text = wrapped(typed.heading(facts), "cyan")
     for index, line in enumerate(now):
@@ -139,31 +168,47 @@ def _typed(section: Section, facts: schema.Facts, before: list[str] | None) -> t
 
 def _row_that_fits() -> int:
     """How many bytes a row of a dump has in this terminal: sixteen, or less in a narrow one."""
-    return next((row for row in (_ROW, _ROW // 2) if not out.is_terminal or 12 + 4 * row + row // 8 <= out.width), _ROW // 4)
+    return next(
+        (
+            row
+            for row in (_ROW, _ROW // 2)
+            if not out.is_terminal or 12 + 4 * row + row // 8 <= out.width
+        ),
+        _ROW // 4,
+    )
 
 
 def dump(data: bytes, offset: int = 0, before: bytes | None = None, length: int = _ROW) -> Text:
-    """Rows of ``length`` bytes: offset, numbers, characters; what changed stands out, repeated rows are left out."""
+    """Rows of ``length`` bytes: offset, numbers, characters; what changed stands out, repeated rows
+    are left out."""
     text = Text()
     last, skipping = b"", False
     for start in range(0, len(data), length):
-        row = data[start:start + length]
-        changed = before is not None and before[start:start + length] != row
+        row = data[start : start + length]
+        changed = before is not None and before[start : start + length] != row
         if start and row == last and not changed and start + length < len(data):
             if not skipping:
                 text.append("*\n", "dim")
             skipping = True
             continue
         last, skipping = row, False
-        _append_row(text, offset + start, row, before[start:start + length] if before is not None else row, length)
+        _append_row(
+            text,
+            offset + start,
+            row,
+            before[start : start + length] if before is not None else row,
+            length,
+        )
     text.rstrip()
     return text
 
 
 def _append_row(text: Text, offset: int, row: bytes, before: bytes, length: int) -> None:
     text.append(f"{offset:08x}  ", "cyan")
-    styles = ["bold black on yellow" if old != new else "dim" if not new else "" for old, new in
-              zip(before, row, strict=True)]
+    styles = [
+        "bold black on yellow" if old != new else "dim" if not new else ""
+        for old, new in zip(before, row, strict=True)
+    ]
     for index in range(length):
         if index < len(row):
             text.append(f"{row[index]:02x}", styles[index])

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Arrays as pictures: images and heat maps in half blocks of colour, rows of numbers as a curve of braille dots.
+"""Arrays as pictures: images and heat maps in half blocks of colour, rows of numbers as a curve of
+braille dots.
 
-Only the values that are drawn are looked at, so a large array costs no more than a small one.  Whoever may write the array
-chose its values: any of them is drawn as something.
+Only the values that are drawn are looked at, so a large array costs no more than a small one.
+Whoever may write the array chose its values: any of them is drawn as something.
 """
 
 from __future__ import annotations
@@ -37,8 +38,11 @@ def is_drawn(array: Numbers) -> bool:
 
 def has_picture(array: Numbers) -> bool:
     """Whether an array is an image: (height, width), or with 1, 3 or 4 channels."""
-    return (array.dtype.kind in "biuf" and array.size > 0
-            and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))))
+    return (
+        array.dtype.kind in "biuf"
+        and array.size > 0
+        and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4)))
+    )
 
 
 def drawn(array: Numbers, width: int, height: int) -> Text:
@@ -49,7 +53,8 @@ def drawn(array: Numbers, width: int, height: int) -> Text:
 
 
 def image_of(array: Numbers) -> Numbers:
-    """The image for a file: as it is where the file can have it, otherwise from the lowest to the highest value."""
+    """The image for a file: as it is where the file can have it, otherwise from the lowest to the
+    highest value."""
     import numpy as np
 
     if array.ndim == 3 and array.shape[2] == 1:
@@ -62,13 +67,17 @@ def image_of(array: Numbers) -> Numbers:
 
 
 def _shares(values: Numbers) -> Numbers:
-    """From 0 for the lowest to 1 for the highest; colours from 0 to 1 or to 255 as they are; 0 for what is no number."""
+    """From 0 for the lowest to 1 for the highest; colours from 0 to 1 or to 255 as they are; 0 for
+    what is no number."""
     import numpy as np
 
     numbers = np.nan_to_num(values.astype(np.float64), nan=np.nan, posinf=np.nan, neginf=np.nan)
     low, high = _range(numbers)
     if values.ndim == 3:
-        low, high = 0.0, 1.0 if 0 <= low <= high <= 1 else 255.0 if 0 <= low <= high <= 255 else high
+        low, high = (
+            0.0,
+            1.0 if 0 <= low <= high <= 1 else 255.0 if 0 <= low <= high <= 255 else high,
+        )
     # Halves first: the difference of two numbers can be more than a float holds.
     span = high / 2 - low / 2
     shares = (numbers / 2 - low / 2) / span if span > 0 else np.zeros(numbers.shape)
@@ -93,7 +102,8 @@ def _image(array: Numbers, width: int, height: int) -> Text:
     import numpy as np
 
     rows, columns = array.shape[:2]
-    scale = min(1.0, width / columns, 2 * height / rows)  # a cell of the terminal is twice as high as wide
+    # a cell of the terminal is twice as high as wide
+    scale = min(1.0, width / columns, 2 * height / rows)
     size = max(1, int(rows * scale)), max(1, int(columns * scale))
     part = np.array(array[np.ix_(_places(rows, size[0]), _places(columns, size[1]))])
     if part.ndim == 3 and part.shape[2] == 1:
@@ -103,7 +113,12 @@ def _image(array: Numbers, width: int, height: int) -> Text:
     for row in range(0, len(colours), 2):
         below = colours[row + 1] if row + 1 < len(colours) else None
         for column, above in enumerate(colours[row]):
-            text.append("▀", Style(color=_colour(above), bgcolor=None if below is None else _colour(below[column])))
+            text.append(
+                "▀",
+                Style(
+                    color=_colour(above), bgcolor=None if below is None else _colour(below[column])
+                ),
+            )
         text.append("\n")
     if part.ndim == 2 and array.dtype.kind != "b":
         low, high = _range(part.astype(np.float64))
@@ -125,8 +140,10 @@ def _colours(part: Numbers) -> Numbers:
     if part.ndim == 3:
         return (shares[:, :, :3] * 255).astype(np.int64)
     marks = np.linspace(0, 1, len(_SCALE))
-    colours = np.stack([np.interp(shares, marks, [colour[channel] for colour in _SCALE])
-                        for channel in range(3)], axis=-1).astype(np.int64)
+    colours = np.stack(
+        [np.interp(shares, marks, [colour[channel] for colour in _SCALE]) for channel in range(3)],
+        axis=-1,
+    ).astype(np.int64)
     colours[~np.isfinite(part.astype(np.float64))] = _NO_NUMBER
     return colours
 
@@ -136,7 +153,8 @@ def _colour(rgb: Numbers) -> Color:
 
 
 def _curve(array: Numbers, width: int, height: int) -> Text:
-    """Each column of dots from the lowest to the highest of the values that are looked at for it."""
+    """Each column of dots from the lowest to the highest of the values that are looked at for
+    it."""
     import numpy as np
 
     looked = np.array(array[_places(len(array), min(len(array), 64 * width))], np.float64)
@@ -146,12 +164,18 @@ def _curve(array: Numbers, width: int, height: int) -> Text:
     levels = np.rint(_shares(looked) * (4 * height - 1)).astype(np.intp)
     known = np.isfinite(looked)
     dots = np.zeros((4 * height, columns + columns % 2), bool)
-    for column, (start, end) in enumerate(zip(_places(len(looked), columns),
-                                              [*_places(len(looked), columns)[1:], len(looked)], strict=True)):
+    for column, (start, end) in enumerate(
+        zip(
+            _places(len(looked), columns),
+            [*_places(len(looked), columns)[1:], len(looked)],
+            strict=True,
+        )
+    ):
         found = levels[start:end][known[start:end]]
         if found.size:
-            dots[found.min():found.max() + 1, column] = True
-    bits = ((0x40, 0x80), (0x04, 0x20), (0x02, 0x10), (0x01, 0x08))  # of a braille cell, from the bottom
+            dots[found.min() : found.max() + 1, column] = True
+    # of a braille cell, from the bottom
+    bits = ((0x40, 0x80), (0x04, 0x20), (0x02, 0x10), (0x01, 0x08))
     lines = []
     for row in reversed(range(height)):
         cells = np.full(dots.shape[1] // 2, 0x2800, np.intp)

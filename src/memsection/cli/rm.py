@@ -23,20 +23,27 @@ STOP_SECONDS = 5.0  #: how long a process that was asked to end may take
 
 
 def rm(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The object's name.",
-                                        autocompletion=completion.names)],
-    stop: Annotated[bool, typer.Option("--stop", help="Ask the processes that hold it to end (SIGTERM).")] = False,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="The object's name.", autocompletion=completion.names),
+    ],
+    stop: Annotated[
+        bool, typer.Option("--stop", help="Ask the processes that hold it to end (SIGTERM).")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask whether to.")] = False,
 ) -> None:
     """Remove an object that nobody needs any more.
 
-    An object goes by itself with its last handle, also after a crash, so there is seldom anything to remove.  A
-    permanent object is made temporary; one that is held is shown with its holders, which --stop asks to end.
+    An object goes by itself with its last handle, also after a crash, so there is seldom anything
+    to remove.  A permanent object is made temporary; one that is held is shown with its holders,
+    which --stop asks to end.
     """
     found = find(name)
     if found is None:
-        raise errors.NotFoundError(f"rm '{name}': no object has this name; if it was what a crash left behind, it "
-                                   "is gone already")
+        raise errors.NotFoundError(
+            f"rm '{name}': no object has this name; if it was what a crash left behind, it "
+            "is gone already"
+        )
     try:
         handle = open_named(found, a.DELETE)
     except errors.NtError as failure:
@@ -55,11 +62,17 @@ def rm(
     if pids and stop:
         for pid in pids:
             err.print(f"process {pid}: {command_of(pid)}")
-        if not yes and not typer.confirm(f"Ask {'it' if len(pids) == 1 else 'them'} to end?", err=True):
+        if not yes and not typer.confirm(
+            f"Ask {'it' if len(pids) == 1 else 'them'} to end?", err=True
+        ):
             raise typer.Exit(1)
         _stop(pids, name)
     if find(name) is not None:
-        complain(errors.Error(f"rm '{name}': it is held and goes with its last handle", ntstatus=st.CANNOT_DELETE))
+        complain(
+            errors.Error(
+                f"rm '{name}': it is held and goes with its last handle", ntstatus=st.CANNOT_DELETE
+            )
+        )
         for pid in pids:
             err.print(f"  process {pid}: {command_of(pid) or 'unknown command'}")
         if not pids:

@@ -17,27 +17,51 @@ from memsection.vocabulary.access_words import SectionAccess
 
 
 def run(
-    command: Annotated[list[str], typer.Argument(metavar="COMMAND [ARGUMENT]...",
-                                                 help="What to run; {handle}, {size} and {pid} are replaced.  With "
-                                                      "--windows a Python script.")],
-    size: Annotated[str | None, typer.Option(help="A new section of this size (the default: 1M).")] = None,
-    name: Annotated[str | None, typer.Option(help="The section of this name; with --size it is made if there is none."
-                                             )] = None,
+    command: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="COMMAND [ARGUMENT]...",
+            help="What to run; {handle}, {size} and {pid} are replaced.  With "
+            "--windows a Python script.",
+        ),
+    ],
+    size: Annotated[
+        str | None, typer.Option(help="A new section of this size (the default: 1M).")
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="The section of this name; with --size it is made if there is none."),
+    ] = None,
     file: Annotated[str | None, typer.Option(help="A section of this file.")] = None,
-    access: Annotated[str, typer.Option(help="What the command may do with it: r, rw, c, or these with x.")] = "rw",
-    windows: Annotated[bool, typer.Option("--windows", help="Run a Python script that was written for Windows, as it "
-                                                            "is; it gets no section.")] = False,
-    as_windows: Annotated[list[str] | None, typer.Option(metavar="PACKAGE", help="With --windows: a package that sees "
-                                                         "Windows too; can be repeated.")] = None,
+    access: Annotated[
+        str, typer.Option(help="What the command may do with it: r, rw, c, or these with x.")
+    ] = "rw",
+    windows: Annotated[
+        bool,
+        typer.Option(
+            "--windows",
+            help="Run a Python script that was written for Windows, as it is; it gets no section.",
+        ),
+    ] = False,
+    as_windows: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PACKAGE",
+            help="With --windows: a package that sees Windows too; can be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Run a command that inherits the handle of a section.
 
-    The command finds the handle's value in the environment variable MEMSECTION_HANDLE and takes it over with
-    Section.from_handle(int(os.environ["MEMSECTION_HANDLE"])).  The section goes with the last process that holds it.
+    The command finds the handle's value in the environment variable MEMSECTION_HANDLE and takes it
+    over with Section.from_handle(int(os.environ["MEMSECTION_HANDLE"])).  The section goes with the
+    last process that holds it.
     """
     if windows:
         if (size, name, file, access) != (None, None, None, "rw"):
-            raise typer.BadParameter("--windows goes with --as-windows alone: the script makes its own sections")
+            raise typer.BadParameter(
+                "--windows goes with --as-windows alone: the script makes its own sections"
+            )
         run_windows.run(command, as_windows or [])
     elif as_windows:
         raise typer.BadParameter("--as-windows goes with --windows")
@@ -47,18 +71,28 @@ def run(
     elif name is not None and size is None:
         section = Section.open(name, access=permitted, inheritable=True)
     else:
-        section = Section.create(name, parse_size(size or "1M"), exist_ok=True, inheritable=access == "rw")
+        section = Section.create(
+            name, parse_size(size or "1M"), exist_ok=True, inheritable=access == "rw"
+        )
         if access != "rw":
             whole, section = section, section.duplicate(permitted, inheritable=True)
             whole.close()
     with section:
         facts = {"handle": str(section.handle), "size": str(section.size), "pid": str(os.getpid())}
-        environment = {**os.environ, "MEMSECTION_HANDLE": facts["handle"], "MEMSECTION_SIZE": facts["size"]}
+        environment = {
+            **os.environ,
+            "MEMSECTION_HANDLE": facts["handle"],
+            "MEMSECTION_SIZE": facts["size"],
+        }
         words = [_filled(word, facts) for word in command]
         try:
             child = subprocess.Popen(words, close_fds=False, env=environment)
         except OSError as problem:
-            kind = errors.NotFoundError if isinstance(problem, FileNotFoundError) else errors.AccessError
+            kind = (
+                errors.NotFoundError
+                if isinstance(problem, FileNotFoundError)
+                else errors.AccessError
+            )
             raise kind(f"run '{words[0]}': {problem.strerror}", ntstatus=st.NO_SUCH_FILE) from None
     while True:
         try:

@@ -21,11 +21,14 @@ def run(script: Sequence[str], packages: Sequence[str]) -> None:
         NotFoundError: There is no such script.
     """
     if not os.path.isfile(script[0]):
-        raise errors.NotFoundError(f"run --windows: there is no script '{script[0]}'", ntstatus=st.NO_SUCH_FILE)
+        raise errors.NotFoundError(
+            f"run --windows: there is no script '{script[0]}'", ntstatus=st.NO_SUCH_FILE
+        )
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     chosen = [word for package in packages for word in ("--as-windows", package)]
     command = [sys.executable, *flags, "-m", "memsection.compat.windows", *chosen, *script]
-    if sys.platform == "win32":  # where exec is a new process, and the old one's end is taken for the end
+    # where exec is a new process, and the old one's end is taken for the end
+    if sys.platform == "win32":
         raise typer.Exit(subprocess.call(command))
     sys.stdout.flush()
     os.execv(sys.executable, command)

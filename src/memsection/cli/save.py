@@ -20,36 +20,45 @@ from memsection.vocabulary.text import shown
 
 
 def save(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The section's name.",
-                                        autocompletion=completion.names)],
-    file: Annotated[str, typer.Argument(metavar="FILE", help="The file; its ending says the form.")],
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="The section's name.", autocompletion=completion.names),
+    ],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="The file; its ending says the form.")
+    ],
     force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
 ) -> None:
     """Write an array to .npy, .npz or .csv, or a table to .parquet, .arrow, .feather or .csv.
 
-    The file appears when it is complete. 'memsection share FILE NAME' is the reverse; 'memsection cat NAME' writes the
-    bytes of any section.
+    The file appears when it is complete. 'memsection share FILE NAME' is the reverse; 'memsection
+    cat NAME' writes the bytes of any section.
     """
     with Section.open(name, access="r") as section:
         inside = contents.content_of(section)
         kind = inside.facts.get("kind")
         if kind not in ("array", "arrow"):
-            raise errors.ArgumentError(f"save '{name}': it holds {inside.words() or 'bytes'}, no array and no table; "
-                                       "'memsection cat NAME' writes its bytes")
+            raise errors.ArgumentError(
+                f"save '{name}': it holds {inside.words() or 'bytes'}, no array and no table; "
+                "'memsection cat NAME' writes its bytes"
+            )
         write_whole(Path(file), force, lambda part: formats.save(section, str(kind), str(part)))
     err.print(shown(f"'{file}': {inside.words()}"))
 
 
 def write_whole(file: Path, force: bool, write: Callable[[Path], object]) -> None:
-    """Write a file beside its place, and move it there when it is complete: who looks there never sees a part of it.
+    """Write a file beside its place, and move it there when it is complete: who looks there never
+    sees a part of it.
 
     Raises:
         ExistsError: There is such a file, and it is not to be replaced.
         Error: It cannot be written.
     """
     if not force and os.path.lexists(file):
-        raise errors.ExistsError(f"save '{file}': there is such a file; --force replaces it",
-                                 ntstatus=st.OBJECT_NAME_COLLISION)
+        raise errors.ExistsError(
+            f"save '{file}': there is such a file; --force replaces it",
+            ntstatus=st.OBJECT_NAME_COLLISION,
+        )
     try:
         with tempfile.TemporaryDirectory(prefix=".memsection-", dir=file.parent) as place:
             part = Path(place) / ("whole" + file.suffix)
@@ -60,5 +69,6 @@ def write_whole(file: Path, force: bool, write: Callable[[Path], object]) -> Non
     except OSError as problem:
         if isinstance(problem, errors.Error):
             raise
-        raise errors.Error(f"save '{file}': cannot be written: {problem.strerror}",
-                           ntstatus=st.UNEXPECTED_IO_ERROR) from None
+        raise errors.Error(
+            f"save '{file}': cannot be written: {problem.strerror}", ntstatus=st.UNEXPECTED_IO_ERROR
+        ) from None

@@ -24,21 +24,42 @@ _CHUNK = 8 * 1024 * 1024
 
 def share(
     file: Annotated[str, typer.Argument(metavar="FILE", help="The file; - for standard input.")],
-    name: Annotated[str, typer.Argument(metavar="NAME", help=r"The section's name; Global\NAME for other users.")],
-    security: Annotated[str | None, typer.Option(help="Who may open it, as SDDL text; this user alone if not given.",
-                                                 metavar="SDDL")] = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Pass the bytes on as they come, however many, to one "
-                                                                "'memsection cat NAME'.")] = False,
-    plain: Annotated[bool, typer.Option("--bytes", help="The file as it is, also where its name says that it holds an "
-                                                        "array or a table.")] = False,
-    buffer: Annotated[str, typer.Option(help="With --follow: how much may wait to be read.", metavar="SIZE")] = "1M",
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help=r"The section's name; Global\NAME for other users."),
+    ],
+    security: Annotated[
+        str | None,
+        typer.Option(
+            help="Who may open it, as SDDL text; this user alone if not given.", metavar="SDDL"
+        ),
+    ] = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            "-f",
+            help="Pass the bytes on as they come, however many, to one 'memsection cat NAME'.",
+        ),
+    ] = False,
+    plain: Annotated[
+        bool,
+        typer.Option(
+            "--bytes",
+            help="The file as it is, also where its name says that it holds an array or a table.",
+        ),
+    ] = False,
+    buffer: Annotated[
+        str, typer.Option(help="With --follow: how much may wait to be read.", metavar="SIZE")
+    ] = "1M",
 ) -> None:
     """Put a file's bytes into a named section, and hold it until Ctrl-C.
 
-    'memsection cat NAME' writes them out again, from any process. With --follow it ends by itself when everything was read.
+    'memsection cat NAME' writes them out again, from any process. With --follow it ends by itself
+    when everything was read.
 
-    A file .npy, .npz, .parquet, .arrow, .feather or .csv becomes an array or a table; 'memsection save NAME FILE' is the
-    reverse. Each of several arrays of a .npz file has the name NAME.KEY.
+    A file .npy, .npz, .parquet, .arrow, .feather or .csv becomes an array or a table; 'memsection
+    save NAME FILE' is the reverse. Each of several arrays of a .npz file has the name NAME.KEY.
     """
     told = []
 
@@ -46,7 +67,8 @@ def share(
         told.append(ending)
         raise KeyboardInterrupt
 
-    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell's background job begins with Ctrl-C ignored
+    # a shell's background job begins with Ctrl-C ignored
+    for ending in (signal.SIGINT, signal.SIGTERM):
         signal.signal(ending, end)
     try:
         if formats.is_typed(file) and not (plain or follow):
@@ -58,8 +80,13 @@ def share(
             section, length = _fill(source, name, security)
         with section:
             origin = "standard input" if file == "-" else file
-            err.print(shown(f"'{name}': {length} bytes ({size_words(length)}) from {origin}, held by process "
-                            f"{os.getpid()} until Ctrl-C"))
+            err.print(
+                shown(
+                    f"'{name}': {length} bytes ({size_words(length)}) from {origin}, held by "
+                    f"process "
+                    f"{os.getpid()} until Ctrl-C"
+                )
+            )
             while True:
                 time.sleep(3600)
     except KeyboardInterrupt:
@@ -73,11 +100,15 @@ def _hold_typed(file: str, name: str, security: str | None) -> None:
         try:
             made = formats.load(file, name, security)
         except ImportError as missing:
-            raise errors.Error(f"share '{file}': {missing}; --bytes shares it as it is", ntstatus=st.NOT_SUPPORTED) from None
+            raise errors.Error(
+                f"share '{file}': {missing}; --bytes shares it as it is", ntstatus=st.NOT_SUPPORTED
+            ) from None
         for full, section in made:
             stack.enter_context(section)
             words = contents.content_of(section).words()
-            err.print(shown(f"'{full}': {words} from {file}, held by process {os.getpid()} until Ctrl-C"))
+            err.print(
+                shown(f"'{full}': {words} from {file}, held by process {os.getpid()} until Ctrl-C")
+            )
         while True:
             time.sleep(3600)
 
@@ -89,9 +120,11 @@ def _source(file: str) -> IO[bytes]:
     try:
         return open(file, "rb", buffering=0)
     except OSError as problem:
-        kinds = {FileNotFoundError: (errors.NotFoundError, st.NO_SUCH_FILE),
-                 PermissionError: (errors.AccessError, st.ACCESS_DENIED),
-                 IsADirectoryError: (errors.Error, st.FILE_IS_A_DIRECTORY)}
+        kinds = {
+            FileNotFoundError: (errors.NotFoundError, st.NO_SUCH_FILE),
+            PermissionError: (errors.AccessError, st.ACCESS_DENIED),
+            IsADirectoryError: (errors.Error, st.FILE_IS_A_DIRECTORY),
+        }
         kind, status = kinds.get(type(problem), (errors.Error, st.UNEXPECTED_IO_ERROR))
         raise kind(f"share '{file}': cannot be read: {problem.strerror}", ntstatus=status) from None
 
@@ -110,7 +143,7 @@ def _fill(source: IO[bytes], name: str, security: str | None) -> tuple[Section, 
         with view, progress(name, facts.st_size) as bar:
             done = 0
             while done < facts.st_size:
-                with memoryview(view)[done:min(done + _CHUNK, facts.st_size)] as place:
+                with memoryview(view)[done : min(done + _CHUNK, facts.st_size)] as place:
                     count: int = _reader(source)(place)
                 if not count:
                     break  # the file was cut while we read it: what there was is what is shared
@@ -136,7 +169,7 @@ def _fill_unknown(source: IO[bytes], name: str, security: str | None) -> tuple[S
     with content.announcement(name):
         section = Section.create(name, len(data) + content.SIZE, security=security)
         with section.map() as view:
-            memoryview(view)[:len(data)] = data
+            memoryview(view)[: len(data)] = data
             content.Content.write(view, content.WHOLE, len(data)).release()
     return section, len(data)
 
@@ -149,13 +182,24 @@ def _stream(source: IO[bytes], name: str, security: str | None, capacity: int) -
     came, went = content.event_names(name)
     with ExitStack() as stack:
         with content.announcement(name):
-            came_event = stack.enter_context(Event.create(came, manual_reset=False, security=security))
-            went_event = stack.enter_context(Event.create(went, manual_reset=False, security=security))
-            section = stack.enter_context(Section.create(name, capacity + content.SIZE, security=security))
+            came_event = stack.enter_context(
+                Event.create(came, manual_reset=False, security=security)
+            )
+            went_event = stack.enter_context(
+                Event.create(went, manual_reset=False, security=security)
+            )
+            section = stack.enter_context(
+                Section.create(name, capacity + content.SIZE, security=security)
+            )
             view = stack.enter_context(section.map())
             trailer = content.Content.write(view, content.STREAM, len(view) - content.SIZE)
         ring = content.Ring(section, trailer, came_event, went_event)
-        err.print(shown(f"'{name}': passing on what comes, {size_words(ring.capacity)} at most waiting to be read"))
+        err.print(
+            shown(
+                f"'{name}': passing on what comes, {size_words(ring.capacity)} at most waiting to "
+                f"be read"
+            )
+        )
         while ring.put(_reader(source)):
             pass
         ring.end()

@@ -34,8 +34,10 @@ class Inside(ModalScreen[None]):
     """One object: what ``show`` tells, and the first bytes of a section."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("escape,q,enter", "dismiss", "Back")]
-    DEFAULT_CSS = "Inside { align: center middle; } Inside > VerticalScroll { width: 95%; height: 90%; " \
-                  "border: round $accent; background: $surface; padding: 0 1; }"
+    DEFAULT_CSS = (
+        "Inside { align: center middle; } Inside > VerticalScroll { width: 95%; height: 90%; "
+        "border: round $accent; background: $surface; padding: 0 1; }"
+    )
 
     def __init__(self, found: NamedObject, interval: float) -> None:
         super().__init__()
@@ -53,9 +55,13 @@ class Inside(ModalScreen[None]):
         self.set_interval(self.interval, self.look)
 
     def look(self) -> None:
-        found = next((entry for entry in kernel.list_directory() if entry.name == self.found.name), self.found)
-        self.query_one("#facts", Static).update(render(found, details(found) if found.name else
-                                                      {"views": {}, "waiters": {}}))
+        found = next(
+            (entry for entry in kernel.list_directory() if entry.name == self.found.name),
+            self.found,
+        )
+        self.query_one("#facts", Static).update(
+            render(found, details(found) if found.name else {"views": {}, "waiters": {}})
+        )
         self.query_one("#bytes", Static).update(self._bytes(found))
 
     def _bytes(self, found: NamedObject) -> Text:
@@ -65,7 +71,9 @@ class Inside(ModalScreen[None]):
             if found.name:
                 section = Section.open(found.name, access="r")
             else:
-                section = Section.from_process(found.holders[0].pid, found.holders[0].handle, access="r")
+                section = Section.from_process(
+                    found.holders[0].pid, found.holders[0].handle, access="r"
+                )
             with section:
                 facts = schema.describe(section)
                 lines = None if facts is None else typed.lines(section, facts)
@@ -85,9 +93,14 @@ class Top(App[None]):
     TITLE = "memsection"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("q", "quit", "Quit"), ("s", "sort", "Sort"), ("slash", "filter", "Filter"), ("u", "unnamed", "Unnamed"),
-        ("enter", "inside", "Look inside"), ("escape", "clear", "Clear filter"),
-        Binding("ctrl+c", "interrupt", show=False, priority=True),  # in a terminal of its own it is a key, no signal
+        ("q", "quit", "Quit"),
+        ("s", "sort", "Sort"),
+        ("slash", "filter", "Filter"),
+        ("u", "unnamed", "Unnamed"),
+        ("enter", "inside", "Look inside"),
+        ("escape", "clear", "Clear filter"),
+        # in a terminal of its own it is a key, no signal
+        Binding("ctrl+c", "interrupt", show=False, priority=True),
     ]
     CSS = "DataTable { height: 1fr; } #filter { display: none; } #filter.shown { display: block; }"
 
@@ -105,7 +118,9 @@ class Top(App[None]):
         yield Footer()
 
     def on_mount(self) -> None:
-        self.screen_stack[0].query_one(DataTable).add_columns("NAME", "TYPE", "SIZE", "OWNER", "HOLDERS", "COMMANDS")
+        self.screen_stack[0].query_one(DataTable).add_columns(
+            "NAME", "TYPE", "SIZE", "OWNER", "HOLDERS", "COMMANDS"
+        )
         self.look()
         self.set_interval(self.interval, self.look)
 
@@ -115,26 +130,39 @@ class Top(App[None]):
         total = len(objects)
         rows = [(found, self._row(found)) for found in objects]
         if self.wanted:
-            rows = [pair for pair in rows if any(self.wanted in str(cell).lower() for cell in pair[1])]
+            rows = [
+                pair for pair in rows if any(self.wanted in str(cell).lower() for cell in pair[1])
+            ]
         rows.sort(key=self._key)
         table = self.screen_stack[0].query_one(DataTable)  # also while another screen is before it
         at = self.shown[table.cursor_row] if 0 <= table.cursor_row < len(self.shown) else None
         self.shown = [found for found, _ in rows]
         table.clear()
         for _, cells in rows:
-            table.add_row(*(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in cells))
-        same = [index for index, found in enumerate(self.shown) if at is not None and _same(found, at)]
+            table.add_row(
+                *(cell if isinstance(cell, Text) else Text(shown(cell)) for cell in cells)
+            )
+        same = [
+            index for index, found in enumerate(self.shown) if at is not None and _same(found, at)
+        ]
         if same:
             table.move_cursor(row=same[0])
         memory = sum(found.size for found in objects)
-        self.sub_title = (f"{len(rows)} of {total} objects, {size_words(memory)}, sorted by {_SORTS[self.order]}"
-                          + (f", with '{self.wanted}'" if self.wanted else ""))
+        self.sub_title = (
+            f"{len(rows)} of {total} objects, {size_words(memory)}, sorted by {_SORTS[self.order]}"
+            + (f", with '{self.wanted}'" if self.wanted else "")
+        )
 
     def _row(self, found: NamedObject) -> list[str | Text]:
         commands = sorted({command_of(holder.pid) for holder in found.holders})
-        return [found.name or "-", kind_words(found), Text(size_words(found.size) if found.size else "-",
-                                                        justify="right"), found.owner,
-                holders_words(found) or found.problem, ", ".join(command[:60] for command in commands)]
+        return [
+            found.name or "-",
+            kind_words(found),
+            Text(size_words(found.size) if found.size else "-", justify="right"),
+            found.owner,
+            holders_words(found) or found.problem,
+            ", ".join(command[:60] for command in commands),
+        ]
 
     def _key(self, pair: tuple[NamedObject, list[str | Text]]) -> tuple[int, str, str]:
         found = pair[0]
@@ -178,4 +206,6 @@ class Top(App[None]):
 
 def _same(one: NamedObject, other: NamedObject) -> bool:
     return (one.name, one.type_name) == (other.name, other.type_name) and (
-        bool(one.name) or [h.identity for h in one.holders[:1]] == [h.identity for h in other.holders[:1]])
+        bool(one.name)
+        or [h.identity for h in one.holders[:1]] == [h.identity for h in other.holders[:1]]
+    )

@@ -39,7 +39,9 @@ def read(fd: int, size: int, shape: object, found: channel.ChannelFacts) -> bool
     seats = _up(_up(words + 8 * units) + _NOTE * units)
     found.waiting = min(channel._waiting(fd, ring, positions, head, tail), positions)
     found.shut_down = bool(down)
-    held = _held(fd, words, seats + (channel._ENDS_MOST + 1) * _SEAT, min(units, channel.MOST_PLACES))
+    held = _held(
+        fd, words, seats + (channel._ENDS_MOST + 1) * _SEAT, min(units, channel.MOST_PLACES)
+    )
     found.in_hand = held.pop(0, 0)
     found.ends = channel._ends(fd, list(held.elements()))
     for slot, end in zip(channel.slots(fd), found.ends, strict=False):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a section means, where it says so itself: records field by field, arrays as NumPy prints them."""
+"""What a section means, where it says so itself: records field by field, arrays as NumPy prints
+them."""
 
 from __future__ import annotations
 
@@ -17,9 +18,14 @@ MOST_COLUMNS = 12
 
 def heading(facts: schema.Facts) -> str:
     """What it is, in a line."""
-    words = {key: shown(facts[key], 200) for key in ("name", "count", "dtype", "shape", "order", "slots", "fingerprint",
-                                                     "version") if facts.get(key)}
-    return f"{shown(facts.get('kind'), 40)}: " + ", ".join(f"{key} {value}" for key, value in words.items())
+    words = {
+        key: shown(facts[key], 200)
+        for key in ("name", "count", "dtype", "shape", "order", "slots", "fingerprint", "version")
+        if facts.get(key)
+    }
+    return f"{shown(facts.get('kind'), 40)}: " + ", ".join(
+        f"{key} {value}" for key, value in words.items()
+    )
 
 
 def lines(section: Section, facts: schema.Facts) -> list[str] | None:
@@ -35,7 +41,11 @@ def lines(section: Section, facts: schema.Facts) -> list[str] | None:
         if kind == "latest" and "type" in facts:
             with latest.from_section(section.duplicate()) as value:
                 found = value.read_numbered(0)
-                return ["nothing was written yet"] if found is None else [f"number {found[0]}", *_fields(found[1])]
+                return (
+                    ["nothing was written yet"]
+                    if found is None
+                    else [f"number {found[0]}", *_fields(found[1])]
+                )
         if kind == "arrow":
             from memsection import arrow
 
@@ -46,7 +56,9 @@ def lines(section: Section, facts: schema.Facts) -> list[str] | None:
 
             from memsection import arrays
 
-            return np.array2string(arrays.from_section(section.duplicate(), access="r"), threshold=200).splitlines()
+            return np.array2string(
+                arrays.from_section(section.duplicate(), access="r"), threshold=200
+            ).splitlines()
     except (ImportError, errors.WaitTimeoutError):
         pass
     return None
@@ -55,12 +67,21 @@ def lines(section: Section, facts: schema.Facts) -> list[str] | None:
 def _table(table: Any) -> list[str]:
     """The first rows, under the names of their columns."""
     first = table.slice(0, MOST_RECORDS)
-    columns = [[shown(name, 30), *(shown(one.as_py(), 40) for one in column)]
-               for name, column in zip(table.column_names[:MOST_COLUMNS], first.columns, strict=False)]
+    columns = [
+        [shown(name, 30), *(shown(one.as_py(), 40) for one in column)]
+        for name, column in zip(table.column_names[:MOST_COLUMNS], first.columns, strict=False)
+    ]
     widths = [max(map(cell_len, column)) for column in columns]
-    found = ["  ".join(cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)).rstrip()
-             for row in zip(*columns, strict=True)]
-    for more, what in ((table.num_rows - MOST_RECORDS, "rows"), (table.num_columns - MOST_COLUMNS, "columns")):
+    found = [
+        "  ".join(
+            cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in zip(*columns, strict=True)
+    ]
+    for more, what in (
+        (table.num_rows - MOST_RECORDS, "rows"),
+        (table.num_columns - MOST_COLUMNS, "columns"),
+    ):
         if more > 0:
             found.append(f"... and {more} {what} more")
     return found

@@ -13,7 +13,9 @@ from memsection.content import schema
 MOST = 10_000  #: values in a document; "truncated" says that there are more
 
 
-def as_json(section: Section, facts: schema.Facts | None, offset: int, length: int) -> dict[str, Any]:
+def as_json(
+    section: Section, facts: schema.Facts | None, offset: int, length: int
+) -> dict[str, Any]:
     """Its meaning and its values; bytes in hexadecimal where it tells no meaning.
 
     Raises:
@@ -28,19 +30,25 @@ def as_json(section: Section, facts: schema.Facts | None, offset: int, length: i
 
         with arrow.from_section(section.duplicate(), trusted=False) as shared:
             count = min(shared.table.num_rows, max(1, MOST // max(1, shared.table.num_columns)))
-            rows = [{name: plain(value) for name, value in row.items()} for row in shared.table.slice(0, count).to_pylist()]
+            rows = [
+                {name: plain(value) for name, value in row.items()}
+                for row in shared.table.slice(0, count).to_pylist()
+            ]
             return known | {"values": rows, "truncated": count < shared.table.num_rows}
     if kind == "record":
         with records.from_section(section.duplicate()) as table:
             count = min(len(table), MOST)
-            return known | {"values": [plain(one) for one in table[:count]], "truncated": count < len(table)}
+            return known | {
+                "values": [plain(one) for one in table[:count]],
+                "truncated": count < len(table),
+            }
     if kind == "latest" and facts is not None and "type" in facts:
         with latest.from_section(section.duplicate()) as value:
             found = value.read_numbered(0)
             number, content = (0, None) if found is None else found
             return known | {"number": number, "value": plain(content)}
     with section.map() as view:
-        part = bytes(view[offset:offset + length])
+        part = bytes(view[offset : offset + length])
         return known | {"offset": offset, "size": len(view), "bytes": part.hex()}
 
 
@@ -53,11 +61,12 @@ def _array(section: Section) -> dict[str, Any]:
     each = array.size // array.shape[0]
     if each > MOST:  # not even one row
         return {"values": plain(array.ravel()[:MOST].tolist()), "truncated": True, "flat": True}
-    return {"values": plain(array[:MOST // each].tolist()), "truncated": True}
+    return {"values": plain(array[: MOST // each].tolist()), "truncated": True}
 
 
 def plain(value: Any) -> Any:
-    """The value as JSON can have it: bytes in hexadecimal, and as text what JSON has no number for."""
+    """The value as JSON can have it: bytes in hexadecimal, and as text what JSON has no number
+    for."""
     if isinstance(value, dict):
         return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):

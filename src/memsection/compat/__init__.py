@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Stand-ins for classes of other libraries, built on sections.
 
-``SharedMemory``, ``ShareableList`` and ``SharedMemoryManager`` have the signatures, properties and exceptions of
-their namesakes in ``multiprocessing``; ``shared_memory`` is a module in the place of ``multiprocessing.shared_memory``.
-How their lifetime differs, and why, is said in ``memsection.compat.blocks``.  ``mmap`` is a module in the place of the
-standard library's, with Windows's parameters on Linux and Linux's on Windows; ``queues`` is one in the place of
+``SharedMemory``, ``ShareableList`` and ``SharedMemoryManager`` have the signatures, properties and
+exceptions of their namesakes in ``multiprocessing``; ``shared_memory`` is a module in the place of
+``multiprocessing.shared_memory``. How their lifetime differs, and why, is said in
+``memsection.compat.blocks``.  ``mmap`` is a module in the place of the standard library's, with
+Windows's parameters on Linux and Linux's on Windows; ``queues`` is one in the place of
 ``multiprocessing.queues``.  Each is imported when it is first used.
 """
 
@@ -21,7 +22,14 @@ if TYPE_CHECKING:
     from memsection.compat.shareable_list import ShareableList as ShareableList
     from memsection.compat.shared_memory import SharedMemory as SharedMemory
 
-__all__ = ["ShareableList", "SharedMemory", "SharedMemoryManager", "mmap", "queues", "shared_memory"]
+__all__ = [
+    "ShareableList",
+    "SharedMemory",
+    "SharedMemoryManager",
+    "mmap",
+    "queues",
+    "shared_memory",
+]
 _MODULES = ("mmap", "queues", "shared_memory")
 
 

@@ -1,20 +1,24 @@
 # SPDX-License-Identifier: MIT
 """Blocks: sections that live as long as the standard library's shared memory does, and not longer.
 
-A block of ``multiprocessing.shared_memory`` has its name until somebody calls ``unlink()``; a section has its name as
-long as somebody has a handle.  What is here brings the two together, and leaves nothing behind after a crash:
+A block of ``multiprocessing.shared_memory`` has its name until somebody calls ``unlink()``; a
+section has its name as long as somebody has a handle.  What is here brings the two together, and
+leaves nothing behind after a crash:
 
-* The process that creates a block keeps a handle to it until the block is unlinked or the process ends; a child of
-  multiprocessing hands it over to its parent then (``child_handover``).  Whoever attaches has a handle until it closes.  So a
-  name outlives ``close()``, and an attacher that ends takes nothing with it.
-* ``unlink()`` marks the block and closes the handles of the calling process.  A marked block is found by nobody; views
-  of it stay as they are.  As long as other processes still have handles to it, its successor under the same name is
-  a section of another *generation*, and whoever made the successor keeps those before it from going first.
-* A block that is to survive all processes (``track=False`` at its creation) cannot be a section: it is a genuine POSIX
-  shared memory object, which any other program can open by name, and which stays until it is unlinked.  Such objects,
-  whoever made them, are attached to like any other.
+* The process that creates a block keeps a handle to it until the block is unlinked or the process
+  ends; a child of multiprocessing hands it over to its parent then (``child_handover``).  Whoever
+  attaches has a handle until it closes.  So a name outlives ``close()``, and an attacher that ends
+  takes nothing with it.
+* ``unlink()`` marks the block and closes the handles of the calling process.  A marked block is
+  found by nobody; views of it stay as they are.  As long as other processes still have handles to
+  it, its successor under the same name is a section of another *generation*, and whoever made the
+  successor keeps those before it from going first.
+* A block that is to survive all processes (``track=False`` at its creation) cannot be a section: it
+  is a genuine POSIX shared memory object, which any other program can open by name, and which stays
+  until it is unlinked.  Such objects, whoever made them, are attached to like any other.
 
-On Windows the standard library's blocks live as sections do, and so do these: unlinking has no effect.
+On Windows the standard library's blocks live as sections do, and so do these: unlinking has no
+effect.
 
 What a section cannot say of itself stands in its ``record``; genuine objects are ``posix_shm``'s.
 """
@@ -36,13 +40,18 @@ if TYPE_CHECKING:
 
     from memsection import View
 
-POSIX = os.name == "posix"  #: whether names live until unlink(); the standard library makes the same distinction
+#: whether names live until unlink(); the standard library makes the same distinction
+POSIX = os.name == "posix"
 _WINDOW = 1 << 16  # the offset of a view is a multiple of this
 
-_handles: dict[bytes, list[Section]] = {}  # by identity: this process's handles to blocks that are sections
-_kept: dict[bytes, Section] = {}  # of these, the one that is kept for a block made here, or left by a child
-_left: dict[bytes, None] = {}  # blocks made and closed here, or left by a child, not known to be unlinked; in order
-_predecessors: dict[bytes, list[Section]] = {}  # identity of a block made here to handles to the generations before it
+# by identity: this process's handles to blocks that are sections
+_handles: dict[bytes, list[Section]] = {}
+# of these, the one that is kept for a block made here, or left by a child
+_kept: dict[bytes, Section] = {}
+# blocks made and closed here, or left by a child, not known to be unlinked; in order
+_left: dict[bytes, None] = {}
+# identity of a block made here to handles to the generations before it
+_predecessors: dict[bytes, list[Section]] = {}
 
 
 class Block:
@@ -50,25 +59,31 @@ class Block:
 
     __slots__ = ("_handle", "_view", "identity", "name", "size")
 
-    def __init__(self, name: str, size: int, identity: bytes, view: View, handle: Section | None = None) -> None:
+    def __init__(
+        self, name: str, size: int, identity: bytes, view: View, handle: Section | None = None
+    ) -> None:
         self.name = name
         self.size = size
         self.identity = identity
         self._view: View | None = view
-        self._handle = handle  # None: a creator's, which stays when the attachment goes, or none at all
+        # None: a creator's, which stays when the attachment goes, or none at all
+        self._handle = handle
 
     @property
     def buffer(self) -> memoryview:
-        """The block's bytes.  They stay mapped as long as anybody uses this or something made from it."""
+        """The block's bytes.  They stay mapped as long as anybody uses this or something made from
+        it."""
         assert self._view is not None
-        return memoryview(self._view)[:self.size]
+        return memoryview(self._view)[: self.size]
 
     def close(self) -> None:
-        """Let go of the view, and of the handle if this attachment has one of its own.  Again is harmless."""
+        """Let go of the view, and of the handle if this attachment has one of its own.  Again is
+        harmless."""
         handle = self._handle
         if handle is None and self.identity in _handles:
             _left[self.identity] = None
-        # Not closed but dropped: an array over a memoryview may hold on to the view itself and to no buffer of it.
+        # Not closed but dropped: an array over a memoryview may hold on to the view itself and to
+        # no buffer of it.
         self._view = None
         if handle is None:
             return
@@ -135,7 +150,8 @@ def attach(name: str) -> Block:
 def unlink(name: str, identity: bytes = b"") -> None:
     """Take a block's name away: nobody finds it from now on; who has it mapped keeps it.
 
-    A section that was made otherwise than as a block keeps its name, which ends with its last handle.
+    A section that was made otherwise than as a block keeps its name, which ends with its last
+    handle.
 
     Args:
         name: The name.
@@ -201,7 +217,8 @@ def _forget(arguments: object, block: Block) -> None:
 
 
 def _new(name: str, size: int, before: list[Section]) -> Section:
-    """A section of the first generation that is free; ``before`` gets handles to those that unlinked blocks still have."""
+    """A section of the first generation that is free; ``before`` gets handles to those that
+    unlinked blocks still have."""
     while True:
         full = _generation(name, len(before))
         try:
@@ -217,7 +234,8 @@ def _new(name: str, size: int, before: list[Section]) -> Section:
         if not unlinked:
             section.close()
             raise posix_shm.name_taken(name)
-        if identity in _handles:  # another process unlinked what was made here: that was not noticed yet
+        # another process unlinked what was made here: that was not noticed yet
+        if identity in _handles:
             section.close()
             _let_go(identity)
             continue
@@ -281,8 +299,8 @@ def _let_go(identity: bytes) -> None:
 def _sweep() -> None:
     """Look at two of the blocks that were left here: one that another process unlinked is let go.
 
-    Nobody can tell this process of it; without a look now and then, a process that makes blocks for others to unlink
-    would keep the memory of all of them.
+    Nobody can tell this process of it; without a look now and then, a process that makes blocks for
+    others to unlink would keep the memory of all of them.
     """
     for identity in list(islice(_left, 2)):
         handles = _handles.get(identity)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """``SharedMemoryManager``: blocks that live as long as a manager does.
 
-The manager's server process is the standard library's own, with one difference: it attaches to every block that is
-registered with it, so a block stays when the process that made it ends, and goes with the server even if that is
-killed.  No resource tracker is started.
+The manager's server process is the standard library's own, with one difference: it attaches to
+every block that is registered with it, so a block stays when the process that made it ends, and
+goes with the server even if that is killed.  No resource tracker is started.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class SharedMemoryManager(managers.SharedMemoryManager):
     _Server = SharedMemoryServer
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        managers.BaseManager.__init__(self, *args, **kwargs)  # not the next class's: it starts a resource tracker
+        # not the next class's: it starts a resource tracker
+        managers.BaseManager.__init__(self, *args, **kwargs)
 
     def SharedMemory(self, size: int) -> shared_memory.SharedMemory:  # type: ignore[override]
         """A new block of this size, which the manager holds."""

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""A module in the place of the standard library's ``mmap``, with Windows's parameters and Linux's on both systems.
+"""A module in the place of the standard library's ``mmap``, with Windows's parameters and Linux's
+on both systems.
 
-``mmap(fileno, length, tagname=None, access=ACCESS_DEFAULT, offset=0)`` maps a section by its name, as on Windows;
-``mmap(fileno, length, flags, prot, access, offset)`` maps as on Linux.  The type is a subclass of the genuine one, whose
-C code does everything after the mapping was made.  All constants of either system are here, on both.
+``mmap(fileno, length, tagname=None, access=ACCESS_DEFAULT, offset=0)`` maps a section by its name,
+as on Windows; ``mmap(fileno, length, flags, prot, access, offset)`` maps as on Linux.  The type is
+a subclass of the genuine one, whose C code does everything after the mapping was made.  All
+constants of either system are here, on both.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How a call of ``mmap`` is meant: in Windows's form or in Linux's, and what the one is in the words of the other."""
+"""How a call of ``mmap`` is meant: in Windows's form or in Linux's, and what the one is in the
+words of the other."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ class Form(NamedTuple):
 
 
 def is_windows(args: Sequence[Any], kw: Mapping[str, Any]) -> bool:
-    """Whether a call has Windows's form: a tag name, or None in its place, comes after the length."""
+    """Whether a call has Windows's form: a tag name, or None in its place, comes after the
+    length."""
     return "tagname" in kw or bool(args and (args[0] is None or isinstance(args[0], str | bytes)))
 
 
@@ -51,12 +53,15 @@ def windows(args: Sequence[Any], kw: Mapping[str, Any]) -> Form:
     if flags is not None or prot is not None:
         if access != genuine.ACCESS_DEFAULT:
             raise ValueError("mmap can't specify both access and flags, prot.")
-        access = access_of(MAP_SHARED if flags is None else flags, PROT_READ | PROT_WRITE if prot is None else prot)
+        access = access_of(
+            MAP_SHARED if flags is None else flags, PROT_READ | PROT_WRITE if prot is None else prot
+        )
     return Form(_tagname(values.get("tagname")), _checked(access), _offset(values.get("offset", 0)))
 
 
 def linux(args: Sequence[Any], kw: Mapping[str, Any]) -> tuple[int, int, int, int]:
-    """Flags, protection, access and offset of a call in Linux's form, on a system that has no such form.
+    """Flags, protection, access and offset of a call in Linux's form, on a system that has no such
+    form.
 
     Raises:
         TypeError: Arguments that no form has.
@@ -81,7 +86,10 @@ def access_of(flags: int, prot: int) -> int:
         ValueError: They ask for what no access gives.
     """
     if prot & ~(PROT_READ | PROT_WRITE) or not prot & PROT_READ:
-        raise ValueError(f"mmap: no access is like prot={prot:#x}: readable memory, writable or not, can be asked for")
+        raise ValueError(
+            f"mmap: no access is like prot={prot:#x}: readable memory, writable or not, can be "
+            f"asked for"
+        )
     kind = flags & (MAP_SHARED | MAP_PRIVATE)
     if kind not in (MAP_SHARED, MAP_PRIVATE):
         raise ValueError(f"mmap: flags={flags:#x} ask for neither MAP_SHARED nor MAP_PRIVATE alone")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The genuine ``mmap`` over sections, with Windows's parameters besides.
 
-The memory of a map with a tag name is a section's, and the object holds a handle to it, as Windows's does.  The genuine
-object is made over a file of its own, of the same length and without content, and the section's memory is mapped over
-that.  So it can change its size, which the genuine code does by cutting its file: never the section's.
+The memory of a map with a tag name is a section's, and the object holds a handle to it, as
+Windows's does.  The genuine object is made over a file of its own, of the same length and without
+content, and the section's memory is mapped over that.  So it can change its size, which the genuine
+code does by cutting its file: never the section's.
 """
 
 from __future__ import annotations
@@ -29,8 +30,12 @@ from memsection.vocabulary.access_words import SectionAccess
 from memsection.vocabulary.errors import AccessError, ArgumentError, Error, NotFoundError
 from memsection.vocabulary.protection import ALLOCATION_GRANULARITY
 
-_WORDS: dict[int, SectionAccess] = {genuine.ACCESS_DEFAULT: "rw", genuine.ACCESS_READ: "r",
-                                    genuine.ACCESS_WRITE: "rw", genuine.ACCESS_COPY: "c"}
+_WORDS: dict[int, SectionAccess] = {
+    genuine.ACCESS_DEFAULT: "rw",
+    genuine.ACCESS_READ: "r",
+    genuine.ACCESS_WRITE: "rw",
+    genuine.ACCESS_COPY: "c",
+}
 _READABLE = (genuine.ACCESS_READ, genuine.ACCESS_COPY)
 _MAP_FIXED = 0x10  # mmap(2)
 #: The maps of files that are alive in this process.
@@ -38,13 +43,21 @@ _maps: weakref.WeakSet[mmap] = weakref.WeakSet()
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.mmap.restype = ctypes.c_void_p
-_libc.mmap.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long)
+_libc.mmap.argtypes = (
+    ctypes.c_void_p,
+    ctypes.c_size_t,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_int,
+    ctypes.c_long,
+)
 
 
 class mmap(genuine.mmap):  # noqa: N801  # the name of the original
     """A map of a file or of memory; ``mmap.mmap`` with Windows's parameters besides."""
 
-    _strict = False  #: whether a call means Windows's form where either would do, so that files grow
+    #: whether a call means Windows's form where either would do, so that files grow
+    _strict = False
     _section: Section | None = None
     _tagname: str | None = None
     _length: int | None = None  #: what ``size`` says, where the genuine one would ask the file
@@ -60,11 +73,15 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
 
     @classmethod
     @whole
-    def _made(cls, strict: bool, fileno: int, length: int, args: tuple[Any, ...], kw: dict[str, Any]) -> Self:
+    def _made(
+        cls, strict: bool, fileno: int, length: int, args: tuple[Any, ...], kw: dict[str, Any]
+    ) -> Self:
         if form.is_windows(args, kw) or (strict and not kw.keys() & {"flags", "prot"}):
             return cls._windows(fileno, length, form.windows(args, kw))
         if fileno == -1 and not args and not kw.keys() - {"access", "offset"}:
-            return cls._anonymous(length, kw.get("access", genuine.ACCESS_DEFAULT), kw.get("offset", 0))
+            return cls._anonymous(
+                length, kw.get("access", genuine.ACCESS_DEFAULT), kw.get("offset", 0)
+            )
         return super().__new__(cls, fileno, length, *args, **kw)._of_file(fileno)
 
     @classmethod
@@ -72,7 +89,8 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         if length < 0:
             raise OverflowError("memory mapped length must be positive")
         tagname, access, offset = asked
-        if fileno in (-1, 0):  # 0 too: before Python 2.5 it was how memory without a file was asked for
+        # 0 too: before Python 2.5 it was how memory without a file was asked for
+        if fileno in (-1, 0):
             if length == 0:
                 raise ArgumentError("mmap: memory without a file needs a length")
             if tagname is None:
@@ -80,7 +98,9 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         elif length:
             _grow(fileno, offset + length, access)
         if tagname is None:
-            return super().__new__(cls, fileno, length, access=access, offset=offset)._of_file(fileno)
+            return (
+                super().__new__(cls, fileno, length, access=access, offset=offset)._of_file(fileno)
+            )
         return cls._tagged(fileno, length, tagname, access, offset)
 
     # ------------------------------------------------------------------ by name
@@ -88,20 +108,31 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
     @classmethod
     def _tagged(cls, fileno: int, length: int, tagname: str, access: int, offset: int) -> Self:
         if offset % ALLOCATION_GRANULARITY:
-            raise ArgumentError(f"mmap '{tagname}': asked for offset {offset}, it has to be a multiple of "
-                                f"{ALLOCATION_GRANULARITY}", ntstatus=st.MAPPED_ALIGNMENT)
+            raise ArgumentError(
+                f"mmap '{tagname}': asked for offset {offset}, it has to be a multiple of "
+                f"{ALLOCATION_GRANULARITY}",
+                ntstatus=st.MAPPED_ALIGNMENT,
+            )
         words = _WORDS[access]
         file = fileno not in (-1, 0)
         if file:
-            section = Section.from_fd(fileno, name=tagname, size=offset + length if length else None, exist_ok=True,
-                                      access=words)
+            section = Section.from_fd(
+                fileno,
+                name=tagname,
+                size=offset + length if length else None,
+                exist_ok=True,
+                access=words,
+            )
         else:
             section = _open_or_create(tagname, offset + length, words)
         try:
             length = length or section.size - offset
             if not 0 < length <= section.size - offset:
-                raise AccessError(f"mmap '{tagname}': asked for {length} bytes at offset {offset}, the section has "
-                                  f"{section.size}")
+                raise AccessError(
+                    f"mmap '{tagname}': asked for {length} bytes at offset {offset}, the section "
+                    f"has "
+                    f"{section.size}"
+                )
             if file or access in _READABLE:
                 descriptor = _unlocked(section)
                 try:
@@ -135,11 +166,18 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
             close_fd(descriptor)
 
     def _map_over(self, descriptor: int, length: int) -> None:
-        # Safety: exactly the pages that the genuine object maps, whose size cannot change while it is exported.
+        # Safety: exactly the pages that the genuine object maps, whose size cannot change while it
+        # is exported.
         with memoryview(self) as held:
             address = ctypes.addressof(ctypes.c_char.from_buffer(held))
-            found = _libc.mmap(address, length, form.PROT_READ | form.PROT_WRITE, form.MAP_SHARED | _MAP_FIXED,
-                               descriptor, self._start)
+            found = _libc.mmap(
+                address,
+                length,
+                form.PROT_READ | form.PROT_WRITE,
+                form.MAP_SHARED | _MAP_FIXED,
+                descriptor,
+                self._start,
+            )
         if found != address:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
@@ -150,7 +188,8 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
     def _anonymous(cls, length: int, access: int, offset: int) -> Self:
         """Memory in a file of its own, because memory without any cannot grow (mremap(2))."""
         if length <= 0 or offset < 0 or access not in _WORDS:
-            return super().__new__(cls, -1, length, access=access, offset=offset)  # which knows the error
+            # which knows the error
+            return super().__new__(cls, -1, length, access=access, offset=offset)
         try:
             descriptor = make_memory("mmap", os.MFD_CLOEXEC)
         except OSError:
@@ -175,7 +214,8 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         _maps.add(self)
         return self
 
-    # ------------------------------------------------------------------ what differs from the genuine one
+    # ------------------------------------------------------------------ what differs from the
+    # genuine one
 
     def close(self) -> None:
         """Unmap the memory, and close the handle of a section.
@@ -209,14 +249,18 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
             TypeError: It may not be written to.
             BufferError: Somebody uses the memory.
         """
-        if newsize == 0:  # the genuine one cuts the file first, and fails then: the next access would be fatal
+        # the genuine one cuts the file first, and fails then: the next access would be fatal
+        if newsize == 0:
             len(self)  # a closed map says so
             raise ArgumentError("resize: a map has at least one byte")
         if self._section is not None and newsize > 0:
             self._resize_section(self._section, newsize)
             return
-        if self._file is not None and newsize < len(self) and any(
-                other._file == self._file for other in list(_maps) if other is not self):
+        if (
+            self._file is not None
+            and newsize < len(self)
+            and any(other._file == self._file for other in list(_maps) if other is not self)
+        ):
             raise _in_use("resize: the file is mapped once more in this process")
         super().resize(newsize)
 
@@ -257,7 +301,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
     def _move_to(self, section: Section, content: bytes, size: int) -> None:
         """Have the memory of another section, of another size, with this content."""
         with section.map(self._start) as view:
-            view[:min(size, len(content))] = content[:size]
+            view[: min(size, len(content))] = content[:size]
         # Back to its own file first: at no moment does it reach beyond the end of what it maps.
         file = make_memory("mmap", os.MFD_CLOEXEC)
         try:
@@ -279,7 +323,8 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
 
 
 class WindowsMmap(mmap):
-    """What a module sees that believes it is on Windows: a call that either form would do is meant in Windows's."""
+    """What a module sees that believes it is on Windows: a call that either form would do is meant
+    in Windows's."""
 
     _strict = True
 
@@ -288,8 +333,12 @@ WindowsMmap.__name__ = WindowsMmap.__qualname__ = "mmap"
 
 
 def _believes_windows(module: dict[str, Any]) -> bool:
-    """Whether a module thinks that it is on Windows: what it has by the names ``sys`` or ``os`` says so."""
-    return (getattr(module.get("sys"), "platform", "") == "win32" or getattr(module.get("os"), "name", "") == "nt")
+    """Whether a module thinks that it is on Windows: what it has by the names ``sys`` or ``os``
+    says so."""
+    return (
+        getattr(module.get("sys"), "platform", "") == "win32"
+        or getattr(module.get("os"), "name", "") == "nt"
+    )
 
 
 def _open_or_create(tagname: str, size: int, words: SectionAccess) -> Section:
@@ -304,19 +353,23 @@ def _open_or_create(tagname: str, size: int, words: SectionAccess) -> Section:
         else:
             with there:
                 if there.size < size:  # what Windows says when it comes to mapping it
-                    raise AccessError(f"mmap '{tagname}': asked for {size} bytes, the section has {there.size}") from None
+                    raise AccessError(
+                        f"mmap '{tagname}': asked for {size} bytes, the section has {there.size}"
+                    ) from None
         raise
 
 
 def _unlocked(section: Section) -> int:
-    """A descriptor of the section's memory whose description carries no lock: a map must not keep the name (L5)."""
+    """A descriptor of the section's memory whose description carries no lock: a map must not keep
+    the name (L5)."""
     descriptor = section.fileno()
     mode = os.O_RDWR if "w" in section.access else os.O_RDONLY
     return open_fd(f"/proc/self/fd/{descriptor}", mode)
 
 
 def _grow(fileno: int, size: int, access: int) -> None:
-    """Make a file as large as its map, as a section of a file does on Windows; whole, or not at all (F1)."""
+    """Make a file as large as its map, as a section of a file does on Windows; whole, or not at all
+    (F1)."""
     try:
         found = os.fstat(fileno)
     except OSError:
@@ -325,13 +378,17 @@ def _grow(fileno: int, size: int, access: int) -> None:
     if size <= there or not stat.S_ISREG(found.st_mode):
         return
     if access in _READABLE:
-        raise Error(f"mmap: asked for {size} bytes of a file that has {there}, and may not grow",
-                    ntstatus=st.SECTION_TOO_BIG)
+        raise Error(
+            f"mmap: asked for {size} bytes of a file that has {there}, and may not grow",
+            ntstatus=st.SECTION_TOO_BIG,
+        )
     try:
         os.posix_fallocate(fileno, 0, size)
     except OSError as problem:
         if problem.errno == errno.EBADF:
-            raise AccessError(f"mmap: the descriptor may not write to the file, which has {there} bytes") from None
+            raise AccessError(
+                f"mmap: the descriptor may not write to the file, which has {there} bytes"
+            ) from None
         os.ftruncate(fileno, there)
         raise
 

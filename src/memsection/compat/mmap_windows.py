@@ -18,15 +18,38 @@ from memsection.vocabulary.protection import PAGE_NOACCESS
 
 #: Linux's constants (mman(2), madvise(2)), which programs written there name.
 CONSTANTS = {
-    "MAP_SHARED": 1, "MAP_PRIVATE": 2, "MAP_ANON": 0x20, "MAP_ANONYMOUS": 0x20, "MAP_DENYWRITE": 0x800,
-    "MAP_EXECUTABLE": 0x1000, "MAP_NORESERVE": 0x4000, "MAP_POPULATE": 0x8000, "MAP_STACK": 0x20000,
-    "PROT_READ": 1, "PROT_WRITE": 2, "PROT_EXEC": 4,
-    "MADV_NORMAL": 0, "MADV_RANDOM": 1, "MADV_SEQUENTIAL": 2, "MADV_WILLNEED": 3, "MADV_DONTNEED": 4, "MADV_FREE": 8,
-    "MADV_REMOVE": 9, "MADV_DONTFORK": 10, "MADV_DOFORK": 11, "MADV_MERGEABLE": 12, "MADV_UNMERGEABLE": 13,
-    "MADV_HUGEPAGE": 14, "MADV_NOHUGEPAGE": 15, "MADV_DONTDUMP": 16, "MADV_DODUMP": 17, "MADV_HWPOISON": 100,
+    "MAP_SHARED": 1,
+    "MAP_PRIVATE": 2,
+    "MAP_ANON": 0x20,
+    "MAP_ANONYMOUS": 0x20,
+    "MAP_DENYWRITE": 0x800,
+    "MAP_EXECUTABLE": 0x1000,
+    "MAP_NORESERVE": 0x4000,
+    "MAP_POPULATE": 0x8000,
+    "MAP_STACK": 0x20000,
+    "PROT_READ": 1,
+    "PROT_WRITE": 2,
+    "PROT_EXEC": 4,
+    "MADV_NORMAL": 0,
+    "MADV_RANDOM": 1,
+    "MADV_SEQUENTIAL": 2,
+    "MADV_WILLNEED": 3,
+    "MADV_DONTNEED": 4,
+    "MADV_FREE": 8,
+    "MADV_REMOVE": 9,
+    "MADV_DONTFORK": 10,
+    "MADV_DOFORK": 11,
+    "MADV_MERGEABLE": 12,
+    "MADV_UNMERGEABLE": 13,
+    "MADV_HUGEPAGE": 14,
+    "MADV_NOHUGEPAGE": 15,
+    "MADV_DONTDUMP": 16,
+    "MADV_DODUMP": 17,
+    "MADV_HWPOISON": 100,
 }
 _ADVICE = range(4)  #: what says nothing but how the memory will be used
-_MEANINGLESS = 0x800 | 0x1000 | 0x4000 | 0x8000 | 0x20000  #: flags that Linux ignores, or takes as advice
+#: flags that Linux ignores, or takes as advice
+_MEANINGLESS = 0x800 | 0x1000 | 0x4000 | 0x8000 | 0x20000
 
 
 class mmap(genuine.mmap):  # noqa: N801  # the name of the original
@@ -59,8 +82,12 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         with memoryview(self) as held:
             # Safety: the address is this map's, which is held, and so is its length.
             address = ctypes.addressof(ctypes.c_char.from_buffer(held))
-            if not ctypes.windll.kernel32.VirtualProtect(ctypes.c_void_p(address), ctypes.c_size_t(len(self)),
-                                                         PAGE_NOACCESS, ctypes.byref(before)):
+            if not ctypes.windll.kernel32.VirtualProtect(
+                ctypes.c_void_p(address),
+                ctypes.c_size_t(len(self)),
+                PAGE_NOACCESS,
+                ctypes.byref(before),
+            ):
                 raise ctypes.WinError()
         return self
 
@@ -89,7 +116,10 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         if length is not None and start + length > sys.maxsize:
             raise OverflowError("madvise length too large")
         if option not in _ADVICE:
-            raise Error(f"madvise: {option} is more than advice: it changes the memory", ntstatus=st.NOT_SUPPORTED)
+            raise Error(
+                f"madvise: {option} is more than advice: it changes the memory",
+                ntstatus=st.NOT_SUPPORTED,
+            )
 
     def __repr__(self) -> str:
         text = super().__repr__()

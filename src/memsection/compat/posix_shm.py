@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """POSIX shared memory objects, those of the standard library and of anybody else (shm_overview(7)).
 
-This file creates, opens and removes them by name, and checks names.  They are files in the C library's directory; their
-memory is mapped as a section of the file.
+This file creates, opens and removes them by name, and checks names.  They are files in the C
+library's directory; their memory is mapped as a section of the file.
 """
 
 from __future__ import annotations

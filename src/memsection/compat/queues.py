@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""``Queue``, ``JoinableQueue`` and ``SimpleQueue`` in the place of ``multiprocessing.queues``'s, over channels.
+"""``Queue``, ``JoinableQueue`` and ``SimpleQueue`` in the place of ``multiprocessing.queues``'s,
+over channels.
 
-Signatures and exceptions are those of the originals.  What is better: nobody waits for the dead, arrays are not
-pickled, and a queue can be passed on at any time, not only to a child that is being started.
+Signatures and exceptions are those of the originals.  What is better: nobody waits for the dead,
+arrays are not pickled, and a queue can be passed on at any time, not only to a child that is being
+started.
 
-Whose end may be waited for is learned from use.  A process that has a queue may still send; once it has taken a message
-and sent none it only receives.  So a worker's ``get`` ends with ``EOFError`` when everybody who might have sent has
-ended, however that happened.
+Whose end may be waited for is learned from use.  A process that has a queue may still send; once it
+has taken a message and sent none it only receives.  So a worker's ``get`` ends with ``EOFError``
+when everybody who might have sent has ended, however that happened.
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ __all__ = ["JoinableQueue", "Queue", "SimpleQueue"]
 Empty, Full = queue.Empty, queue.Full
 STRICT_VARIABLE = "MEMSECTION_QUEUE_STRICT"
 
-_UNLIMITED_CAPACITY = 1024  #: positions in a queue without maxsize; what comes above that waits in its process
+#: positions in a queue without maxsize; what comes above that waits in its process
+_UNLIMITED_CAPACITY = 1024
 _MOST_MEMORY = 4 << 20  #: bytes for places in a queue, unless few messages need less
 _PLACE = 4096
 _LOOK_SECONDS = 0.05
@@ -93,7 +96,8 @@ class _Ends:
         return self.sender
 
     def to_receive(self) -> Channel[Any]:
-        """The end that receives; from now on this process does not count as one that may send, unless it did."""
+        """The end that receives; from now on this process does not count as one that may send,
+        unless it did."""
         if self.receiver is None:
             with self.lock:
                 if self.receiver is None:
@@ -108,7 +112,9 @@ class _Ends:
 
     def close(self) -> None:
         """Close them all."""
-        for end in {id(end): end for end in (self.undecided, self.sender, self.receiver) if end is not None}.values():
+        for end in {
+            id(end): end for end in (self.undecided, self.sender, self.receiver) if end is not None
+        }.values():
             try:
                 end.close()
             except Error:
@@ -134,7 +140,8 @@ class _Base:
         self._ends = _Ends(channel)
         self._closed = False
         self._at_fork()
-        # Not by the collector's order: a handle that is collected open is told as a mistake of the program's.
+        # Not by the collector's order: a handle that is collected open is told as a mistake of the
+        # program's.
         keep_with(self, self._ends)
         util.register_after_fork(self, type(self)._after_fork)
 
@@ -145,10 +152,13 @@ class _Base:
         self._at_fork()
         self._ends.lock = threading.Lock()
         if not self._closed:
-            # An end of the child's own, at once: whoever waits must not believe that nobody is left who may send.
+            # An end of the child's own, at once: whoever waits must not believe that nobody is left
+            # who may send.
             ends = self._ends
             inherited = ends.any()
-            fresh: Channel[Any] = Channel.from_section(inherited.section.duplicate(), object, role="both")
+            fresh: Channel[Any] = Channel.from_section(
+                inherited.section.duplicate(), object, role="both"
+            )
             ends.close()
             ends.undecided = fresh
 
@@ -162,7 +172,8 @@ class _Base:
         return not len(self._open().any())
 
     def _take(self, deadline: float | None) -> Any:
-        """The next message; Empty when the time is up, EndOfChannelError when nobody is left who may send one."""
+        """The next message; Empty when the time is up, EndOfChannelError when nobody is left who
+        may send one."""
         alone = 0.0
         while True:
             try:
@@ -176,7 +187,11 @@ class _Base:
                     raise
                 if deadline is not None and now >= deadline:
                     raise Empty from None
-                time.sleep(_LOOK_SECONDS if deadline is None else min(_LOOK_SECONDS, max(0.0, deadline - now)))
+                time.sleep(
+                    _LOOK_SECONDS
+                    if deadline is None
+                    else min(_LOOK_SECONDS, max(0.0, deadline - now))
+                )
 
 
 class Queue(_Base):
@@ -213,8 +228,9 @@ class Queue(_Base):
     def put(self, obj: Any, block: bool = True, timeout: float | None = None) -> None:
         """Send an object.
 
-        Without ``maxsize`` this never waits: what the channel cannot take yet waits in this process, and a thread sends it.
-        What cannot be pickled is given to ``_on_queue_feeder_error``, as in the original; with the environment variable
+        Without ``maxsize`` this never waits: what the channel cannot take yet waits in this
+        process, and a thread sends it. What cannot be pickled is given to
+        ``_on_queue_feeder_error``, as in the original; with the environment variable
         ``MEMSECTION_QUEUE_STRICT=1`` the pickle's error is raised from here.
 
         Raises:
@@ -270,16 +286,20 @@ class Queue(_Base):
 
     @staticmethod
     def _on_queue_feeder_error(e: Exception, obj: Any) -> None:
-        """Called for an object that cannot be pickled; prints the error.  For subclasses to override."""
+        """Called for an object that cannot be pickled; prints the error.  For subclasses to
+        override."""
         traceback.print_exception(e, file=sys.stderr)
 
-    # ------------------------------------------------------------------ the thread for what waits in this process
+    # ------------------------------------------------------------------ the thread for what waits
+    # in this process
 
     def _start_feeder(self) -> None:
         self._feeder = threading.Thread(target=self._feed, name="QueueFeederThread", daemon=True)
         self._feeder.start()
         if self._at_exit is None and self._joins_at_exit:
-            self._at_exit = util.Finalize(self, Queue._flush, (self._condition, self._buffer), exitpriority=-5)
+            self._at_exit = util.Finalize(
+                self, Queue._flush, (self._condition, self._buffer), exitpriority=-5
+            )
 
     @staticmethod
     def _flush(condition: threading.Condition, buffer: deque[Any]) -> None:
@@ -416,7 +436,8 @@ class JoinableQueue(Queue):
         self._tasks.add(-1)
 
     def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        """As ``Queue.get``; whoever has taken an object tells with ``task_done`` that it is done."""
+        """As ``Queue.get``; whoever has taken an object tells with ``task_done`` that it is
+        done."""
         self._takers.took()
         try:
             return super().get(block, timeout)
@@ -444,20 +465,27 @@ class JoinableQueue(Queue):
         """Wait until everything that was put is done.
 
         Raises:
-            EOFError: Tasks are not done, and nobody is left who could do them: no other process has the
-                queue, and in this one no thread has taken a task or could take one that waits.
+            EOFError: Tasks are not done, and nobody is left who could do them: no other process has
+                the queue, and in this one no thread has taken a task or could take one that waits.
         """
         ends = self._open()
         alone = 0.0
         while not self._tasks.wait(_LOOK_SECONDS):
             channel = ends.any()
-            if max(channel.senders, channel.receivers) > 1 or _has_children() or self._may_be_done_here():
+            if (
+                max(channel.senders, channel.receivers) > 1
+                or _has_children()
+                or self._may_be_done_here()
+            ):
                 alone = 0.0
                 continue
             now = time.monotonic()
             alone = alone or now
             if now - alone > _ALONE_SECONDS:
-                raise EOFError(f"{self._tasks.value} tasks are not done, and the processes that took them have ended")
+                raise EOFError(
+                    f"{self._tasks.value} tasks are not done, and the processes that took them "
+                    f"have ended"
+                )
 
 
 class SimpleQueue(_Base):

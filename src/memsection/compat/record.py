@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The record behind a block's data: what a section cannot say of itself.
 
-It is the last 64 bytes of the section: the exact size, an identity, whether the block is unlinked.  It is in shared
-memory, so it is checked on each use; the worst it can do to a reader is a wrong size within the section.
+It is the last 64 bytes of the section: the exact size, an identity, whether the block is unlinked.
+It is in shared memory, so it is checked on each use; the worst it can do to a reader is a wrong
+size within the section.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import NamedTuple
 from memsection.api.view import publish, published
 
 _LAYOUT = struct.Struct("<Q16sI28x8s")  # size, identity, unlinked, magic
-_MAGIC = (0x4B434F4C424D534D).to_bytes(8, "little")  # written last: a record without it is still in the making
+# written last: a record without it is still in the making
+_MAGIC = (0x4B434F4C424D534D).to_bytes(8, "little")
 _PAGE = 4096
 SIZE = _LAYOUT.size
 _UNLINKED_AT = SIZE - 24  # the flag, counted from the end
@@ -43,7 +45,8 @@ def read(buffer: memoryview) -> Record:
     """The record at the end of a section; one without is a block as a whole."""
     magic = bytes(8)
     for _ in range(20):
-        magic = published(buffer, len(buffer) - 8)  # before the rest, which is complete only if the magic says so
+        # before the rest, which is complete only if the magic says so
+        magic = published(buffer, len(buffer) - 8)
         if any(magic):
             break
         time.sleep(0.0001)  # it may be in the making; a section that is no block costs these 2 ms

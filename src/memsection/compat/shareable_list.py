@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""``ShareableList`` with the standard library's interface and layout, and every value as it was put in.
+"""``ShareableList`` with the standard library's interface and layout, and every value as it was put
+in.
 
-The layout is that of ``multiprocessing.shared_memory``, so a list which that made can be opened; behind it stands one
-more table: the exact length of each str and bytes.  Without it (the standard library has none) trailing zero bytes
-cannot be told from padding.
+The layout is that of ``multiprocessing.shared_memory``, so a list which that made can be opened;
+behind it stands one more table: the exact length of each str and bytes.  Without it (the standard
+library has none) trailing zero bytes cannot be told from padding.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ class ValueRangeError(struct.error, OverflowError):
 class ShareableList:
     """A list of fixed length in shared memory, of int, float, bool, str, bytes and None.
 
-    What is different from ``multiprocessing.shared_memory.ShareableList``: str and bytes keep their trailing zeros and
-    need not be ASCII; a value that cannot be stored changes nothing; an index out of range is an error on both sides.
+    What is different from ``multiprocessing.shared_memory.ShareableList``: str and bytes keep their
+    trailing zeros and need not be ASCII; a value that cannot be stored changes nothing; an index
+    out of range is an error on both sides.
 
     Args:
         sequence: The values of a new list.
@@ -66,8 +68,10 @@ class ShareableList:
         self.shm = SharedMemory(name, create=True, size=size)
         self._has_lengths = True
         buffer = self._buffer
-        struct.pack_into(f"={self._list_len + 2}q", buffer, 0, self._list_len, *self._allocated_offsets)
-        buffer[self._offset_lengths:self._offset_lengths + len(_LENGTHS_MAGIC)] = _LENGTHS_MAGIC
+        struct.pack_into(
+            f"={self._list_len + 2}q", buffer, 0, self._list_len, *self._allocated_offsets
+        )
+        buffer[self._offset_lengths : self._offset_lengths + len(_LENGTHS_MAGIC)] = _LENGTHS_MAGIC
         for position, (value, data) in enumerate(zip(values, stored, strict=True)):
             self._store(position, _format(value, slots[position]), value, data)
 
@@ -86,8 +90,10 @@ class ShareableList:
         if not rising or self._offset_back_transform_codes + self._list_len > len(buffer):
             raise problem
         end = self._offset_lengths + len(_LENGTHS_MAGIC)
-        self._has_lengths = (end + 8 * self._list_len <= len(buffer)
-                             and bytes(buffer[self._offset_lengths:end]) == _LENGTHS_MAGIC)
+        self._has_lengths = (
+            end + 8 * self._list_len <= len(buffer)
+            and bytes(buffer[self._offset_lengths : end]) == _LENGTHS_MAGIC
+        )
 
     # ------------------------------------------------------------------ values
 
@@ -101,12 +107,14 @@ class ShareableList:
         room = self._allocated_offsets[position + 1] - self._allocated_offsets[position]
         if code == _SCALAR:
             if packing not in _FORMATS.values():
-                raise ValueError(f"item {position} of {self.shm.name!r} has the unknown format {packing!r}")
+                raise ValueError(
+                    f"item {position} of {self.shm.name!r} has the unknown format {packing!r}"
+                )
             scalar: Value = struct.unpack_from("=" + packing, self._buffer, start)[0]
             return scalar
-        data = bytes(self._buffer[start:start + room])
+        data = bytes(self._buffer[start : start + room])
         if self._has_lengths:
-            data = data[:struct.unpack_from("=Q", self._buffer, self._offset_length(position))[0]]
+            data = data[: struct.unpack_from("=Q", self._buffer, self._offset_length(position))[0]]
         else:
             data = data.rstrip(b"\0")
         return data.decode() if code == _STR else data
@@ -130,7 +138,9 @@ class ShareableList:
         else:
             code = _NONE if value is None else _SCALAR
         struct.pack_into("=" + packing, buffer, start, data)
-        struct.pack_into("=8s", buffer, self._offset_packing_formats + position * 8, packing.encode())
+        struct.pack_into(
+            "=8s", buffer, self._offset_packing_formats + position * 8, packing.encode()
+        )
         buffer[self._offset_back_transform_codes + position] = code
 
     def __len__(self) -> int:
@@ -172,7 +182,7 @@ class ShareableList:
     def _get_packing_format(self, position: int) -> str:
         position = self._position(position, "Requested position out of range.")
         start = self._offset_packing_formats + position * 8
-        return bytes(self._buffer[start:start + 8]).rstrip(b"\0").decode("ascii", "replace")
+        return bytes(self._buffer[start : start + 8]).rstrip(b"\0").decode("ascii", "replace")
 
     def _position(self, position: int, problem: str) -> int:
         found = position + self._list_len if position < 0 else position
@@ -224,7 +234,8 @@ def _stored(value: Value) -> Value:
 
 
 def _slot(value: Value, data: Value) -> int:
-    """Bytes that a new list sets aside for a value: as the standard library, and enough where that would be too few."""
+    """Bytes that a new list sets aside for a value: as the standard library, and enough where that
+    would be too few."""
     if not isinstance(value, (str, bytes)) or not isinstance(data, bytes):
         return _ALIGNMENT
     return _ALIGNMENT * max(len(value) // _ALIGNMENT + 1, -(-len(data) // _ALIGNMENT))

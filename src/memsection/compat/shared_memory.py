@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """``SharedMemory`` with the standard library's signature, properties and exceptions, over a block.
 
-This module can stand in the place of ``multiprocessing.shared_memory``, whose few private names that its users and
-tests know are here too.  Lifetime is in ``blocks``, lists are in ``shareable_list``.
+This module can stand in the place of ``multiprocessing.shared_memory``, whose few private names
+that its users and tests know are here too.  Lifetime is in ``blocks``, lists are in
+``shareable_list``.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ _O_CREX = os.O_CREAT | os.O_EXCL
 
 def _make_filename() -> str:
     """A random name, of the standard library's form."""
-    return _SHM_NAME_PREFIX + secrets.token_hex((_SHM_SAFE_NAME_LENGTH - len(_SHM_NAME_PREFIX)) // 2)
+    return _SHM_NAME_PREFIX + secrets.token_hex(
+        (_SHM_SAFE_NAME_LENGTH - len(_SHM_NAME_PREFIX)) // 2
+    )
 
 
 class SharedMemory:
@@ -33,18 +36,19 @@ class SharedMemory:
 
     What is different from ``multiprocessing.shared_memory.SharedMemory``:
 
-    * No process but its users knows of a block: nothing is registered, nobody warns, and nobody removes a block that is
-      in use.  A block goes when it is unlinked; without that, with the process that created it and the last attachment.
+    * No process but its users knows of a block: nothing is registered, nobody warns, and nobody
+      removes a block that is in use.  A block goes when it is unlinked; without that, with the
+      process that created it and the last attachment.
     * Arrays over ``buf`` keep the memory alive after ``close()``.
     * Memory that cannot be had is an exception here, not a signal later.
     * The object that ``unlink()`` removes is the one that this attachment means, or none.
 
     Args:
-        name: The block's name; one is made up for a new block without.
-        create: Whether to make a new block.
-        size: Bytes of a new block; ignored otherwise.
-        track: Of a new block: whether it goes with the processes that use it.  False makes a POSIX shared memory
-            object, which stays until it is unlinked.  An attachment never removes anything, whatever this is.
+        name: The block's name; one is made up for a new block without. create: Whether to make a
+        new block. size: Bytes of a new block; ignored otherwise. track: Of a new block: whether it
+        goes with the processes that use it.  False makes a POSIX shared memory
+            object, which stays until it is unlinked.  An attachment never removes anything,
+            whatever this is.
 
     Raises:
         FileExistsError: There is a block of that name already.
@@ -64,7 +68,9 @@ class SharedMemory:
     _track = True
 
     @whole
-    def __init__(self, name: str | None = None, create: bool = False, size: int = 0, *, track: bool = True) -> None:
+    def __init__(
+        self, name: str | None = None, create: bool = False, size: int = 0, *, track: bool = True
+    ) -> None:
         if not size >= 0:
             raise ValueError("'size' must be a positive integer")
         if create:
@@ -98,7 +104,8 @@ class SharedMemory:
         else:
             try:
                 block = blocks.attach(bare)
-            except FileNotFoundError:  # a subclass may have flags of its own that say to create it then
+            except FileNotFoundError:
+                # a subclass may have flags of its own that say to create it then
                 if not self._flags & os.O_CREAT or not size:
                     raise
                 block = blocks.create(bare, size, persistent=not self._track)
@@ -134,7 +141,8 @@ class SharedMemory:
         return self._size
 
     def close(self) -> None:
-        """Let go of the memory; the block stays.  Arrays and memoryviews that are still in use stay valid."""
+        """Let go of the memory; the block stays.  Arrays and memoryviews that are still in use stay
+        valid."""
         self._buf = None
         block = self._block
         if block is not None:
@@ -142,7 +150,8 @@ class SharedMemory:
             self._block = None
 
     def unlink(self) -> None:
-        """Take the block's name away.  Its memory goes when nobody has it mapped.  No effect on Windows.
+        """Take the block's name away.  Its memory goes when nobody has it mapped.  No effect on
+        Windows.
 
         Raises:
             FileNotFoundError: It was done already, or the block has gone.

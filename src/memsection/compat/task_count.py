@@ -21,14 +21,16 @@ if TYPE_CHECKING:
     from memsection.api.view import View
 
 _SIZE = 8
-_PATIENCE = 10.0  #: seconds for the mutex, which is had for microseconds by whoever is not stopped and does not lie
+#: seconds for the mutex, which is had for microseconds by whoever is not stopped and does not lie
+_PATIENCE = 10.0
 _MOST = 1 << 62  #: tasks; what a process that has the queue wrote beyond that was no count
 
 
 class TaskCount:
     """A number behind a mutex, and an event that is set while it is 0.
 
-    A process that is killed while it counts leaves the number as it was or as it was to be: it is written in one piece.
+    A process that is killed while it counts leaves the number as it was or as it was to be: it is
+    written in one piece.
     """
 
     def __init__(self, section: Section, mutex: Mutex, event: Event) -> None:
@@ -57,12 +59,17 @@ class TaskCount:
         """Count tasks; the event follows."""
         if not done(self._give_back, self._mutex.acquire, True, _PATIENCE, accept_abandoned=True):
             owner = self._mutex.owner
-            raise WaitTimeoutError(f"count of tasks: process {owner[0] if owner else '?'} has kept its mutex for"
-                                   f" {_PATIENCE:g} s")
+            raise WaitTimeoutError(
+                f"count of tasks: process {owner[0] if owner else '?'} has kept its mutex for"
+                f" {_PATIENCE:g} s"
+            )
         try:
             before = self.value
             if not 0 <= before < _MOST:
-                raise CorruptError(f"count of tasks: {before} are not done, which is more or less than there can be")
+                raise CorruptError(
+                    f"count of tasks: {before} are not done, which is more or less than there can "
+                    f"be"
+                )
             value = before + n
             if value < 0:
                 raise ValueError("task_done() called too many times")

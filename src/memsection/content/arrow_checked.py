@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""Arrow arrays over memory that somebody else may change: what leads elsewhere is copied and checked, values stay.
+"""Arrow arrays over memory that somebody else may change: what leads elsewhere is copied and
+checked, values stay.
 
-An offset, an index or a bit that says what is valid is used as an address, or counted for one, long after it was
-checked.  So those buffers are private here, and Arrow checks the private ones.  A value may change at any time, and is
-then another value.
+An offset, an index or a bit that says what is valid is used as an address, or counted for one, long
+after it was checked.  So those buffers are private here, and Arrow checks the private ones.  A
+value may change at any time, and is then another value.
 
-Arrow does not check what stands where a value is null, and some of its functions use it all the same: a length there
-is added to the memory that a result needs.  So it becomes zero in the copies.
+Arrow does not check what stands where a value is null, and some of its functions use it all the
+same: a length there is added to the memory that a result needs.  So it becomes zero in the copies.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any
 
 import pyarrow as pa
 
-#: The buffers, by their number, that are no addresses: everything else is copied.  (Arrow format, "Buffer Listing")
+#: The buffers, by their number, that are no addresses: everything else is copied.  (Arrow format,
+#: "Buffer Listing")
 _DATA_AFTER_OFFSETS = ("binary", "string", "large_binary", "large_string")
 _VIEWS = ("binary_view", "string_view")
 _MOST_DIGITS = {32: 9, 64: 18, 128: 38, 256: 76}  #: of decimals of so many bits
@@ -28,10 +30,13 @@ def checked_table(table: Any) -> Any:
     Raises:
         pyarrow.ArrowInvalid: It does not hold together.
     """
-    table.validate()  # lengths and sizes, before anything is asked of the arrays; offsets when they are private
+    # lengths and sizes, before anything is asked of the arrays; offsets when they are private
+    table.validate()
     seen: dict[Any, Any] = {}
-    columns = [pa.chunked_array([_checked(chunk, seen) for chunk in column.chunks], type=column.type)
-               for column in table.columns]
+    columns = [
+        pa.chunked_array([_checked(chunk, seen) for chunk in column.chunks], type=column.type)
+        for column in table.columns
+    ]
     for column in columns:
         column.validate(full=True)
     if not columns:
@@ -51,22 +56,37 @@ def _checked(array: Any, dictionaries: dict[Any, Any]) -> Any:
     children = [_checked(child, dictionaries) for child in _children(array)]
     if pa.types.is_run_end_encoded(kind):
         ends = children[0]
-        children[0] = pa.Array.from_buffers(ends.type, len(ends), [None, _private(ends.buffers()[1])], 0, ends.offset)
-    made = pa.Array.from_buffers(kind, len(array), _own_buffers(array), -1 if _may_be_null(kind) else 0, array.offset,
-                                 children or None)
+        children[0] = pa.Array.from_buffers(
+            ends.type, len(ends), [None, _private(ends.buffers()[1])], 0, ends.offset
+        )
+    made = pa.Array.from_buffers(
+        kind,
+        len(array),
+        _own_buffers(array),
+        -1 if _may_be_null(kind) else 0,
+        array.offset,
+        children or None,
+    )
     made.validate(full=True)
     return made
 
 
 def _checked_dictionary(array: Any, dictionaries: dict[Any, Any]) -> Any:
     kind, words = array.type, array.dictionary
-    key = (str(words.type), len(words), tuple(buffer and buffer.address for buffer in words.buffers()))
+    key = (
+        str(words.type),
+        len(words),
+        tuple(buffer and buffer.address for buffer in words.buffers()),
+    )
     if key not in dictionaries:
-        # The first of a kind is kept too, so that its addresses are not given to another one meanwhile.
+        # The first of a kind is kept too, so that its addresses are not given to another one
+        # meanwhile.
         dictionaries[key] = words, _checked(words, dictionaries)
     valid, indices = map(_private, array.buffers())
     buffers = [valid, _zero_where_null(array, kind.index_type, valid, indices)]
-    made = pa.DictionaryArray.from_buffers(kind, len(array), buffers, dictionaries[key][1], -1, array.offset)
+    made = pa.DictionaryArray.from_buffers(
+        kind, len(array), buffers, dictionaries[key][1], -1, array.offset
+    )
     made.validate(full=True)
     return made
 
@@ -84,23 +104,32 @@ def _children(array: Any) -> list[Any]:
 
 
 def _own_buffers(array: Any) -> list[Any]:
-    """The array's own buffers, without those of the arrays inside: in place what is known to be values, or else copies."""
+    """The array's own buffers, without those of the arrays inside: in place what is known to be
+    values, or else copies."""
     kind = array.type
     name = kind.id
     buffers = array.buffers()
     if name in _ids(*_VIEWS):
         valid, views = map(_private, buffers[:2])
         return [valid, _zero_where_null(array, pa.binary(_VIEW_SIZE), valid, views), *buffers[2:]]
-    own = buffers[:kind.num_buffers]
+    own = buffers[: kind.num_buffers]
+    types: Any = pa.lib  # pyright: ignore[reportAttributeAccessIssue]
     for number, layout in ((pa.int32(), "LIST_VIEW"), (pa.int64(), "LARGE_LIST_VIEW")):
-        if name == getattr(pa.lib, f"Type_{layout}", None):  # pyright: ignore[reportAttributeAccessIssue]
+        if name == getattr(types, f"Type_{layout}", None):
             valid, *leading = map(_private, own)
             return [valid, *(_zero_where_null(array, number, valid, each) for each in leading)]
     if name in _ids(*_DATA_AFTER_OFFSETS):
         return [*map(_private, own[:2]), own[2]]
     in_place = not pa.types.is_boolean(kind) and (
-        pa.types.is_primitive(kind) or pa.types.is_decimal(kind) or pa.types.is_fixed_size_binary(kind))
-    return [_private(own[0]), *(buffer if in_place else _private(buffer) for buffer in own[1:])] if own else []
+        pa.types.is_primitive(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_fixed_size_binary(kind)
+    )
+    return (
+        [_private(own[0]), *(buffer if in_place else _private(buffer) for buffer in own[1:])]
+        if own
+        else []
+    )
 
 
 def _ids(*names: str) -> set[int]:
@@ -113,7 +142,8 @@ def _may_be_null(kind: Any) -> bool:
 
 
 def _zero_where_null(array: Any, kind: Any, valid: Any, data: Any) -> Any:
-    """Private elements of this kind that lead elsewhere, without what stands where the array has no value."""
+    """Private elements of this kind that lead elsewhere, without what stands where the array has no
+    value."""
     if valid is None or data is None:
         return data
     elements = pa.Array.from_buffers(kind, array.offset + len(array), [valid, data])
@@ -123,7 +153,8 @@ def _zero_where_null(array: Any, kind: Any, valid: Any, data: Any) -> Any:
 
 
 def _check_scale(kind: Any) -> None:
-    """Arrow looks powers of ten up by the scale, in tables that end with the most digits of a number."""
+    """Arrow looks powers of ten up by the scale, in tables that end with the most digits of a
+    number."""
     if pa.types.is_decimal(kind):
         most = _MOST_DIGITS[kind.bit_width]
         if not -most <= kind.scale <= most:

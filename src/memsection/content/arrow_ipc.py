@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """An Arrow IPC file in memory that somebody else may change while it is read.
 
-Everything that Arrow follows is copied before Arrow sees it: the messages here, and in ``arrow_checked`` the buffers of
-offsets, of what is valid and of indices.  So what was checked is what is used.  The bodies, in which the values are,
-stay where they are; those that are compressed are copied, and unpacked from the copy.
+Everything that Arrow follows is copied before Arrow sees it: the messages here, and in
+``arrow_checked`` the buffers of offsets, of what is valid and of indices.  So what was checked is
+what is used.  The bodies, in which the values are, stay where they are; those that are compressed
+are copied, and unpacked from the copy.
 
 It owns the walk over the messages (Arrow format, "IPC File Format"; FlatBuffers, "Internals").
 """
@@ -70,7 +71,8 @@ def _number(code: str, data: bytes, at: int) -> int:
 class Stream:
     """What Arrow reads, as a Python file: messages as they were at one moment, bodies in place.
 
-    The messages of a file are a stream; the footer, which only leads to them once more, is not needed.
+    The messages of a file are a stream; the footer, which only leads to them once more, is not
+    needed.
     """
 
     closed = False
@@ -87,11 +89,11 @@ class Stream:
         """Where each part starts, and the part: what is between them nobody reads."""
         with memoryview(whole) as memory:
             end = self._size - _TAIL.size
-            if end < _START or memory[:len(_MAGIC)] != _MAGIC or memory[end + 4:] != _MAGIC:
+            if end < _START or memory[: len(_MAGIC)] != _MAGIC or memory[end + 4 :] != _MAGIC:
                 raise ValueError(f"{self._size} bytes without Arrow's marks")
             at, unpacked = _START, 0
             while True:
-                prefix = bytes(memory[at:at + _PREFIX.size])
+                prefix = bytes(memory[at : at + _PREFIX.size])
                 mark, length = _PREFIX.unpack(prefix)
                 if mark != _CONTINUES or not 0 <= length <= end - at - _PREFIX.size:
                     raise ValueError(f"a message of {length} bytes at {at}")
@@ -99,7 +101,7 @@ class Stream:
                 if not length:
                     return
                 at += _PREFIX.size
-                metadata = bytes(memory[at:at + length])
+                metadata = bytes(memory[at : at + length])
                 yield at, metadata
                 at += length
                 size, lengths = _told_by(metadata)
@@ -108,7 +110,7 @@ class Stream:
                 if lengths is None:
                     yield at, whole.slice(at, size)
                 else:
-                    copy = bytes(memory[at:at + size])
+                    copy = bytes(memory[at : at + size])
                     unpacked += _unpacked_size(copy, lengths)
                     if unpacked > MOST_UNPACKED + MOST_GROWTH * self._size:
                         raise ValueError(f"{self._size} bytes that would become {unpacked}")
@@ -123,7 +125,7 @@ class Stream:
         for start, part in self._parts:
             low, high = max(start, self._at), min(start + len(part), end)
             if low < high:
-                found.append(part[low - start:high - start])
+                found.append(part[low - start : high - start])
         self._at += sum(map(len, found))
         return found[0] if len(found) == 1 else b"".join(map(bytes, found))
 
@@ -138,7 +140,8 @@ class Stream:
 
 
 def _told_by(metadata: bytes) -> tuple[int, list[tuple[int, ...]] | None]:
-    """How long a message says that its body is, and where in it what is compressed is; None where nothing is."""
+    """How long a message says that its body is, and where in it what is compressed is; None where
+    nothing is."""
     table = _Table.root(metadata)
     header, kind, size = table.table(2), table.number("<B", 1), table.number("<q", 3)
     if kind == _DICTIONARY_BATCH and header is not None:
@@ -151,7 +154,8 @@ def _told_by(metadata: bytes) -> tuple[int, list[tuple[int, ...]] | None]:
 
 
 def _unpacked_size(body: bytes, buffers: list[tuple[int, ...]]) -> int:
-    """What the compressed buffers say that they become; each begins with that number, -1 for one that is as it was."""
+    """What the compressed buffers say that they become; each begins with that number, -1 for one
+    that is as it was."""
     total = 0
     for offset, length in buffers:
         if not 0 <= offset <= offset + length <= len(body):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Atomic operations on integers in shared memory, for arrays and records: counters and flags that need no mutex.
+"""Atomic operations on integers in shared memory, for arrays and records: counters and flags that
+need no mutex.
 
-It owns what the operations are called and what they promise; the one who has the integers says where each is.
+It owns what the operations are called and what they promise; the one who has the integers says
+where each is.
 """
 
 from __future__ import annotations
@@ -12,9 +14,14 @@ from memsection._native import atomics
 from memsection.vocabulary.errors import ArgumentError
 
 #: For whoever has a strided buffer: the native operations that take it with the indices.
-AT_PLACE: dict[str, Any] = {"load": atomics.load_at, "add": atomics.add_at, "exchange": atomics.exchange_at,
-                            "compare_exchange": atomics.compare_exchange_at}
-_KINDS = {"i4": True, "i8": True, "u4": False, "u8": False}  #: NumPy's codes, and whether each is signed
+AT_PLACE: dict[str, Any] = {
+    "load": atomics.load_at,
+    "add": atomics.add_at,
+    "exchange": atomics.exchange_at,
+    "compare_exchange": atomics.compare_exchange_at,
+}
+#: NumPy's codes, and whether each is signed
+_KINDS = {"i4": True, "i8": True, "u4": False, "u8": False}
 
 
 def is_signed(code: str) -> bool:
@@ -26,8 +33,11 @@ def is_signed(code: str) -> bool:
     try:
         return _KINDS[code]
     except KeyError:
-        raise ArgumentError(f"atomic operation: asked for values of type {code!r}, there are integers of 4 and 8 bytes in "
-                            f"this machine's order: {', '.join(_KINDS)}") from None
+        raise ArgumentError(
+            f"atomic operation: asked for values of type {code!r}, there are integers of 4 and 8 "
+            f"bytes in "
+            f"this machine's order: {', '.join(_KINDS)}"
+        ) from None
 
 
 def guarded(operation: Any, *arguments: Any) -> int:
@@ -45,8 +55,8 @@ def guarded(operation: Any, *arguments: Any) -> int:
 class Atomic:
     """The operations; each is one step for every thread of every process that has the memory.
 
-    They order memory as locks do: what was written before one is seen by who sees its value.  ``place`` is an index;
-    records have the field's name too.
+    They order memory as locks do: what was written before one is seen by who sees its value.
+    ``place`` is an index; records have the field's name too.
     """
 
     def _integer(self, place: tuple[Any, ...]) -> tuple[Any, bool]:
@@ -55,8 +65,10 @@ class Atomic:
 
     def _operate(self, operation: str, arguments: tuple[Any, ...], values: int) -> int:
         if len(arguments) <= values:
-            raise TypeError(f"atomic operation: a place and {values} value{'s' * (values != 1)} are needed, "
-                            f"{len(arguments)} arguments were given")
+            raise TypeError(
+                f"atomic operation: a place and {values} value{'s' * (values != 1)} are needed, "
+                f"{len(arguments)} arguments were given"
+            )
         split = len(arguments) - values
         target, signed = self._integer(arguments[:split])
         return guarded(getattr(atomics, operation), target, signed, *arguments[split:])
@@ -86,7 +98,8 @@ class Atomic:
         self._operate("exchange", place_and_value, 1)
 
     def atomic_add(self, *place_and_value: Any) -> int:
-        """Add the last argument to the integer at a place; a sum beyond its range comes round, as in C.
+        """Add the last argument to the integer at a place; a sum beyond its range comes round, as
+        in C.
 
         Returns:
             What was there before.
@@ -116,7 +129,8 @@ class Atomic:
         return self._operate("exchange", place_and_value, 1)
 
     def atomic_compare_exchange(self, *place_and_values: Any) -> int:
-        """Put the last argument in the place of the integer at a place, if that is the argument before the last.
+        """Put the last argument in the place of the integer at a place, if that is the argument
+        before the last.
 
         Returns:
             What was there before: it was done where that is what was expected.

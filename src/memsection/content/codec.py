@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Records' bytes to Python values and back: one ``struct`` format for a layout, and the nesting of its flat values."""
+"""Records' bytes to Python values and back: one ``struct`` format for a layout, and the nesting of
+its flat values."""
 
 from __future__ import annotations
 
@@ -15,8 +16,20 @@ from memsection.content.schema import Repeat, Scalar, Struct, Type
 from memsection.vocabulary.errors import ArgumentError
 
 ENDIAN = "<" if sys.byteorder == "little" else ">"
-FORMATS = {"b1": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "q", "u1": "B", "u2": "H", "u4": "I", "u8": "Q",
-           "f2": "e", "f4": "f", "f8": "d"}
+FORMATS = {
+    "b1": "?",
+    "i1": "b",
+    "i2": "h",
+    "i4": "i",
+    "i8": "q",
+    "u1": "B",
+    "u2": "H",
+    "u4": "I",
+    "u8": "Q",
+    "f2": "e",
+    "f4": "f",
+    "f8": "d",
+}
 
 
 def object_count(kind: Type) -> int:
@@ -33,13 +46,17 @@ def object_count(kind: Type) -> int:
 
 
 class Codec:
-    """One ``struct`` format for the whole record, and what turns its flat values into nested ones."""
+    """One ``struct`` format for the whole record, and what turns its flat values into nested
+    ones."""
 
     def __init__(self, whole: Struct, spec: type[Any] | None) -> None:
         self._whole, self._spec = whole, spec
         self._format: struct.Struct | None = None  # only NumPy can read such a record
-        if not _overlap(whole) and all(scalar.code[0] in ("|", ENDIAN) and (
-                scalar.code[1:] in FORMATS or scalar.code[1] in "SV") for scalar in _scalars(whole)):
+        if not _overlap(whole) and all(
+            scalar.code[0] in ("|", ENDIAN)
+            and (scalar.code[1:] in FORMATS or scalar.code[1] in "SV")
+            for scalar in _scalars(whole)
+        ):
             parts: list[str] = []
             _formats(whole, parts)
             self._format = struct.Struct("=" + "".join(parts))
@@ -53,7 +70,7 @@ class Codec:
             raw = self._format.pack(*flat)  # all of it or nothing goes to the memory
         except struct.error as failure:
             raise ArgumentError(f"record: {failure}") from None
-        memoryview(buffer)[offset:offset + len(raw)] = raw
+        memoryview(buffer)[offset : offset + len(raw)] = raw
 
     def unpack_from(self, buffer: Any, offset: int) -> Any:
         if self._format is None:
@@ -122,16 +139,25 @@ def _flatten(kind: Type, value: Any, where: str, flat: list[Any]) -> None:
         for number, one in enumerate(value):
             _flatten(inner, one, f"{where}[{number}]", flat)
     else:
-        if isinstance(value, typing.Mapping) and value.keys() != {field.name for field in kind.fields}:
-            raise ArgumentError(f"{where}: fields {sorted(value)}, the layout has "
-                                f"{sorted(field.name for field in kind.fields)}")
+        if isinstance(value, typing.Mapping) and value.keys() != {
+            field.name for field in kind.fields
+        }:
+            raise ArgumentError(
+                f"{where}: fields {sorted(value)}, the layout has "
+                f"{sorted(field.name for field in kind.fields)}"
+            )
         for field in kind.fields:
-            one = value[field.name] if isinstance(value, typing.Mapping) else getattr(value, field.name)
+            one = (
+                value[field.name]
+                if isinstance(value, typing.Mapping)
+                else getattr(value, field.name)
+            )
             _flatten(field.type, one, f"{where}.{field.name}", flat)
 
 
 def _nest(kind: Type, values: Iterator[Any], spec: Any) -> Any:
-    """The flat values again as the annotation ``spec`` has them; as dicts, lists and bytes where that is None."""
+    """The flat values again as the annotation ``spec`` has them; as dicts, lists and bytes where
+    that is None."""
     if typing.get_origin(spec) is Annotated:
         spec = typing.get_args(spec)[0]
     if isinstance(kind, Scalar):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Objects over a section with a description: how the section is opened, who closes it, and ``with``.
+"""Objects over a section with a description: how the section is opened, who closes it, and
+``with``.
 
-``records``, ``latest`` and ``arrow`` derive their classes from ``Endpoint``; ``arrays`` and ``pickling``, whose objects belong
-to other libraries, use the functions only.
+``records``, ``latest`` and ``arrow`` derive their classes from ``Endpoint``; ``arrays`` and
+``pickling``, whose objects belong to other libraries, use the functions only.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 
 
 class Held:
-    """Keeps a section, or another object, open, and closes it with itself, natively: a signal handler can raise in a Python
-    finalizer."""
+    """Keeps a section, or another object, open, and closes it with itself, natively: a signal
+    handler can raise in a Python finalizer."""
 
     __slots__ = ("section",)
     __del__ = drop_held
@@ -52,10 +53,11 @@ _kept: dict[_Reference, object] = {}
 
 
 def keep_with(owner: object, what: object) -> None:
-    """Keep something until an object is gone, of which only this knows then, whatever the collector's order.
+    """Keep something until an object is gone, of which only this knows then, whatever the
+    collector's order.
 
-    As ``weakref.finalize``, but natively: that one is lost, and keeps its arguments for ever, where a signal handler raises
-    before its first step.
+    As ``weakref.finalize``, but natively: that one is lost, and keeps its arguments for ever, where
+    a signal handler raises before its first step.
     """
     _kept[_Reference(owner, _kept.pop)] = what
 
@@ -97,8 +99,12 @@ class Endpoint:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         self.close()
 
 
@@ -106,7 +112,8 @@ def open_section(name: str, access: SectionAccess, timeout: float | None) -> Sec
     """Open a section that should have a description.
 
     Raises:
-        AccessError: The access is not granted; of a replica the error says why, and what to do instead.
+        AccessError: The access is not granted; of a replica the error says why, and what to do
+            instead.
         Error: As ``Section.open`` otherwise.
     """
     with schema.explained(name, access):

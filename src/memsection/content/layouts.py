@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Layouts of records: from a dataclass, a ctypes structure or a NumPy dtype, and values to bytes and back.
+"""Layouts of records: from a dataclass, a ctypes structure or a NumPy dtype, and values to bytes
+and back.
 
-A layout has a fingerprint and prints itself as C and C# declarations (``declarations``).  Where records lie is the
-business of ``records`` and ``latest``.
+A layout has a fingerprint and prints itself as C and C# declarations (``declarations``).  Where
+records lie is the business of ``records`` and ``latest``.
 """
 
 from __future__ import annotations
@@ -25,12 +26,14 @@ from memsection.vocabulary.text import shown
 if TYPE_CHECKING:
     import numpy as np
 
-    #: What can be a layout: a dataclass, a subclass of ctypes.Structure, a structured dtype, or a Layout.
+    #: What can be a layout: a dataclass, a subclass of ctypes.Structure, a structured dtype, or a
+    #: Layout.
     Spec: TypeAlias = "type[Any] | np.dtype[Any] | Layout"
 
-#: Field types for dataclasses, where ``int`` (int64), ``float`` (float64) and ``bool`` are not what is wanted.
-#: Bytes and text have their length beside them: ``Annotated[bytes, 16]``, ``Annotated[str, 16]`` (UTF-8); arrays their
-#: shape: ``Annotated[list[float], "f4", 3]``, ``Annotated[list[Point], 10]``.
+#: Field types for dataclasses, where ``int`` (int64), ``float`` (float64) and ``bool`` are not what
+#: is wanted. Bytes and text have their length beside them: ``Annotated[bytes, 16]``,
+#: ``Annotated[str, 16]`` (UTF-8); arrays their shape: ``Annotated[list[float], "f4", 3]``,
+#: ``Annotated[list[Point], 10]``.
 int8: TypeAlias = Annotated[int, "i1"]
 int16: TypeAlias = Annotated[int, "i2"]
 int32: TypeAlias = Annotated[int, "i4"]
@@ -85,9 +88,15 @@ def _of_dataclass(kind: type[Any]) -> Struct:
     try:
         hints = hints_of(typing.cast(Any, kind))
     except NameError as failure:
-        raise _refuse(kind.__name__, f"a type that is written as text cannot be found: {failure}") from None
-    return _laid_out([(field.name, _of_annotation(f"{kind.__name__}.{field.name}", hints[field.name]))
-                      for field in dataclasses.fields(kind)])
+        raise _refuse(
+            kind.__name__, f"a type that is written as text cannot be found: {failure}"
+        ) from None
+    return _laid_out(
+        [
+            (field.name, _of_annotation(f"{kind.__name__}.{field.name}", hints[field.name]))
+            for field in dataclasses.fields(kind)
+        ]
+    )
 
 
 def _of_annotation(where: str, hint: Any) -> Type:
@@ -120,8 +129,12 @@ def _of_ctypes(where: str, kind: Any) -> Type:
         fields = []
         for name, member, *bits in kind._fields_:
             if bits:
-                raise _refuse(f"{where}.{name}", "C leaves the place of a bit field to the compiler")
-            fields.append(Field(name, _of_ctypes(f"{where}.{name}", member), getattr(kind, name).offset))
+                raise _refuse(
+                    f"{where}.{name}", "C leaves the place of a bit field to the compiler"
+                )
+            fields.append(
+                Field(name, _of_ctypes(f"{where}.{name}", member), getattr(kind, name).offset)
+            )
         return Struct(tuple(fields), ctypes.sizeof(kind))
     if issubclass(kind, ctypes.Array):
         array: Any = kind
@@ -143,7 +156,9 @@ def _of_dtype(dtype: Any) -> Struct:
 
     kind = arrays.type_of(dtype)
     if not isinstance(kind, Struct):
-        raise _refuse(dtype, "a record has named fields; arrays of plain numbers are memsection.arrays'")
+        raise _refuse(
+            dtype, "a record has named fields; arrays of plain numbers are memsection.arrays'"
+        )
     return kind
 
 
@@ -172,9 +187,14 @@ class Layout:
     def _codec(self) -> Codec:
         spec = self._spec
         if spec is None and object_count(self.struct) > MOST_FOREIGN:
-            raise ArgumentError(f"record {shown(self.name)}: more than {MOST_FOREIGN} values and lists in each, by a "
-                                "description that anybody may have written: use .array, or open it with its layout")
-        return Codec(self.struct, spec if isinstance(spec, type) and dataclasses.is_dataclass(spec) else None)
+            raise ArgumentError(
+                f"record {shown(self.name)}: more than {MOST_FOREIGN} values and lists in each, by "
+                f"a "
+                "description that anybody may have written: use .array, or open it with its layout"
+            )
+        return Codec(
+            self.struct, spec if isinstance(spec, type) and dataclasses.is_dataclass(spec) else None
+        )
 
     @property
     def size(self) -> int:
@@ -229,10 +249,14 @@ class Layout:
             TypeError: The buffer is read-only.
         """
         if isinstance(value, ctypes.Structure) or hasattr(value, "dtype"):
-            raw = bytes(value) if isinstance(value, ctypes.Structure) else value.astype(self.dtype()).tobytes()
+            raw = (
+                bytes(value)
+                if isinstance(value, ctypes.Structure)
+                else value.astype(self.dtype()).tobytes()
+            )
             if len(raw) != self.size:
                 raise ArgumentError(f"record {self.name}: {len(raw)} bytes, {self.size} are needed")
-            memoryview(buffer)[offset:offset + self.size] = raw
+            memoryview(buffer)[offset : offset + self.size] = raw
         else:
             self._codec.pack_into(buffer, offset, value)
 
@@ -260,7 +284,8 @@ class Layout:
         return found
 
     def _fixed_from(self, buffer: Any, offset: int) -> Any:
-        """As ``unpack_from``, where a write into what comes of it could be meant for the memory: it refuses."""
+        """As ``unpack_from``, where a write into what comes of it could be meant for the memory: it
+        refuses."""
         spec = self._spec
         if isinstance(spec, type) and issubclass(spec, ctypes.Structure):
             return fixed_ctypes(spec).from_buffer_copy(buffer, offset)
@@ -268,11 +293,13 @@ class Layout:
             import numpy as np
 
             with memoryview(buffer) as memory:
-                return np.frombuffer(bytes(memory[offset:offset + self.size]), spec)[0]
+                return np.frombuffer(bytes(memory[offset : offset + self.size]), spec)[0]
         return self._fixer(self._codec.unpack_from(buffer, offset))
 
     def __repr__(self) -> str:
-        return f"<memsection.records.Layout {shown(self.name)} {self.size} bytes {self.fingerprint}>"
+        return (
+            f"<memsection.records.Layout {shown(self.name)} {self.size} bytes {self.fingerprint}>"
+        )
 
 
 def _check_names(name: str, whole: Type) -> None:
@@ -286,7 +313,6 @@ def _check_names(name: str, whole: Type) -> None:
             _check_names(f"{name}.{field.name}", field.type)
 
 
-
 def layout(spec: Spec) -> Layout:
     """The layout that a dataclass, a ctypes structure or a structured dtype means.
 
@@ -296,7 +322,8 @@ def layout(spec: Spec) -> Layout:
         None.
 
     Raises:
-        ArgumentError: It has a field without a fixed size, or one that means nothing to another process (ValueError).
+        ArgumentError: It has a field without a fixed size, or one that means nothing to another
+            process (ValueError).
     """
     if isinstance(spec, Layout):
         return spec
@@ -311,7 +338,8 @@ def layout(spec: Spec) -> Layout:
     raise _refuse(spec, "neither a dataclass, nor a ctypes structure, nor a structured dtype")
 
 
-# ---------------------------------------------------------------------- in descriptions and messages
+# ---------------------------------------------------------------------- in descriptions and
+# messages
 
 
 def layout_in(facts: schema.Facts) -> Layout:
@@ -339,7 +367,9 @@ class LayoutText:
         return hash(self._kind.fingerprint)
 
     def __str__(self) -> str:
-        fields = ", ".join(f"{one.name}: {_short(one.type)} at {one.offset}" for one in self._kind.struct.fields)
+        fields = ", ".join(
+            f"{one.name}: {_short(one.type)} at {one.offset}" for one in self._kind.struct.fields
+        )
         return f"{self._kind.fingerprint} ({shown(fields, LONGEST_SHOWN)}; {self._kind.size} bytes)"
 
 

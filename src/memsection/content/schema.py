@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """What the bytes of a section mean, written down in the section itself.
 
-The last pages of a section made by ``arrays``, ``records``, ``latest``, ``arrow`` or ``pickling`` hold its description:
-a JSON text and, at the very end, a footer of 64 bytes.  The data itself begins at offset 0, so a program that knows
-nothing of this can map it.  This file owns the description and the description of types; what is done with the data is
-the business of those modules.
+The last pages of a section made by ``arrays``, ``records``, ``latest``, ``arrow`` or ``pickling``
+hold its description: a JSON text and, at the very end, a footer of 64 bytes.  The data itself
+begins at offset 0, so a program that knows nothing of this can map it.  This file owns the
+description and the description of types; what is done with the data is the business of those
+modules.
 
 A description can have been written by anybody: it is data, checked here, and never code.
 """
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 
 MAGIC = b"MSschema"
 BEING_MADE = b"MSmaking"  #: in the place of MAGIC until the data is complete
-FOOTER = struct.Struct("<8sIIQQ32x")  #: magic, version, crc32 of the text, its length, bytes of data
+#: magic, version, crc32 of the text, its length, bytes of data
+FOOTER = struct.Struct("<8sIIQQ32x")
 VERSION = 1
 LONGEST_TEXT = 1 << 20
 DEEPEST_TEXT = 100  #: lists and objects in one another: 16 types need 50
@@ -54,8 +56,10 @@ Facts = dict[str, Any]
 
 # ---------------------------------------------------------------------- types
 
-_SCALAR = re.compile(r"[<>|](b1|[iu](1|2|4|8)|f(2|4|8|12|16)|c(8|16|24|32)|[SV][1-9]\d{0,9}|U[1-9]\d{0,8}|"
-                     r"[mM]8(\[\d{0,9}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?)\Z")
+_SCALAR = re.compile(
+    r"[<>|](b1|[iu](1|2|4|8)|f(2|4|8|12|16)|c(8|16|24|32)|[SV][1-9]\d{0,9}|U[1-9]\d{0,8}|"
+    r"[mM]8(\[\d{0,9}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?)\Z"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +113,15 @@ def to_json(kind: Type) -> Any:
         return kind.code
     if isinstance(kind, Repeat):
         return {"of": to_json(kind.of), "shape": list(kind.shape)}
-    return {"fields": [[field.name, to_json(field.type), field.offset] for field in kind.fields], "size": kind.size}
+    return {
+        "fields": [[field.name, to_json(field.type), field.offset] for field in kind.fields],
+        "size": kind.size,
+    }
 
 
 class UndescribedError(ArgumentError, CorruptError):
-    """A section without a description: nobody damaged it, it is something else than what was asked for."""
+    """A section without a description: nobody damaged it, it is something else than what was asked
+    for."""
 
     ntstatus = ArgumentError.ntstatus
 
@@ -123,10 +131,18 @@ def from_json(value: Any, depth: int = 0) -> Type:
     if isinstance(value, str) and _SCALAR.match(value):
         return Scalar(value)
     if isinstance(value, dict) and depth < 16:
-        if value.keys() == {"of", "shape"} and is_shape(value["shape"]) and _is_short_where_empty(value["shape"]):
+        if (
+            value.keys() == {"of", "shape"}
+            and is_shape(value["shape"])
+            and _is_short_where_empty(value["shape"])
+        ):
             return Repeat(from_json(value["of"], depth + 1), tuple(value["shape"]))
-        if value.keys() == {"fields", "size"} and _is_count(value["size"]) and value["size"] and isinstance(
-                value["fields"], list):
+        if (
+            value.keys() == {"fields", "size"}
+            and _is_count(value["size"])
+            and value["size"]
+            and isinstance(value["fields"], list)
+        ):
             fields = tuple(_field(one, value["size"], depth) for one in value["fields"])
             if len({field.name for field in fields}) == len(fields):
                 return Struct(fields, value["size"])
@@ -134,11 +150,18 @@ def from_json(value: Any, depth: int = 0) -> Type:
 
 
 def _field(value: Any, size: int, depth: int) -> Field:
-    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str) and _is_count(value[2]):
+    if (
+        isinstance(value, list)
+        and len(value) == 3
+        and isinstance(value[0], str)
+        and _is_count(value[2])
+    ):
         kind = from_json(value[1], depth + 1)
         if value[2] + kind.size <= size:
             return Field(value[0], kind, value[2])
-    raise CorruptError(f"description: {shown(value, 80)} is not a field of a record of {size} bytes")
+    raise CorruptError(
+        f"description: {shown(value, 80)} is not a field of a record of {size} bytes"
+    )
 
 
 def _is_count(value: Any) -> bool:
@@ -147,12 +170,17 @@ def _is_count(value: Any) -> bool:
 
 def is_shape(value: Any) -> bool:
     """Whether JSON gave the shape of an array."""
-    return (isinstance(value, list) and len(value) <= 32 and all(map(_is_count, value))
-            and prod(length or 1 for length in value) < 1 << 62)
+    return (
+        isinstance(value, list)
+        and len(value) <= 32
+        and all(map(_is_count, value))
+        and prod(length or 1 for length in value) < 1 << 62
+    )
 
 
 def _is_short_where_empty(shape: list[int]) -> bool:
-    """Whether a shape without values is no long walk: nothing bounds it otherwise, as the memory does for values."""
+    """Whether a shape without values is no long walk: nothing bounds it otherwise, as the memory
+    does for values."""
     return 0 not in shape or prod(length or 1 for length in shape) <= LONGEST_EMPTY
 
 
@@ -161,7 +189,8 @@ def fingerprint(kind: Type) -> str:
     return hashlib.sha256(text_of(to_json(kind))).hexdigest()[:16]
 
 
-# ---------------------------------------------------------------------- the description in a section
+# ---------------------------------------------------------------------- the description in a
+# section
 
 
 def text_of(facts: Any) -> bytes:
@@ -188,32 +217,45 @@ class UnwrittenSection:
         """Put bytes there."""
         done = 0
         if len(data) >= LARGE and self._fd >= 0:
-            # Through the descriptor: the system fills a page it has just made without clearing it first and without
-            # a fault for each, in less than half the time.
+            # Through the descriptor: the system fills a page it has just made without clearing it
+            # first and without a fault for each, in less than half the time.
             while done < len(data):
                 done += os.pwrite(  # type: ignore[attr-defined, unused-ignore]  # where there is a descriptor
-                    self._fd, data[done:], offset + done)
-        self.memory[offset + done:offset + len(data)] = data[done:]
+                    self._fd, data[done:], offset + done
+                )
+        self.memory[offset + done : offset + len(data)] = data[done:]
 
 
 @whole
-def make(name: str | None, size: int, facts: Facts, *, exist_ok: bool = False, inheritable: bool = False,
-         security: Security | str | bytes | None = None,
-         content: Iterable[tuple[int, memoryview]] = (), fill: Callable[[UnwrittenSection], object] | None = None,
-         ) -> tuple[Section, View]:
+def make(
+    name: str | None,
+    size: int,
+    facts: Facts,
+    *,
+    exist_ok: bool = False,
+    inheritable: bool = False,
+    security: Security | str | bytes | None = None,
+    content: Iterable[tuple[int, memoryview]] = (),
+    fill: Callable[[UnwrittenSection], object] | None = None,
+) -> tuple[Section, View]:
     """A new section with ``size`` bytes of data and a description, and its view.
 
-    Nobody who looks at the description sees the data before it is complete: bytes at offsets, or whatever ``fill``
-    does.  With ``exist_ok`` the section may be an old one (``section.created``): then nothing is written, and comparing
-    the facts is the caller's business.
+    Nobody who looks at the description sees the data before it is complete: bytes at offsets, or
+    whatever ``fill`` does.  With ``exist_ok`` the section may be an old one (``section.created``):
+    then nothing is written, and comparing the facts is the caller's business.
     """
     text = text_of(facts)
     if len(text) > LONGEST_TEXT:
-        raise ArgumentError(f"create {name!r}: a description of {len(text)} bytes, at most {LONGEST_TEXT} are possible")
-    # Whatever the size of one that exists: what is in it tells more of the difference than its size does.
-    # Whole words, so that the magic has a place where it can be written at once.
+        raise ArgumentError(
+            f"create {name!r}: a description of {len(text)} bytes, at most {LONGEST_TEXT} are "
+            f"possible"
+        )
+    # Whatever the size of one that exists: what is in it tells more of the difference than its size
+    # does. Whole words, so that the magic has a place where it can be written at once.
     whole_size = -(-max(size, 1) // 8) * 8 + _room(text)
-    section = Section._create(name, whole_size, "rw", exist_ok, inheritable, security, p.SEC_COMMIT, 0, None)
+    section = Section._create(
+        name, whole_size, "rw", exist_ok, inheritable, security, p.SEC_COMMIT, 0, None
+    )
     try:
         view = section.map()
         if section.created:
@@ -226,10 +268,10 @@ def make(name: str | None, size: int, facts: Facts, *, exist_ok: bool = False, i
                         unwritten.write(offset, data)
                     if fill is not None:
                         fill(unwritten)
-                whole[end - FOOTER.size - len(text):end - FOOTER.size] = text
+                whole[end - FOOTER.size - len(text) : end - FOOTER.size] = text
                 # The rest of the footer first: the magic says that all of it is there.
                 rest = FOOTER.pack(MAGIC, VERSION, zlib.crc32(text), len(text), size)
-                whole[end - FOOTER.size + 8:end] = rest[8:]
+                whole[end - FOOTER.size + 8 : end] = rest[8:]
                 publish(whole, end - FOOTER.size, MAGIC)
     except BaseException:
         section.close()
@@ -238,7 +280,8 @@ def make(name: str | None, size: int, facts: Facts, *, exist_ok: bool = False, i
 
 
 def read(whole: memoryview) -> tuple[Facts, int] | None:
-    """The description at the end of a section, and how many bytes of data there are; None while there is none yet.
+    """The description at the end of a section, and how many bytes of data there are; None while
+    there is none yet.
 
     Raises:
         UndescribedError: What is there is no description.
@@ -254,10 +297,14 @@ def read(whole: memoryview) -> tuple[Facts, int] | None:
         raise UndescribedError("description: there is none")
     _, version, checksum, length, size = FOOTER.unpack_from(whole, end)
     if version != VERSION:
-        raise CorruptError(f"description: its version is {version}, this library knows version {VERSION}")
+        raise CorruptError(
+            f"description: its version is {version}, this library knows version {VERSION}"
+        )
     if length > min(end, LONGEST_TEXT) or size > end - length:
-        raise CorruptError(f"description: {length} bytes of text and {size} of data in a section of {len(whole)}")
-    text = bytes(whole[end - length:end])
+        raise CorruptError(
+            f"description: {length} bytes of text and {size} of data in a section of {len(whole)}"
+        )
+    text = bytes(whole[end - length : end])
     facts = _facts_in(text) if zlib.crc32(text) == checksum else None
     if facts is None:
         raise CorruptError("description: its text is damaged")
@@ -275,18 +322,26 @@ def _facts_in(text: bytes) -> Facts | None:
 
 
 def _is_shallow(facts: Facts) -> bool:
-    """Whether it is nested so little that every later walk over it ends well, by whatever recursion."""
+    """Whether it is nested so little that every later walk over it ends well, by whatever
+    recursion."""
     level: list[Any] = [facts]
     for _ in range(DEEPEST_TEXT):
-        level = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)
-                 if isinstance(inner, (dict, list))]
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, dict) else one)
+            if isinstance(inner, (dict, list))
+        ]
         if not level:
             return True
     return False
 
 
-def attach(section: Section, kind: str, *, access: SectionAccess | None = None) -> tuple[View, Facts, int]:
-    """Map a section that should hold a ``kind``: the view, its facts, and how many bytes of data it has.
+def attach(
+    section: Section, kind: str, *, access: SectionAccess | None = None
+) -> tuple[View, Facts, int]:
+    """Map a section that should hold a ``kind``: the view, its facts, and how many bytes of data it
+    has.
 
     Waits for the one who is just making it.
 
@@ -300,21 +355,31 @@ def attach(section: Section, kind: str, *, access: SectionAccess | None = None) 
         try:
             facts, size = _awaited(section, whole)
         except UndescribedError:
-            raise UndescribedError(f"open {section.name!r}: asked for a section with {kind}, "
-                                   + _undescribed(section, whole)) from None
+            raise UndescribedError(
+                f"open {section.name!r}: asked for a section with {kind}, "
+                + _undescribed(section, whole)
+            ) from None
     if facts.get("kind") != kind:
-        raise ArgumentError(f"open {section.name!r}: asked for {kind}, found {shown(facts.get('kind'), 40)}")
+        raise ArgumentError(
+            f"open {section.name!r}: asked for {kind}, found {shown(facts.get('kind'), 40)}"
+        )
     return view, facts, size
 
 
 def _undescribed(section: Section, whole: memoryview) -> str:
-    """What to say of a section without a description: some other one, or one whose maker did not come to write it."""
-    if not any(whole[-FOOTER.size:]):
+    """What to say of a section without a description: some other one, or one whose maker did not
+    come to write it."""
+    if not any(whole[-FOOTER.size :]):
         with contextlib.suppress(Error), Process(os.getpid()) as me:
-            maker = next((held.creator_pid for held in me.sections() if held.handle == section.handle), 0)
+            maker = next(
+                (held.creator_pid for held in me.sections() if held.handle == section.handle), 0
+            )
             if maker not in (0, os.getpid()) and _lives(maker):
-                return (f"and it is not complete, or something else: process {maker}, which made it, is alive and has "
-                        "described nothing in it so far")
+                return (
+                    f"and it is not complete, or something else: process {maker}, which made it, "
+                    f"is alive and has "
+                    "described nothing in it so far"
+                )
     return "it has no description of what is in it"
 
 
@@ -327,29 +392,37 @@ def _awaited(section: Section, whole: memoryview) -> tuple[Facts, int]:
     """The description, once its maker has written it."""
     begun = time.monotonic()
     while (found := read(whole)) is None:
-        marked = bytes(whole[-FOOTER.size:][:8]) == BEING_MADE
-        # Without a mark it may be that its maker has not begun; more probably it is some other section.
+        marked = bytes(whole[-FOOTER.size :][:8]) == BEING_MADE
+        # Without a mark it may be that its maker has not begun; more probably it is some other
+        # section.
         if time.monotonic() - begun > (PATIENCE if marked else min(PATIENCE, UNMARKED_PATIENCE)):
             if not marked:
                 raise UndescribedError("description: there is none yet")
-            raise CorruptError(f"open {section.name!r}: it is not complete after {PATIENCE:g} s: whoever makes it has "
-                               "ended, or is stopped")
+            raise CorruptError(
+                f"open {section.name!r}: it is not complete after {PATIENCE:g} s: whoever makes it "
+                f"has "
+                "ended, or is stopped"
+            )
         time.sleep(0.0005)
     return found
 
 
 @contextlib.contextmanager
 def explained(name: str, access: str) -> Iterator[None]:
-    """Where a replica is opened to be written to, say in the refusal why that is, and what to do instead."""
+    """Where a replica is opened to be written to, say in the refusal why that is, and what to do
+    instead."""
     try:
         yield
     except AccessError as failure:
         origin = _origin(name) if "w" in access else None
         if origin is None:
             raise
-        raise AccessError(f"open {name!r}: it is a replica of {shown(origin)!r}, which only that host writes: open it to read; "
-                          "what this host has to say it publishes itself (memsection.mirror)",
-                          ntstatus=failure.ntstatus) from None
+        raise AccessError(
+            f"open {name!r}: it is a replica of {shown(origin)!r}, which only that host writes: "
+            f"open it to read; "
+            "what this host has to say it publishes itself (memsection.mirror)",
+            ntstatus=failure.ntstatus,
+        ) from None
 
 
 def _origin(name: str) -> str | None:
@@ -386,5 +459,9 @@ def compare(section: Section, asked: Mapping[str, object], found: Mapping[str, o
     """ArgumentError that shows both sides, unless everything asked for (not None) was found."""
     wrong = [key for key, value in asked.items() if value is not None and value != found[key]]
     if wrong:
-        raise ArgumentError(f"open {section.name!r}: asked for " + ", ".join(f"{key} {asked[key]}" for key in wrong)
-                            + "; found " + ", ".join(f"{key} {shown(found[key], 500)}" for key in wrong))
+        raise ArgumentError(
+            f"open {section.name!r}: asked for "
+            + ", ".join(f"{key} {asked[key]}" for key in wrong)
+            + "; found "
+            + ", ".join(f"{key} {shown(found[key], 500)}" for key in wrong)
+        )

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The local section of a replica: how a snapshot that arrives in parts becomes visible as a whole.
 
-A latest value keeps its section, and each snapshot becomes its next value; a topic keeps it too, and
-messages are sent there.  Of everything else each snapshot is a new section, which takes the name
-from the one before when it is complete (L7): who has an old one keeps it as it was.
+A latest value keeps its section, and each snapshot becomes its next value; a topic keeps it too,
+and messages are sent there.  Of everything else each snapshot is a new section, which takes the
+name from the one before when it is complete (L7): who has an old one keeps it as it was.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ class Copy:
     def begin(
         self, facts: schema.Facts, size: int, after: int, last: int
     ) -> _Value | _Fresh | Arriving:
-        """A place for a content of so many bytes; of a topic, of messages up to ``last``, where those
-        up to ``after`` are here.
+        """A place for a content of so many bytes; of a topic, of messages up to ``last``, where
+        those up to ``after`` are here.
 
         Raises:
             CommitError: There is no memory for it.
@@ -144,9 +144,7 @@ class Copy:
                 "(name=..., --as)"
             ) from None
         owner = self._writer if self._writer is not None else self._sink
-        if self._section is not None and (
-            owner is None or self._section is not owner.section
-        ):
+        if self._section is not None and (owner is None or self._section is not owner.section):
             self._section.close()
 
     def _publish(self, section: Section, facts: schema.Facts) -> None:

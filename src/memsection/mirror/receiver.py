@@ -122,9 +122,7 @@ class Receiver(User):
                 contents.check_size(facts, news.size, self._network.max_size)
                 content, after = payload.to_bytes(), self._after(news)
                 # Of a topic only what comes next; where something was lost, that is pulled.
-                if facts["kind"] != contents.TOPIC or wire.follows(
-                    content, after, news.sequence
-                ):
+                if facts["kind"] != contents.TOPIC or wire.follows(content, after, news.sequence):
                     self._arrived(
                         news, news.size, self._copy.put(facts, content, after, news.sequence)
                     )

@@ -311,8 +311,8 @@ class Replica:
                 self._news.notify_all()
 
     def _stand_by(self) -> None:
-        """Have an end of the replica if it is a topic: its subscribers are not at the end of it while
-        this program goes on."""
+        """Have an end of the replica if it is a topic: its subscribers are not at the end of it
+        while this program goes on."""
         if self._status.epoch == self._stands_by_for:
             return
         self._leave_standby()
@@ -384,7 +384,12 @@ class Replica:
 
 
 def subscribe(
-    key: str, *, network: Network, name: str | None = None, max_age: float = 2.0, access: Literal["r"] = "r"
+    key: str,
+    *,
+    network: Network,
+    name: str | None = None,
+    max_age: float = 2.0,
+    access: Literal["r"] = "r",
 ) -> Replica:
     """Keep a copy on this host of what another host publishes.
 

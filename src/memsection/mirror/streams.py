@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Topics on the network: the newest messages of the one that is published, and what arrives put into
-the local one.
+"""Topics on the network: the newest messages of the one that is published, and what arrives put
+into the local one.
 
-A content is some messages, each after a record.  The publisher keeps the newest few MiB of them; who
-is behind these goes on with what is there, so a slow link carries the newest and skips the rest.
+A content is some messages, each after a record.  The publisher keeps the newest few MiB of them;
+who is behind these goes on with what is there, so a slow link carries the newest and skips the
+rest.
 """
 
 from __future__ import annotations
@@ -91,8 +92,8 @@ class Stream:
         return now, found[::-1]
 
     def beginning(self, is_new: bool) -> int:
-        """The sequence after which a subscriber begins: one that is new gets the history, one that had
-        messages of the publication before this one all that were sent since."""
+        """The sequence after which a subscriber begins: one that is new gets the history, one that
+        had messages of the publication before this one all that were sent since."""
         with self._lock:
             return self._newest - self._topic.history if is_new else self._begun
 
@@ -157,7 +158,8 @@ class Arriving:
         for sequence, kind, message in found:
             with message:
                 if sequence > self._after:
-                    # Where subscribers keep all places in hand, one wait for all of these is enough.
+                    # Where subscribers keep all places in hand, one wait for all of these is
+                    # enough.
                     had_place = self._sink.put(message, kind, patiently=had_place)
                     sent += had_place
         return sent

@@ -184,5 +184,6 @@ def messages(content: memoryview, last: int) -> list[tuple[int, int, memoryview]
 
 
 def follows(content: bytes, sequence: int, last: int) -> bool:
-    """Whether the first message in a content is the next one after a sequence, or one before that."""
+    """Whether the first message in a content is the next one after a sequence, or one before
+    that."""
     return messages(memoryview(content), last)[0][0] <= sequence + 1

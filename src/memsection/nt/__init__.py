@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""The kernel interface, which is also the Nt-named face: services under their Nt and Zw names, with NTSTATUS results.
+"""The kernel interface, which is also the Nt-named face: services under their Nt and Zw names, with
+NTSTATUS results.
 
-``kernel`` is the one object manager of this system, chosen here once; ``win32`` and ``api`` stand on it.  A function
-gives the status, or a tuple of the status and what C would write through pointers (0 or None when it failed).
+``kernel`` is the one object manager of this system, chosen here once; ``win32`` and ``api`` stand
+on it.  A function gives the status, or a tuple of the status and what C would write through
+pointers (0 or None when it failed).
 """
 
 from __future__ import annotations
@@ -36,7 +38,8 @@ else:
 
 kernel: Kernel = _System()
 ViewBuffer = _view.View  #: what kernel.view_buffer makes, to be subclassed
-publish, published = _view.publish, _view.published  #: eight bytes that say that others are complete
+#: eight bytes that say that others are complete
+publish, published = _view.publish, _view.published
 
 _owners.connect_close(kernel.close)
 
@@ -72,22 +75,45 @@ def _made(call: Callable[[], tuple[int, int]]) -> tuple[int, int]:
 ViewShare, ViewUnmap = _protection.VIEW_SHARE, _protection.VIEW_UNMAP
 SectionBasicInformation, SectionImageInformation = 0, 1
 MemoryBasicInformation, MemoryMappedFilenameInformation = 0, 2
-ObjectBasicInformation, ObjectNameInformation, ObjectTypeInformation, ObjectHandleFlagInformation = 0, 1, 2, 4
+(
+    ObjectBasicInformation,
+    ObjectNameInformation,
+    ObjectTypeInformation,
+    ObjectHandleFlagInformation,
+) = 0, 1, 2, 4
 
 
 def NtClose(Handle: int) -> int:
     return _status(lambda: kernel.close(Handle))
 
 
-def NtDuplicateObject(SourceProcessHandle: int, SourceHandle: int, TargetProcessHandle: int, DesiredAccess: int = 0,
-                      HandleAttributes: int = 0, Options: int = 0) -> tuple[int, int]:
-    return _with(lambda: kernel.duplicate_object(SourceProcessHandle, SourceHandle, TargetProcessHandle,
-                                                 DesiredAccess, HandleAttributes, Options))
+def NtDuplicateObject(
+    SourceProcessHandle: int,
+    SourceHandle: int,
+    TargetProcessHandle: int,
+    DesiredAccess: int = 0,
+    HandleAttributes: int = 0,
+    Options: int = 0,
+) -> tuple[int, int]:
+    return _with(
+        lambda: kernel.duplicate_object(
+            SourceProcessHandle,
+            SourceHandle,
+            TargetProcessHandle,
+            DesiredAccess,
+            HandleAttributes,
+            Options,
+        )
+    )
 
 
 def NtQueryObject(Handle: int, ObjectInformationClass: int) -> tuple[int, Any]:
-    query = {0: kernel.query_object, 1: kernel.query_object_name, 2: kernel.query_object_type,
-             4: _handle_flags}.get(ObjectInformationClass)
+    query = {
+        0: kernel.query_object,
+        1: kernel.query_object_name,
+        2: kernel.query_object_type,
+        4: _handle_flags,
+    }.get(ObjectInformationClass)
     if query is None:
         return _st.INVALID_INFO_CLASS, None
     return _with(lambda: query(Handle), None)
@@ -99,11 +125,15 @@ def _handle_flags(handle: int) -> tuple[bool, bool]:
     return bool(attributes & _structs.OBJ_INHERIT), bool(attributes & _structs.OBJ_PROTECT_CLOSE)
 
 
-def NtSetInformationObject(Handle: int, ObjectInformationClass: int, ObjectInformation: tuple[bool, bool]) -> int:
+def NtSetInformationObject(
+    Handle: int, ObjectInformationClass: int, ObjectInformation: tuple[bool, bool]
+) -> int:
     if ObjectInformationClass != ObjectHandleFlagInformation:
         return _st.INVALID_INFO_CLASS
     inherit, protect = ObjectInformation
-    return _status(lambda: kernel.set_handle_flags(Handle, inherit=bool(inherit), protect=bool(protect)))
+    return _status(
+        lambda: kernel.set_handle_flags(Handle, inherit=bool(inherit), protect=bool(protect))
+    )
 
 
 def NtCompareObjects(FirstObjectHandle: int, SecondObjectHandle: int) -> int:
@@ -111,14 +141,30 @@ def NtCompareObjects(FirstObjectHandle: int, SecondObjectHandle: int) -> int:
     return status or (_st.SUCCESS if same else _st.NOT_SAME_OBJECT)
 
 
-def NtCreateFile(DesiredAccess: int, ObjectAttributes: Any, FileAttributes: int, ShareAccess: int,
-                 CreateDisposition: int, CreateOptions: int = 0) -> tuple[int, int, int]:
+def NtCreateFile(
+    DesiredAccess: int,
+    ObjectAttributes: Any,
+    FileAttributes: int,
+    ShareAccess: int,
+    CreateDisposition: int,
+    CreateOptions: int = 0,
+) -> tuple[int, int, int]:
     """(status, handle, what was done).  The name is a path in the system's own spelling."""
     if ObjectAttributes is None or not (name := ObjectAttributes.ObjectName):
         return _st.OBJECT_PATH_SYNTAX_BAD, 0, 0
     flags = ObjectAttributes.Attributes & _structs.OBJ_INHERIT
-    status, found = _with(lambda: kernel.create_file(DesiredAccess, name, flags, ShareAccess, CreateDisposition,
-                                                     CreateOptions, ObjectAttributes.SecurityDescriptor), (0, 0))
+    status, found = _with(
+        lambda: kernel.create_file(
+            DesiredAccess,
+            name,
+            flags,
+            ShareAccess,
+            CreateDisposition,
+            CreateOptions,
+            ObjectAttributes.SecurityDescriptor,
+        ),
+        (0, 0),
+    )
     return (status, *found)
 
 
@@ -135,34 +181,86 @@ def NtQuerySecurityObject(Handle: int, SecurityInformation: int) -> tuple[int, b
 
 
 def NtSetSecurityObject(Handle: int, SecurityInformation: int, SecurityDescriptor: bytes) -> int:
-    return _status(lambda: kernel.set_security_object(Handle, SecurityInformation, SecurityDescriptor))
+    return _status(
+        lambda: kernel.set_security_object(Handle, SecurityInformation, SecurityDescriptor)
+    )
 
 
-def NtCreateSection(DesiredAccess: int, ObjectAttributes: Any, MaximumSize: int | None, SectionPageProtection: int,
-                    AllocationAttributes: int, FileHandle: int = 0) -> tuple[int, int]:
-    return _made(lambda: kernel.create_section(DesiredAccess, ObjectAttributes, MaximumSize, SectionPageProtection,
-                                               AllocationAttributes, FileHandle))
+def NtCreateSection(
+    DesiredAccess: int,
+    ObjectAttributes: Any,
+    MaximumSize: int | None,
+    SectionPageProtection: int,
+    AllocationAttributes: int,
+    FileHandle: int = 0,
+) -> tuple[int, int]:
+    return _made(
+        lambda: kernel.create_section(
+            DesiredAccess,
+            ObjectAttributes,
+            MaximumSize,
+            SectionPageProtection,
+            AllocationAttributes,
+            FileHandle,
+        )
+    )
 
 
 def NtOpenSection(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:
     return _with(lambda: kernel.open_section(DesiredAccess, ObjectAttributes))
 
 
-def NtMapViewOfSection(SectionHandle: int, ProcessHandle: int, BaseAddress: int = 0, ZeroBits: int = 0,
-                       CommitSize: int = 0, SectionOffset: int = 0, ViewSize: int = 0,
-                       InheritDisposition: int = _protection.VIEW_SHARE, AllocationType: int = 0,
-                       Win32Protect: int = _protection.PAGE_READWRITE) -> tuple[int, int, int]:
-    status, found = _with(lambda: kernel.map_view(SectionHandle, ProcessHandle, BaseAddress, ZeroBits, CommitSize,
-                                                  SectionOffset, ViewSize, InheritDisposition, AllocationType,
-                                                  Win32Protect), (0, 0, 0))
+def NtMapViewOfSection(
+    SectionHandle: int,
+    ProcessHandle: int,
+    BaseAddress: int = 0,
+    ZeroBits: int = 0,
+    CommitSize: int = 0,
+    SectionOffset: int = 0,
+    ViewSize: int = 0,
+    InheritDisposition: int = _protection.VIEW_SHARE,
+    AllocationType: int = 0,
+    Win32Protect: int = _protection.PAGE_READWRITE,
+) -> tuple[int, int, int]:
+    status, found = _with(
+        lambda: kernel.map_view(
+            SectionHandle,
+            ProcessHandle,
+            BaseAddress,
+            ZeroBits,
+            CommitSize,
+            SectionOffset,
+            ViewSize,
+            InheritDisposition,
+            AllocationType,
+            Win32Protect,
+        ),
+        (0, 0, 0),
+    )
     return (status, *found[1:]) if status else found
 
 
-def NtMapViewOfSectionEx(SectionHandle: int, ProcessHandle: int, BaseAddress: int = 0, SectionOffset: int = 0,
-                         ViewSize: int = 0, AllocationType: int = 0,
-                         PageProtection: int = _protection.PAGE_READWRITE) -> tuple[int, int, int]:
-    return NtMapViewOfSection(SectionHandle, ProcessHandle, BaseAddress, 0, 0, SectionOffset, ViewSize,
-                              _protection.VIEW_UNMAP, AllocationType, PageProtection)
+def NtMapViewOfSectionEx(
+    SectionHandle: int,
+    ProcessHandle: int,
+    BaseAddress: int = 0,
+    SectionOffset: int = 0,
+    ViewSize: int = 0,
+    AllocationType: int = 0,
+    PageProtection: int = _protection.PAGE_READWRITE,
+) -> tuple[int, int, int]:
+    return NtMapViewOfSection(
+        SectionHandle,
+        ProcessHandle,
+        BaseAddress,
+        0,
+        0,
+        SectionOffset,
+        ViewSize,
+        _protection.VIEW_UNMAP,
+        AllocationType,
+        PageProtection,
+    )
 
 
 def NtUnmapViewOfSection(ProcessHandle: int, BaseAddress: int) -> int:
@@ -182,29 +280,50 @@ def NtQuerySection(SectionHandle: int, SectionInformationClass: int = 0) -> tupl
     return _with(lambda: kernel.query_section(SectionHandle), None)
 
 
-def NtQueryVirtualMemory(ProcessHandle: int, BaseAddress: int, MemoryInformationClass: int = 0) -> tuple[int, Any]:
-    query = {0: kernel.query_virtual_memory, 2: kernel.query_mapped_file_name}.get(MemoryInformationClass)
+def NtQueryVirtualMemory(
+    ProcessHandle: int, BaseAddress: int, MemoryInformationClass: int = 0
+) -> tuple[int, Any]:
+    query = {0: kernel.query_virtual_memory, 2: kernel.query_mapped_file_name}.get(
+        MemoryInformationClass
+    )
     if query is None:
         return _st.INVALID_INFO_CLASS, None
     return _with(lambda: query(ProcessHandle, BaseAddress), None)
 
 
-def NtProtectVirtualMemory(ProcessHandle: int, BaseAddress: int, RegionSize: int,
-                           NewProtect: int) -> tuple[int, int, int, int]:
-    status, found = _with(lambda: kernel.protect_virtual_memory(ProcessHandle, BaseAddress, RegionSize, NewProtect),
-                          (0, 0, 0))
+def NtProtectVirtualMemory(
+    ProcessHandle: int, BaseAddress: int, RegionSize: int, NewProtect: int
+) -> tuple[int, int, int, int]:
+    status, found = _with(
+        lambda: kernel.protect_virtual_memory(ProcessHandle, BaseAddress, RegionSize, NewProtect),
+        (0, 0, 0),
+    )
     return (status, *found)
 
 
-def NtAllocateVirtualMemory(ProcessHandle: int, BaseAddress: int, ZeroBits: int, RegionSize: int, AllocationType: int,
-                            Protect: int) -> tuple[int, int, int]:
-    status, found = _with(lambda: kernel.allocate_virtual_memory(ProcessHandle, BaseAddress, ZeroBits, RegionSize,
-                                                                 AllocationType, Protect), (0, 0))
+def NtAllocateVirtualMemory(
+    ProcessHandle: int,
+    BaseAddress: int,
+    ZeroBits: int,
+    RegionSize: int,
+    AllocationType: int,
+    Protect: int,
+) -> tuple[int, int, int]:
+    status, found = _with(
+        lambda: kernel.allocate_virtual_memory(
+            ProcessHandle, BaseAddress, ZeroBits, RegionSize, AllocationType, Protect
+        ),
+        (0, 0),
+    )
     return (status, *found)
 
 
-def NtFreeVirtualMemory(ProcessHandle: int, BaseAddress: int, RegionSize: int, FreeType: int) -> tuple[int, int, int]:
-    status, found = _with(lambda: kernel.free_virtual_memory(ProcessHandle, BaseAddress, RegionSize, FreeType), (0, 0))
+def NtFreeVirtualMemory(
+    ProcessHandle: int, BaseAddress: int, RegionSize: int, FreeType: int
+) -> tuple[int, int, int]:
+    status, found = _with(
+        lambda: kernel.free_virtual_memory(ProcessHandle, BaseAddress, RegionSize, FreeType), (0, 0)
+    )
     return (status, *found)
 
 
@@ -212,15 +331,21 @@ def NtFlushVirtualMemory(ProcessHandle: int, BaseAddress: int, RegionSize: int =
     return _status(lambda: kernel.flush_virtual_memory(ProcessHandle, BaseAddress, RegionSize))
 
 
-def NtReadVirtualMemory(ProcessHandle: int, BaseAddress: int, NumberOfBytesToRead: int) -> tuple[int, bytes]:
-    return _with(lambda: kernel.read_virtual_memory(ProcessHandle, BaseAddress, NumberOfBytesToRead), b"")
+def NtReadVirtualMemory(
+    ProcessHandle: int, BaseAddress: int, NumberOfBytesToRead: int
+) -> tuple[int, bytes]:
+    return _with(
+        lambda: kernel.read_virtual_memory(ProcessHandle, BaseAddress, NumberOfBytesToRead), b""
+    )
 
 
 def NtWriteVirtualMemory(ProcessHandle: int, BaseAddress: int, Buffer: bytes) -> tuple[int, int]:
     return _with(lambda: kernel.write_virtual_memory(ProcessHandle, BaseAddress, Buffer))
 
 
-def NtCreateMutant(DesiredAccess: int, ObjectAttributes: Any, InitialOwner: bool) -> tuple[int, int]:
+def NtCreateMutant(
+    DesiredAccess: int, ObjectAttributes: Any, InitialOwner: bool
+) -> tuple[int, int]:
     return _made(lambda: kernel.create_mutant(DesiredAccess, ObjectAttributes, InitialOwner))
 
 
@@ -236,8 +361,12 @@ def NtQueryMutant(MutantHandle: int) -> tuple[int, Any]:
     return _with(lambda: kernel.query_mutant(MutantHandle), None)
 
 
-def NtCreateEvent(DesiredAccess: int, ObjectAttributes: Any, EventType: int, InitialState: bool) -> tuple[int, int]:
-    return _made(lambda: kernel.create_event(DesiredAccess, ObjectAttributes, EventType, InitialState))
+def NtCreateEvent(
+    DesiredAccess: int, ObjectAttributes: Any, EventType: int, InitialState: bool
+) -> tuple[int, int]:
+    return _made(
+        lambda: kernel.create_event(DesiredAccess, ObjectAttributes, EventType, InitialState)
+    )
 
 
 def NtOpenEvent(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:
@@ -264,9 +393,12 @@ def NtQueryEvent(EventHandle: int) -> tuple[int, Any]:
     return _with(lambda: kernel.query_event(EventHandle), None)
 
 
-def NtCreateSemaphore(DesiredAccess: int, ObjectAttributes: Any, InitialCount: int,
-                      MaximumCount: int) -> tuple[int, int]:
-    return _made(lambda: kernel.create_semaphore(DesiredAccess, ObjectAttributes, InitialCount, MaximumCount))
+def NtCreateSemaphore(
+    DesiredAccess: int, ObjectAttributes: Any, InitialCount: int, MaximumCount: int
+) -> tuple[int, int]:
+    return _made(
+        lambda: kernel.create_semaphore(DesiredAccess, ObjectAttributes, InitialCount, MaximumCount)
+    )
 
 
 def NtOpenSemaphore(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:
@@ -288,16 +420,18 @@ def NtWaitForSingleObject(Handle: int, Alertable: bool = False, Timeout: int | N
         return failure.status
 
 
-def NtWaitForMultipleObjects(Handles: Sequence[int], WaitType: int, Alertable: bool = False,
-                             Timeout: int | None = None) -> int:
+def NtWaitForMultipleObjects(
+    Handles: Sequence[int], WaitType: int, Alertable: bool = False, Timeout: int | None = None
+) -> int:
     try:
         return kernel.wait_for_multiple_objects(Handles, WaitType, Timeout)
     except NtError as failure:
         return failure.status
 
 
-def NtSignalAndWaitForSingleObject(SignalHandle: int, WaitHandle: int, Alertable: bool = False,
-                                   Timeout: int | None = None) -> int:
+def NtSignalAndWaitForSingleObject(
+    SignalHandle: int, WaitHandle: int, Alertable: bool = False, Timeout: int | None = None
+) -> int:
     try:
         return kernel.signal_and_wait(SignalHandle, WaitHandle, Timeout)
     except NtError as failure:
@@ -313,7 +447,9 @@ def NtTerminateProcess(ProcessHandle: int, ExitStatus: int) -> int:
     return _status(lambda: kernel.terminate_process(ProcessHandle, ExitStatus))
 
 
-def NtQueryInformationProcess(ProcessHandle: int, ProcessInformationClass: int = 0) -> tuple[int, Any]:
+def NtQueryInformationProcess(
+    ProcessHandle: int, ProcessInformationClass: int = 0
+) -> tuple[int, Any]:
     if ProcessInformationClass != 0:
         return _st.INVALID_INFO_CLASS, None
     return _with(lambda: kernel.query_process(ProcessHandle), None)
@@ -327,22 +463,39 @@ def NtQueryInformationToken(TokenHandle: int, TokenInformationClass: int) -> tup
     return _with(lambda: kernel.query_token(TokenHandle, TokenInformationClass), None)
 
 
-def NtDuplicateToken(ExistingTokenHandle: int, DesiredAccess: int, ObjectAttributes: Any, ImpersonationLevel: int,
-                     TokenType: int) -> tuple[int, int]:
+def NtDuplicateToken(
+    ExistingTokenHandle: int,
+    DesiredAccess: int,
+    ObjectAttributes: Any,
+    ImpersonationLevel: int,
+    TokenType: int,
+) -> tuple[int, int]:
     flags = 0 if ObjectAttributes is None else ObjectAttributes.Attributes
-    return _with(lambda: kernel.duplicate_token(ExistingTokenHandle, DesiredAccess, flags, ImpersonationLevel, TokenType))
+    return _with(
+        lambda: kernel.duplicate_token(
+            ExistingTokenHandle, DesiredAccess, flags, ImpersonationLevel, TokenType
+        )
+    )
 
 
-def NtAccessCheck(SecurityDescriptor: bytes, ClientToken: int, DesiredAccess: int,
-                  GenericMapping: tuple[int, int, int, int]) -> tuple[int, int, int]:
-    """(status, granted rights, what the check says): the last is SUCCESS or why nothing is granted."""
-    status, (found, granted) = _with(lambda: kernel.check_access(SecurityDescriptor, ClientToken, DesiredAccess,
-                                                                 GenericMapping), (0, 0))
+def NtAccessCheck(
+    SecurityDescriptor: bytes,
+    ClientToken: int,
+    DesiredAccess: int,
+    GenericMapping: tuple[int, int, int, int],
+) -> tuple[int, int, int]:
+    """(status, granted rights, what the check says): the last is SUCCESS or why nothing is
+    granted."""
+    status, (found, granted) = _with(
+        lambda: kernel.check_access(SecurityDescriptor, ClientToken, DesiredAccess, GenericMapping),
+        (0, 0),
+    )
     return status, granted, found
 
 
-def NtAdjustPrivilegesToken(TokenHandle: int, DisableAllPrivileges: bool,
-                            NewState: Sequence[tuple[int, int]] = ()) -> tuple[int, list[tuple[int, int]]]:
+def NtAdjustPrivilegesToken(
+    TokenHandle: int, DisableAllPrivileges: bool, NewState: Sequence[tuple[int, int]] = ()
+) -> tuple[int, list[tuple[int, int]]]:
     """(status, what changed, as it was before): pairs of a privilege's LUID and its attributes."""
     try:
         return kernel.adjust_privileges(TokenHandle, list(NewState), bool(DisableAllPrivileges))

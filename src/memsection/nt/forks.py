@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """What has to be imported before this process is copied by fork(2).
 
-The library imports what few programs need when it is first needed.  In the child of a program with threads that may be
-too late: another thread may have been importing it when the process was copied, and its lock is then held for ever.  So
-all of it is imported in the parent, once, before the first fork; there somebody goes on who ends such an import.
+The library imports what few programs need when it is first needed.  In the child of a program with
+threads that may be too late: another thread may have been importing it when the process was copied,
+and its lock is then held for ever.  So all of it is imported in the parent, once, before the first
+fork; there somebody goes on who ends such an import.
 """
 
 from __future__ import annotations
@@ -14,26 +15,83 @@ import sys
 #: What a loaded module may import later, in the operations of a child.
 NEEDED: dict[str, tuple[str, ...]] = {
     "memsection.nt.linux.services": (
-        "atexit", "faulthandler", "fcntl", "grp", "hashlib", "pwd", "re", "resource", "signal", "subprocess", "time", "zlib",
-        "memsection._native.guard", "memsection._native.view", "memsection.vocabulary.descriptor",
-        "memsection.vocabulary.errors", "memsection.vocabulary.names", "memsection.vocabulary.sddl",
+        "atexit",
+        "faulthandler",
+        "fcntl",
+        "grp",
+        "hashlib",
+        "pwd",
+        "re",
+        "resource",
+        "signal",
+        "subprocess",
+        "time",
+        "zlib",
+        "memsection._native.guard",
+        "memsection._native.view",
+        "memsection.vocabulary.descriptor",
+        "memsection.vocabulary.errors",
+        "memsection.vocabulary.names",
+        "memsection.vocabulary.sddl",
         "memsection.vocabulary.status",
-        *(f"memsection.nt.linux.{name}" for name in (
-            "bodies.announcement", "inspect.diagnosis", "inspect.mappings", "inspect.search", "transfer.duplicate",
-            "transfer.give", "transfer.passing", "types.byte_ranges", "types.file", "types.file_facts",
-            "types.succession", "types.token", "types.token_copies", "types.token_facts", "views.allocate", "views.flush",
-            "views.mapped_file", "views.peers", "views.query", "waiting.appearance", "waiting.watch"))),
+        *(
+            f"memsection.nt.linux.{name}"
+            for name in (
+                "bodies.announcement",
+                "inspect.diagnosis",
+                "inspect.mappings",
+                "inspect.search",
+                "transfer.duplicate",
+                "transfer.give",
+                "transfer.passing",
+                "types.byte_ranges",
+                "types.file",
+                "types.file_facts",
+                "types.succession",
+                "types.token",
+                "types.token_copies",
+                "types.token_facts",
+                "views.allocate",
+                "views.flush",
+                "views.mapped_file",
+                "views.peers",
+                "views.query",
+                "waiting.appearance",
+                "waiting.watch",
+            )
+        ),
+    ),
     "memsection.api.handle": (
-        "socket", "subprocess", "warnings",
-        *(f"memsection.api.{name}" for name in (
-            "event", "mutex", "passing", "process", "section", "security", "semaphore", "staged", "transit",
-            "view", "wait"))),
+        "socket",
+        "subprocess",
+        "warnings",
+        *(
+            f"memsection.api.{name}"
+            for name in (
+                "event",
+                "mutex",
+                "passing",
+                "process",
+                "section",
+                "security",
+                "semaphore",
+                "staged",
+                "transit",
+                "view",
+                "wait",
+            )
+        ),
+    ),
     "memsection.content.layouts": ("memsection.arrays",),
     "memsection.records": ("numpy",),
     "memsection.compat.shareable_list": ("memsection.compat.shared_memory",),
     # Begun by the program itself: what it imports is imported whole.
-    "asyncio": ("asyncio",), "multiprocessing": (
-        "multiprocessing.connection", "multiprocessing.reduction", "multiprocessing.util"),
+    "asyncio": ("asyncio",),
+    "multiprocessing": (
+        "multiprocessing.connection",
+        "multiprocessing.reduction",
+        "multiprocessing.util",
+    ),
     "numpy": ("numpy",),
 }
 
@@ -50,7 +108,8 @@ def import_what_a_child_needs() -> None:
                 try:
                     import_module(needed)
                 except ImportError:
-                    pass  # an extra that is not installed: then nothing that needs it is used either
+                    # an extra that is not installed: then nothing that needs it is used either
+                    pass
 
 
 if hasattr(os, "register_at_fork"):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Access masks: the rights of each object type, and what the generic rights mean for it.
 
-Pure numbers (winnt.h).  Who is granted them is decided in ``security``, what a handle carries in ``nt``.
+Pure numbers (winnt.h).  Who is granted them is decided in ``security``, what a handle carries in
+``nt``.
 """
 
 from __future__ import annotations
@@ -77,9 +78,17 @@ FILE_EXECUTE = 0x0020
 FILE_READ_ATTRIBUTES = 0x0080
 FILE_WRITE_ATTRIBUTES = 0x0100
 FILE_ALL_ACCESS = STANDARD_RIGHTS_ALL | 0x1FF
-FILE_GENERIC_READ = READ_CONTROL | SYNCHRONIZE | FILE_READ_DATA | FILE_READ_ATTRIBUTES | FILE_READ_EA
-FILE_GENERIC_WRITE = (READ_CONTROL | SYNCHRONIZE | FILE_WRITE_DATA | FILE_WRITE_ATTRIBUTES | FILE_WRITE_EA
-                      | FILE_APPEND_DATA)
+FILE_GENERIC_READ = (
+    READ_CONTROL | SYNCHRONIZE | FILE_READ_DATA | FILE_READ_ATTRIBUTES | FILE_READ_EA
+)
+FILE_GENERIC_WRITE = (
+    READ_CONTROL
+    | SYNCHRONIZE
+    | FILE_WRITE_DATA
+    | FILE_WRITE_ATTRIBUTES
+    | FILE_WRITE_EA
+    | FILE_APPEND_DATA
+)
 FILE_GENERIC_EXECUTE = READ_CONTROL | SYNCHRONIZE | FILE_EXECUTE | FILE_READ_ATTRIBUTES
 
 

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The words of ``access`` arguments, for type checkers; what each means is said where the arguments are.
+"""The words of ``access`` arguments, for type checkers; what each means is said where the arguments
+are.
 
-Imported by nobody at run time who does not ask for it: ``typing`` would cost every program its import.
+Imported by nobody at run time who does not ask for it: ``typing`` would cost every program its
+import.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What kind of value an argument has to be.  Whether the value makes sense is for those to say who use it."""
+"""What kind of value an argument has to be.  Whether the value makes sense is for those to say who
+use it."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ def object_name(value: object, *keywords: str) -> None:
         return
     way_out = ""
     if keywords and hasattr(value, "__index__"):
-        way_out = ": without a name write " + " or ".join(f"create({keyword}={value!r})" for keyword in keywords)
+        way_out = ": without a name write " + " or ".join(
+            f"create({keyword}={value!r})" for keyword in keywords
+        )
     raise TypeError(f"name: a str is needed, or None, not {type(value).__name__}{way_out}")
 
 
@@ -47,7 +50,9 @@ def seconds(value: object, what: str = "timeout") -> float:
     try:
         return float(value)  # type: ignore[arg-type]
     except TypeError:
-        raise TypeError(f"{what}: a number of seconds is needed, not {type(value).__name__}") from None
+        raise TypeError(
+            f"{what}: a number of seconds is needed, not {type(value).__name__}"
+        ) from None
 
 
 def waiting_time(blocking: object, timeout: object) -> float | None:
@@ -63,7 +68,9 @@ def waiting_time(blocking: object, timeout: object) -> float | None:
         if timeout is None or timeout == -1 and type(timeout) is int:
             return None if blocking else 0
         if not blocking:
-            raise ArgumentError("acquire: a call that does not wait (blocking=False) has no timeout")
+            raise ArgumentError(
+                "acquire: a call that does not wait (blocking=False) has no timeout"
+            )
     elif timeout is not None and timeout != -1:
         raise TypeError("acquire: seconds were given twice, as blocking and as timeout")
     else:
@@ -74,5 +81,7 @@ def waiting_time(blocking: object, timeout: object) -> float | None:
     if not limit >= 0:
         if limit == -1:
             return None
-        raise ArgumentError(f"acquire: a timeout is a number of seconds from 0 on, or -1 for ever, not {timeout}")
+        raise ArgumentError(
+            f"acquire: a timeout is a number of seconds from 0 on, or -1 for ever, not {timeout}"
+        )
     return limit

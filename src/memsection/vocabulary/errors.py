@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The exceptions.  Each knows its NT status; every public one is also the builtin one would catch.
 
-``NtError`` is what the kernel interface raises inside; ``win32`` and ``api`` turn it into what their
-callers expect.  Numbers and their translation are in ``status``.
+``NtError`` is what the kernel interface raises inside; ``win32`` and ``api`` turn it into what
+their callers expect.  Numbers and their translation are in ``status``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ class NtError(Exception):
     It crosses layers, never the public surface.
     """
 
-    def __init__(self, status: int, operation: str = "", name: str | None = None, detail: str = "") -> None:
+    def __init__(
+        self, status: int, operation: str = "", name: str | None = None, detail: str = ""
+    ) -> None:
         super().__init__(status, operation, name, detail)
         self.status = status & 0xFFFFFFFF
         self.operation = operation
@@ -29,12 +31,17 @@ class NtError(Exception):
 
 
 class AbandonedNtError(NtError):
-    """A careful wait found an abandoned mutex and left it so: ABANDONED_WAIT_0, by whom, and which of the objects."""
+    """A careful wait found an abandoned mutex and left it so: ABANDONED_WAIT_0, by whom, and which
+    of the objects."""
 
     def __init__(self, name: str | None, *, owner_pid: int, index: int = 0) -> None:
         whom = f"process {owner_pid}" if owner_pid else "its owner"
-        super().__init__(st.ABANDONED_WAIT_0, "wait", name,
-                         f"{whom} ended while it owned the mutex; what it protects may be half changed")
+        super().__init__(
+            st.ABANDONED_WAIT_0,
+            "wait",
+            name,
+            f"{whom} ended while it owned the mutex; what it protects may be half changed",
+        )
         self.owner_pid = owner_pid
         self.index = index
 
@@ -48,7 +55,8 @@ def message(failure: NtError) -> str:
 class Error(OSError):
     """Base of every error of this library.
 
-    Its text is one line of printable characters: what names and files bring along besides is escaped.
+    Its text is one line of printable characters: what names and files bring along besides is
+    escaped.
 
     Attributes:
         winerror: The Win32 error code, on every system.
@@ -179,17 +187,20 @@ class PeerDiedError(Error, ConnectionError):
 
 
 class RemoteError(Error):
-    """What a server's function raised, told by its text: nothing of the server's is unpickled for it.
+    """What a server's function raised, told by its text: nothing of the server's is unpickled for
+    it.
 
     Attributes:
-        type: The exception's name, with its module if that is not the builtins: ``"KeyError"``, ``"shop.OutOfStock"``.
-        text: What it said.
-        traceback: Where it was raised, as the server's Python shows it; lines of printable characters.
+        type: The exception's name, with its module if that is not the builtins: ``"KeyError"``,
+        ``"shop.OutOfStock"``. text: What it said. traceback: Where it was raised, as the server's
+        Python shows it; lines of printable characters.
     """
 
     ntstatus = st.UNHANDLED_EXCEPTION
 
-    def __init__(self, text: str = "", *, ntstatus: int | None = None, type: str = "", traceback: str = "") -> None:
+    def __init__(
+        self, text: str = "", *, ntstatus: int | None = None, type: str = "", traceback: str = ""
+    ) -> None:
         super().__init__(f"{type}: {text}" if type and text else type or text, ntstatus=ntstatus)
         self.type, self.text = _shown(type), text
         self.traceback = "\n".join(map(_shown, traceback.split("\n")))
@@ -202,30 +213,74 @@ def _rebuild_remote(text: str, ntstatus: int, kind: str, traceback: str) -> Remo
     return RemoteError(text, ntstatus=ntstatus, type=kind, traceback=traceback)
 
 
-for _public in (Error, NotFoundError, NameTimeoutError, ExistsError, AccessError, WaitTimeoutError, ArgumentError,
-                CommitError, HandleError, InPageError, CorruptError, AbandonedMutexError,
-                EndOfChannelError, NoReceiverError, MessageTooLargeError, PeerDiedError, RemoteError):
-    _public.__module__ = "memsection"  # where users import it from: what a traceback and a pickle name
+for _public in (
+    Error,
+    NotFoundError,
+    NameTimeoutError,
+    ExistsError,
+    AccessError,
+    WaitTimeoutError,
+    ArgumentError,
+    CommitError,
+    HandleError,
+    InPageError,
+    CorruptError,
+    AbandonedMutexError,
+    EndOfChannelError,
+    NoReceiverError,
+    MessageTooLargeError,
+    PeerDiedError,
+    RemoteError,
+):
+    # where users import it from: what a traceback and a pickle name
+    _public.__module__ = "memsection"
 
 _KINDS: dict[int, type[Error]] = {
-    st.OBJECT_NAME_NOT_FOUND: NotFoundError, st.OBJECT_PATH_NOT_FOUND: NotFoundError, st.NO_SUCH_FILE: NotFoundError,
-    st.OBJECT_NAME_COLLISION: ExistsError, st.OBJECT_NAME_EXISTS: ExistsError, st.FILE_EXISTS: ExistsError,
-    st.ACCESS_DENIED: AccessError, st.PRIVILEGE_NOT_HELD: AccessError, st.NOT_ALL_ASSIGNED: AccessError,
-    st.SECTION_PROTECTION: AccessError, st.HOLDER_OUT_OF_REACH: AccessError, st.NAMESPACE_REFUSED: AccessError,
-    st.HANDLE_NOT_CLOSABLE: AccessError, st.MUTANT_NOT_OWNED: AccessError, st.SHARING_VIOLATION: AccessError,
+    st.OBJECT_NAME_NOT_FOUND: NotFoundError,
+    st.OBJECT_PATH_NOT_FOUND: NotFoundError,
+    st.NO_SUCH_FILE: NotFoundError,
+    st.OBJECT_NAME_COLLISION: ExistsError,
+    st.OBJECT_NAME_EXISTS: ExistsError,
+    st.FILE_EXISTS: ExistsError,
+    st.ACCESS_DENIED: AccessError,
+    st.PRIVILEGE_NOT_HELD: AccessError,
+    st.NOT_ALL_ASSIGNED: AccessError,
+    st.SECTION_PROTECTION: AccessError,
+    st.HOLDER_OUT_OF_REACH: AccessError,
+    st.NAMESPACE_REFUSED: AccessError,
+    st.HANDLE_NOT_CLOSABLE: AccessError,
+    st.MUTANT_NOT_OWNED: AccessError,
+    st.SHARING_VIOLATION: AccessError,
     st.TIMEOUT: WaitTimeoutError,
-    st.INVALID_PARAMETER: ArgumentError, st.INVALID_PARAMETER_MIX: ArgumentError, st.MAPPED_ALIGNMENT: ArgumentError,
-    st.INVALID_VIEW_SIZE: ArgumentError, st.OBJECT_NAME_INVALID: ArgumentError, st.OBJECT_PATH_INVALID: ArgumentError,
-    st.OBJECT_PATH_SYNTAX_BAD: ArgumentError, st.NAME_TOO_LONG: ArgumentError, st.INVALID_CID: ArgumentError,
-    st.INVALID_PAGE_PROTECTION: ArgumentError, st.MAPPED_FILE_SIZE_ZERO: ArgumentError, st.SECTION_TOO_BIG: ArgumentError,
-    st.CONFLICTING_ADDRESSES: ArgumentError, st.NOT_MAPPED_VIEW: ArgumentError, st.INVALID_ACL: ArgumentError,
-    st.INVALID_SID: ArgumentError, st.NONE_MAPPED: ArgumentError, st.INVALID_SECURITY_DESCR: ArgumentError,
+    st.INVALID_PARAMETER: ArgumentError,
+    st.INVALID_PARAMETER_MIX: ArgumentError,
+    st.MAPPED_ALIGNMENT: ArgumentError,
+    st.INVALID_VIEW_SIZE: ArgumentError,
+    st.OBJECT_NAME_INVALID: ArgumentError,
+    st.OBJECT_PATH_INVALID: ArgumentError,
+    st.OBJECT_PATH_SYNTAX_BAD: ArgumentError,
+    st.NAME_TOO_LONG: ArgumentError,
+    st.INVALID_CID: ArgumentError,
+    st.INVALID_PAGE_PROTECTION: ArgumentError,
+    st.MAPPED_FILE_SIZE_ZERO: ArgumentError,
+    st.SECTION_TOO_BIG: ArgumentError,
+    st.CONFLICTING_ADDRESSES: ArgumentError,
+    st.NOT_MAPPED_VIEW: ArgumentError,
+    st.INVALID_ACL: ArgumentError,
+    st.INVALID_SID: ArgumentError,
+    st.NONE_MAPPED: ArgumentError,
+    st.INVALID_SECURITY_DESCR: ArgumentError,
     st.NO_KERNEL_FLOOR: ArgumentError,
-    st.SEMAPHORE_LIMIT_EXCEEDED: ArgumentError, st.INVALID_FILE_FOR_SECTION: ArgumentError,
+    st.SEMAPHORE_LIMIT_EXCEEDED: ArgumentError,
+    st.INVALID_FILE_FOR_SECTION: ArgumentError,
     **{value: ArgumentError for value in range(st.INVALID_PARAMETER_1, st.INVALID_PARAMETER_9 + 1)},
-    st.COMMITMENT_LIMIT: CommitError, st.NO_MEMORY: CommitError, st.PAGEFILE_QUOTA: CommitError,
-    st.INVALID_HANDLE: HandleError, st.OBJECT_TYPE_MISMATCH: HandleError,
-    st.IN_PAGE_ERROR: InPageError, st.FILE_CORRUPT_ERROR: CorruptError,
+    st.COMMITMENT_LIMIT: CommitError,
+    st.NO_MEMORY: CommitError,
+    st.PAGEFILE_QUOTA: CommitError,
+    st.INVALID_HANDLE: HandleError,
+    st.OBJECT_TYPE_MISMATCH: HandleError,
+    st.IN_PAGE_ERROR: InPageError,
+    st.FILE_CORRUPT_ERROR: CorruptError,
     st.ABANDONED_WAIT_0: AbandonedMutexError,
 }
 

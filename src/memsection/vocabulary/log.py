@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the library did of its own accord, for the logger "memsection": repairs, and what it passed over.
+"""What the library did of its own accord, for the logger "memsection": repairs, and what it passed
+over.
 
 ``logging`` is not imported for this: who listens has imported it.
 """

@@ -9,9 +9,11 @@ from __future__ import annotations
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 
-MAXIMUM_CHARACTERS = 32766  #: of a full name, in UTF-16 code units (conformance: names.the_longest_name)
+#: of a full name, in UTF-16 code units (conformance: names.the_longest_name)
+MAXIMUM_CHARACTERS = 32766
 GLOBAL_DIRECTORY = "\\BaseNamedObjects"
-#: Symbolic links in every BaseNamedObjects directory: taken by something that is no section (names.the_prefix_words...).
+#: Symbolic links in every BaseNamedObjects directory: taken by something that is no section
+#: (names.the_prefix_words...).
 LINKS = {"Global": "global", "Local": "local", "Session": "session"}
 
 
@@ -22,8 +24,11 @@ def local_directory(session: int) -> str:
 
 def utf16_length(text: str) -> int:
     """Characters as Windows counts them."""
-    # Not by encoding: a handle may be closed when the interpreter has already taken its codecs apart.
-    return len(text) if text.isascii() else len(text) + sum(character > "\uffff" for character in text)
+    # Not by encoding: a handle may be closed when the interpreter has already taken its codecs
+    # apart.
+    return (
+        len(text) if text.isascii() else len(text) + sum(character > "\uffff" for character in text)
+    )
 
 
 def win32_name(full: str) -> str:
@@ -38,37 +43,46 @@ def split(path: str, session: int, *, rooted: bool) -> tuple[str, str]:
     """Where an object path leads: ``("local" | "global", leaf)``.
 
     Args:
-        path: A full path (``\\BaseNamedObjects\\leaf``), or one relative to the session's directory.
-        session: The session number of the caller.
-        rooted: Whether the path is relative to the session's directory of named objects.
+        path: A full path (``\\BaseNamedObjects\\leaf``), or one relative to the session's
+        directory. session: The session number of the caller. rooted: Whether the path is relative
+        to the session's directory of named objects.
 
     Returns:
         The directory and the leaf; the leaf is empty when the path leads to the directory itself.
 
     Raises:
-        NtError: With the status that Windows gives for this path (conformance: names, native.path_errors).
+        NtError: With the status that Windows gives for this path (conformance: names,
+            native.path_errors).
     """
     if utf16_length(path) > MAXIMUM_CHARACTERS:
-        raise NtError(st.OBJECT_NAME_INVALID, detail=f"the name has more than {MAXIMUM_CHARACTERS} characters")
+        raise NtError(
+            st.OBJECT_NAME_INVALID, detail=f"the name has more than {MAXIMUM_CHARACTERS} characters"
+        )
     if rooted:
         if path.startswith("\\"):
             raise NtError(st.OBJECT_PATH_SYNTAX_BAD, detail="a name may not begin with a backslash")
         return _below("local", path, session)
     if not path.startswith("\\"):
-        raise NtError(st.OBJECT_PATH_SYNTAX_BAD, detail="a full object path begins with a backslash")
+        raise NtError(
+            st.OBJECT_PATH_SYNTAX_BAD, detail="a full object path begins with a backslash"
+        )
     for directory, prefix in (("global", GLOBAL_DIRECTORY), ("local", local_directory(session))):
         if path in (prefix, "\\"):  # the root itself is a directory, too
             return directory, ""
         if path.startswith(prefix + "\\"):
-            return _below(directory, path[len(prefix) + 1:], session, empty_is_invalid=True)
+            return _below(directory, path[len(prefix) + 1 :], session, empty_is_invalid=True)
     if "\\\\" in path:
         raise NtError(st.OBJECT_NAME_INVALID, detail="the path has an empty component")
     if "\\" not in path[1:]:
-        raise NtError(st.OBJECT_NAME_NOT_FOUND, detail="there is no such object in the root directory")
+        raise NtError(
+            st.OBJECT_NAME_NOT_FOUND, detail="there is no such object in the root directory"
+        )
     raise NtError(st.OBJECT_PATH_NOT_FOUND, detail="there is no such object directory")
 
 
-def _below(directory: str, rest: str, session: int, *, empty_is_invalid: bool = False) -> tuple[str, str]:
+def _below(
+    directory: str, rest: str, session: int, *, empty_is_invalid: bool = False
+) -> tuple[str, str]:
     head, separator, tail = rest.partition("\\")
     if not separator:
         if not rest and empty_is_invalid:
@@ -78,12 +92,19 @@ def _below(directory: str, rest: str, session: int, *, empty_is_invalid: bool = 
         if not tail:
             raise NtError(st.OBJECT_NAME_INVALID, detail=f"nothing follows the prefix {head}\\")
         if head != "Session":
-            return _below("global" if head == "Global" else "local", tail, session, empty_is_invalid=True)
+            return _below(
+                "global" if head == "Global" else "local", tail, session, empty_is_invalid=True
+            )
         number, separator, tail = tail.partition("\\")
         if separator and number == str(session):
             return _below("local", tail, session, empty_is_invalid=True)
-        raise NtError(st.OBJECT_PATH_NOT_FOUND, detail=f"the session of this process is {session}, not '{number}'")
+        raise NtError(
+            st.OBJECT_PATH_NOT_FOUND,
+            detail=f"the session of this process is {session}, not '{number}'",
+        )
     if not head or tail.startswith("\\"):
         raise NtError(st.OBJECT_NAME_INVALID, detail="the path has an empty component")
-    raise NtError(st.OBJECT_PATH_NOT_FOUND,
-                  detail=f"a backslash separates directories, and there is no directory '{head}'")
+    raise NtError(
+        st.OBJECT_PATH_NOT_FOUND,
+        detail=f"a backslash separates directories, and there is no directory '{head}'",
+    )

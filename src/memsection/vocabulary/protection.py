@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Page protections, section attributes, memory states: the numbers, and which combinations are legal.
+"""Page protections, section attributes, memory states: the numbers, and which combinations are
+legal.
 
-Values are those of winnt.h.  What a protection means for a mapping on Linux is in ``nt.linux.system.addresses``.
+Values are those of winnt.h.  What a protection means for a mapping on Linux is in
+``nt.linux.system.addresses``.
 """
 
 from __future__ import annotations
@@ -31,7 +33,15 @@ SEC_COMMIT = 0x08000000
 SEC_NOCACHE = 0x10000000
 SEC_WRITECOMBINE = 0x40000000
 SEC_LARGE_PAGES = 0x80000000
-SEC_MASK = SEC_FILE | SEC_IMAGE | SEC_RESERVE | SEC_COMMIT | SEC_NOCACHE | SEC_WRITECOMBINE | SEC_LARGE_PAGES
+SEC_MASK = (
+    SEC_FILE
+    | SEC_IMAGE
+    | SEC_RESERVE
+    | SEC_COMMIT
+    | SEC_NOCACHE
+    | SEC_WRITECOMBINE
+    | SEC_LARGE_PAGES
+)
 
 MEM_COMMIT = 0x1000
 MEM_RESERVE = 0x2000
@@ -50,12 +60,25 @@ VIEW_SHARE = 1  #: SECTION_INHERIT ViewShare
 VIEW_UNMAP = 2  #: SECTION_INHERIT ViewUnmap
 
 #: The protections that a section, and a view of one, can have.
-SECTION_PROTECTIONS = (PAGE_READONLY, PAGE_READWRITE, PAGE_WRITECOPY, PAGE_EXECUTE, PAGE_EXECUTE_READ,
-                       PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY)
+SECTION_PROTECTIONS = (
+    PAGE_READONLY,
+    PAGE_READWRITE,
+    PAGE_WRITECOPY,
+    PAGE_EXECUTE,
+    PAGE_EXECUTE_READ,
+    PAGE_EXECUTE_READWRITE,
+    PAGE_EXECUTE_WRITECOPY,
+)
 PAGE_PROTECTIONS = (PAGE_NOACCESS, *SECTION_PROTECTIONS)
 
-_READ = {PAGE_READONLY, PAGE_READWRITE, PAGE_WRITECOPY, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE,
-         PAGE_EXECUTE_WRITECOPY}
+_READ = {
+    PAGE_READONLY,
+    PAGE_READWRITE,
+    PAGE_WRITECOPY,
+    PAGE_EXECUTE_READ,
+    PAGE_EXECUTE_READWRITE,
+    PAGE_EXECUTE_WRITECOPY,
+}
 _WRITE = {PAGE_READWRITE, PAGE_EXECUTE_READWRITE}
 _COPY = {PAGE_WRITECOPY, PAGE_EXECUTE_WRITECOPY}
 _EXECUTE = {PAGE_EXECUTE, PAGE_EXECUTE_READ, PAGE_EXECUTE_READWRITE, PAGE_EXECUTE_WRITECOPY}
@@ -82,15 +105,25 @@ def executable(protect: int) -> bool:
 
 
 def allows(section: int, view: int) -> bool:
-    """Whether a view may have this protection in a section of that one (STATUS_SECTION_PROTECTION if not)."""
-    return (not writable(view) or writable(section)) and (not executable(view) or executable(section))
+    """Whether a view may have this protection in a section of that one (STATUS_SECTION_PROTECTION
+    if not)."""
+    return (not writable(view) or writable(section)) and (
+        not executable(view) or executable(section)
+    )
 
 
 def needed_access(view: int) -> int:
-    """The rights that a section handle must grant for a view of this protection (ZwMapViewOfSection)."""
+    """The rights that a section handle must grant for a view of this protection
+    (ZwMapViewOfSection)."""
     base = view & PAGE_BASE_MASK
     needed = 0
-    if base in (PAGE_NOACCESS, PAGE_READONLY, PAGE_WRITECOPY, PAGE_EXECUTE_READ, PAGE_EXECUTE_WRITECOPY):
+    if base in (
+        PAGE_NOACCESS,
+        PAGE_READONLY,
+        PAGE_WRITECOPY,
+        PAGE_EXECUTE_READ,
+        PAGE_EXECUTE_WRITECOPY,
+    ):
         needed |= a.SECTION_MAP_READ
     if base in (PAGE_READWRITE, PAGE_EXECUTE_READWRITE):
         needed |= a.SECTION_MAP_WRITE
@@ -101,9 +134,15 @@ def needed_access(view: int) -> int:
 
 def words(protect: int) -> str:
     """A protection in words, for messages."""
-    return a.names(protect, {name: value for name, value in globals().items()
-                             if name.startswith("PAGE_") and name not in ("PAGE_SIZE", "PAGE_BASE_MASK",
-                                                                          "PAGE_PROTECTIONS")})
+    return a.names(
+        protect,
+        {
+            name: value
+            for name, value in globals().items()
+            if name.startswith("PAGE_")
+            and name not in ("PAGE_SIZE", "PAGE_BASE_MASK", "PAGE_PROTECTIONS")
+        },
+    )
 
 
 def page_up(size: int) -> int:

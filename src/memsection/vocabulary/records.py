@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A decorator for plain records, which costs nothing to import.
 
-To a type checker it is ``dataclasses.dataclass``.  At run time it makes slots, ``__init__``, ``__repr__`` and
-``__eq__`` itself, because ``dataclasses`` brings ``inspect`` with it and would double the time that
-``import memsection`` takes (bench/import_time.py).  Defaults are plain values; records are not mutated.
+To a type checker it is ``dataclasses.dataclass``.  At run time it makes slots, ``__init__``,
+``__repr__`` and ``__eq__`` itself, because ``dataclasses`` brings ``inspect`` with it and would
+double the time that ``import memsection`` takes (bench/import_time.py).  Defaults are plain values;
+records are not mutated.
 """
 
 from __future__ import annotations
@@ -14,15 +15,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dataclasses import dataclass as record
 else:
+
     def record(cls=None, **options):
         """Make a record of a class with annotated fields."""
         if cls is None:
             return lambda cls: record(cls, **options)
         fields = tuple(cls.__annotations__)
-        body = {key: value for key, value in vars(cls).items()
-                if key not in fields and key not in ("__dict__", "__weakref__")}
+        body = {
+            key: value
+            for key, value in vars(cls).items()
+            if key not in fields and key not in ("__dict__", "__weakref__")
+        }
         defaults = {field: vars(cls)[field] for field in fields if field in vars(cls)}
-        parameters = ", ".join(f"{field}=_defaults[{field!r}]" if field in defaults else field for field in fields)
+        parameters = ", ".join(
+            f"{field}=_defaults[{field!r}]" if field in defaults else field for field in fields
+        )
         lines = "".join(f"    self.{field} = {field}\n" for field in fields)
         space = {"_defaults": defaults}
         exec(f"def __init__(self, {parameters}):\n{lines}", space)
@@ -37,7 +44,9 @@ else:
         return tuple(getattr(self, field) for field in self.__slots__)
 
     def _repr(self):
-        inside = ", ".join(f"{field}={value!r}" for field, value in zip(self.__slots__, _values(self), strict=True))
+        inside = ", ".join(
+            f"{field}={value!r}" for field, value in zip(self.__slots__, _values(self), strict=True)
+        )
         return f"{type(self).__name__}({inside})"
 
     def _eq(self, other):

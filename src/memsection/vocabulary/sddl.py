@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Security descriptors as text (SDDL), both ways.
 
-Pure text: ``D:(A;;GR;;;WD)``.  The grammar is MS-DTYP 2.5.1; conditional and object entries are refused, because
-what is not understood cannot be enforced.
+Pure text: ``D:(A;;GR;;;WD)``.  The grammar is MS-DTYP 2.5.1; conditional and object entries are
+refused, because what is not understood cannot be enforced.
 """
 
 from __future__ import annotations
@@ -16,22 +16,67 @@ from memsection.vocabulary.sid import Sid
 
 _NUMBER = r"(?:0X[0-9A-F]+|[0-9]+)"
 _SID = rf"S-1(?:-{_NUMBER})+|[A-Z]{{2}}"
-_PART = re.compile(rf"\s*(?:(?P<key>[OG]):\s*(?P<sid>{_SID})"
-                   r"|(?P<list>[DS]):\s*(?P<flags>[A-Z_]*?)(?P<aces>(?:\s*\([^()]*\))*))\s*(?=$|[OGDS]:)")
-_TYPES = {"A": d.ACCESS_ALLOWED, "D": d.ACCESS_DENIED, "AU": d.SYSTEM_AUDIT, "ML": d.MANDATORY_LABEL}
-_ACE_FLAGS = {"OI": d.OBJECT_INHERIT_ACE, "CI": d.CONTAINER_INHERIT_ACE, "NP": d.NO_PROPAGATE_INHERIT_ACE,
-              "IO": d.INHERIT_ONLY_ACE, "ID": d.INHERITED_ACE, "SA": d.SUCCESSFUL_ACCESS_ACE,
-              "FA": d.FAILED_ACCESS_ACE}
+_PART = re.compile(
+    rf"\s*(?:(?P<key>[OG]):\s*(?P<sid>{_SID})"
+    r"|(?P<list>[DS]):\s*(?P<flags>[A-Z_]*?)(?P<aces>(?:\s*\([^()]*\))*))\s*(?=$|[OGDS]:)"
+)
+_TYPES = {
+    "A": d.ACCESS_ALLOWED,
+    "D": d.ACCESS_DENIED,
+    "AU": d.SYSTEM_AUDIT,
+    "ML": d.MANDATORY_LABEL,
+}
+_ACE_FLAGS = {
+    "OI": d.OBJECT_INHERIT_ACE,
+    "CI": d.CONTAINER_INHERIT_ACE,
+    "NP": d.NO_PROPAGATE_INHERIT_ACE,
+    "IO": d.INHERIT_ONLY_ACE,
+    "ID": d.INHERITED_ACE,
+    "SA": d.SUCCESSFUL_ACCESS_ACE,
+    "FA": d.FAILED_ACCESS_ACE,
+}
 _LABEL_RIGHTS = {"NW": 0x1, "NR": 0x2, "NX": 0x4}
 _SINGLE_RIGHTS = {
-    "GA": 0x10000000, "GX": 0x20000000, "GW": 0x40000000, "GR": 0x80000000,
-    "CC": 0x1, "DC": 0x2, "LC": 0x4, "SW": 0x8, "RP": 0x10, "WP": 0x20, "DT": 0x40, "LO": 0x80, "CR": 0x100,
-    "SD": 0x10000, "RC": 0x20000, "WD": 0x40000, "WO": 0x80000,
+    "GA": 0x10000000,
+    "GX": 0x20000000,
+    "GW": 0x40000000,
+    "GR": 0x80000000,
+    "CC": 0x1,
+    "DC": 0x2,
+    "LC": 0x4,
+    "SW": 0x8,
+    "RP": 0x10,
+    "WP": 0x20,
+    "DT": 0x40,
+    "LO": 0x80,
+    "CR": 0x100,
+    "SD": 0x10000,
+    "RC": 0x20000,
+    "WD": 0x40000,
+    "WO": 0x80000,
 }
-_WHOLE_RIGHTS = {"FA": 0x1F01FF, "FR": 0x120089, "FW": 0x120116, "FX": 0x1200A0,
-                 "KA": 0xF003F, "KR": 0x20019, "KW": 0x20006, "KX": 0x20019}
-_LIST_FLAGS = {"D": {"P": d.SE_DACL_PROTECTED, "AR": d.SE_DACL_AUTO_INHERIT_REQ, "AI": d.SE_DACL_AUTO_INHERITED},
-               "S": {"P": d.SE_SACL_PROTECTED, "AR": d.SE_SACL_AUTO_INHERIT_REQ, "AI": d.SE_SACL_AUTO_INHERITED}}
+_WHOLE_RIGHTS = {
+    "FA": 0x1F01FF,
+    "FR": 0x120089,
+    "FW": 0x120116,
+    "FX": 0x1200A0,
+    "KA": 0xF003F,
+    "KR": 0x20019,
+    "KW": 0x20006,
+    "KX": 0x20019,
+}
+_LIST_FLAGS = {
+    "D": {
+        "P": d.SE_DACL_PROTECTED,
+        "AR": d.SE_DACL_AUTO_INHERIT_REQ,
+        "AI": d.SE_DACL_AUTO_INHERITED,
+    },
+    "S": {
+        "P": d.SE_SACL_PROTECTED,
+        "AR": d.SE_SACL_AUTO_INHERIT_REQ,
+        "AI": d.SE_SACL_AUTO_INHERITED,
+    },
+}
 _NULL = "NO_ACCESS_CONTROL"
 
 
@@ -39,8 +84,8 @@ def parse(text: str) -> d.SecurityDescriptor:
     """The descriptor that a text describes; the empty text describes one that says nothing.
 
     Raises:
-        NtError: INVALID_PARAMETER for what is not made of the parts ``O: G: D: S:``; INVALID_ACL for an access list
-            or an entry; INVALID_SID.
+        NtError: INVALID_PARAMETER for what is not made of the parts ``O: G: D: S:``; INVALID_ACL
+            for an access list or an entry; INVALID_SID.
     """
     rest = text.upper()
     result = d.SecurityDescriptor()
@@ -50,7 +95,10 @@ def parse(text: str) -> d.SecurityDescriptor:
         key = match and (match["key"] or match["list"])
         if match is None or key in seen:
             # Windows says 87 here, not 1338, which is for bytes (Wine, advapi32/tests/security.c).
-            raise NtError(st.INVALID_PARAMETER, detail=f"'{text}' is not a security descriptor, from '{rest}' on")
+            raise NtError(
+                st.INVALID_PARAMETER,
+                detail=f"'{text}' is not a security descriptor, from '{rest}' on",
+            )
         seen.add(key)
         if key == "O":
             result = result.with_owner(Sid.parse(match["sid"]))
@@ -61,7 +109,7 @@ def parse(text: str) -> d.SecurityDescriptor:
         else:
             acl, control = _list("S", match["flags"], match["aces"])
             result = result.with_sacl(acl, control | d.SE_SACL_PRESENT)
-        rest = rest[match.end():]
+        rest = rest[match.end() :]
     return result
 
 
@@ -73,7 +121,7 @@ def _list(key: str, flags: str, aces: str) -> tuple[d.Acl | None, int]:
         if word is None:
             raise NtError(st.INVALID_ACL, detail=f"'{flags}' are not flags of an access list")
         control |= _LIST_FLAGS[key][word]
-        rest = rest[len(word):]
+        rest = rest[len(word) :]
     if null:
         if aces:
             raise NtError(st.INVALID_ACL, detail="entries after NO_ACCESS_CONTROL")
@@ -85,13 +133,17 @@ def _ace(key: str, body: str) -> d.Ace:
     # As on Windows a field may begin with blanks, and only the last one may end with them.
     fields = [field.lstrip() for field in body.rstrip().split(";")]
     if len(fields) != 6 or fields[3] or fields[4]:
-        raise NtError(st.INVALID_ACL, detail=f"'({body})' is not of the form (type;flags;rights;;;sid)")
+        raise NtError(
+            st.INVALID_ACL, detail=f"'({body})' is not of the form (type;flags;rights;;;sid)"
+        )
     kind, flags, rights, _, _, sid = fields
     number = _TYPES.get(kind)
     if number is None or (number in (d.ACCESS_ALLOWED, d.ACCESS_DENIED)) != (key == "D"):
         raise NtError(st.INVALID_ACL, detail=f"'{kind}' is no type of entry for '{key}:'")
     table = _LABEL_RIGHTS if number == d.MANDATORY_LABEL else {**_SINGLE_RIGHTS, **_WHOLE_RIGHTS}
-    return d.Ace(number, _pairs(flags, _ACE_FLAGS, "flags", body), _mask(rights, table, body), Sid.parse(sid))
+    return d.Ace(
+        number, _pairs(flags, _ACE_FLAGS, "flags", body), _mask(rights, table, body), Sid.parse(sid)
+    )
 
 
 def _mask(text: str, table: dict[str, int], body: str) -> int:
@@ -109,7 +161,7 @@ def _mask(text: str, table: dict[str, int], body: str) -> int:
 def _pairs(text: str, table: dict[str, int], what: str, body: str) -> int:
     mask = 0
     for start in range(0, len(text), 2):
-        value = table.get(text[start:start + 2])
+        value = table.get(text[start : start + 2])
         if value is None:
             raise NtError(st.INVALID_ACL, detail=f"'{text}' in '({body})' are not {what}")
         mask |= value
@@ -123,9 +175,14 @@ def text(descriptor: d.SecurityDescriptor) -> str:
         parts.append(f"O:{descriptor.owner.alias}")
     if descriptor.group is not None:
         parts.append(f"G:{descriptor.group.alias}")
-    for key, present, acl in (("D", d.SE_DACL_PRESENT, descriptor.dacl), ("S", d.SE_SACL_PRESENT, descriptor.sacl)):
+    for key, present, acl in (
+        ("D", d.SE_DACL_PRESENT, descriptor.dacl),
+        ("S", d.SE_SACL_PRESENT, descriptor.sacl),
+    ):
         if descriptor.control & present:
-            flags = "".join(word for word, bit in _LIST_FLAGS[key].items() if descriptor.control & bit)
+            flags = "".join(
+                word for word, bit in _LIST_FLAGS[key].items() if descriptor.control & bit
+            )
             if acl is None:
                 parts.append(f"{key}:{flags}{_NULL if key == 'D' else ''}")
             else:

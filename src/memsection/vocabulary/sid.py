@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Security identifiers: their bytes, their text, the well-known ones, and Unix accounts as SIDs.
 
-Pure data.  What an account is called on this system is the kernel interface's ``account_sid``; who may do what is
-decided in ``security``.  Bytes may come from other processes: every length is checked (MS-DTYP 2.4.2).
+Pure data.  What an account is called on this system is the kernel interface's ``account_sid``; who
+may do what is decided in ``security``.  Bytes may come from other processes: every length is
+checked (MS-DTYP 2.4.2).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from memsection.vocabulary.records import record
 
 MAXIMUM_SUB_AUTHORITIES = 15
 _TEXT = r"(?i:S-1-(0X[0-9A-F]{1,12}|[0-9]{1,15})((?:-(?:0X[0-9A-F]{1,8}|[0-9]{1,10}))+))"
-_UNIX_AUTHORITY, _UNIX_USER, _UNIX_GROUP = 22, 1, 2  # the convention of Samba for accounts of a Unix system
+# the convention of Samba for accounts of a Unix system
+_UNIX_AUTHORITY, _UNIX_USER, _UNIX_GROUP = 22, 1, 2
 _NO_ID = 0xFFFFFFFF  # (uid_t) -1 means "no change" to chown(2): never an account
 
 
@@ -38,7 +40,8 @@ class Sid:
 
     @classmethod
     def parse(cls, text: str) -> Sid:
-        """A SID from its text, ``S-1-...`` or an alias of SDDL such as ``WD``; numbers are decimal or hexadecimal (``0x``).
+        """A SID from its text, ``S-1-...`` or an alias of SDDL such as ``WD``; numbers are decimal
+        or hexadecimal (``0x``).
 
         As on Windows the text needs one sub-authority at least: ``S-1-5`` is no SID.
 
@@ -51,12 +54,24 @@ class Sid:
 
         match = re.fullmatch(_TEXT, text)
         if match is None:
-            hint = "; aliases of a domain's accounts mean nothing here" if text.upper() in _DOMAIN_ALIASES else ""
+            hint = (
+                "; aliases of a domain's accounts mean nothing here"
+                if text.upper() in _DOMAIN_ALIASES
+                else ""
+            )
             raise NtError(st.INVALID_SID, detail=f"'{text}' is not a security identifier{hint}")
-        authority, *subs = (int(part, 16 if part[:2] in ("0X", "0x") else 10)
-                            for part in (match[1], *match[2].split("-")[1:]))
-        if authority >= 1 << 48 or len(subs) > MAXIMUM_SUB_AUTHORITIES or any(sub >= 1 << 32 for sub in subs):
-            raise NtError(st.INVALID_SID, detail=f"'{text}' is out of the range of security identifiers")
+        authority, *subs = (
+            int(part, 16 if part[:2] in ("0X", "0x") else 10)
+            for part in (match[1], *match[2].split("-")[1:])
+        )
+        if (
+            authority >= 1 << 48
+            or len(subs) > MAXIMUM_SUB_AUTHORITIES
+            or any(sub >= 1 << 32 for sub in subs)
+        ):
+            raise NtError(
+                st.INVALID_SID, detail=f"'{text}' is out of the range of security identifiers"
+            )
         return cls(authority, tuple(subs))
 
     @classmethod
@@ -68,13 +83,22 @@ class Sid:
         """
         limit = len(data) if end is None else min(end, len(data))
         if offset < 0 or offset + 8 > limit:
-            raise NtError(st.INVALID_SID, detail=f"a security identifier at offset {offset} has no room for its header")
+            raise NtError(
+                st.INVALID_SID,
+                detail=f"a security identifier at offset {offset} has no room for its header",
+            )
         revision, count = data[offset], data[offset + 1]
         if revision != 1 or count > MAXIMUM_SUB_AUTHORITIES:
-            raise NtError(st.INVALID_SID, detail=f"a security identifier of revision {revision} with {count} parts")
+            raise NtError(
+                st.INVALID_SID,
+                detail=f"a security identifier of revision {revision} with {count} parts",
+            )
         if offset + 8 + 4 * count > limit:
-            raise NtError(st.INVALID_SID, detail=f"a security identifier of {count} parts does not fit its place")
-        authority = int.from_bytes(data[offset + 2:offset + 8], "big")
+            raise NtError(
+                st.INVALID_SID,
+                detail=f"a security identifier of {count} parts does not fit its place",
+            )
+        authority = int.from_bytes(data[offset + 2 : offset + 8], "big")
         return cls(authority, struct.unpack_from(f"<{count}I", data, offset + 8))
 
     def to_bytes(self) -> bytes:
@@ -122,6 +146,7 @@ GUESTS = Sid(5, (32, 546))
 MEDIUM_LABEL = Sid(16, (8192,))
 LABEL_AUTHORITY = 16
 
+
 def builtin(rid: int) -> Sid:
     """A group of the BUILTIN domain, ``S-1-5-32-RID``."""
     return Sid(5, (32, rid))
@@ -129,30 +154,96 @@ def builtin(rid: int) -> Sid:
 
 #: WELL_KNOWN_SID_TYPE (winnt.h): the number and the SID, for those that do not depend on a domain.
 WELL_KNOWN = {
-    0: Sid(0, (0,)), 1: EVERYONE, 2: LOCAL, 3: CREATOR_OWNER, 4: Sid(3, (1,)), 5: Sid(3, (2,)), 6: Sid(3, (3,)),
-    7: Sid(5), **{8 + rank: Sid(5, (rid,)) for rank, rid in enumerate((1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14))},
-    22: LOCAL_SYSTEM, 23: Sid(5, (19,)), 24: Sid(5, (20,)), 25: Sid(5, (32,)),
-    **{26 + rank: builtin(rid) for rank, rid in enumerate((544, 545, 546, 547, 548, 549, 550, 551, 552, 554, 555, 556))},
-    51: Sid(5, (64, 10)), 52: Sid(5, (64, 21)), 53: Sid(5, (64, 14)), 54: Sid(5, (15,)), 55: Sid(5, (1000,)),
+    0: Sid(0, (0,)),
+    1: EVERYONE,
+    2: LOCAL,
+    3: CREATOR_OWNER,
+    4: Sid(3, (1,)),
+    5: Sid(3, (2,)),
+    6: Sid(3, (3,)),
+    7: Sid(5),
+    **{
+        8 + rank: Sid(5, (rid,))
+        for rank, rid in enumerate((1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13, 14))
+    },
+    22: LOCAL_SYSTEM,
+    23: Sid(5, (19,)),
+    24: Sid(5, (20,)),
+    25: Sid(5, (32,)),
+    **{
+        26 + rank: builtin(rid)
+        for rank, rid in enumerate((544, 545, 546, 547, 548, 549, 550, 551, 552, 554, 555, 556))
+    },
+    51: Sid(5, (64, 10)),
+    52: Sid(5, (64, 21)),
+    53: Sid(5, (64, 14)),
+    54: Sid(5, (15,)),
+    55: Sid(5, (1000,)),
     **{56 + rank: builtin(rid) for rank, rid in enumerate((557, 558, 559, 560, 561, 562, 568))},
-    63: Sid(5, (17,)), 64: builtin(569),
-    **{65 + rank: Sid(16, (4096 * rank,)) for rank in range(5)}, 70: Sid(5, (33,)), 71: OWNER_RIGHTS,
+    63: Sid(5, (17,)),
+    64: builtin(569),
+    **{65 + rank: Sid(16, (4096 * rank,)) for rank in range(5)},
+    70: Sid(5, (33,)),
+    71: OWNER_RIGHTS,
 }
 #: The rest of WELL_KNOWN_SID_TYPE: the account's number below the SID of its domain.
-WELL_KNOWN_OF_DOMAIN = {38: 500, 39: 501, 40: 502, 41: 512, 42: 513, 43: 514, 44: 515, 45: 516, 46: 517, 47: 518, 48: 519,
-                        49: 520, 50: 553}
+WELL_KNOWN_OF_DOMAIN = {
+    38: 500,
+    39: 501,
+    40: 502,
+    41: 512,
+    42: 513,
+    43: 514,
+    44: 515,
+    45: 516,
+    46: 517,
+    47: 518,
+    48: 519,
+    49: 520,
+    50: 553,
+}
 
 #: The aliases of SDDL that do not depend on a domain (MS-DTYP 2.5.1.1).
 ALIASES = {
-    "WD": EVERYONE, "CO": CREATOR_OWNER, "CG": Sid(3, (1,)), "OW": OWNER_RIGHTS, "NU": Sid(5, (2,)),
-    "IU": INTERACTIVE, "SU": Sid(5, (6,)), "AN": ANONYMOUS, "ED": Sid(5, (9,)), "PS": Sid(5, (10,)),
-    "AU": AUTHENTICATED_USERS, "RC": Sid(5, (12,)), "SY": LOCAL_SYSTEM, "LS": Sid(5, (19,)), "NS": Sid(5, (20,)),
-    "WR": Sid(5, (33,)), "BA": ADMINISTRATORS, "BU": USERS, "BG": GUESTS, "PU": Sid(5, (32, 547)),
-    "AO": Sid(5, (32, 548)), "SO": Sid(5, (32, 549)), "PO": Sid(5, (32, 550)), "BO": Sid(5, (32, 551)),
-    "RE": Sid(5, (32, 552)), "RU": Sid(5, (32, 554)), "RD": Sid(5, (32, 555)), "NO": Sid(5, (32, 556)),
-    "MU": Sid(5, (32, 558)), "LU": Sid(5, (32, 559)), "IS": Sid(5, (32, 568)), "CY": Sid(5, (32, 569)),
-    "ER": Sid(5, (32, 573)), "AC": Sid(15, (2, 1)), "LW": Sid(16, (4096,)), "ME": MEDIUM_LABEL,
-    "MP": Sid(16, (8448,)), "HI": Sid(16, (12288,)), "SI": Sid(16, (16384,)),
+    "WD": EVERYONE,
+    "CO": CREATOR_OWNER,
+    "CG": Sid(3, (1,)),
+    "OW": OWNER_RIGHTS,
+    "NU": Sid(5, (2,)),
+    "IU": INTERACTIVE,
+    "SU": Sid(5, (6,)),
+    "AN": ANONYMOUS,
+    "ED": Sid(5, (9,)),
+    "PS": Sid(5, (10,)),
+    "AU": AUTHENTICATED_USERS,
+    "RC": Sid(5, (12,)),
+    "SY": LOCAL_SYSTEM,
+    "LS": Sid(5, (19,)),
+    "NS": Sid(5, (20,)),
+    "WR": Sid(5, (33,)),
+    "BA": ADMINISTRATORS,
+    "BU": USERS,
+    "BG": GUESTS,
+    "PU": Sid(5, (32, 547)),
+    "AO": Sid(5, (32, 548)),
+    "SO": Sid(5, (32, 549)),
+    "PO": Sid(5, (32, 550)),
+    "BO": Sid(5, (32, 551)),
+    "RE": Sid(5, (32, 552)),
+    "RU": Sid(5, (32, 554)),
+    "RD": Sid(5, (32, 555)),
+    "NO": Sid(5, (32, 556)),
+    "MU": Sid(5, (32, 558)),
+    "LU": Sid(5, (32, 559)),
+    "IS": Sid(5, (32, 568)),
+    "CY": Sid(5, (32, 569)),
+    "ER": Sid(5, (32, 573)),
+    "AC": Sid(15, (2, 1)),
+    "LW": Sid(16, (4096,)),
+    "ME": MEDIUM_LABEL,
+    "MP": Sid(16, (8448,)),
+    "HI": Sid(16, (12288,)),
+    "SI": Sid(16, (16384,)),
 }
 _ALIAS_OF = {sid: alias for alias, sid in ALIASES.items()}
 _DOMAIN_ALIASES = frozenset("LA LG DA DU DG DC DD CA SA EA PA RS RO CN AP KA EK".split())

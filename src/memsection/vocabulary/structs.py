@@ -27,7 +27,8 @@ OWNER_SECURITY_INFORMATION = 0x1
 GROUP_SECURITY_INFORMATION = 0x2
 DACL_SECURITY_INFORMATION = 0x4
 SACL_SECURITY_INFORMATION = 0x8
-LABEL_SECURITY_INFORMATION = 0x10  #: of the SACL the mandatory label alone, which everybody may know
+#: of the SACL the mandatory label alone, which everybody may know
+LABEL_SECURITY_INFORMATION = 0x10
 
 NOTIFICATION_EVENT = 0  #: EVENT_TYPE: manual reset
 SYNCHRONIZATION_EVENT = 1  #: EVENT_TYPE: auto reset
@@ -36,10 +37,20 @@ WAIT_ANY = 1  #: WAIT_TYPE
 
 TokenUser, TokenGroups, TokenPrivileges, TokenOwner, TokenPrimaryGroup = range(1, 6)
 TokenType, TokenImpersonationLevel, TokenStatistics, TokenElevation = 8, 9, 10, 20
-#: Every TOKEN_INFORMATION_CLASS that a query may ask for (winnt.h), and those that are answered here.
+#: Every TOKEN_INFORMATION_CLASS that a query may ask for (winnt.h), and those that are answered
+#: here.
 TOKEN_INFORMATION_CLASSES = range(1, 49)
-TOKEN_INFORMATION_HERE = (TokenUser, TokenGroups, TokenPrivileges, TokenOwner, TokenPrimaryGroup, TokenType,
-                          TokenImpersonationLevel, TokenStatistics, TokenElevation)
+TOKEN_INFORMATION_HERE = (
+    TokenUser,
+    TokenGroups,
+    TokenPrivileges,
+    TokenOwner,
+    TokenPrimaryGroup,
+    TokenType,
+    TokenImpersonationLevel,
+    TokenStatistics,
+    TokenElevation,
+)
 TOKEN_PRIMARY, TOKEN_IMPERSONATION = 1, 2
 SECURITY_ANONYMOUS, SECURITY_IDENTIFICATION, SECURITY_IMPERSONATION, SECURITY_DELEGATION = range(4)
 SE_GROUP_MANDATORY = 0x1
@@ -98,7 +109,8 @@ class SectionBasicInformation:
 
 @record(frozen=True, slots=True)
 class FileInformation:
-    """What GetFileInformationByHandle tells; times are 100 ns units since 1601, 0 for one that is not kept."""
+    """What GetFileInformationByHandle tells; times are 100 ns units since 1601, 0 for one that is
+    not kept."""
 
     attributes: int
     creation_time: int
@@ -159,7 +171,8 @@ class EventBasicInformation:
 
 @record(frozen=True, slots=True)
 class MutantBasicInformation:
-    """MUTANT_BASIC_INFORMATION; the owner besides (MutantOwnerInformation), 0 when there is none."""
+    """MUTANT_BASIC_INFORMATION; the owner besides (MutantOwnerInformation), 0 when there is
+    none."""
 
     CurrentCount: int
     OwnedByCaller: bool
@@ -178,7 +191,8 @@ class SemaphoreBasicInformation:
 
 @record(frozen=True, slots=True)
 class ProcessBasicInformation:
-    """PROCESS_BASIC_INFORMATION, as far as this library needs it; ExitStatus is STATUS_PENDING while it runs."""
+    """PROCESS_BASIC_INFORMATION, as far as this library needs it; ExitStatus is STATUS_PENDING
+    while it runs."""
 
     ExitStatus: int
     UniqueProcessId: int
@@ -190,16 +204,13 @@ class HandleEntry:
     """One handle of some process, found by searching its handle table.
 
     Attributes:
-        pid: The process that has the handle.
-        handle: Its value there.
-        type_name: "Section", "Mutant", "Event", "Semaphore", "File", ...
-        granted_access: The rights it carries.
-        attributes: OBJ_INHERIT and OBJ_PROTECT_CLOSE as far as known.
-        name: Full object name, or the file's path; "" when there is none or it cannot be told.
-        size: Bytes of a section, else 0.
-        identity: Equal for two handles exactly when they mean the same object; None when it cannot be told.
-        creator_pid: The process that made the object, 0 when unknown.
-        created: When, in seconds since the epoch; 0.0 when unknown.
+        pid: The process that has the handle. handle: Its value there. type_name: "Section",
+        "Mutant", "Event", "Semaphore", "File", ... granted_access: The rights it carries.
+        attributes: OBJ_INHERIT and OBJ_PROTECT_CLOSE as far as known. name: Full object name, or
+        the file's path; "" when there is none or it cannot be told. size: Bytes of a section, else
+        0. identity: Equal for two handles exactly when they mean the same object; None when it
+        cannot be told. creator_pid: The process that made the object, 0 when unknown. created:
+        When, in seconds since the epoch; 0.0 when unknown.
     """
 
     pid: int
@@ -257,6 +268,7 @@ class Check:
     """One thing that this machine allows or not, as ``diagnose`` found it."""
 
     name: str
-    state: str  #: "ok"; "note": something optional does not work; "problem": something needed does not
+    #: "ok"; "note": something optional does not work; "problem": something needed does not
+    state: str
     found: str
     remedy: str = ""

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Text that others chose, in a form that only shows what it is.
 
-Names, paths, command lines and what stands in shared memory can hold anything: a terminal's commands, a change of the
-writing direction, the end of a line, half characters that no output takes.  What people read goes through here.
+Names, paths, command lines and what stands in shared memory can hold anything: a terminal's
+commands, a change of the writing direction, the end of a line, half characters that no output
+takes.  What people read goes through here.
 """
 
 from __future__ import annotations
@@ -25,4 +26,10 @@ def _shown_character(character: str) -> str:
     code = ord(character)
     if character in "\t\n\r":
         return {"\t": "\\t", "\n": "\\n", "\r": "\\r"}[character]
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return (
+        f"\\x{code:02x}"
+        if code < 0x100
+        else f"\\u{code:04x}"
+        if code < 0x10000
+        else f"\\U{code:08x}"
+    )

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 # ruff: noqa: F403
-"""The Win32-named face: functions, structures and constants under their documented names, without A or W.
+"""The Win32-named face: functions, structures and constants under their documented names, without A
+or W.
 
-One body of code over the kernel interface, the same on every system.  A file per header; this one only brings their
-names together.  Handles and addresses are ints, NULL is 0 or None; what C writes through pointers is the result; a call
-that fails raises ``OSError`` with ``.winerror`` and leaves the code in ``GetLastError()``.
+One body of code over the kernel interface, the same on every system.  A file per header; this one
+only brings their names together.  Handles and addresses are ints, NULL is 0 or None; what C writes
+through pointers is the result; a call that fails raises ``OSError`` with ``.winerror`` and leaves
+the code in ``GetLastError()``.
 """
 
 from memsection.win32.accounts import *

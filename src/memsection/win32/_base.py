@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What the functions of this face share: C's argument types, the last error, and failures as ``OSError``.
+"""What the functions of this face share: C's argument types, the last error, and failures as
+``OSError``.
 
-It owns the passage between a C signature and a kernel service: arguments are converted as C would (a DWORD of 32
-bits, NULL as None or 0), an ``NtError`` becomes an ``OSError`` with ``.winerror`` and is remembered as the thread's
-last error, and object names and SECURITY_ATTRIBUTES become OBJECT_ATTRIBUTES.  What a function does stands with it.
+It owns the passage between a C signature and a kernel service: arguments are converted as C would
+(a DWORD of 32 bits, NULL as None or 0), an ``NtError`` becomes an ``OSError`` with ``.winerror``
+and is remembered as the thread's last error, and object names and SECURITY_ATTRIBUTES become
+OBJECT_ATTRIBUTES.  What a function does stands with it.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ from memsection.vocabulary.errors import NtError, public_error
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# The types of documented signatures.  They are what a type checker sees; ``_CONVERT`` is what happens at run time.
+# The types of documented signatures.  They are what a type checker sees; ``_CONVERT`` is what
+# happens at run time.
 HANDLE: TypeAlias = int
 HANDLES: TypeAlias = Sequence[int]
 LPVOID: TypeAlias = int
@@ -48,8 +51,11 @@ def _unsigned(bits: int) -> Callable[[Any], int]:
 
 def _signed(bits: int) -> Callable[[Any], int]:
     mask, sign = (1 << bits) - 1, 1 << bits - 1
-    return lambda value: (value if type(value) is int and -sign <= value < sign
-                          else ((index(value) & mask) ^ sign) - sign)
+    return lambda value: (
+        value
+        if type(value) is int and -sign <= value < sign
+        else ((index(value) & mask) ^ sign) - sign
+    )
 
 
 _pointer_sized = _signed(64)
@@ -57,7 +63,13 @@ _address = _unsigned(64)
 
 
 def _handle(value: Any) -> int:
-    return value if type(value) is int and -9 < value < 1 << 63 else 0 if value is None else _pointer_sized(value)
+    return (
+        value
+        if type(value) is int and -9 < value < 1 << 63
+        else 0
+        if value is None
+        else _pointer_sized(value)
+    )
 
 
 def _text(value: Any) -> str | None:
@@ -80,21 +92,36 @@ def _buffer(value: Any) -> bytes:
 
 
 def _attributes(value: Any) -> Any:
-    if value is not None and not (hasattr(value, "lpSecurityDescriptor") and hasattr(value, "bInheritHandle")
-                                  and not isinstance(value.lpSecurityDescriptor, int | str)):
+    if value is not None and not (
+        hasattr(value, "lpSecurityDescriptor")
+        and hasattr(value, "bInheritHandle")
+        and not isinstance(value.lpSecurityDescriptor, int | str)
+    ):
         raise TypeError("SECURITY_ATTRIBUTES or None")
     return value
 
 
 _CONVERT: dict[str, Callable[[Any], Any]] = {
-    "HANDLE": _handle, "HANDLES": lambda value: tuple(_handle(one) for one in value),
+    "HANDLE": _handle,
+    "HANDLES": lambda value: tuple(_handle(one) for one in value),
     "LPVOID": lambda value: 0 if value is None else _address(value),
-    "DWORD": _unsigned(32), "LONG": _signed(32), "SIZE_T": _address, "LARGE_INTEGER": _pointer_sized,
-    "BOOL": lambda value: index(value) != 0, "LPCWSTR": _text, "PATH": _path, "BUFFER": _buffer,
+    "DWORD": _unsigned(32),
+    "LONG": _signed(32),
+    "SIZE_T": _address,
+    "LARGE_INTEGER": _pointer_sized,
+    "BOOL": lambda value: index(value) != 0,
+    "LPCWSTR": _text,
+    "PATH": _path,
+    "BUFFER": _buffer,
     "ATTRIBUTES": _attributes,
 }
-_WANTED = {"LPCWSTR": "str or None", "PATH": "str or path", "BUFFER": "bytes-like object", "HANDLES": "sequence of int",
-           "ATTRIBUTES": "SECURITY_ATTRIBUTES or None"}
+_WANTED = {
+    "LPCWSTR": "str or None",
+    "PATH": "str or path",
+    "BUFFER": "bytes-like object",
+    "HANDLES": "sequence of int",
+    "ATTRIBUTES": "SECURITY_ATTRIBUTES or None",
+}
 
 
 class _Thread(local):
@@ -120,12 +147,13 @@ def failed(status: int, operation: str, detail: str, name: str | None = None) ->
 
 
 def windows(function: Callable[P, R]) -> Callable[P, R]:
-    """A documented function: arguments are converted by their annotations, a failed service raises ``OSError``.
+    """A documented function: arguments are converted by their annotations, a failed service raises
+    ``OSError``.
 
-    The way in is written out for each function, because going through the arguments in a loop costs more than most
-    services take.
+    The way in is written out for each function, because going through the arguments in a loop costs
+    more than most services take.
     """
-    names = function.__code__.co_varnames[:function.__code__.co_argcount]
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
     kinds = {name: str(function.__annotations__.get(name)) for name in names}
     table = {name: _CONVERT[kind] for name, kind in kinds.items() if kind in _CONVERT}
     defaults = dict(zip(reversed(names), reversed(function.__defaults__ or ()), strict=False))
@@ -136,17 +164,28 @@ def windows(function: Callable[P, R]) -> Callable[P, R]:
                 convert(values[name])
             except TypeError:
                 wanted = _WANTED.get(kinds[name], "int")
-                raise TypeError(f"{function.__name__}: {name} must be {wanted}, "
-                                f"not {type(values[name]).__name__}") from None
+                raise TypeError(
+                    f"{function.__name__}: {name} must be {wanted}, "
+                    f"not {type(values[name]).__name__}"
+                ) from None
 
     head = ", ".join(f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names)
     steps = "".join(f"        {name} = _to_{name}({name})\n" for name in table) or "        pass\n"
-    space: dict[str, Any] = {"_defaults": defaults, "_explain": explain, "_function": whole(function),
-                             "_remembered": _remembered, "NtError": NtError,
-                             **{f"_to_{name}": convert for name, convert in table.items()}}
-    exec(f"def call({head}):\n    try:\n{steps}    except TypeError:\n        _explain(locals())\n        raise\n"
-         f"    try:\n        return _function({', '.join(names)})\n"
-         "    except NtError as failure:\n        raise _remembered(failure) from None\n", space)
+    space: dict[str, Any] = {
+        "_defaults": defaults,
+        "_explain": explain,
+        "_function": whole(function),
+        "_remembered": _remembered,
+        "NtError": NtError,
+        **{f"_to_{name}": convert for name, convert in table.items()},
+    }
+    exec(
+        f"def call({head}):\n    try:\n{steps}    except TypeError:\n        _explain(locals())\n  "
+        f"      raise\n"
+        f"    try:\n        return _function({', '.join(names)})\n"
+        "    except NtError as failure:\n        raise _remembered(failure) from None\n",
+        space,
+    )
     call: Callable[P, R] = space["call"]
     return wraps(function)(call)
 
@@ -178,19 +217,25 @@ def inherits(lpAttributes: Any) -> bool:
 
 
 def to_create(lpName: str | None, lpAttributes: Any) -> s.ObjectAttributes:
-    """OBJECT_ATTRIBUTES for a create: an existing object is opened; no name, or an empty one, makes an unnamed one."""
+    """OBJECT_ATTRIBUTES for a create: an existing object is opened; no name, or an empty one, makes
+    an unnamed one."""
     flags = inherit_flag(inherits(lpAttributes))
     descriptor = descriptor_of(lpAttributes)
     if not lpName:
         return s.ObjectAttributes(None, 0, flags, descriptor)
-    return s.ObjectAttributes(lpName, kernel.named_objects_directory(), flags | s.OBJ_OPENIF, descriptor)
+    return s.ObjectAttributes(
+        lpName, kernel.named_objects_directory(), flags | s.OBJ_OPENIF, descriptor
+    )
 
 
 def to_open(lpName: str | None, bInheritHandle: object, operation: str) -> s.ObjectAttributes:
-    """OBJECT_ATTRIBUTES for an open, which needs a name (conformance: lifetime.open_needs_an_existing_name)."""
+    """OBJECT_ATTRIBUTES for an open, which needs a name (conformance:
+    lifetime.open_needs_an_existing_name)."""
     if lpName is None:
         failed(st.INVALID_PARAMETER, operation, "a name is needed to open an object")
-    return s.ObjectAttributes(lpName, kernel.named_objects_directory(), inherit_flag(bInheritHandle), None)
+    return s.ObjectAttributes(
+        lpName, kernel.named_objects_directory(), inherit_flag(bInheritHandle), None
+    )
 
 
 def created(outcome: tuple[int, int]) -> int:

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """winbase.h: names of accounts and privileges.
 
-On Linux an account is a Unix user or group (``S-1-22-1-UID``, ``S-1-22-2-GID``), in the domains "Unix User" and
-"Unix Group"; the well-known SIDs have the names that they have on Windows.
+On Linux an account is a Unix user or group (``S-1-22-1-UID``, ``S-1-22-2-GID``), in the domains
+"Unix User" and "Unix Group"; the well-known SIDs have the names that they have on Windows.
 """
 
 from __future__ import annotations
@@ -22,18 +22,42 @@ __all__ = ["LookupAccountName", "LookupAccountSid", "LookupPrivilegeName", "Look
 _NT, _BUILTIN, _USERS, _GROUPS = "NT AUTHORITY", "BUILTIN", "Unix User", "Unix Group"
 #: SID: (domain, name, SID_NAME_USE), as Windows has them in English.
 _WELL_KNOWN = {
-    wellknown.EVERYONE: ("", "Everyone", SidTypeWellKnownGroup), wellknown.LOCAL: ("", "LOCAL", SidTypeWellKnownGroup),
+    wellknown.EVERYONE: ("", "Everyone", SidTypeWellKnownGroup),
+    wellknown.LOCAL: ("", "LOCAL", SidTypeWellKnownGroup),
     Sid(0, (0,)): ("", "NULL SID", SidTypeWellKnownGroup),
     wellknown.CREATOR_OWNER: ("", "CREATOR OWNER", SidTypeWellKnownGroup),
     Sid(3, (1,)): ("", "CREATOR GROUP", SidTypeWellKnownGroup),
     wellknown.OWNER_RIGHTS: ("", "OWNER RIGHTS", SidTypeWellKnownGroup),
-    **{Sid(5, (rid,)): (_NT, name, SidTypeWellKnownGroup) for rid, name in (
-        (1, "DIALUP"), (2, "NETWORK"), (3, "BATCH"), (4, "INTERACTIVE"), (6, "SERVICE"), (7, "ANONYMOUS LOGON"),
-        (9, "ENTERPRISE DOMAIN CONTROLLERS"), (10, "SELF"), (11, "Authenticated Users"), (12, "RESTRICTED"),
-        (13, "TERMINAL SERVER USER"), (18, "SYSTEM"), (19, "LOCAL SERVICE"), (20, "NETWORK SERVICE"))},
-    **{builtin(rid): (_BUILTIN, name, SidTypeAlias) for rid, name in (
-        (544, "Administrators"), (545, "Users"), (546, "Guests"), (547, "Power Users"), (551, "Backup Operators"),
-        (555, "Remote Desktop Users"))},
+    **{
+        Sid(5, (rid,)): (_NT, name, SidTypeWellKnownGroup)
+        for rid, name in (
+            (1, "DIALUP"),
+            (2, "NETWORK"),
+            (3, "BATCH"),
+            (4, "INTERACTIVE"),
+            (6, "SERVICE"),
+            (7, "ANONYMOUS LOGON"),
+            (9, "ENTERPRISE DOMAIN CONTROLLERS"),
+            (10, "SELF"),
+            (11, "Authenticated Users"),
+            (12, "RESTRICTED"),
+            (13, "TERMINAL SERVER USER"),
+            (18, "SYSTEM"),
+            (19, "LOCAL SERVICE"),
+            (20, "NETWORK SERVICE"),
+        )
+    },
+    **{
+        builtin(rid): (_BUILTIN, name, SidTypeAlias)
+        for rid, name in (
+            (544, "Administrators"),
+            (545, "Users"),
+            (546, "Guests"),
+            (547, "Power Users"),
+            (551, "Backup Operators"),
+            (555, "Remote Desktop Users"),
+        )
+    },
 }
 
 
@@ -67,7 +91,8 @@ def _found(name: str) -> tuple[Sid, str, int]:
 
 @windows
 def LookupAccountName(lpSystemName: LPCWSTR, lpAccountName: LPCWSTR) -> tuple[Sid, str, int]:
-    """An account by its name, such as ``Everyone``, ``NT AUTHORITY\\SYSTEM``, ``daemon`` or ``Unix Group\\audio``.
+    """An account by its name, such as ``Everyone``, ``NT AUTHORITY\\SYSTEM``, ``daemon`` or
+    ``Unix Group\\audio``.
 
     Returns:
         Its SID, the domain that it was found in, and its SID_NAME_USE.

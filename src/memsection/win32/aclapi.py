@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""aclapi.h: the security of an object by its handle or its name, and lists made of entries for accounts."""
+"""aclapi.h: the security of an object by its handle or its name, and lists made of entries for
+accounts."""
 
 from __future__ import annotations
 
@@ -45,15 +46,26 @@ from memsection.win32.winnt import (
     SACL_SECURITY_INFORMATION,
 )
 
-__all__ = ["EXPLICIT_ACCESS", "TRUSTEE", "GetNamedSecurityInfo", "GetSecurityInfo", "SetEntriesInAcl",
-           "SetNamedSecurityInfo", "SetSecurityInfo"]
+__all__ = [
+    "EXPLICIT_ACCESS",
+    "TRUSTEE",
+    "GetNamedSecurityInfo",
+    "GetSecurityInfo",
+    "SetEntriesInAcl",
+    "SetNamedSecurityInfo",
+    "SetSecurityInfo",
+]
 
 _TYPES = (SE_FILE_OBJECT, SE_KERNEL_OBJECT)
 
 
 def _checked(kind: int, operation: str) -> None:
     if kind not in _TYPES:
-        failed(st.INVALID_PARAMETER, operation, f"object type {kind}: neither SE_KERNEL_OBJECT nor SE_FILE_OBJECT")
+        failed(
+            st.INVALID_PARAMETER,
+            operation,
+            f"object type {kind}: neither SE_KERNEL_OBJECT nor SE_FILE_OBJECT",
+        )
 
 
 @windows
@@ -61,29 +73,37 @@ def GetSecurityInfo(handle: HANDLE, ObjectType: DWORD, SecurityInfo: DWORD) -> b
     """An object's descriptor, with the parts that are asked for, in self-relative form.
 
     Rights:
-        READ_CONTROL; for the SACL ACCESS_SYSTEM_SECURITY, which nobody has on Linux (LABEL_SECURITY_INFORMATION needs
-        READ_CONTROL).
+        READ_CONTROL; for the SACL ACCESS_SYSTEM_SECURITY, which nobody has on Linux
+        (LABEL_SECURITY_INFORMATION needs READ_CONTROL).
 
     Raises:
-        OSError: 5: the right is missing; 6: it is no handle; 87: ``ObjectType`` is not SE_KERNEL_OBJECT or
-            SE_FILE_OBJECT.
+        OSError: 5: the right is missing; 6: it is no handle; 87: ``ObjectType`` is not
+            SE_KERNEL_OBJECT or SE_FILE_OBJECT.
     """
     _checked(ObjectType, "GetSecurityInfo")
     return kernel.query_security_object(handle, SecurityInfo)
 
 
 @windows
-def SetSecurityInfo(handle: HANDLE, ObjectType: DWORD, SecurityInfo: DWORD, psidOwner: Sid | bytes | str | None = None,
-                    psidGroup: Sid | bytes | str | None = None, pDacl: ACL | None = None,
-                    pSacl: ACL | None = None) -> None:
-    """Replace those parts of an object's descriptor that ``SecurityInfo`` names; a DACL of None is a NULL DACL.
+def SetSecurityInfo(
+    handle: HANDLE,
+    ObjectType: DWORD,
+    SecurityInfo: DWORD,
+    psidOwner: Sid | bytes | str | None = None,
+    psidGroup: Sid | bytes | str | None = None,
+    pDacl: ACL | None = None,
+    pSacl: ACL | None = None,
+) -> None:
+    """Replace those parts of an object's descriptor that ``SecurityInfo`` names; a DACL of None is
+    a NULL DACL.
 
     Rights:
-        WRITE_DAC for the DACL, WRITE_OWNER for owner and group, ACCESS_SYSTEM_SECURITY for the SACL.
+        WRITE_DAC for the DACL, WRITE_OWNER for owner and group, ACCESS_SYSTEM_SECURITY for the
+        SACL.
 
     Raises:
-        OSError: 5: a right is missing; 6: it is no handle; 87: ``ObjectType`` is not SE_KERNEL_OBJECT or
-            SE_FILE_OBJECT; 1307: that owner may not be set.
+        OSError: 5: a right is missing; 6: it is no handle; 87: ``ObjectType`` is not
+            SE_KERNEL_OBJECT or SE_FILE_OBJECT; 1307: that owner may not be set.
     """
     _checked(ObjectType, "SetSecurityInfo")
     value = SecurityDescriptor()
@@ -121,47 +141,71 @@ def _file(path: str, access: int) -> int:
 
 def _object(name: str, access: int, operation: str) -> int:
     attributes = to_open(name, False, operation)
-    for open_ in (kernel.open_section, kernel.open_mutant, kernel.open_event, kernel.open_semaphore):
+    for open_ in (
+        kernel.open_section,
+        kernel.open_mutant,
+        kernel.open_event,
+        kernel.open_semaphore,
+    ):
         try:
             return open_(access, attributes)
         except NtError as failure:
             if failure.status != st.OBJECT_TYPE_MISMATCH:
                 raise
-    failed(st.OBJECT_TYPE_MISMATCH, operation, "an object of a type that has no security here", name)
+    failed(
+        st.OBJECT_TYPE_MISMATCH, operation, "an object of a type that has no security here", name
+    )
 
 
 @windows
 def GetNamedSecurityInfo(pObjectName: str, ObjectType: DWORD, SecurityInfo: DWORD) -> bytes:
-    """The descriptor of a named section, mutex, event or semaphore, or of a file, in self-relative form.
+    """The descriptor of a named section, mutex, event or semaphore, or of a file, in self-relative
+    form.
 
     Rights:
         READ_CONTROL on the object; ACCESS_SYSTEM_SECURITY for its SACL.
 
     Raises:
-        OSError: 2: there is no such object; 5: a right is missing; 87: no name, or ``ObjectType`` is not
-            SE_KERNEL_OBJECT or SE_FILE_OBJECT.
+        OSError: 2: there is no such object; 5: a right is missing; 87: no name, or ``ObjectType``
+            is not SE_KERNEL_OBJECT or SE_FILE_OBJECT.
     """
-    access = a.READ_CONTROL | (a.ACCESS_SYSTEM_SECURITY if SecurityInfo & SACL_SECURITY_INFORMATION else 0)
+    access = a.READ_CONTROL | (
+        a.ACCESS_SYSTEM_SECURITY if SecurityInfo & SACL_SECURITY_INFORMATION else 0
+    )
     with _opened(pObjectName, ObjectType, access, "GetNamedSecurityInfo") as handle:
         return kernel.query_security_object(handle, SecurityInfo)
 
 
 @windows
-def SetNamedSecurityInfo(pObjectName: str, ObjectType: DWORD, SecurityInfo: DWORD,
-                         psidOwner: Sid | bytes | str | None = None, psidGroup: Sid | bytes | str | None = None,
-                         pDacl: ACL | None = None, pSacl: ACL | None = None) -> None:
-    """Replace those parts of a named object's descriptor that ``SecurityInfo`` names; a DACL of None is a NULL DACL.
+def SetNamedSecurityInfo(
+    pObjectName: str,
+    ObjectType: DWORD,
+    SecurityInfo: DWORD,
+    psidOwner: Sid | bytes | str | None = None,
+    psidGroup: Sid | bytes | str | None = None,
+    pDacl: ACL | None = None,
+    pSacl: ACL | None = None,
+) -> None:
+    """Replace those parts of a named object's descriptor that ``SecurityInfo`` names; a DACL of
+    None is a NULL DACL.
 
     Rights:
-        WRITE_DAC on the object for the DACL, WRITE_OWNER for owner and group, ACCESS_SYSTEM_SECURITY for the SACL.
+        WRITE_DAC on the object for the DACL, WRITE_OWNER for owner and group,
+        ACCESS_SYSTEM_SECURITY for the SACL.
 
     Raises:
-        OSError: 2: there is no such object; 5: a right is missing; 87: no name, or ``ObjectType`` is not
-            SE_KERNEL_OBJECT or SE_FILE_OBJECT; 1307: that owner may not be set.
+        OSError: 2: there is no such object; 5: a right is missing; 87: no name, or ``ObjectType``
+            is not SE_KERNEL_OBJECT or SE_FILE_OBJECT; 1307: that owner may not be set.
     """
-    access = (a.WRITE_DAC if SecurityInfo & DACL_SECURITY_INFORMATION else 0) | (
-        a.ACCESS_SYSTEM_SECURITY if SecurityInfo & SACL_SECURITY_INFORMATION else 0) | (
-        a.WRITE_OWNER if SecurityInfo & (OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION) else 0)
+    access = (
+        (a.WRITE_DAC if SecurityInfo & DACL_SECURITY_INFORMATION else 0)
+        | (a.ACCESS_SYSTEM_SECURITY if SecurityInfo & SACL_SECURITY_INFORMATION else 0)
+        | (
+            a.WRITE_OWNER
+            if SecurityInfo & (OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION)
+            else 0
+        )
+    )
     with _opened(pObjectName, ObjectType, access, "SetNamedSecurityInfo") as handle:
         SetSecurityInfo(handle, ObjectType, SecurityInfo, psidOwner, psidGroup, pDacl, pSacl)
 
@@ -180,7 +224,8 @@ class TRUSTEE:
 
 @record(slots=True)
 class EXPLICIT_ACCESS:
-    """What one account is to be granted, denied, or to have recorded (GRANT_ACCESS, SET_ACCESS and so on)."""
+    """What one account is to be granted, denied, or to have recorded (GRANT_ACCESS, SET_ACCESS and
+    so on)."""
 
     grfAccessPermissions: int
     grfAccessMode: int
@@ -192,7 +237,11 @@ def _trustee(trustee: TRUSTEE) -> Sid:
     if trustee.TrusteeForm == TRUSTEE_IS_NAME and isinstance(trustee.ptstrName, str):
         return sid_of_account(trustee.ptstrName)
     if trustee.TrusteeForm != TRUSTEE_IS_SID:
-        failed(st.INVALID_PARAMETER, "SetEntriesInAcl", f"trustee form {trustee.TrusteeForm}; a SID or a name is taken")
+        failed(
+            st.INVALID_PARAMETER,
+            "SetEntriesInAcl",
+            f"trustee form {trustee.TrusteeForm}; a SID or a name is taken",
+        )
     return sid_of(trustee.ptstrName)
 
 
@@ -217,9 +266,13 @@ def _entered(aces: list[Ace], entry: EXPLICIT_ACCESS) -> list[Ace]:
         if mode == REVOKE_ACCESS:
             return aces
         aces = _without(aces, sid, ACCESS_DENIED, everything)
-    kind, flags = {GRANT_ACCESS: (ACCESS_ALLOWED, 0), SET_ACCESS: (ACCESS_ALLOWED, 0), DENY_ACCESS: (ACCESS_DENIED, 0),
-                   SET_AUDIT_SUCCESS: (SYSTEM_AUDIT, SUCCESSFUL_ACCESS_ACE),
-                   SET_AUDIT_FAILURE: (SYSTEM_AUDIT, FAILED_ACCESS_ACE)}.get(mode, (-1, 0))
+    kind, flags = {
+        GRANT_ACCESS: (ACCESS_ALLOWED, 0),
+        SET_ACCESS: (ACCESS_ALLOWED, 0),
+        DENY_ACCESS: (ACCESS_DENIED, 0),
+        SET_AUDIT_SUCCESS: (SYSTEM_AUDIT, SUCCESSFUL_ACCESS_ACE),
+        SET_AUDIT_FAILURE: (SYSTEM_AUDIT, FAILED_ACCESS_ACE),
+    }.get(mode, (-1, 0))
     if kind < 0:
         failed(st.INVALID_PARAMETER, "SetEntriesInAcl", f"access mode {mode}")
     if mode == GRANT_ACCESS:
@@ -227,16 +280,19 @@ def _entered(aces: list[Ace], entry: EXPLICIT_ACCESS) -> list[Ace]:
     flags |= entry.grfInheritance
     for position, ace in enumerate(aces):
         if (ace.sid, ace.type, ace.flags) == (sid, kind, flags):
-            return [*aces[:position], Ace(kind, flags, ace.mask | mask, sid), *aces[position + 1:]]
+            return [*aces[:position], Ace(kind, flags, ace.mask | mask, sid), *aces[position + 1 :]]
     return [*aces, Ace(kind, flags, mask, sid)]
 
 
-def SetEntriesInAcl(pListOfExplicitEntries: Sequence[EXPLICIT_ACCESS], OldAcl: ACL | None = None) -> ACL:
+def SetEntriesInAcl(
+    pListOfExplicitEntries: Sequence[EXPLICIT_ACCESS], OldAcl: ACL | None = None
+) -> ACL:
     """A new list: the old one with entries granted, set, denied or revoked, in the canonical order.
 
-    GRANT_ACCESS adds rights to what an account has and takes them out of what it is denied; SET_ACCESS replaces all that
-    an account has; REVOKE_ACCESS removes what it is granted; DENY_ACCESS denies in addition.  The account's own
-    denials stand first, then what is granted, then what was inherited.
+    GRANT_ACCESS adds rights to what an account has and takes them out of what it is denied;
+    SET_ACCESS replaces all that an account has; REVOKE_ACCESS removes what it is granted;
+    DENY_ACCESS denies in addition.  The account's own denials stand first, then what is granted,
+    then what was inherited.
 
     Rights:
         None.

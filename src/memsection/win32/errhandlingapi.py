@@ -45,7 +45,8 @@ def SetLastError(dwErrCode: DWORD) -> None:
 
 
 def _insert(message: str, values: Sequence[object] | None) -> str:
-    """``%1`` to ``%99`` replaced by values, ``%n`` by a line break and ``%%`` by a per cent sign."""
+    """``%1`` to ``%99`` replaced by values, ``%n`` by a line break and ``%%`` by a per cent
+    sign."""
 
     def replaced(match: re.Match[str]) -> str:
         what = match[1]
@@ -61,14 +62,20 @@ def _insert(message: str, values: Sequence[object] | None) -> str:
 
 
 @windows
-def FormatMessage(dwFlags: DWORD, lpSource: LPCWSTR = None, dwMessageId: DWORD = 0, dwLanguageId: DWORD = 0,
-                  Arguments: Sequence[object] | None = None) -> str:
+def FormatMessage(
+    dwFlags: DWORD,
+    lpSource: LPCWSTR = None,
+    dwMessageId: DWORD = 0,
+    dwLanguageId: DWORD = 0,
+    Arguments: Sequence[object] | None = None,
+) -> str:
     """The text of an error code, in English, with a line break at its end as on Windows.
 
     Args:
-        dwFlags: FORMAT_MESSAGE_FROM_SYSTEM for the texts of error codes, or FORMAT_MESSAGE_FROM_STRING for ``lpSource``;
-            with FORMAT_MESSAGE_IGNORE_INSERTS ``%1`` and the like stay as they are.  A FORMAT_MESSAGE_MAX_WIDTH_MASK
-            makes it one line without a break.
+        dwFlags: FORMAT_MESSAGE_FROM_SYSTEM for the texts of error codes, or
+            FORMAT_MESSAGE_FROM_STRING for ``lpSource``; with FORMAT_MESSAGE_IGNORE_INSERTS ``%1``
+            and the like stay as they are.  A FORMAT_MESSAGE_MAX_WIDTH_MASK makes it one line
+            without a break.
         lpSource: The text, with FORMAT_MESSAGE_FROM_STRING.
         dwMessageId: A code of ``GetLastError``; every code that this library gives has its text.
         dwLanguageId: 0, or 0x409 for English.
@@ -78,21 +85,35 @@ def FormatMessage(dwFlags: DWORD, lpSource: LPCWSTR = None, dwMessageId: DWORD =
         None.
 
     Raises:
-        OSError: 87: no source, or a missing value; 317: there is no text for this code here; 1815: another language.
+        OSError: 87: no source, or a missing value; 317: there is no text for this code here; 1815:
+            another language.
     """
     if dwLanguageId not in (0, 0x400, 0x409, 0x800):
-        failed(st.RESOURCE_LANG_NOT_FOUND, "FormatMessage", f"language {dwLanguageId:#x}; the texts are English (0x409)")
+        failed(
+            st.RESOURCE_LANG_NOT_FOUND,
+            "FormatMessage",
+            f"language {dwLanguageId:#x}; the texts are English (0x409)",
+        )
     if dwFlags & FORMAT_MESSAGE_FROM_STRING:
         if lpSource is None:
-            failed(st.INVALID_PARAMETER, "FormatMessage", "FORMAT_MESSAGE_FROM_STRING without a text")
+            failed(
+                st.INVALID_PARAMETER, "FormatMessage", "FORMAT_MESSAGE_FROM_STRING without a text"
+            )
         text = lpSource
     elif dwFlags & FORMAT_MESSAGE_FROM_SYSTEM:
         if dwMessageId not in MESSAGES:
-            failed(st.MESSAGE_NOT_FOUND, "FormatMessage", f"there is no text for the error code {dwMessageId} here")
+            failed(
+                st.MESSAGE_NOT_FOUND,
+                "FormatMessage",
+                f"there is no text for the error code {dwMessageId} here",
+            )
         text = MESSAGES[dwMessageId] + "\r\n"
     else:
-        failed(st.INVALID_PARAMETER, "FormatMessage",
-               "neither FORMAT_MESSAGE_FROM_SYSTEM nor FORMAT_MESSAGE_FROM_STRING")
+        failed(
+            st.INVALID_PARAMETER,
+            "FormatMessage",
+            "neither FORMAT_MESSAGE_FROM_SYSTEM nor FORMAT_MESSAGE_FROM_STRING",
+        )
     if dwFlags & FORMAT_MESSAGE_MAX_WIDTH_MASK:
         text = " ".join(text.split("\r\n"))
     return text if dwFlags & FORMAT_MESSAGE_IGNORE_INSERTS else _insert(text, Arguments)

@@ -14,7 +14,13 @@ from memsection.vocabulary.records import record
 from memsection.win32._base import DWORD, HANDLE, PATH, failed, windows
 from memsection.win32.winbase import FILE_FLAG_DELETE_ON_CLOSE, FILE_FLAG_WRITE_THROUGH
 
-__all__ = ["BY_HANDLE_FILE_INFORMATION", "DeleteFile", "GetFileInformationByHandle", "GetFileType", "ReOpenFile"]
+__all__ = [
+    "BY_HANDLE_FILE_INFORMATION",
+    "DeleteFile",
+    "GetFileInformationByHandle",
+    "GetFileType",
+    "ReOpenFile",
+]
 
 
 @record(frozen=True, slots=True)
@@ -22,11 +28,10 @@ class BY_HANDLE_FILE_INFORMATION:
     """What a file is.  Two handles mean one file when volume and index are the same.
 
     Attributes:
-        dwFileAttributes: FILE_ATTRIBUTE_READONLY where nobody may write the file; on Linux FILE_ATTRIBUTE_NORMAL else.
-        ftCreationTime: 100 ns units since 1601; 0 on Linux, which does not tell it.
-        ftLastAccessTime: As above.
-        ftLastWriteTime: As above.
-        dwVolumeSerialNumber: The volume; on Linux the number of its device.
+        dwFileAttributes: FILE_ATTRIBUTE_READONLY where nobody may write the file; on Linux
+        FILE_ATTRIBUTE_NORMAL else. ftCreationTime: 100 ns units since 1601; 0 on Linux, which does
+        not tell it. ftLastAccessTime: As above. ftLastWriteTime: As above. dwVolumeSerialNumber:
+        The volume; on Linux the number of its device.
     """
 
     dwFileAttributes: int
@@ -66,24 +71,34 @@ def GetFileInformationByHandle(hFile: HANDLE) -> BY_HANDLE_FILE_INFORMATION:
     """
     found = kernel.query_file_information(hFile)
     return BY_HANDLE_FILE_INFORMATION(
-        found.attributes, found.creation_time, found.last_access_time, found.last_write_time, found.volume,
-        found.size >> 32, found.size & 0xFFFFFFFF, found.links, found.index >> 32, found.index & 0xFFFFFFFF)
+        found.attributes,
+        found.creation_time,
+        found.last_access_time,
+        found.last_write_time,
+        found.volume,
+        found.size >> 32,
+        found.size & 0xFFFFFFFF,
+        found.links,
+        found.index >> 32,
+        found.index & 0xFFFFFFFF,
+    )
 
 
 @windows
 def DeleteFile(lpFileName: PATH) -> None:
     """Remove a file by its path.
 
-    The name is gone at once; who has the file open with FILE_SHARE_DELETE goes on with its content.  A symbolic link
-    is removed itself.
+    The name is gone at once; who has the file open with FILE_SHARE_DELETE goes on with its
+    content.  A symbolic link is removed itself.
 
     Rights:
-        DELETE on the file, or to remove entries of its directory; on Linux the latter, and to read or write the file,
-        without which nobody can be asked whether they share it.
+        DELETE on the file, or to remove entries of its directory; on Linux the latter, and to read
+        or write the file, without which nobody can be asked whether they share it.
 
     Raises:
-        OSError: 2: no such file; 3: no such directory; 5: access denied, a directory, a read-only file, or a section
-            of the file is in use; 32: somebody has it open without FILE_SHARE_DELETE.
+        OSError: 2: no such file; 3: no such directory; 5: access denied, a directory, a read-only
+            file, or a section of the file is in use; 32: somebody has it open without
+            FILE_SHARE_DELETE.
     """
     path = str(lpFileName)
     if not path:
@@ -91,21 +106,24 @@ def DeleteFile(lpFileName: PATH) -> None:
     kernel.delete_file(path)
 
 
-_FLAGS = 0xFFFF0000  #: FILE_FLAG_*; what is below are attributes, which an existing file has already
+#: FILE_FLAG_*; what is below are attributes, which an existing file has already
+_FLAGS = 0xFFFF0000
 
 
 @windows
-def ReOpenFile(hOriginalFile: HANDLE, dwDesiredAccess: DWORD, dwShareMode: DWORD, dwFlagsAndAttributes: DWORD) -> int:
-    """Open the file of a handle once more, with other rights, another share mode and a position of its own.
+def ReOpenFile(
+    hOriginalFile: HANDLE, dwDesiredAccess: DWORD, dwShareMode: DWORD, dwFlagsAndAttributes: DWORD
+) -> int:
+    """Open the file of a handle once more, with other rights, another share mode and a position of
+    its own.
 
-    What the caller may do with the file is looked at, as by ``CreateFile``, not what the handle grants.  The handle
-    has the file open too: both share modes have to agree.
+    What the caller may do with the file is looked at, as by ``CreateFile``, not what the handle
+    grants.  The handle has the file open too: both share modes have to agree.
 
     Args:
-        hOriginalFile: A handle to a file on a disk.
-        dwDesiredAccess: As for ``CreateFile``.
-        dwShareMode: As for ``CreateFile``.
-        dwFlagsAndAttributes: FILE_FLAG_*; FILE_FLAG_DELETE_ON_CLOSE removes the path that the file was opened by.
+        hOriginalFile: A handle to a file on a disk. dwDesiredAccess: As for ``CreateFile``.
+        dwShareMode: As for ``CreateFile``. dwFlagsAndAttributes: FILE_FLAG_*;
+        FILE_FLAG_DELETE_ON_CLOSE removes the path that the file was opened by.
 
     Returns:
         The new handle, which is not inherited.
@@ -114,7 +132,8 @@ def ReOpenFile(hOriginalFile: HANDLE, dwDesiredAccess: DWORD, dwShareMode: DWORD
         ``dwDesiredAccess`` on the file.
 
     Raises:
-        OSError: 5: access denied; 32: not shared so; 87: a flag that is none; 6: it is no file; 1: it is none on a disk.
+        OSError: 5: access denied; 32: not shared so; 87: a flag that is none; 6: it is no file; 1:
+            it is none on a disk.
     """
     if dwFlagsAndAttributes & ~_FLAGS:
         failed(st.INVALID_PARAMETER, "ReOpenFile", f"flags {dwFlagsAndAttributes:#x}")

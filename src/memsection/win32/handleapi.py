@@ -10,7 +10,13 @@ from memsection.vocabulary.errors import NtError
 from memsection.win32._base import BOOL, DWORD, HANDLE, inherit_flag, set_last_error, windows
 from memsection.win32.winbase import HANDLE_FLAG_INHERIT, HANDLE_FLAG_PROTECT_FROM_CLOSE
 
-__all__ = ["CloseHandle", "CompareObjectHandles", "DuplicateHandle", "GetHandleInformation", "SetHandleInformation"]
+__all__ = [
+    "CloseHandle",
+    "CompareObjectHandles",
+    "DuplicateHandle",
+    "GetHandleInformation",
+    "SetHandleInformation",
+]
 
 
 @windows
@@ -37,8 +43,9 @@ def GetHandleInformation(hObject: HANDLE) -> int:
         OSError: 6: it is no handle.
     """
     attributes, _ = kernel.query_handle(hObject)
-    return ((HANDLE_FLAG_INHERIT if attributes & s.OBJ_INHERIT else 0)
-            | (HANDLE_FLAG_PROTECT_FROM_CLOSE if attributes & s.OBJ_PROTECT_CLOSE else 0))
+    return (HANDLE_FLAG_INHERIT if attributes & s.OBJ_INHERIT else 0) | (
+        HANDLE_FLAG_PROTECT_FROM_CLOSE if attributes & s.OBJ_PROTECT_CLOSE else 0
+    )
 
 
 @windows
@@ -51,38 +58,54 @@ def SetHandleInformation(hObject: HANDLE, dwMask: DWORD, dwFlags: DWORD) -> None
     Raises:
         OSError: 6: it is no handle.
     """
-    kernel.set_handle_flags(hObject,
-                            inherit=bool(dwFlags & HANDLE_FLAG_INHERIT) if dwMask & HANDLE_FLAG_INHERIT else None,
-                            protect=(bool(dwFlags & HANDLE_FLAG_PROTECT_FROM_CLOSE)
-                                     if dwMask & HANDLE_FLAG_PROTECT_FROM_CLOSE else None))
+    kernel.set_handle_flags(
+        hObject,
+        inherit=bool(dwFlags & HANDLE_FLAG_INHERIT) if dwMask & HANDLE_FLAG_INHERIT else None,
+        protect=(
+            bool(dwFlags & HANDLE_FLAG_PROTECT_FROM_CLOSE)
+            if dwMask & HANDLE_FLAG_PROTECT_FROM_CLOSE
+            else None
+        ),
+    )
 
 
 @windows
-def DuplicateHandle(hSourceProcessHandle: HANDLE, hSourceHandle: HANDLE, hTargetProcessHandle: HANDLE,
-                    dwDesiredAccess: DWORD = 0, bInheritHandle: BOOL = False,
-                    dwOptions: DWORD = s.DUPLICATE_SAME_ACCESS) -> int:
+def DuplicateHandle(
+    hSourceProcessHandle: HANDLE,
+    hSourceHandle: HANDLE,
+    hTargetProcessHandle: HANDLE,
+    dwDesiredAccess: DWORD = 0,
+    bInheritHandle: BOOL = False,
+    dwOptions: DWORD = s.DUPLICATE_SAME_ACCESS,
+) -> int:
     """Another handle to the same object, from one process's table into another's.
 
     Returns:
         The new handle's value in the target process.
 
     Rights:
-        PROCESS_DUP_HANDLE on both processes.  More access than the source handle has is checked against the
-        object's security descriptor.
+        PROCESS_DUP_HANDLE on both processes.  More access than the source handle has is checked
+        against the object's security descriptor.
 
     Raises:
         OSError: 6: a process handle or the source is none; 5: a right is missing.
     """
-    return kernel.duplicate_object(hSourceProcessHandle, hSourceHandle, hTargetProcessHandle, dwDesiredAccess,
-                                   inherit_flag(bInheritHandle), dwOptions)
+    return kernel.duplicate_object(
+        hSourceProcessHandle,
+        hSourceHandle,
+        hTargetProcessHandle,
+        dwDesiredAccess,
+        inherit_flag(bInheritHandle),
+        dwOptions,
+    )
 
 
 @windows
 def CompareObjectHandles(hFirstObjectHandle: HANDLE, hSecondObjectHandle: HANDLE) -> bool:
     """Whether two handles mean the same object.
 
-    As on Windows False is not a failure of the call: the last error tells whether the objects differ (1656) or a
-    handle is none (6).
+    As on Windows False is not a failure of the call: the last error tells whether the objects
+    differ (1656) or a handle is none (6).
 
     Rights:
         None.

@@ -45,14 +45,32 @@ from memsection.win32.winbase import (
     NUMA_NO_PREFERRED_NODE,
 )
 
-__all__ = ["WIN32_MEMORY_RANGE_ENTRY", "CreateFileMapping", "CreateFileMappingNuma",
-           "FlushViewOfFile", "MapViewOfFile", "MapViewOfFileEx", "MapViewOfFileExNuma",
-           "OpenFileMapping", "PrefetchVirtualMemory", "ReadProcessMemory", "UnmapViewOfFile",
-           "VirtualAlloc", "VirtualAllocEx", "VirtualFree", "VirtualFreeEx", "VirtualProtect",
-           "VirtualProtectEx", "VirtualQuery", "VirtualQueryEx", "WriteProcessMemory"]
+__all__ = [
+    "WIN32_MEMORY_RANGE_ENTRY",
+    "CreateFileMapping",
+    "CreateFileMappingNuma",
+    "FlushViewOfFile",
+    "MapViewOfFile",
+    "MapViewOfFileEx",
+    "MapViewOfFileExNuma",
+    "OpenFileMapping",
+    "PrefetchVirtualMemory",
+    "ReadProcessMemory",
+    "UnmapViewOfFile",
+    "VirtualAlloc",
+    "VirtualAllocEx",
+    "VirtualFree",
+    "VirtualFreeEx",
+    "VirtualProtect",
+    "VirtualProtectEx",
+    "VirtualQuery",
+    "VirtualQueryEx",
+    "WriteProcessMemory",
+]
 
 _READ = STANDARD_RIGHTS_REQUIRED | SECTION_QUERY | SECTION_MAP_READ
-#: What the handle of a create is granted, and which protections there are (conformance: existing, protections).
+#: What the handle of a create is granted, and which protections there are (conformance: existing,
+#: protections).
 _ACCESS_OF = {
     p.PAGE_READONLY: _READ,
     p.PAGE_WRITECOPY: _READ,
@@ -76,39 +94,60 @@ class WIN32_MEMORY_RANGE_ENTRY:
 
 
 @windows
-def CreateFileMapping(hFile: HANDLE, lpFileMappingAttributes: ATTRIBUTES, flProtect: DWORD, dwMaximumSizeHigh: DWORD,
-                      dwMaximumSizeLow: DWORD, lpName: LPCWSTR = None) -> int:
+def CreateFileMapping(
+    hFile: HANDLE,
+    lpFileMappingAttributes: ATTRIBUTES,
+    flProtect: DWORD,
+    dwMaximumSizeHigh: DWORD,
+    dwMaximumSizeLow: DWORD,
+    lpName: LPCWSTR = None,
+) -> int:
     """A section over a file, or over the page file when ``hFile`` is INVALID_HANDLE_VALUE.
 
-    Size 0 means the size of the file.  A writable section that is larger than its file makes the file grow.  An
-    existing section of this name is opened: size, file and descriptor then mean nothing, ``flProtect`` says which
-    access to it is asked for, and the last error is 183.
+    Size 0 means the size of the file.  A writable section that is larger than its file makes the
+    file grow.  An existing section of this name is opened: size, file and descriptor then mean
+    nothing, ``flProtect`` says which access to it is asked for, and the last error is 183.
 
     Args:
-        hFile: A file handle, or INVALID_HANDLE_VALUE.
-        lpFileMappingAttributes: SECURITY_ATTRIBUTES, or None for the default.
-        flProtect: One of ``PAGE_*``, and ``SEC_*`` flags; without any ``SEC_*`` flag ``SEC_COMMIT`` is meant.
-        dwMaximumSizeHigh: The upper half of the size.
-        dwMaximumSizeLow: The lower half of the size.
-        lpName: ``name``, ``Local\\\\name``, ``Global\\\\name``, or None for an anonymous section.
+        hFile: A file handle, or INVALID_HANDLE_VALUE. lpFileMappingAttributes: SECURITY_ATTRIBUTES,
+        or None for the default. flProtect: One of ``PAGE_*``, and ``SEC_*`` flags; without any
+        ``SEC_*`` flag ``SEC_COMMIT`` is meant. dwMaximumSizeHigh: The upper half of the size.
+        dwMaximumSizeLow: The lower half of the size. lpName: ``name``, ``Local\\\\name``,
+        ``Global\\\\name``, or None for an anonymous section.
 
     Rights:
-        On the file FILE_READ_DATA, and FILE_WRITE_DATA for a writable section.  On an existing section
-        STANDARD_RIGHTS_REQUIRED, SECTION_QUERY, SECTION_MAP_READ and what the protection adds.
+        On the file FILE_READ_DATA, and FILE_WRITE_DATA for a writable section.  On an existing
+        section STANDARD_RIGHTS_REQUIRED, SECTION_QUERY, SECTION_MAP_READ and what the protection
+        adds.
 
     Raises:
-        OSError: 87: a protection that is none, or no size without a file; 5: a right is missing; 6: no file handle,
-            or a name of another type; 8: larger than a file that may not grow; 112: no room for the file;
-            1006: an empty file; 1455: more memory than can be had; 3, 123, 161: a bad name.
+        OSError: 87: a protection that is none, or no size without a file; 5: a right is missing; 6:
+            no file handle, or a name of another type; 8: larger than a file that may not grow; 112:
+            no room for the file; 1006: an empty file; 1455: more memory than can be had; 3, 123,
+            161: a bad name.
     """
-    return _create("CreateFileMapping", hFile, lpFileMappingAttributes, flProtect, dwMaximumSizeHigh,
-                   dwMaximumSizeLow, lpName, None)
+    return _create(
+        "CreateFileMapping",
+        hFile,
+        lpFileMappingAttributes,
+        flProtect,
+        dwMaximumSizeHigh,
+        dwMaximumSizeLow,
+        lpName,
+        None,
+    )
 
 
 @windows
-def CreateFileMappingNuma(hFile: HANDLE, lpFileMappingAttributes: ATTRIBUTES, flProtect: DWORD,
-                          dwMaximumSizeHigh: DWORD, dwMaximumSizeLow: DWORD, lpName: LPCWSTR = None,
-                          nndPreferred: DWORD = NUMA_NO_PREFERRED_NODE) -> int:
+def CreateFileMappingNuma(
+    hFile: HANDLE,
+    lpFileMappingAttributes: ATTRIBUTES,
+    flProtect: DWORD,
+    dwMaximumSizeHigh: DWORD,
+    dwMaximumSizeLow: DWORD,
+    lpName: LPCWSTR = None,
+    nndPreferred: DWORD = NUMA_NO_PREFERRED_NODE,
+) -> int:
     """``CreateFileMapping`` with the memory node that pages shall come from.
 
     Rights:
@@ -117,23 +156,54 @@ def CreateFileMappingNuma(hFile: HANDLE, lpFileMappingAttributes: ATTRIBUTES, fl
     Raises:
         OSError: As ``CreateFileMapping``; 87: there is no such node.
     """
-    return _create("CreateFileMappingNuma", hFile, lpFileMappingAttributes, flProtect, dwMaximumSizeHigh,
-                   dwMaximumSizeLow, lpName, _node(nndPreferred))
+    return _create(
+        "CreateFileMappingNuma",
+        hFile,
+        lpFileMappingAttributes,
+        flProtect,
+        dwMaximumSizeHigh,
+        dwMaximumSizeLow,
+        lpName,
+        _node(nndPreferred),
+    )
 
 
-def _create(operation: str, file: int, attributes: object, protect: int, high: int, low: int, name: str | None,
-            node: int | None) -> int:
+def _create(
+    operation: str,
+    file: int,
+    attributes: object,
+    protect: int,
+    high: int,
+    low: int,
+    name: str | None,
+    node: int | None,
+) -> int:
     kind = protect & p.SEC_MASK or p.SEC_COMMIT
     access = _ACCESS_OF.get(protect & ~p.SEC_MASK)
     if access is None:
-        failed(st.INVALID_PAGE_PROTECTION, operation, f"{protect & ~p.SEC_MASK:#x} is no protection of a section", name)
+        failed(
+            st.INVALID_PAGE_PROTECTION,
+            operation,
+            f"{protect & ~p.SEC_MASK:#x} is no protection of a section",
+            name,
+        )
     size = high << 32 | low
     if file == INVALID_HANDLE_VALUE:
         file = 0
-        if not size:  # before the name is looked at (conformance: existing.zero_size_with_an_existing_name)
+        # before the name is looked at (conformance: existing.zero_size_with_an_existing_name)
+        if not size:
             failed(st.INVALID_PARAMETER, operation, "a section without a file needs a size", name)
-    return created(kernel.create_section(access, to_create(name, attributes), size or None, protect & ~p.SEC_MASK, kind,
-                                         file, numa_node=node))
+    return created(
+        kernel.create_section(
+            access,
+            to_create(name, attributes),
+            size or None,
+            protect & ~p.SEC_MASK,
+            kind,
+            file,
+            numa_node=node,
+        )
+    )
 
 
 def _node(number: int) -> int | None:
@@ -141,14 +211,17 @@ def _node(number: int) -> int | None:
 
 
 @windows
-def OpenFileMapping(dwDesiredAccess: DWORD, bInheritHandle: BOOL = False, lpName: LPCWSTR = None) -> int:
+def OpenFileMapping(
+    dwDesiredAccess: DWORD, bInheritHandle: BOOL = False, lpName: LPCWSTR = None
+) -> int:
     """A handle to an existing section.
 
     Rights:
         ``dwDesiredAccess``; FILE_MAP_COPY alone asks for SECTION_MAP_READ.
 
     Raises:
-        OSError: 2: no such name; 5: not granted; 6: of another type; 87: no name given; 3, 123, 161: a bad name.
+        OSError: 2: no such name; 5: not granted; 6: of another type; 87: no name given; 3, 123,
+            161: a bad name.
     """
     if dwDesiredAccess == FILE_MAP_COPY:
         dwDesiredAccess = SECTION_MAP_READ
@@ -161,13 +234,18 @@ def OpenFileMapping(dwDesiredAccess: DWORD, bInheritHandle: BOOL = False, lpName
 
 
 @windows
-def MapViewOfFile(hFileMappingObject: HANDLE, dwDesiredAccess: DWORD, dwFileOffsetHigh: DWORD = 0,
-                  dwFileOffsetLow: DWORD = 0, dwNumberOfBytesToMap: SIZE_T = 0) -> int:
+def MapViewOfFile(
+    hFileMappingObject: HANDLE,
+    dwDesiredAccess: DWORD,
+    dwFileOffsetHigh: DWORD = 0,
+    dwFileOffsetLow: DWORD = 0,
+    dwNumberOfBytesToMap: SIZE_T = 0,
+) -> int:
     """Map a section, or a part of it, into this process.
 
     Args:
-        hFileMappingObject: The section.
-        dwDesiredAccess: FILE_MAP_READ, FILE_MAP_WRITE (reads too), FILE_MAP_COPY or FILE_MAP_ALL_ACCESS, and
+        hFileMappingObject: The section. dwDesiredAccess: FILE_MAP_READ, FILE_MAP_WRITE (reads too),
+        FILE_MAP_COPY or FILE_MAP_ALL_ACCESS, and
             FILE_MAP_EXECUTE besides; 0 gives a view that nobody may touch.
         dwFileOffsetHigh: The upper half of the offset.
         dwFileOffsetLow: The lower half of the offset, a multiple of 65536.
@@ -177,35 +255,61 @@ def MapViewOfFile(hFileMappingObject: HANDLE, dwDesiredAccess: DWORD, dwFileOffs
         The address of the view.
 
     Rights:
-        SECTION_MAP_READ to read or copy, SECTION_MAP_WRITE to write, SECTION_MAP_EXECUTE to execute.
+        SECTION_MAP_READ to read or copy, SECTION_MAP_WRITE to write, SECTION_MAP_EXECUTE to
+        execute.
 
     Raises:
-        OSError: 5: a right is missing, or the view leaves the section; 87: the section was made with less
-            protection; 1132: the offset is not aligned; 6: it is no section.
+        OSError: 5: a right is missing, or the view leaves the section; 87: the section was made
+            with less protection; 1132: the offset is not aligned; 6: it is no section.
     """
-    return _map(hFileMappingObject, dwDesiredAccess, dwFileOffsetHigh << 32 | dwFileOffsetLow, dwNumberOfBytesToMap,
-                0, None)
+    return _map(
+        hFileMappingObject,
+        dwDesiredAccess,
+        dwFileOffsetHigh << 32 | dwFileOffsetLow,
+        dwNumberOfBytesToMap,
+        0,
+        None,
+    )
 
 
 @windows
-def MapViewOfFileEx(hFileMappingObject: HANDLE, dwDesiredAccess: DWORD, dwFileOffsetHigh: DWORD = 0,
-                    dwFileOffsetLow: DWORD = 0, dwNumberOfBytesToMap: SIZE_T = 0, lpBaseAddress: LPVOID = 0) -> int:
+def MapViewOfFileEx(
+    hFileMappingObject: HANDLE,
+    dwDesiredAccess: DWORD,
+    dwFileOffsetHigh: DWORD = 0,
+    dwFileOffsetLow: DWORD = 0,
+    dwNumberOfBytesToMap: SIZE_T = 0,
+    lpBaseAddress: LPVOID = 0,
+) -> int:
     """``MapViewOfFile`` at a wished address, a multiple of 65536.
 
     Rights:
         As ``MapViewOfFile``.
 
     Raises:
-        OSError: As ``MapViewOfFile``; 487: the address range is not free; 1132: the address is not aligned.
+        OSError: As ``MapViewOfFile``; 487: the address range is not free; 1132: the address is not
+            aligned.
     """
-    return _map(hFileMappingObject, dwDesiredAccess, dwFileOffsetHigh << 32 | dwFileOffsetLow, dwNumberOfBytesToMap,
-                lpBaseAddress, None)
+    return _map(
+        hFileMappingObject,
+        dwDesiredAccess,
+        dwFileOffsetHigh << 32 | dwFileOffsetLow,
+        dwNumberOfBytesToMap,
+        lpBaseAddress,
+        None,
+    )
 
 
 @windows
-def MapViewOfFileExNuma(hFileMappingObject: HANDLE, dwDesiredAccess: DWORD, dwFileOffsetHigh: DWORD = 0,
-                        dwFileOffsetLow: DWORD = 0, dwNumberOfBytesToMap: SIZE_T = 0, lpBaseAddress: LPVOID = 0,
-                        nndPreferred: DWORD = NUMA_NO_PREFERRED_NODE) -> int:
+def MapViewOfFileExNuma(
+    hFileMappingObject: HANDLE,
+    dwDesiredAccess: DWORD,
+    dwFileOffsetHigh: DWORD = 0,
+    dwFileOffsetLow: DWORD = 0,
+    dwNumberOfBytesToMap: SIZE_T = 0,
+    lpBaseAddress: LPVOID = 0,
+    nndPreferred: DWORD = NUMA_NO_PREFERRED_NODE,
+) -> int:
     """``MapViewOfFileEx`` with the memory node that pages shall come from.
 
     Rights:
@@ -214,13 +318,20 @@ def MapViewOfFileExNuma(hFileMappingObject: HANDLE, dwDesiredAccess: DWORD, dwFi
     Raises:
         OSError: As ``MapViewOfFileEx``; 87: there is no such node.
     """
-    return _map(hFileMappingObject, dwDesiredAccess, dwFileOffsetHigh << 32 | dwFileOffsetLow, dwNumberOfBytesToMap,
-                lpBaseAddress, _node(nndPreferred))
+    return _map(
+        hFileMappingObject,
+        dwDesiredAccess,
+        dwFileOffsetHigh << 32 | dwFileOffsetLow,
+        dwNumberOfBytesToMap,
+        lpBaseAddress,
+        _node(nndPreferred),
+    )
 
 
 def _map(section: int, access: int, offset: int, size: int, base: int, node: int | None) -> int:
-    allocation = ((p.MEM_RESERVE if access & FILE_MAP_RESERVE else 0)
-                  | (p.MEM_LARGE_PAGES if access & FILE_MAP_LARGE_PAGES else 0))
+    allocation = (p.MEM_RESERVE if access & FILE_MAP_RESERVE else 0) | (
+        p.MEM_LARGE_PAGES if access & FILE_MAP_LARGE_PAGES else 0
+    )
     execute = access & FILE_MAP_EXECUTE
     access &= ~(FILE_MAP_EXECUTE | _VIEW_FLAGS)
     if access == FILE_MAP_COPY:
@@ -231,8 +342,19 @@ def _map(section: int, access: int, offset: int, size: int, base: int, node: int
         protect = p.PAGE_EXECUTE_READ if execute else p.PAGE_READONLY
     else:
         protect = p.PAGE_NOACCESS  # execute alone, too (conformance: protections)
-    _, address, _ = kernel.map_view(section, s.CURRENT_PROCESS, base, 0, 0, offset, size, p.VIEW_SHARE, allocation,
-                                    protect, numa_node=node)
+    _, address, _ = kernel.map_view(
+        section,
+        s.CURRENT_PROCESS,
+        base,
+        0,
+        0,
+        offset,
+        size,
+        p.VIEW_SHARE,
+        allocation,
+        protect,
+        numa_node=node,
+    )
     return address
 
 
@@ -253,7 +375,8 @@ def UnmapViewOfFile(lpBaseAddress: LPVOID) -> None:
 def FlushViewOfFile(lpBaseAddress: LPVOID, dwNumberOfBytesToFlush: SIZE_T = 0) -> None:
     """Write changed pages of a file view to disk; they are there when it returns.
 
-    Size 0 goes to the end of the view.  Views of memory have nothing to flush, and that is no error.
+    Size 0 goes to the end of the view.  Views of memory have nothing to flush, and that is no
+    error.
 
     Rights:
         None.
@@ -282,13 +405,15 @@ def VirtualQuery(lpAddress: LPVOID) -> s.MemoryBasicInformation:
 
 @windows
 def VirtualQueryEx(hProcess: HANDLE, lpAddress: LPVOID) -> s.MemoryBasicInformation:
-    """``VirtualQuery`` for a process.  Of another one Linux tells each mapping, as an allocation of its own.
+    """``VirtualQuery`` for a process.  Of another one Linux tells each mapping, as an allocation of
+    its own.
 
     Rights:
         PROCESS_QUERY_INFORMATION.
 
     Raises:
-        OSError: 5: the right is missing; 6: it is no process; 87: beyond what a process can address.
+        OSError: 5: the right is missing; 6: it is no process; 87: beyond what a process can
+            address.
     """
     return kernel.query_virtual_memory(hProcess, lpAddress)
 
@@ -304,30 +429,36 @@ def VirtualProtect(lpAddress: LPVOID, dwSize: SIZE_T, flNewProtect: DWORD) -> in
         Those that the view was mapped with.
 
     Raises:
-        OSError: 87: no protection, more than the view allows, or copy-on-write of private memory; 487: the range leaves
-            the view.
+        OSError: 87: no protection, more than the view allows, or copy-on-write of private memory;
+            487: the range leaves the view.
     """
     return kernel.protect_virtual_memory(s.CURRENT_PROCESS, lpAddress, dwSize, flNewProtect)[2]
 
 
 @windows
-def VirtualProtectEx(hProcess: HANDLE, lpAddress: LPVOID, dwSize: SIZE_T, flNewProtect: DWORD) -> int:
+def VirtualProtectEx(
+    hProcess: HANDLE, lpAddress: LPVOID, dwSize: SIZE_T, flNewProtect: DWORD
+) -> int:
     """``VirtualProtect`` for a process; on Linux only for this one.
 
     Rights:
         PROCESS_VM_OPERATION.
 
     Raises:
-        OSError: As ``VirtualProtect``; 5: the right is missing; 6: it is no process; 50: another process, on Linux.
+        OSError: As ``VirtualProtect``; 5: the right is missing; 6: it is no process; 50: another
+            process, on Linux.
     """
     return kernel.protect_virtual_memory(hProcess, lpAddress, dwSize, flNewProtect)[2]
 
 
 @windows
-def VirtualAlloc(lpAddress: LPVOID, dwSize: SIZE_T, flAllocationType: DWORD, flProtect: DWORD) -> int:
+def VirtualAlloc(
+    lpAddress: LPVOID, dwSize: SIZE_T, flAllocationType: DWORD, flProtect: DWORD
+) -> int:
     """Reserve or commit pages; in a view of a SEC_RESERVE section it commits them for everybody.
 
-    MEM_RESET says that the contents of committed pages are not needed for now, MEM_RESET_UNDO that they are needed again.
+    MEM_RESET says that the contents of committed pages are not needed for now, MEM_RESET_UNDO that
+    they are needed again.
 
     Returns:
         The address of the pages.
@@ -336,34 +467,47 @@ def VirtualAlloc(lpAddress: LPVOID, dwSize: SIZE_T, flAllocationType: DWORD, flP
         None.
 
     Raises:
-        OSError: 5: the pages of a file need no commit; 87: bad flags, or more than the view was mapped with; 487: the
-            range is not free, or not reserved; 1455: more memory than can be had.
+        OSError: 5: the pages of a file need no commit; 87: bad flags, or more than the view was
+            mapped with; 487: the range is not free, or not reserved; 1455: more memory than can be
+            had.
     """
-    return _allocate("VirtualAlloc", s.CURRENT_PROCESS, lpAddress, dwSize, flAllocationType, flProtect)
+    return _allocate(
+        "VirtualAlloc", s.CURRENT_PROCESS, lpAddress, dwSize, flAllocationType, flProtect
+    )
 
 
 @windows
-def VirtualAllocEx(hProcess: HANDLE, lpAddress: LPVOID, dwSize: SIZE_T, flAllocationType: DWORD, flProtect: DWORD) -> int:
+def VirtualAllocEx(
+    hProcess: HANDLE, lpAddress: LPVOID, dwSize: SIZE_T, flAllocationType: DWORD, flProtect: DWORD
+) -> int:
     """``VirtualAlloc`` for a process; on Linux only for this one.
 
     Rights:
         PROCESS_VM_OPERATION.
 
     Raises:
-        OSError: As ``VirtualAlloc``; 5: the right is missing; 6: it is no process; 50: another process, on Linux.
+        OSError: As ``VirtualAlloc``; 5: the right is missing; 6: it is no process; 50: another
+            process, on Linux.
     """
     return _allocate("VirtualAllocEx", hProcess, lpAddress, dwSize, flAllocationType, flProtect)
 
 
-def _allocate(operation: str, process: int, address: int, size: int, kind: int, protection: int) -> int:
+def _allocate(
+    operation: str, process: int, address: int, size: int, kind: int, protection: int
+) -> int:
     if 0 < address < p.ALLOCATION_GRANULARITY:  # nobody's, by definition
-        failed(st.INVALID_PARAMETER, operation, f"{address:#x} is below the first address that can be allocated")
+        failed(
+            st.INVALID_PARAMETER,
+            operation,
+            f"{address:#x} is below the first address that can be allocated",
+        )
     return kernel.allocate_virtual_memory(process, address, 0, size, kind, protection)[0]
 
 
 @windows
 def VirtualFree(lpAddress: LPVOID, dwSize: SIZE_T, dwFreeType: DWORD) -> None:
-    """Give back what ``VirtualAlloc`` reserved or committed; pages of sections cannot be given back.
+    """Give back what ``VirtualAlloc`` reserved or committed; pages of sections cannot be given
+    back.
 
     Rights:
         None.
@@ -382,20 +526,28 @@ def VirtualFreeEx(hProcess: HANDLE, lpAddress: LPVOID, dwSize: SIZE_T, dwFreeTyp
         PROCESS_VM_OPERATION.
 
     Raises:
-        OSError: As ``VirtualFree``; 5: the right is missing; 6: it is no process; 50: another process, on Linux.
+        OSError: As ``VirtualFree``; 5: the right is missing; 6: it is no process; 50: another
+            process, on Linux.
     """
     _free("VirtualFreeEx", hProcess, lpAddress, dwSize, dwFreeType)
 
 
 def _free(operation: str, process: int, address: int, size: int, kind: int) -> None:
     if kind == p.MEM_RELEASE and size:
-        failed(st.INVALID_PARAMETER, operation, f"MEM_RELEASE frees the whole allocation, not {size} bytes of it")
+        failed(
+            st.INVALID_PARAMETER,
+            operation,
+            f"MEM_RELEASE frees the whole allocation, not {size} bytes of it",
+        )
     kernel.free_virtual_memory(process, address, size, kind)
 
 
 @windows
-def PrefetchVirtualMemory(hProcess: HANDLE, VirtualAddresses: Sequence[WIN32_MEMORY_RANGE_ENTRY | tuple[int, int]],
-                          Flags: DWORD = 0) -> None:
+def PrefetchVirtualMemory(
+    hProcess: HANDLE,
+    VirtualAddresses: Sequence[WIN32_MEMORY_RANGE_ENTRY | tuple[int, int]],
+    Flags: DWORD = 0,
+) -> None:
     """Bring ranges of memory in, before they are touched; advice only.
 
     The list knows its length: there is no ``NumberOfEntries``.
@@ -406,8 +558,12 @@ def PrefetchVirtualMemory(hProcess: HANDLE, VirtualAddresses: Sequence[WIN32_MEM
     Raises:
         OSError: 87: no range, one of no bytes, or a flag; 6: it is no process.
     """
-    ranges = [(one.VirtualAddress, one.NumberOfBytes) if isinstance(one, WIN32_MEMORY_RANGE_ENTRY) else one
-              for one in VirtualAddresses]
+    ranges = [
+        (one.VirtualAddress, one.NumberOfBytes)
+        if isinstance(one, WIN32_MEMORY_RANGE_ENTRY)
+        else one
+        for one in VirtualAddresses
+    ]
     if Flags or not ranges or not all(size for _, size in ranges):
         failed(st.INVALID_PARAMETER, "PrefetchVirtualMemory", f"ranges {ranges}, flags {Flags:#x}")
     kernel.prefetch_virtual_memory(hProcess, ranges)
@@ -415,7 +571,8 @@ def PrefetchVirtualMemory(hProcess: HANDLE, VirtualAddresses: Sequence[WIN32_MEM
 
 @windows
 def ReadProcessMemory(hProcess: HANDLE, lpBaseAddress: LPVOID, nSize: SIZE_T) -> bytes:
-    """Bytes from the memory of a process, this one included; what is not there is an error, not a crash.
+    """Bytes from the memory of a process, this one included; what is not there is an error, not a
+    crash.
 
     Rights:
         PROCESS_VM_READ.
@@ -428,7 +585,8 @@ def ReadProcessMemory(hProcess: HANDLE, lpBaseAddress: LPVOID, nSize: SIZE_T) ->
 
 @windows
 def WriteProcessMemory(hProcess: HANDLE, lpBaseAddress: LPVOID, lpBuffer: BUFFER) -> int:
-    """Bytes into the memory of a process, this one included; what is not there is an error, not a crash.
+    """Bytes into the memory of a process, this one included; what is not there is an error, not a
+    crash.
 
     Returns:
         How many bytes were written: all of them.
@@ -437,9 +595,15 @@ def WriteProcessMemory(hProcess: HANDLE, lpBaseAddress: LPVOID, lpBuffer: BUFFER
         PROCESS_VM_WRITE and PROCESS_VM_OPERATION.
 
     Raises:
-        OSError: 299, 998: some of it cannot be written; 5: the right is missing; 6: it is no process.
+        OSError: 299, 998: some of it cannot be written; 5: the right is missing; 6: it is no
+            process.
     """
     written = kernel.write_virtual_memory(hProcess, lpBaseAddress, bytes(lpBuffer))
     if written != len(lpBuffer):
-        raise NtError(st.PARTIAL_COPY, "WriteProcessMemory", None, f"{written} of {len(lpBuffer)} bytes were written")
+        raise NtError(
+            st.PARTIAL_COPY,
+            "WriteProcessMemory",
+            None,
+            f"{written} of {len(lpBuffer)} bytes were written",
+        )
     return written

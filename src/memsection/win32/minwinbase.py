@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """minwinbase.h: the structures that several headers share.
 
-Fields have their documented names and order.  ``nLength`` and its like are kept because programs set them; nothing
-depends on their value.
+Fields have their documented names and order.  ``nLength`` and its like are kept because programs
+set them; nothing depends on their value.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class SECURITY_ATTRIBUTES:
     """Who may do what with a new object, and whether its handle is inherited.
 
     Attributes:
-        nLength: The size of the structure; not looked at.
-        lpSecurityDescriptor: A SECURITY_DESCRIPTOR, the bytes of a self-relative one, or None for the default.
+        nLength: The size of the structure; not looked at. lpSecurityDescriptor: A
+        SECURITY_DESCRIPTOR, the bytes of a self-relative one, or None for the default.
         bInheritHandle: Whether children created with ``bInheritHandles`` have the handle too.
     """
 

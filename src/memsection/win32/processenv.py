@@ -12,15 +12,21 @@ from memsection.win32.winbase import STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUT
 
 __all__ = ["GetStdHandle", "SetStdHandle"]
 
-_DESCRIPTORS = {STD_INPUT_HANDLE: (0, FILE_READ_DATA), STD_OUTPUT_HANDLE: (1, FILE_WRITE_DATA),
-                STD_ERROR_HANDLE: (2, FILE_WRITE_DATA)}
+_DESCRIPTORS = {
+    STD_INPUT_HANDLE: (0, FILE_READ_DATA),
+    STD_OUTPUT_HANDLE: (1, FILE_WRITE_DATA),
+    STD_ERROR_HANDLE: (2, FILE_WRITE_DATA),
+}
 _handles: dict[int, int] = {}
 
 
 def _row(which: int) -> tuple[int, int]:
     if which not in _DESCRIPTORS:
-        failed(st.INVALID_HANDLE, "standard handle", f"{which:#x} is none of STD_INPUT_HANDLE, STD_OUTPUT_HANDLE and "
-                                                     "STD_ERROR_HANDLE")
+        failed(
+            st.INVALID_HANDLE,
+            "standard handle",
+            f"{which:#x} is none of STD_INPUT_HANDLE, STD_OUTPUT_HANDLE and STD_ERROR_HANDLE",
+        )
     return _DESCRIPTORS[which]
 
 
@@ -28,7 +34,8 @@ def _row(which: int) -> tuple[int, int]:
 def GetStdHandle(nStdHandle: DWORD) -> int:
     """A handle to standard input, output or error; 0 if this process has none.
 
-    The handle is made at the first call, over descriptor 0, 1 or 2, inheritable as those are, and stays valid.
+    The handle is made at the first call, over descriptor 0, 1 or 2, inheritable as those are, and
+    stays valid.
 
     Args:
         nStdHandle: STD_INPUT_HANDLE, STD_OUTPUT_HANDLE or STD_ERROR_HANDLE.

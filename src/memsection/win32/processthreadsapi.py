@@ -10,13 +10,33 @@ from memsection.nt import kernel
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.records import record
-from memsection.win32._base import ATTRIBUTES, BOOL, DWORD, HANDLE, LPCWSTR, failed, inherit_flag, inherits, windows
+from memsection.win32._base import (
+    ATTRIBUTES,
+    BOOL,
+    DWORD,
+    HANDLE,
+    LPCWSTR,
+    failed,
+    inherit_flag,
+    inherits,
+    windows,
+)
 from memsection.win32.shellapi import CommandLineToArgv
 from memsection.win32.winbase import STARTF_USESTDHANDLES, STILL_ACTIVE
 
-__all__ = ["PROCESS_INFORMATION", "STARTUPINFO", "CreateProcess", "GetCurrentProcess", "GetCurrentProcessId",
-           "GetCurrentThreadId", "GetExitCodeProcess", "GetProcessId", "OpenProcess", "OpenProcessToken",
-           "TerminateProcess"]
+__all__ = [
+    "PROCESS_INFORMATION",
+    "STARTUPINFO",
+    "CreateProcess",
+    "GetCurrentProcess",
+    "GetCurrentProcessId",
+    "GetCurrentThreadId",
+    "GetExitCodeProcess",
+    "GetProcessId",
+    "OpenProcess",
+    "OpenProcessToken",
+    "TerminateProcess",
+]
 
 PROCESS_INFORMATION = s.StartedProcess
 
@@ -26,10 +46,9 @@ class STARTUPINFO:
     """How a new process begins; what is about windows and consoles is not looked at.
 
     Attributes:
-        dwFlags: STARTF_USESTDHANDLES when the three handles below are to be the child's standard handles.
-        hStdInput: An inheritable handle, or 0 for none.
-        hStdOutput: An inheritable handle, or 0 for none.
-        hStdError: An inheritable handle, or 0 for none.
+        dwFlags: STARTF_USESTDHANDLES when the three handles below are to be the child's standard
+        handles. hStdInput: An inheritable handle, or 0 for none. hStdOutput: An inheritable handle,
+        or 0 for none. hStdError: An inheritable handle, or 0 for none.
     """
 
     cb: int = 104
@@ -91,7 +110,8 @@ def OpenProcess(dwDesiredAccess: DWORD, bInheritHandle: BOOL, dwProcessId: DWORD
     """A handle to a process, which means that very process even when its id is used again.
 
     Rights:
-        ``dwDesiredAccess``, on a process of this user; on another's only with SeDebugPrivilege enabled.
+        ``dwDesiredAccess``, on a process of this user; on another's only with SeDebugPrivilege
+        enabled.
 
     Raises:
         OSError: 87: no such process; 5: not granted.
@@ -130,7 +150,8 @@ def GetExitCodeProcess(hProcess: HANDLE) -> int:
 
 @windows
 def TerminateProcess(hProcess: HANDLE, uExitCode: DWORD) -> None:
-    """End a process at once; it gets no chance to clean up, and its handles are closed by the system.
+    """End a process at once; it gets no chance to clean up, and its handles are closed by the
+    system.
 
     Rights:
         PROCESS_TERMINATE.
@@ -142,22 +163,27 @@ def TerminateProcess(hProcess: HANDLE, uExitCode: DWORD) -> None:
 
 
 @windows
-def CreateProcess(lpApplicationName: LPCWSTR = None, lpCommandLine: LPCWSTR = None,
-                  lpProcessAttributes: ATTRIBUTES = None, lpThreadAttributes: ATTRIBUTES = None,
-                  bInheritHandles: BOOL = False, dwCreationFlags: DWORD = 0,
-                  lpEnvironment: Mapping[str, str] | str | None = None, lpCurrentDirectory: LPCWSTR = None,
-                  lpStartupInfo: STARTUPINFO | None = None) -> PROCESS_INFORMATION:
+def CreateProcess(
+    lpApplicationName: LPCWSTR = None,
+    lpCommandLine: LPCWSTR = None,
+    lpProcessAttributes: ATTRIBUTES = None,
+    lpThreadAttributes: ATTRIBUTES = None,
+    bInheritHandles: BOOL = False,
+    dwCreationFlags: DWORD = 0,
+    lpEnvironment: Mapping[str, str] | str | None = None,
+    lpCurrentDirectory: LPCWSTR = None,
+    lpStartupInfo: STARTUPINFO | None = None,
+) -> PROCESS_INFORMATION:
     """Start a program.
 
     Args:
         lpApplicationName: The program's file, or None to take the first word of the command line.
-        lpCommandLine: The command line, quoted as ``CommandLineToArgv`` reads it; None when there are no arguments.
-        lpProcessAttributes: Whether the process handle is inheritable.
-        lpThreadAttributes: Whether the thread handle is inheritable.
-        bInheritHandles: Whether the child gets the inheritable handles, under the same values.
-        dwCreationFlags: ``CREATE_*`` flags.
-        lpEnvironment: Variables as a mapping or as a block of ``NAME=value`` ended by zeros; None for this process's.
-        lpCurrentDirectory: Where the child begins; None for here.
+        lpCommandLine: The command line, quoted as ``CommandLineToArgv`` reads it; None when there
+        are no arguments. lpProcessAttributes: Whether the process handle is inheritable.
+        lpThreadAttributes: Whether the thread handle is inheritable. bInheritHandles: Whether the
+        child gets the inheritable handles, under the same values. dwCreationFlags: ``CREATE_*``
+        flags. lpEnvironment: Variables as a mapping or as a block of ``NAME=value`` ended by zeros;
+        None for this process's. lpCurrentDirectory: Where the child begins; None for here.
         lpStartupInfo: The child's standard handles, with STARTF_USESTDHANDLES.
 
     Returns:
@@ -167,19 +193,32 @@ def CreateProcess(lpApplicationName: LPCWSTR = None, lpCommandLine: LPCWSTR = No
         To execute the file.
 
     Raises:
-        OSError: 2, 3: no such program; 5: it may not be executed; 87: neither name nor command line, or a bad flag;
-            193: it is no program; 267: no such directory.
+        OSError: 2, 3: no such program; 5: it may not be executed; 87: neither name nor command
+            line, or a bad flag; 193: it is no program; 267: no such directory.
     """
     if lpApplicationName is None and not lpCommandLine:
-        failed(st.INVALID_PARAMETER, "CreateProcess", "neither a program nor a command line is given")
+        failed(
+            st.INVALID_PARAMETER, "CreateProcess", "neither a program nor a command line is given"
+        )
     startup = lpStartupInfo
     handles = None
     if startup is not None and startup.dwFlags & STARTF_USESTDHANDLES:
         handles = (startup.hStdInput, startup.hStdOutput, startup.hStdError)
     arguments = CommandLineToArgv(lpCommandLine) if lpCommandLine else [lpApplicationName or ""]
-    return kernel.create_process(s.ProcessStart(
-        lpApplicationName, lpCommandLine, bool(bInheritHandles), dwCreationFlags, _environment(lpEnvironment),
-        lpCurrentDirectory, handles, inherits(lpProcessAttributes), inherits(lpThreadAttributes), tuple(arguments)))
+    return kernel.create_process(
+        s.ProcessStart(
+            lpApplicationName,
+            lpCommandLine,
+            bool(bInheritHandles),
+            dwCreationFlags,
+            _environment(lpEnvironment),
+            lpCurrentDirectory,
+            handles,
+            inherits(lpProcessAttributes),
+            inherits(lpThreadAttributes),
+            tuple(arguments),
+        )
+    )
 
 
 def _environment(block: Mapping[str, str] | str | None) -> Mapping[str, str] | None:

@@ -14,13 +14,15 @@ def GetMappedFileName(hProcess: HANDLE, lpv: LPVOID) -> str:
     """The name of the file that is mapped at an address of a process.
 
     Returns:
-        On Windows a path that begins with a device (``\\\\Device\\\\HarddiskVolume1\\\\...``); on Linux the file's path.
+        On Windows a path that begins with a device (``\\\\Device\\\\HarddiskVolume1\\\\...``); on
+        Linux the file's path.
 
     Rights:
-        PROCESS_QUERY_INFORMATION; on Linux another process's memory is told to who may trace it (proc_pid_maps(5)).
+        PROCESS_QUERY_INFORMATION; on Linux another process's memory is told to who may trace it
+        (proc_pid_maps(5)).
 
     Raises:
-        OSError: 59: nothing is mapped there, or private memory; 1006: a view of a section without a file; 5: the right
-            is missing; 6: it is no process.
+        OSError: 59: nothing is mapped there, or private memory; 1006: a view of a section without a
+            file; 5: the right is missing; 6: it is no process.
     """
     return kernel.query_mapped_file_name(hProcess, lpv)

@@ -9,8 +9,12 @@ from memsection.win32._base import DWORD, LPCWSTR, failed, windows
 from memsection.win32.securitybaseapi import SECURITY_DESCRIPTOR, plain, sid_of
 from memsection.win32.winbase import SDDL_REVISION_1
 
-__all__ = ["ConvertSecurityDescriptorToStringSecurityDescriptor", "ConvertSidToStringSid",
-           "ConvertStringSecurityDescriptorToSecurityDescriptor", "ConvertStringSidToSid"]
+__all__ = [
+    "ConvertSecurityDescriptorToStringSecurityDescriptor",
+    "ConvertSidToStringSid",
+    "ConvertStringSecurityDescriptorToSecurityDescriptor",
+    "ConvertStringSidToSid",
+]
 
 
 def _revision(number: int, operation: str) -> None:
@@ -19,26 +23,34 @@ def _revision(number: int, operation: str) -> None:
 
 
 @windows
-def ConvertStringSecurityDescriptorToSecurityDescriptor(StringSecurityDescriptor: LPCWSTR,
-                                                        StringSDRevision: DWORD = SDDL_REVISION_1) -> bytes:
+def ConvertStringSecurityDescriptorToSecurityDescriptor(
+    StringSecurityDescriptor: LPCWSTR, StringSDRevision: DWORD = SDDL_REVISION_1
+) -> bytes:
     """The self-relative descriptor that a text describes, such as ``D:(A;;GR;;;WD)``.
 
     Rights:
         None.
 
     Raises:
-        OSError: 1305: a revision that is none; 87: no text, or no descriptor; 1336: no access list; 1337: no SID.
+        OSError: 1305: a revision that is none; 87: no text, or no descriptor; 1336: no access list;
+            1337: no SID.
     """
     if StringSecurityDescriptor is None:
-        failed(st.INVALID_PARAMETER, "ConvertStringSecurityDescriptorToSecurityDescriptor", "a text is needed")
+        failed(
+            st.INVALID_PARAMETER,
+            "ConvertStringSecurityDescriptorToSecurityDescriptor",
+            "a text is needed",
+        )
     _revision(StringSDRevision, "ConvertStringSecurityDescriptorToSecurityDescriptor")
     return sddl.parse(StringSecurityDescriptor).to_bytes()
 
 
 @windows
-def ConvertSecurityDescriptorToStringSecurityDescriptor(SecurityDescriptor: SECURITY_DESCRIPTOR | bytes,
-                                                        RequestedStringSDRevision: DWORD = SDDL_REVISION_1,
-                                                        SecurityInformation: DWORD = 0xF) -> str:
+def ConvertSecurityDescriptorToStringSecurityDescriptor(
+    SecurityDescriptor: SECURITY_DESCRIPTOR | bytes,
+    RequestedStringSDRevision: DWORD = SDDL_REVISION_1,
+    SecurityInformation: DWORD = 0xF,
+) -> str:
     """A descriptor as text, with the parts that ``SecurityInformation`` names.
 
     Rights:
@@ -48,7 +60,11 @@ def ConvertSecurityDescriptorToStringSecurityDescriptor(SecurityDescriptor: SECU
         OSError: 1305: a revision that is none; 1336, 1337, 1338: the bytes are no descriptor.
     """
     _revision(RequestedStringSDRevision, "ConvertSecurityDescriptorToStringSecurityDescriptor")
-    return sddl.text(descriptor.SecurityDescriptor.from_bytes(plain(SecurityDescriptor)).select(SecurityInformation))
+    return sddl.text(
+        descriptor.SecurityDescriptor.from_bytes(plain(SecurityDescriptor)).select(
+            SecurityInformation
+        )
+    )
 
 
 @windows

@@ -34,7 +34,14 @@ from memsection.win32.winnt import (
     TokenUser,
 )
 
-__all__ = ["GENERIC_MAPPING", "AccessCheck", "CheckTokenMembership", "DuplicateToken", "DuplicateTokenEx", "MapGenericMask"]
+__all__ = [
+    "GENERIC_MAPPING",
+    "AccessCheck",
+    "CheckTokenMembership",
+    "DuplicateToken",
+    "DuplicateTokenEx",
+    "MapGenericMask",
+]
 
 
 @record(frozen=True, slots=True)
@@ -49,11 +56,13 @@ class GENERIC_MAPPING:
 
 @windows
 def DuplicateToken(ExistingTokenHandle: HANDLE, ImpersonationLevel: DWORD) -> int:
-    """An impersonation token that says what another one says now, with TOKEN_QUERY and TOKEN_IMPERSONATE.
+    """An impersonation token that says what another one says now, with TOKEN_QUERY and
+    TOKEN_IMPERSONATE.
 
     Args:
         ExistingTokenHandle: A token.
-        ImpersonationLevel: SecurityAnonymous, SecurityIdentification, SecurityImpersonation or SecurityDelegation.
+        ImpersonationLevel: SecurityAnonymous, SecurityIdentification, SecurityImpersonation or
+            SecurityDelegation.
 
     Returns:
         The new handle.
@@ -62,43 +71,66 @@ def DuplicateToken(ExistingTokenHandle: HANDLE, ImpersonationLevel: DWORD) -> in
         TOKEN_DUPLICATE.
 
     Raises:
-        OSError: 5: the right is missing; 6: it is no token; 1346: no such level, or a higher one than the token's.
+        OSError: 5: the right is missing; 6: it is no token; 1346: no such level, or a higher one
+            than the token's.
     """
-    return kernel.duplicate_token(ExistingTokenHandle, TOKEN_IMPERSONATE | TOKEN_QUERY, 0, ImpersonationLevel,
-                                  s.TOKEN_IMPERSONATION)
+    return kernel.duplicate_token(
+        ExistingTokenHandle,
+        TOKEN_IMPERSONATE | TOKEN_QUERY,
+        0,
+        ImpersonationLevel,
+        s.TOKEN_IMPERSONATION,
+    )
 
 
 @windows
-def DuplicateTokenEx(hExistingToken: HANDLE, dwDesiredAccess: DWORD, lpTokenAttributes: ATTRIBUTES,
-                     ImpersonationLevel: DWORD, TokenType: DWORD) -> int:
-    """A token that says what another one says now: it does not change with the process, and outlives it.
+def DuplicateTokenEx(
+    hExistingToken: HANDLE,
+    dwDesiredAccess: DWORD,
+    lpTokenAttributes: ATTRIBUTES,
+    ImpersonationLevel: DWORD,
+    TokenType: DWORD,
+) -> int:
+    """A token that says what another one says now: it does not change with the process, and
+    outlives it.
 
     Args:
-        hExistingToken: A token.
-        dwDesiredAccess: Rights of the new handle; 0 for those of the old one.
-        lpTokenAttributes: SECURITY_ATTRIBUTES without a descriptor, or None; on Linux without inheritance.
+        hExistingToken: A token. dwDesiredAccess: Rights of the new handle; 0 for those of the old
+        one. lpTokenAttributes: SECURITY_ATTRIBUTES without a descriptor, or None; on Linux without
+        inheritance.
         ImpersonationLevel: As for ``DuplicateToken``.
         TokenType: TokenPrimary or TokenImpersonation.
 
     Returns:
-        The new handle.  Privileges are adjusted in the copy alone; no thread of Linux can act by it.
+        The new handle.  Privileges are adjusted in the copy alone; no thread of Linux can act by
+        it.
 
     Rights:
         TOKEN_DUPLICATE.
 
     Raises:
-        OSError: 5: the right is missing; 6: it is no token; 50: a descriptor, or on Linux an inheritable handle; 87: a
-            type that is none; 1346: no such level, or a higher one than the token's.
+        OSError: 5: the right is missing; 6: it is no token; 50: a descriptor, or on Linux an
+            inheritable handle; 87: a type that is none; 1346: no such level, or a higher one than
+            the token's.
     """
     if descriptor_of(lpTokenAttributes) is not None:
         failed(st.NOT_SUPPORTED, "DuplicateTokenEx", "tokens have no descriptors of their own here")
-    return kernel.duplicate_token(hExistingToken, dwDesiredAccess, inherit_flag(inherits(lpTokenAttributes)),
-                                  ImpersonationLevel, TokenType)
+    return kernel.duplicate_token(
+        hExistingToken,
+        dwDesiredAccess,
+        inherit_flag(inherits(lpTokenAttributes)),
+        ImpersonationLevel,
+        TokenType,
+    )
 
 
 @windows
-def AccessCheck(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes, ClientToken: HANDLE, DesiredAccess: DWORD,
-                GenericMapping: GENERIC_MAPPING) -> tuple[int, bool]:
+def AccessCheck(
+    pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes,
+    ClientToken: HANDLE,
+    DesiredAccess: DWORD,
+    GenericMapping: GENERIC_MAPPING,
+) -> tuple[int, bool]:
     """What a descriptor grants to who a token is, for objects of a program's own.
 
     Args:
@@ -114,12 +146,19 @@ def AccessCheck(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes, ClientToken: H
         TOKEN_QUERY on the token.
 
     Raises:
-        OSError: 1309: no impersonation token; 1346: its level is too low; 1360: generic rights were asked for; 1338: the
-            descriptor has no owner or no group, or is none; 5: the right is missing; 6: it is no token.
+        OSError: 1309: no impersonation token; 1346: its level is too low; 1360: generic rights were
+            asked for; 1338: the descriptor has no owner or no group, or is none; 5: the right is
+            missing; 6: it is no token.
     """
-    mapping = (GenericMapping.GenericRead, GenericMapping.GenericWrite, GenericMapping.GenericExecute,
-               GenericMapping.GenericAll)
-    status, granted = kernel.check_access(plain(pSecurityDescriptor), ClientToken, DesiredAccess, mapping)
+    mapping = (
+        GenericMapping.GenericRead,
+        GenericMapping.GenericWrite,
+        GenericMapping.GenericExecute,
+        GenericMapping.GenericAll,
+    )
+    status, granted = kernel.check_access(
+        plain(pSecurityDescriptor), ClientToken, DesiredAccess, mapping
+    )
     set_last_error(st.winerror(status))
     return granted, status == st.SUCCESS
 
@@ -134,8 +173,12 @@ def MapGenericMask(AccessMask: DWORD, GenericMapping: GENERIC_MAPPING) -> int:
     Raises:
         TypeError: The mask is no number.
     """
-    for bit, meaning in ((GENERIC_READ, GenericMapping.GenericRead), (GENERIC_WRITE, GenericMapping.GenericWrite),
-                         (GENERIC_EXECUTE, GenericMapping.GenericExecute), (GENERIC_ALL, GenericMapping.GenericAll)):
+    for bit, meaning in (
+        (GENERIC_READ, GenericMapping.GenericRead),
+        (GENERIC_WRITE, GenericMapping.GenericWrite),
+        (GENERIC_EXECUTE, GenericMapping.GenericExecute),
+        (GENERIC_ALL, GenericMapping.GenericAll),
+    ):
         if AccessMask & bit:
             AccessMask = AccessMask & ~bit | meaning
     return AccessMask
@@ -149,12 +192,15 @@ def CheckTokenMembership(TokenHandle: HANDLE, SidToCheck: Sid | bytes | str) -> 
         TOKEN_QUERY on the token.
 
     Raises:
-        OSError: 1309: no impersonation token; 5: the right is missing; 6: it is no token; 1337: it is no SID.
+        OSError: 1309: no impersonation token; 5: the right is missing; 6: it is no token; 1337: it
+            is no SID.
     """
     sid = sid_of(SidToCheck)
     if TokenHandle:
         if kernel.query_token(TokenHandle, TokenType) != TokenImpersonation:
-            failed(st.NO_IMPERSONATION_TOKEN, "CheckTokenMembership", "DuplicateToken makes one of it")
+            failed(
+                st.NO_IMPERSONATION_TOKEN, "CheckTokenMembership", "DuplicateToken makes one of it"
+            )
         return _is_in(TokenHandle, sid)
     token = kernel.open_process_token(s.CURRENT_PROCESS, TOKEN_QUERY)
     try:
@@ -165,5 +211,7 @@ def CheckTokenMembership(TokenHandle: HANDLE, SidToCheck: Sid | bytes | str) -> 
 
 def _is_in(token: int, sid: Sid) -> bool:
     user: Sid = kernel.query_token(token, TokenUser)[0]
-    return sid == user or any(sid == group and attributes & SE_GROUP_ENABLED
-                              for group, attributes in kernel.query_token(token, TokenGroups))
+    return sid == user or any(
+        sid == group and attributes & SE_GROUP_ENABLED
+        for group, attributes in kernel.query_token(token, TokenGroups)
+    )

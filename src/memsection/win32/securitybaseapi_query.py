@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """securitybaseapi.h: taking descriptors, access lists and SIDs apart, and the well-known SIDs.
 
-A descriptor is a SECURITY_DESCRIPTOR or the bytes of a self-relative one; a list is an ACL or its bytes; a SID is a
-``Sid``, its bytes or its text.  Building them is in ``securitybaseapi``.
+A descriptor is a SECURITY_DESCRIPTOR or the bytes of a self-relative one; a list is an ACL or its
+bytes; a SID is a ``Sid``, its bytes or its text.  Building them is in ``securitybaseapi``.
 """
 
 from __future__ import annotations
@@ -35,11 +35,29 @@ from memsection.win32.winnt import (
     AclSizeInformation,
 )
 
-__all__ = ["AllocateAndInitializeSid", "CreateWellKnownSid", "EqualSid", "GetAce", "GetAclInformation", "GetLengthSid",
-           "GetSecurityDescriptorControl", "GetSecurityDescriptorDacl", "GetSecurityDescriptorGroup",
-           "GetSecurityDescriptorLength", "GetSecurityDescriptorOwner", "GetSecurityDescriptorSacl",
-           "GetSidIdentifierAuthority", "GetSidSubAuthority", "GetSidSubAuthorityCount", "IsValidAcl",
-           "IsValidSecurityDescriptor", "IsValidSid", "IsWellKnownSid", "MakeAbsoluteSD", "MakeSelfRelativeSD"]
+__all__ = [
+    "AllocateAndInitializeSid",
+    "CreateWellKnownSid",
+    "EqualSid",
+    "GetAce",
+    "GetAclInformation",
+    "GetLengthSid",
+    "GetSecurityDescriptorControl",
+    "GetSecurityDescriptorDacl",
+    "GetSecurityDescriptorGroup",
+    "GetSecurityDescriptorLength",
+    "GetSecurityDescriptorOwner",
+    "GetSecurityDescriptorSacl",
+    "GetSidIdentifierAuthority",
+    "GetSidSubAuthority",
+    "GetSidSubAuthorityCount",
+    "IsValidAcl",
+    "IsValidSecurityDescriptor",
+    "IsValidSid",
+    "IsWellKnownSid",
+    "MakeAbsoluteSD",
+    "MakeSelfRelativeSD",
+]
 
 _ALL_TYPES = frozenset((ACCESS_ALLOWED, ACCESS_DENIED, SYSTEM_AUDIT, MANDATORY_LABEL))
 _ABSOLUTE_BYTES = 40  #: SECURITY_DESCRIPTOR_MIN_LENGTH of 64-bit Windows
@@ -48,7 +66,9 @@ _ABSOLUTE_BYTES = 40  #: SECURITY_DESCRIPTOR_MIN_LENGTH of 64-bit Windows
 def _value(descriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[SecurityDescriptor, int]:
     """A descriptor and its control word, which says whether it is self-relative."""
     if isinstance(descriptor, int | str):
-        raise TypeError(f"a SECURITY_DESCRIPTOR or its bytes are needed, not {type(descriptor).__name__}")
+        raise TypeError(
+            f"a SECURITY_DESCRIPTOR or its bytes are needed, not {type(descriptor).__name__}"
+        )
     if isinstance(descriptor, SECURITY_DESCRIPTOR):
         value = initialized(descriptor)
         return value, value.control
@@ -67,46 +87,55 @@ def _editable(acl: Acl | None) -> ACL | None:
 
 
 @windows
-def GetSecurityDescriptorOwner(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[Sid | None, bool]:
+def GetSecurityDescriptorOwner(
+    pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes,
+) -> tuple[Sid | None, bool]:
     """The owner, or None where none is named, and whether it was set by default.
 
     Rights:
         None.
 
     Raises:
-        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no descriptor.
+        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no
+            descriptor.
     """
     value, control = _value(pSecurityDescriptor)
     return value.owner, bool(control & SE_OWNER_DEFAULTED)
 
 
 @windows
-def GetSecurityDescriptorGroup(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[Sid | None, bool]:
+def GetSecurityDescriptorGroup(
+    pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes,
+) -> tuple[Sid | None, bool]:
     """The group, or None where none is named, and whether it was set by default.
 
     Rights:
         None.
 
     Raises:
-        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no descriptor.
+        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no
+            descriptor.
     """
     value, control = _value(pSecurityDescriptor)
     return value.group, bool(control & SE_GROUP_DEFAULTED)
 
 
 @windows
-def GetSecurityDescriptorDacl(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[bool, ACL | None, bool]:
+def GetSecurityDescriptorDacl(
+    pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes,
+) -> tuple[bool, ACL | None, bool]:
     """Whether there is a DACL, the DACL, and whether it was set by default.
 
     Returns:
-        ``(False, None, False)`` where nothing is said; ``(True, None, ...)`` for a NULL DACL, which gives everybody
-        everything; else the list, a copy that may be changed.
+        ``(False, None, False)`` where nothing is said; ``(True, None, ...)`` for a NULL DACL, which
+        gives everybody everything; else the list, a copy that may be changed.
 
     Rights:
         None.
 
     Raises:
-        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no descriptor.
+        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no
+            descriptor.
     """
     value, control = _value(pSecurityDescriptor)
     if not control & SE_DACL_PRESENT:
@@ -115,14 +144,17 @@ def GetSecurityDescriptorDacl(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) 
 
 
 @windows
-def GetSecurityDescriptorSacl(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[bool, ACL | None, bool]:
+def GetSecurityDescriptorSacl(
+    pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes,
+) -> tuple[bool, ACL | None, bool]:
     """Whether there is a SACL, the SACL, and whether it was set by default.
 
     Rights:
         None.
 
     Raises:
-        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no descriptor.
+        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no
+            descriptor.
     """
     value, control = _value(pSecurityDescriptor)
     if not control & SE_SACL_PRESENT:
@@ -131,27 +163,32 @@ def GetSecurityDescriptorSacl(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) 
 
 
 @windows
-def GetSecurityDescriptorControl(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[int, int]:
+def GetSecurityDescriptorControl(
+    pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes,
+) -> tuple[int, int]:
     """The control bits (SE_DACL_PRESENT and so on; SE_SELF_RELATIVE for bytes), and the revision.
 
     Rights:
         None.
 
     Raises:
-        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no descriptor.
+        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no
+            descriptor.
     """
     return _value(pSecurityDescriptor)[1], SECURITY_DESCRIPTOR_REVISION
 
 
 @windows
 def GetSecurityDescriptorLength(pSecurityDescriptor: SECURITY_DESCRIPTOR | bytes) -> int:
-    """Bytes of a descriptor with all its parts; one that is being filled in counts as 64-bit Windows has it.
+    """Bytes of a descriptor with all its parts; one that is being filled in counts as 64-bit
+    Windows has it.
 
     Rights:
         None.
 
     Raises:
-        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no descriptor.
+        OSError: 1305: the descriptor was not initialized; 1336, 1337, 1338: the bytes are no
+            descriptor.
     """
     value, control = _value(pSecurityDescriptor)
     relative = len(value.to_bytes())
@@ -169,7 +206,11 @@ def MakeSelfRelativeSD(pAbsoluteSecurityDescriptor: SECURITY_DESCRIPTOR) -> byte
         OSError: 1305: the descriptor was not initialized; 1361: it is self-relative already.
     """
     if not isinstance(pAbsoluteSecurityDescriptor, SECURITY_DESCRIPTOR):
-        failed(st.BAD_DESCRIPTOR_FORMAT, "MakeSelfRelativeSD", "the descriptor is self-relative already")
+        failed(
+            st.BAD_DESCRIPTOR_FORMAT,
+            "MakeSelfRelativeSD",
+            "the descriptor is self-relative already",
+        )
     return bytes(pAbsoluteSecurityDescriptor)
 
 
@@ -229,8 +270,11 @@ def GetAce(pAcl: ACL | bytes, dwAceIndex: DWORD) -> Ace:
 
 
 @windows
-def GetAclInformation(pAcl: ACL | bytes, dwAclInformationClass: DWORD = AclSizeInformation) -> tuple[int, ...]:
-    """``(AceCount, AclBytesInUse, AclBytesFree)`` for AclSizeInformation, ``(AclRevision,)`` for AclRevisionInformation.
+def GetAclInformation(
+    pAcl: ACL | bytes, dwAclInformationClass: DWORD = AclSizeInformation
+) -> tuple[int, ...]:
+    """``(AceCount, AclBytesInUse, AclBytesFree)`` for AclSizeInformation, ``(AclRevision,)`` for
+    AclRevisionInformation.
 
     Rights:
         None.
@@ -242,9 +286,15 @@ def GetAclInformation(pAcl: ACL | bytes, dwAclInformationClass: DWORD = AclSizeI
     if dwAclInformationClass == AclRevisionInformation:
         return (value.revision,)
     if dwAclInformationClass != AclSizeInformation:
-        failed(st.INVALID_PARAMETER, "GetAclInformation", f"information class {dwAclInformationClass}")
+        failed(
+            st.INVALID_PARAMETER, "GetAclInformation", f"information class {dwAclInformationClass}"
+        )
     used = len(value.to_bytes())
-    size = pAcl.size if isinstance(pAcl, ACL) else int.from_bytes(bytes(memoryview(pAcl))[2:4], "little")
+    size = (
+        pAcl.size
+        if isinstance(pAcl, ACL)
+        else int.from_bytes(bytes(memoryview(pAcl))[2:4], "little")
+    )
     return len(value.aces), used, size - used
 
 
@@ -357,15 +407,27 @@ def GetSidSubAuthority(pSid: Sid | bytes | str, nSubAuthority: DWORD) -> int:
     """
     subs = sid_of(pSid).subs
     if nSubAuthority >= len(subs):
-        failed(st.INVALID_PARAMETER, "GetSidSubAuthority", f"sub-authority {nSubAuthority} of {len(subs)}")
+        failed(
+            st.INVALID_PARAMETER,
+            "GetSidSubAuthority",
+            f"sub-authority {nSubAuthority} of {len(subs)}",
+        )
     return subs[nSubAuthority]
 
 
 @windows
-def AllocateAndInitializeSid(pIdentifierAuthority: bytes | int, nSubAuthorityCount: DWORD, nSubAuthority0: DWORD = 0,
-                             nSubAuthority1: DWORD = 0, nSubAuthority2: DWORD = 0, nSubAuthority3: DWORD = 0,
-                             nSubAuthority4: DWORD = 0, nSubAuthority5: DWORD = 0, nSubAuthority6: DWORD = 0,
-                             nSubAuthority7: DWORD = 0) -> Sid:
+def AllocateAndInitializeSid(
+    pIdentifierAuthority: bytes | int,
+    nSubAuthorityCount: DWORD,
+    nSubAuthority0: DWORD = 0,
+    nSubAuthority1: DWORD = 0,
+    nSubAuthority2: DWORD = 0,
+    nSubAuthority3: DWORD = 0,
+    nSubAuthority4: DWORD = 0,
+    nSubAuthority5: DWORD = 0,
+    nSubAuthority6: DWORD = 0,
+    nSubAuthority7: DWORD = 0,
+) -> Sid:
     """A SID of an authority (six bytes, or a number) and up to 8 sub-authorities.
 
     Rights:
@@ -374,14 +436,33 @@ def AllocateAndInitializeSid(pIdentifierAuthority: bytes | int, nSubAuthorityCou
     Raises:
         OSError: 87: an authority that is out of range; 1337: more than 8 sub-authorities.
     """
-    authority = pIdentifierAuthority if isinstance(pIdentifierAuthority, int) \
+    authority = (
+        pIdentifierAuthority
+        if isinstance(pIdentifierAuthority, int)
         else int.from_bytes(bytes(pIdentifierAuthority), "big")
+    )
     if not 0 <= authority < 1 << 48:
-        failed(st.INVALID_PARAMETER, "AllocateAndInitializeSid", f"authority {authority:#x} is not of six bytes")
+        failed(
+            st.INVALID_PARAMETER,
+            "AllocateAndInitializeSid",
+            f"authority {authority:#x} is not of six bytes",
+        )
     if nSubAuthorityCount > 8:
-        failed(st.INVALID_SID, "AllocateAndInitializeSid", f"{nSubAuthorityCount} sub-authorities; 8 can be given here")
-    subs = (nSubAuthority0, nSubAuthority1, nSubAuthority2, nSubAuthority3, nSubAuthority4, nSubAuthority5,
-            nSubAuthority6, nSubAuthority7)
+        failed(
+            st.INVALID_SID,
+            "AllocateAndInitializeSid",
+            f"{nSubAuthorityCount} sub-authorities; 8 can be given here",
+        )
+    subs = (
+        nSubAuthority0,
+        nSubAuthority1,
+        nSubAuthority2,
+        nSubAuthority3,
+        nSubAuthority4,
+        nSubAuthority5,
+        nSubAuthority6,
+        nSubAuthority7,
+    )
     return Sid(authority, subs[:nSubAuthorityCount])
 
 
@@ -404,8 +485,12 @@ def CreateWellKnownSid(WellKnownSidType: DWORD, DomainSid: Sid | bytes | str | N
         return known
     rid = wellknown.WELL_KNOWN_OF_DOMAIN.get(WellKnownSidType)
     if rid is None or DomainSid is None:
-        failed(st.INVALID_PARAMETER, "CreateWellKnownSid",
-               f"type {WellKnownSidType}" + (" needs the SID of its domain" if rid else " is no WELL_KNOWN_SID_TYPE here"))
+        failed(
+            st.INVALID_PARAMETER,
+            "CreateWellKnownSid",
+            f"type {WellKnownSidType}"
+            + (" needs the SID of its domain" if rid else " is no WELL_KNOWN_SID_TYPE here"),
+        )
     domain = sid_of(DomainSid)
     return Sid(domain.authority, (*domain.subs, rid))
 

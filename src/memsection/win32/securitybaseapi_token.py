@@ -29,7 +29,8 @@ class TOKEN_STATISTICS:
 
     Attributes:
         TokenId: The token's LUID; on Linux made of the process id and when the process started.
-        AuthenticationId: The logon session's LUID; on Linux the audit session, 0x3e7 (the system's) where there is none.
+        AuthenticationId: The logon session's LUID; on Linux the audit session, 0x3e7 (the system's)
+            where there is none.
         ExpirationTime: 100 ns units since 1601; on Linux it never comes.
         TokenType: TokenPrimary or TokenImpersonation.
         ImpersonationLevel: Of an impersonation token; 0 else.
@@ -54,18 +55,21 @@ class TOKEN_STATISTICS:
 
 @windows
 def GetTokenInformation(TokenHandle: HANDLE, TokenInformationClass: DWORD) -> Any:
-    """What a token says.  On Linux it is asked of the process each time, as ids and capabilities are there.
+    """What a token says.  On Linux it is asked of the process each time, as ids and capabilities
+    are there.
 
     Returns:
-        A SID_AND_ATTRIBUTES for TokenUser, a list of them for TokenGroups, a TOKEN_PRIVILEGES for TokenPrivileges, a
-        ``Sid`` for TokenOwner and TokenPrimaryGroup, TokenPrimary for TokenType, a TOKEN_STATISTICS for
-        TokenStatistics, 1 or 0 for TokenElevation (on Linux whether the effective user is root).
+        A SID_AND_ATTRIBUTES for TokenUser, a list of them for TokenGroups, a TOKEN_PRIVILEGES for
+        TokenPrivileges, a ``Sid`` for TokenOwner and TokenPrimaryGroup, TokenPrimary for TokenType,
+        a TOKEN_STATISTICS for TokenStatistics, 1 or 0 for TokenElevation (on Linux whether the
+        effective user is root).
 
     Rights:
         TOKEN_QUERY.
 
     Raises:
-        OSError: 6: it is no token; 5: the right is missing; 87: no such class; 50: a class that is not answered here.
+        OSError: 6: it is no token; 5: the right is missing; 87: no such class; 50: a class that is
+            not answered here.
     """
     found = kernel.query_token(TokenHandle, TokenInformationClass)
     if TokenInformationClass == TokenUser:
@@ -75,7 +79,16 @@ def GetTokenInformation(TokenHandle: HANDLE, TokenInformationClass: DWORD) -> An
     if TokenInformationClass == TokenPrivileges:
         return TOKEN_PRIVILEGES(len(found), [LUID_AND_ATTRIBUTES(*one) for one in found])
     if TokenInformationClass == TokenStatistics:
-        return TOKEN_STATISTICS(found.TokenId, found.AuthenticationId, found.ExpirationTime, found.TokenType,
-                                found.ImpersonationLevel, found.DynamicCharged, found.DynamicAvailable, found.GroupCount,
-                                found.PrivilegeCount, found.ModifiedId)
+        return TOKEN_STATISTICS(
+            found.TokenId,
+            found.AuthenticationId,
+            found.ExpirationTime,
+            found.TokenType,
+            found.ImpersonationLevel,
+            found.DynamicCharged,
+            found.DynamicAvailable,
+            found.GroupCount,
+            found.PrivilegeCount,
+            found.ModifiedId,
+        )
     return found

@@ -16,11 +16,12 @@ __all__ = ["CommandLineToArgv"]
 def CommandLineToArgv(lpCmdLine: LPCWSTR) -> list[str]:
     """The arguments of a command line, by the rules of shell32.
 
-    The program's name ends at the first blank, or at the next quote when it begins with one; backslashes mean nothing
-    there.  After it blanks separate arguments except between quotes.  2n backslashes before a quote are n
-    backslashes, one more makes the quote an ordinary character.  Of consecutive quotes every third one is an ordinary
-    character and the two before it are nothing; the quote that opened the quoted part counts with them.  (C programs
-    take two quotes inside quotes for one and stay inside; this function does not.)
+    The program's name ends at the first blank, or at the next quote when it begins with one;
+    backslashes mean nothing there.  After it blanks separate arguments except between quotes.  2n
+    backslashes before a quote are n backslashes, one more makes the quote an ordinary character.
+    Of consecutive quotes every third one is an ordinary character and the two before it are
+    nothing; the quote that opened the quoted part counts with them.  (C programs take two quotes
+    inside quotes for one and stay inside; this function does not.)
 
     Returns:
         The arguments; for an empty command line the path of the running program.
@@ -43,11 +44,15 @@ def _program(line: str) -> tuple[str, str]:
     if line.startswith('"'):
         name, _, rest = line[1:].partition('"')
         return name, rest
-    end = next((position for position, character in enumerate(line) if character in " \t"), len(line))
+    end = next(
+        (position for position, character in enumerate(line) if character in " \t"), len(line)
+    )
     return line[:end], line[end:]
 
 
-_TOKEN = re.compile(r'(?P<blanks>[ \t]+)|(?P<backslashes>\\*)(?P<quotes>"+)|(?P<plain>\\+|[^ \t"\\]+)')
+_TOKEN = re.compile(
+    r'(?P<blanks>[ \t]+)|(?P<backslashes>\\*)(?P<quotes>"+)|(?P<plain>\\+|[^ \t"\\]+)'
+)
 
 
 def _arguments(text: str) -> list[str]:

@@ -32,33 +32,64 @@ from memsection.win32.winbase import (
 )
 from memsection.win32.winnt import EVENT_ALL_ACCESS, MUTEX_ALL_ACCESS, SEMAPHORE_ALL_ACCESS
 
-__all__ = ["CreateEvent", "CreateEventEx", "CreateMutex", "CreateMutexEx", "CreateSemaphore", "CreateSemaphoreEx",
-           "OpenEvent", "OpenMutex", "OpenSemaphore", "PulseEvent", "ReleaseMutex", "ReleaseSemaphore", "ResetEvent",
-           "SetEvent", "SignalObjectAndWait", "Sleep", "SleepEx", "WaitForMultipleObjects", "WaitForMultipleObjectsEx",
-           "WaitForSingleObject", "WaitForSingleObjectEx"]
+__all__ = [
+    "CreateEvent",
+    "CreateEventEx",
+    "CreateMutex",
+    "CreateMutexEx",
+    "CreateSemaphore",
+    "CreateSemaphoreEx",
+    "OpenEvent",
+    "OpenMutex",
+    "OpenSemaphore",
+    "PulseEvent",
+    "ReleaseMutex",
+    "ReleaseSemaphore",
+    "ResetEvent",
+    "SetEvent",
+    "SignalObjectAndWait",
+    "Sleep",
+    "SleepEx",
+    "WaitForMultipleObjects",
+    "WaitForMultipleObjectsEx",
+    "WaitForSingleObject",
+    "WaitForSingleObjectEx",
+]
 
 
 # ------------------------------------------------------------------ mutexes
 
 
 @windows
-def CreateMutex(lpMutexAttributes: ATTRIBUTES = None, bInitialOwner: BOOL = False, lpName: LPCWSTR = None) -> int:
+def CreateMutex(
+    lpMutexAttributes: ATTRIBUTES = None, bInitialOwner: BOOL = False, lpName: LPCWSTR = None
+) -> int:
     """A mutex: recursive, owned by a thread, abandoned when that ends.
 
-    An existing mutex of this name is opened; ``bInitialOwner`` then means nothing, and the last error is 183.
+    An existing mutex of this name is opened; ``bInitialOwner`` then means nothing, and the last
+    error is 183.
 
     Rights:
         MUTEX_ALL_ACCESS on an existing mutex.
 
     Raises:
-        OSError: 5: an existing mutex does not grant that; 6: the name is of another type; 3, 123, 161: a bad name.
+        OSError: 5: an existing mutex does not grant that; 6: the name is of another type; 3, 123,
+            161: a bad name.
     """
-    return created(kernel.create_mutant(MUTEX_ALL_ACCESS, to_create(lpName, lpMutexAttributes), bool(bInitialOwner)))
+    return created(
+        kernel.create_mutant(
+            MUTEX_ALL_ACCESS, to_create(lpName, lpMutexAttributes), bool(bInitialOwner)
+        )
+    )
 
 
 @windows
-def CreateMutexEx(lpMutexAttributes: ATTRIBUTES = None, lpName: LPCWSTR = None, dwFlags: DWORD = 0,
-                  dwDesiredAccess: DWORD = MUTEX_ALL_ACCESS) -> int:
+def CreateMutexEx(
+    lpMutexAttributes: ATTRIBUTES = None,
+    lpName: LPCWSTR = None,
+    dwFlags: DWORD = 0,
+    dwDesiredAccess: DWORD = MUTEX_ALL_ACCESS,
+) -> int:
     """``CreateMutex`` that says which access the handle shall have.
 
     Rights:
@@ -69,7 +100,9 @@ def CreateMutexEx(lpMutexAttributes: ATTRIBUTES = None, lpName: LPCWSTR = None, 
     """
     if dwFlags & ~CREATE_MUTEX_INITIAL_OWNER:
         failed(st.INVALID_PARAMETER, "CreateMutexEx", f"flags {dwFlags:#x}", lpName)
-    return created(kernel.create_mutant(dwDesiredAccess, to_create(lpName, lpMutexAttributes), bool(dwFlags)))
+    return created(
+        kernel.create_mutant(dwDesiredAccess, to_create(lpName, lpMutexAttributes), bool(dwFlags))
+    )
 
 
 @windows
@@ -102,8 +135,12 @@ def ReleaseMutex(hMutex: HANDLE) -> None:
 
 
 @windows
-def CreateEvent(lpEventAttributes: ATTRIBUTES = None, bManualReset: BOOL = False, bInitialState: BOOL = False,
-                lpName: LPCWSTR = None) -> int:
+def CreateEvent(
+    lpEventAttributes: ATTRIBUTES = None,
+    bManualReset: BOOL = False,
+    bInitialState: BOOL = False,
+    lpName: LPCWSTR = None,
+) -> int:
     """An event, which stays signaled until reset, or lets one waiter through.
 
     An existing event of this name is opened as it is, and the last error is 183.
@@ -112,16 +149,26 @@ def CreateEvent(lpEventAttributes: ATTRIBUTES = None, bManualReset: BOOL = False
         EVENT_ALL_ACCESS on an existing event.
 
     Raises:
-        OSError: 5: an existing event does not grant that; 6: the name is of another type; 3, 123, 161: a bad name.
+        OSError: 5: an existing event does not grant that; 6: the name is of another type; 3, 123,
+            161: a bad name.
     """
-    return created(kernel.create_event(EVENT_ALL_ACCESS, to_create(lpName, lpEventAttributes),
-                                       s.NOTIFICATION_EVENT if bManualReset else s.SYNCHRONIZATION_EVENT,
-                                       bool(bInitialState)))
+    return created(
+        kernel.create_event(
+            EVENT_ALL_ACCESS,
+            to_create(lpName, lpEventAttributes),
+            s.NOTIFICATION_EVENT if bManualReset else s.SYNCHRONIZATION_EVENT,
+            bool(bInitialState),
+        )
+    )
 
 
 @windows
-def CreateEventEx(lpEventAttributes: ATTRIBUTES = None, lpName: LPCWSTR = None, dwFlags: DWORD = 0,
-                  dwDesiredAccess: DWORD = EVENT_ALL_ACCESS) -> int:
+def CreateEventEx(
+    lpEventAttributes: ATTRIBUTES = None,
+    lpName: LPCWSTR = None,
+    dwFlags: DWORD = 0,
+    dwDesiredAccess: DWORD = EVENT_ALL_ACCESS,
+) -> int:
     """``CreateEvent`` that says which access the handle shall have.
 
     Rights:
@@ -133,8 +180,14 @@ def CreateEventEx(lpEventAttributes: ATTRIBUTES = None, lpName: LPCWSTR = None, 
     if dwFlags & ~(CREATE_EVENT_MANUAL_RESET | CREATE_EVENT_INITIAL_SET):
         failed(st.INVALID_PARAMETER, "CreateEventEx", f"flags {dwFlags:#x}", lpName)
     kind = s.NOTIFICATION_EVENT if dwFlags & CREATE_EVENT_MANUAL_RESET else s.SYNCHRONIZATION_EVENT
-    return created(kernel.create_event(dwDesiredAccess, to_create(lpName, lpEventAttributes), kind,
-                                       bool(dwFlags & CREATE_EVENT_INITIAL_SET)))
+    return created(
+        kernel.create_event(
+            dwDesiredAccess,
+            to_create(lpName, lpEventAttributes),
+            kind,
+            bool(dwFlags & CREATE_EVENT_INITIAL_SET),
+        )
+    )
 
 
 @windows
@@ -193,8 +246,12 @@ def PulseEvent(hEvent: HANDLE) -> None:
 
 
 @windows
-def CreateSemaphore(lpSemaphoreAttributes: ATTRIBUTES, lInitialCount: LONG, lMaximumCount: LONG,
-                    lpName: LPCWSTR = None) -> int:
+def CreateSemaphore(
+    lpSemaphoreAttributes: ATTRIBUTES,
+    lInitialCount: LONG,
+    lMaximumCount: LONG,
+    lpName: LPCWSTR = None,
+) -> int:
     """A semaphore: a count between 0 and its maximum.
 
     An existing semaphore of this name is opened as it is, and the last error is 183.
@@ -203,16 +260,28 @@ def CreateSemaphore(lpSemaphoreAttributes: ATTRIBUTES, lInitialCount: LONG, lMax
         SEMAPHORE_ALL_ACCESS on an existing semaphore.
 
     Raises:
-        OSError: 87: not 0 <= initial <= maximum, or maximum 0; 5: an existing one does not grant that access;
-            6: the name is of another type; 3, 123, 161: a bad name.
+        OSError: 87: not 0 <= initial <= maximum, or maximum 0; 5: an existing one does not grant
+            that access; 6: the name is of another type; 3, 123, 161: a bad name.
     """
-    return created(kernel.create_semaphore(SEMAPHORE_ALL_ACCESS, to_create(lpName, lpSemaphoreAttributes),
-                                           lInitialCount, lMaximumCount))
+    return created(
+        kernel.create_semaphore(
+            SEMAPHORE_ALL_ACCESS,
+            to_create(lpName, lpSemaphoreAttributes),
+            lInitialCount,
+            lMaximumCount,
+        )
+    )
 
 
 @windows
-def CreateSemaphoreEx(lpSemaphoreAttributes: ATTRIBUTES, lInitialCount: LONG, lMaximumCount: LONG,
-                      lpName: LPCWSTR = None, dwFlags: DWORD = 0, dwDesiredAccess: DWORD = SEMAPHORE_ALL_ACCESS) -> int:
+def CreateSemaphoreEx(
+    lpSemaphoreAttributes: ATTRIBUTES,
+    lInitialCount: LONG,
+    lMaximumCount: LONG,
+    lpName: LPCWSTR = None,
+    dwFlags: DWORD = 0,
+    dwDesiredAccess: DWORD = SEMAPHORE_ALL_ACCESS,
+) -> int:
     """``CreateSemaphore`` that says which access the handle shall have; ``dwFlags`` must be 0.
 
     Rights:
@@ -223,12 +292,17 @@ def CreateSemaphoreEx(lpSemaphoreAttributes: ATTRIBUTES, lInitialCount: LONG, lM
     """
     if dwFlags:
         failed(st.INVALID_PARAMETER, "CreateSemaphoreEx", f"flags {dwFlags:#x}", lpName)
-    return created(kernel.create_semaphore(dwDesiredAccess, to_create(lpName, lpSemaphoreAttributes),
-                                           lInitialCount, lMaximumCount))
+    return created(
+        kernel.create_semaphore(
+            dwDesiredAccess, to_create(lpName, lpSemaphoreAttributes), lInitialCount, lMaximumCount
+        )
+    )
 
 
 @windows
-def OpenSemaphore(dwDesiredAccess: DWORD, bInheritHandle: BOOL = False, lpName: LPCWSTR = None) -> int:
+def OpenSemaphore(
+    dwDesiredAccess: DWORD, bInheritHandle: BOOL = False, lpName: LPCWSTR = None
+) -> int:
     """A handle to an existing semaphore.
 
     Rights:
@@ -251,11 +325,13 @@ def ReleaseSemaphore(hSemaphore: HANDLE, lReleaseCount: LONG = 1) -> int:
         SEMAPHORE_MODIFY_STATE.
 
     Raises:
-        OSError: 298: beyond the maximum, and nothing is added; 87: a count that is not positive; 5: the right is
-            missing; 6: it is no semaphore.
+        OSError: 298: beyond the maximum, and nothing is added; 87: a count that is not positive; 5:
+            the right is missing; 6: it is no semaphore.
     """
     if lReleaseCount <= 0:  # checked first, whatever the handle is
-        failed(st.INVALID_PARAMETER, "ReleaseSemaphore", f"{lReleaseCount} units cannot be released")
+        failed(
+            st.INVALID_PARAMETER, "ReleaseSemaphore", f"{lReleaseCount} units cannot be released"
+        )
     return kernel.release_semaphore(hSemaphore, lReleaseCount)
 
 
@@ -280,8 +356,11 @@ def WaitForSingleObject(hHandle: HANDLE, dwMilliseconds: DWORD = INFINITE) -> in
 
 
 @windows
-def WaitForSingleObjectEx(hHandle: HANDLE, dwMilliseconds: DWORD = INFINITE, bAlertable: BOOL = False) -> int:
-    """``WaitForSingleObject``; there are no asynchronous procedure calls that could end an alertable wait.
+def WaitForSingleObjectEx(
+    hHandle: HANDLE, dwMilliseconds: DWORD = INFINITE, bAlertable: BOOL = False
+) -> int:
+    """``WaitForSingleObject``; there are no asynchronous procedure calls that could end an
+    alertable wait.
 
     Rights:
         SYNCHRONIZE.
@@ -294,13 +373,20 @@ def WaitForSingleObjectEx(hHandle: HANDLE, dwMilliseconds: DWORD = INFINITE, bAl
 
 def _wait_for_several(handles: tuple[int, ...], wait_all: object, milliseconds: int) -> int:
     if not 1 <= len(handles) <= MAXIMUM_WAIT_OBJECTS:
-        failed(st.INVALID_PARAMETER, "WaitForMultipleObjects",
-               f"{len(handles)} handles given, 1 to {MAXIMUM_WAIT_OBJECTS} can be waited for")
-    return kernel.wait_for_multiple_objects(handles, s.WAIT_ALL if wait_all else s.WAIT_ANY, timeout_of(milliseconds))
+        failed(
+            st.INVALID_PARAMETER,
+            "WaitForMultipleObjects",
+            f"{len(handles)} handles given, 1 to {MAXIMUM_WAIT_OBJECTS} can be waited for",
+        )
+    return kernel.wait_for_multiple_objects(
+        handles, s.WAIT_ALL if wait_all else s.WAIT_ANY, timeout_of(milliseconds)
+    )
 
 
 @windows
-def WaitForMultipleObjects(lpHandles: HANDLES, bWaitAll: BOOL = False, dwMilliseconds: DWORD = INFINITE) -> int:
+def WaitForMultipleObjects(
+    lpHandles: HANDLES, bWaitAll: BOOL = False, dwMilliseconds: DWORD = INFINITE
+) -> int:
     """Wait until one of up to 64 objects is signaled, or all of them at once.
 
     The list knows its length: there is no ``nCount``.
@@ -319,9 +405,14 @@ def WaitForMultipleObjects(lpHandles: HANDLES, bWaitAll: BOOL = False, dwMillise
 
 
 @windows
-def WaitForMultipleObjectsEx(lpHandles: HANDLES, bWaitAll: BOOL = False, dwMilliseconds: DWORD = INFINITE,
-                             bAlertable: BOOL = False) -> int:
-    """``WaitForMultipleObjects``; there are no asynchronous procedure calls that could end an alertable wait.
+def WaitForMultipleObjectsEx(
+    lpHandles: HANDLES,
+    bWaitAll: BOOL = False,
+    dwMilliseconds: DWORD = INFINITE,
+    bAlertable: BOOL = False,
+) -> int:
+    """``WaitForMultipleObjects``; there are no asynchronous procedure calls that could end an
+    alertable wait.
 
     Rights:
         SYNCHRONIZE on each.
@@ -333,8 +424,12 @@ def WaitForMultipleObjectsEx(lpHandles: HANDLES, bWaitAll: BOOL = False, dwMilli
 
 
 @windows
-def SignalObjectAndWait(hObjectToSignal: HANDLE, hObjectToWaitOn: HANDLE, dwMilliseconds: DWORD = INFINITE,
-                        bAlertable: BOOL = False) -> int:
+def SignalObjectAndWait(
+    hObjectToSignal: HANDLE,
+    hObjectToWaitOn: HANDLE,
+    dwMilliseconds: DWORD = INFINITE,
+    bAlertable: BOOL = False,
+) -> int:
     """Set an event, release a mutex or a semaphore, and wait for another object.
 
     Returns:
@@ -344,7 +439,8 @@ def SignalObjectAndWait(hObjectToSignal: HANDLE, hObjectToWaitOn: HANDLE, dwMill
         What signaling needs on the first, SYNCHRONIZE on the second.
 
     Raises:
-        OSError: 5: a right is missing; 6: one is no handle, or cannot be signaled; 288, 298: as for releasing.
+        OSError: 5: a right is missing; 6: one is no handle, or cannot be signaled; 288, 298: as for
+            releasing.
         KeyboardInterrupt: On Ctrl-C.
     """
     return kernel.signal_and_wait(hObjectToSignal, hObjectToWaitOn, timeout_of(dwMilliseconds))
@@ -352,7 +448,8 @@ def SignalObjectAndWait(hObjectToSignal: HANDLE, hObjectToWaitOn: HANDLE, dwMill
 
 @windows
 def Sleep(dwMilliseconds: DWORD) -> None:
-    """Do nothing for a time; 0 lets other threads run, INFINITE is for ever.  Ctrl-C raises as usual.
+    """Do nothing for a time; 0 lets other threads run, INFINITE is for ever.  Ctrl-C raises as
+    usual.
 
     Rights:
         None.

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Constants of winbase.h and its kin: file flags, views, waits, creation flags of processes, standard handles."""
+"""Constants of winbase.h and its kin: file flags, views, waits, creation flags of processes,
+standard handles."""
 
 from memsection.vocabulary import access as _a
 from memsection.vocabulary import structs as _s

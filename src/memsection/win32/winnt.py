@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Constants of winnt.h: rights, protections, section attributes, memory states.
 
-The numbers are those of ``vocabulary``; here they only get the names by which C programs know them, so that
-``win32.PAGE_READWRITE`` is found by people and by type checkers.
+The numbers are those of ``vocabulary``; here they only get the names by which C programs know them,
+so that ``win32.PAGE_READWRITE`` is found by people and by type checkers.
 """
 
 from memsection.vocabulary import access as _a

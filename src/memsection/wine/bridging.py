@@ -71,7 +71,9 @@ class _Relay:
             self._there.close()
             raise
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"memsection bridge {name}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name=f"memsection bridge {name}", daemon=True
+        )
         self._thread.start()
 
     def _run(self) -> None:
@@ -80,12 +82,14 @@ class _Relay:
                 if self._there.wait(0.2):
                     self._here.set()
                     if self._there.manual_reset:
-                        self._ended.wait(0.01)  # it stays signaled: what follows is looked at a hundred times a second
+                        # it stays signaled: what follows is looked at a hundred times a second
+                        self._ended.wait(0.01)
                 else:
                     if self._there.manual_reset:
                         self._here.clear()
                     if self._there.is_alone():
-                        break  # the program has closed it: the name is not to live because of the bridge
+                        # the program has closed it: the name is not to live because of the bridge
+                        break
         except Error:
             pass  # the program or the prefix has ended; the bridge notices
 
@@ -104,10 +108,18 @@ class _Relay:
 class Bridge:
     """A bridge that runs in a thread until it is closed; made by ``bridge``."""
 
-    def __init__(self, names: Sequence[str], prefix: str | os.PathLike[str] | None, access: ReadOrWrite,
-                 interval: float = _INTERVAL) -> None:
-        self._names, self._prefix, self._access, self._interval = tuple(names), prefix, access, interval
-        self._entries: dict[str, _Entry] = {name: _Entry() for name in names if not _is_pattern(name)}
+    def __init__(
+        self,
+        names: Sequence[str],
+        prefix: str | os.PathLike[str] | None,
+        access: ReadOrWrite,
+        interval: float = _INTERVAL,
+    ) -> None:
+        self._names, self._prefix, self._interval = tuple(names), prefix, interval
+        self._access: ReadOrWrite = access
+        self._entries: dict[str, _Entry] = {
+            name: _Entry() for name in names if not _is_pattern(name)
+        }
         self._helper: Helper | None = None
         self._ended = threading.Event()
         self._lock = threading.Lock()
@@ -125,9 +137,19 @@ class Bridge:
             Nothing.
         """
         with self._lock:
-            return [Bridged(name, "open" if one.section is not None or one.relay is not None else
-                            "refused" if one.problem else "waiting", max(0, one.seen - 1), one.problem)
-                    for name, one in sorted(self._entries.items())]
+            return [
+                Bridged(
+                    name,
+                    "open"
+                    if one.section is not None or one.relay is not None
+                    else "refused"
+                    if one.problem
+                    else "waiting",
+                    max(0, one.seen - 1),
+                    one.problem,
+                )
+                for name, one in sorted(self._entries.items())
+            ]
 
     def close(self) -> None:
         """Take the names away here.  Views that exist keep the memory.
@@ -162,7 +184,11 @@ class Bridge:
         try:
             prefix = processes.choose(self._prefix)
             if processes.has_programs(prefix):
-                if self._helper is None or not self._helper.alive or self._helper.prefix.server != prefix.server:
+                if (
+                    self._helper is None
+                    or not self._helper.alive
+                    or self._helper.prefix.server != prefix.server
+                ):
                     self._end_helper()
                     self._helper = Helper(prefix)
                 kinds = {one.name.lower(): one for one in objects.listing(self._helper)}
@@ -172,10 +198,14 @@ class Bridge:
             self._end_helper()  # a helper that does not answer says nothing about the names
             return
         if not kinds:
-            self._end_helper()  # so that the prefix can end: it would live as long as a program of ours does
+            # so that the prefix can end: it would live as long as a program of ours does
+            self._end_helper()
         with self._lock:
             for found in kinds.values():
-                if any(_is_pattern(name) and fnmatch.fnmatchcase(found.name.lower(), name.lower()) for name in self._names):
+                if any(
+                    _is_pattern(name) and fnmatch.fnmatchcase(found.name.lower(), name.lower())
+                    for name in self._names
+                ):
                     self._entries.setdefault(found.name, _Entry())
             for name, entry in self._entries.items():
                 self._update(name, entry, kinds)
@@ -213,7 +243,9 @@ class Bridge:
         try:
             if entry.section is None or entry.identity != found.identity:
                 entry.drop()
-                entry.section = Section.from_fd(found.descriptor, name=name, size=found.size, access=self._access)
+                entry.section = Section.from_fd(
+                    found.descriptor, name=name, size=found.size, access=self._access
+                )
                 entry.identity, entry.problem = found.identity, ""
                 entry.seen += 1
         finally:
@@ -230,11 +262,15 @@ def _listed(name: str) -> str:
     return lower if lower.startswith(("local\\", "global\\")) else f"local\\{lower}"
 
 
-def bridge(names: Sequence[str], prefix: str | os.PathLike[str] | None = None, *, access: ReadOrWrite = "r") -> Bridge:
-    """Have sections and events of a program in Wine under the same names here, for as long as they exist there.
+def bridge(
+    names: Sequence[str], prefix: str | os.PathLike[str] | None = None, *, access: ReadOrWrite = "r"
+) -> Bridge:
+    """Have sections and events of a program in Wine under the same names here, for as long as they
+    exist there.
 
-    When the program ends, the names end here too, and views keep the memory; when it starts again, the names mean its new
-    memory.  The prefix need not run yet.  An event is set here whenever it is there, by a thread.
+    When the program ends, the names end here too, and views keep the memory; when it starts again,
+    the names mean its new memory.  The prefix need not run yet.  An event is set here whenever it
+    is there, by a thread.
 
     Args:
         names: Names, or patterns of them with ``*`` and ``?``.

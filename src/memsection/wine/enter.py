@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A program of its own: run a command in the namespaces of another process of this user, without any rights.
+"""A program of its own: run a command in the namespaces of another process of this user, without
+any rights.
 
-``enter.py PID COMMAND...``: the user namespace that owns the mount namespace comes first (setns(2)), because in it this
-process may enter the others; then process ids and mounts.  It imports nothing of this package, whose files may be out of
-sight by then.
+``enter.py PID COMMAND...``: the user namespace that owns the mount namespace comes first
+(setns(2)), because in it this process may enter the others; then process ids and mounts.  It
+imports nothing of this package, whose files may be out of sight by then.
 """
 
 import sys
@@ -30,7 +31,9 @@ def _enter(pid: str) -> bool:
         if libc.setns(descriptor, _KINDS[name]):
             raise OSError(ctypes.get_errno(), f"setns {name}: {os.strerror(ctypes.get_errno())}")
 
-    places = {name: os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in _KINDS}
+    places = {
+        name: os.open(f"/proc/{pid}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in _KINDS
+    }
     others = {name for name, place in places.items() if not _same(place, name)}
     if "mnt" in others:
         owner = fcntl.ioctl(places["mnt"], _NS_GET_USERNS)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A helper inside a prefix, and the conversation with it: a command goes there, an answer comes back, in bounded time.
+"""A helper inside a prefix, and the conversation with it: a command goes there, an answer comes
+back, in bounded time.
 
-The helper (``helpers/helper.c``) is a program of some kilobytes that turns names into handles.  It ends when its input
-does, so it never outlives this process.
+The helper (``helpers/helper.c``) is a program of some kilobytes that turns names into handles.  It
+ends when its input does, so it never outlives this process.
 """
 
 from __future__ import annotations
@@ -22,7 +23,14 @@ import time
 from pathlib import Path
 
 from memsection.vocabulary import status as st
-from memsection.vocabulary.errors import ArgumentError, CorruptError, Error, NtError, WaitTimeoutError, public_error
+from memsection.vocabulary.errors import (
+    ArgumentError,
+    CorruptError,
+    Error,
+    NtError,
+    WaitTimeoutError,
+    public_error,
+)
 from memsection.vocabulary.text import shown
 from memsection.wine import processes
 
@@ -65,15 +73,30 @@ class Helper:
             variables, program = processes.environment(pid), processes.loader(pid)
             executable = self._visible(_HERE / "helpers" / f"memsection-helper{bits}.exe")
         except OSError as problem:
-            raise Error(f"wine '{self.prefix.path}': its process {pid} cannot be looked into: {problem.strerror}") from None
-        entering = [sys.executable, "-I", "-S", str(_HERE / "enter.py"), str(pid)] if self.prefix.contained else []
+            raise Error(
+                f"wine '{self.prefix.path}': its process {pid} cannot be looked into: "
+                f"{problem.strerror}"
+            ) from None
+        entering = (
+            [sys.executable, "-I", "-S", str(_HERE / "enter.py"), str(pid)]
+            if self.prefix.contained
+            else []
+        )
         # The token finds the helper again from outside, whatever its process id is there.
-        return subprocess.Popen([*entering, program, executable, self._token], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                stderr=subprocess.DEVNULL, env=variables, cwd="/",
-                                pass_fds=(keep,) if keep >= 0 else (), bufsize=0)
+        return subprocess.Popen(
+            [*entering, program, executable, self._token],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=variables,
+            cwd="/",
+            pass_fds=(keep,) if keep >= 0 else (),
+            bufsize=0,
+        )
 
     def _visible(self, file: Path) -> str:
-        """The helper's file under a name that the prefix's processes can open: a copy in the prefix if need be."""
+        """The helper's file under a name that the prefix's processes can open: a copy in the prefix
+        if need be."""
         root = f"/proc/{self.prefix.pid}/root"
         with contextlib.suppress(OSError):
             if not self.prefix.contained or os.path.samefile(file, f"{root}{file}"):
@@ -110,7 +133,8 @@ class Helper:
     def wait(self, handle: str, milliseconds: int) -> int:
         """The result of a wait, which takes no longer than it says.
 
-        A wait that was interrupted (by Ctrl-C) goes on over there, and the next one takes its result: nothing is lost.
+        A wait that was interrupted (by Ctrl-C) goes on over there, and the next one takes its
+        result: nothing is lost.
 
         Raises:
             Error: The helper has ended.
@@ -142,7 +166,9 @@ class Helper:
         lines = []
         while True:
             try:
-                words = self._line(deadline, command).split(" ", 5 if command.startswith("section") else 3)
+                words = self._line(deadline, command).split(
+                    " ", 5 if command.startswith("section") else 3
+                )
             except BaseException:
                 if not self._owed:
                     self.close()  # its answer to this would be taken for the answer to the next
@@ -153,8 +179,14 @@ class Helper:
                 raise nonsense(words)
             if words[0] == "error":
                 status = hexadecimal(words, 1)
-                raise public_error(NtError(_status(status), f"wine: {command.partition(' ')[0]}", command.rpartition(" ")[2],
-                                     st.row(_status(status)).text))
+                raise public_error(
+                    NtError(
+                        _status(status),
+                        f"wine: {command.partition(' ')[0]}",
+                        command.rpartition(" ")[2],
+                        st.row(_status(status)).text,
+                    )
+                )
             if words[0] == "ok":
                 return lines
 
@@ -164,7 +196,9 @@ class Helper:
             left = deadline - time.monotonic()
             if left <= 0 or len(self._rest) > _LONGEST:
                 self.close()
-                raise WaitTimeoutError(f"wine '{self.prefix.path}': the helper does not answer '{command[:60]}'")
+                raise WaitTimeoutError(
+                    f"wine '{self.prefix.path}': the helper does not answer '{command[:60]}'"
+                )
             if select.select([self.process.stdout], [], [], min(left, 1.0))[0]:
                 found = os.read(self.process.stdout.fileno(), 65536)
                 if not found:
@@ -174,8 +208,11 @@ class Helper:
         return line.decode("utf-8", "replace").rstrip("\r")
 
     def _ended(self) -> Error:
-        return Error(f"wine '{self.prefix.path}': the helper has ended, with the prefix or by somebody's hand",
-                     ntstatus=st.PROCESS_IS_TERMINATING)
+        return Error(
+            f"wine '{self.prefix.path}': the helper has ended, with the prefix or by somebody's "
+            f"hand",
+            ntstatus=st.PROCESS_IS_TERMINATING,
+        )
 
     @property
     def alive(self) -> bool:
@@ -193,7 +230,9 @@ class Helper:
             try:
                 with open(f"/proc/{pid}/cmdline", "rb") as file:
                     words = file.read().split(b"\0")
-                if token in words and not os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("python"):
+                if token in words and not os.path.basename(
+                    os.readlink(f"/proc/{pid}/exe")
+                ).startswith("python"):
                     return pid
             except OSError:
                 continue
@@ -245,7 +284,7 @@ def hexadecimal(words: list[str], at: int) -> int:
     Raises:
         CorruptError: There is none.
     """
-    if not _NUMBER.fullmatch("".join(words[at:at + 1])):
+    if not _NUMBER.fullmatch("".join(words[at : at + 1])):
         raise nonsense(words)
     return int(words[at], 16)
 
@@ -256,7 +295,8 @@ def nonsense(words: list[str]) -> CorruptError:
 
 
 def bits_of(prefix: str) -> int:
-    """Which helper a prefix takes: one of 32 bits has no directory for the other 32-bit programs."""
+    """Which helper a prefix takes: one of 32 bits has no directory for the other 32-bit
+    programs."""
     return 64 if os.path.isdir(os.path.join(prefix, "drive_c", "windows", "syswow64")) else 32
 
 
@@ -265,5 +305,11 @@ def _status(value: int) -> int:
     if value & 0xFFFF0000 != _WIN32:
         return value
     code = value & 0xFFFF
-    return next((status for status, row in st.known().items() if row.winerror == code and status & 0x80000000),
-                st.UNSUCCESSFUL)
+    return next(
+        (
+            status
+            for status, row in st.known().items()
+            if row.winerror == code and status & 0x80000000
+        ),
+        st.UNSUCCESSFUL,
+    )

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """From a view in a helper to a descriptor of its memory.
 
-A section of Wine's page file is a file that was deleted, or a memfd; every process that holds a handle to it may have its
-descriptor open, and a process of the same user may open that descriptor anew through ``/proc``.
+A section of Wine's page file is a file that was deleted, or a memfd; every process that holds a
+handle to it may have its descriptor open, and a process of the same user may open that descriptor
+anew through ``/proc``.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ def identity(pid: int, address: int) -> tuple[int, int]:
                 if int(words[4]):
                     return os.makedev(major, minor), int(words[4])
                 break
-    raise Error(f"wine: process {pid} maps no shared memory at {address:#x}", ntstatus=st.NOT_MAPPED_VIEW)
+    raise Error(
+        f"wine: process {pid} maps no shared memory at {address:#x}", ntstatus=st.NOT_MAPPED_VIEW
+    )
 
 
 @whole
@@ -48,15 +51,19 @@ def descriptor(wanted: tuple[int, int], first: int, *, writable: bool) -> int:
     """
     for path in _places(wanted, first):
         try:
-            found = open_fd(path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_NONBLOCK | os.O_NOCTTY)
+            found = open_fd(
+                path, (os.O_RDWR if writable else os.O_RDONLY) | os.O_NONBLOCK | os.O_NOCTTY
+            )
         except OSError:
             continue
         facts = os.fstat(found)
         if (facts.st_dev, facts.st_ino) == wanted and stat.S_ISREG(facts.st_mode):
             return found
         close_fd(found)  # another one by now
-    raise AccessError("wine: nobody whom this process may look into has the section's memory open",
-                      ntstatus=st.HOLDER_OUT_OF_REACH)
+    raise AccessError(
+        "wine: nobody whom this process may look into has the section's memory open",
+        ntstatus=st.HOLDER_OUT_OF_REACH,
+    )
 
 
 def _places(wanted: tuple[int, int], first: int) -> Iterator[str]:
@@ -83,7 +90,11 @@ def holders(wanted: tuple[int, int]) -> list[int]:
             with open(f"/proc/{pid}/maps") as file:
                 for line in file:
                     words = line.split(None, 5)
-                    if words[4] == str(wanted[1]) and os.makedev(*(int(word, 16) for word in words[3].split(":"))) == wanted[0]:
+                    if (
+                        words[4] == str(wanted[1])
+                        and os.makedev(*(int(word, 16) for word in words[3].split(":")))
+                        == wanted[0]
+                    ):
                         found.append(pid)
                         break
         except OSError:

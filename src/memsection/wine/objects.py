@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Objects of programs in Wine: what there is, their sections as sections of this library, and the other way round."""
+"""Objects of programs in Wine: what there is, their sections as sections of this library, and the
+other way round."""
 
 from __future__ import annotations
 
@@ -67,31 +68,44 @@ def listing(helper: Helper) -> list[NamedObject]:
         if len(words) != 4:
             raise nonsense(words)
         found.append(NamedObject(words[3], words[1], size))
-    return sorted((one for one in found if one.type not in ("SymbolicLink", "Directory")
-                   and not one.name.removeprefix("Global\\").removeprefix("Local\\").startswith("__wine")),
-                  key=lambda one: (one.type, one.name))
+    return sorted(
+        (
+            one
+            for one in found
+            if one.type not in ("SymbolicLink", "Directory")
+            and not one.name.removeprefix("Global\\").removeprefix("Local\\").startswith("__wine")
+        ),
+        key=lambda one: (one.type, one.name),
+    )
 
 
-def open_section(name: str, access: ReadOrWrite = "r", prefix: str | os.PathLike[str] | None = None,
-                 wait: float | None = None) -> Section:
+def open_section(
+    name: str,
+    access: ReadOrWrite = "r",
+    prefix: str | os.PathLike[str] | None = None,
+    wait: float | None = None,
+) -> Section:
     """A section of a program in Wine, by its name: the same memory, without copying.
 
-    The helper that finds it ends before this returns, so that the name stays the program's alone.  The section, and views
-    of it, keep the memory when the program ends, and then nobody writes it any more; ``is_stale`` tells.
+    The helper that finds it ends before this returns, so that the name stays the program's alone.
+    The section, and views of it, keep the memory when the program ends, and then nobody writes it
+    any more; ``is_stale`` tells.
 
     Args:
-        name: ``Local\\name``, ``Global\\name``, or ``name``.
-        access: ``"r"``, or ``"rw"`` to write.  The object must grant it; that a program made the section with
+        name: ``Local\\name``, ``Global\\name``, or ``name``. access: ``"r"``, or ``"rw"`` to
+        write.  The object must grant it; that a program made the section with
             ``PAGE_READONLY`` does not hold for this process.
         prefix: The prefix's directory; the only one that runs when omitted.
         wait: Seconds to wait for the prefix and the name; not at all when omitted.
 
     Rights:
-        In the prefix, ``SECTION_MAP_READ``, and ``SECTION_MAP_WRITE`` to write; here, to look into a process that has it.
+        In the prefix, ``SECTION_MAP_READ``, and ``SECTION_MAP_WRITE`` to write; here, to look into
+        a process that has it.
 
     Raises:
         NotFoundError: The prefix does not run; nothing has this name.
-        AccessError: The section does not grant the access; nobody who has it open may be looked into.
+        AccessError: The section does not grant the access; nobody who has it open may be looked
+            into.
         HandleError: The name is that of an event or a mutex.
         ArgumentError: No such access; several prefixes run; the name cannot be one.
         WaitTimeoutError: The helper does not answer.
@@ -112,7 +126,8 @@ def _open(name: str, access: ReadOrWrite, prefix: str | os.PathLike[str] | None)
 
 
 class Located(NamedTuple):
-    """A section's memory: a descriptor of its own, device and inode, and how much of it is the section's."""
+    """A section's memory: a descriptor of its own, device and inode, and how much of it is the
+    section's."""
 
     descriptor: int
     identity: tuple[int, int]
@@ -138,7 +153,8 @@ def locate(helper: Helper, name: str, *, writable: bool) -> Located:
 
 @whole
 def is_stale(section: Section, name: str, prefix: str | os.PathLike[str] | None = None) -> bool:
-    """Whether a section that was opened by a name is not what has the name now: its program or the prefix ended.
+    """Whether a section that was opened by a name is not what has the name now: its program or the
+    prefix ended.
 
     Args:
         section: What ``open`` gave.
@@ -163,7 +179,8 @@ def is_stale(section: Section, name: str, prefix: str | os.PathLike[str] | None 
 
 
 def patiently(attempt: Callable[[], T], seconds: float | None) -> T:
-    """What an attempt gives, made again until the time is up while there is no such prefix or name."""
+    """What an attempt gives, made again until the time is up while there is no such prefix or
+    name."""
     deadline = time.monotonic() + (0 if seconds is None else checked_seconds(seconds))
     while True:
         try:
@@ -185,7 +202,8 @@ def checked_seconds(seconds: float) -> float:
 
 
 class Published:
-    """A section of this process under a name in a prefix, for as long as this is open; made by ``publish``."""
+    """A section of this process under a name in a prefix, for as long as this is open; made by
+    ``publish``."""
 
     def __init__(self, helper: Helper, name: str) -> None:
         self.name = name
@@ -248,12 +266,13 @@ def publish(section: Section, name: str, prefix: str | os.PathLike[str] | None =
         helper = Helper(processes.choose(prefix), keep=descriptor)
         try:
             path = f"Z:\\proc\\{helper.inner_pid()}\\fd\\{descriptor}"
-            helper.ask(f"share {_QUERY | _READ | (_WRITE if writable else 0):x} {section.size:x} {path} {name}")
+            helper.ask(
+                f"share {_QUERY | _READ | (_WRITE if writable else 0):x} {section.size:x} {path} "
+                f"{name}"
+            )
         except BaseException:
             helper.close()
             raise
         return Published(helper, name)
     finally:
         close_fd(descriptor)
-
-

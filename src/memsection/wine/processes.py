@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Running Wine prefixes of this user: which they are, and what a program started beside theirs needs.
+"""Running Wine prefixes of this user: which they are, and what a program started beside theirs
+needs.
 
-A prefix runs if its server does: the process ``wineserver`` whose working directory is named after the prefix's device and
-inode.  Nothing here starts anything.
+A prefix runs if its server does: the process ``wineserver`` whose working directory is named after
+the prefix's device and inode.  Nothing here starts anything.
 """
 
 from __future__ import annotations
@@ -20,9 +21,21 @@ from memsection.vocabulary.records import record
 #: What a process of Wine's has in its environment for itself alone.
 _OWN = ("WINESERVERSOCKET", "WINELOADERNOEXEC", "WINEPRELOADRESERVE", "WINEDATADIR", "WINEBUILDDIR")
 _NAMESPACES = ("user", "mnt", "pid")
-#: Programs that Wine starts by itself, as their processes are called (proc_pid_comm(5): fifteen characters); and ours.
-_SERVICES = ("services.exe", "winedevice.exe", "plugplay.exe", "svchost.exe", "explorer.exe", "rpcss.exe", "conhost.exe",
-             "tabtip.exe", "start.exe", "wineboot.exe", "memsection-help")
+#: Programs that Wine starts by itself, as their processes are called (proc_pid_comm(5): fifteen
+#: characters); and ours.
+_SERVICES = (
+    "services.exe",
+    "winedevice.exe",
+    "plugplay.exe",
+    "svchost.exe",
+    "explorer.exe",
+    "rpcss.exe",
+    "conhost.exe",
+    "tabtip.exe",
+    "start.exe",
+    "wineboot.exe",
+    "memsection-help",
+)
 
 
 @record(frozen=True, slots=True)
@@ -59,8 +72,12 @@ def prefixes() -> list[Prefix]:
         place = _prefix_of(pid)
         if place is not None and place[0] in servers:
             found.setdefault(place[0], []).append((pid, place[1]))
-    return [Prefix(members[0][1], members[0][0], servers[key], len(members), _is_elsewhere(members[0][0]))
-            for key, members in sorted(found.items(), key=lambda one: one[1][0][1])]
+    return [
+        Prefix(
+            members[0][1], members[0][0], servers[key], len(members), _is_elsewhere(members[0][0])
+        )
+        for key, members in sorted(found.items(), key=lambda one: one[1][0][1])
+    ]
 
 
 def choose(path: str | os.PathLike[str] | None) -> Prefix:
@@ -75,13 +92,19 @@ def choose(path: str | os.PathLike[str] | None) -> Prefix:
         if len(running) == 1:
             return running[0]
         if not running:
-            raise NotFoundError("wine: no prefix of this user runs; start the Windows program first")
-        raise ArgumentError("wine: several prefixes run, say which: " + ", ".join(repr(one.path) for one in running))
+            raise NotFoundError(
+                "wine: no prefix of this user runs; start the Windows program first"
+            )
+        raise ArgumentError(
+            "wine: several prefixes run, say which: " + ", ".join(repr(one.path) for one in running)
+        )
     wanted = os.path.realpath(path)
     for one in running:
         if one.path == os.fspath(path) or one.path == wanted or _is_same(one, wanted):
             return one
-    raise NotFoundError(f"wine: the prefix '{os.fspath(path)}' does not run; it is not started from here")
+    raise NotFoundError(
+        f"wine: the prefix '{os.fspath(path)}' does not run; it is not started from here"
+    )
 
 
 def has_programs(prefix: Prefix) -> bool:
@@ -102,13 +125,17 @@ def has_programs(prefix: Prefix) -> bool:
 def environment(pid: int) -> dict[str, str]:
     """The environment of a process of Wine's, for one more program of its prefix."""
     with open(f"/proc/{pid}/environ", "rb") as file:
-        words = [os.fsdecode(word).partition("=") for word in file.read().split(b"\0") if b"=" in word]
+        words = [
+            os.fsdecode(word).partition("=") for word in file.read().split(b"\0") if b"=" in word
+        ]
     return {**{name: value for name, _, value in words if name not in _OWN}, "WINEDEBUG": "-all"}
 
 
 def loader(pid: int) -> str:
     """The program that starts Windows programs, as a process of Wine's sees it."""
-    return environment(pid).get("WINELOADER") or os.readlink(f"/proc/{pid}/exe").removesuffix("-preloader")
+    return environment(pid).get("WINELOADER") or os.readlink(f"/proc/{pid}/exe").removesuffix(
+        "-preloader"
+    )
 
 
 def own_processes() -> Iterator[int]:
@@ -137,7 +164,8 @@ def _servers() -> dict[tuple[int, int], int]:
         try:
             if not os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("wineserver"):
                 continue
-            words = os.path.basename(os.readlink(f"/proc/{pid}/cwd")).split("-")  # server-DEVICE-INODE
+            # server-DEVICE-INODE
+            words = os.path.basename(os.readlink(f"/proc/{pid}/cwd")).split("-")
             if len(words) == 3 and words[0] == "server" and is_alive(pid):
                 found[int(words[1], 16), int(words[2], 16)] = pid
         except (OSError, ValueError):
@@ -146,7 +174,8 @@ def _servers() -> dict[tuple[int, int], int]:
 
 
 def _prefix_of(pid: int) -> tuple[tuple[int, int], str] | None:
-    """Device and inode of the prefix that a process is of, and its path there; None if it is no process of Wine's."""
+    """Device and inode of the prefix that a process is of, and its path there; None if it is no
+    process of Wine's."""
     try:
         program = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
         if not program.startswith("wine") or program.startswith("wineserver"):
@@ -168,7 +197,9 @@ def _is_same(one: Prefix, path: str) -> bool:
 
 def _is_elsewhere(pid: int) -> bool:
     try:
-        return any(os.stat(f"/proc/{pid}/ns/{name}").st_ino != os.stat(f"/proc/self/ns/{name}").st_ino
-                   for name in _NAMESPACES)
+        return any(
+            os.stat(f"/proc/{pid}/ns/{name}").st_ino != os.stat(f"/proc/self/ns/{name}").st_ino
+            for name in _NAMESPACES
+        )
     except OSError:
         return False

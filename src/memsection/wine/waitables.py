@@ -25,7 +25,9 @@ class _Waitable:
 
     _verb = ""
 
-    def __init__(self, name: str, prefix: str | os.PathLike[str] | None = None, wait: float | None = None) -> None:
+    def __init__(
+        self, name: str, prefix: str | os.PathLike[str] | None = None, wait: float | None = None
+    ) -> None:
         self.name = name
         self._helper, answer = patiently(lambda: self._opened(name, prefix), wait)
         self._handle = f"{hexadecimal(answer, 0):x}"
@@ -44,7 +46,11 @@ class _Waitable:
         deadline = None if timeout is None else time.monotonic() + checked_seconds(timeout)
         found = self._helper.settle()  # of a wait that was interrupted
         while found is None or found == _TIMEOUT:
-            left = _CHUNK if deadline is None else max(0, min(_CHUNK, math.ceil((deadline - time.monotonic()) * 1000)))
+            left = (
+                _CHUNK
+                if deadline is None
+                else max(0, min(_CHUNK, math.ceil((deadline - time.monotonic()) * 1000)))
+            )
             found = self._helper.wait(self._handle, left)
             if found == _TIMEOUT and deadline is not None and time.monotonic() >= deadline:
                 break
@@ -56,7 +62,8 @@ class _Waitable:
         return self._helper.ask(f"{verb} {self._handle}")
 
     def is_alone(self) -> bool:
-        """Whether nobody else in the prefix has the object: then it lives only because it is open here.
+        """Whether nobody else in the prefix has the object: then it lives only because it is open
+        here.
 
         Rights:
             None.
@@ -81,7 +88,9 @@ class _Waitable:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<memsection.wine.{type(self).__name__} {self.name!r} in '{self._helper.prefix.path}'>"
+        return (
+            f"<memsection.wine.{type(self).__name__} {self.name!r} in '{self._helper.prefix.path}'>"
+        )
 
 
 class Event(_Waitable):
@@ -130,7 +139,8 @@ class Event(_Waitable):
 
 
 class Mutex(_Waitable):
-    """A mutex of a program in Wine; made by ``open_mutex``.  The helper owns it, and gives it up when it ends."""
+    """A mutex of a program in Wine; made by ``open_mutex``.  The helper owns it, and gives it up
+    when it ends."""
 
     _verb = "mutex"
 
@@ -144,12 +154,15 @@ class Mutex(_Waitable):
             ``SYNCHRONIZE``, which it was opened with.
 
         Raises:
-            AbandonedMutexError: Its owner ended while holding it.  It is owned here now, and is to be released.
+            AbandonedMutexError: Its owner ended while holding it.  It is owned here now, and is to
+                be released.
             Error: The prefix, or the helper, has ended.
         """
         found = self._wait(timeout)
         if found == _ABANDONED:
-            raise AbandonedMutexError(f"wine '{self.name}': its owner ended while it held the mutex; it is owned here now")
+            raise AbandonedMutexError(
+                f"wine '{self.name}': its owner ended while it held the mutex; it is owned here now"
+            )
         return found == 0
 
     def release(self) -> None:
@@ -179,8 +192,11 @@ class Mutex(_Waitable):
             self.close()
 
 
-def open_event(name: str, prefix: str | os.PathLike[str] | None = None, wait: float | None = None) -> Event:
-    """An event of a program in Wine, by its name; a helper stays in the prefix as long as it is open.
+def open_event(
+    name: str, prefix: str | os.PathLike[str] | None = None, wait: float | None = None
+) -> Event:
+    """An event of a program in Wine, by its name; a helper stays in the prefix as long as it is
+    open.
 
     Args:
         name: ``Local\\name``, ``Global\\name``, or ``name``.
@@ -199,8 +215,11 @@ def open_event(name: str, prefix: str | os.PathLike[str] | None = None, wait: fl
     return Event(name, prefix, wait)
 
 
-def open_mutex(name: str, prefix: str | os.PathLike[str] | None = None, wait: float | None = None) -> Mutex:
-    """A mutex of a program in Wine, by its name; a helper stays in the prefix as long as it is open.
+def open_mutex(
+    name: str, prefix: str | os.PathLike[str] | None = None, wait: float | None = None
+) -> Mutex:
+    """A mutex of a program in Wine, by its name; a helper stays in the prefix as long as it is
+    open.
 
     Args:
         name: ``Local\\name``, ``Global\\name``, or ``name``.

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Puts memsection's classes in the place of the standard library's, in every process of an environment.
+"""Puts memsection's classes in the place of the standard library's, in every process of an
+environment.
 
-A ``.pth`` file imports this when the interpreter starts (site), so that forked, spawned and plain child processes
-have it too, with ``-E`` and ``-I`` as well.
+A ``.pth`` file imports this when the interpreter starts (site), so that forked, spawned and plain
+child processes have it too, with ``-E`` and ``-I`` as well.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Puts memsection's queues in the place of multiprocessing's, in every process of an environment.
 
-A ``.pth`` file imports this when the interpreter starts (site), so that forked, spawned and plain child processes
-have them too.
+A ``.pth`` file imports this when the interpreter starts (site), so that forked, spawned and plain
+child processes have them too.
 """
 
 from __future__ import annotations

@@ -57,16 +57,21 @@ def test_a_pulse_that_nobody_waits_for_leaves_the_event_clear() -> None:
 
 
 def test_what_exists_keeps_its_kind_and_its_state(name: str) -> None:
-    with Event.create(name, manual_reset=False, initial=True) as first, \
-            Event.create(name, manual_reset=True, initial=False, exist_ok=True) as second:
+    with (
+        Event.create(name, manual_reset=False, initial=True) as first,
+        Event.create(name, manual_reset=True, initial=False, exist_ok=True) as second,
+    ):
         assert first.created and not second.created
         assert second.wait(0) and not second.wait(0)
 
 
 def test_events_wake_across_processes(name: str) -> None:
     there, back = f"{name}-there", f"{name}-back"
-    with Event.create(there, manual_reset=False) as ping, Event.create(back, manual_reset=False) as pong, \
-            worker() as other:
+    with (
+        Event.create(there, manual_reset=False) as ping,
+        Event.create(back, manual_reset=False) as pong,
+        worker() as other,
+    ):
         other.run("ping, pong = Event.open(there), Event.open(back)", there=there, back=back)
         for _ in range(20):
             ping.set()
@@ -75,7 +80,11 @@ def test_events_wake_across_processes(name: str) -> None:
 
 
 def test_the_right_to_set_and_the_right_to_wait_are_two(name: str) -> None:
-    with Event.create(name) as event, Event.open(name, access="r") as looker, Event.open(name, access="w") as setter:
+    with (
+        Event.create(name) as event,
+        Event.open(name, access="r") as looker,
+        Event.open(name, access="w") as setter,
+    ):
         for call in (looker.set, looker.clear, looker.pulse, lambda: setter.wait(0), setter.is_set):
             with pytest.raises(errors.AccessError):
                 call()
@@ -146,10 +155,12 @@ def test_units_and_rights_of_a_semaphore(name: str) -> None:
 
 @pytest.mark.linux_only("natively Windows says that a name is taken, whatever by")
 def test_all_types_share_one_namespace(name: str) -> None:
-    makers: dict[Any, Any] = {Section: lambda **options: Section.create(name, 4096, **options),
-                              Mutex: lambda **options: Mutex.create(name, **options),
-                              Event: lambda **options: Event.create(name, **options),
-                              Semaphore: lambda **options: Semaphore.create(name, **options)}
+    makers: dict[Any, Any] = {
+        Section: lambda **options: Section.create(name, 4096, **options),
+        Mutex: lambda **options: Mutex.create(name, **options),
+        Event: lambda **options: Event.create(name, **options),
+        Semaphore: lambda **options: Semaphore.create(name, **options),
+    }
     for kind, make in makers.items():
         one = make()
         for other, make_other in makers.items():

@@ -21,7 +21,9 @@ from memsection.vocabulary import status as st
 
 Maker = Callable[[str | None], Any]
 MAKERS: dict[str, Maker] = {
-    "Section": lambda name: Section.create(name, 4096), "Event": Event.create, "Mutex": Mutex.create,
+    "Section": lambda name: Section.create(name, 4096),
+    "Event": Event.create,
+    "Mutex": Mutex.create,
     "Semaphore": lambda name: Semaphore.create(name, 1, maximum=2),
 }
 
@@ -39,15 +41,25 @@ def test_closing_twice_is_harmless_and_using_a_closed_handle_is_an_error(thing: 
     thing.close()
     thing.close()
     assert thing.closed
-    for use in (lambda: thing.handle, lambda: thing.name, lambda: thing.inheritable, thing.duplicate,
-                lambda: thing.granted_access, lambda: thing.security, thing.__enter__, thing.detach):
+    for use in (
+        lambda: thing.handle,
+        lambda: thing.name,
+        lambda: thing.inheritable,
+        thing.duplicate,
+        lambda: thing.granted_access,
+        lambda: thing.security,
+        thing.__enter__,
+        thing.detach,
+    ):
         with pytest.raises(errors.HandleError) as caught:
             use()
         assert (caught.value.winerror, caught.value.ntstatus) == (6, st.INVALID_HANDLE)
     assert repr(thing) == f"<memsection.{type(thing).__name__} closed>"
 
 
-@pytest.mark.parametrize("make", [lambda: Section.create(size=1), Event.create], ids=["Section", "Event"])
+@pytest.mark.parametrize(
+    "make", [lambda: Section.create(size=1), Event.create], ids=["Section", "Event"]
+)
 def test_the_end_of_a_block_closes(make: Callable[[], Any]) -> None:
     with make() as inside:
         assert not inside.closed
@@ -162,9 +174,13 @@ def test_a_handle_left_to_the_collector_warns_where_it_was_opened() -> None:
 
 
 @pytest.mark.parametrize("exit_by", ["pass", "raise SystemExit", "import os; os._exit(0)"])
-def test_a_process_that_ends_with_open_handles_ends_well_and_leaves_nothing(name: str, exit_by: str) -> None:
+def test_a_process_that_ends_with_open_handles_ends_well_and_leaves_nothing(
+    name: str, exit_by: str
+) -> None:
     program = f"from memsection import *; s = Section.create({name!r}, 1); v = s.map(); m = memoryview(v); {exit_by}"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
     assert (done.returncode, done.stderr) == (0, "")
     with pytest.raises(FileNotFoundError):
         Section.open(name)

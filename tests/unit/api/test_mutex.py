@@ -150,8 +150,12 @@ def test_the_owner_can_be_asked_for(mutex: Mutex) -> None:
 def test_after_its_owner_ended_it_raises_until_somebody_takes_it_knowingly(mutex: Mutex) -> None:
     abandon(mutex)
     assert mutex.abandoned
-    for attempt in (lambda: mutex.acquire(), lambda: mutex.acquire(0), lambda: wait_any([mutex]),
-                    lambda: wait_all([mutex], 1)):
+    for attempt in (
+        lambda: mutex.acquire(),
+        lambda: mutex.acquire(0),
+        lambda: wait_any([mutex]),
+        lambda: wait_all([mutex], 1),
+    ):
         with pytest.raises(errors.AbandonedMutexError) as caught:
             attempt()
         assert caught.value.owner_pid == os.getpid()
@@ -209,7 +213,9 @@ def test_a_waiter_learns_of_the_death_of_the_owner(name: str) -> None:
     mutex.close()
 
 
-def test_a_mutex_whose_handle_was_closed_while_it_was_owned_is_abandoned_when_the_thread_ends(name: str) -> None:
+def test_a_mutex_whose_handle_was_closed_while_it_was_owned_is_abandoned_when_the_thread_ends(
+    name: str,
+) -> None:
     one = Mutex.create(name)
 
     def take_and_close() -> None:
@@ -241,7 +247,8 @@ def test_a_repair_function_sees_to_it_and_then_it_is_taken_as_usual(name: str) -
     mutex = Mutex.create(name, repair=seen.append)
     abandon(mutex)
     assert mutex.acquire(1) is True
-    assert [error.owner_pid for error in seen] == [os.getpid() if sys.platform == "linux" else 0]  # untold on Windows
+    # untold on Windows
+    assert [error.owner_pid for error in seen] == [os.getpid() if sys.platform == "linux" else 0]
     mutex.release()
     assert mutex.acquire(0) and len(seen) == 1
     mutex.release()
@@ -337,7 +344,9 @@ def test_a_process_that_becomes_another_program_has_abandoned_its_mutexes(name: 
     mutex.close()
 
 
-def test_a_mutex_that_was_left_to_the_collector_while_it_was_owned_is_abandoned_at_the_end(name: str) -> None:
+def test_a_mutex_that_was_left_to_the_collector_while_it_was_owned_is_abandoned_at_the_end(
+    name: str,
+) -> None:
     keeper = Mutex.create(name)
 
     def take_and_lose() -> None:
@@ -414,4 +423,6 @@ for one in many:
 
 
 def test_the_names_of_the_package_are_these() -> None:
-    assert memsection.Mutex is Mutex and memsection.AbandonedMutexError is errors.AbandonedMutexError
+    assert (
+        memsection.Mutex is Mutex and memsection.AbandonedMutexError is errors.AbandonedMutexError
+    )

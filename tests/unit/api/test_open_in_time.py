@@ -54,7 +54,11 @@ KINDS: dict[str, tuple[Any, Callable[[str], Any]]] = {
     "array": (arrays, lambda name: arrays.put(name, np.arange(3))),
     "records": (records, lambda name: records.create(name, Point)),
     "latest": (latest, lambda name: latest.create(name, 8)),
-    **({"table": (arrow, lambda name: arrow.put(name, pa.table({"a": [1]})))} if pa is not None else {}),
+    **(
+        {"table": (arrow, lambda name: arrow.put(name, pa.table({"a": [1]})))}
+        if pa is not None
+        else {}
+    ),
 }
 
 
@@ -99,7 +103,13 @@ def test_every_kind_waits_in_an_event_loop(kind: str, name: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_when_the_time_is_up_both_ways_of_catching_it_do(kind: str, name: str) -> None:
     face, _ = KINDS[kind]
-    for kind_of_error in (NameTimeoutError, NotFoundError, WaitTimeoutError, FileNotFoundError, TimeoutError):
+    for kind_of_error in (
+        NameTimeoutError,
+        NotFoundError,
+        WaitTimeoutError,
+        FileNotFoundError,
+        TimeoutError,
+    ):
         with pytest.raises(kind_of_error, match=name):
             face.open(name, timeout=0.01)
     with pytest.raises(NameTimeoutError):
@@ -164,7 +174,9 @@ def test_nobody_looks_while_nothing_happens(name: str, monkeypatch: pytest.Monke
 
 @pytest.mark.linux_only("elsewhere there is nothing to run out of")
 @pytest.mark.parametrize("scope", ["", "Global\\"])
-def test_without_watches_it_looks_now_and_then(scope: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_watches_it_looks_now_and_then(
+    scope: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import errno
 
     from memsection.nt.linux.system import syscalls
@@ -189,7 +201,9 @@ def test_without_watches_it_looks_now_and_then(scope: str, name: str, monkeypatc
 
 
 @pytest.mark.linux_only("names are files on Linux only")
-def test_a_directory_of_names_that_is_removed_meanwhile_does_not_keep_it_waiting(tmp_path: Any) -> None:
+def test_a_directory_of_names_that_is_removed_meanwhile_does_not_keep_it_waiting(
+    tmp_path: Any,
+) -> None:
     program = """if True:
         import os, shutil, sys, threading
         from memsection import Event
@@ -205,8 +219,12 @@ def test_a_directory_of_names_that_is_removed_meanwhile_does_not_keep_it_waiting
         thread.join()
         opened[0].close(); event.close()
     """
-    subprocess.run([sys.executable, "-W", "error", "-c", program], check=True, timeout=60,
-                   env={**os.environ, "MEMSECTION_ROOT": str(tmp_path)})
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        check=True,
+        timeout=60,
+        env={**os.environ, "MEMSECTION_ROOT": str(tmp_path)},
+    )
 
 
 def test_another_process_makes_the_name(name: str) -> None:
@@ -217,7 +235,9 @@ def test_another_process_makes_the_name(name: str) -> None:
             print("made", flush=True)
             sys.stdin.read()
     """
-    with subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    ) as process:
         with Section.open(name, access="r", timeout=30) as section:
             assert section.size == 4096
         process.communicate(b"")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Objects reach other processes with the rights that were meant, by every way there is, and nothing stays behind."""
+"""Objects reach other processes with the rights that were meant, by every way there is, and nothing
+stays behind."""
 
 from __future__ import annotations
 
@@ -40,12 +41,14 @@ def notes() -> None:
     """What the module keeps for itself is there before anything is counted."""
     transit._own.make_notes()
     for method in METHODS:
-        multiprocessing.get_context(method).Process(target=int).start()  # helpers of multiprocessing's own
+        # helpers of multiprocessing's own
+        multiprocessing.get_context(method).Process(target=int).start()
 
 
 @pytest.fixture(autouse=True)
 def nothing_left(leaves_nothing: None) -> Iterator[None]:
-    """No duplicate stays in transit; handles and descriptors are looked after by ``leaves_nothing``."""
+    """No duplicate stays in transit; handles and descriptors are looked after by
+    ``leaves_nothing``."""
     yield
     transit.close_collected()
     assert in_transit == {}
@@ -113,6 +116,7 @@ def _section(access: str) -> Callable[[], Any]:
             return section
         with section:
             return section.duplicate(access)
+
     return make_it
 
 
@@ -161,8 +165,9 @@ def test_an_argument_of_a_process_arrives(context: BaseContext, thing: tuple[Any
     answers.close()
 
 
-def test_what_is_put_into_a_queue_arrives_although_the_sender_closes_it(context: BaseContext,
-                                                                       thing: tuple[Any, str]) -> None:
+def test_what_is_put_into_a_queue_arrives_although_the_sender_closes_it(
+    context: BaseContext, thing: tuple[Any, str]
+) -> None:
     made, expected = thing
     questions, answers = context.Queue(), context.SimpleQueue()
     process = context.Process(target=use_from, args=(questions, answers))  # type: ignore[attr-defined]
@@ -248,8 +253,12 @@ if __name__ == "__main__":
     path.write_text(program)
     try:
         for method in METHODS:
-            done = subprocess.run([sys.executable, "-X", "dev", "-W", "error", str(path), method], capture_output=True,
-                                  text=True, timeout=60)
+            done = subprocess.run(
+                [sys.executable, "-X", "dev", "-W", "error", str(path), method],
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
             assert (done.stdout, done.stderr) == ("0\n", ""), method
     finally:
         path.unlink()
@@ -268,7 +277,10 @@ def test_a_pickle_of_an_unnamed_object_can_be_loaded_once() -> None:
 
 
 def test_a_pickle_of_a_named_object_can_be_loaded_again_with_the_same_rights() -> None:
-    with Section.create(f"passing-{os.getpid()}", 4096) as section, section.duplicate("r") as reader:
+    with (
+        Section.create(f"passing-{os.getpid()}", 4096) as section,
+        section.duplicate("r") as reader,
+    ):
         text = pickle.dumps(reader)
         for _ in range(3):
             with pickle.loads(text) as copy:
@@ -298,15 +310,23 @@ def test_what_was_taken_is_let_go_when_the_next_one_is_sent() -> None:
 @posix_only
 @pytest.mark.parametrize("permitted", [True, False])
 def test_a_sender_lets_go_whether_or_not_the_receiver_may_take_handles_away(
-        permitted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = "import pickle, sys\nfrom memsection import Section\nfrom memsection.api import transit\n" \
-              "with Section.create(size=4096) as section:\n" \
-              "    print(pickle.dumps(section).hex(), len(transit.in_transit), flush=True)\n" \
-              "    input()\n" \
-              "    transit.close_collected()\n" \
-              "    print(len(transit.in_transit), section.granted_access)\n"
-    sender = subprocess.Popen([sys.executable, "-X", "dev", "-c", program], stdin=subprocess.PIPE, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    permitted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = (
+        "import pickle, sys\nfrom memsection import Section\nfrom memsection.api import transit\n"
+        "with Section.create(size=4096) as section:\n"
+        "    print(pickle.dumps(section).hex(), len(transit.in_transit), flush=True)\n"
+        "    input()\n"
+        "    transit.close_collected()\n"
+        "    print(len(transit.in_transit), section.granted_access)\n"
+    )
+    sender = subprocess.Popen(
+        [sys.executable, "-X", "dev", "-c", program],
+        stdin=subprocess.PIPE,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
     assert sender.stdout is not None
     text, waiting = sender.stdout.readline().split()
     assert waiting == "1"
@@ -347,7 +367,8 @@ def sockets() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 @posix_only
 def test_an_object_goes_through_a_socket_although_the_sender_closes_it(
-        sockets: tuple[socket.socket, socket.socket]) -> None:
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
     for build, expected in THINGS.values():
         with closing(build()) as made:
             with closing(made.duplicate()) as copy:
@@ -361,20 +382,31 @@ def test_an_object_goes_through_a_socket_although_the_sender_closes_it(
 
 
 @posix_only
-def test_another_process_receives_with_the_rights_that_were_sent(sockets: tuple[socket.socket, socket.socket]) -> None:
-    program = "import socket, sys\nfrom memsection import Section\n" \
-              "with socket.socket(fileno=int(sys.argv[1])) as s, Section.recv(s) as section, section.map() as view:\n" \
-              "    print(section.access, bytes(view[:5]))\n"
+def test_another_process_receives_with_the_rights_that_were_sent(
+    sockets: tuple[socket.socket, socket.socket],
+) -> None:
+    program = (
+        "import socket, sys\nfrom memsection import Section\n"
+        "with socket.socket(fileno=int(sys.argv[1])) as s, Section.recv(s) as section, "
+        "section.map() as view:\n"
+        "    print(section.access, bytes(view[:5]))\n"
+    )
     with THINGS["read-only section"][0]() as section:
         section.send(sockets[0])
-    done = subprocess.run([sys.executable, "-X", "dev", "-c", program, str(sockets[1].fileno())], capture_output=True,
-                          text=True, pass_fds=(sockets[1].fileno(),), timeout=30)
+    done = subprocess.run(
+        [sys.executable, "-X", "dev", "-c", program, str(sockets[1].fileno())],
+        capture_output=True,
+        text=True,
+        pass_fds=(sockets[1].fileno(),),
+        timeout=30,
+    )
     assert (done.stdout, done.stderr) == ("r b'hello'\n", "")
 
 
 @posix_only
-def test_the_section_of_a_file_goes_through_a_socket(sockets: tuple[socket.socket, socket.socket],
-                                                     tmp_path: Path) -> None:
+def test_the_section_of_a_file_goes_through_a_socket(
+    sockets: tuple[socket.socket, socket.socket], tmp_path: Path
+) -> None:
     (tmp_path / "file").write_bytes(b"hello" + bytes(95))
     with Section.from_file(tmp_path / "file") as section:
         section.send(sockets[0])
@@ -383,14 +415,24 @@ def test_the_section_of_a_file_goes_through_a_socket(sockets: tuple[socket.socke
 
 
 @posix_only
-def test_what_is_no_handle_is_refused_and_closed(sockets: tuple[socket.socket, socket.socket], tmp_path: Path) -> None:
+def test_what_is_no_handle_is_refused_and_closed(
+    sockets: tuple[socket.socket, socket.socket], tmp_path: Path
+) -> None:
     (tmp_path / "file").write_bytes(bytes(8192))
     header = passing._HEADER.pack(passing._MAGIC, Section._type.number, 1)
-    with open(tmp_path / "file", "rb") as plain, Section.create(size=4096) as section, Event.create() as event:
-        for message, fds in [(b"GET / HTTP/1.1\r\n", []), (header, []), (header, [plain.fileno()]),
-                             (header, [sockets[0].fileno()]), (header, [event.fileno()] if hasattr(event, "fileno")
-                                                               else list(_fds(event))),
-                             (header[:15] + b"\0" * 0, list(_fds(section)))]:
+    with (
+        open(tmp_path / "file", "rb") as plain,
+        Section.create(size=4096) as section,
+        Event.create() as event,
+    ):
+        for message, fds in [
+            (b"GET / HTTP/1.1\r\n", []),
+            (header, []),
+            (header, [plain.fileno()]),
+            (header, [sockets[0].fileno()]),
+            (header, [event.fileno()] if hasattr(event, "fileno") else list(_fds(event))),
+            (header[:15] + b"\0" * 0, list(_fds(section))),
+        ]:
             left, right = socket.socketpair()
             with left, right:
                 socket.send_fds(left, [message], fds)
@@ -435,24 +477,46 @@ try:
 except ValueError:
     print("not there")
 """
-    with THINGS["section"][0]() as section, section.duplicate("r") as reader, Event.create() as other:
-        command = [sys.executable, "-c", program, *(str(owner.handle) for owner in (section, reader, other))]
-        done = subprocess.run(command, **passing.popen_arguments(section, reader), capture_output=True, text=True,
-                              timeout=30)
+    with (
+        THINGS["section"][0]() as section,
+        section.duplicate("r") as reader,
+        Event.create() as other,
+    ):
+        command = [
+            sys.executable,
+            "-c",
+            program,
+            *(str(owner.handle) for owner in (section, reader, other)),
+        ]
+        done = subprocess.run(
+            command,
+            **passing.popen_arguments(section, reader),
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
     assert (done.stdout.splitlines(), done.stderr) == (["rw r b'hello'", "not there"], "")
 
 
 @posix_only
 def test_an_inheritable_handle_reaches_a_program_that_closes_nothing() -> None:
-    program = "import sys; from memsection import Section\n" \
-              "with Section.from_handle(int(sys.argv[1])) as section: print(section.access)"
+    program = (
+        "import sys; from memsection import Section\n"
+        "with Section.from_handle(int(sys.argv[1])) as section: print(section.access)"
+    )
     with Section.create(size=4096, inheritable=True) as section:
-        done = subprocess.run([sys.executable, "-c", program, str(section.handle)], close_fds=False,
-                              capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(section.handle)],
+            close_fds=False,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        )
     assert (done.stdout, done.stderr) == ("rw\n", "")
 
 
 # ---------------------------------------------------------------------- what nobody loads
+
 
 def sleep_long() -> None:
     import time
@@ -461,7 +525,9 @@ def sleep_long() -> None:
 
 
 @posix_only
-def test_what_was_sent_to_a_process_that_was_killed_is_let_go_of(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_sent_to_a_process_that_was_killed_is_let_go_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(transit, "_TO_THE_DEAD", 0.0)
     context = multiprocessing.get_context("fork")
     for _ in range(3):
@@ -481,7 +547,8 @@ def test_what_was_sent_to_a_process_that_was_killed_is_let_go_of(monkeypatch: py
 
 
 def test_a_pickle_that_goes_nowhere_is_held_for_a_while_and_never_keeps_others_from_going(
-        monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(transit, "_SLOTS", 4)
     with Section.create(size=4096) as section:
         for _ in range(20):

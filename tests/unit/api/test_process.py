@@ -27,8 +27,12 @@ with Section.create(size=8192) as unnamed, Section.create(sys.argv[1], 4096, acc
 
 @pytest.fixture
 def child(name: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    process = subprocess.Popen([sys.executable, "-c", CHILD, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                               text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD, name],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None
     try:
         yield process, int(process.stdout.readline())
@@ -36,19 +40,24 @@ def child(name: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
         process.communicate(timeout=60)
 
 
-def test_the_sections_of_another_process_are_found(child: tuple[subprocess.Popen[str], int], name: str) -> None:
+def test_the_sections_of_another_process_are_found(
+    child: tuple[subprocess.Popen[str], int], name: str
+) -> None:
     popen, handle = child
     with Process(popen.pid) as process:
         found = {held.name: held for held in process.sections()}
     assert found[None].handle == handle
     assert (found[None].size, found[None].access, found[None].pid) == (8192, "rw", popen.pid)
     assert (found[name].size, found[name].access) == (4096, "rwx")
-    if sys.platform == "linux":  # Windows keeps no record of who made an object, and may not tell which it is
+    # Windows keeps no record of who made an object, and may not tell which it is
+    if sys.platform == "linux":
         assert found[name].creator_pid == popen.pid
         assert found[None].identity != found[name].identity
 
 
-def test_a_handle_of_another_process_is_taken_over(child: tuple[subprocess.Popen[str], int]) -> None:
+def test_a_handle_of_another_process_is_taken_over(
+    child: tuple[subprocess.Popen[str], int],
+) -> None:
     popen, handle = child
     with Section.from_process(popen.pid, handle) as section, section.map() as view:
         assert bytes(view[:4]) == b"mine"
@@ -82,7 +91,12 @@ def test_own_handles_are_found_with_their_flags(name: str) -> None:
     with Event.create(name) as event, Process(os.getpid()) as process:
         event.inheritable = True
         (held,) = [held for held in process.handles() if held.name == name]
-        assert (held.type, held.access, held.inheritable, held.protected) == ("Event", "", True, False)
+        assert (held.type, held.access, held.inheritable, held.protected) == (
+            "Event",
+            "",
+            True,
+            False,
+        )
         assert held.granted_access == event.granted_access
 
 

@@ -413,7 +413,8 @@ def test_a_child_does_not_keep_its_parents_reads_alive(lock: RWLock) -> None:
     with worker() as parent:
         parent.run(
             f"import os, signal\nfrom memsection import RWLock\nlock = RWLock.open({lock.name!r})\n"
-            "lock.acquire_read()\nchild = os.fork()\nif not child:\n    signal.pause()\n    os._exit(0)"
+            "lock.acquire_read()\nchild = os.fork()\nif not child:\n    signal.pause()\n    "
+            "os._exit(0)"
         )
         child = parent.value("child")
         try:
@@ -436,7 +437,8 @@ def test_closing_gives_back_what_is_read(lock: RWLock) -> None:
     name = lock.name or ""
     with worker() as reader:
         reader.run(
-            f"from memsection import RWLock\nlock = RWLock.open({name!r})\nlock.acquire_read()\nlock.close()"
+            f"from memsection import RWLock\nlock = RWLock.open({name!r})\nlock.acquire_read()\n"
+            f"lock.close()"
         )
         assert lock.acquire_write(timeout=LONG)
         lock.release_write()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Sections through the Pythonic face: what is made, opened and mapped, and what is refused with which words."""
+"""Sections through the Pythonic face: what is made, opened and mapped, and what is refused with
+which words."""
 
 from __future__ import annotations
 
@@ -19,7 +20,12 @@ from memsection.vocabulary import status as st
 
 
 def test_two_handles_to_one_name_share_their_memory(name: str) -> None:
-    with Section.create(name, 4096) as one, Section.open(name) as other, one.map() as mine, other.map() as theirs:
+    with (
+        Section.create(name, 4096) as one,
+        Section.open(name) as other,
+        one.map() as mine,
+        other.map() as theirs,
+    ):
         mine[10:15] = b"hello"
         assert bytes(theirs[10:15]) == b"hello"
         assert one.same_object(other)
@@ -48,7 +54,9 @@ def test_a_name_is_what_open_takes(prefix: str) -> None:
             assert again.same_object(section)
 
 
-@pytest.mark.parametrize("leaf", ["Grüße 我", "a/b", "..", ".", "a b", "%41", "x" * 300, "line\nbreak", "[bold]"])
+@pytest.mark.parametrize(
+    "leaf", ["Grüße 我", "a/b", "..", ".", "a b", "%41", "x" * 300, "line\nbreak", "[bold]"]
+)
 def test_any_name_that_windows_accepts_is_accepted(leaf: str) -> None:
     name = objects.unique_name() + leaf
     with Section.create(name, 1) as section:
@@ -121,8 +129,10 @@ def test_more_memory_than_the_machine_has_is_refused_at_once(name: str) -> None:
         Section.open(name)
 
 
-@pytest.mark.parametrize("bad", ["", "a\\b", "\\a", "Local\\", "Global\\", "Global",
-                                 pytest.param("x" * 40000, id="too long")])
+@pytest.mark.parametrize(
+    "bad",
+    ["", "a\\b", "\\a", "Local\\", "Global\\", "Global", pytest.param("x" * 40000, id="too long")],
+)
 def test_a_name_that_cannot_be_is_refused(bad: str) -> None:
     with pytest.raises(OSError):
         Section.create(bad, 4096)
@@ -175,11 +185,20 @@ def test_a_part_can_be_mapped(name: str) -> None:
             assert len(rest) == ALLOCATION_GRANULARITY
 
 
-@pytest.mark.parametrize(("offset", "length", "winerror"), [
-    (1, None, 1132), (4096, None, 1132), (0, 3 * ALLOCATION_GRANULARITY, 5), (-ALLOCATION_GRANULARITY, None, 5),
-    (0, 0, 5), (0, -1, 5),
-])
-def test_a_view_that_does_not_fit_is_refused(offset: int, length: int | None, winerror: int) -> None:
+@pytest.mark.parametrize(
+    ("offset", "length", "winerror"),
+    [
+        (1, None, 1132),
+        (4096, None, 1132),
+        (0, 3 * ALLOCATION_GRANULARITY, 5),
+        (-ALLOCATION_GRANULARITY, None, 5),
+        (0, 0, 5),
+        (0, -1, 5),
+    ],
+)
+def test_a_view_that_does_not_fit_is_refused(
+    offset: int, length: int | None, winerror: int
+) -> None:
     with Section.create(size=2 * ALLOCATION_GRANULARITY) as section:
         with pytest.raises(ValueError) as caught:
             section.map(offset, length)
@@ -210,7 +229,11 @@ def test_a_read_only_handle_gives_no_writable_map_by_going_round_the_library(nam
 
 
 def test_writes_to_a_copying_view_stay_there(name: str) -> None:
-    with Section.create(name, 4096) as section, section.map(access="c") as copy, section.map() as shared:
+    with (
+        Section.create(name, 4096) as section,
+        section.map(access="c") as copy,
+        section.map() as shared,
+    ):
         copy[0] = 1
         assert shared[0] == 0
         assert not copy.readonly
@@ -308,7 +331,11 @@ def test_a_file_that_cannot_be_mapped_is_refused(tmp_path: Path) -> None:
 def test_a_section_of_a_file_can_have_a_name(tmp_path: Path, name: str) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"abc")
-    with Section.from_file(path, name=name), Section.open(name, access="r") as section, section.map() as view:
+    with (
+        Section.from_file(path, name=name),
+        Section.open(name, access="r") as section,
+        section.map() as view,
+    ):
         assert bytes(view) == b"abc"
 
 
@@ -364,7 +391,9 @@ def test_a_sealed_section_gives_nobody_a_new_writable_view(name: str) -> None:
 # ---------------------------------------------------------------------- the rest
 
 
-@pytest.mark.linux_only("Wine keeps generic rights in a descriptor, which Windows maps to the type's own")
+@pytest.mark.linux_only(
+    "Wine keeps generic rights in a descriptor, which Windows maps to the type's own"
+)
 def test_security_is_what_was_asked_for(name: str) -> None:
     from memsection import Security
 
@@ -391,8 +420,12 @@ def test_a_duplicate_carries_what_was_asked(name: str) -> None:
             assert (same.access, same.granted_access) == ("rw", section.granted_access)
 
 
-@pytest.mark.linux_only("Wine grants the owner all standard rights, Windows READ_CONTROL and WRITE_DAC")
-def test_an_existing_section_that_grants_less_than_a_creator_gets_can_still_be_found(name: str) -> None:
+@pytest.mark.linux_only(
+    "Wine grants the owner all standard rights, Windows READ_CONTROL and WRITE_DAC"
+)
+def test_an_existing_section_that_grants_less_than_a_creator_gets_can_still_be_found(
+    name: str,
+) -> None:
     sid = kernel.current_user()
     with Section.create(name, 4096, security=f"D:(A;;CCDCLC;;;{sid})") as made:
         with Section.create(name, 4096, exist_ok=True) as found:

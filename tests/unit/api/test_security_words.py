@@ -17,7 +17,11 @@ from memsection.vocabulary.errors import ArgumentError
 from memsection.vocabulary.sid import Sid
 
 ME = kernel.current_user()
-ALICE, BOB, VIDEO = Sid(5, (21, 1, 2, 3, 1001)), Sid(5, (21, 1, 2, 3, 1002)), Sid(5, (21, 1, 2, 3, 2001))
+ALICE, BOB, VIDEO = (
+    Sid(5, (21, 1, 2, 3, 1001)),
+    Sid(5, (21, 1, 2, 3, 1002)),
+    Sid(5, (21, 1, 2, 3, 2001)),
+)
 READ, WRITE, EXECUTE = a.SECTION_MAP_READ, a.SECTION_MAP_WRITE, a.SECTION_MAP_EXECUTE
 
 
@@ -28,29 +32,36 @@ def rights(words: Security, *sids: Sid, kind: types.ObjectType = types.SECTION) 
     return found & (READ | WRITE | EXECUTE if kind is types.SECTION else a.SYNCHRONIZE | 0x3)
 
 
-@pytest.mark.parametrize(("words", "who", "expected"), [
-    (Security(), (ME,), READ | WRITE | EXECUTE),
-    (Security(), (ALICE,), 0),
-    (Security(owner="r"), (ME,), READ),
-    (Security(owner=""), (ME,), 0),
-    (Security(everyone="r"), (ALICE,), READ),
-    (Security(everyone="rx"), (ALICE,), READ | EXECUTE),
-    (Security(users={ALICE: "r"}), (ALICE,), READ),
-    (Security(users={ALICE: "r"}), (BOB,), 0),
-    (Security(users={ALICE: "r"}, groups={VIDEO: "rw"}), (ALICE, VIDEO), READ),  # the nearer word holds
-    (Security(users={ALICE: "r"}, groups={VIDEO: "rw"}), (BOB, VIDEO), READ | WRITE),
-    (Security(users={ALICE: ""}, everyone="rw"), (ALICE,), 0),
-    (Security(users={ALICE: "r"}, everyone="rw"), (ALICE,), READ),
-    (Security(groups={VIDEO: "r"}, everyone="rw"), (BOB, VIDEO), READ),
-    (Security(groups={VIDEO: "r"}, everyone="rw"), (BOB,), READ | WRITE),
-    (Security(owner="r", everyone="rw"), (ME,), READ),
-])
+@pytest.mark.parametrize(
+    ("words", "who", "expected"),
+    [
+        (Security(), (ME,), READ | WRITE | EXECUTE),
+        (Security(), (ALICE,), 0),
+        (Security(owner="r"), (ME,), READ),
+        (Security(owner=""), (ME,), 0),
+        (Security(everyone="r"), (ALICE,), READ),
+        (Security(everyone="rx"), (ALICE,), READ | EXECUTE),
+        (Security(users={ALICE: "r"}), (ALICE,), READ),
+        (Security(users={ALICE: "r"}), (BOB,), 0),
+        # the nearer word holds
+        (Security(users={ALICE: "r"}, groups={VIDEO: "rw"}), (ALICE, VIDEO), READ),
+        (Security(users={ALICE: "r"}, groups={VIDEO: "rw"}), (BOB, VIDEO), READ | WRITE),
+        (Security(users={ALICE: ""}, everyone="rw"), (ALICE,), 0),
+        (Security(users={ALICE: "r"}, everyone="rw"), (ALICE,), READ),
+        (Security(groups={VIDEO: "r"}, everyone="rw"), (BOB, VIDEO), READ),
+        (Security(groups={VIDEO: "r"}, everyone="rw"), (BOB,), READ | WRITE),
+        (Security(owner="r", everyone="rw"), (ME,), READ),
+    ],
+)
 def test_the_words_mean(words: Security, who: tuple[Sid, ...], expected: int) -> None:
     assert rights(words, *who) == expected
 
 
 def test_looking_includes_waiting_where_one_can_wait() -> None:
-    assert rights(Security(everyone="r"), ALICE, kind=types.EVENT) == a.SYNCHRONIZE | a.EVENT_QUERY_STATE
+    assert (
+        rights(Security(everyone="r"), ALICE, kind=types.EVENT)
+        == a.SYNCHRONIZE | a.EVENT_QUERY_STATE
+    )
     assert rights(Security(everyone="rw"), ALICE, kind=types.EVENT) == a.SYNCHRONIZE | 0x3
 
 
@@ -66,7 +77,9 @@ def test_an_unknown_account_is_refused_by_its_name() -> None:
     assert isinstance(caught.value, ValueError) and caught.value.winerror == 1332
 
 
-@pytest.mark.parametrize("text", ["D:(A;;GR;;;WD)", "O:BAD:(D;;GW;;;AN)(A;;GA;;;WD)", "D:NO_ACCESS_CONTROL", "D:"])
+@pytest.mark.parametrize(
+    "text", ["D:(A;;GR;;;WD)", "O:BAD:(D;;GW;;;AN)(A;;GA;;;WD)", "D:NO_ACCESS_CONTROL", "D:"]
+)
 def test_sddl_goes_both_ways(text: str) -> None:
     words = Security.from_sddl(text)
     assert words.sddl == text and str(words) == text
@@ -93,7 +106,9 @@ def test_words_are_shown_as_they_were_written_and_survive_pickling() -> None:
     assert again == words and again.descriptor(types.EVENT) == words.descriptor(types.EVENT)
 
 
-@pytest.mark.linux_only("Wine keeps generic rights in a descriptor, which Windows maps to the type's own")
+@pytest.mark.linux_only(
+    "Wine keeps generic rights in a descriptor, which Windows maps to the type's own"
+)
 def test_an_object_says_what_it_was_given() -> None:
     with Section.create(size=4096, security=Security(everyone="r")) as section:
         assert section.security.sddl.endswith("(A;;CCLCRC;;;WD)")
@@ -104,7 +119,9 @@ def test_an_object_says_what_it_was_given() -> None:
         assert event.security.sddl.endswith("(A;;CCRC;;;WD)")
 
 
-@pytest.mark.linux_only("Wine gives objects no descriptor of their own where Windows gives the default")
+@pytest.mark.linux_only(
+    "Wine gives objects no descriptor of their own where Windows gives the default"
+)
 def test_who_says_nothing_owns_alone() -> None:
     with Section.create(size=4096) as section:
         assert section.security.owner == kernel.account_name(ME)

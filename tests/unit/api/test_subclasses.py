@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Subclasses of mutexes, events and semaphores: overridden methods are called, and can call those they override."""
+"""Subclasses of mutexes, events and semaphores: overridden methods are called, and can call those
+they override."""
 
 from __future__ import annotations
 
@@ -89,7 +90,9 @@ def test_overridden_methods_of_a_semaphore_are_called() -> None:
 
 
 @pytest.mark.parametrize("kind", [Mutex, Event, Semaphore])
-def test_a_method_can_be_replaced_in_the_class_and_in_one_object(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_method_can_be_replaced_in_the_class_and_in_one_object(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     name = {Mutex: "release", Event: "set", Semaphore: "release"}[kind]
     made = kind.create()
     monkeypatch.setattr(kind, name, lambda self: "of the class")
@@ -99,16 +102,23 @@ def test_a_method_can_be_replaced_in_the_class_and_in_one_object(kind: Any, monk
     made.close()
 
 
-@pytest.mark.parametrize("call", [
-    lambda: Mutex.acquire("no mutex"), lambda: Mutex.release(object()),  # type: ignore[arg-type]
-    lambda: Event.set(None), lambda: Semaphore.release(3),  # type: ignore[arg-type]
-])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: Mutex.acquire("no mutex"),
+        lambda: Mutex.release(object()),  # type: ignore[arg-type]
+        lambda: Event.set(None),
+        lambda: Semaphore.release(3),  # type: ignore[arg-type]
+    ],
+)
 def test_a_method_called_on_something_else_is_an_error(call: Any) -> None:
     with pytest.raises((TypeError, AttributeError)):
         call()
 
 
-@pytest.mark.parametrize("use", [lambda m: m.acquire(), lambda m: m.acquire(0), lambda m: m.release()])
+@pytest.mark.parametrize(
+    "use", [lambda m: m.acquire(), lambda m: m.acquire(0), lambda m: m.release()]
+)
 def test_a_bound_method_outlives_the_handle_as_an_error(use: Any) -> None:
     mutex = Mutex.create()
     bound = mutex.acquire
@@ -120,11 +130,24 @@ def test_a_bound_method_outlives_the_handle_as_an_error(use: Any) -> None:
 
 
 def test_methods_say_what_they_do_and_what_they_take() -> None:
-    methods: list[Any] = [Mutex.acquire, Mutex.release, Event.set, Event.clear, Event.is_set, Event.wait,
-                          Semaphore.acquire, Semaphore.release]
+    methods: list[Any] = [
+        Mutex.acquire,
+        Mutex.release,
+        Event.set,
+        Event.clear,
+        Event.is_set,
+        Event.wait,
+        Semaphore.acquire,
+        Semaphore.release,
+    ]
     for method in methods:
         assert "Raises:" in (inspect.getdoc(method) or "")
-    assert list(inspect.signature(Mutex.acquire).parameters) == ["self", "blocking", "timeout", "accept_abandoned"]
+    assert list(inspect.signature(Mutex.acquire).parameters) == [
+        "self",
+        "blocking",
+        "timeout",
+        "accept_abandoned",
+    ]
     with Mutex.create() as mutex:
         assert mutex.acquire.__name__ == "acquire"
         assert inspect.signature(mutex.acquire).parameters["accept_abandoned"].default is False

@@ -80,7 +80,8 @@ def test_a_process_that_has_the_predecessor_opens_the_successor(names: Path) -> 
             with heir.map() as view:
                 now = bytes(view[:3])
             other.run(
-                f"t = Section.open({NAME!r}, access='r'); w = t.map(); found = bytes(w[:3]); w.close(); t.close()"
+                f"t = Section.open({NAME!r}, access='r'); w = t.map(); found = bytes(w[:3]); "
+                f"w.close(); t.close()"
             )
             assert other.value("found") == now
             assert other.value("bytes(v[:3])") == b"one"
@@ -188,6 +189,4 @@ def test_the_list_of_names_shows_the_successor_once(names: Path) -> None:
         first.take_name(NAME)
         with Section.open(NAME, access="r"):
             second.take_name(NAME, predecessor=first)
-            assert [
-                found.size for found in kernel.list_directory() if found.name == NAME
-            ] == [8192]
+            assert [found.size for found in kernel.list_directory() if found.name == NAME] == [8192]

@@ -37,8 +37,16 @@ def test_a_closed_view_is_an_error_and_closing_again_is_not() -> None:
         view.close()
         view.close()
         assert view.closed and repr(view) == "<memsection.View closed>"
-        for use in (lambda: view[0], lambda: len(view), lambda: view.address, view.flush, view.check, view.commit,
-                    lambda: memoryview(view), view.__enter__):
+        for use in (
+            lambda: view[0],
+            lambda: len(view),
+            lambda: view.address,
+            view.flush,
+            view.check,
+            view.commit,
+            lambda: memoryview(view),
+            view.__enter__,
+        ):
             with pytest.raises(ValueError, match="closed"):
                 use()
 
@@ -66,7 +74,9 @@ def test_a_view_left_to_the_collector_is_unmapped_without_a_word() -> None:
             kernel.unmap_view(s.CURRENT_PROCESS, address)
 
 
-@pytest.mark.parametrize(("offset", "length"), [(-1, None), (0, 4097), (4096, 1), (0, -1), (5000, None)])
+@pytest.mark.parametrize(
+    ("offset", "length"), [(-1, None), (0, 4097), (4096, 1), (0, -1), (5000, None)]
+)
 def test_a_range_that_leaves_the_view_is_refused(offset: int, length: int | None) -> None:
     with Section.create(size=4096) as section, section.map() as view:
         for operation in (view.flush, view.commit):
@@ -82,7 +92,11 @@ def test_flushing_memory_without_a_file_does_nothing() -> None:
 
 
 def test_committing_twice_is_harmless() -> None:
-    with Section.create(size=1 << 20, commit=False) as section, section.map() as one, section.map() as other:
+    with (
+        Section.create(size=1 << 20, commit=False) as section,
+        section.map() as one,
+        section.map() as other,
+    ):
         one.commit(4096, 10)
         one[4096:4100] = b"kept"
         one.commit()
@@ -126,7 +140,9 @@ def _successor(section: Section, address: int) -> View:
 @pytest.mark.invariant("M2")
 @pytest.mark.parametrize("left", ["closed", "collected"])
 @pytest.mark.parametrize("kind", ["memory", "reserved", "file"])
-def test_a_stale_view_leaves_what_is_at_its_address_now_alone(kind: str, left: str, tmp_path: Path) -> None:
+def test_a_stale_view_leaves_what_is_at_its_address_now_alone(
+    kind: str, left: str, tmp_path: Path
+) -> None:
     def make() -> Section:
         if kind != "file":
             return Section.create(size=4096, commit=kind == "memory")
@@ -157,17 +173,24 @@ def test_a_stale_view_leaves_what_is_at_its_address_now_alone(kind: str, left: s
 
 @pytest.mark.invariant("M2")
 def test_a_stale_view_commits_nothing_of_what_is_at_its_address_now() -> None:
-    with Section.create(size=65536, commit=False) as old, Section.create(size=65536, commit=False) as new:
+    with (
+        Section.create(size=65536, commit=False) as old,
+        Section.create(size=65536, commit=False) as new,
+    ):
         stale = old.map()
         kernel.unmap_view(s.CURRENT_PROCESS, stale.address)
         with _successor(new, stale.address) as view:
             with pytest.raises(errors.ArgumentError) as caught:
                 stale.commit()
             assert caught.value.ntstatus == st.NOT_MAPPED_VIEW
-            assert kernel.query_virtual_memory(s.CURRENT_PROCESS, view.address).State == p.MEM_RESERVE
+            assert (
+                kernel.query_virtual_memory(s.CURRENT_PROCESS, view.address).State == p.MEM_RESERVE
+            )
         stale.close()
         with old.map() as again:
-            assert kernel.query_virtual_memory(s.CURRENT_PROCESS, again.address).State == p.MEM_RESERVE
+            assert (
+                kernel.query_virtual_memory(s.CURRENT_PROCESS, again.address).State == p.MEM_RESERVE
+            )
 
 
 @pytest.mark.invariant("M2")
@@ -175,7 +198,11 @@ def test_a_stale_view_commits_nothing_of_what_is_at_its_address_now() -> None:
 def test_flushing_a_stale_view_is_an_error(successor: bool, tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(bytes(4096))
-    with Section.from_file(path, access="rw") as file, Section.create(size=4096) as new, ExitStack() as stack:
+    with (
+        Section.from_file(path, access="rw") as file,
+        Section.create(size=4096) as new,
+        ExitStack() as stack,
+    ):
         stale = file.map()
         kernel.unmap_view(s.CURRENT_PROCESS, stale.address)
         if successor:
@@ -188,22 +215,27 @@ def test_flushing_a_stale_view_is_an_error(successor: bool, tmp_path: Path) -> N
 
 @pytest.mark.linux_only("a system call is replaced")
 @pytest.mark.invariant("M2")
-def test_a_view_that_is_unmapped_while_it_is_flushed_is_not_called_flushed(tmp_path: Path,
-                                                                           monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_view_that_is_unmapped_while_it_is_flushed_is_not_called_flushed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from memsection.nt.linux.system import syscalls
 
     path = tmp_path / "file"
     path.write_bytes(bytes(4096))
     with Section.from_file(path, access="rw") as file:
         stale = file.map()
-        monkeypatch.setattr(syscalls, "msync", lambda address, size: kernel.unmap_view(s.CURRENT_PROCESS, address))
+        monkeypatch.setattr(
+            syscalls, "msync", lambda address, size: kernel.unmap_view(s.CURRENT_PROCESS, address)
+        )
         with pytest.raises(errors.ArgumentError, match="unmapped"):
             stale.flush()
         stale.close()
 
 
 @pytest.mark.linux_only("Wine 8 tells of a commit in the view alone through which it was made")
-def test_a_view_that_another_thread_closes_is_there_until_it_is_committed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_view_that_another_thread_closes_is_there_until_it_is_committed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with Section.create(size=65536, commit=False) as section:
         view = section.map()
         service = kernel.commit_buffer
@@ -215,7 +247,9 @@ def test_a_view_that_another_thread_closes_is_there_until_it_is_committed(monkey
         monkeypatch.setattr(kernel, "commit_buffer", close_first, raising=False)
         view.commit()
         with section.map() as again:
-            assert kernel.query_virtual_memory(s.CURRENT_PROCESS, again.address).State == p.MEM_COMMIT
+            assert (
+                kernel.query_virtual_memory(s.CURRENT_PROCESS, again.address).State == p.MEM_COMMIT
+            )
 
 
 def test_a_view_that_was_unmapped_otherwise_is_closed_without_a_word() -> None:

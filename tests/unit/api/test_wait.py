@@ -37,7 +37,9 @@ def later(call: Callable[[], object], seconds: float = 0.05) -> Iterator[None]:
 @contextlib.contextmanager
 def sleeper() -> Iterator[Process]:
     """Another process, which does nothing until it is ended."""
-    child = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+    )
     process = Process(child.pid)
     try:
         yield process
@@ -49,13 +51,19 @@ def sleeper() -> Iterator[Process]:
 
 @pytest.fixture
 def objects() -> Iterator[tuple[Mutex, Event, Semaphore]]:
-    several = Mutex.create(), Event.create(manual_reset=False), Semaphore.create(initial=0, maximum=5)
+    several = (
+        Mutex.create(),
+        Event.create(manual_reset=False),
+        Semaphore.create(initial=0, maximum=5),
+    )
     yield several
     for one in several:
         one.close()
 
 
-def test_any_takes_the_first_in_order_and_leaves_the_others(objects: tuple[Mutex, Event, Semaphore]) -> None:
+def test_any_takes_the_first_in_order_and_leaves_the_others(
+    objects: tuple[Mutex, Event, Semaphore],
+) -> None:
     mutex, event, semaphore = objects
     event.set()
     semaphore.release(2)
@@ -82,7 +90,8 @@ def test_all_takes_all_or_nothing(objects: tuple[Mutex, Event, Semaphore]) -> No
 
 
 def test_a_mutex_that_is_owned_already_is_taken_once_more_by_a_wait_for_all(
-        objects: tuple[Mutex, Event, Semaphore]) -> None:
+    objects: tuple[Mutex, Event, Semaphore],
+) -> None:
     mutex, event, _ = objects
     mutex.acquire()
     event.set()
@@ -153,8 +162,12 @@ def test_several_processes_are_waited_for_without_other_objects() -> None:
 @pytest.mark.linux_only("time.monotonic ticks every 16 ms on Windows")
 def test_timeouts_are_not_shorter_than_asked_for(objects: tuple[Mutex, Event, Semaphore]) -> None:
     _, event, semaphore = objects
-    for wait in (lambda: event.wait(0.03), lambda: wait_any([event, semaphore], 0.03),
-                 lambda: wait_all([event, semaphore], 0.03), lambda: semaphore.acquire(0.13)):
+    for wait in (
+        lambda: event.wait(0.03),
+        lambda: wait_any([event, semaphore], 0.03),
+        lambda: wait_all([event, semaphore], 0.03),
+        lambda: semaphore.acquire(0.13),
+    ):
         begun = time.monotonic()
         assert not wait()
         assert time.monotonic() - begun >= 0.03
@@ -192,9 +205,18 @@ def test_what_cannot_be_waited_for(name: str) -> None:
             wait_any([event, closed], 0)
 
 
-@pytest.mark.parametrize("wait", ["event.wait()", "mutex.acquire()", "semaphore.acquire()",
-                                  "wait_any([event, semaphore])", "wait_all([event, semaphore])",
-                                  "wait_any([event, process])", "wait_any([process])"])
+@pytest.mark.parametrize(
+    "wait",
+    [
+        "event.wait()",
+        "mutex.acquire()",
+        "semaphore.acquire()",
+        "wait_any([event, semaphore])",
+        "wait_all([event, semaphore])",
+        "wait_any([event, process])",
+        "wait_any([process])",
+    ],
+)
 @pytest.mark.linux_only("a signal to another process is Linux's way of Ctrl-C")
 def test_ctrl_c_ends_every_wait(wait: str) -> None:
     code = f"""
@@ -221,7 +243,9 @@ for one in (event, semaphore, mutex, process):
     assert child.communicate(timeout=30)[0] == "interrupted True 0\n"
 
 
-def test_signal_and_wait_signals_first_and_then_waits(objects: tuple[Mutex, Event, Semaphore]) -> None:
+def test_signal_and_wait_signals_first_and_then_waits(
+    objects: tuple[Mutex, Event, Semaphore],
+) -> None:
     mutex, event, semaphore = objects
     assert kernel.signal_and_wait(event.handle, event.handle, 0) == st.WAIT_0
     assert kernel.signal_and_wait(semaphore.handle, event.handle, 0) == st.TIMEOUT
@@ -236,14 +260,18 @@ def test_signal_and_wait_signals_first_and_then_waits(objects: tuple[Mutex, Even
 
 @pytest.mark.linux_only("time.time ticks every 16 ms on Windows, and Wine takes any wait type")
 def test_the_kernel_counts_timeouts_in_units_of_100_ns_from_now_or_by_the_calendar(
-        objects: tuple[Mutex, Event, Semaphore]) -> None:
+    objects: tuple[Mutex, Event, Semaphore],
+) -> None:
     _, event, semaphore = objects
     long_ago, soon = 1, 116444736000000000 + time.time_ns() // 100 + 300000
     begun = time.time()
     assert kernel.wait_for_single_object(event.handle, long_ago) == st.TIMEOUT
     assert kernel.wait_for_single_object(event.handle, soon) == st.TIMEOUT
     assert time.time() - begun >= 0.029
-    assert kernel.wait_for_multiple_objects([event.handle, semaphore.handle], s.WAIT_ANY, -100) == st.TIMEOUT
+    assert (
+        kernel.wait_for_multiple_objects([event.handle, semaphore.handle], s.WAIT_ANY, -100)
+        == st.TIMEOUT
+    )
     with pytest.raises(NtError):
         kernel.wait_for_multiple_objects([event.handle], 7, 0)
 
@@ -276,7 +304,11 @@ def test_many_threads_hand_one_unit_on_without_losing_it() -> None:
 
 
 def test_threads_that_wait_for_all_of_three_share_them_without_a_deadlock() -> None:
-    forks: list[Any] = [Mutex.create(), Event.create(manual_reset=False, initial=True), Semaphore.create(initial=1)]
+    forks: list[Any] = [
+        Mutex.create(),
+        Event.create(manual_reset=False, initial=True),
+        Semaphore.create(initial=1),
+    ]
     meals: list[int] = []
 
     def dine(order: list[Any]) -> None:
@@ -287,8 +319,12 @@ def test_threads_that_wait_for_all_of_three_share_them_without_a_deadlock() -> N
             forks[2].release()
             forks[0].release()
 
-    threads = [threading.Thread(target=dine, args=([forks[i % 3], forks[(i + 1) % 3], forks[(i + 2) % 3]],))
-               for i in range(4)]
+    threads = [
+        threading.Thread(
+            target=dine, args=([forks[i % 3], forks[(i + 1) % 3], forks[(i + 2) % 3]],)
+        )
+        for i in range(4)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -301,6 +337,7 @@ def test_threads_that_wait_for_all_of_three_share_them_without_a_deadlock() -> N
 
 def test_a_pulse_that_answers_the_signal_is_heard_by_signal_and_wait() -> None:
     with Event.create(manual_reset=False) as question, Event.create() as answer:
+
         def pulse() -> None:
             for _ in range(50):
                 assert question.wait(20)

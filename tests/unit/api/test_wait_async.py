@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Waiting in asyncio: many waits without threads, cancellation that takes nothing, mutexes between tasks."""
+"""Waiting in asyncio: many waits without threads, cancellation that takes nothing, mutexes between
+tasks."""
 
 from __future__ import annotations
 
@@ -243,8 +244,12 @@ def test_a_repair_function_works_here_too() -> None:
 
 def test_processes_can_be_awaited_together_with_other_things() -> None:
     async def main() -> None:
-        children = [subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
-                    for _ in range(2)]
+        children = [
+            subprocess.Popen(
+                [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE
+            )
+            for _ in range(2)
+        ]
         with Event.create() as event:
             processes = [Process(child.pid) for child in children]
             assert await processes[0].wait_async(0.02) is False

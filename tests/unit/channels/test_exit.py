@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Interpreters that end with channels open, threads waiting in them, messages in hand: quietly, at once; others go on."""
+"""Interpreters that end with channels open, threads waiting in them, messages in hand: quietly, at
+once; others go on."""
 
 from __future__ import annotations
 
@@ -102,10 +103,14 @@ EXITS = ["pass", "raise SystemExit", "os._exit(0)"]
 def ends(kind: str, exit_by: str, name: str, before: Callable[[], object]) -> None:
     """Run the program to its end, which must be soon, quiet and good."""
     program = [sys.executable, "-c", BEGIN + PROGRAMS[kind] + END + exit_by, name]
-    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         assert process.stdin is not None and process.stdout is not None
         try:
-            assert process.stdout.readline() == b"waits\n", process.stderr and process.stderr.read().decode()
+            assert process.stdout.readline() == b"waits\n", (
+                process.stderr and process.stderr.read().decode()
+            )
             before()
             process.stdin.write(b"\n")
             _, said = process.communicate(timeout=PATIENCE)
@@ -150,7 +155,10 @@ def test_an_interpreter_ends_with_topics_in_use_and_others_go_on(exit_by: str) -
 @pytest.mark.parametrize("exit_by", EXITS)
 def test_an_interpreter_ends_with_services_in_use_and_clients_are_told(exit_by: str) -> None:
     name = unique_name()
-    with Service.create(name, bytes, bytes, capacity=4) as service, Client.open(name, bytes, bytes) as client:
+    with (
+        Service.create(name, bytes, bytes, capacity=4) as service,
+        Client.open(name, bytes, bytes) as client,
+    ):
         futures = [client.submit(b"x" * length) for length in (5, 4000)]
         ends("service", exit_by, name, lambda: None)
         for future in futures:

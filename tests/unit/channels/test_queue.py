@@ -32,7 +32,8 @@ from memsection import (
 from memsection.channels import Queue, Service, Topic
 
 np = pytest.importorskip("numpy")
-SHORT, PLACED, LONG, HUGE = 64, 3000, 60_000, 300_000  # bytes: in the ring, in one unit, in a run, above largest
+# bytes: in the ring, in one unit, in a run, above largest
+SHORT, PLACED, LONG, HUGE = 64, 3000, 60_000, 300_000
 Make = Callable[..., Queue[Any]]
 
 
@@ -88,7 +89,11 @@ def test_an_empty_queue_waits_until_the_time_is_up(make: Make) -> None:
 
 def test_an_object_arrives_with_private_writable_arrays(make: Make) -> None:
     queue = make(object)
-    sent = {"small": np.arange(3), "large": np.arange(10_000.0).reshape(100, 100), "text": "x" * 100}
+    sent = {
+        "small": np.arange(3),
+        "large": np.arange(10_000.0).reshape(100, 100),
+        "text": "x" * 100,
+    }
     for value in (None, sent, [sent, b"y" * 20_000]):
         queue.send(value)
     assert queue.receive() is None
@@ -113,11 +118,21 @@ def test_an_array_that_is_not_copied_lies_over_the_place_and_keeps_it(make: Make
     assert queue._core.kept()[0] == 0
 
 
-@pytest.mark.parametrize("array", [
-    np.arange(12, dtype="<i4").reshape(3, 4), np.asfortranarray(np.arange(12.0).reshape(3, 4)), np.zeros((0, 3)),
-    np.array(7.5), np.arange(20)[::2], np.array([("a", 1)], dtype=[("name", "S4"), ("n", "<i8")]),
-    np.array(["2020-01-01"], dtype="M8[D]"), np.ones((200, 200), np.complex64), np.arange(6, dtype=">u2"),
-], ids=lambda array: f"{array.dtype}-{array.shape}")
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(12, dtype="<i4").reshape(3, 4),
+        np.asfortranarray(np.arange(12.0).reshape(3, 4)),
+        np.zeros((0, 3)),
+        np.array(7.5),
+        np.arange(20)[::2],
+        np.array([("a", 1)], dtype=[("name", "S4"), ("n", "<i8")]),
+        np.array(["2020-01-01"], dtype="M8[D]"),
+        np.ones((200, 200), np.complex64),
+        np.arange(6, dtype=">u2"),
+    ],
+    ids=lambda array: f"{array.dtype}-{array.shape}",
+)
 @pytest.mark.parametrize("copied", [True, False])
 def test_arrays_arrive_with_dtype_shape_and_order(make: Make, array: Any, copied: bool) -> None:
     queue = make(np.ndarray)
@@ -163,10 +178,19 @@ def test_arrow_tables_arrive_whole(make: Make) -> None:
     assert queue._core.kept()[0] == 0
 
 
-@pytest.mark.parametrize(("spec", "value"), [
-    (bytes, "text"), (bytes, 7), (np.ndarray, np.array([object()])), (object, threading.Lock()), ("arrow", 7),
-])
-def test_what_the_spec_does_not_take_is_told_by_send_and_nothing_is_sent(make: Make, spec: Any, value: Any) -> None:
+@pytest.mark.parametrize(
+    ("spec", "value"),
+    [
+        (bytes, "text"),
+        (bytes, 7),
+        (np.ndarray, np.array([object()])),
+        (object, threading.Lock()),
+        ("arrow", 7),
+    ],
+)
+def test_what_the_spec_does_not_take_is_told_by_send_and_nothing_is_sent(
+    make: Make, spec: Any, value: Any
+) -> None:
     queue = make(spec)
     with pytest.raises((TypeError, ValueError, pickle.PicklingError)):
         queue.send(value)
@@ -251,7 +275,9 @@ def test_an_array_taken_from_the_block_keeps_the_place_until_it_is_collected(mak
     assert kept.sum() == 145, "in hand it outlives its end"
 
 
-def test_an_exception_in_the_block_gives_it_back_and_with_redeliver_sends_it_again(make: Make) -> None:
+def test_an_exception_in_the_block_gives_it_back_and_with_redeliver_sends_it_again(
+    make: Make,
+) -> None:
     queue = make()
     queue.send(b"x" * PLACED)
     with pytest.raises(KeyError), queue.receiving():
@@ -430,10 +456,20 @@ def test_a_closed_end_refuses_everything_but_closing(make: Make) -> None:
     queue.close()
     queue.close()
     assert queue.closed and "closed" in repr(queue)
-    for operation in (lambda: queue.send(b"x"), queue.receive, lambda: queue.receive_many(2), lambda: queue.wait(0),
-                      queue.shutdown, lambda: queue.senders, lambda: queue.sending(3).__enter__(),
-                      lambda: queue.receiving().__enter__(), lambda: queue.receive_into(bytearray(3)),
-                      lambda: queue.send_many([b"x"]), lambda: pickle.dumps(queue), queue.__enter__):
+    for operation in (
+        lambda: queue.send(b"x"),
+        queue.receive,
+        lambda: queue.receive_many(2),
+        lambda: queue.wait(0),
+        queue.shutdown,
+        lambda: queue.senders,
+        lambda: queue.sending(3).__enter__(),
+        lambda: queue.receiving().__enter__(),
+        lambda: queue.receive_into(bytearray(3)),
+        lambda: queue.send_many([b"x"]),
+        lambda: pickle.dumps(queue),
+        queue.__enter__,
+    ):
         with pytest.raises(ArgumentError, match="closed"):
             operation()
 
@@ -503,7 +539,9 @@ def test_a_queue_is_opened_by_name_with_what_it_is(make: Make) -> None:
             Queue.create(name, np.ndarray)
         with pytest.raises(ArgumentError, match="capacity 6; found capacity 5"):
             Queue.create(name, np.ndarray, capacity=6, version=3, exist_ok=True)
-        with Queue.create(name, np.ndarray, capacity=5, largest=5000, version=3, exist_ok=True) as same:
+        with Queue.create(
+            name, np.ndarray, capacity=5, largest=5000, version=3, exist_ok=True
+        ) as same:
             assert not same.section.created
         with pytest.raises(ArgumentError, match="role"):
             Queue.open(name, role="neither")  # type: ignore[call-overload]
@@ -515,7 +553,10 @@ def test_what_is_no_queue_is_told() -> None:
     from memsection import records
 
     name = unique_name()
-    with records.create(name, Point), pytest.raises(ArgumentError, match="asked for queue, found record"):
+    with (
+        records.create(name, Point),
+        pytest.raises(ArgumentError, match="asked for queue, found record"),
+    ):
         Queue.open(name)
     with Queue.create(name, bytes) as queue, pytest.raises(AccessError):
         Queue.from_section(Section.open(name, access="r"))
@@ -535,10 +576,22 @@ def test_fingerprints_of_records_are_compared() -> None:
         Queue.open(name, Other)
 
 
-@pytest.mark.parametrize("options", [
-    {"capacity": 0}, {"capacity": -1}, {"capacity": 1 << 40}, {"largest": 0}, {"memory": 100, "largest": 200},
-    {"redeliver": -1}, {"largest": 1 << 60}, {"role": "x"}, {"spec": "parrot"}, {"spec": int},
-], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"capacity": 0},
+        {"capacity": -1},
+        {"capacity": 1 << 40},
+        {"largest": 0},
+        {"memory": 100, "largest": 200},
+        {"redeliver": -1},
+        {"largest": 1 << 60},
+        {"role": "x"},
+        {"spec": "parrot"},
+        {"spec": int},
+    ],
+    ids=str,
+)
 def test_a_queue_that_cannot_be_is_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ArgumentError):
         Queue.create(None, **{"spec": bytes, **options})
@@ -581,7 +634,9 @@ def test_wait_any_and_wait_all_take_queues_and_take_nothing_from_them(make: Make
         assert wait_any([queue, event], 0) is event
         assert not wait_all([queue, event], 0)
         queue.send(b"x")
-        assert wait_any([queue, event], 0) is queue and wait_all([queue, event], 0) and len(queue) == 1
+        assert (
+            wait_any([queue, event], 0) is queue and wait_all([queue, event], 0) and len(queue) == 1
+        )
         assert queue.wait(0)
         with pytest.raises(ArgumentError):
             wait_all([queue, queue], 0)
@@ -627,13 +682,27 @@ def test_importing_channels_brings_neither_numpy_nor_pyarrow() -> None:
     import sys
 
     code = "import sys, memsection.channels; print([n for n in ('numpy', 'pyarrow', 'asyncio') if n in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        == "[]"
+    )
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-@pytest.mark.parametrize("create", [lambda name: Queue.create(name, bytes), lambda name: Topic.create(name, bytes),
-                                    lambda name: Service.create(name, bytes, bytes)], ids=["queue", "topic", "service"])
-def test_an_end_that_nobody_has_any_more_closes_without_the_collector(create: Callable[[str], Any]) -> None:
+@pytest.mark.parametrize(
+    "create",
+    [
+        lambda name: Queue.create(name, bytes),
+        lambda name: Topic.create(name, bytes),
+        lambda name: Service.create(name, bytes, bytes),
+    ],
+    ids=["queue", "topic", "service"],
+)
+def test_an_end_that_nobody_has_any_more_closes_without_the_collector(
+    create: Callable[[str], Any],
+) -> None:
     name = unique_name()
     gc.collect()
     gc.disable()

@@ -15,6 +15,7 @@ from memsection.channels import Queue
 def test_messages_pass_and_the_end_ends_the_iteration() -> None:
     async def main() -> list[object]:
         with Queue.create(None) as queue:
+
             async def sends() -> None:
                 for i in range(20):
                     await queue.send_async(i)
@@ -54,7 +55,9 @@ def test_what_is_cancelled_has_taken_and_sent_nothing() -> None:
                 await asyncio.sleep(0.001)
                 task.cancel()
                 queue.send(b"kept")
-                assert (await asyncio.gather(task, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+                assert (await asyncio.gather(task, return_exceptions=True))[
+                    0
+                ].__class__ is asyncio.CancelledError
                 task = asyncio.create_task(queue.send_async(b"not sent"))
                 await asyncio.sleep(0.001)
                 task.cancel()
@@ -90,6 +93,9 @@ def test_a_thousand_tasks_wait_without_a_thousand_threads() -> None:
             tasks.pop(500).cancel()
             for i in range(999):
                 await queue.send_async(b"%d" % i)
-            assert set(await asyncio.gather(*tasks)) == {b"%d" % i for i in range(999)} and len(queue) == 0
+            assert (
+                set(await asyncio.gather(*tasks)) == {b"%d" % i for i in range(999)}
+                and len(queue) == 0
+            )
 
     asyncio.run(main())

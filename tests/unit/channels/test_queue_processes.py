@@ -36,6 +36,7 @@ def helpers_of_multiprocessing() -> None:
 @pytest.mark.parametrize("by_name", [True, False])
 def test_a_receiver_whose_senders_are_killed_gets_the_rest_and_then_the_end(by_name: bool) -> None:
     with Queue.create(unique_name(), bytes) as queue:
+
         def sends() -> object:
             end = Queue.open(queue.name) if by_name else queue
             end.send(b"1")
@@ -83,6 +84,7 @@ def test_with_redeliver_another_receiver_gets_what_the_dead_had_in_hand(length: 
     with Queue.create(None, bytes, redeliver=1) as queue:
         queue.send(b"a" * length)
         for deliveries in (1, 2):
+
             def takes(deliveries: int = deliveries) -> object:
                 block = queue.receiving(20)
                 assert block.__enter__().deliveries == deliveries
@@ -98,8 +100,11 @@ def test_with_redeliver_another_receiver_gets_what_the_dead_had_in_hand(length: 
             once.receive(20)
 
 
-def test_a_message_of_a_dead_sender_that_has_memory_of_its_own_goes_with_it_and_no_other_does() -> None:
+def test_a_message_of_a_dead_sender_that_has_memory_of_its_own_goes_with_it_and_no_other_does() -> (
+    None
+):
     with Queue.create(None, bytes) as queue:
+
         def sends() -> None:
             queue.send(b"x" * HUGE)
             queue.send(b"small")
@@ -113,6 +118,7 @@ def test_a_message_of_a_dead_sender_that_has_memory_of_its_own_goes_with_it_and_
 def test_close_waits_until_a_message_with_memory_of_its_own_was_taken() -> None:
     name = unique_name()
     with Queue.create(name, bytes, role="receive") as receiver:
+
         def sends() -> None:
             with Queue.open(name, role="send") as sender:
                 sender.send(b"x" * HUGE)
@@ -151,6 +157,7 @@ def test_a_forked_child_starts_with_nothing_in_hand_and_what_is_in_hand_stays_th
 
 def test_a_fork_of_a_fork_uses_the_end_it_was_born_with() -> None:
     with Queue.create(None, bytes) as queue:
+
         def child() -> None:
             queue.send(b"child")
             assert reap(fork(lambda: queue.send(b"grandchild"))) == 0
@@ -199,8 +206,10 @@ def _worker(jobs: Queue[Any], results: Queue[Any]) -> None:
 def test_ends_pass_through_multiprocessing_with_their_role(method: str) -> None:
     context = multiprocessing.get_context(method)
     with Queue.create(None, role="send") as jobs, Queue.create(None, role="receive") as results:
-        ends = [Queue.from_section(jobs.section.duplicate(), role="receive"),
-                Queue.from_section(results.section.duplicate(), role="send")]
+        ends = [
+            Queue.from_section(jobs.section.duplicate(), role="receive"),
+            Queue.from_section(results.section.duplicate(), role="send"),
+        ]
         process = context.Process(target=_worker, args=ends)
         process.start()
         for i in range(20):
@@ -263,12 +272,14 @@ def test_a_stopped_receiver_holds_up_nobody_but_its_position() -> None:
 def test_kills_at_random_moments_lose_nothing_but_what_was_in_hand() -> None:
     with Queue.create(None, bytes, capacity=8) as queue:
         for round_ in range(8):
+
             def sends(round_: int = round_) -> None:
                 for i in range(100_000):
                     queue.send(b"%d %d" % (round_, i) + b" " * (i % 3 * 1500))
 
             pid = fork(sends)
-            until(lambda: len(queue) > 0, "the sender has begun")  # until then the end of the one before is all there is
+            # until then the end of the one before is all there is
+            until(lambda: len(queue) > 0, "the sender has begun")
             got = [int(queue.receive(20).split()[1]) for _ in range(200)]
             kill(pid)
             while True:

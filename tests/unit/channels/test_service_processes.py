@@ -248,7 +248,8 @@ def test_tasks_call_and_are_cancelled_without_holding_up_the_loop() -> None:
     asyncio.run(main())
 
 
-# ---------------------------------------------------------------------- whoever may write the memory
+# ---------------------------------------------------------------------- whoever may write the
+# memory
 
 
 @pytest.mark.sentence(12)

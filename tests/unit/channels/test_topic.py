@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Topics in one process: who gets what, what is missed, what stays in hand, and what observers see."""
+"""Topics in one process: who gets what, what is missed, what stays in hand, and what observers
+see."""
 
 from __future__ import annotations
 
@@ -48,18 +49,27 @@ def length(request: pytest.FixtureRequest) -> int:
 @pytest.mark.invariant("Q2")
 def test_every_subscriber_gets_every_message_in_order(length: int) -> None:
     with Topic.create(unique_name(), bytes, role="send") as topic:
-        with Topic.open(topic.name, role="receive") as one, Topic.open(topic.name, role="both") as two:
+        with (
+            Topic.open(topic.name, role="receive") as one,
+            Topic.open(topic.name, role="both") as two,
+        ):
             numbers(topic, 20, length=length)
             assert len(one) == 20 and topic.receivers == 2 and topic.senders == 2
             assert received(one) == received(two) == list(range(20))
             assert one.missed == two.missed == 0
 
 
-def test_a_subscriber_gets_what_was_sent_after_it_was_opened_and_the_history_before(length: int) -> None:
+def test_a_subscriber_gets_what_was_sent_after_it_was_opened_and_the_history_before(
+    length: int,
+) -> None:
     with Topic.create(unique_name(), bytes, role="send", capacity=8, history=3) as topic:
         numbers(topic, 20, length=length)
-        with Topic.open(topic.name, role="receive") as all_of_it, Topic.open(topic.name, role="receive", history=1) as one, \
-                Topic.open(topic.name, role="receive", history=0) as none, Topic.open(topic.name, role="observe") as observer:
+        with (
+            Topic.open(topic.name, role="receive") as all_of_it,
+            Topic.open(topic.name, role="receive", history=1) as one,
+            Topic.open(topic.name, role="receive", history=0) as none,
+            Topic.open(topic.name, role="observe") as observer,
+        ):
             numbers(topic, 2, 20, length)
             assert received(all_of_it) == received(observer) == [17, 18, 19, 20, 21]
             assert received(one) == [19, 20, 21] and received(none) == [20, 21]
@@ -68,9 +78,14 @@ def test_a_subscriber_gets_what_was_sent_after_it_was_opened_and_the_history_bef
             Topic.open(topic.name, history=4)
 
 
-def test_a_subscriber_that_was_overtaken_goes_on_with_the_oldest_and_knows_what_it_missed(length: int) -> None:
+def test_a_subscriber_that_was_overtaken_goes_on_with_the_oldest_and_knows_what_it_missed(
+    length: int,
+) -> None:
     with Topic.create(unique_name(), bytes, role="send", capacity=4, memory=200_000) as topic:
-        with Topic.open(topic.name, role="receive") as slow, Topic.open(topic.name, role="observe") as observer:
+        with (
+            Topic.open(topic.name, role="receive") as slow,
+            Topic.open(topic.name, role="observe") as observer,
+        ):
             numbers(topic, 10, length=length)
             assert received(slow) == received(observer) == [6, 7, 8, 9]
             assert slow.missed == observer.missed == 6
@@ -88,9 +103,14 @@ def test_the_newest_message_skips_what_is_older_and_that_is_not_missed(length: i
 
 
 def test_senders_wait_for_the_slowest_subscriber_where_that_was_asked_for(length: int) -> None:
-    with Topic.create(unique_name(), bytes, role="send", capacity=3, slow="wait", history=2) as topic:
+    with Topic.create(
+        unique_name(), bytes, role="send", capacity=3, slow="wait", history=2
+    ) as topic:
         numbers(topic, 5, length=length)  # nobody is there to wait for
-        with Topic.open(topic.name, role="receive", history=0) as quick, Topic.open(topic.name, role="receive") as slow:
+        with (
+            Topic.open(topic.name, role="receive", history=0) as quick,
+            Topic.open(topic.name, role="receive") as slow,
+        ):
             assert [int(slow.receive(0)) for _ in range(2)] == [3, 4]
             numbers(topic, 3, 5, length)
             assert received(quick) == [5, 6, 7]
@@ -108,8 +128,10 @@ def test_senders_wait_for_the_slowest_subscriber_where_that_was_asked_for(length
 @pytest.mark.invariant("Q3")
 @pytest.mark.parametrize("slow", ["drop", "wait"])
 def test_a_message_in_hand_is_never_overwritten(slow: Any) -> None:
-    with Topic.create(unique_name(), bytes, role="send", capacity=4, slow=slow) as topic, \
-            Topic.open(topic.name, role="receive") as subscriber:
+    with (
+        Topic.create(unique_name(), bytes, role="send", capacity=4, slow=slow) as topic,
+        Topic.open(topic.name, role="receive") as subscriber,
+    ):
         numbers(topic, 1, length=PLACED)
         kept = subscriber.receive(copy=False)
         for number in range(1, 50):
@@ -122,8 +144,12 @@ def test_a_message_in_hand_is_never_overwritten(slow: Any) -> None:
 
 @pytest.mark.sentence(44)
 def test_senders_wait_when_all_places_are_in_hand_and_are_told_by_whom() -> None:
-    with Topic.create(unique_name(), bytes, role="send", largest=PLACED, memory=2 * 4224, overflow=False) as topic, \
-            Topic.open(topic.name, role="receive") as subscriber:
+    with (
+        Topic.create(
+            unique_name(), bytes, role="send", largest=PLACED, memory=2 * 4224, overflow=False
+        ) as topic,
+        Topic.open(topic.name, role="receive") as subscriber,
+    ):
         numbers(topic, 2, length=2000)
         kept = subscriber.receive_many(2, copy=False)
         topic.send(b"short ones need no place")
@@ -131,12 +157,19 @@ def test_senders_wait_when_all_places_are_in_hand_and_are_told_by_whom() -> None
             topic.send(b"x" * PLACED, timeout=0.02)
         threading.Timer(0.05, kept.pop).start()
         topic.send(b"x" * PLACED, timeout=20)
-        assert subscriber.receive() == b"short ones need no place" and len(subscriber.receive()) == PLACED
+        assert (
+            subscriber.receive() == b"short ones need no place"
+            and len(subscriber.receive()) == PLACED
+        )
 
 
 def test_where_memory_is_short_the_oldest_messages_go_earlier() -> None:
-    with Topic.create(unique_name(), bytes, role="send", capacity=16, largest=4000, memory=3 * 4224) as topic, \
-            Topic.open(topic.name, role="receive") as subscriber:
+    with (
+        Topic.create(
+            unique_name(), bytes, role="send", capacity=16, largest=4000, memory=3 * 4224
+        ) as topic,
+        Topic.open(topic.name, role="receive") as subscriber,
+    ):
         numbers(topic, 10, length=PLACED)
         assert received(subscriber) == [7, 8, 9] and subscriber.missed == 7
 
@@ -162,7 +195,10 @@ def test_an_exception_in_a_block_sends_nothing_and_takes_the_message() -> None:
 
 @pytest.mark.parametrize("length", [10, 5000])
 def test_a_message_that_does_not_fit_the_buffer_is_not_taken(length: int) -> None:
-    with Topic.create(unique_name(), bytes) as topic, Topic.open(topic.name, role="observe") as observer:
+    with (
+        Topic.create(unique_name(), bytes) as topic,
+        Topic.open(topic.name, role="observe") as observer,
+    ):
         numbers(topic, 2, length=length)
         for end in (topic, observer):
             with pytest.raises(ArgumentError, match="the buffer has 3"):
@@ -172,14 +208,23 @@ def test_a_message_that_does_not_fit_the_buffer_is_not_taken(length: int) -> Non
 
 @pytest.mark.parametrize("role", ["receive", "observe"])
 def test_a_message_above_largest_has_memory_of_its_own(role: Any) -> None:
-    with Topic.create(unique_name(), bytes, role="send", largest=1000, capacity=2) as topic, \
-            Topic.open(topic.name, role=role) as subscriber:
+    with (
+        Topic.create(unique_name(), bytes, role="send", largest=1000, capacity=2) as topic,
+        Topic.open(topic.name, role=role) as subscriber,
+    ):
         topic.send(b"x" * 100_000)
         assert len(subscriber.receive()) == 100_000
         numbers(topic, 3)
         topic.send(b"y" * 100_000)
-        assert int(subscriber.receive()) == 2 and subscriber.receive() == b"y" * 100_000 and subscriber.missed == 2
-    with Topic.create(None, bytes, largest=1000, overflow=False) as topic, pytest.raises(MessageTooLargeError):
+        assert (
+            int(subscriber.receive()) == 2
+            and subscriber.receive() == b"y" * 100_000
+            and subscriber.missed == 2
+        )
+    with (
+        Topic.create(None, bytes, largest=1000, overflow=False) as topic,
+        pytest.raises(MessageTooLargeError),
+    ):
         topic.send(b"x" * 1001)
 
 
@@ -187,7 +232,10 @@ def test_a_message_above_largest_has_memory_of_its_own(role: Any) -> None:
 @pytest.mark.parametrize("role", ["receive", "observe"])
 def test_the_end_comes_when_it_was_shut_down_or_all_senders_have_gone(role: Any) -> None:
     topic = Topic.create(unique_name(), bytes, role="send")
-    with Topic.open(topic.name, role=role) as subscriber, Topic.open(topic.name, role=role) as other:
+    with (
+        Topic.open(topic.name, role=role) as subscriber,
+        Topic.open(topic.name, role=role) as other,
+    ):
         numbers(topic, 2)
         topic.close()
         assert [int(value) for value in subscriber] == [0, 1]
@@ -203,11 +251,17 @@ def test_the_end_comes_when_it_was_shut_down_or_all_senders_have_gone(role: Any)
 
 @pytest.mark.sentence(43)
 def test_an_observer_writes_nothing_and_nobody_waits_for_it() -> None:
-    with Topic.create(unique_name(), bytes, capacity=2, slow="wait", role="send") as topic, \
-            Topic.open(topic.name, role="observe") as observer:
+    with (
+        Topic.create(unique_name(), bytes, capacity=2, slow="wait", role="send") as topic,
+        Topic.open(topic.name, role="observe") as observer,
+    ):
         assert observer.section.access == "r" and memoryview(observer._view).readonly
         before = bytes(memoryview(topic._view))
-        for call in (lambda: observer.send(b""), lambda: observer.send_many([b""]), observer.shutdown):
+        for call in (
+            lambda: observer.send(b""),
+            lambda: observer.send_many([b""]),
+            observer.shutdown,
+        ):
             with pytest.raises(AccessError, match="an observer only reads"):
                 call()
         with pytest.raises(AccessError), observer.sending(10):
@@ -222,8 +276,10 @@ def test_an_observer_writes_nothing_and_nobody_waits_for_it() -> None:
 
 @pytest.mark.parametrize("observers", [False, True])
 def test_an_observer_that_waits_gets_the_next_message(observers: bool) -> None:
-    with Topic.create(unique_name(), bytes, role="send", observers=observers) as topic, \
-            Topic.open(topic.name, role="observe") as observer:
+    with (
+        Topic.create(unique_name(), bytes, role="send", observers=observers) as topic,
+        Topic.open(topic.name, role="observe") as observer,
+    ):
         threading.Timer(0.05, numbers, (topic, 1)).start()
         assert wait_any([observer], timeout=20) is not None
         assert observer.receive(20) == b"0"
@@ -269,8 +325,18 @@ def test_what_is_not_as_asked_for_is_an_error_that_shows_both() -> None:
         Topic.open(queue.name)
 
 
-@pytest.mark.parametrize("wrong", [{"history": 65}, {"history": -1}, {"slow": "never"}, {"role": "observe"}, {"role": "x"},
-                                   {"capacity": 0}, {"largest": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"history": 65},
+        {"history": -1},
+        {"slow": "never"},
+        {"role": "observe"},
+        {"role": "x"},
+        {"capacity": 0},
+        {"largest": 0},
+    ],
+)
 def test_what_cannot_be_is_refused(wrong: Any) -> None:
     with pytest.raises(ArgumentError):
         Topic.create(None, bytes, **wrong)
@@ -292,9 +358,13 @@ def test_a_closed_end_is_an_error_and_what_is_in_hand_stays() -> None:
 
 def test_eight_threads_on_one_end_get_each_message_once() -> None:
     found: list[int] = []
-    with Topic.create(unique_name(), bytes, role="send", capacity=512) as topic, \
-            Topic.open(topic.name, role="receive") as subscriber:
-        threads = [threading.Thread(target=lambda: found.extend(map(int, subscriber))) for _ in range(8)]
+    with (
+        Topic.create(unique_name(), bytes, role="send", capacity=512) as topic,
+        Topic.open(topic.name, role="receive") as subscriber,
+    ):
+        threads = [
+            threading.Thread(target=lambda: found.extend(map(int, subscriber))) for _ in range(8)
+        ]
         for thread in threads:
             thread.start()
         for number in range(400):

@@ -18,7 +18,11 @@ LARGE = 3 << 20  # bytes of a message that is copied in a thread
 @pytest.mark.parametrize("role", ["receive", "observe"])
 def test_messages_arrive_until_the_end(role: Any) -> None:
     async def main() -> list[object]:
-        with Topic.create(unique_name(), bytes, role="send") as topic, Topic.open(topic.name, role=role) as subscriber:
+        with (
+            Topic.create(unique_name(), bytes, role="send") as topic,
+            Topic.open(topic.name, role=role) as subscriber,
+        ):
+
             async def sends() -> None:
                 for number in range(10):
                     await topic.send_async(b"%d" % number)
@@ -37,8 +41,10 @@ def test_messages_arrive_until_the_end(role: Any) -> None:
 @pytest.mark.parametrize("role", ["receive", "observe"])
 def test_what_is_cancelled_took_nothing(role: Any, length: int) -> None:
     async def main() -> None:
-        with Topic.create(unique_name(), bytes, role="send", largest=LARGE) as topic, \
-                Topic.open(topic.name, role=role) as subscriber:
+        with (
+            Topic.create(unique_name(), bytes, role="send", largest=LARGE) as topic,
+            Topic.open(topic.name, role=role) as subscriber,
+        ):
             waiting = asyncio.create_task(subscriber.receive_async())
             await asyncio.sleep(0.01)
             waiting.cancel()

@@ -35,7 +35,11 @@ def helpers_of_multiprocessing() -> None:
 @pytest.mark.invariant("Q1")
 @pytest.mark.parametrize("role", ["receive", "observe"])
 def test_a_subscriber_whose_senders_are_killed_gets_the_rest_and_then_the_end(role: Any) -> None:
-    with Topic.create(unique_name(), bytes, role="receive") as topic, Topic.open(topic.name, role=role) as subscriber:
+    with (
+        Topic.create(unique_name(), bytes, role="receive") as topic,
+        Topic.open(topic.name, role=role) as subscriber,
+    ):
+
         def sends() -> object:
             end = Topic.open(topic.name, role="send")
             end.send(b"1")
@@ -65,7 +69,9 @@ def test_a_dead_subscriber_is_not_waited_for() -> None:
 @pytest.mark.invariant("Q3")
 @pytest.mark.invariant("Q4")
 def test_places_in_the_hands_of_the_dead_are_free() -> None:
-    with Topic.create(unique_name(), bytes, role="send", largest=PLACED, memory=2 * 4224, history=2) as topic:
+    with Topic.create(
+        unique_name(), bytes, role="send", largest=PLACED, memory=2 * 4224, history=2
+    ) as topic:
         topic.send(b"1" * PLACED)
         topic.send(b"2" * PLACED)
 
@@ -89,8 +95,10 @@ def _subscribes(topic: Topic[Any], results: Any) -> None:
 def test_an_end_passed_to_a_child_is_an_end_of_its_own(method: str) -> None:
     context = multiprocessing.get_context(method)
     results = context.SimpleQueue()
-    with Topic.create(None, role="send", history=4) as topic, Topic.from_section(topic.section.duplicate(), object,
-                                                                                role="receive") as passed:
+    with (
+        Topic.create(None, role="send", history=4) as topic,
+        Topic.from_section(topic.section.duplicate(), object, role="receive") as passed,
+    ):
         topic.send({"number": 1})
         if method == "fork":
             passed.receive(0)
@@ -129,6 +137,7 @@ def test_senders_and_subscribers_that_are_killed_disturb_nobody(slow: Any) -> No
     """A storm in small; the long one is tests/soak/topic_kills.py."""
     draw = random.Random(4)
     with Topic.create(unique_name(), bytes, role="receive", capacity=8, slow=slow) as topic:
+
         def sends() -> None:
             with Topic.open(topic.name, role="send") as end:
                 number = 0
@@ -152,7 +161,9 @@ def test_senders_and_subscribers_that_are_killed_disturb_nobody(slow: Any) -> No
                 while time.monotonic() < until:
                     raw = topic.receive(20)
                     sender, number = map(int, raw.split()[:2])
-                    assert _is_whole(raw, b"%d %d " % (sender, number)) and number > last.get(sender, -1)
+                    assert _is_whole(raw, b"%d %d " % (sender, number)) and number > last.get(
+                        sender, -1
+                    )
                     last[sender] = number
                 place = draw.randrange(4)
                 kill(children[place])

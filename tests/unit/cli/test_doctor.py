@@ -15,9 +15,22 @@ from memsection.vocabulary.structs import Check
 
 pytestmark = pytest.mark.linux_only("the checks of Linux")
 
-NAMES = {"kernel", "memory files", "Local\\ names", "Global\\ names", "memory", "ptrace scope", "user namespace",
-         "logout clean-up", "large pages", "left by the killed",
-         "file descriptors", "mappings", "debug privilege", "access lists, memory"}
+NAMES = {
+    "kernel",
+    "memory files",
+    "Local\\ names",
+    "Global\\ names",
+    "memory",
+    "ptrace scope",
+    "user namespace",
+    "logout clean-up",
+    "large pages",
+    "left by the killed",
+    "file descriptors",
+    "mappings",
+    "debug privilege",
+    "access lists, memory",
+}
 
 
 def found(name: str) -> Check:
@@ -55,38 +68,58 @@ def test_everything_is_looked_at_and_nothing_is_left(tmp_path: Path) -> None:
     assert {check.name for check in checks} >= NAMES
     assert all(check.state in ("ok", "note", "problem") and check.found for check in checks)
     assert all(check.remedy for check in checks if check.state != "ok")
-    assert len(os.listdir("/proc/self/fd")) <= len(before) + 2  # the two directories of names stay open
+    # the two directories of names stay open
+    assert len(os.listdir("/proc/self/fd")) <= len(before) + 2
 
 
-def test_a_refused_directory_is_a_problem(namespace: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_refused_directory_is_a_problem(
+    namespace: Callable[[Path], None], tmp_path: Path
+) -> None:
     os.mkdir(tmp_path / "elsewhere")
     os.symlink(tmp_path / "elsewhere", tmp_path / f"memsection-{os.geteuid()}")
     namespace(tmp_path)
     check = found("Local\\ names")
-    assert check.state == "problem" and "is a link" in check.found and "MEMSECTION_ROOT" in check.remedy
+    assert (
+        check.state == "problem"
+        and "is a link" in check.found
+        and "MEMSECTION_ROOT" in check.remedy
+    )
 
 
-def test_a_shared_directory_without_the_sticky_bit_is_a_problem(namespace: Callable[[Path], None],
-                                                                tmp_path: Path) -> None:
+def test_a_shared_directory_without_the_sticky_bit_is_a_problem(
+    namespace: Callable[[Path], None], tmp_path: Path
+) -> None:
     os.chmod(tmp_path, 0o777)
     namespace(tmp_path)
     assert found("Global\\ names").state == "problem"
 
 
-@pytest.mark.parametrize(("name", "path", "text", "state"), [
-    ("ptrace scope", "/proc/sys/kernel/yama/ptrace_scope", "3\n", "note"),
-    ("ptrace scope", "/proc/sys/kernel/yama/ptrace_scope", "1\n", "ok"),
-    ("/proc", "/proc/self/mountinfo", "22 1 0:21 / /proc rw - proc proc rw,hidepid=2\n", "note"),
-    ("user namespace", "/proc/self/uid_map", "0 1000 1\n", "note"),
-    ("user namespace", "/proc/self/uid_map", "         0          0 4294967295\n", "ok"),
-    ("large pages", "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0\n", "note"),
-    ("large pages", "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "16\n", "ok"),
-    ("mappings", "/proc/sys/vm/max_map_count", "1000\n", "note"),
-    ("memory", "/proc/meminfo", "MemTotal: 1000000 kB\nMemAvailable: 20000 kB\n", "note"),
-])
+@pytest.mark.parametrize(
+    ("name", "path", "text", "state"),
+    [
+        ("ptrace scope", "/proc/sys/kernel/yama/ptrace_scope", "3\n", "note"),
+        ("ptrace scope", "/proc/sys/kernel/yama/ptrace_scope", "1\n", "ok"),
+        (
+            "/proc",
+            "/proc/self/mountinfo",
+            "22 1 0:21 / /proc rw - proc proc rw,hidepid=2\n",
+            "note",
+        ),
+        ("user namespace", "/proc/self/uid_map", "0 1000 1\n", "note"),
+        ("user namespace", "/proc/self/uid_map", "         0          0 4294967295\n", "ok"),
+        ("large pages", "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "0\n", "note"),
+        ("large pages", "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages", "16\n", "ok"),
+        ("mappings", "/proc/sys/vm/max_map_count", "1000\n", "note"),
+        ("memory", "/proc/meminfo", "MemTotal: 1000000 kB\nMemAvailable: 20000 kB\n", "note"),
+    ],
+)
 def test_a_check_says(files: dict[str, str], name: str, path: str, text: str, state: str) -> None:
     files[path] = text
-    check = next(check for check in doctor.run() if check.name == name and (state == "ok" or check.state == state))
+    check = next(
+        check
+        for check in doctor.run()
+        if check.name == name and (state == "ok" or check.state == state)
+    )
     assert check.state == state
 
 
@@ -95,7 +128,9 @@ def test_few_descriptors_are_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found("file descriptors").state == "note"
 
 
-def test_logout_clean_up_is_noted_for_whom_it_hits(files: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_logout_clean_up_is_noted_for_whom_it_hits(
+    files: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     from memsection.nt.linux.inspect import diagnosis
     from memsection.nt.linux.system import syscalls
 
@@ -108,6 +143,11 @@ def test_logout_clean_up_is_noted_for_whom_it_hits(files: dict[str, str], monkey
 
 
 def test_what_is_found_is_shown_with_its_remedy() -> None:
-    text = doctor.render([Check("one thing", "ok", "fine", "unused"), Check("other", "problem", "broken", "mend it")])
-    assert text.plain.splitlines() == ["ok       one thing  fine", "problem  other      broken",
-                                       "                    remedy: mend it"]
+    text = doctor.render(
+        [Check("one thing", "ok", "fine", "unused"), Check("other", "problem", "broken", "mend it")]
+    )
+    assert text.plain.splitlines() == [
+        "ok       one thing  fine",
+        "problem  other      broken",
+        "                    remedy: mend it",
+    ]

@@ -19,7 +19,8 @@ Other = Callable[..., str]
 
 @pytest.fixture(scope="module")
 def helpers() -> None:
-    """What the library and multiprocessing keep for themselves is there before anything is counted."""
+    """What the library and multiprocessing keep for themselves is there before anything is
+    counted."""
     transit._own.make_notes()
     for method in multiprocessing.get_all_start_methods():
         multiprocessing.get_context(method).Process(target=int).start()
@@ -37,11 +38,23 @@ def name() -> str:
 
 @pytest.fixture
 def other() -> Other:
-    """Runs code in another process, with arguments as ``argv[1:]``; what it printed.  Warnings are errors there."""
+    """Runs code in another process, with arguments as ``argv[1:]``; what it printed.  Warnings are
+    errors there."""
 
     def run(code: str, *arguments: str, stdin: bytes | None = None) -> str:
-        done = subprocess.run([sys.executable, "-W", "error", "-c", "from sys import argv\n" + textwrap.dedent(code),
-                               *arguments], capture_output=True, input=stdin, timeout=60)
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-W",
+                "error",
+                "-c",
+                "from sys import argv\n" + textwrap.dedent(code),
+                *arguments,
+            ],
+            capture_output=True,
+            input=stdin,
+            timeout=60,
+        )
         assert done.returncode == 0 and not done.stderr, done.stderr.decode(errors="replace")
         return done.stdout.decode().replace("\r\n", "\n")
 

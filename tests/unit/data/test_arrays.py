@@ -20,7 +20,9 @@ import pytest
 from memsection import ArgumentError, CorruptError, NotFoundError, Section, arrays
 from memsection.content import schema
 
-STRUCTURED = np.dtype([("id", "u1"), ("at", "<f8", (2, 3)), ("inner", [("when", "<M8[ns]"), ("text", "S7")])])
+STRUCTURED = np.dtype(
+    [("id", "u1"), ("at", "<f8", (2, 3)), ("inner", [("when", "<M8[ns]"), ("text", "S7")])]
+)
 ALIGNED = np.dtype([("flag", "?"), ("value", "f8"), ("wide", "U3")], align=True)
 
 
@@ -41,21 +43,44 @@ def test_another_process_needs_only_the_name(name: str, other: Callable[..., str
     array = arrays.create(name, (3, 4), "f4")
     assert array.sum() == 0
     array[...] = np.arange(12).reshape(3, 4)
-    told = other("""
+    told = other(
+        """
         from memsection import arrays
         array = arrays.open(argv[1])
         print(array.dtype, array.shape, float(array.sum()))
         array[1, 2] = 100
-    """, name)
+    """,
+        name,
+    )
     assert told == "float32 (3, 4) 66.0\n"
     assert array[1, 2] == 100
 
 
-@pytest.mark.parametrize("dtype", ["?", "i1", "u8", "<f2", ">i4", "c16", "S5", "U4", "M8[us]", "m8", "V3", STRUCTURED,
-                                   ALIGNED, "f4,u1,(2,)f8"], ids=str)
+@pytest.mark.parametrize(
+    "dtype",
+    [
+        "?",
+        "i1",
+        "u8",
+        "<f2",
+        ">i4",
+        "c16",
+        "S5",
+        "U4",
+        "M8[us]",
+        "m8",
+        "V3",
+        STRUCTURED,
+        ALIGNED,
+        "f4,u1,(2,)f8",
+    ],
+    ids=str,
+)
 def test_every_dtype_without_pointers_comes_back_as_it_was(name: str, dtype: Any) -> None:
     kind = np.dtype(dtype)
-    values = np.frombuffer(bytes(range(1, 1 + 6 * kind.itemsize % 97)) * 200, np.uint8)[:6 * kind.itemsize]
+    values = np.frombuffer(bytes(range(1, 1 + 6 * kind.itemsize % 97)) * 200, np.uint8)[
+        : 6 * kind.itemsize
+    ]
     plain = (values % 2 if kind.kind == "b" else values % 100).copy().view(kind).reshape(2, 3)
     for order in ("C", "F"):
         source = np.asarray(plain, order=order)  # type: ignore[call-overload]
@@ -66,10 +91,18 @@ def test_every_dtype_without_pointers_comes_back_as_it_was(name: str, dtype: Any
         del put, found
 
 
-@pytest.mark.parametrize("source", [
-    np.arange(24).reshape(2, 3, 4)[:, ::2, ::-1], np.array(5.5), np.zeros((0, 3)), [1, 2], np.arange(200_000)[::2],
-    np.arange(6).reshape(2, 3).T,
-], ids=range(6))
+@pytest.mark.parametrize(
+    "source",
+    [
+        np.arange(24).reshape(2, 3, 4)[:, ::2, ::-1],
+        np.array(5.5),
+        np.zeros((0, 3)),
+        [1, 2],
+        np.arange(200_000)[::2],
+        np.arange(6).reshape(2, 3).T,
+    ],
+    ids=range(6),
+)
 def test_anything_that_is_an_array_can_be_put(name: str, source: Any) -> None:
     put = arrays.put(name, source)
     found = arrays.open(name)
@@ -79,7 +112,9 @@ def test_anything_that_is_an_array_can_be_put(name: str, source: Any) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["O", [("a", "O")], "S0", "V0", []])
-def test_a_dtype_of_pointers_or_nothing_is_refused_and_leaves_no_name(name: str, dtype: Any) -> None:
+def test_a_dtype_of_pointers_or_nothing_is_refused_and_leaves_no_name(
+    name: str, dtype: Any
+) -> None:
     with pytest.raises(ArgumentError):
         arrays.create(name, 3, dtype)
     with pytest.raises(ArgumentError):
@@ -92,20 +127,28 @@ def test_a_negative_shape_is_refused(name: str) -> None:
         arrays.create(name, (3, -1))
 
 
-@pytest.mark.parametrize(("asked", "shows"), [
-    ({"dtype": "f8"}, "asked for dtype float64; found dtype float32"),
-    ({"shape": (4, 3)}, "asked for shape (4, 3); found shape (3, 4)"),
-    ({"version": 2}, "asked for version 2; found version 1"),
-    ({"order": "F"}, "asked for order F; found order C"),
-    ({"dtype": "i4", "shape": 3}, "asked for dtype int32, shape (3,); found dtype float32, shape (3, 4)"),
-])
+@pytest.mark.parametrize(
+    ("asked", "shows"),
+    [
+        ({"dtype": "f8"}, "asked for dtype float64; found dtype float32"),
+        ({"shape": (4, 3)}, "asked for shape (4, 3); found shape (3, 4)"),
+        ({"version": 2}, "asked for version 2; found version 1"),
+        ({"order": "F"}, "asked for order F; found order C"),
+        (
+            {"dtype": "i4", "shape": 3},
+            "asked for dtype int32, shape (3,); found dtype float32, shape (3, 4)",
+        ),
+    ],
+)
 def test_a_mismatch_shows_both_sides(name: str, asked: Any, shows: str) -> None:
     array = arrays.create(name, (3, 4), "f4", version=1)
     with pytest.raises(ArgumentError) as caught:
         arrays.open(name, **asked)
     assert shows in str(caught.value) and name in str(caught.value)
     with pytest.raises(ArgumentError, match="found"):
-        arrays.create(name, **{"shape": (3, 4), "dtype": "f4", "version": 1, **asked}, exist_ok=True)
+        arrays.create(
+            name, **{"shape": (3, 4), "dtype": "f4", "version": 1, **asked}, exist_ok=True
+        )
     again = arrays.create(name, (3, 4), "f4", version=1, exist_ok=True)
     array[0, 0] = 4
     assert again[0, 0] == 4
@@ -224,13 +267,16 @@ def test_a_section_that_came_otherwise_is_an_array_too(name: str) -> None:
 
 
 def test_no_warning_at_exit_with_arrays_alive(name: str, other: Callable[..., str]) -> None:
-    other("""
+    other(
+        """
         from memsection import arrays
         import numpy as np
         array = arrays.put(argv[1], np.arange(10))
         part = arrays.open(argv[1])[2:]
         cycle = [array]; cycle.append(cycle)
-    """, name)
+    """,
+        name,
+    )
     assert not exists(name)
 
 
@@ -247,7 +293,8 @@ def test_without_numpy_the_error_names_the_extra(other: Callable[..., str]) -> N
     assert "memsection[numpy]" in told
 
 
-# ---------------------------------------------------------------------- what a description cannot do
+# ---------------------------------------------------------------------- what a description cannot
+# do
 
 
 def forge(name: str, facts: Any, size: int = 96) -> Section:
@@ -261,11 +308,26 @@ GOOD = {"kind": "array", "dtype": "<f8", "shape": [3, 4], "order": "C", "version
 
 
 NONSENSE: list[dict[str, Any]] = [
-    {"shape": [3, 5]}, {"shape": [3, -4]}, {"shape": [2**40, 2**40]}, {"shape": "3"}, {"shape": [3.0, 4]},
-    {"shape": None}, {"shape": [True] * 40}, {"order": "K"}, {"order": None}, {"version": "1"}, {"version": None},
-    {"dtype": "O"}, {"dtype": "<f8,O"}, {"dtype": None}, {"dtype": "|O8"}, {"dtype": {"of": "<f8", "shape": [2**61, 2]}},
-    {"dtype": {"fields": [["a", "<f8", 1]], "size": 8}}, {"dtype": {"fields": [["a", "<f8", -1]], "size": 8}},
-    {"dtype": {"fields": [["a", "<f4", 0], ["a", "<f4", 4]], "size": 8}}, {"dtype": {"fields": [], "size": 8, "x": 1}},
+    {"shape": [3, 5]},
+    {"shape": [3, -4]},
+    {"shape": [2**40, 2**40]},
+    {"shape": "3"},
+    {"shape": [3.0, 4]},
+    {"shape": None},
+    {"shape": [True] * 40},
+    {"order": "K"},
+    {"order": None},
+    {"version": "1"},
+    {"version": None},
+    {"dtype": "O"},
+    {"dtype": "<f8,O"},
+    {"dtype": None},
+    {"dtype": "|O8"},
+    {"dtype": {"of": "<f8", "shape": [2**61, 2]}},
+    {"dtype": {"fields": [["a", "<f8", 1]], "size": 8}},
+    {"dtype": {"fields": [["a", "<f8", -1]], "size": 8}},
+    {"dtype": {"fields": [["a", "<f4", 0], ["a", "<f4", 4]], "size": 8}},
+    {"dtype": {"fields": [], "size": 8, "x": 1}},
     {"dtype": {"fields": [], "size": 0}},
 ]
 
@@ -300,27 +362,38 @@ def test_a_text_of_huge_numbers_or_no_json_is_an_error(name: str) -> None:
     for text in (b"[" * 100_000, b'{"kind":' + b"9" * 5000 + b"}", b"\xff\xfe", b"[]", b'"x"', b""):
         with Section.create(name, 1 << 18) as section, section.map() as view:
             end = len(view) - schema.FOOTER.size
-            view[end - len(text):end] = text
+            view[end - len(text) : end] = text
             view[end:] = schema.FOOTER.pack(schema.MAGIC, 1, zlib.crc32(text), len(text), 96)
             with pytest.raises(CorruptError):
                 arrays.open(name)
 
 
-def test_a_section_of_something_else_is_an_error(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_section_of_something_else_is_an_error(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(schema, "PATIENCE", 1.02)
     with Section.create(name, 4096):
         with pytest.raises(CorruptError, match="no description"):
             arrays.open(name)
-    with forge(name, {"kind": "record"}), pytest.raises(ArgumentError, match="asked for array, found record"):
+    with (
+        forge(name, {"kind": "record"}),
+        pytest.raises(ArgumentError, match="asked for array, found record"),
+    ):
         arrays.open(name)
     with Section.create(name, 4096) as section, section.map() as view:
-        view[4096 - 64:4096] = bytes(range(64))
+        view[4096 - 64 : 4096] = bytes(range(64))
         with pytest.raises(CorruptError):
             arrays.open(name)
 
 
-def test_an_opener_waits_for_the_maker_and_not_for_ever(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    maker = subprocess.Popen([sys.executable, "-c", """
+def test_an_opener_waits_for_the_maker_and_not_for_ever(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            """
 import sys, time
 from memsection import arrays
 from memsection.content import schema
@@ -332,7 +405,12 @@ facts = {"kind": "array", "dtype": "|u1", "shape": [96], "order": "C", "version"
 section, view = schema.make(sys.argv[1], 96, facts, fill=slow)
 sys.stdin.read()
 view.close(); section.close()
-""", name], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+""",
+            name,
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert maker.stdin is not None and maker.stdout is not None
     with maker:
         maker.stdout.readline()
@@ -340,7 +418,7 @@ view.close(); section.close()
         maker.stdin.close()
     monkeypatch.setattr(schema, "PATIENCE", 0.05)
     with forge(name, GOOD) as section, section.map() as view:
-        view[len(view) - 64:len(view) - 56] = schema.BEING_MADE
+        view[len(view) - 64 : len(view) - 56] = schema.BEING_MADE
         with pytest.raises(CorruptError, match="not complete"):
             arrays.open(name)
 

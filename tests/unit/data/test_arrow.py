@@ -11,25 +11,35 @@ import pytest
 
 from memsection import ArgumentError, CorruptError, NotFoundError, Section
 
-pa: Any = pytest.importorskip("pyarrow", reason="memsection[arrow] is not installed", exc_type=ImportError)
+pa: Any = pytest.importorskip(
+    "pyarrow", reason="memsection[arrow] is not installed", exc_type=ImportError
+)
 arrow: Any = pytest.importorskip("memsection.arrow", exc_type=ImportError)
 
 
 def table(rows: int = 1000) -> Any:
-    return pa.table({"number": range(rows), "text": ["a", None, "word"] * (rows // 3) + ["z"] * (rows % 3),
-                     "nested": [{"x": 1.5, "y": [1, 2]}] * rows})
+    return pa.table(
+        {
+            "number": range(rows),
+            "text": ["a", None, "word"] * (rows // 3) + ["z"] * (rows % 3),
+            "nested": [{"x": 1.5, "y": [1, 2]}] * rows,
+        }
+    )
 
 
 def test_another_process_reads_the_same_table(name: str, other: Callable[..., str]) -> None:
     source = table()
     shared = arrow.put(name, source)
     assert shared.table.equals(source)
-    told = other("""
+    told = other(
+        """
         from memsection import arrow
         shared = arrow.open(argv[1])
         column = shared.table["number"]
         print(shared.table.num_rows, shared.table.schema.names, sum(column.to_pylist()))
-    """, name)
+    """,
+        name,
+    )
     assert told == "1000 ['number', 'text', 'nested'] 499500\n"
     assert shared.section.name == name
 
@@ -65,9 +75,13 @@ def test_a_closed_section_leaves_the_table(name: str) -> None:
 @pytest.mark.parametrize("kind", ["batch", "batches", "stream", "empty", "large"])
 def test_everything_that_arrow_calls_a_table_can_be_put(name: str, kind: str) -> None:
     whole = table(0 if kind == "empty" else 100_000 if kind == "large" else 30)
-    source = {"batch": lambda: whole.combine_chunks().to_batches()[0], "batches": whole.to_batches,
-              "stream": lambda: type("Frame", (), {"__arrow_c_stream__": whole.__arrow_c_stream__})(),
-              "empty": lambda: whole, "large": lambda: whole}[kind]()
+    source = {
+        "batch": lambda: whole.combine_chunks().to_batches()[0],
+        "batches": whole.to_batches,
+        "stream": lambda: type("Frame", (), {"__arrow_c_stream__": whole.__arrow_c_stream__})(),
+        "empty": lambda: whole,
+        "large": lambda: whole,
+    }[kind]()
     shared = arrow.put(name, source)
     assert arrow.open(name).table.equals(whole) and shared.table.equals(whole)
     shared.table.validate(full=True)
@@ -91,7 +105,9 @@ def test_a_version_is_compared_and_shown(name: str) -> None:
 def test_noise_in_place_of_a_table_is_an_error(name: str) -> None:
     shared = arrow.put(name, table(30))
     with shared.section.map() as view:
-        view[:65536 if len(view) > 65536 else len(view) - 4096] = b"\xff" * min(65536, len(view) - 4096)
+        view[: 65536 if len(view) > 65536 else len(view) - 4096] = b"\xff" * min(
+            65536, len(view) - 4096
+        )
     with pytest.raises(CorruptError):
         arrow.open(name)
 

@@ -11,7 +11,9 @@ import pytest
 
 from memsection import ArgumentError, NotFoundError, Section
 
-pa: Any = pytest.importorskip("pyarrow", reason="memsection[arrow] is not installed", exc_type=ImportError)
+pa: Any = pytest.importorskip(
+    "pyarrow", reason="memsection[arrow] is not installed", exc_type=ImportError
+)
 pd: Any = pytest.importorskip("pandas")
 pl: Any = pytest.importorskip("polars")
 arrow: Any = pytest.importorskip("memsection.arrow", exc_type=ImportError)
@@ -22,14 +24,20 @@ def _lies_in_the_section(name: str, values: np.ndarray) -> bool:
     before = values[0]
     with Section.open(name) as section, section.map() as view:
         at = bytes(view).index(values.tobytes())
-        view[at:at + 1] = bytes([view[at] ^ 1])
+        view[at : at + 1] = bytes([view[at] ^ 1])
         changed = values[0] != before
-        view[at:at + 1] = bytes([view[at] ^ 1])
+        view[at : at + 1] = bytes([view[at] ^ 1])
     return bool(changed)
 
 
 def test_pandas_columns_of_numbers_are_not_copied(name: str) -> None:
-    source = pd.DataFrame({"a": np.arange(100.0) + 0.5, "b": np.arange(100.0) + 1000, "c": [f"t{n}" for n in range(100)]})
+    source = pd.DataFrame(
+        {
+            "a": np.arange(100.0) + 0.5,
+            "b": np.arange(100.0) + 1000,
+            "c": [f"t{n}" for n in range(100)],
+        }
+    )
     with arrow.put(name, source):
         found = arrow.frame(name)
         pd.testing.assert_frame_equal(found, source, check_dtype=False)
@@ -65,6 +73,9 @@ def test_a_column_that_cannot_be_shared_is_named() -> None:
 def test_a_library_that_is_not_known_is_told_before_anything_is_opened(name: str) -> None:
     with pytest.raises(ArgumentError, match="not one of"):
         arrow.frame(name, "dask")  # type: ignore[arg-type]
-    with arrow.put(name, pa.table({"a": [1]}), version=3), pytest.raises(ArgumentError, match="version"):
+    with (
+        arrow.put(name, pa.table({"a": [1]}), version=3),
+        pytest.raises(ArgumentError, match="version"),
+    ):
         arrow.frame(name, version=4)
     gc.collect()

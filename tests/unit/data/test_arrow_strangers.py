@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Tables whose writer is not trusted: whatever it writes, and whenever, the reader gets values or an error."""
+"""Tables whose writer is not trusted: whatever it writes, and whenever, the reader gets values or
+an error."""
 
 from __future__ import annotations
 
@@ -19,7 +20,9 @@ from memsection import CorruptError, Section, Security
 from memsection.api.security import is_written_by_this_user_alone
 from memsection.content import schema
 
-pa: Any = pytest.importorskip("pyarrow", reason="memsection[arrow] is not installed", exc_type=ImportError)
+pa: Any = pytest.importorskip(
+    "pyarrow", reason="memsection[arrow] is not installed", exc_type=ImportError
+)
 arrow: Any = pytest.importorskip("memsection.arrow", exc_type=ImportError)
 
 
@@ -27,24 +30,36 @@ def columns() -> dict[str, Any]:
     """An array of every kind that has buffers of its own."""
     pairs = pa.map_(pa.string(), pa.int32())
     return {
-        "number": pa.array([1, None, 3]), "boolean": pa.array([True, None, False]), "text": pa.array(["a", None, "word"]),
-        "large text": pa.array(["a", None, "w"], pa.large_string()), "binary": pa.array([b"x", b"", None]),
+        "number": pa.array([1, None, 3]),
+        "boolean": pa.array([True, None, False]),
+        "text": pa.array(["a", None, "word"]),
+        "large text": pa.array(["a", None, "w"], pa.large_string()),
+        "binary": pa.array([b"x", b"", None]),
         "text view": pa.array(["short", "x" * 100, None], pa.string_view()),
         "binary view": pa.array([b"y" * 50, None, b""], pa.binary_view()),
-        "list": pa.array([[1, 2], None, []]), "large list": pa.array([["a"], None, ["b", "c"]], pa.large_list(pa.string())),
+        "list": pa.array([[1, 2], None, []]),
+        "large list": pa.array([["a"], None, ["b", "c"]], pa.large_list(pa.string())),
         "fixed list": pa.array([[1, 2], None, [3, 4]], pa.list_(pa.int8(), 2)),
         "list view": pa.array([[1], None, [2, 3]], pa.list_view(pa.int32())),
         "large list view": pa.array([[1], None, [2, 3]], pa.large_list_view(pa.int32())),
         "struct": pa.array([{"a": 1, "b": ["x"]}, None, {"a": None, "b": None}]),
         "map": pa.array([[("a", 1)], None, []], pairs),
         "dictionary": pa.array(["x", "y", "x"]).dictionary_encode(),
-        "nested dictionary": pa.array([["x"], ["y", None], None], pa.list_(pa.dictionary(pa.int8(), pa.string()))),
-        "dense union": pa.UnionArray.from_dense(pa.array([0, 1, 0], pa.int8()), pa.array([0, 0, 1], pa.int32()),
-                                                [pa.array([1, 2]), pa.array(["z"])]),
-        "sparse union": pa.UnionArray.from_sparse(pa.array([0, 1, 0], pa.int8()),
-                                                  [pa.array([1, 2, 3]), pa.array(["z", "y", "x"])]),
-        "nothing": pa.nulls(3), "runs": pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "b"]),
-        "decimal": pa.array([decimal.Decimal("1.5"), None, None]), "fixed": pa.array([b"ab", None, b"cd"], pa.binary(2)),
+        "nested dictionary": pa.array(
+            [["x"], ["y", None], None], pa.list_(pa.dictionary(pa.int8(), pa.string()))
+        ),
+        "dense union": pa.UnionArray.from_dense(
+            pa.array([0, 1, 0], pa.int8()),
+            pa.array([0, 0, 1], pa.int32()),
+            [pa.array([1, 2]), pa.array(["z"])],
+        ),
+        "sparse union": pa.UnionArray.from_sparse(
+            pa.array([0, 1, 0], pa.int8()), [pa.array([1, 2, 3]), pa.array(["z", "y", "x"])]
+        ),
+        "nothing": pa.nulls(3),
+        "runs": pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "b"]),
+        "decimal": pa.array([decimal.Decimal("1.5"), None, None]),
+        "fixed": pa.array([b"ab", None, b"cd"], pa.binary(2)),
         "empty struct": pa.array([{}, None, {}], pa.struct([])),
     }
 
@@ -60,39 +75,63 @@ def forged(name: str, content: bytes) -> Iterator[Section]:
 
 def file_of(table: Any, compression: str | None = None) -> bytes:
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+    with pa.ipc.new_file(
+        sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)
+    ) as writer:
         writer.write_table(table)
     return bytes(sink.getvalue())
 
 
 @pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
 @pytest.mark.parametrize("kind", columns())
-def test_every_kind_of_column_arrives_as_it_was(name: str, kind: str, compression: str | None) -> None:
+def test_every_kind_of_column_arrives_as_it_was(
+    name: str, kind: str, compression: str | None
+) -> None:
     array = columns()[kind]
     source = pa.table({kind: pa.chunked_array([array, array.slice(1)])}, metadata={"a": "b"})
     with forged(name, file_of(source, compression)), arrow.open(name, trusted=False) as shared:
-        assert shared.table.equals(source) and shared.table.schema.equals(source.schema, check_metadata=True)
+        assert shared.table.equals(source) and shared.table.schema.equals(
+            source.schema, check_metadata=True
+        )
         assert not shared.trusted
         shared.table.validate(full=True)
 
 
 def test_values_stay_in_the_section_and_what_leads_to_them_does_not(name: str) -> None:
     source = pa.table({"number": range(1000), "text": ["word"] * 1000, "flag": [True, None] * 500})
-    with arrow.put(name, source), arrow.open(name, trusted=False) as shared, shared.section.map(access="r") as other:
+    with (
+        arrow.put(name, source),
+        arrow.open(name, trusted=False) as shared,
+        shared.section.map(access="r") as other,
+    ):
         first, last = shared._view.address, shared._view.address + len(other)
-        inside = {column: [buffer is not None and first <= buffer.address < last
-                           for buffer in shared.table[column].chunks[0].buffers()] for column in source.column_names}
-        assert inside == {"number": [False, True], "text": [False, False, True], "flag": [False, False]}
+        inside = {
+            column: [
+                buffer is not None and first <= buffer.address < last
+                for buffer in shared.table[column].chunks[0].buffers()
+            ]
+            for column in source.column_names
+        }
+        assert inside == {
+            "number": [False, True],
+            "text": [False, False, True],
+            "flag": [False, False],
+        }
         with Section.open(name) as section, section.map() as view:
             at = bytes(view).index((999).to_bytes(8, "little"))
-            view[at:at + 8] = (-7).to_bytes(8, "little", signed=True)
+            view[at : at + 8] = (-7).to_bytes(8, "little", signed=True)
         assert shared.table["number"][999].as_py() == -7
 
 
 def test_who_is_trusted_is_told_by_owner_and_security(name: str) -> None:
     table = pa.table({"x": [1, 2]})
-    for security, trusted in ((None, True), (Security(everyone="r"), True), (Security(everyone="rw"), False),
-                              (Security(users={12345: "rw"}), False), ("D:NO_ACCESS_CONTROL", False)):
+    for security, trusted in (
+        (None, True),
+        (Security(everyone="r"), True),
+        (Security(everyone="rw"), False),
+        (Security(users={12345: "rw"}), False),
+        ("D:NO_ACCESS_CONTROL", False),
+    ):
         if security is not None and not name.startswith("Global\\"):
             with Section.create(None, 4096, security=security) as section:
                 assert is_written_by_this_user_alone(section) == trusted
@@ -111,10 +150,14 @@ def test_a_table_of_another_user_is_not_trusted() -> None:
     with users.programs() as start:
         owner = start(12345)
         name = objects.unique_name("Global\\")
-        owner.run("from memsection import Section, Security; from memsection.content import schema\n"
-                  "facts = {'kind': 'arrow', 'rows': 0, 'version': 0, 'columns': []}\n"
-                  "made = schema.make(name, len(data), facts, content=[(0, memoryview(data))],"
-                  " security=Security(everyone='r'))", name=name, data=file_of(pa.table({"x": ["a", "b"]})))
+        owner.run(
+            "from memsection import Section, Security; from memsection.content import schema\n"
+            "facts = {'kind': 'arrow', 'rows': 0, 'version': 0, 'columns': []}\n"
+            "made = schema.make(name, len(data), facts, content=[(0, memoryview(data))],"
+            " security=Security(everyone='r'))",
+            name=name,
+            data=file_of(pa.table({"x": ["a", "b"]})),
+        )
         with arrow.open(name) as shared:
             assert not shared.trusted and shared.table["x"].to_pylist() == ["a", "b"]
         owner.run("made[1].close(); made[0].close()")
@@ -149,7 +192,8 @@ print(open_, read)
 
 @pytest.mark.sentence(28)
 def test_bytes_that_were_altered_anywhere_end_no_reader(name: str) -> None:
-    """Each byte of offsets, bitmaps and metadata in turn becomes another one, by a chance that is always the same."""
+    """Each byte of offsets, bitmaps and metadata in turn becomes another one, by a chance that is
+    always the same."""
     chance = random.Random(11)
     kept = []
     for kind, array in columns().items():
@@ -157,14 +201,25 @@ def test_bytes_that_were_altered_anywhere_end_no_reader(name: str) -> None:
         for number in range(10):
             bad = bytearray(good)
             for _ in range(chance.choice((1, 1, 3))):
-                bad[chance.randrange(len(bad))] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
+                bad[chance.randrange(len(bad))] = chance.choice(
+                    (0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256))
+                )
             kept.append((f"{name}-{kind}-{number}", bytes(bad if number else good)))
-        kept.append((f"{name}-{kind}-cut", good[:chance.randrange(len(good))]))
-    made = [schema.make(each, len(data), {"kind": "arrow", "version": 0}, content=[(0, memoryview(data))])
-            for each, data in kept]
+        kept.append((f"{name}-{kind}-cut", good[: chance.randrange(len(good))]))
+    made = [
+        schema.make(
+            each, len(data), {"kind": "arrow", "version": 0}, content=[(0, memoryview(data))]
+        )
+        for each, data in kept
+    ]
     try:
-        done = subprocess.run([sys.executable, "-c", USE, *(each for each, _ in kept)], capture_output=True, text=True,
-                              env={"PYTHONPATH": f"{SOURCE}:{TESTS}", **_root()}, timeout=100)
+        done = subprocess.run(
+            [sys.executable, "-c", USE, *(each for each, _ in kept)],
+            capture_output=True,
+            text=True,
+            env={"PYTHONPATH": f"{SOURCE}:{TESTS}", **_root()},
+            timeout=100,
+        )
         assert done.returncode == 0, f"{done.returncode}: {done.stderr[-2000:]}"
         opened, read = map(int, done.stdout.split())
         assert opened >= len(columns()) and read > 100
@@ -177,16 +232,26 @@ def test_bytes_that_were_altered_anywhere_end_no_reader(name: str) -> None:
 def _root() -> dict[str, str]:
     import os
 
-    return {key: value for key, value in os.environ.items() if key in ("MEMSECTION_ROOT", "PATH", "SYSTEMROOT")}
+    return {
+        key: value
+        for key, value in os.environ.items()
+        if key in ("MEMSECTION_ROOT", "PATH", "SYSTEMROOT")
+    }
 
 
 @pytest.mark.sentence(28)
 def test_an_offset_that_changes_after_it_was_checked_changes_nothing(name: str) -> None:
     words = ["abcdefgh"] * 1000
-    source = pa.table({"text": words, "list": [[1, 2, 3]] * 1000, "word": pa.array(words).dictionary_encode()})
+    source = pa.table(
+        {"text": words, "list": [[1, 2, 3]] * 1000, "word": pa.array(words).dictionary_encode()}
+    )
     content = file_of(source)
-    with forged(name, content) as section, arrow.open(name, trusted=False) as shared, section.map() as view:
-        view[:len(content)] = b"\x7f" * len(content)
+    with (
+        forged(name, content) as section,
+        arrow.open(name, trusted=False) as shared,
+        section.map() as view,
+    ):
+        view[: len(content)] = b"\x7f" * len(content)
         assert shared.table["text"].to_pylist() == ["\x7f" * 8] * 1000
         assert shared.table["list"].to_pylist() == [[0x7F7F7F7F7F7F7F7F] * 3] * 1000
         assert shared.table["word"].to_pylist() == ["\x7f" * 8] * 1000
@@ -194,8 +259,11 @@ def test_an_offset_that_changes_after_it_was_checked_changes_nothing(name: str) 
 
 @pytest.mark.sentence(28)
 @pytest.mark.parametrize("kind", columns())
-def test_what_is_written_between_a_copy_and_its_check_changes_nothing(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each buffer is overwritten as soon as its copy is made, and everything when the table is there."""
+def test_what_is_written_between_a_copy_and_its_check_changes_nothing(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each buffer is overwritten as soon as its copy is made, and everything when the table is
+    there."""
     from memsection.content import arrow_checked
 
     source = pa.table({kind: columns()[kind]})
@@ -208,7 +276,7 @@ def test_what_is_written_between_a_copy_and_its_check_changes_nothing(kind: str,
         made = copy(buffer)
         if buffer is not None and whole.address <= buffer.address < whole.address + whole.size:
             at = buffer.address - whole.address
-            memory[at:at + buffer.size] = b"\x7f" * buffer.size
+            memory[at : at + buffer.size] = b"\x7f" * buffer.size
             copied.append(at)
         return made
 
@@ -218,14 +286,18 @@ def test_what_is_written_between_a_copy_and_its_check_changes_nothing(kind: str,
     assert copied or kind == "nothing"
     memory[:] = b"\x7f" * len(memory)
     assert len(table[kind].to_pylist()) == len(source)
-    if kind not in ("text view", "binary view", "decimal"):  # whose values are not as they were told to be
+    # whose values are not as they were told to be
+    if kind not in ("text view", "binary view", "decimal"):
         table.validate(full=True)
 
 
 def _with_null_at_1(kind: Any, *leading: Any) -> Any:
-    """Three elements of which the second is null, over these buffers, and those of ``kind`` that follow."""
+    """Three elements of which the second is null, over these buffers, and those of ``kind`` that
+    follow."""
     array = pa.array([b"y" * 50, None, b"z" * 40], kind)
-    return pa.Array.from_buffers(kind, 3, [array.buffers()[0], *leading, *array.buffers()[1 + len(leading):]])
+    return pa.Array.from_buffers(
+        kind, 3, [array.buffers()[0], *leading, *array.buffers()[1 + len(leading) :]]
+    )
 
 
 def hostile_nulls() -> dict[str, tuple[Any, Any]]:
@@ -235,31 +307,45 @@ def hostile_nulls() -> dict[str, tuple[Any, Any]]:
         views = bytearray(pa.array([b"y" * 50, None, b"z" * 40], kind).buffers()[1])
         views[16:20] = (-88).to_bytes(4, "little", signed=True)  # the length
         made[str(kind)] = _with_null_at_1(kind, pa.py_buffer(bytes(views))), pa.binary()
-    indices = pa.py_buffer(b"".join(index.to_bytes(4, "little", signed=True) for index in (0, -(1 << 30), 1)))
+    indices = pa.py_buffer(
+        b"".join(index.to_bytes(4, "little", signed=True) for index in (0, -(1 << 30), 1))
+    )
     valid = pa.array([1, None, 1]).buffers()[0]
     words = pa.array(["a", "b"])
-    made["dictionary"] = pa.DictionaryArray.from_buffers(pa.dictionary(pa.int32(), pa.string()), 3, [valid, indices],
-                                                         words), pa.string()
+    made["dictionary"] = (
+        pa.DictionaryArray.from_buffers(
+            pa.dictionary(pa.int32(), pa.string()), 3, [valid, indices], words
+        ),
+        pa.string(),
+    )
     return made
 
 
 @pytest.mark.sentence(28)
 @pytest.mark.parametrize("kind", hostile_nulls())
 def test_what_stands_where_a_value_is_null_leads_nowhere(name: str, kind: str) -> None:
-    """Arrow checks what has a value alone, and then adds the lengths of all: the memory for a result was too small."""
+    """Arrow checks what has a value alone, and then adds the lengths of all: the memory for a
+    result was too small."""
     array, target = hostile_nulls()[kind]
     with forged(name, file_of(pa.table({kind: array}))), arrow.open(name, trusted=False) as shared:
         (chunk,) = shared.table[kind].chunks
         leading = bytes(chunk.buffers()[1])
         width = len(leading) // 3
-        assert leading[width:2 * width] == bytes(width)
+        assert leading[width : 2 * width] == bytes(width)
         assert [value is None for value in chunk.cast(target).to_pylist()] == [False, True, False]
 
 
 @pytest.mark.sentence(28)
 def test_a_scale_that_no_decimal_has_is_refused(name: str) -> None:
-    """Arrow looks the power of ten up in a table, at the scale: far after its end the process ended."""
-    for scale, opens in ((38, True), (-38, True), (39, False), (2**31 - 1, False), (-2**31, False)):
+    """Arrow looks the power of ten up in a table, at the scale: far after its end the process
+    ended."""
+    for scale, opens in (
+        (38, True),
+        (-38, True),
+        (39, False),
+        (2**31 - 1, False),
+        (-(2**31), False),
+    ):
         array = pa.Array.from_buffers(pa.decimal128(5, scale), 1, [None, pa.py_buffer(bytes(16))])
         with forged(name, file_of(pa.table({"x": array}))):
             if opens:
@@ -271,10 +357,14 @@ def test_a_scale_that_no_decimal_has_is_refused(name: str) -> None:
 
 
 def test_a_writer_that_never_rests_ends_no_reader(name: str, other: Callable[..., str]) -> None:
-    """Offsets change while the reader opens, checks and reads; in a process of its own, because it could end it."""
-    content = file_of(pa.table({"text": ["word"] * 500, "list": [[1, 2]] * 500, "flag": [True, None] * 250}))
+    """Offsets change while the reader opens, checks and reads; in a process of its own, because it
+    could end it."""
+    content = file_of(
+        pa.table({"text": ["word"] * 500, "list": [[1, 2]] * 500, "flag": [True, None] * 250})
+    )
     stop = threading.Event()
     with forged(name, content) as section, section.map() as view:
+
         def scribble() -> None:
             chance = random.Random(5)
             while not stop.is_set():
@@ -285,7 +375,8 @@ def test_a_writer_that_never_rests_ends_no_reader(name: str, other: Callable[...
         writer = threading.Thread(target=scribble)
         writer.start()
         try:
-            told = other("""
+            told = other(
+                """
                 from memsection import CorruptError, arrow
                 opened = refused = 0
                 for _ in range(60):
@@ -300,7 +391,9 @@ def test_a_writer_that_never_rests_ends_no_reader(name: str, other: Callable[...
                     except CorruptError:
                         refused += 1
                 print(opened + refused)
-            """, name)
+            """,
+                name,
+            )
         finally:
             stop.set()
             writer.join()
@@ -308,8 +401,11 @@ def test_a_writer_that_never_rests_ends_no_reader(name: str, other: Callable[...
 
 
 @pytest.mark.sentence(28)
-def test_a_copy_can_be_sorted_whatever_the_writer_does(name: str, other: Callable[..., str]) -> None:
-    """Arrow counts numbers of a small range by what it saw of them before: in place this ends the process at once."""
+def test_a_copy_can_be_sorted_whatever_the_writer_does(
+    name: str, other: Callable[..., str]
+) -> None:
+    """Arrow counts numbers of a small range by what it saw of them before: in place this ends the
+    process at once."""
     rows = 2000  # from 1024 on it counts
     content = file_of(pa.table({"number": [row % 100 for row in range(rows)]}))
     stop = threading.Event()
@@ -318,7 +414,7 @@ def test_a_copy_can_be_sorted_whatever_the_writer_does(name: str, other: Callabl
         at = at - at % 8
 
         def scribble() -> None:
-            words = memoryview(view).cast("B")[at:at + 8].cast("q")
+            words = memoryview(view).cast("B")[at : at + 8].cast("q")
             good = words[0]
             while not stop.is_set():
                 words[0] = 1 << 40
@@ -328,7 +424,8 @@ def test_a_copy_can_be_sorted_whatever_the_writer_does(name: str, other: Callabl
         writer = threading.Thread(target=scribble)
         writer.start()
         try:
-            told = other("""
+            told = other(
+                """
                 import pyarrow.compute as pc
                 from memsection import arrow
                 for _ in range(30):
@@ -336,7 +433,9 @@ def test_a_copy_can_be_sorted_whatever_the_writer_does(name: str, other: Callabl
                         for _ in range(20):
                             assert len(pc.sort_indices(shared.table["number"])) == 2000
                 print("sorted")
-            """, name)
+            """,
+                name,
+            )
         finally:
             stop.set()
             writer.join()
@@ -349,11 +448,13 @@ def test_a_copy_is_the_table_as_it_was(name: str, trusted: bool) -> None:
     content = file_of(source)
     with forged(name, content) as section, arrow.open(name, trusted=trusted, copy=True) as shared:
         with section.map() as view:
-            view[:len(content)] = bytes(len(content))
+            view[: len(content)] = bytes(len(content))
         assert shared.table.equals(source)
 
 
-def test_a_body_that_would_become_too_much_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_body_that_would_become_too_much_is_refused(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from memsection.content import arrow_ipc
 
     source = pa.table({"zeros": pa.array([0] * (1 << 20))})
@@ -369,7 +470,15 @@ def test_a_body_that_would_become_too_much_is_refused(name: str, monkeypatch: py
 
 def test_what_is_no_file_of_arrow_is_refused(name: str) -> None:
     good = file_of(pa.table({"x": ["a"]}))
-    for content in (b"", b"ARROW1\0\0", b"ARROW1\0\0" + bytes(100) + b"ARROW1", b"\xff" * 300, good[:-7], good[8:], bytes(400),
-                    good.replace(b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f")):
+    for content in (
+        b"",
+        b"ARROW1\0\0",
+        b"ARROW1\0\0" + bytes(100) + b"ARROW1",
+        b"\xff" * 300,
+        good[:-7],
+        good[8:],
+        bytes(400),
+        good.replace(b"\xff\xff\xff\xff", b"\xff\xff\xff\x7f"),
+    ):
         with forged(name, content), pytest.raises(CorruptError, match="no Arrow table"):
             arrow.open(name, trusted=False)

@@ -31,8 +31,16 @@ class Counters:
 def test_every_operation_on_every_kind_of_integer(dtype: str) -> None:
     array = arrays.create(None, (2, 3), dtype)
     assert array.atomic_add(1, 2, 5) == 0 and array[1, 2] == 5 and array.sum() == 5
-    assert array.atomic_add((1, 2), 1) == 5 and array.atomic_load(1, 2) == 6 and array.atomic_load(-1, -1) == 6
-    assert array.atomic_exchange(1, 2, 9) == 6 and array.atomic_store(0, 0, 3) is None and array[0, 0] == 3
+    assert (
+        array.atomic_add((1, 2), 1) == 5
+        and array.atomic_load(1, 2) == 6
+        and array.atomic_load(-1, -1) == 6
+    )
+    assert (
+        array.atomic_exchange(1, 2, 9) == 6
+        and array.atomic_store(0, 0, 3) is None
+        and array[0, 0] == 3
+    )
     assert array.atomic_compare_exchange(1, 2, 8, 1) == 9 and array[1, 2] == 9
     assert array.atomic_compare_exchange(1, 2, 9, 1) == 9 and array[1, 2] == 1
     info = np.iinfo(dtype)
@@ -84,8 +92,14 @@ def test_memory_that_is_only_read_can_be_loaded_from(name: str) -> None:
 def test_fields_of_records(name: str) -> None:
     with records.create(name, Counters, 2) as shared, records.open(name) as again:
         assert shared.atomic_add(1, "hits", 3) == 0 and again[1]["hits"] == 3
-        assert again.atomic_exchange(1, "place.large", 1 << 63) == 0 and shared[1].place.large == 1 << 63
-        assert shared.atomic_compare_exchange(-1, "hits", 3, 4) == 3 and shared.atomic_load(1, "hits") == 4
+        assert (
+            again.atomic_exchange(1, "place.large", 1 << 63) == 0
+            and shared[1].place.large == 1 << 63
+        )
+        assert (
+            shared.atomic_compare_exchange(-1, "hits", 3, 4) == 3
+            and shared.atomic_load(1, "hits") == 4
+        )
         for field in ("nothing", "place", "place.small", "ratio", "hits.x", ""):
             with pytest.raises(ArgumentError):
                 shared.atomic_load(0, field)

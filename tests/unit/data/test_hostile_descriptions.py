@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Descriptions that anybody may have written: whatever they say, a reader gets an error of this library, and soon."""
+"""Descriptions that anybody may have written: whatever they say, a reader gets an error of this
+library, and soon."""
 
 from __future__ import annotations
 
@@ -17,22 +18,49 @@ from typing import Any
 import numpy as np
 import pytest
 
-from memsection import ArgumentError, CorruptError, Error, Section, arrays, latest, pickling, records
+from memsection import (
+    ArgumentError,
+    CorruptError,
+    Error,
+    Section,
+    arrays,
+    latest,
+    pickling,
+    records,
+)
 from memsection._native import seqlock
 from memsection.content import schema
 
 LONG = 1 << 31
 OVERLAPPING = [[f"f{number}", {"of": "|V1", "shape": [4096]}, 0] for number in range(4000)]
 TYPES: dict[str, Any] = {
-    "no values, two milliards of lists": {"fields": [["a", {"of": "<f4", "shape": [LONG, 0]}, 0]], "size": 4096},
-    "the same deeper": {"fields": [["a", {"of": {"of": "<f4", "shape": [LONG, 0]}, "shape": [1]}, 0]], "size": 4096},
-    "many lists without values": {"fields": [[f"f{number}", {"of": "<f4", "shape": [60000, 0]}, 0]
-                                             for number in range(2000)], "size": 4096},
+    "no values, two milliards of lists": {
+        "fields": [["a", {"of": "<f4", "shape": [LONG, 0]}, 0]],
+        "size": 4096,
+    },
+    "the same deeper": {
+        "fields": [["a", {"of": {"of": "<f4", "shape": [LONG, 0]}, "shape": [1]}, 0]],
+        "size": 4096,
+    },
+    "many lists without values": {
+        "fields": [[f"f{number}", {"of": "<f4", "shape": [60000, 0]}, 0] for number in range(2000)],
+        "size": 4096,
+    },
     "sixteen million values over each other": {"fields": OVERLAPPING, "size": 4096},
-    "overlapping inside": {"fields": [["a", {"fields": [["x", "<f8", 0], ["y", "<f8", 0]], "size": 8}, 0]],
-                           "size": 4096},
-    "overlapping in a list": {"fields": [["a", {"of": {"fields": [["x", "<f8", 0], ["y", "<f8", 0]], "size": 8},
-                                                "shape": [2]}, 0]], "size": 4096},
+    "overlapping inside": {
+        "fields": [["a", {"fields": [["x", "<f8", 0], ["y", "<f8", 0]], "size": 8}, 0]],
+        "size": 4096,
+    },
+    "overlapping in a list": {
+        "fields": [
+            [
+                "a",
+                {"of": {"fields": [["x", "<f8", 0], ["y", "<f8", 0]], "size": 8}, "shape": [2]},
+                0,
+            ]
+        ],
+        "size": 4096,
+    },
     "one name twice": {"fields": [["a", "<f4", 0], ["a", "<f4", 4]], "size": 4096},
     "half a character": {"fields": [["\ud800", "<f4", 0]], "size": 4096},
     "a number that NumPy has not": {"fields": [["a", "<f2", 0], ["b", "<f12", 4]], "size": 4096},
@@ -49,14 +77,17 @@ def forge(name: str, facts: Any, size: int = 4096) -> Iterator[Section]:
     room = -(-(len(text) + schema.FOOTER.size) // 4096) * 4096
     with Section.create(name, size + room) as section, section.map() as view:
         end = len(view) - schema.FOOTER.size
-        view[end - len(text):end] = text
-        view[end:] = schema.FOOTER.pack(schema.MAGIC, schema.VERSION, zlib.crc32(text), len(text), size)
+        view[end - len(text) : end] = text
+        view[end:] = schema.FOOTER.pack(
+            schema.MAGIC, schema.VERSION, zlib.crc32(text), len(text), size
+        )
         yield section
 
 
 @contextmanager
 def quick() -> Iterator[None]:
     """A watchdog: what is inside ends in a few seconds, or the test fails."""
+
     def ring(*_: object) -> None:
         raise AssertionError("it hangs")
 
@@ -82,7 +113,14 @@ def use(read: Any) -> None:
 @pytest.mark.linux_only("a watchdog by SIGALRM")
 @pytest.mark.parametrize("kind", TYPES)
 def test_records_of_any_type_are_read_or_refused_soon(name: str, kind: str) -> None:
-    facts = {"kind": "record", "name": "x\x1b[31m", "type": TYPES[kind], "count": 1, "version": 0, "fingerprint": "0"}
+    facts = {
+        "kind": "record",
+        "name": "x\x1b[31m",
+        "type": TYPES[kind],
+        "count": 1,
+        "version": 0,
+        "fingerprint": "0",
+    }
 
     def read() -> None:
         with records.open(name) as found:
@@ -107,7 +145,10 @@ def test_latest_values_of_any_type_are_read_or_refused_soon(name: str, kind: str
 
     size = seqlock.size(4096, 4)
     with forge(name, facts, size) as section, section.map() as view:
-        with memoryview(view)[:size] as memory, seqlock.Latest(memory, writable=True, capacity=4096, slots=4) as lock:
+        with (
+            memoryview(view)[:size] as memory,
+            seqlock.Latest(memory, writable=True, capacity=4096, slots=4) as lock,
+        ):
             lock.write(bytes(4096))
         with quick():
             use(read)
@@ -117,8 +158,14 @@ def test_latest_values_of_any_type_are_read_or_refused_soon(name: str, kind: str
 
 @pytest.mark.linux_only("a watchdog by SIGALRM")
 def test_a_record_of_lists_without_end_is_refused(name: str) -> None:
-    facts = {"kind": "record", "name": "x", "type": TYPES["no values, two milliards of lists"], "count": 1,
-             "version": 0, "fingerprint": "0"}
+    facts = {
+        "kind": "record",
+        "name": "x",
+        "type": TYPES["no values, two milliards of lists"],
+        "count": 1,
+        "version": 0,
+        "fingerprint": "0",
+    }
     with forge(name, facts), quick(), pytest.raises(CorruptError):
         records.open(name)
 
@@ -133,11 +180,15 @@ def test_fields_without_values_stay_possible(name: str) -> None:
 
 
 def test_a_large_record_of_foreign_layout_is_read_with_the_layout_or_as_an_array(
-        name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from memsection.content import layouts
 
     monkeypatch.setattr(layouts, "MOST_FOREIGN", 100)
-    with records.create(name, np.dtype([("a", "u1", (200,))])) as table, records.open(name) as found:
+    with (
+        records.create(name, np.dtype([("a", "u1", (200,))])) as table,
+        records.open(name) as found,
+    ):
         with pytest.raises(ArgumentError, match="use .array"):
             found[0]
         assert found.array["a"].shape == (1, 200)
@@ -149,8 +200,11 @@ SHAPES: list[Any] = [[1 << 61, 0], [0, 1 << 61, 4], [1 << 40, 0, 1 << 40], [0] *
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("dtype", ["<f8", "|S2147483648", {"of": "<f4", "shape": [LONG, 0]}, {"fields": [], "size": 1 << 40}],
-                         ids=str)
+@pytest.mark.parametrize(
+    "dtype",
+    ["<f8", "|S2147483648", {"of": "<f4", "shape": [LONG, 0]}, {"fields": [], "size": 1 << 40}],
+    ids=str,
+)
 def test_arrays_of_any_shape_are_read_or_refused(name: str, shape: Any, dtype: Any) -> None:
     facts = {"kind": "array", "dtype": dtype, "shape": shape, "order": "C", "version": 0}
     for size in (0, 8):
@@ -160,8 +214,13 @@ def test_arrays_of_any_shape_are_read_or_refused(name: str, shape: Any, dtype: A
 
 def test_texts_that_are_no_text_are_damage(name: str) -> None:
     deep = b'{"kind":' + b"[" * 400 + b"]" * 400 + b"}"
-    for text in (b'{"kind":"\\ud800"}', b'{"kind":"array","dtype":"\\udfff"}', '{"kind":"array"}'.encode("utf-16"),
-                 b'{"kind":"\xed\xa0\x80"}', deep):
+    for text in (
+        b'{"kind":"\\ud800"}',
+        b'{"kind":"array","dtype":"\\udfff"}',
+        '{"kind":"array"}'.encode("utf-16"),
+        b'{"kind":"\xed\xa0\x80"}',
+        deep,
+    ):
         with forge(name, text):
             for module in (arrays, records, latest):
                 with pytest.raises(CorruptError, match="damaged"):
@@ -172,13 +231,42 @@ def test_texts_that_are_no_text_are_damage(name: str) -> None:
 
 def test_random_changes_of_good_descriptions_give_errors_of_this_library(name: str) -> None:
     chance = random.Random(3)
-    good = {"record": {"kind": "record", "name": "P", "type": {"fields": [["a", "<f8", 0], ["b", {"of": "|u1", "shape": [2, 4]},
-                                                                                             8]], "size": 16},
-                       "count": 4, "version": 0, "fingerprint": "x"},
-            "array": {"kind": "array", "dtype": "<f8", "shape": [4, 2], "order": "C", "version": 0},
-            "pickle": {"kind": "pickle", "length": 10, "buffers": 1}}
-    values = [None, -1, 0, 1, LONG, 1 << 61, 1 << 63, 1 << 70, 1.5, float("inf"), "", "\x1b", "<f8", "|V0", [], {}, [[]],
-              True, "9" * 50]
+    good = {
+        "record": {
+            "kind": "record",
+            "name": "P",
+            "type": {
+                "fields": [["a", "<f8", 0], ["b", {"of": "|u1", "shape": [2, 4]}, 8]],
+                "size": 16,
+            },
+            "count": 4,
+            "version": 0,
+            "fingerprint": "x",
+        },
+        "array": {"kind": "array", "dtype": "<f8", "shape": [4, 2], "order": "C", "version": 0},
+        "pickle": {"kind": "pickle", "length": 10, "buffers": 1},
+    }
+    values = [
+        None,
+        -1,
+        0,
+        1,
+        LONG,
+        1 << 61,
+        1 << 63,
+        1 << 70,
+        1.5,
+        float("inf"),
+        "",
+        "\x1b",
+        "<f8",
+        "|V0",
+        [],
+        {},
+        [[]],
+        True,
+        "9" * 50,
+    ]
     opened = 0
     for kind, module in (("record", records), ("array", arrays), ("pickle", pickling)):
         for _ in range(60):
@@ -197,7 +285,10 @@ def test_random_changes_of_good_descriptions_give_errors_of_this_library(name: s
                 except Error as failure:
                     assert str(failure).isprintable()
                 except Exception as failure:
-                    assert module is pickling and type(failure).__name__ in ("UnpicklingError", "EOFError"), facts
+                    assert module is pickling and type(failure).__name__ in (
+                        "UnpicklingError",
+                        "EOFError",
+                    ), facts
                 finally:
                     if found is not None:
                         found.section.close()
@@ -206,8 +297,11 @@ def test_random_changes_of_good_descriptions_give_errors_of_this_library(name: s
 
 def _places(value: Any) -> list[tuple[Any, Any]]:
     keys = value.items() if isinstance(value, dict) else enumerate(value)
-    return [place for key, inner in keys
-            for place in [(value, key), *(_places(inner) if isinstance(inner, (dict, list)) else [])]]
+    return [
+        place
+        for key, inner in keys
+        for place in [(value, key), *(_places(inner) if isinstance(inner, (dict, list)) else [])]
+    ]
 
 
 def test_what_is_no_array_is_said_to_be_none(name: str) -> None:
@@ -222,7 +316,7 @@ def test_what_is_no_array_is_said_to_be_none(name: str) -> None:
 def test_another_version_is_told_as_such(name: str) -> None:
     kept = arrays.put(name, np.zeros(3))
     with Section.open(name) as section, section.map() as view:
-        view[len(view) - 56:len(view) - 52] = (9).to_bytes(4, "little")
+        view[len(view) - 56 : len(view) - 52] = (9).to_bytes(4, "little")
         with pytest.raises(CorruptError, match="version is 9, this library knows version 1"):
             arrays.open(name)
     del kept
@@ -230,7 +324,11 @@ def test_another_version_is_told_as_such(name: str) -> None:
 
 @pytest.mark.linux_only("SIGSTOP")
 def test_a_maker_that_is_stopped_is_not_taken_for_another_kind_of_section(name: str) -> None:
-    maker = subprocess.Popen([sys.executable, "-c", """
+    maker = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            """
 import os, signal, sys
 from memsection import Section, latest
 def stop(self, *arguments, **options):
@@ -238,7 +336,11 @@ def stop(self, *arguments, **options):
     os.kill(os.getpid(), signal.SIGSTOP)
 Section.map = stop
 latest.create(sys.argv[1], 8)
-""", name], stdout=subprocess.PIPE)
+""",
+            name,
+        ],
+        stdout=subprocess.PIPE,
+    )
     try:
         assert maker.stdout is not None and maker.stdout.readline() == b"made\n"
         with pytest.raises(CorruptError, match=f"not complete.*process {maker.pid}"):

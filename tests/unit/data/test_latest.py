@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""``latest``: the value another process sees; the memory's own behaviour is tested with the core."""
+"""``latest``: the value another process sees; the memory's own behaviour is tested with the
+core."""
 
 from __future__ import annotations
 
@@ -12,7 +13,15 @@ from typing import Annotated
 import numpy as np
 import pytest
 
-from memsection import AccessError, ArgumentError, CorruptError, NotFoundError, Section, WaitTimeoutError, latest
+from memsection import (
+    AccessError,
+    ArgumentError,
+    CorruptError,
+    NotFoundError,
+    Section,
+    WaitTimeoutError,
+    latest,
+)
 from memsection.content import schema
 
 
@@ -52,7 +61,9 @@ with latest.create(sys.argv[1], 1 << 18) as writer:
             print("begun", flush=True)
     sys.stdin.read()
 """
-    process = subprocess.Popen([sys.executable, "-c", code, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     assert process.stdout is not None
     with process:
         assert process.stdout.readline().strip() == b"begun"
@@ -94,8 +105,11 @@ def test_the_next_writer_goes_on_where_the_last_one_stopped(name: str) -> None:
 
 def test_a_mismatch_shows_both_sides(name: str) -> None:
     with latest.create(name, Pose, version=2):
-        for spec, version, shows in ((33, None, "asked for capacity 33; found capacity 32"), (None, 3, "found version 2"),
-                                     (np.dtype([("t", "f8")]), None, "t: f8 at 0; 8 bytes")):
+        for spec, version, shows in (
+            (33, None, "asked for capacity 33; found capacity 32"),
+            (None, 3, "found version 2"),
+            (np.dtype([("t", "f8")]), None, "t: f8 at 0; 8 bytes"),
+        ):
             with pytest.raises(ArgumentError) as caught:
                 latest.open(name, spec, version=version)
             assert shows in str(caught.value)
@@ -103,7 +117,9 @@ def test_a_mismatch_shows_both_sides(name: str) -> None:
         latest.open(name, Pose)
 
 
-@pytest.mark.parametrize(("spec", "slots"), [(0, 4), (-1, 4), (10, 1), (10, 65), (10, -1), (2**70, 4), (str, 4)])
+@pytest.mark.parametrize(
+    ("spec", "slots"), [(0, 4), (-1, 4), (10, 1), (10, 65), (10, -1), (2**70, 4), (str, 4)]
+)
 def test_what_cannot_be_is_refused(name: str, spec: int, slots: int) -> None:
     with pytest.raises(ArgumentError):
         latest.create(name, spec, slots=slots)
@@ -158,7 +174,11 @@ def test_noise_in_the_memory_is_an_error(name: str) -> None:
 def test_a_value_of_another_length_than_the_record_is_an_error(name: str) -> None:
     from memsection._native import seqlock
 
-    with latest.create(name, Pose) as writer, writer.section.map() as view, seqlock.Latest(view, writable=True) as raw:
+    with (
+        latest.create(name, Pose) as writer,
+        writer.section.map() as view,
+        seqlock.Latest(view, writable=True) as raw,
+    ):
         raw.write(b"short")
         with pytest.raises(CorruptError, match="5 bytes, a record has 32"):
             writer.read()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Waiting for a latest value: in a thread, in an event loop, beside other objects; and who writes it."""
+"""Waiting for a latest value: in a thread, in an event loop, beside other objects; and who writes
+it."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ Ends = list[Any]
 
 @pytest.fixture
 def ends(name: str) -> Iterator[Ends]:
-    """A writer and a reader; the list is emptied, because pytest keeps it for longer than descriptors are counted."""
+    """A writer and a reader; the list is emptied, because pytest keeps it for longer than
+    descriptors are counted."""
     both: Ends = [latest.create(name, 8), latest.open(name)]
     yield both
     for end in both:
@@ -35,7 +37,9 @@ def test_a_value_that_is_there_already_is_newer_than_none(ends: Ends) -> None:
     writer.write(b"one")
     assert reader.wait() and reader.wait(0) and reader.wait(timeout=0)
     assert reader.read() == b"one"
-    assert reader.wait(timeout=0) is False and reader.wait(0, 0) is True and reader.wait(1, 0) is False
+    assert (
+        reader.wait(timeout=0) is False and reader.wait(0, 0) is True and reader.wait(1, 0) is False
+    )
     with writer.writing(3) as memory:
         memory[:] = b"two"
     assert reader.wait(timeout=0) and reader.wait(1, 0) and not reader.wait(2, 0)
@@ -84,7 +88,9 @@ def test_a_reader_in_another_process_with_a_read_only_handle_is_woken(name: str)
                     break
     """
     with latest.create(name, 8) as writer:
-        with subprocess.Popen([sys.executable, "-W", "error", "-c", program, name], stdout=subprocess.PIPE) as process:
+        with subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", program, name], stdout=subprocess.PIPE
+        ) as process:
             assert process.stdout is not None and process.stdout.readline().split() == [b"ready"]
             for number, value in enumerate((b"a", b"b", b"end"), 1):
                 writer.write(value)
@@ -145,8 +151,10 @@ def test_wait_any_takes_it_beside_a_process(ends: Ends) -> None:
     from memsection import Process
 
     writer, reader = ends
-    with (subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child,
-          Process(child.pid) as process):
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child,
+        Process(child.pid) as process,
+    ):
         assert wait_any([reader, process], 0.02) is None
         threading.Timer(0.02, lambda: writer.write(b"x")).start()
         assert wait_any([reader, process], 30) is reader
@@ -248,8 +256,9 @@ def test_readers_see_whether_a_writer_lives(name: str) -> None:
         mine.close()
         assert not reader.writer_alive
         for end in ("input ends", "killed"):
-            with subprocess.Popen([sys.executable, "-c", program, name], stdin=subprocess.PIPE,
-                                  stdout=subprocess.PIPE) as process:
+            with subprocess.Popen(
+                [sys.executable, "-c", program, name], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            ) as process:
                 assert process.stdout is not None and process.stdout.readline() == b"ready\n"
                 assert reader.writer_alive
                 if end == "killed":

@@ -12,26 +12,43 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from memsection import ArgumentError, CorruptError, Event, HandleError, NotFoundError, Section, pickling
+from memsection import (
+    ArgumentError,
+    CorruptError,
+    Event,
+    HandleError,
+    NotFoundError,
+    Section,
+    pickling,
+)
 from memsection.content import schema
 
 pytestmark = pytest.mark.usefixtures("helpers")
 
 
 def value() -> dict[str, object]:
-    return {"big": np.arange(100_000.0), "small": np.arange(3), "text": "x", "fixed": np.frombuffer(bytes(50_000), "u1"),
-            "raw": pickle.PickleBuffer(bytearray(b"r" * 40_000)), "columns": np.asfortranarray(np.ones((300, 200))),
-            "gaps": np.arange(40_000)[::2]}
+    return {
+        "big": np.arange(100_000.0),
+        "small": np.arange(3),
+        "text": "x",
+        "fixed": np.frombuffer(bytes(50_000), "u1"),
+        "raw": pickle.PickleBuffer(bytearray(b"r" * 40_000)),
+        "columns": np.asfortranarray(np.ones((300, 200))),
+        "gaps": np.arange(40_000)[::2],
+    }
 
 
 def test_another_process_loads_by_name(name: str, other: Callable[..., str]) -> None:
     with pickling.dump(name, value()):
-        told = other("""
+        told = other(
+            """
             from memsection import pickling
             value = pickling.load(argv[1])
             print(float(value["big"].sum()), value["small"].tolist(), bytes(value["raw"][:3]), value["gaps"][-1])
             value["big"][0] = 5
-        """, name)
+        """,
+            name,
+        )
         assert told == "4999950000.0 [0, 1, 2] b'rrr' 39998\n"
         again = pickling.load(name)
         assert again["big"][0] == 0 and again["columns"].flags.f_contiguous
@@ -83,7 +100,9 @@ try:
 except ValueError as error:
     print(type(error).__name__)
 """
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], input=data, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], input=data, capture_output=True
+    )
     assert done.stdout.decode().split() == ["4999950000.0", "True", "HandleError"], done.stderr
     Event.create().close()  # a sender looks for what was taken whenever it closes something
     with pytest.raises(HandleError):
@@ -121,7 +140,7 @@ def test_a_table_of_buffers_that_leaves_the_section_is_an_error(name: str) -> No
         with section.map() as view:
             at = facts["length"]
             for offset, length in ((0, 2**63), (2**63, 8), (facts["size"], 1), (2**64 - 8, 16)):
-                view[at:at + 16] = offset.to_bytes(8, "little") + length.to_bytes(8, "little")
+                view[at : at + 16] = offset.to_bytes(8, "little") + length.to_bytes(8, "little")
                 with pytest.raises(CorruptError):
                     pickling.load(name)
     for wrong in ({"length": -1}, {"length": 10**9}, {"buffers": 10**9}, {"buffers": "1"}):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""``_native.guard``: files cut under a view, reserved pages touched first, and faults that are somebody else's.
+"""``_native.guard``: files cut under a view, reserved pages touched first, and faults that are
+somebody else's.
 
 Whatever installs handlers or may die runs in a process of its own.
 """
@@ -55,7 +56,8 @@ def maps():
 
 
 def run(*parts: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-    """Run the parts after the prelude in a new process; its exit status (negative: the signal) is as expected."""
+    """Run the parts after the prelude in a new process; its exit status (negative: the signal) is
+    as expected."""
     code = PRELUDE + "\n".join(textwrap.dedent(part) for part in parts)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert done.returncode == status, done.stderr
@@ -68,7 +70,9 @@ view, g = guarded(f := file(64), 64 * PAGE)
 
 
 def test_a_memoryview_over_a_cut_file_reads_zeros_and_then_the_view_raises() -> None:
-    run(CUT, """
+    run(
+        CUT,
+        """
         lent = memoryview(view)
         os.ftruncate(f.fileno(), 3 * PAGE)
         assert bytes(lent[:2 * PAGE]) == b"x" * (2 * PAGE)
@@ -84,25 +88,32 @@ def test_a_memoryview_over_a_cut_file_reads_zeros_and_then_the_view_raises() -> 
         lent.release()
         view.close()
         assert g.fault == 3 * PAGE
-    """)
+    """,
+    )
 
 
 def test_a_write_under_a_cut_file_does_not_kill() -> None:
-    run(CUT, """
+    run(
+        CUT,
+        """
         lent = memoryview(view)
         os.ftruncate(f.fileno(), 0)
         lent[:] = b"y" * len(lent)
         assert g.fault == 0 and os.fstat(f.fileno()).st_size == 0
-    """)
+    """,
+    )
 
 
 def test_numpy_sums_over_a_cut_file() -> None:
-    run(CUT, """
+    run(
+        CUT,
+        """
         import numpy as np
         array = np.frombuffer(view, np.uint8)
         os.ftruncate(f.fileno(), PAGE)
         assert array.sum() == PAGE * ord("x") and g.fault == PAGE
-    """)
+    """,
+    )
 
 
 def test_a_read_only_view_of_a_cut_file_stays_read_only() -> None:
@@ -130,7 +141,9 @@ def test_the_whole_tail_is_replaced_by_one_mapping() -> None:
 
 
 def test_a_cut_that_nobody_touched_is_noticed_before_memory_is_lent() -> None:
-    run(CUT, """
+    run(
+        CUT,
+        """
         os.ftruncate(f.fileno(), 60 * PAGE + 1)
         try:
             view[0]
@@ -141,7 +154,8 @@ def test_a_cut_that_nobody_touched_is_noticed_before_memory_is_lent() -> None:
         assert g.fault is None and view.exports == 0
         os.ftruncate(f.fileno(), 64 * PAGE)
         assert view[0] == ord("x")
-    """)
+    """,
+    )
 
 
 def test_a_cut_inside_the_last_page_is_noticed() -> None:
@@ -246,7 +260,9 @@ def test_views_come_and_go_while_others_fault() -> None:
 
 
 def test_a_forked_child_survives_a_cut_too() -> None:
-    run(CUT, """
+    run(
+        CUT,
+        """
         lent = memoryview(view)
         child = os.fork()
         if child == 0:
@@ -260,56 +276,84 @@ def test_a_forked_child_survives_a_cut_too() -> None:
             os._exit(0 if ok else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert g.fault is None and lent[5 * PAGE] == 0 and g.fault == PAGE
-    """)
+    """,
+    )
 
 
 @pytest.mark.parametrize("order", ["before", "after", "both"])
 def test_the_fault_handler_of_python_before_or_after_changes_nothing(order: str) -> None:
-    run(("faulthandler.enable()\n" if order != "after" else "") + CUT
-        + ("faulthandler.disable(); faulthandler.enable()\n" if order != "before" else "") + """
+    run(
+        ("faulthandler.enable()\n" if order != "after" else "")
+        + CUT
+        + ("faulthandler.disable(); faulthandler.enable()\n" if order != "before" else "")
+        + """
 lent = memoryview(view)
 os.ftruncate(f.fileno(), PAGE)
 assert lent[5 * PAGE] == 0 and g.fault == PAGE
-""")
+"""
+    )
 
 
 @pytest.mark.parametrize("order", ["before", "after", "both", "toggled"])
 def test_a_fault_that_is_not_ours_dies_with_the_report_of_the_fault_handler(order: str) -> None:
     before = "faulthandler.enable()\n" if order in ("before", "both") else ""
-    after = {"before": "", "after": "faulthandler.enable()\n", "both": "faulthandler.disable();faulthandler.enable()\n",
-             "toggled": "for _ in range(40): faulthandler.enable(); guard.ensure(); faulthandler.disable()\n"
-                        "faulthandler.enable()\n"}[order]
-    done = run(before + CUT + after + """
+    after = {
+        "before": "",
+        "after": "faulthandler.enable()\n",
+        "both": "faulthandler.disable();faulthandler.enable()\n",
+        "toggled": "for _ in range(40): faulthandler.enable(); guard.ensure(); "
+        "faulthandler.disable()\n"
+        "faulthandler.enable()\n",
+    }[order]
+    done = run(
+        before
+        + CUT
+        + after
+        + """
 view[0]
 other = file(2)
 lost = map(other.fileno(), 2 * PAGE)
 os.ftruncate(other.fileno(), 0)
 ctypes.string_at(lost, 1)
-""", status=-signal.SIGBUS)
+""",
+        status=-signal.SIGBUS,
+    )
     assert "Fatal Python error: Bus error" in done.stderr and "string_at" in done.stderr
 
 
 def test_a_fault_that_is_not_ours_dies_of_the_same_signal_without_any_other_handler() -> None:
-    done = run(CUT, """
+    done = run(
+        CUT,
+        """
         other = file(2)
         lost = map(other.fileno(), 2 * PAGE)
         os.ftruncate(other.fileno(), 0)
         ctypes.string_at(lost, 1)
-    """, status=-signal.SIGBUS)
+    """,
+        status=-signal.SIGBUS,
+    )
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("kill", ["os.kill(os.getpid(), signal.SIGBUS)", "signal.raise_signal(signal.SIGBUS)"])
+@pytest.mark.parametrize(
+    "kill", ["os.kill(os.getpid(), signal.SIGBUS)", "signal.raise_signal(signal.SIGBUS)"]
+)
 def test_a_bus_error_that_somebody_sent_still_kills(kill: str) -> None:
     run(CUT + kill, status=-signal.SIGBUS)
 
 
 def test_an_ignored_signal_that_somebody_sent_is_still_ignored() -> None:
-    run("signal.signal(signal.SIGBUS, signal.SIG_IGN)\n" + CUT + "os.kill(os.getpid(), signal.SIGBUS)\nview[0]\n")
+    run(
+        "signal.signal(signal.SIGBUS, signal.SIG_IGN)\n"
+        + CUT
+        + "os.kill(os.getpid(), signal.SIGBUS)\nview[0]\n"
+    )
 
 
 def test_a_handler_installed_later_is_called_for_what_is_not_ours() -> None:
-    run(CUT, """
+    run(
+        CUT,
+        """
         seen = []
         signal.signal(signal.SIGBUS, lambda number, frame: seen.append(number))
         assert not guard.ensure()  # on top again already
@@ -318,7 +362,8 @@ def test_a_handler_installed_later_is_called_for_what_is_not_ours() -> None:
         lent = memoryview(view)
         os.ftruncate(f.fileno(), 0)
         assert lent[0] == 0 and seen == [signal.SIGBUS]
-    """)
+    """,
+    )
 
 
 LATER = {
@@ -334,13 +379,21 @@ LATER = {
 
 @pytest.mark.parametrize("thread", [False, True], ids=["main thread", "another thread"])
 @pytest.mark.parametrize("later", LATER)
-def test_memory_that_was_lent_before_others_installed_handlers_is_guarded(later: str, thread: bool) -> None:
-    run("from faulthandler import enable\nfrom signal import signal as old\n" + CUT + "lent = memoryview(view)\n" + LATER[later]
+def test_memory_that_was_lent_before_others_installed_handlers_is_guarded(
+    later: str, thread: bool
+) -> None:
+    run(
+        "from faulthandler import enable\nfrom signal import signal as old\n"
+        + CUT
+        + "lent = memoryview(view)\n"
+        + LATER[later]
         + """
 os.ftruncate(f.fileno(), PAGE)
 seen = []
 def look(): seen.append((lent[5 * PAGE], lent[2 * PAGE]))
-""" + ("one = threading.Thread(target=look); one.start(); one.join()" if thread else "look()") + """
+"""
+        + ("one = threading.Thread(target=look); one.start(); one.join()" if thread else "look()")
+        + """
 assert seen == [(0, 0)] and g.fault == PAGE
 try:
     view[0]
@@ -348,29 +401,47 @@ except InPageError:
     pass
 else:
     raise AssertionError("nobody was told")
-""")
+"""
+    )
 
 
 @pytest.mark.parametrize("thread", [False, True], ids=["main thread", "another thread"])
-def test_the_fault_handler_installed_later_by_c_reports_once_and_the_process_lives(thread: bool) -> None:
-    # As a program does that embeds Python: the interpreter's own functions are followed, this one is not.
-    done = run("from faulthandler import enable\n" + CUT + "lent = memoryview(view)\nenable()\n" + """
+def test_the_fault_handler_installed_later_by_c_reports_once_and_the_process_lives(
+    thread: bool,
+) -> None:
+    # As a program does that embeds Python: the interpreter's own functions are followed, this one
+    # is not.
+    done = run(
+        "from faulthandler import enable\n"
+        + CUT
+        + "lent = memoryview(view)\nenable()\n"
+        + """
 os.ftruncate(f.fileno(), PAGE)
 seen = []
 def look(): seen.append(lent[5 * PAGE])
-""" + ("one = threading.Thread(target=look); one.start(); one.join()" if thread else "look()") + """
+"""
+        + ("one = threading.Thread(target=look); one.start(); one.join()" if thread else "look()")
+        + """
 assert seen == [0] and g.fault == PAGE
-""")
+"""
+    )
     assert done.stderr.count("Fatal Python error: Bus error") == 1
 
 
 def test_raising_the_signal_with_a_fault_handler_on_top_still_kills() -> None:
-    run("from faulthandler import enable\n" + CUT + "lent = memoryview(view)\nenable()\nsignal.raise_signal(signal.SIGBUS)\n"
-        + "signal.raise_signal(signal.SIGBUS)\n", status=-signal.SIGBUS)
+    run(
+        "from faulthandler import enable\n"
+        + CUT
+        + "lent = memoryview(view)\nenable()\nsignal.raise_signal(signal.SIGBUS)\n"
+        + "signal.raise_signal(signal.SIGBUS)\n",
+        status=-signal.SIGBUS,
+    )
 
 
 def test_the_followed_functions_do_what_they_did() -> None:
-    run(CUT, """
+    run(
+        CUT,
+        """
         def handler(number, frame): pass
         assert signal.signal(signal.SIGBUS, handler) == signal.SIG_DFL
         assert signal.getsignal(signal.SIGBUS) is handler and signal.signal(signal.SIGBUS, signal.SIG_DFL) is handler
@@ -384,21 +455,36 @@ def test_the_followed_functions_do_what_they_did() -> None:
                 raise AssertionError("accepted")
         faulthandler.enable(file=sys.stderr, all_threads=False)
         assert faulthandler.is_enabled() and faulthandler.disable() and not faulthandler.is_enabled()
-    """)
+    """,
+    )
 
 
 @pytest.mark.sentence(33)
-@pytest.mark.parametrize(("prepare", "status"), [
-    ("signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())", -getattr(signal, "SIGBUS", 7)),
-    ("signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {signal.SIGBUS})", 0),
-    ("libc.signal(int(signal.SIGBUS), None)", -getattr(signal, "SIGBUS", 7)),
-    ("libc.signal(int(signal.SIGBUS), None); memoryview(view)", 0),
-])
-def test_who_blocks_the_signal_or_takes_it_back_in_c_is_ended_by_a_cut(prepare: str, status: int) -> None:
-    run(CUT + "lent = memoryview(view)\n" + prepare + """
+@pytest.mark.parametrize(
+    ("prepare", "status"),
+    [
+        (
+            "signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())",
+            -getattr(signal, "SIGBUS", 7),
+        ),
+        ("signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - {signal.SIGBUS})", 0),
+        ("libc.signal(int(signal.SIGBUS), None)", -getattr(signal, "SIGBUS", 7)),
+        ("libc.signal(int(signal.SIGBUS), None); memoryview(view)", 0),
+    ],
+)
+def test_who_blocks_the_signal_or_takes_it_back_in_c_is_ended_by_a_cut(
+    prepare: str, status: int
+) -> None:
+    run(
+        CUT
+        + "lent = memoryview(view)\n"
+        + prepare
+        + """
 os.ftruncate(f.fileno(), PAGE)
 lent[5 * PAGE]
-""", status=status)
+""",
+        status=status,
+    )
 
 
 def test_removal_comes_before_unmapping_and_frees_the_slot() -> None:
@@ -442,10 +528,16 @@ def test_the_descriptor_of_a_guard_keeps_no_lock_of_the_callers() -> None:
     """)
 
 
-@pytest.mark.parametrize("arguments", [
-    "0, PAGE, R", "map(f.fileno(), PAGE) + 1, PAGE, R", "map(f.fileno(), PAGE), 0, R",
-    "map(f.fileno(), PAGE), 2**64 - 1, R", "map(f.fileno(), PAGE), PAGE, R, 9999",
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "0, PAGE, R",
+        "map(f.fileno(), PAGE) + 1, PAGE, R",
+        "map(f.fileno(), PAGE), 0, R",
+        "map(f.fileno(), PAGE), 2**64 - 1, R",
+        "map(f.fileno(), PAGE), PAGE, R, 9999",
+    ],
+)
 def test_what_cannot_be_a_mapping_of_a_file_is_refused(arguments: str) -> None:
     run(f"""
         f = file(1)
@@ -479,7 +571,9 @@ def reserved(prot=R | W, first=0, pages=PAGES):
 
 
 def test_the_first_touch_opens_a_committed_page_in_every_view() -> None:
-    run(RESERVED, """
+    run(
+        RESERVED,
+        """
         one, g = reserved()
         two, _ = reserved(first=16, pages=32)
         a, b = memoryview(one), memoryview(two)
@@ -489,30 +583,44 @@ def test_the_first_touch_opens_a_committed_page_in_every_view() -> None:
         commit(255)
         a[256 * PAGE - 1] = 1
         assert g.fault is None
-    """)
+    """,
+    )
 
 
-@pytest.mark.parametrize(("act", "handler"), [
-    ("a[16 * PAGE]", True), ("a[20 * PAGE] = 1", True), ("a[20 * PAGE]", False),
-])
+@pytest.mark.parametrize(
+    ("act", "handler"),
+    [("a[16 * PAGE]", True), ("a[20 * PAGE] = 1", True), ("a[20 * PAGE]", False)],
+)
 def test_a_page_that_is_not_committed_kills_with_the_usual_report(act: str, handler: bool) -> None:
-    done = run(("faulthandler.enable()\n" if handler else "") + RESERVED + "one, g = reserved()\na = memoryview(one)\n"
-               "commit(17, 3)\na[18 * PAGE]\n" + act, status=-signal.SIGSEGV)
+    done = run(
+        ("faulthandler.enable()\n" if handler else "")
+        + RESERVED
+        + "one, g = reserved()\na = memoryview(one)\n"
+        "commit(17, 3)\na[18 * PAGE]\n" + act,
+        status=-signal.SIGSEGV,
+    )
     assert ("Segmentation fault" in done.stderr) == handler
 
 
 def test_writing_to_a_committed_page_of_a_read_only_view_kills_instead_of_looping() -> None:
-    run(RESERVED + "one, g = reserved(R)\ncommit(0, 4)\nctypes.memset(one.address, 1, 1)\n", status=-signal.SIGSEGV)
+    run(
+        RESERVED + "one, g = reserved(R)\ncommit(0, 4)\nctypes.memset(one.address, 1, 1)\n",
+        status=-signal.SIGSEGV,
+    )
 
 
 def test_a_write_through_a_null_pointer_still_kills() -> None:
-    done = run("faulthandler.enable()\n" + RESERVED + "one, g = reserved()\nctypes.memset(8, 1, 1)\n",
-               status=-signal.SIGSEGV)
+    done = run(
+        "faulthandler.enable()\n" + RESERVED + "one, g = reserved()\nctypes.memset(8, 1, 1)\n",
+        status=-signal.SIGSEGV,
+    )
     assert "Segmentation fault" in done.stderr
 
 
 def test_system_calls_get_committed_pages_that_nobody_touched() -> None:
-    run(RESERVED, """
+    run(
+        RESERVED,
+        """
         one, g = reserved()
         source = file(4)
         source.seek(0)
@@ -530,12 +638,17 @@ def test_system_calls_get_committed_pages_that_nobody_touched() -> None:
         guard.sync_reserved(g)
         source.seek(0)
         assert source.readinto(early[100 * PAGE:101 * PAGE]) == PAGE
-    """)
+    """,
+    )
 
 
-@pytest.mark.parametrize(("first", "pages"), [(0, 256), (0, 33), (16, 100), (48, 17), (31, 66), (5, 1)])
+@pytest.mark.parametrize(
+    ("first", "pages"), [(0, 256), (0, 33), (16, 100), (48, 17), (31, 66), (5, 1)]
+)
 def test_sync_opens_exactly_the_committed_pages(first: int, pages: int) -> None:
-    run(RESERVED, f"""
+    run(
+        RESERVED,
+        f"""
         import random
         one, g = reserved(first={first}, pages={pages})
         for turn in range(4):
@@ -551,11 +664,14 @@ def test_sync_opens_exactly_the_committed_pages(first: int, pages: int) -> None:
             expected = {{one.address + page * PAGE for page in range({pages})
                         if bits[({first} + page) // 8] >> ({first} + page) % 8 & 1}}
             assert opened == expected, turn
-    """)
+    """,
+    )
 
 
 def test_a_protection_that_the_program_set_is_not_undone() -> None:
-    run(RESERVED, """
+    run(
+        RESERVED,
+        """
         one, g = reserved()
         commit(0, 8)
         g.sync()
@@ -564,11 +680,15 @@ def test_a_protection_that_the_program_set_is_not_undone() -> None:
         a = memoryview(one)
         a[0] = a[2 * PAGE] = 1
         a[PAGE]
-    """, status=-signal.SIGSEGV)
+    """,
+        status=-signal.SIGSEGV,
+    )
 
 
 def test_eight_threads_touch_the_same_new_pages_at_once() -> None:
-    run(RESERVED, """
+    run(
+        RESERVED,
+        """
         import numpy as np
         for _ in range(30):
             one, g = reserved()
@@ -583,11 +703,14 @@ def test_eight_threads_touch_the_same_new_pages_at_once() -> None:
             for t in threads: t.start()
             for t in threads: t.join()
             assert array[::PAGE].sum() == PAGES
-    """)
+    """,
+    )
 
 
 def test_bits_that_change_all_the_time_neither_crash_nor_hang() -> None:
-    run(RESERVED, """
+    run(
+        RESERVED,
+        """
         ctypes.memset(table, 0x55, 32)
         child = os.fork()
         if child == 0:
@@ -602,11 +725,14 @@ def test_bits_that_change_all_the_time_neither_crash_nor_hang() -> None:
             g.sync()
             a.release(); one.close()
         os.kill(child, signal.SIGKILL); os.waitpid(child, 0)
-    """)
+    """,
+    )
 
 
 def test_a_bitmap_in_a_file_that_was_cut_reads_as_nothing_committed() -> None:
-    done = run("faulthandler.enable()\n" + RESERVED, """
+    done = run(
+        "faulthandler.enable()\n" + RESERVED,
+        """
 one, g = reserved()
 watch = guard.add(table, PAGE, R | W, body, PAGES * PAGE)
 a = memoryview(one)
@@ -615,12 +741,16 @@ a[0] = 1
 os.ftruncate(body, 8 * PAGE)
 print(watch.fault, flush=True)
 a[5 * PAGE]
-""", status=-signal.SIGSEGV)
+""",
+        status=-signal.SIGSEGV,
+    )
     assert done.stdout == "None\n" and "Segmentation fault" in done.stderr
 
 
 def test_a_view_of_a_reserved_section_works_after_fork() -> None:
-    run(RESERVED, """
+    run(
+        RESERVED,
+        """
         one, g = reserved()
         a = memoryview(one)
         child = os.fork()
@@ -630,4 +760,5 @@ def test_a_view_of_a_reserved_section_works_after_fork() -> None:
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert a[PAGE] == 9
-    """)
+    """,
+    )

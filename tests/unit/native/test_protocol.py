@@ -41,13 +41,15 @@ def area() -> bytes:
 
 
 def create(flags: int = protocol.SEAL, directory: int = -1, name: bytes = NAME) -> protocol.Made:
-    return protocol.create_body(directory, SIZE, SIZE + 4096, SIZE + 4096, area(), 0, SIZE, name,
-                                PID, UID, 0o600, flags)
+    return protocol.create_body(
+        directory, SIZE, SIZE + 4096, SIZE + 4096, area(), 0, SIZE, name, PID, UID, 0o600, flags
+    )
 
 
 def publish(directory: int, made: protocol.Made) -> int:
-    return protocol.publish(directory, b"a", 1, made[1], made[2], locators.pid_namespace(), NAME,
-                            CHECKSUM, PID, made[0])
+    return protocol.publish(
+        directory, b"a", 1, made[1], made[2], locators.pid_namespace(), NAME, CHECKSUM, PID, made[0]
+    )
 
 
 def test_a_body_that_was_created_is_what_the_object_manager_reads() -> None:
@@ -69,8 +71,20 @@ def test_a_draft_with_pages_of_its_own_is_written_as_it_is() -> None:
     draft.write(fd, SIZE, 1, 0, 4, 0x8000000, SIZE, (0, 0), (1, 2), b"")
     written = os.pread(fd, draft.area_pages * 4096, SIZE)
     os.close(fd)
-    made = protocol.create_body(-1, SIZE, SIZE + len(written), 0, written, len(written) - 4096, SIZE,
-                                b"", PID, UID, -1, protocol.SEAL)
+    made = protocol.create_body(
+        -1,
+        SIZE,
+        SIZE + len(written),
+        0,
+        written,
+        len(written) - 4096,
+        SIZE,
+        b"",
+        PID,
+        UID,
+        -1,
+        protocol.SEAL,
+    )
     facts = control_page.read(made[0], SIZE + len(written))
     assert control_page.name(made[0], facts) == "n" * 2000
     assert (facts.creator_pid, facts.created_ns) == (PID, made[5])
@@ -121,7 +135,8 @@ def test_a_search_goes_on_where_hints_end(directory: int) -> None:
     lost = protocol.find(directory, b"a", NAME, CHECKSUM, locators.pid_namespace(), UID, False)
     assert lost[0] == protocol.LOST
     outcome, found, device, inode, pid_namespace, hints, is_exclusive = protocol.open_locator(
-        directory, b"a", NAME, CHECKSUM, UID, True)
+        directory, b"a", NAME, CHECKSUM, UID, True
+    )
     assert (outcome, device, inode, is_exclusive) == (protocol.FOUND, made[1], made[2], False)
     assert pid_namespace == locators.pid_namespace()
     assert protocol.hints_of(hints) == [(1, 0)]
@@ -139,9 +154,17 @@ def test_a_global_body_is_found_by_its_own_name(directory: int) -> None:
     made = create(0, directory)
     protocol.link(made[0], directory, b"g")
     outcome, fd, device, inode, size, uid, links, is_writable = protocol.find_body(
-        directory, b"g", True)
+        directory, b"g", True
+    )
     assert (outcome, device, inode, size, uid, links, is_writable) == (
-        protocol.FOUND, made[1], made[2], SIZE + 4096, UID, 1, True)
+        protocol.FOUND,
+        made[1],
+        made[2],
+        SIZE + 4096,
+        UID,
+        1,
+        True,
+    )
     assert protocol.hold_body(fd, directory, b"g") == protocol.FOUND
     ledger.close(made[0])
     probe = protocol.reopen(fd, False)
@@ -190,7 +213,8 @@ def test_a_view_comes_back_to_its_address() -> None:
 
 @pytest.mark.invariant("O1")
 def test_what_an_interrupted_operation_acquired_is_given_back(directory: int) -> None:
-    """Whatever the step acquired stands in the ledger, so an operation that raises leaves nothing."""
+    """Whatever the step acquired stands in the ledger, so an operation that raises leaves
+    nothing."""
     before = descriptors()
 
     class InterruptedHere(Exception):
@@ -223,8 +247,9 @@ def test_a_signal_during_a_reservation_leaves_nothing() -> None:
     @ledger.whole
     def operation() -> int:
         size = 32 << 20
-        made = protocol.create_body(-1, size, size + 4096, size + 4096, area(), 0, size, b"", PID,
-                                    UID, 0o600, 0)
+        made = protocol.create_body(
+            -1, size, size + 4096, size + 4096, area(), 0, size, b"", PID, UID, 0o600, 0
+        )
         signal.pause()
         return made[0]
 

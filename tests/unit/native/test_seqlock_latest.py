@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""``_native.seqlock``: no value is ever torn, whoever dies, and nobody hangs, whatever is in the memory."""
+"""``_native.seqlock``: no value is ever torn, whoever dies, and nobody hangs, whatever is in the
+memory."""
 
 from __future__ import annotations
 
@@ -26,7 +27,9 @@ def shared(capacity: int, slots: int = seqlock.SLOTS) -> mmap.mmap:
     return mmap.mmap(-1, seqlock.size(capacity, slots))
 
 
-def pair(capacity: int, slots: int = seqlock.SLOTS) -> tuple[seqlock.Latest, seqlock.Latest, mmap.mmap]:
+def pair(
+    capacity: int, slots: int = seqlock.SLOTS
+) -> tuple[seqlock.Latest, seqlock.Latest, mmap.mmap]:
     memory = shared(capacity, slots)
     writer = seqlock.Latest(memory, writable=True, capacity=capacity, slots=slots)
     return writer, seqlock.Latest(memory, writable=False), memory
@@ -76,7 +79,7 @@ def test_a_value_may_be_made_in_place() -> None:
     writer, reader, memory = pair(100)
     for number in range(1, 10):
         at = writer.begin()
-        memory[at:at + 3] = b"%03d" % number
+        memory[at : at + 3] = b"%03d" % number
         assert (reader.read() or (0, b""))[0] == number - 1
         writer.commit(3)
         assert reader.read() == (number, b"%03d" % number)
@@ -103,7 +106,9 @@ def test_a_reader_cannot_write() -> None:
         seqlock.Latest(bytes(1000), writable=True, capacity=10)
 
 
-@pytest.mark.parametrize(("capacity", "slots"), [(0, 4), (10, 1), (10, 65), (2**60, 4), (2**64 - 1, 4)])
+@pytest.mark.parametrize(
+    ("capacity", "slots"), [(0, 4), (10, 1), (10, 65), (2**60, 4), (2**64 - 1, 4)]
+)
 def test_sizes_that_make_no_sense_are_refused(capacity: int, slots: int) -> None:
     with pytest.raises(ValueError):
         seqlock.size(capacity, slots)
@@ -112,7 +117,7 @@ def test_sizes_that_make_no_sense_are_refused(capacity: int, slots: int) -> None
 def test_a_buffer_that_is_too_small_unaligned_or_never_formatted_is_refused() -> None:
     memory = memoryview(bytearray(seqlock.size(10) + 8))
     with pytest.raises(ValueError, match="needed"):
-        seqlock.Latest(memory[:seqlock.size(10) - 1], writable=True, capacity=10)
+        seqlock.Latest(memory[: seqlock.size(10) - 1], writable=True, capacity=10)
     odd = next(at for at in range(8) if _address(memory) + at & 7)
     with pytest.raises(ValueError):
         seqlock.Latest(memory[odd:], writable=True, capacity=10)
@@ -124,6 +129,7 @@ def test_a_buffer_that_is_too_small_unaligned_or_never_formatted_is_refused() ->
 
 def _address(memory: memoryview) -> int:
     import ctypes
+
     return ctypes.addressof(ctypes.c_char.from_buffer(memory))
 
 
@@ -174,10 +180,13 @@ def test_nothing_is_torn_between_processes(size: int, slots: int) -> None:
 
 
 @linux
-def test_a_writer_killed_at_any_moment_leaves_the_last_complete_value_and_the_next_one_goes_on() -> None:
+def test_a_writer_killed_at_any_moment_leaves_the_last_complete_value_and_the_next_one_goes_on() -> (
+    None
+):
     size = 200_000
     writer, reader, memory = pair(size, 2)
     for _ in range(30):
+
         def write() -> None:
             mine = seqlock.Latest(memory, writable=True)
             while True:
@@ -202,7 +211,7 @@ def test_a_writer_that_died_between_begin_and_commit_is_as_if_it_had_not_begun()
 
     def write() -> None:
         at = writer.begin()
-        memory[at:at + 7] = b"garbage"
+        memory[at : at + 7] = b"garbage"
         os.kill(os.getpid(), signal.SIGKILL)
 
     os.waitpid(child(write), 0)
@@ -244,8 +253,11 @@ def test_close_while_others_read_takes_the_memory_from_nobody() -> None:
             started = threading.Barrier(3)
             bad: list[object] = []
 
-            def read(reader: seqlock.Latest = reader, started: threading.Barrier = started,
-                     bad: list[object] = bad) -> None:
+            def read(
+                reader: seqlock.Latest = reader,
+                started: threading.Barrier = started,
+                bad: list[object] = bad,
+            ) -> None:
                 started.wait()
                 while True:
                     try:
@@ -278,7 +290,8 @@ def test_a_number_that_no_slot_has_ends_in_an_error_after_the_time_asked_for(lat
         return
     with pytest.raises(TimeoutError):
         reader.read(0.01)
-    assert round(time.monotonic() - start, 6) >= 0.01  # a coarse clock's step is as long, and rounded
+    # a coarse clock's step is as long, and rounded
+    assert round(time.monotonic() - start, 6) >= 0.01
 
 
 @pytest.mark.parametrize("length", [65, 2**32, 2**63, 2**64 - 1])
@@ -299,7 +312,7 @@ def test_no_bytes_in_the_memory_crash_or_hang_either_end(seed: int) -> None:
     writer.write(b"value")
     for _ in range(200):
         at = chance.randrange(len(memory))
-        memory[at:at + 8] = chance.randbytes(8)[:len(memory) - at]
+        memory[at : at + 8] = chance.randbytes(8)[: len(memory) - at]
         try:
             got = reader.read(0)
             assert got is None or len(got[1]) <= 64
@@ -312,7 +325,9 @@ def test_no_bytes_in_the_memory_crash_or_hang_either_end(seed: int) -> None:
             pass
 
 
-@pytest.mark.parametrize(("offset", "value"), [(0, 1), (4, 2), (8, 0), (8, 65), (8, 2**32 - 1), (16, 0), (16, 2**63)])
+@pytest.mark.parametrize(
+    ("offset", "value"), [(0, 1), (4, 2), (8, 0), (8, 65), (8, 2**32 - 1), (16, 0), (16, 2**63)]
+)
 def test_a_header_that_does_not_fit_the_memory_is_refused(offset: int, value: int) -> None:
     _, _, memory = pair(64, 4)
     struct.pack_into("<Q" if offset == 16 else "<I", memory, offset, value)

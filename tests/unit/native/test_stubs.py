@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Every module of the compiled core has a stub that says what is there: the same names and the same parameters."""
+"""Every module of the compiled core has a stub that says what is there: the same names and the same
+parameters."""
 
 from __future__ import annotations
 
@@ -18,9 +19,20 @@ FOLDER = Path(next(iter(_native.__path__)))
 #: What type checkers want to see and a compiled class has by other means.
 BUFFER = {"__buffer__", "__release_buffer__"}
 #: What every object has, or a compiled class gets without asking.
-EVERYWHERE = set(dir(object)) | {"__weakref__", "__dict__", "__module__", "__pyx_vtable__", "__test__", "__new__",
-                                 "__delitem__", "__cinit__", "__dealloc__", "__setstate__", "__setstate_cython__",
-                                 "__reduce_cython__"}
+EVERYWHERE = set(dir(object)) | {
+    "__weakref__",
+    "__dict__",
+    "__module__",
+    "__pyx_vtable__",
+    "__test__",
+    "__new__",
+    "__delitem__",
+    "__cinit__",
+    "__dealloc__",
+    "__setstate__",
+    "__setstate_cython__",
+    "__reduce_cython__",
+}
 
 names = sorted(path.stem for path in FOLDER.glob("*.pyx"))
 if sys.platform != "linux":
@@ -44,8 +56,12 @@ def declared(body: list[ast.stmt]) -> dict[str, ast.stmt]:
 def members(module: ast.Module, node: ast.ClassDef) -> set[str]:
     """What the class and its bases in the same stub declare."""
     above = declared(module.body)
-    bases = [above[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in above]
-    return set(declared(node.body)).union(*(members(module, base) for base in bases if isinstance(base, ast.ClassDef)))
+    bases = [
+        above[base.id] for base in node.bases if isinstance(base, ast.Name) and base.id in above
+    ]
+    return set(declared(node.body)).union(
+        *(members(module, base) for base in bases if isinstance(base, ast.ClassDef))
+    )
 
 
 def parameters(node: ast.FunctionDef) -> list[str]:
@@ -60,13 +76,21 @@ def of(function: object) -> list[str] | None:
     except (TypeError, ValueError):
         return None
     plain = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [one.name for one in signature.parameters.values() if one.kind not in plain and one.name != "self"]
+    return [
+        one.name
+        for one in signature.parameters.values()
+        if one.kind not in plain and one.name != "self"
+    ]
 
 
 def public(module: ModuleType) -> set[str]:
-    return {name for name, value in vars(module).items()
-            if not name.startswith("_") and not isinstance(value, ModuleType)
-            and getattr(value, "__module__", module.__name__) == module.__name__}
+    return {
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and not isinstance(value, ModuleType)
+        and getattr(value, "__module__", module.__name__) == module.__name__
+    }
 
 
 @pytest.mark.parametrize("name", names)
@@ -80,7 +104,9 @@ def test_the_stub_declares_the_members_of_classes(name: str) -> None:
     module = importlib.import_module(f"memsection._native.{name}")
     for kind, node in declared(stub(name).body).items():
         if isinstance(node, ast.ClassDef):
-            classes = [one for one in getattr(module, kind).__mro__ if one.__module__ == module.__name__]
+            classes = [
+                one for one in getattr(module, kind).__mro__ if one.__module__ == module.__name__
+            ]
             there = {member for one in classes for member in vars(one)} - EVERYWHERE - BUFFER
             assert there == members(stub(name), node) - EVERYWHERE - BUFFER, kind
 
@@ -88,9 +114,14 @@ def test_the_stub_declares_the_members_of_classes(name: str) -> None:
 @pytest.mark.parametrize("name", names)
 def test_the_stub_declares_the_parameters(name: str) -> None:
     module = importlib.import_module(f"memsection._native.{name}")
-    for owner, body in [(module, stub(name).body), *(
-            (getattr(module, kind), node.body) for kind, node in declared(stub(name).body).items()
-            if isinstance(node, ast.ClassDef))]:
+    for owner, body in [
+        (module, stub(name).body),
+        *(
+            (getattr(module, kind), node.body)
+            for kind, node in declared(stub(name).body).items()
+            if isinstance(node, ast.ClassDef)
+        ),
+    ]:
         for function, node in declared(body).items():
             if isinstance(node, ast.FunctionDef) and not function.startswith("__"):
                 found = of(getattr(owner, function))

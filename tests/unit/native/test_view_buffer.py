@@ -56,11 +56,22 @@ def test_a_view_reads_and_writes_its_memory(memory: Memory) -> None:
         view[:5] = b"hello"
         view[5] = 33
         assert bytes(view[:6]) == b"hello!"
-        assert (view[0], view[-1], len(view), view.address, view.readonly) == (104, 0, SIZE, memory.address, False)
+        assert (view[0], view[-1], len(view), view.address, view.readonly) == (
+            104,
+            0,
+            SIZE,
+            memory.address,
+            False,
+        )
         assert bytes(view[4:0:-1]) == b"olle"
         assert memory.map[:6] == b"hello!"
         whole = memoryview(view)
-        assert (whole.format, whole.itemsize, whole.shape, whole.contiguous) == ("B", 1, (SIZE,), True)
+        assert (whole.format, whole.itemsize, whole.shape, whole.contiguous) == (
+            "B",
+            1,
+            (SIZE,),
+            True,
+        )
         whole.release()
 
 
@@ -119,8 +130,14 @@ def test_use_after_close_is_an_error_of_the_library_and_a_value_error(memory: Me
     view = memory.view()
     view.close()
     assert view.closed
-    for use in (lambda: memoryview(view), lambda: view[0], lambda: len(view), lambda: view.address,
-                view.__enter__, lambda: view.__setitem__(0, 1)):
+    for use in (
+        lambda: memoryview(view),
+        lambda: view[0],
+        lambda: len(view),
+        lambda: view.address,
+        view.__enter__,
+        lambda: view.__setitem__(0, 1),
+    ):
         with pytest.raises(Error) as caught:
             use()
         assert isinstance(caught.value, ValueError)
@@ -205,7 +222,9 @@ def test_a_finalizer_of_a_subclass_does_not_lose_the_release() -> None:
     assert memory.released == 1
 
 
-def test_what_release_raises_is_reported_not_raised(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_release_raises_is_reported_not_raised(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reports: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", reports.append)
 
@@ -256,7 +275,9 @@ def test_close_racing_with_users_releases_exactly_once_and_after_the_last() -> N
             in_use = [0] * 3
             wrong: list[str] = []
 
-            def release(memory: Memory = memory, in_use: list[int] = in_use, wrong: list[str] = wrong) -> None:
+            def release(
+                memory: Memory = memory, in_use: list[int] = in_use, wrong: list[str] = wrong
+            ) -> None:
                 memory.release()
                 if any(in_use):
                     wrong.append("released under a user")
@@ -264,7 +285,12 @@ def test_close_racing_with_users_releases_exactly_once_and_after_the_last() -> N
             view = memory.view(release=release)
             start = threading.Barrier(4)
 
-            def use(who: int, view: View = view, start: threading.Barrier = start, in_use: list[int] = in_use) -> None:
+            def use(
+                who: int,
+                view: View = view,
+                start: threading.Barrier = start,
+                in_use: list[int] = in_use,
+            ) -> None:
                 start.wait()
                 for _ in range(50):
                     try:
@@ -314,8 +340,12 @@ def test_a_view_and_its_buffer_in_one_cycle_are_released_once_by_the_collector()
     for number in range(20):
         memory = ctypes.create_string_buffer(64)
         knot = Knot()
-        view = View(ctypes.addressof(memory), 64, readonly=False,
-                    release=lambda number=number, memory=memory: released.append(number))
+        view = View(
+            ctypes.addressof(memory),
+            64,
+            readonly=False,
+            release=lambda number=number, memory=memory: released.append(number),
+        )
         knot.parts = [knot, memoryview(view), view]  # type: ignore[attr-defined]
         del knot, view
         gc.collect()
@@ -345,7 +375,10 @@ def test_a_mark_is_published_and_seen(offset: int) -> None:
 
 @pytest.mark.parametrize("offset", [-1, 17, 1 << 62, -(1 << 62)])
 def test_a_mark_stays_in_its_buffer(offset: int) -> None:
-    for use in (lambda: view.publish(bytearray(24), offset, b"complete"), lambda: view.published(bytes(24), offset)):
+    for use in (
+        lambda: view.publish(bytearray(24), offset, b"complete"),
+        lambda: view.published(bytes(24), offset),
+    ):
         with pytest.raises(ValueError, match="at offset"):
             use()
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The constants of the Nt-named face are those of the vocabulary, and every service has both of its names."""
+"""The constants of the Nt-named face are those of the vocabulary, and every service has both of its
+names."""
 
 from __future__ import annotations
 
@@ -24,7 +25,9 @@ def _tool() -> ModuleType:
 
 def test_writing_the_constants_again_gives_the_same_file() -> None:
     tool = _tool()
-    assert tool.TARGET.read_text(encoding="utf-8") == tool.text(), "run: python tools/nt_constants.py"
+    assert tool.TARGET.read_text(encoding="utf-8") == tool.text(), (
+        "run: python tools/nt_constants.py"
+    )
 
 
 def test_every_constant_of_the_vocabulary_is_one_of_the_face() -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A test run that leaves something behind fails and names it, also where its tests ran side by side."""
+"""A test run that leaves something behind fails and names it, also where its tests ran side by
+side."""
 
 from __future__ import annotations
 
@@ -22,7 +23,9 @@ def test_good():
     from memsection import Section
     Section.create(size=4096).close()
 """
-BAD = GOOD + """
+BAD = (
+    GOOD
+    + """
 import os, subprocess
 
 def test_bad():
@@ -32,17 +35,37 @@ def test_bad():
     os.memfd_create("lost")
     open(f"/dev/shm/test-{os.getpid()}-kept", "w").close()
 """
+)
 
 
 def run(directory: Path, content: str, *options: str) -> tuple[int, str]:
     directory.joinpath("conftest.py").write_text("from tests_conftest import *\n")
     directory.joinpath("test_it.py").write_text(content)
-    environment = {key: value for key, value in os.environ.items()
-                   if not key.startswith(("PYTEST_", "MEMSECTION_TEST_RUN", "MEMSECTION_ROOT"))}
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("PYTEST_", "MEMSECTION_TEST_RUN", "MEMSECTION_ROOT"))
+    }
     directory.joinpath("tests_conftest.py").write_text((TESTS / "conftest.py").read_text())
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore", *options,
-                           str(directory)], cwd=directory, capture_output=True, text=True, timeout=100,
-                          env={**environment, "PYTHONPATH": f"{SOURCE}:{TESTS}:{directory}"})
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-W",
+            "ignore",
+            *options,
+            str(directory),
+        ],
+        cwd=directory,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**environment, "PYTHONPATH": f"{SOURCE}:{TESTS}:{directory}"},
+    )
     return done.returncode, done.stdout + done.stderr
 
 

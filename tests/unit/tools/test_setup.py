@@ -14,8 +14,14 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def _build(command: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "setup.py", command], cwd=ROOT, capture_output=True, text=True, timeout=100,
-                          env={**os.environ, **environment})
+    return subprocess.run(
+        [sys.executable, "setup.py", command],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env={**os.environ, **environment},
+    )
 
 
 @pytest.mark.linux_only("the compiler of Windows says so itself")
@@ -31,7 +37,11 @@ def test_without_cython_it_says_what_to_run(tmp_path: Path) -> None:
     (tmp_path / "Cython").mkdir()
     (tmp_path / "Cython" / "__init__.py").write_text("raise ImportError('none')\n")
     done = _build("build_ext", PYTHONPATH=str(tmp_path))
-    assert done.returncode == 1 and "needs Cython" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert (
+        done.returncode == 1
+        and "needs Cython" in done.stderr
+        and len(done.stderr.splitlines()) == 1
+    )
     assert "Traceback" not in done.stderr
 
 

@@ -18,14 +18,32 @@ pytestmark = pytest.mark.linux_only("names of a test's own are files")
 
 def run(tmp_path: Path, text: str) -> tuple[str, int]:
     (tmp_path / "test_user.py").write_text("from memsection import Event, Section\n" + text)
-    done = subprocess.run([sys.executable, "-m", "pytest", "-q", "-p", "memsection.testing", "-p", "no:cacheprovider",
-                           "--rootdir", str(tmp_path), str(tmp_path)], capture_output=True, text=True, timeout=60,
-                          env={**os.environ, "PYTHONPATH": SOURCE, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "memsection.testing",
+            "-p",
+            "no:cacheprovider",
+            "--rootdir",
+            str(tmp_path),
+            str(tmp_path),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": SOURCE, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+    )
     return done.stdout, done.returncode
 
 
 def test_a_test_has_names_of_its_own(tmp_path: Path) -> None:
-    out, code = run(tmp_path, """
+    out, code = run(
+        tmp_path,
+        """
 import os, subprocess, sys
 outside = Section.create("plugin-test-name", 4096)
 
@@ -43,17 +61,35 @@ def test_the_names_of_everybody_are_back():
     with Section.open("plugin-test-name") as section:
         assert section.same_object(outside)
     outside.close()
-""")
+""",
+    )
     assert code == 0 and "3 passed" in out, out
 
 
-@pytest.mark.parametrize(("fixture", "body", "says"), [
-    ("memsection_root", "keep.append(Section.create('left', 4096))", "names are left behind: left"),
-    ("memsection_root", "keep.append(Section.create('le\\x1b[2Jft', 4096))", r"names are left behind: le\x1b[2Jft"),
-    ("memsection_leaves_nothing", "keep.append(Event.create())", "handles are left behind: Event without a name"),
-])
+@pytest.mark.parametrize(
+    ("fixture", "body", "says"),
+    [
+        (
+            "memsection_root",
+            "keep.append(Section.create('left', 4096))",
+            "names are left behind: left",
+        ),
+        (
+            "memsection_root",
+            "keep.append(Section.create('le\\x1b[2Jft', 4096))",
+            r"names are left behind: le\x1b[2Jft",
+        ),
+        (
+            "memsection_leaves_nothing",
+            "keep.append(Event.create())",
+            "handles are left behind: Event without a name",
+        ),
+    ],
+)
 def test_what_is_left_fails_the_test(tmp_path: Path, fixture: str, body: str, says: str) -> None:
-    out, code = run(tmp_path, f"""
+    out, code = run(
+        tmp_path,
+        f"""
 keep = []
 
 def test_left({fixture}):
@@ -61,15 +97,25 @@ def test_left({fixture}):
 
 def test_end():
     keep.pop().close()
-""")
+""",
+    )
     assert code == 1 and says in out and "1 error" in out and "2 passed" in out, out
-    of_the_dead = [path for path in Path("/dev/shm").glob("memsection-test-*")
-                   if not Path("/proc", path.name.split("-")[2]).exists()]
+    of_the_dead = [
+        path
+        for path in Path("/dev/shm").glob("memsection-test-*")
+        if not Path("/proc", path.name.split("-")[2]).exists()
+    ]
     assert not of_the_dead
 
 
 def test_nothing_of_the_package_is_imported_before_a_fixture_is_used() -> None:
     program = "import sys, memsection.testing; print([name for name in sys.modules if name.startswith('memsection.')])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60,
-                          env={**os.environ, "PYTHONPATH": SOURCE})
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": SOURCE},
+    )
     assert done.stdout == "['memsection.testing']\n"

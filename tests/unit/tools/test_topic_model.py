@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The model of a topic's words: no state breaks an invariant, and each rule left out is found out."""
+"""The model of a topic's words: no state breaks an invariant, and each rule left out is found
+out."""
 
 from __future__ import annotations
 

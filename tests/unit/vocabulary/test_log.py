@@ -19,18 +19,29 @@ pytestmark = pytest.mark.linux_only("on Windows the kernel does all that")
 
 
 def _die_with(program: str) -> None:
-    subprocess.run([sys.executable, "-c", f"import os, signal\n{program}\nos.kill(os.getpid(), signal.SIGKILL)"], timeout=60)
+    subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            f"import os, signal\n{program}\nos.kill(os.getpid(), signal.SIGKILL)",
+        ],
+        timeout=60,
+    )
 
 
 @pytest.mark.parametrize("scope", ["", "Global\\"])
-def test_a_name_that_a_killed_process_left_is_told_of(scope: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_name_that_a_killed_process_left_is_told_of(
+    scope: str, caplog: pytest.LogCaptureFixture
+) -> None:
     name = f"test-log-{os.getpid()}"
     _die_with(f"from memsection import Section; s = Section.create({scope + name!r}, 4096)")
     with caplog.at_level(logging.DEBUG, "memsection"):
         with pytest.raises(NotFoundError):
             Section.open(scope + name)
     if scope == "":  # a Global one may have been removed before, without a word that reaches here
-        assert {(record.name, record.levelname) for record in caplog.records} == {("memsection", "INFO")}
+        assert {(record.name, record.levelname) for record in caplog.records} == {
+            ("memsection", "INFO")
+        }
         assert name in caplog.text
 
 
@@ -47,12 +58,16 @@ def test_a_repaired_mutex_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_nothing_imports_logging_and_nothing_is_said_without_it() -> None:
     program = "import sys; from memsection import Section; Section.create('x', 1).close(); print('logging' in sys.modules)"
-    done = subprocess.check_output([sys.executable, "-S", "-c", program],
-                                   env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    done = subprocess.check_output(
+        [sys.executable, "-S", "-c", program],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
     assert done == b"False\n"
 
 
-def test_a_damaged_description_that_is_passed_over_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_description_that_is_passed_over_is_told_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     section, view = schema.make(None, 64, {"kind": "array"})
     with section, view, caplog.at_level(logging.INFO, "memsection"):
         assert schema.describe(section) is not None and not caplog.records
@@ -76,7 +91,9 @@ def test_a_damaged_object_that_is_passed_over_is_told_of(caplog: pytest.LogCaptu
         assert f"of process {os.getpid()}: the object's control page is damaged" in caplog.text
 
 
-def test_a_damaged_locator_file_that_is_removed_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_locator_file_that_is_removed_is_told_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     name = f"test-log-damaged-{os.getpid()}"
     _die_with(f"from memsection import Section; s = Section.create({name!r}, 4096)")
     file = Path(os.environ.get("MEMSECTION_ROOT", "/dev/shm")) / f"memsection-{os.geteuid()}" / name

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Where this library differs from Windows and no conformance scenario can show it: each difference is as documented."""
+"""Where this library differs from Windows and no conformance scenario can show it: each difference
+is as documented."""
 
 from __future__ import annotations
 
@@ -32,7 +33,9 @@ def test_file_templates_are_refused(tmp_path: Path) -> None:
 
 
 def test_overlapped_transfers_are_done_when_the_call_returns(tmp_path: Path) -> None:
-    file = win32.CreateFile(tmp_path / "overlapped", BOTH, 0, None, win32.CREATE_NEW, win32.FILE_FLAG_OVERLAPPED)
+    file = win32.CreateFile(
+        tmp_path / "overlapped", BOTH, 0, None, win32.CREATE_NEW, win32.FILE_FLAG_OVERLAPPED
+    )
     assert win32.WriteFile(file, b"0123456789", win32.OVERLAPPED(Offset=5)) == 10
     assert win32.ReadFile(file, 3, win32.OVERLAPPED(Offset=7)) == b"234"
     win32.CloseHandle(file)
@@ -64,33 +67,54 @@ def test_a_copied_token_is_a_value_of_this_process() -> None:
     descriptor = win32.ConvertStringSecurityDescriptorToSecurityDescriptor("D:(A;;GA;;;WD)")
     for attributes in (child, win32.SECURITY_ATTRIBUTES(lpSecurityDescriptor=descriptor)):
         with pytest.raises(OSError) as caught:
-            win32.DuplicateTokenEx(token, 0, attributes, win32.SecurityImpersonation, win32.TokenPrimary)
+            win32.DuplicateTokenEx(
+                token, 0, attributes, win32.SecurityImpersonation, win32.TokenPrimary
+            )
         assert _code(caught) == win32.ERROR_NOT_SUPPORTED
     win32.CloseHandle(token)
 
 
 @pytest.mark.linux_only("Windows has based sections")
 def test_a_section_has_no_base_of_its_own() -> None:
-    made = nt.NtCreateSection(nt.SECTION_ALL_ACCESS, None, 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT | 0x200000)
+    made = nt.NtCreateSection(
+        nt.SECTION_ALL_ACCESS, None, 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT | 0x200000
+    )
     assert made == (status.INVALID_PARAMETER_6, 0)
 
 
 @pytest.mark.linux_only("Windows releases parts")
 def test_an_allocation_is_released_as_a_whole() -> None:
     me = nt.CURRENT_PROCESS
-    _, address, _ = nt.NtAllocateVirtualMemory(me, 0, 0, 0x4000, nt.MEM_RESERVE | nt.MEM_COMMIT, nt.PAGE_READWRITE)
-    assert nt.NtFreeVirtualMemory(me, address, 0x1000, nt.MEM_RELEASE)[0] == status.NOT_ON_THIS_SYSTEM
-    assert nt.NtFreeVirtualMemory(me, address + 0x1000, 0x1000, nt.MEM_RELEASE)[0] == status.FREE_VM_NOT_AT_BASE
-    assert nt.NtFreeVirtualMemory(me, address, 0x4000, nt.MEM_RELEASE) == (status.SUCCESS, address, 0x4000)
+    _, address, _ = nt.NtAllocateVirtualMemory(
+        me, 0, 0, 0x4000, nt.MEM_RESERVE | nt.MEM_COMMIT, nt.PAGE_READWRITE
+    )
+    assert (
+        nt.NtFreeVirtualMemory(me, address, 0x1000, nt.MEM_RELEASE)[0] == status.NOT_ON_THIS_SYSTEM
+    )
+    assert (
+        nt.NtFreeVirtualMemory(me, address + 0x1000, 0x1000, nt.MEM_RELEASE)[0]
+        == status.FREE_VM_NOT_AT_BASE
+    )
+    assert nt.NtFreeVirtualMemory(me, address, 0x4000, nt.MEM_RELEASE) == (
+        status.SUCCESS,
+        address,
+        0x4000,
+    )
 
 
 @pytest.mark.linux_only("Windows reserves what follows the end of a file")
 def test_views_of_files_end_with_the_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(bytes(4096))
     file = win32.CreateFile(tmp_path / "file", BOTH)
-    _, section = nt.NtCreateSection(nt.SECTION_ALL_ACCESS, None, None, nt.PAGE_READWRITE, nt.SEC_COMMIT, file)
-    assert nt.NtMapViewOfSection(section, nt.CURRENT_PROCESS, ViewSize=0x10000,
-                                 AllocationType=nt.MEM_RESERVE)[0] == status.INVALID_VIEW_SIZE
+    _, section = nt.NtCreateSection(
+        nt.SECTION_ALL_ACCESS, None, None, nt.PAGE_READWRITE, nt.SEC_COMMIT, file
+    )
+    assert (
+        nt.NtMapViewOfSection(
+            section, nt.CURRENT_PROCESS, ViewSize=0x10000, AllocationType=nt.MEM_RESERVE
+        )[0]
+        == status.INVALID_VIEW_SIZE
+    )
     nt.NtClose(section)
     win32.CloseHandle(file)
 
@@ -113,7 +137,10 @@ def test_locked_ranges_do_not_bind_other_programs(tmp_path: Path) -> None:
     path = tmp_path / "mine"
     path.write_bytes(b"0123456789")
     share = win32.FILE_SHARE_READ | win32.FILE_SHARE_WRITE
-    file, reader = win32.CreateFile(path, BOTH, share), win32.CreateFile(path, win32.GENERIC_READ, share)
+    file, reader = (
+        win32.CreateFile(path, BOTH, share),
+        win32.CreateFile(path, win32.GENERIC_READ, share),
+    )
     with path.open("rb") as stream:
         other = nt.kernel.file_from_fd(stream.fileno(), win32.GENERIC_READ)
     for handle, length in ((file, 0), (reader, 5), (other, 5)):
@@ -155,7 +182,9 @@ def test_a_process_cannot_be_started_suspended() -> None:
 
 @pytest.mark.linux_only("Windows maps into other processes")
 def test_a_view_cannot_be_mapped_into_another_process() -> None:
-    section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, None)
+    section = win32.CreateFileMapping(
+        win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, None
+    )
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         process = win32.OpenProcess(win32.PROCESS_VM_OPERATION, False, child.pid)
         assert nt.NtMapViewOfSection(section, process)[0] == status.NOT_ON_THIS_SYSTEM
@@ -169,7 +198,9 @@ def test_a_view_cannot_be_mapped_into_another_process() -> None:
 @pytest.mark.linux_only("Windows puts any handle into another process")
 def test_files_and_processes_cannot_be_given_to_another_process(tmp_path: Path) -> None:
     file = win32.CreateFile(tmp_path / "file", BOTH, 0, None, win32.CREATE_NEW)
-    section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, None)
+    section = win32.CreateFileMapping(
+        win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, None
+    )
     me = win32.GetCurrentProcess()
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         process = win32.OpenProcess(win32.PROCESS_DUP_HANDLE, False, child.pid)
@@ -189,7 +220,9 @@ def test_files_and_processes_cannot_be_given_to_another_process(tmp_path: Path) 
 def test_an_object_of_a_user_cannot_be_made_permanent() -> None:
     for prefix, expected in (("", status.NOT_ON_THIS_SYSTEM), ("Global\\", status.SUCCESS)):
         name = f"{prefix}permanent {uuid.uuid4()}"
-        made = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, name)
+        made = win32.CreateFileMapping(
+            win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, name
+        )
         section = win32.OpenFileMapping(win32.FILE_MAP_ALL_ACCESS, False, name)
         assert nt.NtMakePermanentObject(section) == expected
         win32.CloseHandle(section)
@@ -205,10 +238,14 @@ def test_an_object_of_a_user_cannot_be_made_permanent() -> None:
 def _creations(name: str | None, flags: int) -> list[tuple[int, int]]:
     root = 0 if name is None else nt.kernel.named_objects_directory()
     places = [ObjectAttributes(name and f"{name} {number}", root, flags) for number in range(4)]
-    return [nt.NtCreateSection(nt.SECTION_ALL_ACCESS, places[0], 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT),
-            nt.NtCreateMutant(nt.MUTANT_ALL_ACCESS, places[1], False),
-            nt.NtCreateEvent(nt.EVENT_ALL_ACCESS, places[2], nt.NOTIFICATION_EVENT, True),
-            nt.NtCreateSemaphore(nt.SEMAPHORE_ALL_ACCESS, places[3], 1, 1)]
+    return [
+        nt.NtCreateSection(
+            nt.SECTION_ALL_ACCESS, places[0], 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT
+        ),
+        nt.NtCreateMutant(nt.MUTANT_ALL_ACCESS, places[1], False),
+        nt.NtCreateEvent(nt.EVENT_ALL_ACCESS, places[2], nt.NOTIFICATION_EVENT, True),
+        nt.NtCreateSemaphore(nt.SEMAPHORE_ALL_ACCESS, places[3], 1, 1),
+    ]
 
 
 @pytest.mark.linux_only("Windows keeps others from an exclusive object")
@@ -216,20 +253,28 @@ def test_an_object_cannot_be_created_exclusive() -> None:
     root = nt.kernel.named_objects_directory()
     for name in (None, f"alone {uuid.uuid4()}", f"Global\\alone {uuid.uuid4()}"):
         place = ObjectAttributes(name, root if name else 0, nt.OBJ_EXCLUSIVE)
-        for made, _ in (nt.NtCreateSection(nt.SECTION_ALL_ACCESS, place, 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT),
-                        nt.NtCreateMutant(nt.MUTANT_ALL_ACCESS, place, False)):
+        for made, _ in (
+            nt.NtCreateSection(
+                nt.SECTION_ALL_ACCESS, place, 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT
+            ),
+            nt.NtCreateMutant(nt.MUTANT_ALL_ACCESS, place, False),
+        ):
             assert made == status.NOT_ON_THIS_SYSTEM
 
 
 @pytest.mark.linux_only("names are counted strings in the kernel of Windows")
 def test_a_native_name_cannot_contain_a_zero() -> None:
     name = ObjectAttributes("one\0two", nt.kernel.named_objects_directory())
-    assert nt.NtCreateSection(nt.SECTION_ALL_ACCESS, name, 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT)[0] == \
-        nt.STATUS_OBJECT_NAME_INVALID
+    assert (
+        nt.NtCreateSection(nt.SECTION_ALL_ACCESS, name, 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT)[0]
+        == nt.STATUS_OBJECT_NAME_INVALID
+    )
 
 
 def test_the_page_of_deviations_is_what_the_tables_say() -> None:
-    done = subprocess.run([sys.executable, str(ROOT / "tools" / "deviations.py"), "--check"], check=False)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "deviations.py"), "--check"], check=False
+    )
     assert done.returncode == 0, "run tools/deviations.py"
 
 
@@ -241,5 +286,7 @@ def test_every_deviation_names_a_test_that_shows_it() -> None:
         sys.path.remove(str(ROOT / "tests" / "conformance"))
     shown = {name for name in globals() if name.startswith("test_")}
     assert set(OTHERS) <= shown
-    assert shown - set(OTHERS) == {"test_the_page_of_deviations_is_what_the_tables_say",
-                                   "test_every_deviation_names_a_test_that_shows_it"}
+    assert shown - set(OTHERS) == {
+        "test_the_page_of_deviations_is_what_the_tables_say",
+        "test_every_deviation_names_a_test_that_shows_it",
+    }

@@ -69,8 +69,12 @@ def test_comparing_tells_by_the_last_error_why_it_says_no() -> None:
     win32.CloseHandle(second)
 
 
-@pytest.mark.parametrize("create", [win32.CreateMutex, win32.CreateEvent, win32.CreateMutexEx, win32.CreateEventEx])
-def test_a_create_with_defaults_makes_an_unnamed_object_of_its_own(create: Callable[[], int]) -> None:
+@pytest.mark.parametrize(
+    "create", [win32.CreateMutex, win32.CreateEvent, win32.CreateMutexEx, win32.CreateEventEx]
+)
+def test_a_create_with_defaults_makes_an_unnamed_object_of_its_own(
+    create: Callable[[], int],
+) -> None:
     first, second = create(), create()
     assert win32.GetLastError() == 0
     assert not win32.CompareObjectHandles(first, second)
@@ -106,7 +110,8 @@ def test_waits_of_every_kind_agree() -> None:
     done = win32.CreateEvent(None, True, True, None)
     assert win32.SignalObjectAndWait(event, done, 0) == win32.WAIT_OBJECT_0
     assert win32.WaitForSingleObject(event, 0) == win32.WAIT_OBJECT_0  # it was signaled
-    assert win32.WaitForSingleObject(event) == win32.WAIT_OBJECT_0  # for ever, but there is nothing to wait for
+    # for ever, but there is nothing to wait for
+    assert win32.WaitForSingleObject(event) == win32.WAIT_OBJECT_0
     win32.CloseHandle(event)
     win32.CloseHandle(done)
 
@@ -115,12 +120,15 @@ def test_a_wait_lasts_as_long_as_it_was_told() -> None:
     event = win32.CreateEvent()
     before = time.monotonic()
     assert win32.WaitForSingleObject(event, 50) == win32.WAIT_TIMEOUT
-    assert time.monotonic() - before >= 0.045  # the clocks of two systems need not agree to the last bit
+    # the clocks of two systems need not agree to the last bit
+    assert time.monotonic() - before >= 0.045
     win32.CloseHandle(event)
 
 
 @pytest.mark.parametrize("count", [0, -1, -(1 << 31)])
-def test_releasing_a_semaphore_by_nothing_or_less_is_refused_whatever_the_handle(count: int) -> None:
+def test_releasing_a_semaphore_by_nothing_or_less_is_refused_whatever_the_handle(
+    count: int,
+) -> None:
     assert _code(win32.ReleaseSemaphore, 0, count) == win32.ERROR_INVALID_PARAMETER
 
 
@@ -135,19 +143,30 @@ def test_opening_without_a_name_is_an_invalid_parameter() -> None:
 
 def test_a_size_is_needed_before_the_name_is_looked_at() -> None:
     create = win32.CreateFileMapping
-    assert _code(create, win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0, "\\bad") == 87
-    assert _code(create, win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 1, "\\bad") == 161
+    assert (
+        _code(create, win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0, "\\bad") == 87
+    )
+    assert (
+        _code(create, win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 1, "\\bad") == 161
+    )
 
 
 def test_memory_is_released_as_a_whole() -> None:
-    address = win32.VirtualAlloc(0, 0x10000, win32.MEM_RESERVE | win32.MEM_COMMIT, win32.PAGE_READWRITE)
-    assert _code(win32.VirtualFree, address, 0x1000, win32.MEM_RELEASE) == win32.ERROR_INVALID_PARAMETER
+    address = win32.VirtualAlloc(
+        0, 0x10000, win32.MEM_RESERVE | win32.MEM_COMMIT, win32.PAGE_READWRITE
+    )
+    assert (
+        _code(win32.VirtualFree, address, 0x1000, win32.MEM_RELEASE)
+        == win32.ERROR_INVALID_PARAMETER
+    )
     win32.VirtualFree(address, 0, win32.MEM_RELEASE)
     assert win32.VirtualQuery(address).State == win32.MEM_FREE
 
 
 def test_a_message_names_operation_and_object(name: str) -> None:
-    handle = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READONLY, 0, 0x1000, name)
+    handle = win32.CreateFileMapping(
+        win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READONLY, 0, 0x1000, name
+    )
     with pytest.raises(PermissionError) as caught:
         win32.MapViewOfFile(handle, win32.FILE_MAP_WRITE)
     win32.CloseHandle(handle)

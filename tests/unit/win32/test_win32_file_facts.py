@@ -86,7 +86,14 @@ def test_two_handles_of_one_file_have_the_same_volume_and_index(path: Path, tmp_
     for name in ("digits", "other name", "another"):
         file = win32.CreateFile(tmp_path / name, 0, ALL_SHARE)
         facts = win32.GetFileInformationByHandle(file)
-        seen.append((facts.dwVolumeSerialNumber, facts.nFileIndexHigh, facts.nFileIndexLow, facts.nNumberOfLinks))
+        seen.append(
+            (
+                facts.dwVolumeSerialNumber,
+                facts.nFileIndexHigh,
+                facts.nFileIndexLow,
+                facts.nNumberOfLinks,
+            )
+        )
         win32.CloseHandle(file)
     assert seen[0] == seen[1] != seen[2]
     assert seen[0][3] == 2
@@ -127,7 +134,9 @@ def test_a_file_that_is_open_without_share_delete_is_not_deleted(path: Path) -> 
     assert not path.exists()
 
 
-@pytest.mark.linux_only("Wine 8 lets the name stay until the last handle closes, as Windows before 10 did")
+@pytest.mark.linux_only(
+    "Wine 8 lets the name stay until the last handle closes, as Windows before 10 did"
+)
 def test_who_shares_deletion_goes_on_with_the_content(path: Path) -> None:
     file = win32.CreateFile(path, READ, ALL_SHARE)
     win32.DeleteFile(path)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Files through the Win32-named face: positions, overlapped reads, flags, and the memory of this process."""
+"""Files through the Win32-named face: positions, overlapped reads, flags, and the memory of this
+process."""
 
 from __future__ import annotations
 
@@ -77,7 +78,8 @@ def test_a_handle_can_do_only_what_it_was_opened_for(tmp_path: Path) -> None:
         win32.WriteFile(reader, b"x")
     with pytest.raises(OSError) as caught:
         win32.SetEndOfFile(reader)
-    assert caught.value.winerror in (win32.ERROR_ACCESS_DENIED, win32.ERROR_INVALID_PARAMETER)  # the latter in Wine
+    # the latter in Wine
+    assert caught.value.winerror in (win32.ERROR_ACCESS_DENIED, win32.ERROR_INVALID_PARAMETER)
     with pytest.raises(PermissionError):
         win32.ReadFile(writer, 1)
     win32.FlushFileBuffers(writer)
@@ -97,7 +99,9 @@ def test_a_file_that_is_not_shared_cannot_be_opened_again(tmp_path: Path) -> Non
 
 def test_a_file_that_is_deleted_on_close_is_gone_with_its_handle(tmp_path: Path) -> None:
     path = tmp_path / "short lived"
-    handle = win32.CreateFile(path, BOTH, ALL_SHARE, None, win32.CREATE_NEW, win32.FILE_FLAG_DELETE_ON_CLOSE)
+    handle = win32.CreateFile(
+        path, BOTH, ALL_SHARE, None, win32.CREATE_NEW, win32.FILE_FLAG_DELETE_ON_CLOSE
+    )
     assert path.exists()
     win32.CloseHandle(handle)
     assert not path.exists()
@@ -106,7 +110,11 @@ def test_a_file_that_is_deleted_on_close_is_gone_with_its_handle(tmp_path: Path)
 def test_a_disposition_must_be_one_and_cutting_needs_the_right_to_write(tmp_path: Path) -> None:
     path = tmp_path / "there"
     path.write_bytes(b"kept")
-    for disposition, access in ((0, BOTH), (6, BOTH), (win32.TRUNCATE_EXISTING, win32.GENERIC_READ)):
+    for disposition, access in (
+        (0, BOTH),
+        (6, BOTH),
+        (win32.TRUNCATE_EXISTING, win32.GENERIC_READ),
+    ):
         with pytest.raises(ValueError, match="disposition"):
             win32.CreateFile(path, access, 0, None, disposition)
     assert path.read_bytes() == b"kept"
@@ -129,7 +137,9 @@ def test_templates_are_refused_not_ignored(tmp_path: Path, file: int) -> None:
 
 def test_own_memory_is_read_and_written_and_what_is_not_there_is_an_error() -> None:
     me = win32.GetCurrentProcess()
-    section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, None)
+    section = win32.CreateFileMapping(
+        win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, None
+    )
     view = win32.MapViewOfFile(section, win32.FILE_MAP_READ)
     writable = win32.MapViewOfFile(section, win32.FILE_MAP_WRITE)
     assert win32.WriteProcessMemory(me, writable + 5, b"hello") == 5
@@ -139,27 +149,38 @@ def test_own_memory_is_read_and_written_and_what_is_not_there_is_an_error() -> N
     for call, what in ((win32.ReadProcessMemory, 5), (win32.WriteProcessMemory, b"hello")):
         with pytest.raises(OSError) as caught:
             call(me, 0x1000, what)  # type: ignore[operator]  # the first pages are nobody's
-        assert caught.value.winerror in (win32.ERROR_PARTIAL_COPY, win32.ERROR_NOACCESS,
-                                         win32.ERROR_ACCESS_DENIED)  # the last in Wine
+        assert caught.value.winerror in (
+            win32.ERROR_PARTIAL_COPY,
+            win32.ERROR_NOACCESS,
+            win32.ERROR_ACCESS_DENIED,
+        )  # the last in Wine
     win32.CloseHandle(section)
 
 
 def test_prefetching_wants_ranges_and_no_flags() -> None:
     me = win32.GetCurrentProcess()
-    section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x4000, None)
+    section = win32.CreateFileMapping(
+        win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x4000, None
+    )
     view = win32.MapViewOfFile(section, win32.FILE_MAP_WRITE)
     for ranges, flags in (([], 0), ([(view, 0x1000)], 1)):
         with pytest.raises(ValueError, match="ranges"):
             win32.PrefetchVirtualMemory(me, ranges, flags)
-    win32.PrefetchVirtualMemory(me, [win32.WIN32_MEMORY_RANGE_ENTRY(view, 0x1000), (view + 0x2000, 0x1000)])
+    win32.PrefetchVirtualMemory(
+        me, [win32.WIN32_MEMORY_RANGE_ENTRY(view, 0x1000), (view + 0x2000, 0x1000)]
+    )
     assert win32.ReadProcessMemory(me, view, 4) == bytes(4)
     win32.UnmapViewOfFile(view)
     win32.CloseHandle(section)
 
 
 def test_a_preferred_node_is_only_a_preference() -> None:
-    section = win32.CreateFileMappingNuma(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, None, 0)
-    view = win32.MapViewOfFileExNuma(section, win32.FILE_MAP_WRITE, 0, 0, 0, 0, win32.NUMA_NO_PREFERRED_NODE)
+    section = win32.CreateFileMappingNuma(
+        win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, None, 0
+    )
+    view = win32.MapViewOfFileExNuma(
+        section, win32.FILE_MAP_WRITE, 0, 0, 0, 0, win32.NUMA_NO_PREFERRED_NODE
+    )
     assert win32.WriteProcessMemory(win32.GetCurrentProcess(), view, b"node") == 4
     win32.UnmapViewOfFile(view)
     win32.CloseHandle(section)

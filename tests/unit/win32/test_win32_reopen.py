@@ -49,13 +49,19 @@ def test_a_second_open_has_rights_and_a_position_of_its_own(path: Path, reader: 
     assert win32.ReadFile(reader, 2) == b"45"
     refused(win32.ERROR_ACCESS_DENIED, lambda: win32.WriteFile(reader, b"x"))
     first, second = (win32.GetFileInformationByHandle(one) for one in (reader, writer))
-    assert (first.nFileIndexHigh, first.nFileIndexLow) == (second.nFileIndexHigh, second.nFileIndexLow)
+    assert (first.nFileIndexHigh, first.nFileIndexLow) == (
+        second.nFileIndexHigh,
+        second.nFileIndexLow,
+    )
     win32.CloseHandle(writer)
     assert path.read_bytes() == b"ab23456789"
 
 
 def test_both_share_modes_have_to_agree(path: Path, reader: int) -> None:
-    refused(win32.ERROR_SHARING_VIOLATION, lambda: win32.ReOpenFile(reader, WRITE, win32.FILE_SHARE_WRITE, 0))
+    refused(
+        win32.ERROR_SHARING_VIOLATION,
+        lambda: win32.ReOpenFile(reader, WRITE, win32.FILE_SHARE_WRITE, 0),
+    )
     alone = win32.ReOpenFile(reader, READ, win32.FILE_SHARE_READ, 0)
     refused(win32.ERROR_SHARING_VIOLATION, lambda: win32.ReOpenFile(alone, WRITE, SHARE, 0))
     win32.CloseHandle(alone)
@@ -87,7 +93,10 @@ def test_a_file_is_removed_with_the_handle_that_was_to_remove_it(path: Path, rea
 
 
 def test_what_cannot_be_opened_again_is_refused(reader: int) -> None:
-    refused(win32.ERROR_INVALID_PARAMETER, lambda: win32.ReOpenFile(reader, READ, ALL_SHARE, win32.FILE_ATTRIBUTE_NORMAL))
+    refused(
+        win32.ERROR_INVALID_PARAMETER,
+        lambda: win32.ReOpenFile(reader, READ, ALL_SHARE, win32.FILE_ATTRIBUTE_NORMAL),
+    )
     refused(win32.ERROR_INVALID_HANDLE, lambda: win32.ReOpenFile(0x7FFFFFF0, READ, ALL_SHARE, 0))
     event = win32.CreateEvent(None, True, False, None)
     refused(win32.ERROR_INVALID_HANDLE, lambda: win32.ReOpenFile(event, READ, ALL_SHARE, 0))
@@ -106,7 +115,10 @@ def test_a_view_of_a_file_tells_which(path: Path) -> None:
     found = win32.GetMappedFileName(me, view + 5)
     assert os.path.basename(found.replace("\\", "/")) == "digits"
     assert sys.platform != "linux" or found == str(path)
-    assert nt.NtQueryVirtualMemory(me, view, nt.MemoryMappedFilenameInformation) == (status.SUCCESS, found)
+    assert nt.NtQueryVirtualMemory(me, view, nt.MemoryMappedFilenameInformation) == (
+        status.SUCCESS,
+        found,
+    )
     win32.UnmapViewOfFile(view)
     win32.CloseHandle(section)
     win32.CloseHandle(file)
@@ -131,9 +143,13 @@ def test_names_are_told_as_they_are(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("prefix", [None, "", "Global\\"])
 def test_a_view_without_a_file_has_no_name_of_one(prefix: str | None) -> None:
     name = None if prefix is None else f"{prefix}mapped-{os.getpid()}"
-    section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 4096, name)
+    section = win32.CreateFileMapping(
+        win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 4096, name
+    )
     view = win32.MapViewOfFile(section, win32.FILE_MAP_READ, 0, 0, 0)
-    refused(win32.ERROR_FILE_INVALID, lambda: win32.GetMappedFileName(win32.GetCurrentProcess(), view))
+    refused(
+        win32.ERROR_FILE_INVALID, lambda: win32.GetMappedFileName(win32.GetCurrentProcess(), view)
+    )
     win32.UnmapViewOfFile(view)
     win32.CloseHandle(section)
 
@@ -154,12 +170,18 @@ def test_private_memory_and_wrong_handles_are_refused() -> None:
 
 @pytest.mark.linux_only("programs of Linux")
 def test_the_program_of_another_process_is_told_by_an_address_of_it() -> None:
-    child = subprocess.Popen([sys.executable, "-c", "print('there', flush=True); input()"], stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "print('there', flush=True); input()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
     assert child.stdout is not None and child.stdout.readline()
     program = os.path.realpath(f"/proc/{child.pid}/exe")
-    address = next(int(line.split("-")[0], 16) for line in Path(f"/proc/{child.pid}/maps").read_text().splitlines()
-                   if line.endswith(program))
+    address = next(
+        int(line.split("-")[0], 16)
+        for line in Path(f"/proc/{child.pid}/maps").read_text().splitlines()
+        if line.endswith(program)
+    )
     process = win32.OpenProcess(win32.PROCESS_QUERY_INFORMATION, False, child.pid)
     assert win32.GetMappedFileName(process, address) == program
     child.communicate(b"")

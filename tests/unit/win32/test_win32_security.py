@@ -27,15 +27,21 @@ def test_a_descriptor_that_is_filled_in_is_the_one_that_its_text_describes() -> 
     descriptor, acl = _descriptor(), win32.ACL()
     win32.InitializeAcl(acl, 256, win32.ACL_REVISION)
     win32.AddAccessDeniedAce(acl, win32.ACL_REVISION, win32.SECTION_MAP_WRITE, "AN")
-    win32.AddAccessAllowedAce(acl, win32.ACL_REVISION, win32.GENERIC_READ, win32.ConvertStringSidToSid(EVERYONE))
+    win32.AddAccessAllowedAce(
+        acl, win32.ACL_REVISION, win32.GENERIC_READ, win32.ConvertStringSidToSid(EVERYONE)
+    )
     win32.SetSecurityDescriptorDacl(descriptor, True, acl, False)
     win32.SetSecurityDescriptorOwner(descriptor, "BA")
     win32.SetSecurityDescriptorGroup(descriptor, "SY")
     text = "O:BAG:SYD:(D;;DC;;;AN)(A;;GR;;;WD)"
     assert _text(descriptor) == text
     assert bytes(descriptor) == win32.ConvertStringSecurityDescriptorToSecurityDescriptor(text)
-    assert win32.ConvertSecurityDescriptorToStringSecurityDescriptor(
-        descriptor, 1, win32.OWNER_SECURITY_INFORMATION) == "O:BA"
+    assert (
+        win32.ConvertSecurityDescriptorToStringSecurityDescriptor(
+            descriptor, 1, win32.OWNER_SECURITY_INFORMATION
+        )
+        == "O:BA"
+    )
 
 
 def test_no_list_an_empty_list_and_nothing_said_are_three_things() -> None:
@@ -85,7 +91,9 @@ def test_what_is_no_descriptor_list_or_sid_is_refused() -> None:
 @pytest.mark.parametrize("through", ["kernel object", "security info"])
 def test_the_descriptor_of_an_object_is_changed_through_its_handle(through: str) -> None:
     name = f"security {uuid.uuid4()}"
-    section = win32.CreateFileMapping(win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, name)
+    section = win32.CreateFileMapping(
+        win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE, 0, 0x1000, name
+    )
     win32.CloseHandle(win32.OpenFileMapping(win32.FILE_MAP_WRITE, False, name))
     acl = win32.ACL()
     win32.AddAccessAllowedAce(acl, win32.ACL_REVISION, win32.GENERIC_READ, EVERYONE)
@@ -131,16 +139,23 @@ def test_reading_and_changing_a_descriptor_needs_the_rights() -> None:
     with pytest.raises(PermissionError):
         win32.GetKernelObjectSecurity(weak, win32.DACL_SECURITY_INFORMATION)
     with pytest.raises(PermissionError):
-        win32.SetKernelObjectSecurity(weak, win32.DACL_SECURITY_INFORMATION,
-                                      win32.ConvertStringSecurityDescriptorToSecurityDescriptor("D:"))
+        win32.SetKernelObjectSecurity(
+            weak,
+            win32.DACL_SECURITY_INFORMATION,
+            win32.ConvertStringSecurityDescriptorToSecurityDescriptor("D:"),
+        )
     win32.CloseHandle(weak)
     win32.CloseHandle(event)
 
 
 @pytest.mark.linux_only("Wine 8 shows a SACL to who has READ_CONTROL")
 def test_a_sacl_is_not_shown_to_who_may_read_the_descriptor() -> None:
-    labelled = win32.ConvertStringSecurityDescriptorToSecurityDescriptor("D:(A;;GA;;;WD)S:(ML;;NW;;;LW)")
-    event = win32.CreateEvent(win32.SECURITY_ATTRIBUTES(lpSecurityDescriptor=labelled), True, False, None)
+    labelled = win32.ConvertStringSecurityDescriptorToSecurityDescriptor(
+        "D:(A;;GA;;;WD)S:(ML;;NW;;;LW)"
+    )
+    event = win32.CreateEvent(
+        win32.SECURITY_ATTRIBUTES(lpSecurityDescriptor=labelled), True, False, None
+    )
     both = win32.SACL_SECURITY_INFORMATION | win32.DACL_SECURITY_INFORMATION
     for handle in (event, win32.GetCurrentProcess()):
         for what in (win32.SACL_SECURITY_INFORMATION, both):
@@ -148,5 +163,6 @@ def test_a_sacl_is_not_shown_to_who_may_read_the_descriptor() -> None:
                 win32.GetKernelObjectSecurity(handle, what)
             assert caught.value.winerror == win32.ERROR_ACCESS_DENIED
     assert "S:(ML;;NW;;;LW)" in win32.ConvertSecurityDescriptorToStringSecurityDescriptor(
-        win32.GetKernelObjectSecurity(event, win32.LABEL_SECURITY_INFORMATION), 1, 0xF)
+        win32.GetKernelObjectSecurity(event, win32.LABEL_SECURITY_INFORMATION), 1, 0xF
+    )
     win32.CloseHandle(event)

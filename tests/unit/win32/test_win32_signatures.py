@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The surface of the Win32-named face: its functions, their arguments, their constants, and what wrong types get."""
+"""The surface of the Win32-named face: its functions, their arguments, their constants, and what
+wrong types get."""
 
 from __future__ import annotations
 
@@ -18,12 +19,34 @@ import pytest
 from memsection import win32
 
 ROOT = Path(__file__).resolve().parents[3]
-HEADERS = ("accounts", "aclapi", "errhandlingapi", "fileapi", "fileapi_lock", "fileapi_query", "handleapi", "memoryapi",
-           "processenv", "processthreadsapi", "psapi", "sddl", "securitybaseapi", "securitybaseapi_check",
-           "securitybaseapi_query", "securitybaseapi_token", "shellapi", "synchapi", "sysinfoapi")
-FUNCTIONS = {name: function for header in HEADERS
-             for name, function in vars(importlib.import_module(f"memsection.win32.{header}")).items()
-             if name in importlib.import_module(f"memsection.win32.{header}").__all__ and inspect.isfunction(function)}
+HEADERS = (
+    "accounts",
+    "aclapi",
+    "errhandlingapi",
+    "fileapi",
+    "fileapi_lock",
+    "fileapi_query",
+    "handleapi",
+    "memoryapi",
+    "processenv",
+    "processthreadsapi",
+    "psapi",
+    "sddl",
+    "securitybaseapi",
+    "securitybaseapi_check",
+    "securitybaseapi_query",
+    "securitybaseapi_token",
+    "shellapi",
+    "synchapi",
+    "sysinfoapi",
+)
+FUNCTIONS = {
+    name: function
+    for header in HEADERS
+    for name, function in vars(importlib.import_module(f"memsection.win32.{header}")).items()
+    if name in importlib.import_module(f"memsection.win32.{header}").__all__
+    and inspect.isfunction(function)
+}
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +67,15 @@ def test_every_function_of_a_header_is_there_under_its_name() -> None:
 
 
 def test_the_page_of_functions_is_what_the_face_has_and_lacks() -> None:
-    done = subprocess.run([sys.executable, str(ROOT / "tools" / "functions_page.py"), "--check"], check=False)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "tools" / "functions_page.py"), "--check"], check=False
+    )
     assert done.returncode == 0, "run tools/functions_page.py"
     page = (ROOT / "docs" / "reference" / "functions.md").read_text(encoding="utf-8")
     assert not [name for name in FUNCTIONS if f"[`{name}`](" not in page]
-    assert not [name for name in re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) if hasattr(win32, name)]
+    assert not [
+        name for name in re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE) if hasattr(win32, name)
+    ]
 
 
 def test_functions_take_what_the_conformance_suite_passes(suite: ModuleType) -> None:
@@ -60,8 +87,11 @@ def test_functions_take_what_the_conformance_suite_passes(suite: ModuleType) -> 
 
 def test_constants_have_the_values_that_the_conformance_suite_has(suite: ModuleType) -> None:
     native = ("OBJ_", "STATUS_", "View", "Section", "Object", "MUTANT_")
-    wrong = {name: (value, getattr(win32, name, None)) for name, value in suite.c.ALL.items()
-             if not name.startswith(native) and getattr(win32, name, None) != value}
+    wrong = {
+        name: (value, getattr(win32, name, None))
+        for name, value in suite.c.ALL.items()
+        if not name.startswith(native) and getattr(win32, name, None) != value
+    }
     assert not wrong
 
 
@@ -73,24 +103,50 @@ def test_every_function_says_which_rights_it_needs_and_what_it_raises(name: str)
 
 
 def _parameters(kind: str) -> list[tuple[str, str]]:
-    return [(name, parameter.name) for name, function in sorted(FUNCTIONS.items())
-            for parameter in inspect.signature(function).parameters.values() if parameter.annotation == kind]
+    return [
+        (name, parameter.name)
+        for name, function in sorted(FUNCTIONS.items())
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.annotation == kind
+    ]
 
 
 def _call_with(name: str, which: str, value: Any) -> None:
     """Call a function with harmless values, and ``value`` for one parameter."""
-    plain = {"HANDLE": 0, "HANDLES": (), "LPVOID": 0, "DWORD": 0, "LONG": 0, "SIZE_T": 0, "LARGE_INTEGER": 0,
-             "BOOL": False, "LPCWSTR": None, "PATH": "", "BUFFER": b"", "ATTRIBUTES": None}
-    arguments = {parameter.name: plain.get(parameter.annotation)
-                 for parameter in inspect.signature(FUNCTIONS[name]).parameters.values()}
+    plain = {
+        "HANDLE": 0,
+        "HANDLES": (),
+        "LPVOID": 0,
+        "DWORD": 0,
+        "LONG": 0,
+        "SIZE_T": 0,
+        "LARGE_INTEGER": 0,
+        "BOOL": False,
+        "LPCWSTR": None,
+        "PATH": "",
+        "BUFFER": b"",
+        "ATTRIBUTES": None,
+    }
+    arguments = {
+        parameter.name: plain.get(parameter.annotation)
+        for parameter in inspect.signature(FUNCTIONS[name]).parameters.values()
+    }
     FUNCTIONS[name](**{**arguments, which: value})
 
 
-@pytest.mark.parametrize(("name", "which"), [pair for kind in ("HANDLE", "LPVOID", "DWORD", "LONG", "SIZE_T", "BOOL",
-                                                               "LARGE_INTEGER") for pair in _parameters(kind)])
+@pytest.mark.parametrize(
+    ("name", "which"),
+    [
+        pair
+        for kind in ("HANDLE", "LPVOID", "DWORD", "LONG", "SIZE_T", "BOOL", "LARGE_INTEGER")
+        for pair in _parameters(kind)
+    ],
+)
 def test_what_is_no_number_is_a_type_error(name: str, which: str) -> None:
     for value in ("4", 4.0, b"4", object()):
-        with pytest.raises(TypeError, match=f"{name}: {which} must be int, not {type(value).__name__}"):
+        with pytest.raises(
+            TypeError, match=f"{name}: {which} must be int, not {type(value).__name__}"
+        ):
             _call_with(name, which, value)
 
 
@@ -104,7 +160,12 @@ def test_what_is_no_text_is_a_type_error(name: str, which: str) -> None:
 @pytest.mark.parametrize(("name", "which"), _parameters("ATTRIBUTES"))
 def test_what_are_no_security_attributes_is_a_type_error(name: str, which: str) -> None:
     inside: list[Any] = [5, "D:"]
-    for value in (1, "D:", b"", *(win32.SECURITY_ATTRIBUTES(lpSecurityDescriptor=one) for one in inside)):
+    for value in (
+        1,
+        "D:",
+        b"",
+        *(win32.SECURITY_ATTRIBUTES(lpSecurityDescriptor=one) for one in inside),
+    ):
         with pytest.raises(TypeError, match=f"{name}: {which} must be SECURITY_ATTRIBUTES or None"):
             _call_with(name, which, value)
 
@@ -146,7 +207,9 @@ def test_numbers_are_cut_to_their_c_type() -> None:
 
 
 def test_the_unsigned_form_of_a_pseudo_handle_is_the_pseudo_handle() -> None:
-    assert win32.GetProcessId((1 << 64) - 1) == win32.GetProcessId(-1) == win32.GetCurrentProcessId()
+    assert (
+        win32.GetProcessId((1 << 64) - 1) == win32.GetProcessId(-1) == win32.GetCurrentProcessId()
+    )
 
 
 def test_none_is_null() -> None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""``python -m memsection.compat.windows [--as-windows PACKAGE]... SCRIPT [ARGUMENT]...``: run a script that sees Windows."""
+"""``python -m memsection.compat.windows [--as-windows PACKAGE]... SCRIPT [ARGUMENT]...``: run a
+script that sees Windows."""
 
 from __future__ import annotations
 

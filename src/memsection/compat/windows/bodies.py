@@ -41,7 +41,9 @@ def VirtualQuery(address: int, out: int, size: int) -> int:
 def VirtualQueryEx(process: int, address: int, out: int, size: int) -> int:
     kind = KINDS["MEMORY_BASIC_INFORMATION"]
     if size < ctypes.sizeof(kind):
-        raise NtError(st.INFO_LENGTH_MISMATCH, "VirtualQuery", None, f"{ctypes.sizeof(kind)} bytes are needed")
+        raise NtError(
+            st.INFO_LENGTH_MISMATCH, "VirtualQuery", None, f"{ctypes.sizeof(kind)} bytes are needed"
+        )
     store("MEMORY_BASIC_INFORMATION", out, w.VirtualQueryEx(process, address))
     return ctypes.sizeof(kind)
 
@@ -62,8 +64,15 @@ def WriteProcessMemory(process: int, base: int, buffer: int, size: int) -> int:
     return w.WriteProcessMemory(process, base, ctypes.string_at(buffer, size))
 
 
-def DuplicateHandle(source_process: int, source: int, target_process: int, out: int, access: int, inherit: int,
-                    options: int) -> None:
+def DuplicateHandle(
+    source_process: int,
+    source: int,
+    target_process: int,
+    out: int,
+    access: int,
+    inherit: int,
+    options: int,
+) -> None:
     found = w.DuplicateHandle(source_process, source, target_process, access, inherit, options)
     if out:
         store("HANDLE", out, found)
@@ -75,23 +84,37 @@ def WaitForMultipleObjects(count: int, handles: int, wait_all: int, milliseconds
     return WaitForMultipleObjectsEx(count, handles, wait_all, milliseconds, 0)
 
 
-def WaitForMultipleObjectsEx(count: int, handles: int, wait_all: int, milliseconds: int, alertable: int) -> int:
-    return w.WaitForMultipleObjectsEx(_handles(count, handles, "WaitForMultipleObjects"), wait_all, milliseconds, alertable)
+def WaitForMultipleObjectsEx(
+    count: int, handles: int, wait_all: int, milliseconds: int, alertable: int
+) -> int:
+    return w.WaitForMultipleObjectsEx(
+        _handles(count, handles, "WaitForMultipleObjects"), wait_all, milliseconds, alertable
+    )
 
 
 def _inserted(message: str, place: int, unit: int) -> str:
-    """A message with the values of C's list in it, 8 bytes each: ``%1`` is text, ``%1!d!`` what printf makes of a number."""
+    """A message with the values of C's list in it, 8 bytes each: ``%1`` is text, ``%1!d!`` what
+    printf makes of a number."""
 
     def value(match: re.Match[str]) -> str:
         number, form, other = match[1], match[2] or "s", match[3]
         if other is not None:
             return "\r\n" if other == "n" else other
         if not place:
-            raise NtError(st.INVALID_PARAMETER, "FormatMessage", None, f"the text wants a value for %{number}")
+            raise NtError(
+                st.INVALID_PARAMETER, "FormatMessage", None, f"the text wants a value for %{number}"
+            )
         found = load("PVOID", place + 8 * (int(number) - 1))
-        shape = re.fullmatch(r"([-+ #0]*\d*(?:\.\d+)?)(hh|h|ll|l|I64|I32|w|z)?([diouxXcCsSp])", form)
+        shape = re.fullmatch(
+            r"([-+ #0]*\d*(?:\.\d+)?)(hh|h|ll|l|I64|I32|w|z)?([diouxXcCsSp])", form
+        )
         if shape is None:
-            raise NtError(st.INVALID_PARAMETER, "FormatMessage", None, f"%{number}!{form}!: no format of a number or of text")
+            raise NtError(
+                st.INVALID_PARAMETER,
+                "FormatMessage",
+                None,
+                f"%{number}!{form}!: no format of a number or of text",
+            )
         width, length, kind = shape.groups()
         if kind in "sS":
             narrow = length in ("h", "hh") or (kind == "S" and unit > 1 and length is None)
@@ -106,16 +129,30 @@ def _inserted(message: str, place: int, unit: int) -> str:
             found -= 1 << bits
         return str(f"%{width}{'d' if kind in 'diu' else kind}" % found)
 
-    end = re.match(r"((?:[^%]|%[^0])*)%0", message, re.DOTALL)  # there the message ends, without a line break
+    # there the message ends, without a line break
+    end = re.match(r"((?:[^%]|%[^0])*)%0", message, re.DOTALL)
     message = message if end is None else end[1]
     return re.sub(r"%(?:([1-9]\d?)(?:!([^!]*)!)?|(.))", value, message)
 
 
 @with_unit
-def FormatMessage(flags: int, source: int, code: int, language: int, buffer: int, size: int, arguments: int,
-                  unit: int) -> int:
+def FormatMessage(
+    flags: int,
+    source: int,
+    code: int,
+    language: int,
+    buffer: int,
+    size: int,
+    arguments: int,
+    unit: int,
+) -> int:
     text = memory.text(source, unit) if flags & w.FORMAT_MESSAGE_FROM_STRING else None
-    found = w.FormatMessage(flags & ~w.FORMAT_MESSAGE_ALLOCATE_BUFFER | w.FORMAT_MESSAGE_IGNORE_INSERTS, text, code, language)
+    found = w.FormatMessage(
+        flags & ~w.FORMAT_MESSAGE_ALLOCATE_BUFFER | w.FORMAT_MESSAGE_IGNORE_INSERTS,
+        text,
+        code,
+        language,
+    )
     if not flags & w.FORMAT_MESSAGE_IGNORE_INSERTS:
         # An array; or a va_list, which is there a pointer to one.
         place = arguments if not arguments or flags & _ARGUMENT_ARRAY else load("PVOID", arguments)
@@ -126,7 +163,12 @@ def FormatMessage(flags: int, source: int, code: int, language: int, buffer: int
     if flags & w.FORMAT_MESSAGE_ALLOCATE_BUFFER:
         store("PVOID", buffer, memory.allocate(data))
     elif len(data) > size * unit:
-        raise NtError(st.BUFFER_TOO_SMALL, "FormatMessage", None, f"{len(data) // unit} characters are needed, not {size}")
+        raise NtError(
+            st.BUFFER_TOO_SMALL,
+            "FormatMessage",
+            None,
+            f"{len(data) // unit} characters are needed, not {size}",
+        )
     else:
         ctypes.memmove(buffer, data, len(data))
     return len(data) // unit - 1
@@ -139,7 +181,7 @@ def GetMappedFileName(process: int, address: int, buffer: int, size: int, unit: 
         raise NtError(st.BUFFER_TOO_SMALL, "GetMappedFileName", None, "a buffer is needed")
     if len(data) > size * unit:
         w.SetLastError(122)  # ERROR_INSUFFICIENT_BUFFER, and as much as there is room for
-        data = data[:(size - 1) * unit] + bytes(unit)
+        data = data[: (size - 1) * unit] + bytes(unit)
     ctypes.memmove(buffer, data, len(data))
     return len(data) // unit - 1
 
@@ -152,7 +194,8 @@ def GetCurrentThreadId() -> int:
 
 
 def ProcessIdToSessionId(process: int) -> int:
-    w.CloseHandle(w.OpenProcess(0x1000, False, process))  # PROCESS_QUERY_LIMITED_INFORMATION: there has to be one
+    # PROCESS_QUERY_LIMITED_INFORMATION: there has to be one
+    w.CloseHandle(w.OpenProcess(0x1000, False, process))
     return 0
 
 
@@ -183,7 +226,12 @@ def SetFilePointer(file: int, low: int, high: int, method: int) -> int:
     if high:
         store("LONG", high, position >> 32)
     elif position > 0xFFFFFFFF:
-        raise NtError(st.INVALID_PARAMETER, "SetFilePointer", None, "the position needs a place for its upper half")
+        raise NtError(
+            st.INVALID_PARAMETER,
+            "SetFilePointer",
+            None,
+            "the position needs a place for its upper half",
+        )
     w.SetLastError(0)
     return position & 0xFFFFFFFF
 
@@ -196,7 +244,10 @@ class _System:
 
     def __init__(self) -> None:
         found = w.GetSystemInfo()
-        self.dwPageSize, self.dwAllocationGranularity = found.dwPageSize, found.dwAllocationGranularity
+        self.dwPageSize, self.dwAllocationGranularity = (
+            found.dwPageSize,
+            found.dwAllocationGranularity,
+        )
         self.dwNumberOfProcessors = found.dwNumberOfProcessors
         self.dwActiveProcessorMask = (1 << min(found.dwNumberOfProcessors, 64)) - 1
 
@@ -269,13 +320,19 @@ def _queried(kind: str, found: tuple[int, Any], buffer: int, size: int, done: in
 
 
 def NtQuerySection(handle: int, what: int, buffer: int, size: int, done: int) -> int:
-    return _queried("SECTION_BASIC_INFORMATION", nt.NtQuerySection(handle, what), buffer, size, done)
+    return _queried(
+        "SECTION_BASIC_INFORMATION", nt.NtQuerySection(handle, what), buffer, size, done
+    )
 
 
-def NtQueryVirtualMemory(process: int, address: int, what: int, buffer: int, size: int, done: int) -> int:
+def NtQueryVirtualMemory(
+    process: int, address: int, what: int, buffer: int, size: int, done: int
+) -> int:
     if what:
         return st.INVALID_INFO_CLASS
-    return _queried("MEMORY_BASIC_INFORMATION", nt.NtQueryVirtualMemory(process, address), buffer, size, done)
+    return _queried(
+        "MEMORY_BASIC_INFORMATION", nt.NtQueryVirtualMemory(process, address), buffer, size, done
+    )
 
 
 def _basic(query: Any, kind: str) -> Any:
@@ -322,20 +379,53 @@ def NtQuerySecurityObject(handle: int, parts: int, buffer: int, size: int, neede
     return status
 
 
-def NtMapViewOfSection(section: int, process: int, base: int | None, zero_bits: int, commit: int, offset: int | None,
-                       size: int | None, inherit: int, kind: int, protect: int) -> tuple[int, int, int]:
-    return nt.NtMapViewOfSection(section, process, base or 0, zero_bits, commit, offset or 0, size or 0, inherit, kind,
-                                 protect)
+def NtMapViewOfSection(
+    section: int,
+    process: int,
+    base: int | None,
+    zero_bits: int,
+    commit: int,
+    offset: int | None,
+    size: int | None,
+    inherit: int,
+    kind: int,
+    protect: int,
+) -> tuple[int, int, int]:
+    return nt.NtMapViewOfSection(
+        section,
+        process,
+        base or 0,
+        zero_bits,
+        commit,
+        offset or 0,
+        size or 0,
+        inherit,
+        kind,
+        protect,
+    )
 
 
-def NtMapViewOfSectionEx(section: int, process: int, base: int | None, offset: int | None, size: int | None, kind: int,
-                         protect: int, extended: int, count: int) -> tuple[int, int, int]:
+def NtMapViewOfSectionEx(
+    section: int,
+    process: int,
+    base: int | None,
+    offset: int | None,
+    size: int | None,
+    kind: int,
+    protect: int,
+    extended: int,
+    count: int,
+) -> tuple[int, int, int]:
     if count:
         return st.INVALID_PARAMETER, 0, 0  # there is no extended parameter that could be honoured
-    return nt.NtMapViewOfSectionEx(section, process, base or 0, offset or 0, size or 0, kind, protect)
+    return nt.NtMapViewOfSectionEx(
+        section, process, base or 0, offset or 0, size or 0, kind, protect
+    )
 
 
-def NtFlushVirtualMemory(process: int, base: int | None, size: int | None, done: int) -> tuple[int, int, int]:
+def NtFlushVirtualMemory(
+    process: int, base: int | None, size: int | None, done: int
+) -> tuple[int, int, int]:
     return nt.NtFlushVirtualMemory(process, base or 0, size or 0), base or 0, size or 0
 
 
@@ -352,17 +442,33 @@ def NtWriteVirtualMemory(process: int, base: int, buffer: int, size: int) -> tup
     return nt.NtWriteVirtualMemory(process, base, ctypes.string_at(buffer, size))
 
 
-def NtWaitForMultipleObjects(count: int, handles: int, kind: int, alertable: int, timeout: int | None) -> int:
-    return nt.NtWaitForMultipleObjects(_handles(count, handles, "NtWaitForMultipleObjects"), kind, bool(alertable), timeout)
+def NtWaitForMultipleObjects(
+    count: int, handles: int, kind: int, alertable: int, timeout: int | None
+) -> int:
+    return nt.NtWaitForMultipleObjects(
+        _handles(count, handles, "NtWaitForMultipleObjects"), kind, bool(alertable), timeout
+    )
 
 
 @with_unit
-def NtCreateFile(access: int, address: int, block: int, allocation: int, attributes: int, share: int, disposition: int,
-                 options: int, extended: int, length: int, unit: int) -> tuple[int, int]:
+def NtCreateFile(
+    access: int,
+    address: int,
+    block: int,
+    allocation: int,
+    attributes: int,
+    share: int,
+    disposition: int,
+    options: int,
+    extended: int,
+    length: int,
+    unit: int,
+) -> tuple[int, int]:
     if length:
         return st.NOT_SUPPORTED, 0  # files have no extended attributes here
-    status, handle, done = nt.NtCreateFile(access, memory.object_attributes(address, unit), attributes, share, disposition,
-                                           options)
+    status, handle, done = nt.NtCreateFile(
+        access, memory.object_attributes(address, unit), attributes, share, disposition, options
+    )
     if block:
         store("PVOID", block, status)
         store("PVOID", block + 8, done)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""The functions of kernel32, advapi32, psapi, shell32 and ntdll that this library has, as C declares them.
+"""The functions of kernel32, advapi32, psapi, shell32 and ntdll that this library has, as C
+declares them.
 
-A declaration is one line: the result, the name, the parameters.  ``out T`` is a pointer through which the result goes,
-``opt out T`` one that may be NULL, ``inout T`` and ``ref T`` pointers to a value.  A name that ends with W and has text
-stands for its A form too.  Behind each is the function of ``memsection.win32`` or ``memsection.nt`` of that name, or one
-of ``bodies``, ``security`` and ``tokens``, where C has buffers and we have values.
+A declaration is one line: the result, the name, the parameters.  ``out T`` is a pointer through
+which the result goes, ``opt out T`` one that may be NULL, ``inout T`` and ``ref T`` pointers to a
+value.  A name that ends with W and has text stands for its A form too.  Behind each is the function
+of ``memsection.win32`` or ``memsection.nt`` of that name, or one of ``bodies``, ``security`` and
+``tokens``, where C has buffers and we have values.
 """
 
 from __future__ import annotations
@@ -22,17 +24,30 @@ from memsection.compat.windows.memory import KINDS
 
 #: Result: its C type, and what it is when the function fails.
 _RESULTS: dict[str, tuple[Any, Any]] = {
-    "BOOL": (ctypes.c_int32, 0), "HANDLE": (ctypes.c_ssize_t, 0), "FILE_HANDLE": (ctypes.c_ssize_t, -1),
-    "PVOID": (ctypes.c_size_t, 0), "SIZE_T": (ctypes.c_size_t, 0), "DWORD": (ctypes.c_uint32, 0xFFFFFFFF),
-    "LENGTH": (ctypes.c_uint32, 0), "ERROR": (ctypes.c_uint32, 31), "NTSTATUS": (ctypes.c_uint32, 0xC0000001),
-    "ULONGLONG": (ctypes.c_uint64, 0), "VOID": (None, None), "WORD": (ctypes.c_uint16, 0),
+    "BOOL": (ctypes.c_int32, 0),
+    "HANDLE": (ctypes.c_ssize_t, 0),
+    "FILE_HANDLE": (ctypes.c_ssize_t, -1),
+    "PVOID": (ctypes.c_size_t, 0),
+    "SIZE_T": (ctypes.c_size_t, 0),
+    "DWORD": (ctypes.c_uint32, 0xFFFFFFFF),
+    "LENGTH": (ctypes.c_uint32, 0),
+    "ERROR": (ctypes.c_uint32, 31),
+    "NTSTATUS": (ctypes.c_uint32, 0xC0000001),
+    "ULONGLONG": (ctypes.c_uint64, 0),
+    "VOID": (None, None),
+    "WORD": (ctypes.c_uint16, 0),
 }
 _READERS: dict[str, Callable[[int], Any]] = {
-    "ATTRIBUTES": memory.attributes, "OVERLAPPED": memory.overlapped, "STARTUPINFO": memory.startup_info,
-    "DESCRIPTOR": memory.descriptor, "SID": memory.sid_bytes,
+    "ATTRIBUTES": memory.attributes,
+    "OVERLAPPED": memory.overlapped,
+    "STARTUPINFO": memory.startup_info,
+    "DESCRIPTOR": memory.descriptor,
+    "SID": memory.sid_bytes,
 }
 _WITH_UNIT: dict[str, Callable[[int, int], Any]] = {
-    "LPCWSTR": memory.text, "OBJECT_ATTRIBUTES": memory.object_attributes, "ENVIRONMENT": memory.environment,
+    "LPCWSTR": memory.text,
+    "OBJECT_ATTRIBUTES": memory.object_attributes,
+    "ENVIRONMENT": memory.environment,
 }
 
 
@@ -58,7 +73,10 @@ class Declaration:
 
     def parameter_kinds(self) -> list[Any]:
         """The C types of the parameters."""
-        return [ctypes.c_size_t if mode or kind not in KINDS else KINDS[kind] for mode, kind in self.parameters]
+        return [
+            ctypes.c_size_t if mode or kind not in KINDS else KINDS[kind]
+            for mode, kind in self.parameters
+        ]
 
     def call(self, values: tuple[Any, ...], unit: int) -> Any:
         """Call the function with C's arguments; its result as C has it."""
@@ -117,7 +135,8 @@ def _declared(lines: str, homes: tuple[Any, ...]) -> dict[str, Declaration]:
     return table
 
 
-KERNEL32 = _declared("""
+KERNEL32 = _declared(
+    """
     HANDLE CreateFileMappingW(HANDLE, ATTRIBUTES, DWORD, DWORD, DWORD, LPCWSTR)
     HANDLE CreateFileMappingNumaW(HANDLE, ATTRIBUTES, DWORD, DWORD, DWORD, LPCWSTR, DWORD)
     HANDLE OpenFileMappingW(DWORD, BOOL, LPCWSTR)
@@ -203,9 +222,12 @@ KERNEL32 = _declared("""
     ULONGLONG GetTickCount64()
     BOOL QueryPerformanceCounter(out LARGE_INTEGER)
     BOOL QueryPerformanceFrequency(out LARGE_INTEGER)
-""", (bodies, w))
+""",
+    (bodies, w),
+)
 
-ADVAPI32 = _declared("""
+ADVAPI32 = _declared(
+    """
     BOOL ConvertStringSecurityDescriptorToSecurityDescriptorW(LPCWSTR, DWORD, PVOID, PVOID)
     BOOL ConvertSecurityDescriptorToStringSecurityDescriptorW(DESCRIPTOR, DWORD, DWORD, PVOID, PVOID)
     BOOL ConvertStringSidToSidW(LPCWSTR, PVOID)
@@ -263,18 +285,27 @@ ADVAPI32 = _declared("""
     BOOL DuplicateToken(HANDLE, DWORD, out HANDLE)
     BOOL DuplicateTokenEx(HANDLE, DWORD, ATTRIBUTES, DWORD, DWORD, out HANDLE)
     BOOL GetTokenInformation(HANDLE, DWORD, PVOID, DWORD, PVOID)
-""", (security, tokens, w))
+""",
+    (security, tokens, w),
+)
 
-PSAPI = _declared("""
+PSAPI = _declared(
+    """
     LENGTH GetMappedFileNameW(HANDLE, PVOID, PVOID, DWORD)
-""", (bodies, w))
+""",
+    (bodies, w),
+)
 
-SHELL32 = _declared("""
+SHELL32 = _declared(
+    """
     PVOID CommandLineToArgvW(LPCWSTR, PVOID)
-""", (bodies, w))
+""",
+    (bodies, w),
+)
 del SHELL32["CommandLineToArgvA"]  # Windows has none
 
-_NT = _declared("""
+_NT = _declared(
+    """
     NTSTATUS NtClose(HANDLE)
     NTSTATUS NtDuplicateObject(HANDLE, HANDLE, HANDLE, DWORD, ULONG, ULONG, opt out HANDLE)
     NTSTATUS NtCompareObjects(HANDLE, HANDLE)
@@ -327,10 +358,16 @@ _NT = _declared("""
     NTSTATUS NtAccessCheck(DESCRIPTOR, HANDLE, DWORD, PVOID, PVOID, PVOID, out DWORD, out NTSTATUS)
     NTSTATUS NtCreateFile(out HANDLE, DWORD, PVOID, PVOID, PVOID, ULONG, ULONG, ULONG, ULONG, PVOID, ULONG)
     ULONGLONG RtlNtStatusToDosError(ULONG)
-""", (bodies, tokens, nt))
+""",
+    (bodies, tokens, nt),
+)
 NTDLL = {**_NT, **{"Zw" + name[2:]: one for name, one in _NT.items() if name.startswith("Nt")}}
 
 LIBRARIES: dict[str, dict[str, Declaration]] = {
-    "kernel32": KERNEL32, "kernelbase": {**KERNEL32, **ADVAPI32}, "advapi32": ADVAPI32, "ntdll": NTDLL, "shell32": SHELL32,
+    "kernel32": KERNEL32,
+    "kernelbase": {**KERNEL32, **ADVAPI32},
+    "advapi32": ADVAPI32,
+    "ntdll": NTDLL,
+    "shell32": SHELL32,
     "psapi": PSAPI,
 }

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""ctypes' words for the last error: its private copy, the texts of codes, and the exception for a code."""
+"""ctypes' words for the last error: its private copy, the texts of codes, and the exception for a
+code."""
 
 from __future__ import annotations
 
@@ -15,12 +16,21 @@ __all__ = ["FormatError", "GetLastError", "WinError", "get_last_error", "set_las
 GetLastError = w.GetLastError
 #: errno of error codes, as the C library of Windows has it; EINVAL for the others.
 _ERRNO = {
-    **dict.fromkeys((2, 3, 15, 18, 53, 67, 161, 206), errno.ENOENT), **dict.fromkeys((4,), errno.EMFILE),
+    **dict.fromkeys((2, 3, 15, 18, 53, 67, 161, 206), errno.ENOENT),
+    **dict.fromkeys((4,), errno.EMFILE),
     **dict.fromkeys((5, 16, *range(19, 37), 65, 82, 83, 108, 132, 158, 167), errno.EACCES),
-    **dict.fromkeys((6, 114, 130), errno.EBADF), **dict.fromkeys((7, 8, 9, 1816), errno.ENOMEM),
-    **dict.fromkeys((80, 183), errno.EEXIST), **dict.fromkeys((109, 232), errno.EPIPE), 10: errno.E2BIG,
-    **dict.fromkeys((11, *range(188, 203)), errno.ENOEXEC), 17: errno.EXDEV, **dict.fromkeys((89, 164, 215), errno.EAGAIN),
-    112: errno.ENOSPC, **dict.fromkeys((128, 129), errno.ECHILD), 145: errno.ENOTEMPTY, 267: errno.ENOTDIR,
+    **dict.fromkeys((6, 114, 130), errno.EBADF),
+    **dict.fromkeys((7, 8, 9, 1816), errno.ENOMEM),
+    **dict.fromkeys((80, 183), errno.EEXIST),
+    **dict.fromkeys((109, 232), errno.EPIPE),
+    10: errno.E2BIG,
+    **dict.fromkeys((11, *range(188, 203)), errno.ENOEXEC),
+    17: errno.EXDEV,
+    **dict.fromkeys((89, 164, 215), errno.EAGAIN),
+    112: errno.ENOSPC,
+    **dict.fromkeys((128, 129), errno.ECHILD),
+    145: errno.ENOTEMPTY,
+    267: errno.ENOTDIR,
 }
 
 
@@ -47,7 +57,11 @@ def FormatError(code: int | None = None) -> str:  # noqa: N802  # the name of th
     code = w.GetLastError() if code is None else code
     before = w.GetLastError()
     try:
-        return str(w.FormatMessage(w.FORMAT_MESSAGE_FROM_SYSTEM | w.FORMAT_MESSAGE_IGNORE_INSERTS, None, code)).rstrip(" .\r\n")
+        return str(
+            w.FormatMessage(
+                w.FORMAT_MESSAGE_FROM_SYSTEM | w.FORMAT_MESSAGE_IGNORE_INSERTS, None, code
+            )
+        ).rstrip(" .\r\n")
     except OSError:
         return "<no description>"
     finally:
@@ -61,11 +75,14 @@ def _kind(base: Any) -> Any:
     def spelled(self: Any) -> str:
         return f"[WinError {self.winerror}] {self.strerror}"
 
-    return type(base.__name__, (base,), {"__str__": spelled, "__module__": "builtins", "winerror": None})
+    return type(
+        base.__name__, (base,), {"__str__": spelled, "__module__": "builtins", "winerror": None}
+    )
 
 
 def WinError(code: int | None = None, descr: str | None = None) -> OSError:  # noqa: N802  # the name of the original
-    """The exception for an error code, the last one's when omitted: FileNotFoundError, PermissionError ..."""
+    """The exception for an error code, the last one's when omitted: FileNotFoundError,
+    PermissionError ..."""
     code = w.GetLastError() if code is None else code
     number, words = _ERRNO.get(code, errno.EINVAL), FormatError(code) if descr is None else descr
     base: Any = type(OSError(number, words))

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""``WinDLL``, ``windll`` and ``WINFUNCTYPE``: genuine foreign functions whose entry points are this library's.
+"""``WinDLL``, ``windll`` and ``WINFUNCTYPE``: genuine foreign functions whose entry points are this
+library's.
 
-An entry point is a C function that ctypes makes of a Python one, so ``argtypes``, ``restype``, ``errcheck``, ``byref``,
-arrays, structures and ``paramflags`` are ctypes' own, and only what happens behind the entry point is ours.  What each
-function is stands in ``declarations``.
+An entry point is a C function that ctypes makes of a Python one, so ``argtypes``, ``restype``,
+``errcheck``, ``byref``, arrays, structures and ``paramflags`` are ctypes' own, and only what
+happens behind the entry point is ours.  What each function is stands in ``declarations``.
 """
 
 from __future__ import annotations
@@ -62,15 +63,19 @@ def _entry(declaration: Declaration, unit: int) -> Any:
         except OSError as failure:
             if declaration.result == "ERROR":
                 return getattr(failure, "winerror", None) or 31
-        except BaseException as failure:  # a C function raises nothing: it comes out where the call began
+        except BaseException as failure:
+            # a C function raises nothing: it comes out where the call began
             _thread.raised = failure
         return declaration.failure
 
     return ctypes.CFUNCTYPE(declaration.kind, *declaration.parameter_kinds())(call)
 
 
-def _call(function: Any, arguments: tuple[Any, ...], words: dict[str, Any], text: Any, keep_error: bool) -> Any:
-    """Call a foreign function: the private copy of the last error goes in and comes out, and what was raised."""
+def _call(
+    function: Any, arguments: tuple[Any, ...], words: dict[str, Any], text: Any, keep_error: bool
+) -> Any:
+    """Call a foreign function: the private copy of the last error goes in and comes out, and what
+    was raised."""
     arguments = tuple(map(text.argument, arguments))
     if keep_error:
         w.SetLastError(get_last_error())
@@ -96,12 +101,23 @@ class WinDLL:
     _func_restype_: Any = ctypes.c_int
     _func_flags_ = _CDECL
 
-    def __init__(self, name: str | os.PathLike[str] | None, mode: int = 0, handle: int | None = None,
-                 use_errno: bool = False, use_last_error: bool = False, winmode: int | None = None) -> None:
-        base = os.path.basename(os.fspath(name or "").replace("\\", "/")).lower().removesuffix(".dll")
+    def __init__(
+        self,
+        name: str | os.PathLike[str] | None,
+        mode: int = 0,
+        handle: int | None = None,
+        use_errno: bool = False,
+        use_last_error: bool = False,
+        winmode: int | None = None,
+    ) -> None:
+        base = (
+            os.path.basename(os.fspath(name or "").replace("\\", "/")).lower().removesuffix(".dll")
+        )
         if base not in LIBRARIES:
-            raise FileNotFoundError(f"Could not find module '{name}' (or one of its dependencies): "
-                                    f"memsection has {', '.join(sorted(LIBRARIES))}")
+            raise FileNotFoundError(
+                f"Could not find module '{name}' (or one of its dependencies): "
+                f"memsection has {', '.join(sorted(LIBRARIES))}"
+            )
         self._name, self._handle, self._base, self._last = name, 0, base, use_last_error
         text, last = self._text, use_last_error
 
@@ -136,7 +152,9 @@ class WinDLL:
     def _entry_point(self, name: str | int) -> Any:
         declaration = LIBRARIES[self._base].get(name)  # type: ignore[arg-type]
         if declaration is None:
-            raise AttributeError(f"function '{name}' not found: memsection's {self._base} does not have it")
+            raise AttributeError(
+                f"function '{name}' not found: memsection's {self._base} does not have it"
+            )
         return _entry_of(declaration, self._text.unit)
 
 
@@ -183,8 +201,12 @@ def function_type(text: Any) -> Callable[..., Any]:
     """A ``WINFUNCTYPE`` for this kind of wide text."""
     made: dict[Any, Any] = {}
 
-    def WINFUNCTYPE(restype: Any, *argtypes: Any, use_errno: bool = False,  # noqa: N802  # the name of the original
-                    use_last_error: bool = False) -> Any:
+    def WINFUNCTYPE(
+        restype: Any,
+        *argtypes: Any,
+        use_errno: bool = False,  # noqa: N802  # the name of the original
+        use_last_error: bool = False,
+    ) -> Any:
         """A type of foreign functions and of callbacks."""
         key = restype, argtypes, use_errno, use_last_error
         if key not in made:
@@ -201,13 +223,20 @@ def _function_type(text: Any, restype: Any, argtypes: tuple[Any, ...], keep_erro
         _flags_ = _CDECL
 
         def __new__(cls, *arguments: Any) -> Any:
-            if not (arguments and isinstance(arguments[0], tuple) and isinstance(arguments[0][1], WinDLL)):
+            if not (
+                arguments
+                and isinstance(arguments[0], tuple)
+                and isinstance(arguments[0][1], WinDLL)
+            ):
                 return super().__new__(cls, *arguments)
             (name, library), rest = arguments[0], arguments[1:]
             entry = library._entry_point(name)
-            # Some exported function of the interpreter's, so that ctypes takes the flags of the parameters; then ours.
+            # Some exported function of the interpreter's, so that ctypes takes the flags of the
+            # parameters; then ours.
             function = super().__new__(cls, ("Py_IncRef", ctypes.pythonapi), *rest)
-            ctypes.c_size_t.from_address(ctypes.addressof(function)).value = ctypes.cast(entry, ctypes.c_void_p).value or 0
+            ctypes.c_size_t.from_address(ctypes.addressof(function)).value = (
+                ctypes.cast(entry, ctypes.c_void_p).value or 0
+            )
             function._entry = entry
             return function
 

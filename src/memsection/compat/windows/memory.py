@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""What C programs have in memory: numbers through pointers, text, structures, security descriptors and access lists.
+"""What C programs have in memory: numbers through pointers, text, structures, security descriptors
+and access lists.
 
-It reads and writes them at addresses that a foreign function was given.  Safety: such an address is the caller's word, as
-it is for every function of a C library; what has a length is read no further than that length.
+It reads and writes them at addresses that a foreign function was given.  Safety: such an address is
+the caller's word, as it is for every function of a C library; what has a length is read no further
+than that length.
 """
 
 from __future__ import annotations
@@ -19,95 +21,216 @@ from memsection.win32.minwinbase import OVERLAPPED, SECURITY_ATTRIBUTES
 from memsection.win32.processthreadsapi import STARTUPINFO
 
 KINDS: dict[str, Any] = {
-    "BOOL": ctypes.c_int32, "BOOLEAN": ctypes.c_uint8, "BYTE": ctypes.c_uint8, "WORD": ctypes.c_uint16,
-    "DWORD": ctypes.c_uint32, "ULONG": ctypes.c_uint32, "LONG": ctypes.c_int32, "NTSTATUS": ctypes.c_uint32,
-    "LARGE_INTEGER": ctypes.c_int64, "ULONGLONG": ctypes.c_uint64, "SIZE_T": ctypes.c_size_t,
-    "HANDLE": ctypes.c_ssize_t, "PVOID": ctypes.c_size_t, "VOID": None,
+    "BOOL": ctypes.c_int32,
+    "BOOLEAN": ctypes.c_uint8,
+    "BYTE": ctypes.c_uint8,
+    "WORD": ctypes.c_uint16,
+    "DWORD": ctypes.c_uint32,
+    "ULONG": ctypes.c_uint32,
+    "LONG": ctypes.c_int32,
+    "NTSTATUS": ctypes.c_uint32,
+    "LARGE_INTEGER": ctypes.c_int64,
+    "ULONGLONG": ctypes.c_uint64,
+    "SIZE_T": ctypes.c_size_t,
+    "HANDLE": ctypes.c_ssize_t,
+    "PVOID": ctypes.c_size_t,
+    "VOID": None,
 }
 _SELF_RELATIVE, _DACL_PRESENT, _SACL_PRESENT = 0x8000, 0x0004, 0x0010
 INHERITANCE = 0x3F00  #: the control bits that programs may set by themselves
 
 
 class RawSecurityAttributes(ctypes.Structure):
-    _fields_ = [("nLength", ctypes.c_uint32), ("lpSecurityDescriptor", ctypes.c_size_t), ("bInheritHandle", ctypes.c_int32)]
+    _fields_ = [
+        ("nLength", ctypes.c_uint32),
+        ("lpSecurityDescriptor", ctypes.c_size_t),
+        ("bInheritHandle", ctypes.c_int32),
+    ]
 
 
 class RawDescriptor(ctypes.Structure):
     """SECURITY_DESCRIPTOR in its absolute form."""
 
-    _fields_ = [("Revision", ctypes.c_uint8), ("Sbz1", ctypes.c_uint8), ("Control", ctypes.c_uint16),
-                ("Owner", ctypes.c_size_t), ("Group", ctypes.c_size_t), ("Sacl", ctypes.c_size_t),
-                ("Dacl", ctypes.c_size_t)]
+    _fields_ = [
+        ("Revision", ctypes.c_uint8),
+        ("Sbz1", ctypes.c_uint8),
+        ("Control", ctypes.c_uint16),
+        ("Owner", ctypes.c_size_t),
+        ("Group", ctypes.c_size_t),
+        ("Sacl", ctypes.c_size_t),
+        ("Dacl", ctypes.c_size_t),
+    ]
 
 
 class RawAcl(ctypes.Structure):
-    _fields_ = [("AclRevision", ctypes.c_uint8), ("Sbz1", ctypes.c_uint8), ("AclSize", ctypes.c_uint16),
-                ("AceCount", ctypes.c_uint16), ("Sbz2", ctypes.c_uint16)]
+    _fields_ = [
+        ("AclRevision", ctypes.c_uint8),
+        ("Sbz1", ctypes.c_uint8),
+        ("AclSize", ctypes.c_uint16),
+        ("AceCount", ctypes.c_uint16),
+        ("Sbz2", ctypes.c_uint16),
+    ]
 
 
 class RawExplicitAccess(ctypes.Structure):
     """EXPLICIT_ACCESS with its TRUSTEE."""
 
-    _fields_ = [("grfAccessPermissions", ctypes.c_uint32), ("grfAccessMode", ctypes.c_uint32),
-                ("grfInheritance", ctypes.c_uint32), ("pMultipleTrustee", ctypes.c_size_t),
-                ("MultipleTrusteeOperation", ctypes.c_uint32), ("TrusteeForm", ctypes.c_uint32),
-                ("TrusteeType", ctypes.c_uint32), ("ptstrName", ctypes.c_size_t)]
+    _fields_ = [
+        ("grfAccessPermissions", ctypes.c_uint32),
+        ("grfAccessMode", ctypes.c_uint32),
+        ("grfInheritance", ctypes.c_uint32),
+        ("pMultipleTrustee", ctypes.c_size_t),
+        ("MultipleTrusteeOperation", ctypes.c_uint32),
+        ("TrusteeForm", ctypes.c_uint32),
+        ("TrusteeType", ctypes.c_uint32),
+        ("ptstrName", ctypes.c_size_t),
+    ]
 
 
 class RawOverlapped(ctypes.Structure):
-    _fields_ = [("Internal", ctypes.c_size_t), ("InternalHigh", ctypes.c_size_t), ("Offset", ctypes.c_uint32),
-                ("OffsetHigh", ctypes.c_uint32), ("hEvent", ctypes.c_ssize_t)]
+    _fields_ = [
+        ("Internal", ctypes.c_size_t),
+        ("InternalHigh", ctypes.c_size_t),
+        ("Offset", ctypes.c_uint32),
+        ("OffsetHigh", ctypes.c_uint32),
+        ("hEvent", ctypes.c_ssize_t),
+    ]
 
 
 class RawObjectAttributes(ctypes.Structure):
-    _fields_ = [("Length", ctypes.c_uint32), ("RootDirectory", ctypes.c_ssize_t), ("ObjectName", ctypes.c_size_t),
-                ("Attributes", ctypes.c_uint32), ("SecurityDescriptor", ctypes.c_size_t),
-                ("SecurityQualityOfService", ctypes.c_size_t)]
+    _fields_ = [
+        ("Length", ctypes.c_uint32),
+        ("RootDirectory", ctypes.c_ssize_t),
+        ("ObjectName", ctypes.c_size_t),
+        ("Attributes", ctypes.c_uint32),
+        ("SecurityDescriptor", ctypes.c_size_t),
+        ("SecurityQualityOfService", ctypes.c_size_t),
+    ]
 
 
 class RawUnicodeString(ctypes.Structure):
-    _fields_ = [("Length", ctypes.c_uint16), ("MaximumLength", ctypes.c_uint16), ("Buffer", ctypes.c_size_t)]
+    _fields_ = [
+        ("Length", ctypes.c_uint16),
+        ("MaximumLength", ctypes.c_uint16),
+        ("Buffer", ctypes.c_size_t),
+    ]
 
 
 class RawStartupInfo(ctypes.Structure):
-    _fields_ = [("cb", ctypes.c_uint32), ("lpReserved", ctypes.c_size_t), ("lpDesktop", ctypes.c_size_t),
-                ("lpTitle", ctypes.c_size_t), *((name, ctypes.c_uint32) for name in (
-                    "dwX", "dwY", "dwXSize", "dwYSize", "dwXCountChars", "dwYCountChars", "dwFillAttribute", "dwFlags")),
-                ("wShowWindow", ctypes.c_uint16), ("cbReserved2", ctypes.c_uint16), ("lpReserved2", ctypes.c_size_t),
-                ("hStdInput", ctypes.c_ssize_t), ("hStdOutput", ctypes.c_ssize_t), ("hStdError", ctypes.c_ssize_t)]
+    _fields_ = [
+        ("cb", ctypes.c_uint32),
+        ("lpReserved", ctypes.c_size_t),
+        ("lpDesktop", ctypes.c_size_t),
+        ("lpTitle", ctypes.c_size_t),
+        *(
+            (name, ctypes.c_uint32)
+            for name in (
+                "dwX",
+                "dwY",
+                "dwXSize",
+                "dwYSize",
+                "dwXCountChars",
+                "dwYCountChars",
+                "dwFillAttribute",
+                "dwFlags",
+            )
+        ),
+        ("wShowWindow", ctypes.c_uint16),
+        ("cbReserved2", ctypes.c_uint16),
+        ("lpReserved2", ctypes.c_size_t),
+        ("hStdInput", ctypes.c_ssize_t),
+        ("hStdOutput", ctypes.c_ssize_t),
+        ("hStdError", ctypes.c_ssize_t),
+    ]
 
 
 def _structure(name: str, pack: int | None = None, **fields: str) -> type[ctypes.Structure]:
     body: dict[str, Any] = {} if pack is None else {"_pack_": pack}
-    return type(name, (ctypes.Structure,), {**body, "_fields_": [(field, KINDS[kind]) for field, kind in fields.items()]})
+    return type(
+        name,
+        (ctypes.Structure,),
+        {**body, "_fields_": [(field, KINDS[kind]) for field, kind in fields.items()]},
+    )
 
 
 KINDS.update(
     MEMORY_BASIC_INFORMATION=_structure(
-        "MEMORY_BASIC_INFORMATION", BaseAddress="PVOID", AllocationBase="PVOID", AllocationProtect="DWORD",
-        PartitionId="WORD", RegionSize="SIZE_T", State="DWORD", Protect="DWORD", Type="DWORD"),
-    PROCESS_INFORMATION=_structure("PROCESS_INFORMATION", hProcess="HANDLE", hThread="HANDLE", dwProcessId="DWORD",
-                                   dwThreadId="DWORD"),
+        "MEMORY_BASIC_INFORMATION",
+        BaseAddress="PVOID",
+        AllocationBase="PVOID",
+        AllocationProtect="DWORD",
+        PartitionId="WORD",
+        RegionSize="SIZE_T",
+        State="DWORD",
+        Protect="DWORD",
+        Type="DWORD",
+    ),
+    PROCESS_INFORMATION=_structure(
+        "PROCESS_INFORMATION",
+        hProcess="HANDLE",
+        hThread="HANDLE",
+        dwProcessId="DWORD",
+        dwThreadId="DWORD",
+    ),
     SYSTEM_INFO=_structure(
-        "SYSTEM_INFO", wProcessorArchitecture="WORD", wReserved="WORD", dwPageSize="DWORD",
-        lpMinimumApplicationAddress="PVOID", lpMaximumApplicationAddress="PVOID", dwActiveProcessorMask="SIZE_T",
-        dwNumberOfProcessors="DWORD", dwProcessorType="DWORD", dwAllocationGranularity="DWORD", wProcessorLevel="WORD",
-        wProcessorRevision="WORD"),
-    SECTION_BASIC_INFORMATION=_structure("SECTION_BASIC_INFORMATION", BaseAddress="PVOID", Attributes="ULONG",
-                                         Size="LARGE_INTEGER"),
-    EVENT_BASIC_INFORMATION=_structure("EVENT_BASIC_INFORMATION", EventType="LONG", EventState="LONG"),
-    MUTANT_BASIC_INFORMATION=_structure("MUTANT_BASIC_INFORMATION", CurrentCount="LONG", OwnedByCaller="BOOLEAN",
-                                        AbandonedState="BOOLEAN"),
-    SEMAPHORE_BASIC_INFORMATION=_structure("SEMAPHORE_BASIC_INFORMATION", CurrentCount="ULONG", MaximumCount="ULONG"),
+        "SYSTEM_INFO",
+        wProcessorArchitecture="WORD",
+        wReserved="WORD",
+        dwPageSize="DWORD",
+        lpMinimumApplicationAddress="PVOID",
+        lpMaximumApplicationAddress="PVOID",
+        dwActiveProcessorMask="SIZE_T",
+        dwNumberOfProcessors="DWORD",
+        dwProcessorType="DWORD",
+        dwAllocationGranularity="DWORD",
+        wProcessorLevel="WORD",
+        wProcessorRevision="WORD",
+    ),
+    SECTION_BASIC_INFORMATION=_structure(
+        "SECTION_BASIC_INFORMATION", BaseAddress="PVOID", Attributes="ULONG", Size="LARGE_INTEGER"
+    ),
+    EVENT_BASIC_INFORMATION=_structure(
+        "EVENT_BASIC_INFORMATION", EventType="LONG", EventState="LONG"
+    ),
+    MUTANT_BASIC_INFORMATION=_structure(
+        "MUTANT_BASIC_INFORMATION",
+        CurrentCount="LONG",
+        OwnedByCaller="BOOLEAN",
+        AbandonedState="BOOLEAN",
+    ),
+    SEMAPHORE_BASIC_INFORMATION=_structure(
+        "SEMAPHORE_BASIC_INFORMATION", CurrentCount="ULONG", MaximumCount="ULONG"
+    ),
     PROCESS_BASIC_INFORMATION=_structure(
-        "PROCESS_BASIC_INFORMATION", ExitStatus="NTSTATUS", PebBaseAddress="PVOID", AffinityMask="SIZE_T",
-        BasePriority="LONG", UniqueProcessId="SIZE_T", InheritedFromUniqueProcessId="SIZE_T"),
+        "PROCESS_BASIC_INFORMATION",
+        ExitStatus="NTSTATUS",
+        PebBaseAddress="PVOID",
+        AffinityMask="SIZE_T",
+        BasePriority="LONG",
+        UniqueProcessId="SIZE_T",
+        InheritedFromUniqueProcessId="SIZE_T",
+    ),
     BY_HANDLE_FILE_INFORMATION=_structure(
-        "BY_HANDLE_FILE_INFORMATION", 4, dwFileAttributes="DWORD", ftCreationTime="LARGE_INTEGER",
-        ftLastAccessTime="LARGE_INTEGER", ftLastWriteTime="LARGE_INTEGER", dwVolumeSerialNumber="DWORD", nFileSizeHigh="DWORD",
-        nFileSizeLow="DWORD", nNumberOfLinks="DWORD", nFileIndexHigh="DWORD", nFileIndexLow="DWORD"),
-    OBJECT_BASIC_INFORMATION=_structure("OBJECT_BASIC_INFORMATION", Attributes="ULONG", GrantedAccess="ULONG",
-                                        HandleCount="ULONG", PointerCount="ULONG"),
+        "BY_HANDLE_FILE_INFORMATION",
+        4,
+        dwFileAttributes="DWORD",
+        ftCreationTime="LARGE_INTEGER",
+        ftLastAccessTime="LARGE_INTEGER",
+        ftLastWriteTime="LARGE_INTEGER",
+        dwVolumeSerialNumber="DWORD",
+        nFileSizeHigh="DWORD",
+        nFileSizeLow="DWORD",
+        nNumberOfLinks="DWORD",
+        nFileIndexHigh="DWORD",
+        nFileIndexLow="DWORD",
+    ),
+    OBJECT_BASIC_INFORMATION=_structure(
+        "OBJECT_BASIC_INFORMATION",
+        Attributes="ULONG",
+        GrantedAccess="ULONG",
+        HandleCount="ULONG",
+        PointerCount="ULONG",
+    ),
 )
 
 
@@ -142,13 +265,18 @@ def fill(address: int, size: int, needed: int, data: bytes, operation: str) -> N
     if needed:
         store("DWORD", needed, len(data))
     if size < len(data) or not address:
-        raise NtError(st.BUFFER_TOO_SMALL, operation, None, f"{len(data)} bytes are needed, the buffer has {size}")
+        raise NtError(
+            st.BUFFER_TOO_SMALL,
+            operation,
+            None,
+            f"{len(data)} bytes are needed, the buffer has {size}",
+        )
     ctypes.memmove(address, data, len(data))
 
 
 def fill_all(parts: list[tuple[int, int, bytes]], operation: str, unit: int = 0) -> None:
-    """Fill buffers whose sizes stand at addresses, in bytes or units of text; where one is too small, say how large each
-    has to be."""
+    """Fill buffers whose sizes stand at addresses, in bytes or units of text; where one is too
+    small, say how large each has to be."""
     is_small = False
     for buffer, size, data in parts:
         needed = len(data) // (unit or 1)
@@ -171,21 +299,31 @@ _ENCODINGS = {2: "utf-16-le", 4: "utf-32-le"}
 
 
 def text(address: int, unit: int, length: int | None = None) -> str | None:
-    """Text at an address, of units of 1, 2 or 4 bytes, up to a zero or of a length in units; None at NULL."""
+    """Text at an address, of units of 1, 2 or 4 bytes, up to a zero or of a length in units; None
+    at NULL."""
     if not address:
         return None
     if unit == 1:
-        return (ctypes.string_at(address) if length is None else ctypes.string_at(address, length)).decode(
-            "utf-8", "surrogateescape")
+        return (
+            ctypes.string_at(address) if length is None else ctypes.string_at(address, length)
+        ).decode("utf-8", "surrogateescape")
     if length is None:
         kind = ctypes.c_uint16 if unit == 2 else ctypes.c_uint32
-        length = next(count for count in itertools.count() if not kind.from_address(address + count * unit).value)
+        length = next(
+            count
+            for count in itertools.count()
+            if not kind.from_address(address + count * unit).value
+        )
     return ctypes.string_at(address, length * unit).decode(_ENCODINGS[unit], "surrogatepass")
 
 
 def encoded(value: str, unit: int) -> bytes:
     """Text as units with a zero behind."""
-    return (value + "\0").encode(_ENCODINGS[unit], "surrogatepass") if unit > 1 else value.encode() + b"\0"
+    return (
+        (value + "\0").encode(_ENCODINGS[unit], "surrogatepass")
+        if unit > 1
+        else value.encode() + b"\0"
+    )
 
 
 _blocks: dict[int, Any] = {}
@@ -208,7 +346,11 @@ def free(address: int) -> int:
 
 def sid_bytes(address: int) -> bytes | None:
     """A SID at an address; None at NULL."""
-    return ctypes.string_at(address, 8 + 4 * ctypes.c_uint8.from_address(address + 1).value) if address else None
+    return (
+        ctypes.string_at(address, 8 + 4 * ctypes.c_uint8.from_address(address + 1).value)
+        if address
+        else None
+    )
 
 
 def acl_bytes(address: int) -> bytes | None:
@@ -222,7 +364,12 @@ def descriptor(address: int) -> bytes | None:
         return None
     raw = RawDescriptor.from_address(address)
     if raw.Revision != 1:
-        raise NtError(st.UNKNOWN_REVISION, "security descriptor", None, f"revision {raw.Revision}: not initialized")
+        raise NtError(
+            st.UNKNOWN_REVISION,
+            "security descriptor",
+            None,
+            f"revision {raw.Revision}: not initialized",
+        )
     if raw.Control & _SELF_RELATIVE:
         return ctypes.string_at(address, _length(address))
     value = SecurityDescriptor()
@@ -237,8 +384,9 @@ def descriptor(address: int) -> bytes | None:
         value = value.with_dacl(access_list(raw.Dacl), _DACL_PRESENT | raw.Control & 8)
     if raw.Control & _SACL_PRESENT:
         value = value.with_sacl(audit_list(raw.Sacl), _SACL_PRESENT | raw.Control & 0x20)
-    return SecurityDescriptor(value.owner, value.group, value.dacl, value.sacl,
-                              value.control | raw.Control & INHERITANCE).to_bytes()
+    return SecurityDescriptor(
+        value.owner, value.group, value.dacl, value.sacl, value.control | raw.Control & INHERITANCE
+    ).to_bytes()
 
 
 def access_list(address: int) -> Any:
@@ -247,7 +395,12 @@ def access_list(address: int) -> Any:
     if data is None:
         return None
     # A descriptor of the list alone: what reads descriptors checks it.
-    alone = b"\1\0" + (_SELF_RELATIVE | _DACL_PRESENT).to_bytes(2, "little") + bytes(12) + (20).to_bytes(4, "little")
+    alone = (
+        b"\1\0"
+        + (_SELF_RELATIVE | _DACL_PRESENT).to_bytes(2, "little")
+        + bytes(12)
+        + (20).to_bytes(4, "little")
+    )
     return SecurityDescriptor.from_bytes(alone + data).dacl
 
 
@@ -256,7 +409,13 @@ def audit_list(address: int) -> Any:
     data = acl_bytes(address)
     if data is None:
         return None
-    alone = b"\1\0" + (_SELF_RELATIVE | _SACL_PRESENT).to_bytes(2, "little") + bytes(8) + (20).to_bytes(4, "little") + bytes(4)
+    alone = (
+        b"\1\0"
+        + (_SELF_RELATIVE | _SACL_PRESENT).to_bytes(2, "little")
+        + bytes(8)
+        + (20).to_bytes(4, "little")
+        + bytes(4)
+    )
     return SecurityDescriptor.from_bytes(alone + data).sacl
 
 
@@ -291,7 +450,9 @@ def object_attributes(address: int, unit: int) -> s.ObjectAttributes | None:
     if raw.ObjectName:
         string = RawUnicodeString.from_address(raw.ObjectName)
         name = text(string.Buffer, unit, string.Length // unit) or ""
-    return s.ObjectAttributes(name, raw.RootDirectory, raw.Attributes, descriptor(raw.SecurityDescriptor))
+    return s.ObjectAttributes(
+        name, raw.RootDirectory, raw.Attributes, descriptor(raw.SecurityDescriptor)
+    )
 
 
 def overlapped(address: int) -> OVERLAPPED | None:
@@ -307,7 +468,12 @@ def startup_info(address: int) -> STARTUPINFO | None:
     if not address:
         return None
     raw = RawStartupInfo.from_address(address)
-    return STARTUPINFO(dwFlags=raw.dwFlags, hStdInput=raw.hStdInput, hStdOutput=raw.hStdOutput, hStdError=raw.hStdError)
+    return STARTUPINFO(
+        dwFlags=raw.dwFlags,
+        hStdInput=raw.hStdInput,
+        hStdOutput=raw.hStdOutput,
+        hStdError=raw.hStdError,
+    )
 
 
 def environment(address: int, unit: int) -> dict[str, str] | None:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What modules that see Windows have of ``msvcrt``: handles of open files, which go to ``CreateFileMapping``."""
+"""What modules that see Windows have of ``msvcrt``: handles of open files, which go to
+``CreateFileMapping``."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ _handles: dict[tuple[int, int, int], int] = {}
 
 
 def get_osfhandle(fd: int) -> int:
-    """The handle of a file descriptor: the same one for the same open file, and valid as long as the process.
+    """The handle of a file descriptor: the same one for the same open file, and valid as long as
+    the process.
 
     Raises:
         OSError: There is no such descriptor.
@@ -46,7 +48,11 @@ def open_osfhandle(handle: int, flags: int) -> int:
             found = os.fstat(fd)
             if (found.st_dev, found.st_ino) == (device, inode):
                 return os.dup(fd)
-    raise OSError(9, f"msvcrt.open_osfhandle: {handle:#x} is no handle that get_osfhandle gave, on {sys.platform}")
+    raise OSError(
+        9,
+        f"msvcrt.open_osfhandle: {handle:#x} is no handle that get_osfhandle gave, on "
+        f"{sys.platform}",
+    )
 
 
 def setmode(fd: int, flags: int) -> int:

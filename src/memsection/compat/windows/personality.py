@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Chosen modules see Windows: what they import is a stand-in for ``sys``, ``os``, ``ctypes`` and the like; nobody else's is.
+"""Chosen modules see Windows: what they import is a stand-in for ``sys``, ``os``, ``ctypes`` and
+the like; nobody else's is.
 
-A module imports through the ``__import__`` of its builtins, and a chosen one gets builtins of its own.  So the standard
-library and every package that was not named still see the system as it is.
+A module imports through the ``__import__`` of its builtins, and a chosen one gets builtins of its
+own.  So the standard library and every package that was not named still see the system as it is.
 """
 
 from __future__ import annotations
@@ -56,7 +57,9 @@ class StandIn(types.ModuleType):
 
     @property
     def __all__(self) -> list[str]:
-        return getattr(vars(self)["_real"], "__all__", None) or [name for name in dir(self) if not name.startswith("_")]
+        return getattr(vars(self)["_real"], "__all__", None) or [
+            name for name in dir(self) if not name.startswith("_")
+        ]
 
 
 def _windows_struct() -> dict[str, Any]:
@@ -65,7 +68,11 @@ def _windows_struct() -> dict[str, Any]:
 
     def native(layout: Any) -> Any:
         words = layout.decode() if isinstance(layout, bytes) else layout
-        return words.translate(table) if isinstance(words, str) and words[:1] not in tuple("<>=!") else layout
+        return (
+            words.translate(table)
+            if isinstance(words, str) and words[:1] not in tuple("<>=!")
+            else layout
+        )
 
     def function(original: Callable[..., Any]) -> Callable[..., Any]:
         return lambda layout, *rest, **words: original(native(layout), *rest, **words)
@@ -90,12 +97,25 @@ def _mmap_stand_in() -> StandIn:
 def _made() -> dict[str, Any]:
     wide = StandIn(ctypes, **sizes.REPLACED)
     seen: dict[str, Any] = {
-        "sys": StandIn(sys, platform="win32", getwindowsversion=lambda: _VERSION, winver=f"{sys.version_info[0]}."
-                       f"{sys.version_info[1]}", dllhandle=0),
+        "sys": StandIn(
+            sys,
+            platform="win32",
+            getwindowsversion=lambda: _VERSION,
+            winver=f"{sys.version_info[0]}.{sys.version_info[1]}",
+            dllhandle=0,
+        ),
         "os": StandIn(os, name="nt", O_BINARY=0, O_TEXT=0, O_NOINHERIT=getattr(os, "O_CLOEXEC", 0)),
-        "platform": StandIn(platform, system=lambda: "Windows", release=lambda: "10", version=lambda: "10.0.19045",
-                            win32_ver=lambda *_: ("10", "10.0.19045", "", "Multiprocessor Free")),
-        "struct": StandIn(struct, **_windows_struct()), "ctypes": wide, "mmap": _mmap_stand_in(), "msvcrt": msvcrt,
+        "platform": StandIn(
+            platform,
+            system=lambda: "Windows",
+            release=lambda: "10",
+            version=lambda: "10.0.19045",
+            win32_ver=lambda *_: ("10", "10.0.19045", "", "Multiprocessor Free"),
+        ),
+        "struct": StandIn(struct, **_windows_struct()),
+        "ctypes": wide,
+        "mmap": _mmap_stand_in(),
+        "msvcrt": msvcrt,
         "importlib": StandIn(importlib, import_module=_import_module),
     }
     replaced = sizes.wintypes(wide)
@@ -107,15 +127,20 @@ def _made() -> dict[str, Any]:
 _seen: dict[str, Any] = {}
 
 
-def _import(name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] = (), level: int = 0) -> Any:  # noqa: A002
-    if not level and name == "msvcrt":  # nobody else may see that there is one: subprocess takes it for Windows
+def _import(
+    name: str, globals: Any = None, locals: Any = None, fromlist: Sequence[str] = (), level: int = 0
+) -> Any:  # noqa: A002
+    # nobody else may see that there is one: subprocess takes it for Windows
+    if not level and name == "msvcrt":
         return _seen[name]
     found = builtins.__import__(name, globals, locals, fromlist, level)
     return found if level else _seen.get(name if fromlist else name.partition(".")[0], found)
 
 
 def _import_module(name: str, package: str | None = None) -> Any:
-    return _seen[name] if name == "msvcrt" else _seen.get(name, importlib.import_module(name, package))
+    return (
+        _seen[name] if name == "msvcrt" else _seen.get(name, importlib.import_module(name, package))
+    )
 
 
 def windows_builtins() -> dict[str, Any]:
@@ -145,7 +170,9 @@ class _Finder(importlib.abc.MetaPathFinder):
     def _is_chosen(self, name: str) -> bool:
         return any(name == one or name.startswith(f"{one}.") for one in self._names)
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None) -> Any:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: types.ModuleType | None = None
+    ) -> Any:
         """Where a chosen module is."""
         if not self._is_chosen(name):
             return None
@@ -163,14 +190,19 @@ def choose(names: Sequence[str]) -> None:
     """
     for name in names:
         if name in sys.modules:
-            raise ImportError(f"'{name}' is imported already, and has seen the system as it is", name=name)
+            raise ImportError(
+                f"'{name}' is imported already, and has seen the system as it is", name=name
+            )
     sys.meta_path.insert(0, _Finder(names))
     for name in names:
         spec = importlib.util.find_spec(name)
         if spec is None:
             raise ImportError(f"there is no module '{name}' that could see Windows", name=name)
         if spec.origin is not None and not isinstance(spec.loader, _Loader):
-            raise ImportError(f"'{name}' has no source that could be made to see Windows: {spec.origin}", name=name)
+            raise ImportError(
+                f"'{name}' has no source that could be made to see Windows: {spec.origin}",
+                name=name,
+            )
 
 
 def run(path: str) -> None:

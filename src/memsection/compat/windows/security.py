@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The functions of advapi32 whose C form has buffers: descriptors, access lists and SIDs.
 
-As in ``bodies``, each is called as ``declarations`` says: without the pointers that its result goes through.
+As in ``bodies``, each is called as ``declarations`` says: without the pointers that its result goes
+through.
 """
 
 # ruff: noqa: N802, N803  # the names of the originals
@@ -32,18 +33,24 @@ from memsection.vocabulary.sid import Sid
 _DWORD = KINDS["DWORD"]
 
 
-def ConvertStringSecurityDescriptorToSecurityDescriptor(text: str, revision: int, out: int, size: int) -> None:
+def ConvertStringSecurityDescriptorToSecurityDescriptor(
+    text: str, revision: int, out: int, size: int
+) -> None:
     data = bytes(w.ConvertStringSecurityDescriptorToSecurityDescriptor(text, revision))
     if not out:
-        raise refused("ConvertStringSecurityDescriptorToSecurityDescriptor", "a place for the descriptor is needed")
+        raise refused(
+            "ConvertStringSecurityDescriptorToSecurityDescriptor",
+            "a place for the descriptor is needed",
+        )
     store("PVOID", out, memory.allocate(data))
     if size:
         store("DWORD", size, len(data))
 
 
 @with_unit
-def ConvertSecurityDescriptorToStringSecurityDescriptor(descriptor: bytes, revision: int, parts: int, out: int, size: int,
-                                                        unit: int) -> None:
+def ConvertSecurityDescriptorToStringSecurityDescriptor(
+    descriptor: bytes, revision: int, parts: int, out: int, size: int, unit: int
+) -> None:
     text = w.ConvertSecurityDescriptorToStringSecurityDescriptor(descriptor, revision, parts)
     store("PVOID", out, memory.allocate(memory.encoded(text, unit)))
     if size:
@@ -64,13 +71,20 @@ def _absolute(address: int, operation: str) -> RawDescriptor:
     if raw is None or raw.Revision != 1:
         raise NtError(st.UNKNOWN_REVISION, operation, None, "the descriptor is not initialized")
     if raw.Control & 0x8000:
-        raise NtError(st.INVALID_SECURITY_DESCR, operation, None, "a self-relative descriptor cannot be changed")
+        raise NtError(
+            st.INVALID_SECURITY_DESCR,
+            operation,
+            None,
+            "a self-relative descriptor cannot be changed",
+        )
     return raw
 
 
 def InitializeSecurityDescriptor(address: int, revision: int) -> None:
     if revision != 1:
-        raise NtError(st.UNKNOWN_REVISION, "InitializeSecurityDescriptor", None, f"revision {revision}")
+        raise NtError(
+            st.UNKNOWN_REVISION, "InitializeSecurityDescriptor", None, f"revision {revision}"
+        )
     ctypes.memset(address, 0, ctypes.sizeof(RawDescriptor))
     RawDescriptor.from_address(address).Revision = 1
 
@@ -97,7 +111,12 @@ def GetSecurityDescriptorControl(address: int) -> tuple[int, int]:
 
 def SetSecurityDescriptorControl(address: int, bits: int, values: int) -> None:
     if (bits | values) & ~memory.INHERITANCE or values & ~bits:
-        raise NtError(st.INVALID_PARAMETER, "SetSecurityDescriptorControl", None, f"bits {bits:#x}, set {values:#x}")
+        raise NtError(
+            st.INVALID_PARAMETER,
+            "SetSecurityDescriptorControl",
+            None,
+            f"bits {bits:#x}, set {values:#x}",
+        )
     raw = RawDescriptor.from_address(address)
     raw.Control = raw.Control & ~bits | values
 
@@ -107,18 +126,44 @@ def MakeSelfRelativeSD(address: int, buffer: int, size: int) -> None:
     fill_all([(buffer, size, memory.descriptor(address) or b"")], "MakeSelfRelativeSD")
 
 
-def MakeAbsoluteSD(address: int, buffer: int, size: int, dacl: int, dacl_size: int, sacl: int, sacl_size: int, owner: int,
-                   owner_size: int, group: int, group_size: int) -> None:
+def MakeAbsoluteSD(
+    address: int,
+    buffer: int,
+    size: int,
+    dacl: int,
+    dacl_size: int,
+    sacl: int,
+    sacl_size: int,
+    owner: int,
+    owner_size: int,
+    group: int,
+    group_size: int,
+) -> None:
     source = RawDescriptor.from_address(address)
     if not source.Control & 0x8000:
-        raise NtError(st.INVALID_SECURITY_DESCR, "MakeAbsoluteSD", None, "it is in absolute form already")
+        raise NtError(
+            st.INVALID_SECURITY_DESCR, "MakeAbsoluteSD", None, "it is in absolute form already"
+        )
     memory.descriptor(address)
-    parts = {"Dacl": (dacl, dacl_size, memory.acl_bytes(GetSecurityDescriptorDacl(address)[1]) or b""),
-             "Sacl": (sacl, sacl_size, memory.acl_bytes(GetSecurityDescriptorSacl(address)[1]) or b""),
-             "Owner": (owner, owner_size, memory.sid_bytes(GetSecurityDescriptorOwner(address)[0]) or b""),
-             "Group": (group, group_size, memory.sid_bytes(GetSecurityDescriptorGroup(address)[0]) or b"")}
-    made = RawDescriptor(Revision=1, Control=source.Control & 0x7FFF,
-                         **{name: place if data else 0 for name, (place, _, data) in parts.items()})
+    parts = {
+        "Dacl": (dacl, dacl_size, memory.acl_bytes(GetSecurityDescriptorDacl(address)[1]) or b""),
+        "Sacl": (sacl, sacl_size, memory.acl_bytes(GetSecurityDescriptorSacl(address)[1]) or b""),
+        "Owner": (
+            owner,
+            owner_size,
+            memory.sid_bytes(GetSecurityDescriptorOwner(address)[0]) or b"",
+        ),
+        "Group": (
+            group,
+            group_size,
+            memory.sid_bytes(GetSecurityDescriptorGroup(address)[0]) or b"",
+        ),
+    }
+    made = RawDescriptor(
+        Revision=1,
+        Control=source.Control & 0x7FFF,
+        **{name: place if data else 0 for name, (place, _, data) in parts.items()},
+    )
     fill_all([(buffer, size, bytes(made)), *parts.values()], "MakeAbsoluteSD")
 
 
@@ -196,7 +241,9 @@ def _entries(address: int) -> list[int]:
     for _ in range(acl.AceCount):
         size = ctypes.c_uint16.from_address(places[-1] + 2).value
         if places[-1] + max(size, 8) > address + acl.AclSize:
-            raise NtError(st.INVALID_ACL, "access list", None, f"entry {len(places) - 1} goes beyond its end")
+            raise NtError(
+                st.INVALID_ACL, "access list", None, f"entry {len(places) - 1} goes beyond its end"
+            )
         places.append(places[-1] + size)
     return places
 
@@ -205,7 +252,12 @@ def _add_ace(address: int, kind: int, mask: int, sid: bytes | None, flags: int =
     place = _entries(address)[-1] - address
     acl = RawAcl.from_address(address)
     sid = Sid.from_bytes(sid or b"").to_bytes()
-    ace = bytes([kind, flags & 0xFF]) + (8 + len(sid)).to_bytes(2, "little") + mask.to_bytes(4, "little") + sid
+    ace = (
+        bytes([kind, flags & 0xFF])
+        + (8 + len(sid)).to_bytes(2, "little")
+        + mask.to_bytes(4, "little")
+        + sid
+    )
     if place + len(ace) > acl.AclSize:
         w.SetLastError(1344)  # ERROR_ALLOTTED_SPACE_EXCEEDED
         raise OSError(0, "the access list has no room for one more entry")
@@ -221,16 +273,27 @@ def AddAccessDeniedAce(address: int, revision: int, mask: int, sid: bytes | None
     _add_ace(address, 1, mask, sid)
 
 
-def AddAccessAllowedAceEx(address: int, revision: int, flags: int, mask: int, sid: bytes | None) -> None:
+def AddAccessAllowedAceEx(
+    address: int, revision: int, flags: int, mask: int, sid: bytes | None
+) -> None:
     _add_ace(address, 0, mask, sid, flags)
 
 
-def AddAccessDeniedAceEx(address: int, revision: int, flags: int, mask: int, sid: bytes | None) -> None:
+def AddAccessDeniedAceEx(
+    address: int, revision: int, flags: int, mask: int, sid: bytes | None
+) -> None:
     _add_ace(address, 1, mask, sid, flags)
 
 
-def AddAuditAccessAceEx(address: int, revision: int, flags: int, mask: int, sid: bytes | None, success: int,
-                        failure: int) -> None:
+def AddAuditAccessAceEx(
+    address: int,
+    revision: int,
+    flags: int,
+    mask: int,
+    sid: bytes | None,
+    success: int,
+    failure: int,
+) -> None:
     _add_ace(address, 2, mask, sid, flags | (0x40 if success else 0) | (0x80 if failure else 0))
 
 
@@ -269,12 +332,21 @@ def GetKernelObjectSecurity(handle: int, parts: int, buffer: int, size: int, nee
     fill(buffer, size, needed, w.GetKernelObjectSecurity(handle, parts), "GetKernelObjectSecurity")
 
 
-def GetSecurityInfo(handle: int, kind: int, parts: int, owner: int, group: int, dacl: int, sacl: int, out: int) -> int:
+def GetSecurityInfo(
+    handle: int, kind: int, parts: int, owner: int, group: int, dacl: int, sacl: int, out: int
+) -> int:
     return _taken_apart(w.GetSecurityInfo(handle, kind, parts), owner, group, dacl, sacl, out)
 
 
-def SetSecurityInfo(handle: int, kind: int, parts: int, owner: bytes | None, group: bytes | None, dacl: int,
-                    sacl: int) -> int:
+def SetSecurityInfo(
+    handle: int,
+    kind: int,
+    parts: int,
+    owner: bytes | None,
+    group: bytes | None,
+    dacl: int,
+    sacl: int,
+) -> int:
     acl = None
     if dacl:
         acl = w.ACL()
@@ -289,7 +361,11 @@ def SetSecurityInfo(handle: int, kind: int, parts: int, owner: bytes | None, gro
 def AllocateAndInitializeSid(authority: int, count: int, *parts: int) -> int:
     if not authority:
         raise refused("AllocateAndInitializeSid", "an authority is needed")
-    return memory.allocate(w.AllocateAndInitializeSid(ctypes.string_at(authority, 6), count, *parts[:max(count, 0)]).to_bytes())
+    return memory.allocate(
+        w.AllocateAndInitializeSid(
+            ctypes.string_at(authority, 6), count, *parts[: max(count, 0)]
+        ).to_bytes()
+    )
 
 
 FreeSid = memory.free
@@ -315,7 +391,8 @@ def GetSidSubAuthority(address: int, number: int) -> int:
     return address + 8 + 4 * number
 
 
-# ------------------------------------------------------------------ objects by name, and lists of entries
+# ------------------------------------------------------------------ objects by name, and lists of
+# entries
 
 
 def _taken_apart(data: bytes, owner: int, group: int, dacl: int, sacl: int, out: int) -> int:
@@ -323,8 +400,12 @@ def _taken_apart(data: bytes, owner: int, group: int, dacl: int, sacl: int, out:
     address = memory.allocate(data)
     if out:
         store("PVOID", out, address)
-    for place, found in ((owner, GetSecurityDescriptorOwner(address)[0]), (group, GetSecurityDescriptorGroup(address)[0]),
-                         (dacl, GetSecurityDescriptorDacl(address)[1]), (sacl, GetSecurityDescriptorSacl(address)[1])):
+    for place, found in (
+        (owner, GetSecurityDescriptorOwner(address)[0]),
+        (group, GetSecurityDescriptorGroup(address)[0]),
+        (dacl, GetSecurityDescriptorDacl(address)[1]),
+        (sacl, GetSecurityDescriptorSacl(address)[1]),
+    ):
         if place:
             store("PVOID", place, found)
     return 0
@@ -335,14 +416,24 @@ def _list_of(value: Any) -> Any:
     return None if value is None else w.ACL(value.aces, value.revision)
 
 
-def GetNamedSecurityInfo(name: str, kind: int, parts: int, owner: int, group: int, dacl: int, sacl: int, out: int) -> int:
+def GetNamedSecurityInfo(
+    name: str, kind: int, parts: int, owner: int, group: int, dacl: int, sacl: int, out: int
+) -> int:
     return _taken_apart(w.GetNamedSecurityInfo(name, kind, parts), owner, group, dacl, sacl, out)
 
 
-def SetNamedSecurityInfo(name: str, kind: int, parts: int, owner: bytes | None, group: bytes | None, dacl: int,
-                         sacl: int) -> int:
-    w.SetNamedSecurityInfo(name, kind, parts, owner, group, _list_of(memory.access_list(dacl)),
-                           _list_of(memory.audit_list(sacl)))
+def SetNamedSecurityInfo(
+    name: str, kind: int, parts: int, owner: bytes | None, group: bytes | None, dacl: int, sacl: int
+) -> int:
+    w.SetNamedSecurityInfo(
+        name,
+        kind,
+        parts,
+        owner,
+        group,
+        _list_of(memory.access_list(dacl)),
+        _list_of(memory.audit_list(sacl)),
+    )
     return 0
 
 
@@ -354,9 +445,16 @@ def SetEntriesInAcl(count: int, entries: int, old: int, out: int, unit: int) -> 
     for place in range(entries, entries + 48 * count, 48):
         raw = RawExplicitAccess.from_address(place)
         form, name = raw.TrusteeForm, raw.ptstrName
-        who: Any = memory.sid_bytes(name) if form == 0 else memory.text(name, unit)  # TRUSTEE_IS_SID
-        wanted.append(w.EXPLICIT_ACCESS(raw.grfAccessPermissions, raw.grfAccessMode, raw.grfInheritance,
-                                        w.TRUSTEE(who, form, raw.TrusteeType)))
+        # TRUSTEE_IS_SID
+        who: Any = memory.sid_bytes(name) if form == 0 else memory.text(name, unit)
+        wanted.append(
+            w.EXPLICIT_ACCESS(
+                raw.grfAccessPermissions,
+                raw.grfAccessMode,
+                raw.grfInheritance,
+                w.TRUSTEE(who, form, raw.TrusteeType),
+            )
+        )
     made = bytes(w.SetEntriesInAcl(wanted, _list_of(memory.access_list(old))))
     store("PVOID", out, memory.allocate(made))
     return 0

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""A ctypes with Windows's sizes: ``c_long`` has 32 bits and ``c_wchar`` 16, text in memory is UTF-16.
+"""A ctypes with Windows's sizes: ``c_long`` has 32 bits and ``c_wchar`` 16, text in memory is
+UTF-16.
 
-It is genuine ctypes but for these types and what deals with text: fields, arrays and pointers of ``c_wchar`` take and
-give ``str`` as the originals do.  ``wintypes`` is the standard library's own source, executed over it.
+It is genuine ctypes but for these types and what deals with text: fields, arrays and pointers of
+``c_wchar`` take and give ``str`` as the originals do.  ``wintypes`` is the standard library's own
+source, executed over it.
 """
 
 # ruff: noqa: N801  # the names of the originals
@@ -90,18 +92,28 @@ class _WideArray:
 
     def __getitem__(self, index: Any) -> str:
         data = bytes(self).decode("utf-16-le", "surrogatepass")
-        return data[index] if len(data) == self._length_ else "".join(
-            chr(unit) for unit in (ctypes.c_uint16 * self._length_).from_buffer(self)[index:][:1])
+        return (
+            data[index]
+            if len(data) == self._length_
+            else "".join(
+                chr(unit)
+                for unit in (ctypes.c_uint16 * self._length_).from_buffer(self)[index:][:1]
+            )
+        )
 
     def __setitem__(self, index: Any, text: str) -> None:
         units = (ctypes.c_uint16 * self._length_).from_buffer(self)
-        units[index] = [_one_unit(one) for one in text] if isinstance(index, slice) else _one_unit(text)
+        units[index] = (
+            [_one_unit(one) for one in text] if isinstance(index, slice) else _one_unit(text)
+        )
 
 
 @functools.cache
 def _array(kind: Any, count: int) -> Any:
     """The array type: one for each length, as ctypes has it."""
-    return type(ctypes.Array)(f"c_wchar_Array_{count}", (_WideArray, ctypes.Array), {"_type_": kind, "_length_": count})
+    return type(ctypes.Array)(
+        f"c_wchar_Array_{count}", (_WideArray, ctypes.Array), {"_type_": kind, "_length_": count}
+    )
 
 
 def _write(address: int, size: int, text: str) -> None:
@@ -124,7 +136,10 @@ class c_wchar_p(ctypes.c_void_p):
             self._text = ctypes.create_string_buffer(memory.encoded(value, _UNIT))
             value = ctypes.addressof(self._text)
         elif value is not None and not isinstance(value, int):
-            raise TypeError(f"unicode string or integer address expected instead of {type(value).__name__} instance")
+            raise TypeError(
+                f"unicode string or integer address expected instead of {type(value).__name__} "
+                f"instance"
+            )
         super().__init__(value)
 
     @property
@@ -165,7 +180,9 @@ class _Text:
         if self._count:
             _write(ctypes.addressof(owner) + self.offset, self.size, text)
         else:
-            ctypes.c_uint16.from_address(ctypes.addressof(owner) + self.offset).value = _one_unit(text)
+            ctypes.c_uint16.from_address(ctypes.addressof(owner) + self.offset).value = _one_unit(
+                text
+            )
 
 
 class _TextPointer:
@@ -181,7 +198,8 @@ class _TextPointer:
     def __set__(self, owner: Any, text: Any) -> None:
         pointer = text if isinstance(text, c_wchar_p) else c_wchar_p(text)
         self._field.__set__(owner, pointer)
-        vars(owner).setdefault("_texts", {})[self._name] = pointer  # it lives as long as who points to it
+        # it lives as long as who points to it
+        vars(owner).setdefault("_texts", {})[self._name] = pointer
 
 
 def _with_text(base: Any) -> Any:
@@ -238,21 +256,36 @@ class OleDLL(WinDLL):
 
 
 REPLACED: dict[str, Any] = {
-    "c_long": ctypes.c_int32, "c_ulong": ctypes.c_uint32, "c_wchar": c_wchar, "c_wchar_p": c_wchar_p,
-    "Structure": Structure, "LittleEndianStructure": Structure, "Union": Union,
-    "create_unicode_buffer": create_unicode_buffer, "wstring_at": wstring_at, "HRESULT": ctypes.c_int32,
-    "WinDLL": WinDLL, "OleDLL": OleDLL, "windll": library.LibraryLoader(WinDLL), "oledll": library.LibraryLoader(OleDLL),
-    "WINFUNCTYPE": library.function_type(Utf16), "LibraryLoader": library.LibraryLoader,
+    "c_long": ctypes.c_int32,
+    "c_ulong": ctypes.c_uint32,
+    "c_wchar": c_wchar,
+    "c_wchar_p": c_wchar_p,
+    "Structure": Structure,
+    "LittleEndianStructure": Structure,
+    "Union": Union,
+    "create_unicode_buffer": create_unicode_buffer,
+    "wstring_at": wstring_at,
+    "HRESULT": ctypes.c_int32,
+    "WinDLL": WinDLL,
+    "OleDLL": OleDLL,
+    "windll": library.LibraryLoader(WinDLL),
+    "oledll": library.LibraryLoader(OleDLL),
+    "WINFUNCTYPE": library.function_type(Utf16),
+    "LibraryLoader": library.LibraryLoader,
     **{name: getattr(last_error, name) for name in last_error.__all__},
 }
 
 
 def wintypes(wide: types.ModuleType) -> dict[str, Any]:
     """The names of ``ctypes.wintypes``, made of its own source over this ctypes."""
+
     def import_(name: str, *rest: Any, **words: Any) -> Any:
         return wide if name == "ctypes" else builtins.__import__(name, *rest, **words)
 
     source = _wintypes.__file__ or ""
-    space: dict[str, Any] = {"__name__": "ctypes.wintypes", "__builtins__": {**vars(builtins), "__import__": import_}}
+    space: dict[str, Any] = {
+        "__name__": "ctypes.wintypes",
+        "__builtins__": {**vars(builtins), "__import__": import_},
+    }
     exec(compile(Path(source).read_text("utf-8"), source, "exec"), space)
     return {name: value for name, value in space.items() if not name.startswith("__")}

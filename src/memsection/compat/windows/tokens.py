@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The functions of advapi32 and ntdll whose C form has buffers: accounts, privileges, tokens, and what these are granted.
+"""The functions of advapi32 and ntdll whose C form has buffers: accounts, privileges, tokens, and
+what these are granted.
 
-As in ``bodies``, each is called as ``declarations`` says: without the pointers that its result goes through.
+As in ``bodies``, each is called as ``declarations`` says: without the pointers that its result goes
+through.
 """
 
 # ruff: noqa: N802, N803  # the names of the originals
@@ -26,13 +28,25 @@ _DWORD = KINDS["DWORD"]
 
 
 @with_unit
-def LookupAccountName(system: str | None, name: str | None, buffer: int, size: int, domain: int, domain_size: int,
-                      unit: int) -> int:
+def LookupAccountName(
+    system: str | None,
+    name: str | None,
+    buffer: int,
+    size: int,
+    domain: int,
+    domain_size: int,
+    unit: int,
+) -> int:
     sid, where, use = w.LookupAccountName(system, name)
     data, text = sid.to_bytes(), memory.encoded(where, unit)
     if not size or not domain_size:
         raise refused("LookupAccountName", "pointers to the sizes are needed")
-    if load("DWORD", size) < len(data) or load("DWORD", domain_size) * unit < len(text) or not buffer or not domain:
+    if (
+        load("DWORD", size) < len(data)
+        or load("DWORD", domain_size) * unit < len(text)
+        or not buffer
+        or not domain
+    ):
         store("DWORD", size, len(data))
         store("DWORD", domain_size, len(text) // unit)
         raise NtError(st.BUFFER_TOO_SMALL, "LookupAccountName", None, "a buffer is too small")
@@ -42,11 +56,24 @@ def LookupAccountName(system: str | None, name: str | None, buffer: int, size: i
 
 
 @with_unit
-def LookupAccountSid(system: str | None, sid: bytes | None, name: int, name_size: int, domain: int, domain_size: int,
-                     unit: int) -> int:
+def LookupAccountSid(
+    system: str | None,
+    sid: bytes | None,
+    name: int,
+    name_size: int,
+    domain: int,
+    domain_size: int,
+    unit: int,
+) -> int:
     found, where, use = w.LookupAccountSid(system, sid or b"")
-    fill_all([(name, name_size, memory.encoded(found, unit)), (domain, domain_size, memory.encoded(where, unit))],
-          "LookupAccountSid", unit)
+    fill_all(
+        [
+            (name, name_size, memory.encoded(found, unit)),
+            (domain, domain_size, memory.encoded(where, unit)),
+        ],
+        "LookupAccountSid",
+        unit,
+    )
     return use
 
 
@@ -56,17 +83,32 @@ def LookupPrivilegeName(system: str | None, luid: int, name: int, size: int, uni
     fill_all([(name, size, memory.encoded(found, unit))], "LookupPrivilegeName", unit)
 
 
-def AdjustTokenPrivileges(token: int, disable_all: int, new: int, size: int, before: int, needed: int) -> None:
+def AdjustTokenPrivileges(
+    token: int, disable_all: int, new: int, size: int, before: int, needed: int
+) -> None:
     wanted = None
     if new:
         count = _DWORD.from_address(new).value
-        wanted = w.TOKEN_PRIVILEGES(count, [w.LUID_AND_ATTRIBUTES(
-            ctypes.c_uint64.from_buffer_copy(ctypes.string_at(new + 4 + 12 * number, 8)).value,
-            ctypes.c_uint32.from_buffer_copy(ctypes.string_at(new + 12 + 12 * number, 4)).value) for number in range(count)])
+        wanted = w.TOKEN_PRIVILEGES(
+            count,
+            [
+                w.LUID_AND_ATTRIBUTES(
+                    ctypes.c_uint64.from_buffer_copy(
+                        ctypes.string_at(new + 4 + 12 * number, 8)
+                    ).value,
+                    ctypes.c_uint32.from_buffer_copy(
+                        ctypes.string_at(new + 12 + 12 * number, 4)
+                    ).value,
+                )
+                for number in range(count)
+            ],
+        )
     found = w.AdjustTokenPrivileges(token, disable_all, wanted)
     if before:
         data = found.PrivilegeCount.to_bytes(4, "little") + b"".join(
-            one.Luid.to_bytes(8, "little") + one.Attributes.to_bytes(4, "little") for one in found.Privileges)
+            one.Luid.to_bytes(8, "little") + one.Attributes.to_bytes(4, "little")
+            for one in found.Privileges
+        )
         fill(before, size, needed, data, "AdjustTokenPrivileges")
 
 
@@ -87,18 +129,22 @@ def _no_privileges(buffer: int, size: int, operation: str) -> None:
         raise refused(operation, "a pointer to the size is needed")
     if load("DWORD", size) < 20 or not buffer:
         store("DWORD", size, 20)
-        raise NtError(st.BUFFER_TOO_SMALL, operation, None, "20 bytes are needed for the privileges")
+        raise NtError(
+            st.BUFFER_TOO_SMALL, operation, None, "20 bytes are needed for the privileges"
+        )
     ctypes.memset(buffer, 0, 20)
 
 
-def AccessCheck(descriptor: bytes | None, token: int, access: int, mapping: int, privileges: int,
-                size: int) -> tuple[int, bool]:
+def AccessCheck(
+    descriptor: bytes | None, token: int, access: int, mapping: int, privileges: int, size: int
+) -> tuple[int, bool]:
     _no_privileges(privileges, size, "AccessCheck")
     return w.AccessCheck(descriptor or b"", token, access, w.GENERIC_MAPPING(*_mapping(mapping)))
 
 
-def NtAccessCheck(descriptor: bytes | None, token: int, access: int, mapping: int, privileges: int,
-                  size: int) -> tuple[int, int, int]:
+def NtAccessCheck(
+    descriptor: bytes | None, token: int, access: int, mapping: int, privileges: int, size: int
+) -> tuple[int, int, int]:
     _no_privileges(privileges, size, "NtAccessCheck")
     return nt.NtAccessCheck(descriptor or b"", token, access, _mapping(mapping))
 
@@ -106,18 +152,24 @@ def NtAccessCheck(descriptor: bytes | None, token: int, access: int, mapping: in
 def MapGenericMask(mask: int, mapping: int) -> None:
     if not mask:
         raise refused("MapGenericMask", "a mask is needed")
-    store("DWORD", mask, w.MapGenericMask(load("DWORD", mask), w.GENERIC_MAPPING(*_mapping(mapping))))
+    store(
+        "DWORD", mask, w.MapGenericMask(load("DWORD", mask), w.GENERIC_MAPPING(*_mapping(mapping)))
+    )
 
 
 @with_unit
-def NtDuplicateToken(token: int, access: int, attributes: int, effective: int, kind: int, unit: int) -> tuple[int, int]:
+def NtDuplicateToken(
+    token: int, access: int, attributes: int, effective: int, kind: int, unit: int
+) -> tuple[int, int]:
     if effective:
         return st.NOT_SUPPORTED, 0  # what is not in force cannot be left out here
     level = 0
     if attributes:
         quality = memory.RawObjectAttributes.from_address(attributes).SecurityQualityOfService
         level = load("DWORD", quality + 4) if quality else 0
-    return nt.NtDuplicateToken(token, access, memory.object_attributes(attributes, unit), level, kind)
+    return nt.NtDuplicateToken(
+        token, access, memory.object_attributes(attributes, unit), level, kind
+    )
 
 
 def _token(what: int, value: Any, address: int) -> bytes:
@@ -129,14 +181,26 @@ def _token(what: int, value: Any, address: int) -> bytes:
     if what == w.TokenPrivileges:
         return struct.pack("<I", len(value)) + b"".join(struct.pack("<QI", *one) for one in value)
     if what == w.TokenStatistics:
-        return struct.pack("<QQqIIIIIIQ", value.TokenId, value.AuthenticationId, value.ExpirationTime, value.TokenType,
-                           value.ImpersonationLevel, value.DynamicCharged, value.DynamicAvailable, value.GroupCount,
-                           value.PrivilegeCount, value.ModifiedId)
+        return struct.pack(
+            "<QQqIIIIIIQ",
+            value.TokenId,
+            value.AuthenticationId,
+            value.ExpirationTime,
+            value.TokenType,
+            value.ImpersonationLevel,
+            value.DynamicCharged,
+            value.DynamicAvailable,
+            value.GroupCount,
+            value.PrivilegeCount,
+            value.ModifiedId,
+        )
     accounts = [value] if what == w.TokenUser else value
     head = b"" if what == w.TokenUser else struct.pack("<Q", len(accounts))
     table, sids = b"", b""
     for sid, attributes in accounts:
-        table += struct.pack("<QQ", address + len(head) + 16 * len(accounts) + len(sids), attributes)
+        table += struct.pack(
+            "<QQ", address + len(head) + 16 * len(accounts) + len(sids), attributes
+        )
         sids += sid.to_bytes()
     return head + table + sids
 
@@ -154,12 +218,23 @@ def GetTokenInformation(token: int, what: int, buffer: int, size: int, needed: i
         raise NtError(status, "GetTokenInformation", None, f"class {what}")
 
 
-def NtAdjustPrivilegesToken(token: int, disable_all: int, new: int, size: int, before: int, needed: int) -> int:
+def NtAdjustPrivilegesToken(
+    token: int, disable_all: int, new: int, size: int, before: int, needed: int
+) -> int:
     wanted = []
     if new and not disable_all:
-        wanted = list(struct.iter_unpack("<QI", ctypes.string_at(new + 4, 12 * _DWORD.from_address(new).value)))
+        wanted = list(
+            struct.iter_unpack(
+                "<QI", ctypes.string_at(new + 4, 12 * _DWORD.from_address(new).value)
+            )
+        )
     status, found = nt.NtAdjustPrivilegesToken(token, bool(disable_all), wanted)
     if before and not status & 0x80000000:
-        fill(before, size, needed, struct.pack("<I", len(found)) + b"".join(struct.pack("<QI", *one) for one in found),
-             "NtAdjustPrivilegesToken")
+        fill(
+            before,
+            size,
+            needed,
+            struct.pack("<I", len(found)) + b"".join(struct.pack("<QI", *one) for one in found),
+            "NtAdjustPrivilegesToken",
+        )
     return status

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: MIT
-"""The object manager on Linux: sections, names, handles and synchronisation from what the kernel has."""
+"""The object manager on Linux: sections, names, handles and synchronisation from what the kernel
+has."""

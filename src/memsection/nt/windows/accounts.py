@@ -37,7 +37,9 @@ def _token_information(information: int) -> ctypes.Array[ctypes.c_char]:
     ntdll.call("NtOpenProcessToken", s.CURRENT_PROCESS, a.TOKEN_QUERY, ctypes.byref(token))
     try:
         buffer = ctypes.create_string_buffer(4096)
-        ntdll.call("NtQueryInformationToken", token, information, buffer, len(buffer), ctypes.byref(size))
+        ntdll.call(
+            "NtQueryInformationToken", token, information, buffer, len(buffer), ctypes.byref(size)
+        )
         return buffer
     finally:
         objects.close(token.value)
@@ -48,22 +50,37 @@ class Accounts:
 
     def current_user(self) -> Sid:
         buffer = _token_information(_TOKEN_USER)
-        address = ctypes.c_size_t.from_buffer(buffer).value  # TOKEN_USER begins with a pointer into the same buffer
+        # TOKEN_USER begins with a pointer into the same buffer
+        address = ctypes.c_size_t.from_buffer(buffer).value
         return Sid.from_bytes(ctypes.string_at(address, 8 + 4 * ctypes.string_at(address, 2)[1]))
 
     def account_sid(self, name: str, *, group: bool = False) -> Sid:
         sid, domain = ctypes.create_string_buffer(_LARGEST_SID), ctypes.create_unicode_buffer(256)
         sid_size, domain_size, use = w.DWORD(len(sid)), w.DWORD(256), w.DWORD()
-        if not ntdll.LookupAccountName(None, name, sid, ctypes.byref(sid_size), domain, ctypes.byref(domain_size),
-                                       ctypes.byref(use)):
+        if not ntdll.LookupAccountName(
+            None,
+            name,
+            sid,
+            ctypes.byref(sid_size),
+            domain,
+            ctypes.byref(domain_size),
+            ctypes.byref(use),
+        ):
             raise ntdll.last_error("LookupAccountName", name)
         return Sid.from_bytes(sid.raw)
 
     def account_name(self, sid: Sid) -> str:
         name, domain = ctypes.create_unicode_buffer(256), ctypes.create_unicode_buffer(256)
         name_size, domain_size, use = w.DWORD(256), w.DWORD(256), w.DWORD()
-        if not ntdll.LookupAccountSid(None, sid.to_bytes(), name, ctypes.byref(name_size), domain,
-                                      ctypes.byref(domain_size), ctypes.byref(use)):
+        if not ntdll.LookupAccountSid(
+            None,
+            sid.to_bytes(),
+            name,
+            ctypes.byref(name_size),
+            domain,
+            ctypes.byref(domain_size),
+            ctypes.byref(use),
+        ):
             return str(sid)
         return f"{domain.value}\\{name.value}" if domain.value else name.value
 
@@ -75,13 +92,21 @@ class Accounts:
             try:
                 objects.close(objects.open_directory(path))
             except NtError as refused:
-                checks.append(s.Check(f"{prefix} names", "problem", str(refused), "run in a session of your own"))
+                checks.append(
+                    s.Check(
+                        f"{prefix} names", "problem", str(refused), "run in a session of your own"
+                    )
+                )
             else:
                 checks.append(s.Check(f"{prefix} names", "ok", f"in {path}"))
         buffer = _token_information(_TOKEN_PRIVILEGES)
         count = w.DWORD.from_buffer(buffer).value
         held = {entry.Luid for entry in (n.LuidAndAttributes * count).from_buffer(buffer, 4)}
         remedy = "have an administrator grant it (secpol.msc, user rights)"
-        checks += [s.Check(name, "ok", "held") if PRIVILEGES[name] in held
-                   else s.Check(name, "note", f"not held: {lack}", remedy) for name, lack in _PRIVILEGES]
+        checks += [
+            s.Check(name, "ok", "held")
+            if PRIVILEGES[name] in held
+            else s.Check(name, "note", f"not held: {lack}", remedy)
+            for name, lack in _PRIVILEGES
+        ]
         return checks

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What callers pass, as the C structures that ntdll takes: names, object attributes, security descriptors, timeouts.
+"""What callers pass, as the C structures that ntdll takes: names, object attributes, security
+descriptors, timeouts.
 
 Every function here builds and owns; none calls the kernel.
 """
@@ -28,7 +29,9 @@ def unicode_string(text: str) -> n.UnicodeString:
     """
     encoded = text.encode("utf-16-le", "surrogatepass")
     if len(encoded) > _LONGEST_NAME:
-        raise NtError(st.OBJECT_NAME_INVALID, "object name", None, f"a name of {len(encoded) // 2} characters")
+        raise NtError(
+            st.OBJECT_NAME_INVALID, "object name", None, f"a name of {len(encoded) // 2} characters"
+        )
     buffer = ctypes.create_string_buffer(encoded, len(encoded) + 2)
     string = n.UnicodeString(len(encoded), len(encoded) + 2, ctypes.addressof(buffer))
     string.owned = buffer
@@ -36,11 +39,18 @@ def unicode_string(text: str) -> n.UnicodeString:
 
 
 def object_attributes(attributes: Any) -> n.ObjectAttributes | None:
-    """OBJECT_ATTRIBUTES for any object with these fields; it keeps everything it points to alive."""
+    """OBJECT_ATTRIBUTES for any object with these fields; it keeps everything it points to
+    alive."""
     if attributes is None:
         return None
-    native = n.ObjectAttributes(ctypes.sizeof(n.ObjectAttributes), attributes.RootDirectory, None,
-                                attributes.Attributes, None, None)
+    native = n.ObjectAttributes(
+        ctypes.sizeof(n.ObjectAttributes),
+        attributes.RootDirectory,
+        None,
+        attributes.Attributes,
+        None,
+        None,
+    )
     if attributes.ObjectName is not None:
         native.name = unicode_string(attributes.ObjectName)
         native.ObjectName = ctypes.pointer(native.name)

@@ -18,7 +18,8 @@ from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import FILE
 
-_CONTENT = a.FILE_READ_DATA | a.FILE_WRITE_DATA | a.FILE_EXECUTE  #: the rights that a section looks at
+#: the rights that a section looks at
+_CONTENT = a.FILE_READ_DATA | a.FILE_WRITE_DATA | a.FILE_EXECUTE
 _ATTRIBUTE_NORMAL = 0x80
 _SYNCHRONOUS_IO_NONALERT = 0x20
 _NON_DIRECTORY_FILE = 0x40
@@ -44,25 +45,61 @@ def _overlapped(offset: int) -> ctypes.Array[ctypes.c_uint64]:
 class Files:
     """The part of the kernel that is about files."""
 
-    def create_file(self, access: int, path: str, attributes: int, share: int, disposition: int, options: int,
-                    descriptor: bytes | None = None) -> tuple[int, int]:
-        # What kernel32 adds as well: handles are for synchronous use, and can be waited for and asked for the size.
+    def create_file(
+        self,
+        access: int,
+        path: str,
+        attributes: int,
+        share: int,
+        disposition: int,
+        options: int,
+        descriptor: bytes | None = None,
+    ) -> tuple[int, int]:
+        # What kernel32 adds as well: handles are for synchronous use, and can be waited for and
+        # asked for the size.
         access |= a.SYNCHRONIZE | a.FILE_READ_ATTRIBUTES
         if options & s.FILE_DELETE_ON_CLOSE:
             access |= a.DELETE
-        name = arguments.object_attributes(s.ObjectAttributes(
-            _native_path(path), 0, attributes | s.OBJ_CASE_INSENSITIVE, descriptor))
+        name = arguments.object_attributes(
+            s.ObjectAttributes(
+                _native_path(path), 0, attributes | s.OBJ_CASE_INSENSITIVE, descriptor
+            )
+        )
         handle, io = n.HANDLE(), n.IoStatusBlock()
-        ntdll.call("NtCreateFile", ctypes.byref(handle), access, name, ctypes.byref(io), None, _ATTRIBUTE_NORMAL,
-                   share, disposition, options | _SYNCHRONOUS_IO_NONALERT | _NON_DIRECTORY_FILE, None, 0, name=path)
+        ntdll.call(
+            "NtCreateFile",
+            ctypes.byref(handle),
+            access,
+            name,
+            ctypes.byref(io),
+            None,
+            _ATTRIBUTE_NORMAL,
+            share,
+            disposition,
+            options | _SYNCHRONOUS_IO_NONALERT | _NON_DIRECTORY_FILE,
+            None,
+            0,
+            name=path,
+        )
         return handle.value, io.Information
 
     def reopen_file(self, file: int, access: int, share: int, options: int) -> int:
         name = arguments.object_attributes(s.ObjectAttributes("", file))
         handle = n.HANDLE()
-        ntdll.call("NtCreateFile", ctypes.byref(handle), access | a.SYNCHRONIZE | a.FILE_READ_ATTRIBUTES, name,
-                   ctypes.byref(n.IoStatusBlock()), None, 0, share, s.FILE_OPEN,
-                   options | _SYNCHRONOUS_IO_NONALERT | _NON_DIRECTORY_FILE, None, 0)
+        ntdll.call(
+            "NtCreateFile",
+            ctypes.byref(handle),
+            access | a.SYNCHRONIZE | a.FILE_READ_ATTRIBUTES,
+            name,
+            ctypes.byref(n.IoStatusBlock()),
+            None,
+            0,
+            share,
+            s.FILE_OPEN,
+            options | _SYNCHRONOUS_IO_NONALERT | _NON_DIRECTORY_FILE,
+            None,
+            0,
+        )
         return handle.value
 
     def file_from_fd(self, fd: int, access: int) -> int:
@@ -73,31 +110,71 @@ class Files:
         needed = FILE.specific(access) & _CONTENT
         granted = objects.basic(handle).GrantedAccess
         if granted & needed != needed:
-            raise NtError(st.ACCESS_DENIED, "file", f"descriptor {fd}", f"asked for {FILE.words(needed)}, the "
-                          f"descriptor has {FILE.words(granted & _CONTENT)}")
-        return objects.duplicate(s.CURRENT_PROCESS, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS)
+            raise NtError(
+                st.ACCESS_DENIED,
+                "file",
+                f"descriptor {fd}",
+                f"asked for {FILE.words(needed)}, the "
+                f"descriptor has {FILE.words(granted & _CONTENT)}",
+            )
+        return objects.duplicate(
+            s.CURRENT_PROCESS, handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS
+        )
 
     def read_file(self, file: int, count: int, offset: int | None = None) -> bytes:
         buffer, io = ctypes.create_string_buffer(count), n.IoStatusBlock()
-        status = ntdll.status_of("NtReadFile", file, 0, None, None, ctypes.byref(io), buffer, count,
-                                 arguments.large(offset), None)
+        status = ntdll.status_of(
+            "NtReadFile",
+            file,
+            0,
+            None,
+            None,
+            ctypes.byref(io),
+            buffer,
+            count,
+            arguments.large(offset),
+            None,
+        )
         if status == st.END_OF_FILE:
             return b""
         if status & 0x80000000:
             raise NtError(status, ntdll.operation("NtReadFile"))
-        return buffer.raw[:io.Information]
+        return buffer.raw[: io.Information]
 
     def write_file(self, file: int, data: bytes, offset: int | None = None) -> int:
         io = n.IoStatusBlock()
-        ntdll.call("NtWriteFile", file, 0, None, None, ctypes.byref(io), bytes(data), len(data),
-                   arguments.large(offset), None)
+        ntdll.call(
+            "NtWriteFile",
+            file,
+            0,
+            None,
+            None,
+            ctypes.byref(io),
+            bytes(data),
+            len(data),
+            arguments.large(offset),
+            None,
+        )
         return int(io.Information)
 
     def query_file(self, file: int) -> tuple[int, int]:
         info, position, io = n.FileStandardInformation(), n.LARGE(), n.IoStatusBlock()
-        ntdll.call("NtQueryInformationFile", file, ctypes.byref(io), ctypes.byref(info), ctypes.sizeof(info), _STANDARD)
-        ntdll.call("NtQueryInformationFile", file, ctypes.byref(io), ctypes.byref(position), ctypes.sizeof(position),
-                   _POSITION)
+        ntdll.call(
+            "NtQueryInformationFile",
+            file,
+            ctypes.byref(io),
+            ctypes.byref(info),
+            ctypes.sizeof(info),
+            _STANDARD,
+        )
+        ntdll.call(
+            "NtQueryInformationFile",
+            file,
+            ctypes.byref(io),
+            ctypes.byref(position),
+            ctypes.sizeof(position),
+            _POSITION,
+        )
         return info.EndOfFile, position.value
 
     def set_file_position(self, file: int, position: int) -> None:
@@ -120,12 +197,26 @@ class Files:
         info = n.ByHandleFileInformation()
         if not ntdll.GetFileInformationByHandle(file, ctypes.byref(info)):
             raise ntdll.last_error("GetFileInformationByHandle")
-        return s.FileInformation(info.FileAttributes, info.CreationTime, info.LastAccessTime, info.LastWriteTime,
-                                 info.VolumeSerialNumber, info.FileSizeHigh << 32 | info.FileSizeLow,
-                                 info.NumberOfLinks, info.FileIndexHigh << 32 | info.FileIndexLow)
+        return s.FileInformation(
+            info.FileAttributes,
+            info.CreationTime,
+            info.LastAccessTime,
+            info.LastWriteTime,
+            info.VolumeSerialNumber,
+            info.FileSizeHigh << 32 | info.FileSizeLow,
+            info.NumberOfLinks,
+            info.FileIndexHigh << 32 | info.FileIndexLow,
+        )
 
     def lock_file(self, file: int, offset: int, length: int, exclusive: bool, wait: bool) -> None:
-        if not ntdll.LockFileEx(file, exclusive << 1 | (not wait), 0, length & 0xFFFFFFFF, length >> 32, _overlapped(offset)):
+        if not ntdll.LockFileEx(
+            file,
+            exclusive << 1 | (not wait),
+            0,
+            length & 0xFFFFFFFF,
+            length >> 32,
+            _overlapped(offset),
+        ):
             raise ntdll.last_error("LockFileEx")
 
     def unlock_file(self, file: int, offset: int, length: int) -> None:
@@ -139,5 +230,11 @@ class Files:
     @staticmethod
     def _set(file: int, number: int, information: int) -> None:
         value, io = n.LARGE(number), n.IoStatusBlock()
-        ntdll.call("NtSetInformationFile", file, ctypes.byref(io), ctypes.byref(value), ctypes.sizeof(value),
-                   information)
+        ntdll.call(
+            "NtSetInformationFile",
+            file,
+            ctypes.byref(io),
+            ctypes.byref(value),
+            ctypes.sizeof(value),
+            information,
+        )

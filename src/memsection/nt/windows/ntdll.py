@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Typed prototypes of the functions of ntdll, and the few of kernel32 and advapi32 that ntdll has no word for.
+"""Typed prototypes of the functions of ntdll, and the few of kernel32 and advapi32 that ntdll has
+no word for.
 
-``call`` turns a failed status into ``NtError``; a function that this version of Windows (or Wine) does not export
-gives STATUS_NOT_IMPLEMENTED.  What the functions are used for stands in the modules beside this one.
+``call`` turns a failed status into ``NtError``; a function that this version of Windows (or Wine)
+does not export gives STATUS_NOT_IMPLEMENTED.  What the functions are used for stands in the modules
+beside this one.
 """
 
 from __future__ import annotations
@@ -110,29 +112,51 @@ _functions = {name: _load(name, parameters) for name, parameters in _PROTOTYPES.
 
 #: What an operation is called in messages, where that is not its function's name in words.
 _WORDS = {
-    "NtMapViewOfSection": "map", "NtUnmapViewOfSection": "unmap", "NtDuplicateObject": "duplicate",
-    "NtCompareObjects": "compare objects", "NtMakeTemporaryObject": "make temporary",
-    "NtMakePermanentObject": "make permanent", "NtSetInformationObject": "set handle flags",
-    "NtQuerySecurityObject": "query security", "NtSetSecurityObject": "set security", "NtCreateFile": "open file",
-    "NtQueryInformationFile": "query file", "NtSetInformationFile": "set file", "NtFlushBuffersFile": "flush file",
-    "NtQueryVirtualMemory": "query memory", "NtProtectVirtualMemory": "protect memory",
-    "NtAllocateVirtualMemory": "allocate memory", "NtFreeVirtualMemory": "free memory",
-    "NtFlushVirtualMemory": "flush", "NtSetInformationVirtualMemory": "prefetch",
-    "NtReadVirtualMemory": "read memory", "NtWriteVirtualMemory": "write memory",
-    "NtQueryInformationProcess": "query process", "NtOpenProcessToken": "open token",
-    "NtQueryInformationToken": "query token", "NtAccessCheck": "check access",
-    "NtAdjustPrivilegesToken": "adjust privileges", "NtWaitForSingleObject": "wait",
-    "NtWaitForMultipleObjects": "wait", "NtSignalAndWaitForSingleObject": "signal and wait",
-    "GetFileType": "query file type", "GetFileInformationByHandle": "query file", "DeleteFile": "delete file",
-    "LockFileEx": "lock file", "UnlockFileEx": "unlock file",
-    "LookupPrivilegeValue": "look up privilege", "LookupAccountName": "look up account",
+    "NtMapViewOfSection": "map",
+    "NtUnmapViewOfSection": "unmap",
+    "NtDuplicateObject": "duplicate",
+    "NtCompareObjects": "compare objects",
+    "NtMakeTemporaryObject": "make temporary",
+    "NtMakePermanentObject": "make permanent",
+    "NtSetInformationObject": "set handle flags",
+    "NtQuerySecurityObject": "query security",
+    "NtSetSecurityObject": "set security",
+    "NtCreateFile": "open file",
+    "NtQueryInformationFile": "query file",
+    "NtSetInformationFile": "set file",
+    "NtFlushBuffersFile": "flush file",
+    "NtQueryVirtualMemory": "query memory",
+    "NtProtectVirtualMemory": "protect memory",
+    "NtAllocateVirtualMemory": "allocate memory",
+    "NtFreeVirtualMemory": "free memory",
+    "NtFlushVirtualMemory": "flush",
+    "NtSetInformationVirtualMemory": "prefetch",
+    "NtReadVirtualMemory": "read memory",
+    "NtWriteVirtualMemory": "write memory",
+    "NtQueryInformationProcess": "query process",
+    "NtOpenProcessToken": "open token",
+    "NtQueryInformationToken": "query token",
+    "NtAccessCheck": "check access",
+    "NtAdjustPrivilegesToken": "adjust privileges",
+    "NtWaitForSingleObject": "wait",
+    "NtWaitForMultipleObjects": "wait",
+    "NtSignalAndWaitForSingleObject": "signal and wait",
+    "GetFileType": "query file type",
+    "GetFileInformationByHandle": "query file",
+    "DeleteFile": "delete file",
+    "LockFileEx": "lock file",
+    "UnlockFileEx": "unlock file",
+    "LookupPrivilegeValue": "look up privilege",
+    "LookupAccountName": "look up account",
 }
 
 
 def operation(function: str) -> str:
     """What a function does, in words: "open section" for NtOpenSection, the same as on Linux."""
     words = _WORDS.get(function)
-    return words or re.sub(r"(?<!^)([A-Z])", r" \1", function.removeprefix("Nt")).lower().replace("mutant", "mutex")
+    return words or re.sub(r"(?<!^)([A-Z])", r" \1", function.removeprefix("Nt")).lower().replace(
+        "mutant", "mutex"
+    )
 
 
 def status_of(function: str, *arguments: Any) -> int:
@@ -144,7 +168,8 @@ def call(function: str, *arguments: Any, name: str | None = None, detail: str = 
     """Call a service; its status, unless that is a failure.
 
     Raises:
-        NtError: With the status; ``name`` tells which object, ``detail`` what was asked, when it was denied.
+        NtError: With the status; ``name`` tells which object, ``detail`` what was asked, when it
+            was denied.
     """
     status = _functions[function](*arguments)
     if status & 0x80000000:
@@ -153,44 +178,93 @@ def call(function: str, *arguments: Any, name: str | None = None, detail: str = 
     return status
 
 
-def _outside(library: ctypes.WinDLL, name: str, result: Any, *parameters: Any) -> Callable[..., Any]:
+def _outside(
+    library: ctypes.WinDLL, name: str, result: Any, *parameters: Any
+) -> Callable[..., Any]:
     function = getattr(library, name)
     function.restype = result
     function.argtypes = parameters
     return function  # type: ignore[no-any-return]
 
 
-# A path becomes an object name by rules (drives, current directory, devices) that only this function knows.
-RtlDosPathNameToNtPathName = _outside(_nt, "RtlDosPathNameToNtPathName_U", w.BOOLEAN, w.LPCWSTR,
-                                      ctypes.POINTER(n.UnicodeString), _P, _P)
+# A path becomes an object name by rules (drives, current directory, devices) that only this
+# function knows.
+RtlDosPathNameToNtPathName = _outside(
+    _nt,
+    "RtlDosPathNameToNtPathName_U",
+    w.BOOLEAN,
+    w.LPCWSTR,
+    ctypes.POINTER(n.UnicodeString),
+    _P,
+    _P,
+)
 RtlFreeUnicodeString = _outside(_nt, "RtlFreeUnicodeString", None, ctypes.POINTER(n.UnicodeString))
 # The session number is in the process environment block; this is the documented way to read it.
 ProcessIdToSessionId = _outside(_kernel32, "ProcessIdToSessionId", w.BOOL, w.DWORD, _P)
 # A process that the console and the loader know of is made by kernel32 alone.
-CreateProcess = _outside(_kernel32, "CreateProcessW", w.BOOL, w.LPCWSTR, _P, _P, _P, w.BOOL, w.DWORD, _P, w.LPCWSTR,
-                         ctypes.POINTER(n.StartupInfo), ctypes.POINTER(n.ProcessInformation))
-# Files as kernel32 puts them together: four queries in one, and the removal of a name as this Windows does it.
+CreateProcess = _outside(
+    _kernel32,
+    "CreateProcessW",
+    w.BOOL,
+    w.LPCWSTR,
+    _P,
+    _P,
+    _P,
+    w.BOOL,
+    w.DWORD,
+    _P,
+    w.LPCWSTR,
+    ctypes.POINTER(n.StartupInfo),
+    ctypes.POINTER(n.ProcessInformation),
+)
+# Files as kernel32 puts them together: four queries in one, and the removal of a name as this
+# Windows does it.
 GetFileType = _outside(_kernel32, "GetFileType", w.DWORD, _H)
 GetFileInformationByHandle = _outside(_kernel32, "GetFileInformationByHandle", w.BOOL, _H, _P)
 LockFileEx = _outside(_kernel32, "LockFileEx", w.BOOL, _H, w.DWORD, w.DWORD, w.DWORD, w.DWORD, _P)
 UnlockFileEx = _outside(_kernel32, "UnlockFileEx", w.BOOL, _H, w.DWORD, w.DWORD, w.DWORD, _P)
 DeleteFile = _outside(_kernel32, "DeleteFileW", w.BOOL, w.LPCWSTR)
 # Names of accounts and privileges are kept by the local security authority, not by the kernel.
-LookupAccountName = _outside(_advapi32, "LookupAccountNameW", w.BOOL, w.LPCWSTR, w.LPCWSTR, _P, _P, _P, _P, _P)
-LookupAccountSid = _outside(_advapi32, "LookupAccountSidW", w.BOOL, w.LPCWSTR, _P, _P, _P, _P, _P, _P)
-LookupPrivilegeValue = _outside(_advapi32, "LookupPrivilegeValueW", w.BOOL, w.LPCWSTR, w.LPCWSTR, _P)
+LookupAccountName = _outside(
+    _advapi32, "LookupAccountNameW", w.BOOL, w.LPCWSTR, w.LPCWSTR, _P, _P, _P, _P, _P
+)
+LookupAccountSid = _outside(
+    _advapi32, "LookupAccountSidW", w.BOOL, w.LPCWSTR, _P, _P, _P, _P, _P, _P
+)
+LookupPrivilegeValue = _outside(
+    _advapi32, "LookupPrivilegeValueW", w.BOOL, w.LPCWSTR, w.LPCWSTR, _P
+)
 
-#: Win32 errors that the functions above give, back to statuses (the inverse of RtlNtStatusToDosError where it matters).
-_STATUSES = {1: st.INVALID_DEVICE_REQUEST, 2: st.OBJECT_NAME_NOT_FOUND, 3: st.OBJECT_PATH_NOT_FOUND,
-             5: st.ACCESS_DENIED, 6: st.INVALID_HANDLE, 8: st.NO_MEMORY, 32: st.SHARING_VIOLATION,
-             33: st.LOCK_NOT_GRANTED, 158: st.RANGE_NOT_LOCKED, 307: st.INVALID_LOCK_RANGE,
-             87: st.INVALID_PARAMETER, 123: st.OBJECT_NAME_INVALID, 193: st.INVALID_IMAGE_FORMAT,
-             206: st.NAME_TOO_LONG, 267: st.NOT_A_DIRECTORY, 1313: st.NO_SUCH_PRIVILEGE, 1332: st.NONE_MAPPED,
-             1455: st.COMMITMENT_LIMIT}
+#: Win32 errors that the functions above give, back to statuses (the inverse of
+#: RtlNtStatusToDosError where it matters).
+_STATUSES = {
+    1: st.INVALID_DEVICE_REQUEST,
+    2: st.OBJECT_NAME_NOT_FOUND,
+    3: st.OBJECT_PATH_NOT_FOUND,
+    5: st.ACCESS_DENIED,
+    6: st.INVALID_HANDLE,
+    8: st.NO_MEMORY,
+    32: st.SHARING_VIOLATION,
+    33: st.LOCK_NOT_GRANTED,
+    158: st.RANGE_NOT_LOCKED,
+    307: st.INVALID_LOCK_RANGE,
+    87: st.INVALID_PARAMETER,
+    123: st.OBJECT_NAME_INVALID,
+    193: st.INVALID_IMAGE_FORMAT,
+    206: st.NAME_TOO_LONG,
+    267: st.NOT_A_DIRECTORY,
+    1313: st.NO_SUCH_PRIVILEGE,
+    1332: st.NONE_MAPPED,
+    1455: st.COMMITMENT_LIMIT,
+}
 
 
 def last_error(function: str, name: str | None = None) -> NtError:
     """The failure of a function that tells it by GetLastError."""
     code = ctypes.get_last_error()
-    return NtError(_STATUSES.get(code, st.UNSUCCESSFUL), operation(function), name,
-                   "" if code in _STATUSES else f"Windows error {code}")
+    return NtError(
+        _STATUSES.get(code, st.UNSUCCESSFUL),
+        operation(function),
+        name,
+        "" if code in _STATUSES else f"Windows error {code}",
+    )

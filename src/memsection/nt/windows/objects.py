@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The services for any object: handles, queries, security, directories, and the search of handle tables."""
+"""The services for any object: handles, queries, security, directories, and the search of handle
+tables."""
 
 from __future__ import annotations
 
@@ -24,7 +25,8 @@ from memsection.vocabulary.object_types import BY_NAME
 _BASIC, NAME, TYPE, _HANDLE_FLAGS = 0, 1, 2, 4  #: OBJECT_INFORMATION_CLASS
 _EXTENDED_HANDLES = 64  #: SystemExtendedHandleInformation
 _NO_MORE_ENTRIES = 0x8000001A
-#: What is listed and found.  The names of files and pipes are never asked for: that can wait for ever.
+#: What is listed and found.  The names of files and pipes are never asked for: that can wait for
+#: ever.
 _OURS = ("Section", "Mutant", "Event", "Semaphore")
 
 
@@ -72,7 +74,8 @@ def basic(handle: int) -> n.ObjectBasicInformation:
 
 
 def failure(status: int, function: str, handle: int, needed: int, asked: str = "") -> NtError:
-    """A failed service of one handle, in words: what was asked for, and, when that is why, what the handle grants."""
+    """A failed service of one handle, in words: what was asked for, and, when that is why, what the
+    handle grants."""
     detail = asked and f"{asked}: {st.row(status).text}"
     name = None
     try:
@@ -83,30 +86,50 @@ def failure(status: int, function: str, handle: int, needed: int, asked: str = "
         pass  # no handle: the status says so
     else:
         if status == st.ACCESS_DENIED and kind is not None and granted & needed != needed:
-            detail = f"{asked and asked + ': '}asked for {kind.words(needed)}, the handle grants {kind.words(granted)}"
+            wanted, has = kind.words(needed), kind.words(granted)
+            detail = f"{asked and asked + ': '}asked for {wanted}, the handle grants {has}"
     return NtError(status, ntdll.operation(function), name, detail)
 
 
 def handle_flags(handle: int) -> n.HandleFlagInformation:
     """ObjectHandleFlagInformation."""
     info = n.HandleFlagInformation()
-    ntdll.call("NtQueryObject", handle, _HANDLE_FLAGS, ctypes.byref(info), ctypes.sizeof(info), None)
+    ntdll.call(
+        "NtQueryObject", handle, _HANDLE_FLAGS, ctypes.byref(info), ctypes.sizeof(info), None
+    )
     return info
 
 
-def duplicate(source_process: int, source: int, target_process: int, access: int, attributes: int,
-              options: int) -> int:
+def duplicate(
+    source_process: int,
+    source: int,
+    target_process: int,
+    access: int,
+    attributes: int,
+    options: int,
+) -> int:
     """NtDuplicateObject."""
     handle = n.HANDLE()
-    ntdll.call("NtDuplicateObject", source_process, source, target_process,
-               ctypes.byref(handle) if target_process else None, access, attributes, options)
+    ntdll.call(
+        "NtDuplicateObject",
+        source_process,
+        source,
+        target_process,
+        ctypes.byref(handle) if target_process else None,
+        access,
+        attributes,
+        options,
+    )
     return handle.value
 
 
 def section_size(handle: int) -> int:
     """The size of a section, 0 when the handle does not tell."""
     info = n.SectionBasicInformation()
-    if ntdll.status_of("NtQuerySection", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None) & 0x80000000:
+    if (
+        ntdll.status_of("NtQuerySection", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None)
+        & 0x80000000
+    ):
         return 0
     return int(info.Size)
 
@@ -123,15 +146,18 @@ def _handle_table() -> list[n.HandleTableEntry]:
     if status & 0x80000000:
         raise NtError(status, ntdll.operation("NtQuerySystemInformation"))
     count = ctypes.c_size_t.from_buffer(buffer).value
-    return list((n.HandleTableEntry * count).from_buffer(buffer, 2 * ctypes.sizeof(ctypes.c_size_t)))
+    return list(
+        (n.HandleTableEntry * count).from_buffer(buffer, 2 * ctypes.sizeof(ctypes.c_size_t))
+    )
 
 
 def _found(process: int, entry: n.HandleTableEntry) -> s.HandleEntry | None:
-    """What one handle of another process is; None when it is gone, or of a type that is not looked into."""
+    """What one handle of another process is; None when it is gone, or of a type that is not looked
+    into."""
     pid, value = entry.UniqueProcessId, entry.HandleValue
     try:
-        # A duplicate with the same access answers for its original; a section is asked for its size through one
-        # that may be queried, which its access list can refuse.
+        # A duplicate with the same access answers for its original; a section is asked for its size
+        # through one that may be queried, which its access list can refuse.
         copy = duplicate(process, value, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS)
     except NtError:
         return None
@@ -142,9 +168,16 @@ def _found(process: int, entry: n.HandleTableEntry) -> s.HandleEntry | None:
             name = object_name(copy)
             if kind == "Section":
                 size = section_size(copy)
-        return s.HandleEntry(pid=pid, handle=value, type_name=kind, granted_access=entry.GrantedAccess,
-                             attributes=entry.HandleAttributes & (s.OBJ_INHERIT | s.OBJ_PROTECT_CLOSE),
-                             name=name, size=size, identity=(entry.Object,) if entry.Object else None)
+        return s.HandleEntry(
+            pid=pid,
+            handle=value,
+            type_name=kind,
+            granted_access=entry.GrantedAccess,
+            attributes=entry.HandleAttributes & (s.OBJ_INHERIT | s.OBJ_PROTECT_CLOSE),
+            name=name,
+            size=size,
+            identity=(entry.Object,) if entry.Object else None,
+        )
     except NtError:
         return None
     finally:
@@ -156,8 +189,14 @@ def _entries(table: list[n.HandleTableEntry], pid: int) -> list[s.HandleEntry]:
     handle = n.HANDLE()
     client = n.ClientId(pid, 0)
     empty = arguments.object_attributes(s.ObjectAttributes())
-    ntdll.call("NtOpenProcess", ctypes.byref(handle), a.PROCESS_DUP_HANDLE, empty, ctypes.byref(client),
-               name=f"process {pid}")
+    ntdll.call(
+        "NtOpenProcess",
+        ctypes.byref(handle),
+        a.PROCESS_DUP_HANDLE,
+        empty,
+        ctypes.byref(client),
+        name=f"process {pid}",
+    )
     try:
         found = [_found(handle.value, entry) for entry in table if entry.UniqueProcessId == pid]
     finally:
@@ -172,8 +211,16 @@ def _members(path: str) -> Iterator[tuple[str, str]]:
         context = w.ULONG(0)
         buffer = ctypes.create_string_buffer(0x20000)
         while True:
-            status = ntdll.status_of("NtQueryDirectoryObject", directory, buffer, len(buffer), True, False,
-                                     ctypes.byref(context), None)
+            status = ntdll.status_of(
+                "NtQueryDirectoryObject",
+                directory,
+                buffer,
+                len(buffer),
+                True,
+                False,
+                ctypes.byref(context),
+                None,
+            )
             if status == _NO_MORE_ENTRIES or status & 0x80000000:
                 return
             entry = n.DirectoryEntry.from_buffer(buffer)
@@ -185,14 +232,22 @@ def _members(path: str) -> Iterator[tuple[str, str]]:
 class Objects:
     """The part of the kernel that is about any object."""
 
-    #: The one thing that is kept: the directory that Win32 names are relative to, opened once for the process.
+    #: The one thing that is kept: the directory that Win32 names are relative to, opened once for
+    #: the process.
     _directory: int | None = None
 
     def close(self, handle: int) -> None:
         ntdll.call("NtClose", handle)
 
-    def duplicate_object(self, source_process: int, source: int, target_process: int, access: int, attributes: int,
-                         options: int) -> int:
+    def duplicate_object(
+        self,
+        source_process: int,
+        source: int,
+        target_process: int,
+        access: int,
+        attributes: int,
+        options: int,
+    ) -> int:
         return duplicate(source_process, source, target_process, access, attributes, options)
 
     def query_object(self, handle: int) -> s.ObjectBasicInformation:
@@ -200,7 +255,9 @@ class Objects:
         # Both queries tell the two flags on Windows; Wine leaves them out of this one.
         attributes = info.Attributes | (s.OBJ_INHERIT if flags.Inherit else 0)
         attributes |= s.OBJ_PROTECT_CLOSE if flags.ProtectFromClose else 0
-        return s.ObjectBasicInformation(attributes, info.GrantedAccess, info.HandleCount, info.PointerCount)
+        return s.ObjectBasicInformation(
+            attributes, info.GrantedAccess, info.HandleCount, info.PointerCount
+        )
 
     def query_handle(self, handle: int) -> tuple[int, int]:
         info = self.query_object(handle)
@@ -212,13 +269,17 @@ class Objects:
     def query_object_type(self, handle: int) -> str:
         return text_of(handle, TYPE)
 
-    def set_handle_flags(self, handle: int, *, inherit: bool | None = None, protect: bool | None = None) -> None:
+    def set_handle_flags(
+        self, handle: int, *, inherit: bool | None = None, protect: bool | None = None
+    ) -> None:
         info = handle_flags(handle)
         if inherit is not None:
             info.Inherit = inherit
         if protect is not None:
             info.ProtectFromClose = protect
-        ntdll.call("NtSetInformationObject", handle, _HANDLE_FLAGS, ctypes.byref(info), ctypes.sizeof(info))
+        ntdll.call(
+            "NtSetInformationObject", handle, _HANDLE_FLAGS, ctypes.byref(info), ctypes.sizeof(info)
+        )
 
     def compare_objects(self, first: int, second: int) -> bool:
         status = ntdll.status_of("NtCompareObjects", first, second)
@@ -238,22 +299,35 @@ class Objects:
         size = w.ULONG(1024)
         while True:
             buffer = ctypes.create_string_buffer(size.value)
-            status = ntdll.status_of("NtQuerySecurityObject", handle, information, buffer, len(buffer),
-                                     ctypes.byref(size))
+            status = ntdll.status_of(
+                "NtQuerySecurityObject",
+                handle,
+                information,
+                buffer,
+                len(buffer),
+                ctypes.byref(size),
+            )
             if status != st.BUFFER_TOO_SMALL:
                 break
         if status & 0x80000000:
             raise NtError(status, ntdll.operation("NtQuerySecurityObject"))
-        return buffer.raw[:size.value]
+        return buffer.raw[: size.value]
 
     def set_security_object(self, handle: int, information: int, descriptor: bytes) -> None:
-        ntdll.call("NtSetSecurityObject", handle, information, ctypes.create_string_buffer(descriptor, len(descriptor)))
+        ntdll.call(
+            "NtSetSecurityObject",
+            handle,
+            information,
+            ctypes.create_string_buffer(descriptor, len(descriptor)),
+        )
 
     def named_objects_directory(self) -> int:
         if Objects._directory is None:
             number = session()
             try:
-                Objects._directory = open_directory(names.local_directory(number) if number else names.GLOBAL_DIRECTORY)
+                Objects._directory = open_directory(
+                    names.local_directory(number) if number else names.GLOBAL_DIRECTORY
+                )
             except NtError:
                 Objects._directory = open_directory(names.GLOBAL_DIRECTORY)
         return Objects._directory
@@ -268,18 +342,30 @@ class Objects:
             try:
                 entries = _entries(table, pid)
             except NtError:
-                continue  # somebody else's process: its handles stay unknown, the objects are listed all the same
+                # somebody else's process: its handles stay unknown, the objects are listed all the
+                # same
+                continue
             for entry in entries:
                 if entry.name:
                     holders.setdefault(entry.name, []).append(entry)
         number = session()
         result: list[s.NamedObject] = []
-        for directory in dict.fromkeys((names.local_directory(number) if number else names.GLOBAL_DIRECTORY,
-                                        names.GLOBAL_DIRECTORY)):
+        for directory in dict.fromkeys(
+            (
+                names.local_directory(number) if number else names.GLOBAL_DIRECTORY,
+                names.GLOBAL_DIRECTORY,
+            )
+        ):
             for leaf, kind in _members(directory):
                 if kind in _OURS:
                     full = f"{directory}\\{leaf}"
                     who = tuple(holders.get(full, ()))
-                    result.append(s.NamedObject(name=names.win32_name(full), type_name=kind, holders=who,
-                                                size=max((entry.size for entry in who), default=0)))
+                    result.append(
+                        s.NamedObject(
+                            name=names.win32_name(full),
+                            type_name=kind,
+                            holders=who,
+                            size=max((entry.size for entry in who), default=0),
+                        )
+                    )
         return result

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Objects that own a handle, as ``_native.ledger`` has them on Linux.
 
-Here a signal handler that raises between two bytecodes of the library can leave a handle open until the process ends:
-nothing of it outlives the process, and no name does.
+Here a signal handler that raises between two bytecodes of the library can leave a handle open until
+the process ends: nothing of it outlives the process, and no name does.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ settled = whole
 
 def surely(function: Callable[..., R]) -> Callable[..., R]:
     """The function, with a dictionary as its argument after the object."""
+
     @wraps(function)
     def run(owner: Any, *arguments: Any) -> R:
         return function(owner, {}, *arguments)
@@ -73,7 +74,12 @@ def undo_here(service: Callable[..., object], *arguments: Any) -> None:
     service(*arguments)
 
 
-def done(undo: Callable[[tuple[Any, ...], Any], object], service: Callable[..., R], *arguments: Any, **options: Any) -> R:
+def done(
+    undo: Callable[[tuple[Any, ...], Any], object],
+    service: Callable[..., R],
+    *arguments: Any,
+    **options: Any,
+) -> R:
     """Call the service."""
     return service(*arguments, **options)
 
@@ -91,7 +97,8 @@ def disown(owner: Any) -> int:
 
 
 def close_owned(owner: Any) -> bool:
-    """Close the handle that an object owns, if it has one; True then.  It stays the owner of one that stays open."""
+    """Close the handle that an object owns, if it has one; True then.  It stays the owner of one
+    that stays open."""
     handle = disown(owner)
     if not handle:
         return False
@@ -112,7 +119,8 @@ def connect_warning(warn: Callable[[Any], object]) -> None:
 
 
 def drop(owner: Any) -> bool:
-    """An object is left to the collector: the handle that it owns, if it has one, is closed, and that is told."""
+    """An object is left to the collector: the handle that it owns, if it has one, is closed, and
+    that is told."""
     if not drop_quietly(owner):
         return False
     assert _warn is not None
@@ -133,6 +141,7 @@ def drop_quietly(owner: Any) -> bool:
 
 
 def drop_held(holder: Any) -> None:
-    """What a ``__del__`` does with the section that an object keeps open: it is closed, and then ``closed`` is called."""
+    """What a ``__del__`` does with the section that an object keeps open: it is closed, and then
+    ``closed`` is called."""
     if drop_quietly(getattr(holder, "section", None)):
         holder.closed()

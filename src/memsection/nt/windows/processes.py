@@ -25,13 +25,21 @@ _USE_STANDARD_HANDLES = 0x100  #: STARTF_USESTDHANDLES
 _UNICODE_ENVIRONMENT = 0x400  #: CREATE_UNICODE_ENVIRONMENT
 
 
-def _environment_block(environment: Mapping[str, str] | None) -> ctypes.Array[ctypes.c_wchar] | None:
-    """The variables as CreateProcess takes them: sorted by name, each ended by a zero, the whole by another."""
+def _environment_block(
+    environment: Mapping[str, str] | None,
+) -> ctypes.Array[ctypes.c_wchar] | None:
+    """The variables as CreateProcess takes them: sorted by name, each ended by a zero, the whole by
+    another."""
     if environment is None:
         return None
-    lines = [f"{key}={value}" for key, value in sorted(environment.items(), key=lambda item: item[0].upper())]
+    lines = [
+        f"{key}={value}"
+        for key, value in sorted(environment.items(), key=lambda item: item[0].upper())
+    ]
     if any("\0" in line for line in lines):
-        raise NtError(st.INVALID_PARAMETER, "CreateProcess", None, "an environment variable contains a zero")
+        raise NtError(
+            st.INVALID_PARAMETER, "CreateProcess", None, "an environment variable contains a zero"
+        )
     return ctypes.create_unicode_buffer("\0".join(lines) + "\0")
 
 
@@ -48,15 +56,25 @@ class Processes:
     def open_process(self, access: int, attributes: int, pid: int) -> int:
         handle, client = n.HANDLE(), n.ClientId(pid, 0)
         native = arguments.object_attributes(s.ObjectAttributes(None, 0, attributes))
-        ntdll.call("NtOpenProcess", ctypes.byref(handle), access, native, ctypes.byref(client), name=f"process {pid}",
-                   detail=f"asked for access {access:#x}")
+        ntdll.call(
+            "NtOpenProcess",
+            ctypes.byref(handle),
+            access,
+            native,
+            ctypes.byref(client),
+            name=f"process {pid}",
+            detail=f"asked for access {access:#x}",
+        )
         return handle.value
 
     def query_process(self, process: int) -> s.ProcessBasicInformation:
         info = n.ProcessBasicInformation()
-        ntdll.call("NtQueryInformationProcess", process, 0, ctypes.byref(info), ctypes.sizeof(info), None)
-        return s.ProcessBasicInformation(info.ExitStatus & 0xFFFFFFFF, info.UniqueProcessId,
-                                         info.InheritedFromUniqueProcessId)
+        ntdll.call(
+            "NtQueryInformationProcess", process, 0, ctypes.byref(info), ctypes.sizeof(info), None
+        )
+        return s.ProcessBasicInformation(
+            info.ExitStatus & 0xFFFFFFFF, info.UniqueProcessId, info.InheritedFromUniqueProcessId
+        )
 
     def terminate_process(self, process: int, exit_status: int) -> None:
         ntdll.call("NtTerminateProcess", process, exit_status)
@@ -72,11 +90,20 @@ class Processes:
             startup.dwFlags = _USE_STANDARD_HANDLES
             startup.hStdInput, startup.hStdOutput, startup.hStdError = start.standard_handles
         made = n.ProcessInformation()
-        text = None if command is None else ctypes.create_unicode_buffer(command)  # CreateProcess writes into it
-        if not ntdll.CreateProcess(start.application, text, ctypes.byref(_security(start.process_inheritable)),
-                                   ctypes.byref(_security(start.thread_inheritable)), start.inherit_handles,
-                                   start.creation_flags | _UNICODE_ENVIRONMENT, _environment_block(start.environment),
-                                   start.directory, ctypes.byref(startup), ctypes.byref(made)):
+        # CreateProcess writes into it
+        text = None if command is None else ctypes.create_unicode_buffer(command)
+        if not ntdll.CreateProcess(
+            start.application,
+            text,
+            ctypes.byref(_security(start.process_inheritable)),
+            ctypes.byref(_security(start.thread_inheritable)),
+            start.inherit_handles,
+            start.creation_flags | _UNICODE_ENVIRONMENT,
+            _environment_block(start.environment),
+            start.directory,
+            ctypes.byref(startup),
+            ctypes.byref(made),
+        ):
             raise ntdll.last_error("CreateProcess", start.application or command)
         return s.StartedProcess(made.hProcess, made.hThread, made.dwProcessId, made.dwThreadId)
 
@@ -90,8 +117,15 @@ class Processes:
         if information not in s.TOKEN_INFORMATION_CLASSES:
             raise NtError(st.INVALID_INFO_CLASS, "query token", None, f"class {information}")
         if information not in s.TOKEN_INFORMATION_HERE:
-            raise NtError(st.NOT_SUPPORTED, "query token", None, f"information class {information} is not answered here")
-        ntdll.call("NtQueryInformationToken", token, information, buffer, len(buffer), ctypes.byref(size))
+            raise NtError(
+                st.NOT_SUPPORTED,
+                "query token",
+                None,
+                f"information class {information} is not answered here",
+            )
+        ntdll.call(
+            "NtQueryInformationToken", token, information, buffer, len(buffer), ctypes.byref(size)
+        )
         if information == s.TokenUser:
             return _sid_at(buffer, 0), w.DWORD.from_buffer(buffer, 8).value
         if information in (s.TokenOwner, s.TokenPrimaryGroup):
@@ -99,14 +133,22 @@ class Processes:
         if information == s.TokenStatistics:
             return s.TokenStatisticsInformation(*struct.unpack_from("<QQqiiIIIIQ", buffer))
         count = w.DWORD.from_buffer(buffer).value
-        if information == s.TokenGroups:  # pairs of a pointer and attributes, from the first multiple of eight on
-            return [(_sid_at(buffer, 8 + 16 * rank), w.DWORD.from_buffer(buffer, 16 + 16 * rank).value)
-                    for rank in range(count)]
+        # pairs of a pointer and attributes, from the first multiple of eight on
+        if information == s.TokenGroups:
+            return [
+                (_sid_at(buffer, 8 + 16 * rank), w.DWORD.from_buffer(buffer, 16 + 16 * rank).value)
+                for rank in range(count)
+            ]
         if information == s.TokenPrivileges:
-            return [(one.Luid, one.Attributes) for one in (n.LuidAndAttributes * count).from_buffer(buffer, 4)]
+            return [
+                (one.Luid, one.Attributes)
+                for one in (n.LuidAndAttributes * count).from_buffer(buffer, 4)
+            ]
         return count
 
-    def duplicate_token(self, token: int, access: int, attributes: int, level: int, kind: int) -> int:
+    def duplicate_token(
+        self, token: int, access: int, attributes: int, level: int, kind: int
+    ) -> int:
         handle = n.HANDLE()
         quality = n.SecurityQualityOfService(ctypes.sizeof(n.SecurityQualityOfService), level, 0, 0)
         native = arguments.object_attributes(s.ObjectAttributes(None, 0, attributes))
@@ -115,11 +157,26 @@ class Processes:
         ntdll.call("NtDuplicateToken", token, access, native, False, kind, ctypes.byref(handle))
         return handle.value
 
-    def check_access(self, descriptor: bytes, token: int, desired: int,
-                     mapping: tuple[int, int, int, int]) -> tuple[int, int]:
-        used, size, granted, found = ctypes.create_string_buffer(1024), w.ULONG(1024), w.ULONG(), ctypes.c_uint32()
-        ntdll.call("NtAccessCheck", descriptor, token, desired, (w.ULONG * 4)(*mapping), used, ctypes.byref(size),
-                   ctypes.byref(granted), ctypes.byref(found))
+    def check_access(
+        self, descriptor: bytes, token: int, desired: int, mapping: tuple[int, int, int, int]
+    ) -> tuple[int, int]:
+        used, size, granted, found = (
+            ctypes.create_string_buffer(1024),
+            w.ULONG(1024),
+            w.ULONG(),
+            ctypes.c_uint32(),
+        )
+        ntdll.call(
+            "NtAccessCheck",
+            descriptor,
+            token,
+            desired,
+            (w.ULONG * 4)(*mapping),
+            used,
+            ctypes.byref(size),
+            ctypes.byref(granted),
+            ctypes.byref(found),
+        )
         return found.value, granted.value
 
     def lookup_privilege(self, name: str) -> int:
@@ -128,24 +185,39 @@ class Processes:
             raise ntdll.last_error("LookupPrivilegeValue", name)
         return luid.value
 
-    def adjust_privileges(self, token: int, privileges: Sequence[tuple[int, int]],
-                          disable_all: bool = False) -> tuple[int, list[tuple[int, int]]]:
+    def adjust_privileges(
+        self, token: int, privileges: Sequence[tuple[int, int]], disable_all: bool = False
+    ) -> tuple[int, list[tuple[int, int]]]:
         wanted = _token_privileges(len(privileges))
         for entry, (luid, attributes) in zip(wanted.Privileges, privileges, strict=True):
             entry.Luid, entry.Attributes = luid, attributes
-        # Only a token opened with TOKEN_QUERY tells the state before; without the right nobody asks for it.
+        # Only a token opened with TOKEN_QUERY tells the state before; without the right nobody asks
+        # for it.
         before, size = _token_privileges(64), w.ULONG()
-        status = ntdll.status_of("NtAdjustPrivilegesToken", token, disable_all, ctypes.byref(wanted),
-                                 ctypes.sizeof(before), ctypes.byref(before), ctypes.byref(size))
+        status = ntdll.status_of(
+            "NtAdjustPrivilegesToken",
+            token,
+            disable_all,
+            ctypes.byref(wanted),
+            ctypes.sizeof(before),
+            ctypes.byref(before),
+            ctypes.byref(size),
+        )
         if status == st.ACCESS_DENIED:
             before.Count = 0
-            status = ntdll.status_of("NtAdjustPrivilegesToken", token, disable_all, ctypes.byref(wanted), 0, None, None)
+            status = ntdll.status_of(
+                "NtAdjustPrivilegesToken", token, disable_all, ctypes.byref(wanted), 0, None, None
+            )
         if status & 0x80000000:
             raise NtError(status, ntdll.operation("NtAdjustPrivilegesToken"))
         asked = dict(privileges)
         # Wine tells the state of all before, Windows of those that changed.
-        return status, [(entry.Luid, entry.Attributes) for entry in before.Privileges[:before.Count]
-                        if (entry.Attributes ^ (0 if disable_all else asked[entry.Luid])) & s.SE_PRIVILEGE_ENABLED]
+        return status, [
+            (entry.Luid, entry.Attributes)
+            for entry in before.Privileges[: before.Count]
+            if (entry.Attributes ^ (0 if disable_all else asked[entry.Luid]))
+            & s.SE_PRIVILEGE_ENABLED
+        ]
 
 
 def _sid_at(buffer: ctypes.Array[ctypes.c_char], offset: int) -> Sid:

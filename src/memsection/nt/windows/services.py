@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The kernel of Windows itself, put together from its parts; nothing is kept here but what the parts say."""
+"""The kernel of Windows itself, put together from its parts; nothing is kept here but what the
+parts say."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The C structures that cross ntdll, as ctypes sees them (64-bit layouts of winternl.h, ntifs.h and winbase.h).
+"""The C structures that cross ntdll, as ctypes sees them (64-bit layouts of winternl.h, ntifs.h and
+winbase.h).
 
 Layouts only.  Records that leave the kernel interface are those of ``vocabulary.structs``.
 """
@@ -34,16 +35,25 @@ class UnicodeString(ctypes.Structure):
 class ObjectAttributes(ctypes.Structure):
     """OBJECT_ATTRIBUTES."""
 
-    _fields_ = [("Length", w.ULONG), ("RootDirectory", HANDLE), ("ObjectName", ctypes.POINTER(UnicodeString)),
-                ("Attributes", w.ULONG), ("SecurityDescriptor", ctypes.c_void_p),
-                ("SecurityQualityOfService", ctypes.c_void_p)]
+    _fields_ = [
+        ("Length", w.ULONG),
+        ("RootDirectory", HANDLE),
+        ("ObjectName", ctypes.POINTER(UnicodeString)),
+        ("Attributes", w.ULONG),
+        ("SecurityDescriptor", ctypes.c_void_p),
+        ("SecurityQualityOfService", ctypes.c_void_p),
+    ]
 
 
 class SecurityQualityOfService(ctypes.Structure):
     """SECURITY_QUALITY_OF_SERVICE."""
 
-    _fields_ = [("Length", w.ULONG), ("ImpersonationLevel", ctypes.c_int), ("ContextTrackingMode", w.BOOLEAN),
-                ("EffectiveOnly", w.BOOLEAN)]
+    _fields_ = [
+        ("Length", w.ULONG),
+        ("ImpersonationLevel", ctypes.c_int),
+        ("ContextTrackingMode", w.BOOLEAN),
+        ("EffectiveOnly", w.BOOLEAN),
+    ]
 
 
 class ClientId(ctypes.Structure):
@@ -61,8 +71,13 @@ class IoStatusBlock(ctypes.Structure):
 class ObjectBasicInformation(ctypes.Structure):
     """PUBLIC_OBJECT_BASIC_INFORMATION."""
 
-    _fields_ = [("Attributes", w.ULONG), ("GrantedAccess", w.ULONG), ("HandleCount", w.ULONG),
-                ("PointerCount", w.ULONG), ("Reserved", w.ULONG * 10)]
+    _fields_ = [
+        ("Attributes", w.ULONG),
+        ("GrantedAccess", w.ULONG),
+        ("HandleCount", w.ULONG),
+        ("PointerCount", w.ULONG),
+        ("Reserved", w.ULONG * 10),
+    ]
 
 
 class HandleFlagInformation(ctypes.Structure):
@@ -80,9 +95,16 @@ class DirectoryEntry(ctypes.Structure):
 class HandleTableEntry(ctypes.Structure):
     """SYSTEM_HANDLE_TABLE_ENTRY_INFO_EX."""
 
-    _fields_ = [("Object", ctypes.c_size_t), ("UniqueProcessId", ctypes.c_size_t), ("HandleValue", ctypes.c_size_t),
-                ("GrantedAccess", w.ULONG), ("CreatorBackTraceIndex", w.USHORT), ("ObjectTypeIndex", w.USHORT),
-                ("HandleAttributes", w.ULONG), ("Reserved", w.ULONG)]
+    _fields_ = [
+        ("Object", ctypes.c_size_t),
+        ("UniqueProcessId", ctypes.c_size_t),
+        ("HandleValue", ctypes.c_size_t),
+        ("GrantedAccess", w.ULONG),
+        ("CreatorBackTraceIndex", w.USHORT),
+        ("ObjectTypeIndex", w.USHORT),
+        ("HandleAttributes", w.ULONG),
+        ("Reserved", w.ULONG),
+    ]
 
 
 class SectionBasicInformation(ctypes.Structure):
@@ -94,9 +116,16 @@ class SectionBasicInformation(ctypes.Structure):
 class MemoryBasicInformation(ctypes.Structure):
     """MEMORY_BASIC_INFORMATION."""
 
-    _fields_ = [("BaseAddress", ADDRESS), ("AllocationBase", ADDRESS), ("AllocationProtect", w.DWORD),
-                ("PartitionId", w.WORD), ("RegionSize", SIZE), ("State", w.DWORD), ("Protect", w.DWORD),
-                ("Type", w.DWORD)]
+    _fields_ = [
+        ("BaseAddress", ADDRESS),
+        ("AllocationBase", ADDRESS),
+        ("AllocationProtect", w.DWORD),
+        ("PartitionId", w.WORD),
+        ("RegionSize", SIZE),
+        ("State", w.DWORD),
+        ("Protect", w.DWORD),
+        ("Type", w.DWORD),
+    ]
 
 
 class MemoryRange(ctypes.Structure):
@@ -114,18 +143,32 @@ class SectionParameter(ctypes.Structure):
 class FileStandardInformation(ctypes.Structure):
     """FILE_STANDARD_INFORMATION."""
 
-    _fields_ = [("AllocationSize", LARGE), ("EndOfFile", LARGE), ("NumberOfLinks", w.ULONG),
-                ("DeletePending", w.BOOLEAN), ("Directory", w.BOOLEAN)]
+    _fields_ = [
+        ("AllocationSize", LARGE),
+        ("EndOfFile", LARGE),
+        ("NumberOfLinks", w.ULONG),
+        ("DeletePending", w.BOOLEAN),
+        ("Directory", w.BOOLEAN),
+    ]
 
 
 class ByHandleFileInformation(ctypes.Structure):
-    """BY_HANDLE_FILE_INFORMATION; FILETIMEs as two halves, which begin at a multiple of four bytes."""
+    """BY_HANDLE_FILE_INFORMATION; FILETIMEs as two halves, which begin at a multiple of four
+    bytes."""
 
     _pack_ = 4
-    _fields_ = [("FileAttributes", w.DWORD), ("CreationTime", ctypes.c_uint64), ("LastAccessTime", ctypes.c_uint64),
-                ("LastWriteTime", ctypes.c_uint64), ("VolumeSerialNumber", w.DWORD), ("FileSizeHigh", w.DWORD),
-                ("FileSizeLow", w.DWORD), ("NumberOfLinks", w.DWORD), ("FileIndexHigh", w.DWORD),
-                ("FileIndexLow", w.DWORD)]
+    _fields_ = [
+        ("FileAttributes", w.DWORD),
+        ("CreationTime", ctypes.c_uint64),
+        ("LastAccessTime", ctypes.c_uint64),
+        ("LastWriteTime", ctypes.c_uint64),
+        ("VolumeSerialNumber", w.DWORD),
+        ("FileSizeHigh", w.DWORD),
+        ("FileSizeLow", w.DWORD),
+        ("NumberOfLinks", w.DWORD),
+        ("FileIndexHigh", w.DWORD),
+        ("FileIndexLow", w.DWORD),
+    ]
 
 
 class EventBasicInformation(ctypes.Structure):
@@ -137,7 +180,11 @@ class EventBasicInformation(ctypes.Structure):
 class MutantBasicInformation(ctypes.Structure):
     """MUTANT_BASIC_INFORMATION."""
 
-    _fields_ = [("CurrentCount", w.LONG), ("OwnedByCaller", w.BOOLEAN), ("AbandonedState", w.BOOLEAN)]
+    _fields_ = [
+        ("CurrentCount", w.LONG),
+        ("OwnedByCaller", w.BOOLEAN),
+        ("AbandonedState", w.BOOLEAN),
+    ]
 
 
 class SemaphoreBasicInformation(ctypes.Structure):
@@ -149,9 +196,14 @@ class SemaphoreBasicInformation(ctypes.Structure):
 class ProcessBasicInformation(ctypes.Structure):
     """PROCESS_BASIC_INFORMATION."""
 
-    _fields_ = [("ExitStatus", ctypes.c_ssize_t), ("PebBaseAddress", ADDRESS), ("AffinityMask", ctypes.c_size_t),
-                ("BasePriority", ctypes.c_ssize_t), ("UniqueProcessId", ctypes.c_size_t),
-                ("InheritedFromUniqueProcessId", ctypes.c_size_t)]
+    _fields_ = [
+        ("ExitStatus", ctypes.c_ssize_t),
+        ("PebBaseAddress", ADDRESS),
+        ("AffinityMask", ctypes.c_size_t),
+        ("BasePriority", ctypes.c_ssize_t),
+        ("UniqueProcessId", ctypes.c_size_t),
+        ("InheritedFromUniqueProcessId", ctypes.c_size_t),
+    ]
 
 
 class LuidAndAttributes(ctypes.Structure):
@@ -164,21 +216,44 @@ class LuidAndAttributes(ctypes.Structure):
 class SecurityAttributes(ctypes.Structure):
     """SECURITY_ATTRIBUTES."""
 
-    _fields_ = [("nLength", w.DWORD), ("lpSecurityDescriptor", ctypes.c_void_p), ("bInheritHandle", w.BOOL)]
+    _fields_ = [
+        ("nLength", w.DWORD),
+        ("lpSecurityDescriptor", ctypes.c_void_p),
+        ("bInheritHandle", w.BOOL),
+    ]
 
 
 class StartupInfo(ctypes.Structure):
     """STARTUPINFOW."""
 
-    _fields_ = [("cb", w.DWORD), ("lpReserved", w.LPWSTR), ("lpDesktop", w.LPWSTR), ("lpTitle", w.LPWSTR),
-                ("dwX", w.DWORD), ("dwY", w.DWORD), ("dwXSize", w.DWORD), ("dwYSize", w.DWORD),
-                ("dwXCountChars", w.DWORD), ("dwYCountChars", w.DWORD), ("dwFillAttribute", w.DWORD),
-                ("dwFlags", w.DWORD), ("wShowWindow", w.WORD), ("cbReserved2", w.WORD),
-                ("lpReserved2", ctypes.c_void_p), ("hStdInput", HANDLE), ("hStdOutput", HANDLE),
-                ("hStdError", HANDLE)]
+    _fields_ = [
+        ("cb", w.DWORD),
+        ("lpReserved", w.LPWSTR),
+        ("lpDesktop", w.LPWSTR),
+        ("lpTitle", w.LPWSTR),
+        ("dwX", w.DWORD),
+        ("dwY", w.DWORD),
+        ("dwXSize", w.DWORD),
+        ("dwYSize", w.DWORD),
+        ("dwXCountChars", w.DWORD),
+        ("dwYCountChars", w.DWORD),
+        ("dwFillAttribute", w.DWORD),
+        ("dwFlags", w.DWORD),
+        ("wShowWindow", w.WORD),
+        ("cbReserved2", w.WORD),
+        ("lpReserved2", ctypes.c_void_p),
+        ("hStdInput", HANDLE),
+        ("hStdOutput", HANDLE),
+        ("hStdError", HANDLE),
+    ]
 
 
 class ProcessInformation(ctypes.Structure):
     """PROCESS_INFORMATION."""
 
-    _fields_ = [("hProcess", HANDLE), ("hThread", HANDLE), ("dwProcessId", w.DWORD), ("dwThreadId", w.DWORD)]
+    _fields_ = [
+        ("hProcess", HANDLE),
+        ("hThread", HANDLE),
+        ("dwProcessId", w.DWORD),
+        ("dwThreadId", w.DWORD),
+    ]

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The services for mutants, events, semaphores and waiting.
 
-Ctrl-C interrupts every wait.  It is the main thread that Python tells of it, through an event of the interpreter's:
-a wait of that thread for any of several objects has the event as one more object, so it stays one wait of the kernel.
-Where there is no room for it (64 handles, all of several, a pseudo handle, signal-and-wait's second half) the wait is
-made in slices.  Waits of other threads are the kernel's own, untouched.
+Ctrl-C interrupts every wait.  It is the main thread that Python tells of it, through an event of
+the interpreter's: a wait of that thread for any of several objects has the event as one more
+object, so it stays one wait of the kernel. Where there is no room for it (64 handles, all of
+several, a pseudo handle, signal-and-wait's second half) the wait is made in slices.  Waits of other
+threads are the kernel's own, untouched.
 
-The kernel has no careful wait: it gives an abandoned mutant to whoever waits, once.  So a careful wait looks first, and
-a mutant abandoned while it waits is given back by ``abandon_mutant``, to a thread that takes it and ends.  Between
-these two another waiter can get it without being told.
+The kernel has no careful wait: it gives an abandoned mutant to whoever waits, once.  So a careful
+wait looks first, and a mutant abandoned while it waits is given back by ``abandon_mutant``, to a
+thread that takes it and ends.  Between these two another waiter can get it without being told.
 """
 
 from __future__ import annotations
@@ -49,8 +50,8 @@ def _interrupt_event() -> int:
 
 
 def _deadline(timeout: int | None) -> int | None:
-    """When a timeout is over, in 100 ns units of the one clock that does not tick in steps of 16 ms here; an absolute
-    time becomes a span first."""
+    """When a timeout is over, in 100 ns units of the one clock that does not tick in steps of 16 ms
+    here; an absolute time becomes a span first."""
     if timeout is None:
         return None
     if timeout > 0:  # 100 ns units since 1601
@@ -64,7 +65,8 @@ def _remaining(deadline: int | None) -> int | None:
 
 
 def _succeeded(status: int, handles: Sequence[int]) -> int:
-    """The status of a wait, unless it failed; the message names the first handle that does not permit it."""
+    """The status of a wait, unless it failed; the message names the first handle that does not
+    permit it."""
     if status & 0x80000000:
         for handle in handles:
             problem = objects.failure(status, "NtWaitForSingleObject", handle, a.SYNCHRONIZE)
@@ -91,18 +93,31 @@ def _wait_any(handles: Sequence[int], timeout: int | None, event: int) -> int:
     deadline = _deadline(timeout)
     while True:
         ntdll.call("NtResetEvent", event, None)
-        status = _succeeded(ntdll.status_of("NtWaitForMultipleObjects", len(array), array, s.WAIT_ANY, False,
-                                            arguments.large(_remaining(deadline))), handles)
+        status = _succeeded(
+            ntdll.status_of(
+                "NtWaitForMultipleObjects",
+                len(array),
+                array,
+                s.WAIT_ANY,
+                False,
+                arguments.large(_remaining(deadline)),
+            ),
+            handles,
+        )
         if status != st.WAIT_0 + len(handles):
             return status
-        # Python raises KeyboardInterrupt somewhere below; the event can come a moment before its flag.
+        # Python raises KeyboardInterrupt somewhere below; the event can come a moment before its
+        # flag.
         time.sleep(0.001)
 
 
 def _abandoned(handle: int) -> bool:
-    """Whether a handle is that of a mutant whose owner ended; False too where it may not be asked."""
+    """Whether a handle is that of a mutant whose owner ended; False too where it may not be
+    asked."""
     info = n.MutantBasicInformation()
-    status = ntdll.status_of("NtQueryMutant", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None)
+    status = ntdll.status_of(
+        "NtQueryMutant", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None
+    )
     return status == st.SUCCESS and bool(info.AbandonedState)
 
 
@@ -161,23 +176,34 @@ class Synchronisation:
         taker = threading.Thread(target=take_and_end, daemon=True)
         taker.start()
         ready.wait()
-        time.sleep(0.002)  # waiters are served in turn: the sooner it waits, the fewer are before it
+        # waiters are served in turn: the sooner it waits, the fewer are before it
+        time.sleep(0.002)
         for _ in range(1 - owned.CurrentCount):
             self.release_mutant(handle)
         taker.join()
         while not (state := self.query_mutant(handle)).AbandonedState and state.CurrentCount < 1:
-            time.sleep(0.001)  # Python has seen the thread's end, the system not yet; or somebody was faster
+            # Python has seen the thread's end, the system not yet; or somebody was faster
+            time.sleep(0.001)
 
     def query_mutant(self, handle: int) -> s.MutantBasicInformation:
         info = n.MutantBasicInformation()
         ntdll.call("NtQueryMutant", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None)
         owner = n.ClientId()
-        if ntdll.status_of("NtQueryMutant", handle, 1, ctypes.byref(owner), ctypes.sizeof(owner), None):
+        if ntdll.status_of(
+            "NtQueryMutant", handle, 1, ctypes.byref(owner), ctypes.sizeof(owner), None
+        ):
             owner = n.ClientId()  # MutantOwnerInformation: not on every Windows, and none in Wine
-        return s.MutantBasicInformation(info.CurrentCount, bool(info.OwnedByCaller), bool(info.AbandonedState),
-                                        owner.UniqueProcess, owner.UniqueThread)
+        return s.MutantBasicInformation(
+            info.CurrentCount,
+            bool(info.OwnedByCaller),
+            bool(info.AbandonedState),
+            owner.UniqueProcess,
+            owner.UniqueThread,
+        )
 
-    def create_event(self, access: int, attributes: Any, event_type: int, initial: bool) -> tuple[int, int]:
+    def create_event(
+        self, access: int, attributes: Any, event_type: int, initial: bool
+    ) -> tuple[int, int]:
         return self._create("NtCreateEvent", access, attributes, event_type, bool(initial))
 
     def open_event(self, access: int, attributes: Any) -> int:
@@ -197,17 +223,28 @@ class Synchronisation:
         ntdll.call("NtQueryEvent", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None)
         return s.EventBasicInformation(info.EventType, info.EventState)
 
-    def create_semaphore(self, access: int, attributes: Any, initial: int, maximum: int) -> tuple[int, int]:
+    def create_semaphore(
+        self, access: int, attributes: Any, initial: int, maximum: int
+    ) -> tuple[int, int]:
         return self._create("NtCreateSemaphore", access, attributes, initial, maximum)
 
     def open_semaphore(self, access: int, attributes: Any) -> int:
         return self._open("NtOpenSemaphore", access, attributes)
 
     def release_semaphore(self, handle: int, count: int) -> int:
-        if not 0 < count < 1 << 31:  # said here, because a LONG would be another number, and Wine takes 0
-            raise NtError(st.INVALID_PARAMETER, "release semaphore", None, f"{count} units cannot be released")
+        # said here, because a LONG would be another number, and Wine takes 0
+        if not 0 < count < 1 << 31:
+            raise NtError(
+                st.INVALID_PARAMETER, "release semaphore", None, f"{count} units cannot be released"
+            )
         before = w.ULONG()
-        ntdll.call("NtReleaseSemaphore", handle, count, ctypes.byref(before), detail=f"asked for {count} more")
+        ntdll.call(
+            "NtReleaseSemaphore",
+            handle,
+            count,
+            ctypes.byref(before),
+            detail=f"asked for {count} more",
+        )
         return before.value
 
     def query_semaphore(self, handle: int) -> s.SemaphoreBasicInformation:
@@ -215,9 +252,13 @@ class Synchronisation:
         ntdll.call("NtQuerySemaphore", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None)
         return s.SemaphoreBasicInformation(info.CurrentCount, info.MaximumCount)
 
-    def wait_for_single_object(self, handle: int, timeout: int | None, *, careful: bool = False) -> int:
+    def wait_for_single_object(
+        self, handle: int, timeout: int | None, *, careful: bool = False
+    ) -> int:
         def wait(time_left: Any) -> int:
-            return _succeeded(ntdll.status_of("NtWaitForSingleObject", handle, False, time_left), [handle])
+            return _succeeded(
+                ntdll.status_of("NtWaitForSingleObject", handle, False, time_left), [handle]
+            )
 
         if careful and _abandoned(handle):
             raise _told(handle)
@@ -233,15 +274,20 @@ class Synchronisation:
             raise _told(handle)
         return status
 
-    def wait_for_multiple_objects(self, handles: Sequence[int], wait_type: int, timeout: int | None, *,
-                                  careful: bool = False) -> int:
+    def wait_for_multiple_objects(
+        self, handles: Sequence[int], wait_type: int, timeout: int | None, *, careful: bool = False
+    ) -> int:
         if careful:
             return self._wait_carefully(handles, wait_type, timeout)
 
         def wait(time_left: Any) -> int:
             array = (n.HANDLE * len(handles))(*handles)
-            return _succeeded(ntdll.status_of("NtWaitForMultipleObjects", len(array), array, wait_type, False, time_left),
-                              handles)
+            return _succeeded(
+                ntdll.status_of(
+                    "NtWaitForMultipleObjects", len(array), array, wait_type, False, time_left
+                ),
+                handles,
+            )
 
         if not _interruptible(timeout):
             return wait(arguments.large(timeout))
@@ -255,7 +301,7 @@ class Synchronisation:
         if marked and wait_type == s.WAIT_ALL:
             raise _told(handles[marked[0]], marked[0])
         if marked:
-            before = list(handles[:marked[0]])
+            before = list(handles[: marked[0]])
             status = self.wait_for_multiple_objects(before, wait_type, 0) if before else st.TIMEOUT
             if status == st.TIMEOUT:
                 raise _told(handles[marked[0]], marked[0])
@@ -271,7 +317,8 @@ class Synchronisation:
         raise _told(handles[index], index)
 
     def _give_all_back(self, handles: Sequence[int]) -> int:
-        """Undo a wait for all; the index of the abandoned mutant, which the kernel does not tell: the first of them."""
+        """Undo a wait for all; the index of the abandoned mutant, which the kernel does not tell:
+        the first of them."""
         first = -1
         for index, handle in enumerate(handles):
             kind = objects.text_of(handle, objects.TYPE)
@@ -286,7 +333,9 @@ class Synchronisation:
                 self.set_event(handle)
         return first
 
-    def connect_waitable(self, door: WaitableBase, handle: int, failed: Callable[[NtError], Any]) -> None:
+    def connect_waitable(
+        self, door: WaitableBase, handle: int, failed: Callable[[NtError], Any]
+    ) -> None:
         """Nothing: every operation is a system call on Windows, and its cost is not Python's."""
 
     def awaited_number(self, buffer: memoryview, above: int) -> Any:
@@ -298,7 +347,11 @@ class Synchronisation:
         return None
 
     def has_writer(self, handle: int) -> bool:
-        raise NtError(st.NOT_ON_THIS_SYSTEM, "latest value", detail="this system does not tell whether a writer lives")
+        raise NtError(
+            st.NOT_ON_THIS_SYSTEM,
+            "latest value",
+            detail="this system does not tell whether a writer lives",
+        )
 
     def forget_directories(self) -> None:
         """Nothing: names are the session's."""
@@ -313,12 +366,19 @@ class Synchronisation:
 
     def signal_and_wait(self, signal: int, waited: int, timeout: int | None) -> int:
         if not _interruptible(timeout):
-            return ntdll.call("NtSignalAndWaitForSingleObject", signal, waited, False, arguments.large(timeout))
+            return ntdll.call(
+                "NtSignalAndWaitForSingleObject", signal, waited, False, arguments.large(timeout)
+            )
         deadline = _deadline(timeout)
         left = _remaining(deadline)
         last = left is not None and left > -_SLICE
-        status = ntdll.call("NtSignalAndWaitForSingleObject", signal, waited, False,
-                            arguments.large(left if last else -_SLICE))
+        status = ntdll.call(
+            "NtSignalAndWaitForSingleObject",
+            signal,
+            waited,
+            False,
+            arguments.large(left if last else -_SLICE),
+        )
         if status != st.TIMEOUT or last:
             return status
         # Signalled; what is left is an ordinary wait.
@@ -327,15 +387,27 @@ class Synchronisation:
     @staticmethod
     def _create(function: str, access: int, attributes: Any, *rest: Any) -> tuple[int, int]:
         handle = n.HANDLE()
-        status = ntdll.call(function, ctypes.byref(handle), access, arguments.object_attributes(attributes), *rest,
-                            name=arguments.name_of(attributes))
+        status = ntdll.call(
+            function,
+            ctypes.byref(handle),
+            access,
+            arguments.object_attributes(attributes),
+            *rest,
+            name=arguments.name_of(attributes),
+        )
         return status, handle.value
 
     @staticmethod
     def _open(function: str, access: int, attributes: Any) -> int:
         handle = n.HANDLE()
-        ntdll.call(function, ctypes.byref(handle), access, arguments.object_attributes(attributes),
-                   name=arguments.name_of(attributes), detail=f"asked for access {access:#x}")
+        ntdll.call(
+            function,
+            ctypes.byref(handle),
+            access,
+            arguments.object_attributes(attributes),
+            name=arguments.name_of(attributes),
+            detail=f"asked for access {access:#x}",
+        )
         return handle.value
 
     @staticmethod

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Arguments of NtMapViewOfSection that Windows refuses; ReactOS's tests of it, which run on Windows, have its statuses."""
+"""Arguments of NtMapViewOfSection that Windows refuses; ReactOS's tests of it, which run on
+Windows, have its statuses."""
 
 from harness.scenario import windows
 
@@ -17,7 +18,9 @@ def _section(k, kind=None):
 
 
 def _map(k, section, commit=0, size=0, kind=0):
-    return k.NtMapViewOfSection(section, k.GetCurrentProcess(), 0, 0, commit, 0, size, k.ViewShare, kind, k.PAGE_READWRITE)
+    return k.NtMapViewOfSection(
+        section, k.GetCurrentProcess(), 0, 0, commit, 0, size, k.ViewShare, kind, k.PAGE_READWRITE
+    )
 
 
 @windows(_map_line("h1", "MEM_COMMIT"), _KIND, _IGNORED)
@@ -33,8 +36,11 @@ def kinds_of_allocation(k):
             _map(k, section, kind=kind)
 
 
-@windows("NtMapViewOfSection(h1, CURRENT_PROCESS, NULL, 0, 0x2000, ", "0xc00000f3 STATUS_INVALID_PARAMETER_5",
-         "Wine 8 ignores the commit size")
+@windows(
+    "NtMapViewOfSection(h1, CURRENT_PROCESS, NULL, 0, 0x2000, ",
+    "0xc00000f3 STATUS_INVALID_PARAMETER_5",
+    "Wine 8 ignores the commit size",
+)
 def more_to_commit_than_the_view_has(k):
     """The pages to commit are the view's."""
     section = _section(k)
@@ -42,8 +48,11 @@ def more_to_commit_than_the_view_has(k):
     _map(k, section, commit=0x2000, size=0x1000)
 
 
-@windows("NtMapViewOfSection(h1, CURRENT_PROCESS, NULL, 0, 0, 0, 0xffffffffffffffff,",
-         "0xc00000f1 STATUS_INVALID_PARAMETER_3", _IGNORED)
+@windows(
+    "NtMapViewOfSection(h1, CURRENT_PROCESS, NULL, 0, 0, 0, 0xffffffffffffffff,",
+    "0xc00000f1 STATUS_INVALID_PARAMETER_3",
+    _IGNORED,
+)
 def views_larger_than_the_section(k):
     """A view is within its section; one that no address space has room for is another error."""
     section = _section(k)

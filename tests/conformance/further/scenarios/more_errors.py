@@ -23,10 +23,12 @@ def success_leaves_the_last_error_alone(k):
 
 def creates_of_every_type(k):
     """Every create sets the last error: 0 for a new object, 183 for one that exists."""
-    for leaf, create in (("event", lambda name: k.CreateEvent(None, True, False, name)),
-                         ("mutex", lambda name: k.CreateMutex(None, False, name)),
-                         ("semaphore", lambda name: k.CreateSemaphore(None, 1, 1, name)),
-                         ("section", lambda name: _section(k, name))):
+    for leaf, create in (
+        ("event", lambda name: k.CreateEvent(None, True, False, name)),
+        ("mutex", lambda name: k.CreateMutex(None, False, name)),
+        ("semaphore", lambda name: k.CreateSemaphore(None, 1, 1, name)),
+        ("section", lambda name: _section(k, name)),
+    ):
         k.SetLastError(4242)
         create(k.name(leaf))
         k.GetLastError()
@@ -38,10 +40,13 @@ def creates_of_every_type(k):
 
 def failures_of_every_type(k):
     """A failing call sets the last error to the code that it raises."""
-    for fail in (lambda: k.OpenEvent(k.SYNCHRONIZE, False, k.name("none")), lambda: k.CloseHandle(0x7FFFFFF0),
-                 lambda: k.MapViewOfFile(_section(k), k.FILE_MAP_READ, 0, 1, 0),
-                 lambda: k.ReleaseMutex(k.CreateMutex(None, False, None)),
-                 lambda: k.CreateSemaphore(None, 2, 1, None)):
+    for fail in (
+        lambda: k.OpenEvent(k.SYNCHRONIZE, False, k.name("none")),
+        lambda: k.CloseHandle(0x7FFFFFF0),
+        lambda: k.MapViewOfFile(_section(k), k.FILE_MAP_READ, 0, 1, 0),
+        lambda: k.ReleaseMutex(k.CreateMutex(None, False, None)),
+        lambda: k.CreateSemaphore(None, 2, 1, None),
+    ):
         k.SetLastError(4242)
         try:
             fail()
@@ -69,15 +74,19 @@ def a_failed_map_leaves_the_handle(k):
 
 
 def a_process_that_is_not_there(k):
-    """Process ids that nobody has: error 87; without any right on a process nothing can be done with it."""
+    """Process ids that nobody has: error 87; without any right on a process nothing can be done
+    with it."""
     k.attempt.OpenProcess(k.PROCESS_DUP_HANDLE, False, 0x7FFFFFF0)
     process = k.OpenProcess(k.SYNCHRONIZE, False, k.GetCurrentProcessId())
     k.WaitForSingleObject(process, 0)
-    k.attempt.DuplicateHandle(process, _section(k), k.GetCurrentProcess(), 0, False, k.DUPLICATE_SAME_ACCESS)
+    k.attempt.DuplicateHandle(
+        process, _section(k), k.GetCurrentProcess(), 0, False, k.DUPLICATE_SAME_ACCESS
+    )
 
 
 def names_of_one_process_in_another(k):
-    """A name created by a child is there for the parent until the child ends, with what the child wrote."""
+    """A name created by a child is there for the parent until the child ends, with what the child
+    wrote."""
     name = k.name("the child's")
     child = k.spawn("child_creates", name)
     child.recv()

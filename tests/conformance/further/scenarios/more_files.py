@@ -5,9 +5,15 @@ from harness.scenario import windows
 
 
 def _open(k, path, access=None, disposition=None, sa=None, flags=0):
-    return k.CreateFile(path, k.GENERIC_READ | k.GENERIC_WRITE if access is None else access,
-                        k.FILE_SHARE_READ | k.FILE_SHARE_WRITE, sa,
-                        k.OPEN_EXISTING if disposition is None else disposition, flags, 0)
+    return k.CreateFile(
+        path,
+        k.GENERIC_READ | k.GENERIC_WRITE if access is None else access,
+        k.FILE_SHARE_READ | k.FILE_SHARE_WRITE,
+        sa,
+        k.OPEN_EXISTING if disposition is None else disposition,
+        flags,
+        0,
+    )
 
 
 def reading_and_writing_move_the_position(k):
@@ -52,8 +58,11 @@ def end_of_file_is_set_at_the_position(k):
     k.ReadFile(file, 20)
 
 
-@windows("SetEndOfFile(h1)", "error 5 ERROR_ACCESS_DENIED",
-         "documented: the file must be created with the GENERIC_WRITE access right")
+@windows(
+    "SetEndOfFile(h1)",
+    "error 5 ERROR_ACCESS_DENIED",
+    "documented: the file must be created with the GENERIC_WRITE access right",
+)
 def rights_of_a_file_handle(k):
     """Reading needs GENERIC_READ, writing and cutting GENERIC_WRITE: error 5 otherwise."""
     path = k.put_file("rights.bin", b"content")
@@ -104,7 +113,15 @@ def child_reads(k, value):
 def deleted_on_close(k):
     """A file opened with FILE_FLAG_DELETE_ON_CLOSE goes when its last handle closes."""
     path = k.path("passing.bin")
-    file = k.CreateFile(path, k.GENERIC_READ | k.GENERIC_WRITE, 0, None, k.CREATE_NEW, k.FILE_FLAG_DELETE_ON_CLOSE, 0)
+    file = k.CreateFile(
+        path,
+        k.GENERIC_READ | k.GENERIC_WRITE,
+        0,
+        None,
+        k.CREATE_NEW,
+        k.FILE_FLAG_DELETE_ON_CLOSE,
+        0,
+    )
     k.WriteFile(file, b"for a moment")
     k.file_exists("passing.bin")
     k.CloseHandle(file)
@@ -179,7 +196,8 @@ def part_of_a_file(k):
 
 
 def the_file_outlives_its_section(k):
-    """What was written through a view is in the file when the view and the section are gone, without a flush."""
+    """What was written through a view is in the file when the view and the section are gone,
+    without a flush."""
     file = _open(k, k.put_file("kept.bin", bytes(64)))
     section = k.CreateFileMapping(file, None, k.PAGE_READWRITE, 0, 0, None)
     view = k.MapViewOfFile(section, k.FILE_MAP_WRITE, 0, 0, 0)
@@ -203,7 +221,8 @@ def flushing_part_of_a_file(k):
 
 
 def large_offset_in_a_file(k):
-    """The high halves count: a view beyond 4 GiB of a file that was made that large without writing it."""
+    """The high halves count: a view beyond 4 GiB of a file that was made that large without writing
+    it."""
     file = _open(k, k.put_file("large.bin", b""))
     k.SetFilePointer(file, 0x1_0001_0000, k.FILE_BEGIN)
     k.SetEndOfFile(file)

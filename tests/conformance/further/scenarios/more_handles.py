@@ -7,7 +7,8 @@ def _section(k, name=None, sa=None):
 
 
 def every_type_can_be_duplicated(k):
-    """Mutexes, events, semaphores and processes are duplicated like sections, with less access if asked."""
+    """Mutexes, events, semaphores and processes are duplicated like sections, with less access if
+    asked."""
     me = k.GetCurrentProcess()
     event = k.CreateEvent(None, True, False, None)
     mutex = k.CreateMutex(None, False, None)
@@ -16,7 +17,9 @@ def every_type_can_be_duplicated(k):
         copy = k.DuplicateHandle(me, handle, me, 0, False, k.DUPLICATE_SAME_ACCESS)
         k.NtQueryObject(copy, k.ObjectBasicInformation)
         k.CompareObjectHandles(handle, copy)
-        k.NtQueryObject(k.DuplicateHandle(me, handle, me, k.SYNCHRONIZE, False, 0), k.ObjectBasicInformation)
+        k.NtQueryObject(
+            k.DuplicateHandle(me, handle, me, k.SYNCHRONIZE, False, 0), k.ObjectBasicInformation
+        )
     waiting = k.DuplicateHandle(me, event, me, k.SYNCHRONIZE, False, 0)
     k.attempt.SetEvent(waiting)
     k.SetEvent(event)
@@ -95,7 +98,9 @@ def a_duplicate_of_a_protected_handle_is_not_protected(k):
     """Protection belongs to the handle that has it."""
     me = k.GetCurrentProcess()
     section = _section(k)
-    k.SetHandleInformation(section, k.HANDLE_FLAG_PROTECT_FROM_CLOSE, k.HANDLE_FLAG_PROTECT_FROM_CLOSE)
+    k.SetHandleInformation(
+        section, k.HANDLE_FLAG_PROTECT_FROM_CLOSE, k.HANDLE_FLAG_PROTECT_FROM_CLOSE
+    )
     copy = k.DuplicateHandle(me, section, me, 0, False, k.DUPLICATE_SAME_ACCESS)
     k.GetHandleInformation(copy)
     k.CloseHandle(copy)
@@ -119,10 +124,15 @@ def handle_count_of_every_type(k):
 
 
 def names_of_every_type(k):
-    """An object's full name has its directory in front, whatever its type; unnamed objects have none."""
+    """An object's full name has its directory in front, whatever its type; unnamed objects have
+    none."""
     k.NtQueryObject(k.CreateMutex(None, False, k.name("mutex")), k.ObjectNameInformation)
-    k.NtQueryObject(k.CreateEvent(None, False, False, k.name("event", "Global\\")), k.ObjectNameInformation)
-    k.NtQueryObject(k.CreateSemaphore(None, 0, 1, k.name("semaphore", "Local\\")), k.ObjectNameInformation)
+    k.NtQueryObject(
+        k.CreateEvent(None, False, False, k.name("event", "Global\\")), k.ObjectNameInformation
+    )
+    k.NtQueryObject(
+        k.CreateSemaphore(None, 0, 1, k.name("semaphore", "Local\\")), k.ObjectNameInformation
+    )
     k.NtQueryObject(k.CreateEvent(None, False, False, None), k.ObjectNameInformation)
     k.NtQueryObject(_section(k), k.ObjectNameInformation)
 
@@ -130,10 +140,16 @@ def names_of_every_type(k):
 def closing_in_another_process(k):
     """DUPLICATE_CLOSE_SOURCE without taking the handle closes it in the other process."""
     child = k.spawn("child_has_a_section")
-    value, = child.recv()
+    (value,) = child.recv()
     process = k.OpenProcess(k.PROCESS_DUP_HANDLE, False, k.pid(child.pid))
-    taken = k.DuplicateHandle(process, k.handle(value), k.GetCurrentProcess(), 0, False,
-                              k.DUPLICATE_SAME_ACCESS | k.DUPLICATE_CLOSE_SOURCE)
+    taken = k.DuplicateHandle(
+        process,
+        k.handle(value),
+        k.GetCurrentProcess(),
+        0,
+        False,
+        k.DUPLICATE_SAME_ACCESS | k.DUPLICATE_CLOSE_SOURCE,
+    )
     k.read(k.MapViewOfFile(taken, k.FILE_MAP_READ, 0, 0, 0), 5)
     child.send("look")
     child.wait()
@@ -162,7 +178,7 @@ def events_go_between_processes(k):
 
 def child_sets_what_it_is_given(k):
     k.send("ready")
-    value, = k.recv()
+    (value,) = k.recv()
     event = k.handle(value)
     k.attempt.WaitForSingleObject(event, 0)
     k.SetEvent(event)
@@ -171,9 +187,11 @@ def child_sets_what_it_is_given(k):
 def a_mutex_taken_from_another_process(k):
     """A mutex taken by its handle value is held by the other process until that ends."""
     child = k.spawn("child_owns_a_mutex")
-    value, = child.recv()
+    (value,) = child.recv()
     process = k.OpenProcess(k.PROCESS_DUP_HANDLE, False, k.pid(child.pid))
-    mutex = k.DuplicateHandle(process, k.handle(value), k.GetCurrentProcess(), 0, False, k.DUPLICATE_SAME_ACCESS)
+    mutex = k.DuplicateHandle(
+        process, k.handle(value), k.GetCurrentProcess(), 0, False, k.DUPLICATE_SAME_ACCESS
+    )
     k.WaitForSingleObject(mutex, 0)
     k.attempt.ReleaseMutex(mutex)
     child.kill()

@@ -123,9 +123,12 @@ def child_has_one_of_two(k, plain, copy):
 
 
 def closed_by_the_parent(k):
-    """The child's handle is its own: the parent's may be closed meanwhile, and the contents stay."""
+    """The child's handle is its own: the parent's may be closed meanwhile, and the contents
+    stay."""
     _high_value(k)
-    section = k.CreateFileMapping(k.INVALID_HANDLE_VALUE, k.sa(inherit=True), k.PAGE_READWRITE, 0, 4096, None)
+    section = k.CreateFileMapping(
+        k.INVALID_HANDLE_VALUE, k.sa(inherit=True), k.PAGE_READWRITE, 0, 4096, None
+    )
     view = k.MapViewOfFile(section, k.FILE_MAP_WRITE, 0, 0, 0)
     k.write(view, b"parent")
     child = k.spawn("child_reads_when_told", section, inherit_handles=True)
@@ -146,7 +149,9 @@ def the_child_closes_its_own(k):
     """Closing an inherited handle in the child does not touch the parent's."""
     _high_value(k)
     name = k.name("both")
-    section = k.CreateFileMapping(k.INVALID_HANDLE_VALUE, k.sa(inherit=True), k.PAGE_READWRITE, 0, 4096, name)
+    section = k.CreateFileMapping(
+        k.INVALID_HANDLE_VALUE, k.sa(inherit=True), k.PAGE_READWRITE, 0, 4096, name
+    )
     k.spawn("child_closes", section, inherit_handles=True).wait()
     k.GetHandleInformation(section)
     k.NtQueryObject(section, k.ObjectBasicInformation)
@@ -163,8 +168,9 @@ def natively_made_inheritable(k):
     """OBJ_INHERIT makes a handle inheritable, at creation and at opening."""
     _high_value(k)
     name = k.name("native", "\\BaseNamedObjects\\")
-    _, section = k.NtCreateSection(k.SECTION_ALL_ACCESS, k.oa(name, k.OBJ_INHERIT), 4096, k.PAGE_READWRITE,
-                                   k.SEC_COMMIT, 0)
+    _, section = k.NtCreateSection(
+        k.SECTION_ALL_ACCESS, k.oa(name, k.OBJ_INHERIT), 4096, k.PAGE_READWRITE, k.SEC_COMMIT, 0
+    )
     _, plain = k.NtOpenSection(k.SECTION_MAP_READ, k.oa(name))
     _, opened = k.NtOpenSection(k.SECTION_MAP_READ, k.oa(name, k.OBJ_INHERIT))
     for handle in (section, plain, opened):

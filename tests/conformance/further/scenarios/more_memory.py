@@ -5,13 +5,23 @@ from harness.scenario import windows
 
 
 def _section(k, size=0x20000, protect=None, name=None):
-    return k.CreateFileMapping(k.INVALID_HANDLE_VALUE, None, k.PAGE_READWRITE if protect is None else protect,
-                               0, size, name)
+    return k.CreateFileMapping(
+        k.INVALID_HANDLE_VALUE,
+        None,
+        k.PAGE_READWRITE if protect is None else protect,
+        0,
+        size,
+        name,
+    )
 
 
-@windows("VirtualQuery(a1+0x10000)", "MEM_RESERVE Protect=0 RegionSize=0x10000 Type=MEM_PRIVATE "
-         "AllocationProtect=PAGE_NOACCESS Base=+0x0 AllocationBase=-0x10000",
-         "documented: consecutive pages with identical attributes are one region", nth=2)
+@windows(
+    "VirtualQuery(a1+0x10000)",
+    "MEM_RESERVE Protect=0 RegionSize=0x10000 Type=MEM_PRIVATE "
+    "AllocationProtect=PAGE_NOACCESS Base=+0x0 AllocationBase=-0x10000",
+    "documented: consecutive pages with identical attributes are one region",
+    nth=2,
+)
 def private_memory(k):
     """Memory is reserved, then committed, decommitted and released."""
     memory = k.VirtualAlloc(0, 0x20000, k.MEM_RESERVE, k.PAGE_NOACCESS)
@@ -67,8 +77,14 @@ def a_query_after_the_view_is_gone(k):
 def queries_of_every_view(k):
     """What a view was mapped with is what a query tells."""
     section = _section(k, 0x10000, k.PAGE_EXECUTE_READWRITE)
-    for access in (k.FILE_MAP_READ, k.FILE_MAP_WRITE, k.FILE_MAP_COPY, k.FILE_MAP_READ | k.FILE_MAP_EXECUTE,
-                   k.FILE_MAP_WRITE | k.FILE_MAP_EXECUTE, k.FILE_MAP_COPY | k.FILE_MAP_EXECUTE):
+    for access in (
+        k.FILE_MAP_READ,
+        k.FILE_MAP_WRITE,
+        k.FILE_MAP_COPY,
+        k.FILE_MAP_READ | k.FILE_MAP_EXECUTE,
+        k.FILE_MAP_WRITE | k.FILE_MAP_EXECUTE,
+        k.FILE_MAP_COPY | k.FILE_MAP_EXECUTE,
+    ):
         k.VirtualQuery(k.MapViewOfFile(section, access, 0, 0, 0))
 
 
@@ -112,8 +128,11 @@ def opening_for_copying(k):
 
 
 def reserved_pages_of_another_view(k):
-    """Pages committed through one view of a reserved section are there in a view that was mapped before."""
-    section = k.CreateFileMapping(k.INVALID_HANDLE_VALUE, None, k.PAGE_READWRITE | k.SEC_RESERVE, 0, 0x100000, None)
+    """Pages committed through one view of a reserved section are there in a view that was mapped
+    before."""
+    section = k.CreateFileMapping(
+        k.INVALID_HANDLE_VALUE, None, k.PAGE_READWRITE | k.SEC_RESERVE, 0, 0x100000, None
+    )
     one = k.MapViewOfFile(section, k.FILE_MAP_WRITE, 0, 0, 0)
     two = k.MapViewOfFile(section, k.FILE_MAP_WRITE, 0, 0x10000, 0)
     k.VirtualAlloc(one + 0x20000, 0x3000, k.MEM_COMMIT, k.PAGE_READWRITE)
@@ -127,7 +146,9 @@ def reserved_pages_of_another_view(k):
 
 def reserved_pages_committed_twice(k):
     """Committing what is committed is no error and keeps the contents."""
-    section = k.CreateFileMapping(k.INVALID_HANDLE_VALUE, None, k.PAGE_READWRITE | k.SEC_RESERVE, 0, 0x40000, None)
+    section = k.CreateFileMapping(
+        k.INVALID_HANDLE_VALUE, None, k.PAGE_READWRITE | k.SEC_RESERVE, 0, 0x40000, None
+    )
     view = k.MapViewOfFile(section, k.FILE_MAP_WRITE, 0, 0, 0)
     k.VirtualAlloc(view, 0x2000, k.MEM_COMMIT, k.PAGE_READWRITE)
     k.write(view + 0x1000, b"kept")

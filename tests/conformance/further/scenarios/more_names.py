@@ -3,12 +3,22 @@
 
 
 def _section(k, name):
-    return k.attempt.CreateFileMapping(k.INVALID_HANDLE_VALUE, None, k.PAGE_READWRITE, 0, 4096, name)
+    return k.attempt.CreateFileMapping(
+        k.INVALID_HANDLE_VALUE, None, k.PAGE_READWRITE, 0, 4096, name
+    )
 
 
 def bad_names_are_bad_for_every_type(k):
-    """A leading backslash, a directory that is not there and a bare prefix: the same errors for all types."""
-    for name in (k.name("leading", "\\"), k.name("inside\\x"), "Global\\", "Local\\", "Local", "Global"):
+    """A leading backslash, a directory that is not there and a bare prefix: the same errors for all
+    types."""
+    for name in (
+        k.name("leading", "\\"),
+        k.name("inside\\x"),
+        "Global\\",
+        "Local\\",
+        "Local",
+        "Global",
+    ):
         k.attempt.CreateMutex(None, False, name)
         k.attempt.CreateEvent(None, True, False, name)
         k.attempt.CreateSemaphore(None, 0, 1, name)
@@ -49,7 +59,24 @@ def the_prefixes_know_upper_and_lower_case(k):
 def names_that_look_like_paths(k):
     """Dots, slashes and spaces have no meaning in object names."""
     made = {}
-    for leaf in (".", "..", "../x", "./x", "x", " x", "x ", "x.", "/", "a/b", "%00", "%2e", "a\tb", "a\nb", "*", "?"):
+    for leaf in (
+        ".",
+        "..",
+        "../x",
+        "./x",
+        "x",
+        " x",
+        "x ",
+        "x.",
+        "/",
+        "a/b",
+        "%00",
+        "%2e",
+        "a\tb",
+        "a\nb",
+        "*",
+        "?",
+    ):
         made[leaf] = _section(k, k.name(leaf))
         k.GetLastError()
     for leaf, section in made.items():
@@ -64,8 +91,14 @@ def case_can_be_ignored_natively(k):
     k.NtCreateSection(k.SECTION_ALL_ACCESS, k.oa(name), 4096, k.PAGE_READWRITE, k.SEC_COMMIT, 0)
     k.NtOpenSection(k.SECTION_MAP_READ, k.oa(other))
     k.NtOpenSection(k.SECTION_MAP_READ, k.oa(other, k.OBJ_CASE_INSENSITIVE))
-    k.NtCreateSection(k.SECTION_ALL_ACCESS, k.oa(other, k.OBJ_CASE_INSENSITIVE), 4096, k.PAGE_READWRITE,
-                      k.SEC_COMMIT, 0)
+    k.NtCreateSection(
+        k.SECTION_ALL_ACCESS,
+        k.oa(other, k.OBJ_CASE_INSENSITIVE),
+        4096,
+        k.PAGE_READWRITE,
+        k.SEC_COMMIT,
+        0,
+    )
     k.NtCreateSection(k.SECTION_ALL_ACCESS, k.oa(other), 4096, k.PAGE_READWRITE, k.SEC_COMMIT, 0)
     k.NtOpenSection(k.SECTION_MAP_READ, k.oa(other))
 
@@ -119,9 +152,8 @@ def inherit_and_openif_together(k):
     """OBJ_OPENIF tells whether it opened, and OBJ_INHERIT is of the new handle."""
     name = k.name("both ways", "\\BaseNamedObjects\\")
     for attributes in (k.OBJ_OPENIF, k.OBJ_OPENIF | k.OBJ_INHERIT):
-        _, handle = k.NtCreateSection(k.SECTION_MAP_READ, k.oa(name, attributes), 4096, k.PAGE_READWRITE,
-                                      k.SEC_COMMIT, 0)
+        _, handle = k.NtCreateSection(
+            k.SECTION_MAP_READ, k.oa(name, attributes), 4096, k.PAGE_READWRITE, k.SEC_COMMIT, 0
+        )
         k.GetHandleInformation(handle)
         k.NtQueryObject(handle, k.ObjectBasicInformation)
-
-

@@ -4,20 +4,31 @@
 from harness.scenario import windows
 
 _KEPT_OUT = "Wine 8 lets others read and write what is locked; documented of LockFile"
-_AS_LOCKED = "Wine 8 has the code of a refused lock; documented: a range is unlocked as it was locked"
+_AS_LOCKED = (
+    "Wine 8 has the code of a refused lock; documented: a range is unlocked as it was locked"
+)
 _TAKEN, _NOT_LOCKED = "error 33 ERROR_LOCK_VIOLATION", "error 158 ERROR_NOT_LOCKED"
 
 
 def _open(k, path, access=None, share=None):
-    return k.CreateFile(path, k.GENERIC_READ | k.GENERIC_WRITE if access is None else access,
-                        k.FILE_SHARE_READ | k.FILE_SHARE_WRITE if share is None else share, None, k.OPEN_EXISTING, 0, 0)
+    return k.CreateFile(
+        path,
+        k.GENERIC_READ | k.GENERIC_WRITE if access is None else access,
+        k.FILE_SHARE_READ | k.FILE_SHARE_WRITE if share is None else share,
+        None,
+        k.OPEN_EXISTING,
+        0,
+        0,
+    )
 
 
 def a_file_opened_again_has_a_position_and_rights_of_its_own(k):
     """ReOpenFile gives a handle with other rights, at the beginning of the file."""
     reader = _open(k, k.put_file("again.bin", b"0123456789"), k.GENERIC_READ)
     k.ReadFile(reader, 4)
-    writer = k.ReOpenFile(reader, k.GENERIC_READ | k.GENERIC_WRITE, k.FILE_SHARE_READ | k.FILE_SHARE_WRITE, 0)
+    writer = k.ReOpenFile(
+        reader, k.GENERIC_READ | k.GENERIC_WRITE, k.FILE_SHARE_READ | k.FILE_SHARE_WRITE, 0
+    )
     k.WriteFile(writer, b"ab")
     k.ReadFile(writer, 2)
     k.ReadFile(reader, 2)
@@ -53,7 +64,8 @@ def a_file_opened_to_be_asked_is_opened_again_to_be_read(k):
 @windows("UnlockFile(h2, 2, 0, 4, 0)", _NOT_LOCKED, _AS_LOCKED)
 @windows("UnlockFile(h1, 2, 0, 4, 0)", _NOT_LOCKED, _AS_LOCKED, 2)
 def a_locked_range_keeps_other_opens_out(k):
-    """An exclusive range is for the open that locked it: others neither lock, read nor write there."""
+    """An exclusive range is for the open that locked it: others neither lock, read nor write
+    there."""
     path = k.put_file("locked.bin", b"0123456789")
     one, other = _open(k, path), _open(k, path)
     k.LockFile(one, 2, 0, 4, 0)

@@ -7,8 +7,9 @@ _OWNER = "documented: the owner is implicitly granted READ_CONTROL and WRITE_DAC
 
 
 def _section(k, sddl, name=None, inherit=False):
-    return k.CreateFileMapping(k.INVALID_HANDLE_VALUE, k.sa(inherit=inherit, sddl=sddl), k.PAGE_READWRITE, 0, 4096,
-                               name)
+    return k.CreateFileMapping(
+        k.INVALID_HANDLE_VALUE, k.sa(inherit=inherit, sddl=sddl), k.PAGE_READWRITE, 0, 4096, name
+    )
 
 
 @windows("OpenEvent(SYNCHRONIZE,", "error 5 ERROR_ACCESS_DENIED", _OWNER)
@@ -27,7 +28,13 @@ def generic_rights_of_every_type(k):
         k.attempt.OpenSemaphore(access, False, names[2])
     for access in (k.MUTANT_QUERY_STATE, k.SYNCHRONIZE, k.READ_CONTROL):
         k.attempt.OpenMutex(access, False, names[1])
-    for access in (k.SECTION_QUERY, k.FILE_MAP_READ, k.FILE_MAP_WRITE, k.SECTION_MAP_EXECUTE, k.READ_CONTROL):
+    for access in (
+        k.SECTION_QUERY,
+        k.FILE_MAP_READ,
+        k.FILE_MAP_WRITE,
+        k.SECTION_MAP_EXECUTE,
+        k.READ_CONTROL,
+    ):
         k.attempt.OpenFileMapping(access, False, names[3])
 
 
@@ -93,7 +100,8 @@ def an_anonymous_section_is_protected_too(k):
 
 
 def creating_again_over_a_weak_descriptor(k):
-    """A second create of a semaphore or an event asks for everything: error 5 where that is not granted."""
+    """A second create of a semaphore or an event asks for everything: error 5 where that is not
+    granted."""
     k.CreateEvent(k.sa(sddl="D:(A;;GR;;;WD)"), True, False, k.name("event"))
     k.attempt.CreateEvent(None, True, False, k.name("event"))
     k.CreateSemaphore(k.sa(sddl="D:(A;;GR;;;WD)"), 1, 1, k.name("semaphore"))

@@ -1,19 +1,34 @@
 # SPDX-License-Identifier: MIT
-"""Views again: of files at offsets, of sections opened by name, through every kind of handle, and at the edges."""
+"""Views again: of files at offsets, of sections opened by name, through every kind of handle, and
+at the edges."""
 
 
 def _section(k, size, name=None, protect=None):
-    return k.CreateFileMapping(k.INVALID_HANDLE_VALUE, None, k.PAGE_READWRITE if protect is None else protect, 0, size,
-                               name)
+    return k.CreateFileMapping(
+        k.INVALID_HANDLE_VALUE,
+        None,
+        k.PAGE_READWRITE if protect is None else protect,
+        0,
+        size,
+        name,
+    )
 
 
 def _file(k, leaf, data):
-    return k.CreateFile(k.put_file(leaf, data), k.GENERIC_READ | k.GENERIC_WRITE,
-                        k.FILE_SHARE_READ | k.FILE_SHARE_WRITE, None, k.OPEN_EXISTING, 0, 0)
+    return k.CreateFile(
+        k.put_file(leaf, data),
+        k.GENERIC_READ | k.GENERIC_WRITE,
+        k.FILE_SHARE_READ | k.FILE_SHARE_WRITE,
+        None,
+        k.OPEN_EXISTING,
+        0,
+        0,
+    )
 
 
 def a_file_at_an_offset(k):
-    """A view of a file begins at its offset and ends with the section, whatever the file's last page holds."""
+    """A view of a file begins at its offset and ends with the section, whatever the file's last
+    page holds."""
     file = _file(k, "offset.bin", bytes(0x10000) + b"second" + bytes(0x1234))
     section = k.CreateFileMapping(file, None, k.PAGE_READWRITE, 0, 0, None)
     view = k.MapViewOfFile(section, k.FILE_MAP_WRITE, 0, 0x10000, 0)
@@ -31,10 +46,21 @@ def what_an_opened_handle_can_map(k):
     """Each access that a section is opened with maps the views that it covers."""
     name = k.name("opened")
     _section(k, 0x10000, name, k.PAGE_EXECUTE_READWRITE)
-    for access in (k.FILE_MAP_READ, k.FILE_MAP_WRITE, k.FILE_MAP_READ | k.FILE_MAP_WRITE, k.FILE_MAP_ALL_ACCESS,
-                   k.SECTION_MAP_EXECUTE, k.SECTION_MAP_EXECUTE | k.FILE_MAP_READ):
+    for access in (
+        k.FILE_MAP_READ,
+        k.FILE_MAP_WRITE,
+        k.FILE_MAP_READ | k.FILE_MAP_WRITE,
+        k.FILE_MAP_ALL_ACCESS,
+        k.SECTION_MAP_EXECUTE,
+        k.SECTION_MAP_EXECUTE | k.FILE_MAP_READ,
+    ):
         section = k.OpenFileMapping(access, False, name)
-        for wanted in (k.FILE_MAP_READ, k.FILE_MAP_WRITE, k.FILE_MAP_COPY, k.FILE_MAP_READ | k.FILE_MAP_EXECUTE):
+        for wanted in (
+            k.FILE_MAP_READ,
+            k.FILE_MAP_WRITE,
+            k.FILE_MAP_COPY,
+            k.FILE_MAP_READ | k.FILE_MAP_EXECUTE,
+        ):
             k.attempt.MapViewOfFile(section, wanted, 0, 0, 0)
 
 
@@ -85,7 +111,8 @@ def a_range_of_bytes_is_whole_pages(k):
 
 
 def read_only_views_stay_so(k):
-    """A read-only view cannot be made writable; a copy-on-write view can be made read-only and back."""
+    """A read-only view cannot be made writable; a copy-on-write view can be made read-only and
+    back."""
     section = _section(k, 0x2000)
     reader = k.MapViewOfFile(section, k.FILE_MAP_READ, 0, 0, 0)
     k.attempt.VirtualProtect(reader, 0x1000, k.PAGE_READWRITE)
@@ -100,7 +127,8 @@ def read_only_views_stay_so(k):
 
 
 def a_named_file_section_in_another_process(k):
-    """Another process opens a named section of a file, writes it, and ends; the file has the bytes."""
+    """Another process opens a named section of a file, writes it, and ends; the file has the
+    bytes."""
     name = k.name("a file by name")
     file = _file(k, "named.bin", bytes(0x1000))
     section = k.CreateFileMapping(file, None, k.PAGE_READWRITE, 0, 0, name)

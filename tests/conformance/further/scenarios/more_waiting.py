@@ -244,7 +244,9 @@ def a_queue_between_processes(k):
 
 
 def child_consumes(k, section_name, mutex_name, items_name):
-    view = k.MapViewOfFile(k.OpenFileMapping(k.FILE_MAP_WRITE, False, section_name), k.FILE_MAP_WRITE, 0, 0, 0)
+    view = k.MapViewOfFile(
+        k.OpenFileMapping(k.FILE_MAP_WRITE, False, section_name), k.FILE_MAP_WRITE, 0, 0, 0
+    )
     mutex = k.OpenMutex(k.SYNCHRONIZE, False, mutex_name)
     items = k.OpenSemaphore(k.SYNCHRONIZE, False, items_name)
     total = 0

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The modules of pywin32 that programs about shared memory use, by the names that they have there.
 
-They are importable after ``make_importable``, and only where pywin32 itself is not: a real one always comes first.
+They are importable after ``make_importable``, and only where pywin32 itself is not: a real one
+always comes first.
 """
 
 from __future__ import annotations
@@ -14,15 +15,27 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-NAMES = ("mmapfile", "pywintypes", "win32api", "win32con", "win32event", "win32file", "win32process", "win32security",
-         "winerror", "ntsecuritycon")
+NAMES = (
+    "mmapfile",
+    "pywintypes",
+    "win32api",
+    "win32con",
+    "win32event",
+    "win32file",
+    "win32process",
+    "win32security",
+    "winerror",
+    "ntsecuritycon",
+)
 _HERE = Path(__file__).resolve().parent
 
 
 class _Finder(importlib.abc.MetaPathFinder):
     """Finds these modules, after everything else was asked."""
 
-    def find_spec(self, name: str, path: Sequence[str] | None, target: ModuleType | None = None) -> Any:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> Any:
         """Where a module is."""
         if name not in NAMES:
             return None

@@ -19,24 +19,50 @@ _SHARE_ALL = 7
 class Pymmapfile:
     """A view that reads and writes at a position."""
 
-    def __init__(self, file: str | None, name: str | None, maximum: int, offset: int, count: int) -> None:
+    def __init__(
+        self, file: str | None, name: str | None, maximum: int, offset: int, count: int
+    ) -> None:
         self._name, self._offset, self._count, self._position = name or None, offset, count, 0
         self._file = self._section = 0
         self._view: Any = None
         try:
             if file is not None:
-                self._file = call("CreateFile", w.CreateFile, file, w.GENERIC_READ | w.GENERIC_WRITE, _SHARE_ALL, None,
-                                  w.OPEN_ALWAYS, w.FILE_ATTRIBUTE_NORMAL, 0)
+                self._file = call(
+                    "CreateFile",
+                    w.CreateFile,
+                    file,
+                    w.GENERIC_READ | w.GENERIC_WRITE,
+                    _SHARE_ALL,
+                    None,
+                    w.OPEN_ALWAYS,
+                    w.FILE_ATTRIBUTE_NORMAL,
+                    0,
+                )
             self._open(maximum)
         except BaseException:
             self.close()
             raise
 
     def _open(self, maximum: int) -> None:
-        self._section = call("CreateFileMapping", w.CreateFileMapping, self._file or w.INVALID_HANDLE_VALUE, None,
-                             w.PAGE_READWRITE, maximum >> 32, maximum & 0xFFFFFFFF, self._name)
-        address = call("MapViewOfFile", w.MapViewOfFile, self._section, w.FILE_MAP_WRITE, self._offset >> 32,
-                       self._offset & 0xFFFFFFFF, self._count)
+        self._section = call(
+            "CreateFileMapping",
+            w.CreateFileMapping,
+            self._file or w.INVALID_HANDLE_VALUE,
+            None,
+            w.PAGE_READWRITE,
+            maximum >> 32,
+            maximum & 0xFFFFFFFF,
+            self._name,
+        )
+        address = call(
+            "MapViewOfFile",
+            w.MapViewOfFile,
+            self._section,
+            w.FILE_MAP_WRITE,
+            self._offset >> 32,
+            self._offset & 0xFFFFFFFF,
+            self._count,
+        )
         size = self._count or w.VirtualQuery(address).RegionSize
         self._view = kernel.view_buffer(address, size, readonly=False)
 
@@ -80,7 +106,7 @@ class Pymmapfile:
 
     def read(self, num_bytes: int) -> bytes:
         """The next bytes; fewer at the end."""
-        data = bytes(self._content()[self._position:self._position + max(num_bytes, 0)])
+        data = bytes(self._content()[self._position : self._position + max(num_bytes, 0)])
         self._position += len(data)
         return data
 
@@ -92,7 +118,7 @@ class Pymmapfile:
 
     def read_line(self) -> bytes:
         """The bytes up to the next line break."""
-        rest = bytes(self._content()[self._position:])
+        rest = bytes(self._content()[self._position :])
         return self.read(rest.find(b"\n") + 1 or len(rest))
 
     readline = read_line
@@ -102,7 +128,7 @@ class Pymmapfile:
         content = self._content()
         if self._position + len(data) > len(content):
             raise ValueError("data out of range")
-        content[self._position:self._position + len(data)] = data
+        content[self._position : self._position + len(data)] = data
         self._position += len(data)
 
     def write_byte(self, char: Any) -> None:
@@ -118,7 +144,7 @@ class Pymmapfile:
         content = self._content()
         if min(dest, src, count) < 0 or max(dest, src) + count > len(content):
             raise ValueError("source or destination out of range")
-        content[dest:dest + count] = bytes(content[src:src + count])
+        content[dest : dest + count] = bytes(content[src : src + count])
 
     def flush(self, offset: int = 0, size: int = 0) -> None:
         """Have what was written in the file."""
@@ -134,7 +160,12 @@ class Pymmapfile:
         self._open(MaximumSize)
 
 
-def mmapfile(File: str | None, Name: str | None, MaximumSize: int = 0, FileOffset: int = 0,
-             NumberOfBytesToMap: int = 0) -> Pymmapfile:
+def mmapfile(
+    File: str | None,
+    Name: str | None,
+    MaximumSize: int = 0,
+    FileOffset: int = 0,
+    NumberOfBytesToMap: int = 0,
+) -> Pymmapfile:
     """Map a file, or memory without one, under a name or none."""
     return Pymmapfile(File, Name, MaximumSize, FileOffset, NumberOfBytesToMap)

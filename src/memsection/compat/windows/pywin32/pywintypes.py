@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""pywin32's basic types: the exception, handles, security attributes, overlapped structures, times."""
+"""pywin32's basic types: the exception, handles, security attributes, overlapped structures,
+times."""
 
 # ruff: noqa: N801, N802  # the names of the originals
 
@@ -31,7 +32,11 @@ class com_error(Exception):
 def message(code: int) -> str:
     """The text of an error code, without a line break."""
     try:
-        return str(w.FormatMessage(w.FORMAT_MESSAGE_FROM_SYSTEM | w.FORMAT_MESSAGE_IGNORE_INSERTS, None, code)).rstrip()
+        return str(
+            w.FormatMessage(
+                w.FORMAT_MESSAGE_FROM_SYSTEM | w.FORMAT_MESSAGE_IGNORE_INSERTS, None, code
+            )
+        ).rstrip()
     except OSError:
         return "No error message is available"
 
@@ -147,7 +152,9 @@ def attributes(given: Any) -> w.SECURITY_ATTRIBUTES | None:
         return None
     descriptor = given.SECURITY_DESCRIPTOR
     said = descriptor is not None and descriptor.is_said()
-    return w.SECURITY_ATTRIBUTES(24, bytes(descriptor) if said else None, bool(given.bInheritHandle))
+    return w.SECURITY_ATTRIBUTES(
+        24, bytes(descriptor) if said else None, bool(given.bInheritHandle)
+    )
 
 
 def SECURITY_DESCRIPTOR(*arguments: Any) -> Any:
@@ -200,7 +207,9 @@ def Time(value: Any) -> Any:
     if isinstance(value, tuple | time.struct_time):
         fields = tuple(value)
         milliseconds = fields[9] if len(fields) > 9 else 0
-        value = time.mktime((*fields, *(0, 0, -1)[len(fields) - 9:])[:9] if len(fields) < 9 else fields[:9])
+        value = time.mktime(
+            (*fields, *(0, 0, -1)[len(fields) - 9 :])[:9] if len(fields) < 9 else fields[:9]
+        )
     found = TimeType.fromtimestamp(value)
     return found.replace(microsecond=milliseconds * 1000) if milliseconds else found
 

@@ -27,10 +27,24 @@ def CloseHandle(handle: Any) -> None:
         call("CloseHandle", w.CloseHandle, number(handle))
 
 
-def DuplicateHandle(hSourceProcess: Any, hSource: Any, hTargetProcess: Any, desiredAccess: int, bInheritHandle: Any,
-                    options: int) -> Any:
-    return made("DuplicateHandle", w.DuplicateHandle, number(hSourceProcess), number(hSource), number(hTargetProcess),
-                desiredAccess, bInheritHandle, options)
+def DuplicateHandle(
+    hSourceProcess: Any,
+    hSource: Any,
+    hTargetProcess: Any,
+    desiredAccess: int,
+    bInheritHandle: Any,
+    options: int,
+) -> Any:
+    return made(
+        "DuplicateHandle",
+        w.DuplicateHandle,
+        number(hSourceProcess),
+        number(hSource),
+        number(hTargetProcess),
+        desiredAccess,
+        bInheritHandle,
+        options,
+    )
 
 
 def GetHandleInformation(handle: Any) -> int:
@@ -42,7 +56,8 @@ def SetHandleInformation(handle: Any, mask: int, flags: int) -> None:
 
 
 def FormatMessage(*arguments: Any) -> str:
-    """The text of an error code, the last one's when omitted; or with flags, source, code, language and inserts."""
+    """The text of an error code, the last one's when omitted; or with flags, source, code, language
+    and inserts."""
     if len(arguments) > 1:
         flags, source, code, language, inserts = (*arguments, None, 0, 0, None)[:5]
         return str(call("FormatMessage", w.FormatMessage, flags, source, code, language, inserts))
@@ -87,8 +102,17 @@ def Sleep(milliseconds: int, bAlertable: Any = 0) -> int:
 
 def GetSystemInfo() -> tuple[Any, ...]:
     found = w.GetSystemInfo()
-    return (9, found.dwPageSize, 0x10000, 0x7FFFFFFEFFFF, (1 << min(found.dwNumberOfProcessors, 63)) - 1,
-            found.dwNumberOfProcessors, 8664, found.dwAllocationGranularity, (6, 0))
+    return (
+        9,
+        found.dwPageSize,
+        0x10000,
+        0x7FFFFFFEFFFF,
+        (1 << min(found.dwNumberOfProcessors, 63)) - 1,
+        found.dwNumberOfProcessors,
+        8664,
+        found.dwAllocationGranularity,
+        (6, 0),
+    )
 
 
 GetNativeSystemInfo = GetSystemInfo

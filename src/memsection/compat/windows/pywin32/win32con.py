@@ -3,7 +3,9 @@
 
 from memsection import win32 as _w
 
-globals().update({name: value for name, value in vars(_w).items() if name.isupper() and isinstance(value, int)})
+globals().update(
+    {name: value for name, value in vars(_w).items() if name.isupper() and isinstance(value, int)}
+)
 INFINITE = -1
 WAIT_FAILED = -1
 GENERIC_READ = -2147483648  # as pywin32 has it: a signed number

@@ -25,8 +25,12 @@ QS_ALLINPUT, QS_ALLEVENTS, MWMO_WAITALL, MWMO_ALERTABLE = 0x4FF, 0x4BF, 1, 2
 _EPOCH = 11644473600  #: seconds from 1601 to 1970
 
 
-def CreateEvent(EventAttributes: Any, bManualReset: Any, bInitialState: Any, Name: str | None) -> Any:
-    return made("CreateEvent", w.CreateEvent, attributes(EventAttributes), bManualReset, bInitialState, Name)
+def CreateEvent(
+    EventAttributes: Any, bManualReset: Any, bInitialState: Any, Name: str | None
+) -> Any:
+    return made(
+        "CreateEvent", w.CreateEvent, attributes(EventAttributes), bManualReset, bInitialState, Name
+    )
 
 
 def OpenEvent(desiredAccess: int, bInheritHandle: Any, name: str) -> Any:
@@ -57,9 +61,17 @@ def ReleaseMutex(hEvent: Any) -> None:
     call("ReleaseMutex", w.ReleaseMutex, number(hEvent))
 
 
-def CreateSemaphore(SemaphoreAttributes: Any, InitialCount: int, MaximumCount: int, SemaphoreName: str | None) -> Any:
-    return made("CreateSemaphore", w.CreateSemaphore, attributes(SemaphoreAttributes), InitialCount, MaximumCount,
-                SemaphoreName)
+def CreateSemaphore(
+    SemaphoreAttributes: Any, InitialCount: int, MaximumCount: int, SemaphoreName: str | None
+) -> Any:
+    return made(
+        "CreateSemaphore",
+        w.CreateSemaphore,
+        attributes(SemaphoreAttributes),
+        InitialCount,
+        MaximumCount,
+        SemaphoreName,
+    )
 
 
 def OpenSemaphore(desiredAccess: int, bInheritHandle: Any, name: str) -> Any:
@@ -78,20 +90,47 @@ def WaitForSingleObject(hHandle: Any, milliseconds: int) -> int:
 
 
 def WaitForSingleObjectEx(hHandle: Any, milliseconds: int, bAlertable: Any) -> int:
-    return int(call("WaitForSingleObjectEx", w.WaitForSingleObjectEx, number(hHandle), milliseconds, bAlertable))
+    return int(
+        call(
+            "WaitForSingleObjectEx",
+            w.WaitForSingleObjectEx,
+            number(hHandle),
+            milliseconds,
+            bAlertable,
+        )
+    )
 
 
 def WaitForMultipleObjects(handles: Sequence[Any], bWaitAll: Any, milliseconds: int) -> int:
-    return int(call("WaitForMultipleObjects", w.WaitForMultipleObjects, [number(one) for one in handles], bWaitAll,
-                    milliseconds))
+    return int(
+        call(
+            "WaitForMultipleObjects",
+            w.WaitForMultipleObjects,
+            [number(one) for one in handles],
+            bWaitAll,
+            milliseconds,
+        )
+    )
 
 
-def WaitForMultipleObjectsEx(handles: Sequence[Any], bWaitAll: Any, milliseconds: int, bAlertable: Any) -> int:
-    return int(call("WaitForMultipleObjectsEx", w.WaitForMultipleObjectsEx, [number(one) for one in handles], bWaitAll,
-                    milliseconds, bAlertable))
+def WaitForMultipleObjectsEx(
+    handles: Sequence[Any], bWaitAll: Any, milliseconds: int, bAlertable: Any
+) -> int:
+    return int(
+        call(
+            "WaitForMultipleObjectsEx",
+            w.WaitForMultipleObjectsEx,
+            [number(one) for one in handles],
+            bWaitAll,
+            milliseconds,
+            bAlertable,
+        )
+    )
 
 
-def MsgWaitForMultipleObjects(handles: Sequence[Any], bWaitAll: Any, milliseconds: int, wakeMask: int) -> int:
+def MsgWaitForMultipleObjects(
+    handles: Sequence[Any], bWaitAll: Any, milliseconds: int, wakeMask: int
+) -> int:
     """Wait for objects; there is no queue of messages that could end the wait."""
     if handles:
         return WaitForMultipleObjects(handles, bWaitAll, milliseconds)
@@ -101,13 +140,25 @@ def MsgWaitForMultipleObjects(handles: Sequence[Any], bWaitAll: Any, millisecond
     return WAIT_TIMEOUT
 
 
-def MsgWaitForMultipleObjectsEx(handles: Sequence[Any], milliseconds: int, wakeMask: int, waitFlags: int) -> int:
+def MsgWaitForMultipleObjectsEx(
+    handles: Sequence[Any], milliseconds: int, wakeMask: int, waitFlags: int
+) -> int:
     return MsgWaitForMultipleObjects(handles, waitFlags & MWMO_WAITALL, milliseconds, wakeMask)
 
 
-def SignalObjectAndWait(hObjectToSignal: Any, hObjectToWaitOn: Any, dwMilliseconds: int, bAlertable: Any) -> int:
-    return int(call("SignalObjectAndWait", w.SignalObjectAndWait, number(hObjectToSignal), number(hObjectToWaitOn),
-                    dwMilliseconds, bAlertable))
+def SignalObjectAndWait(
+    hObjectToSignal: Any, hObjectToWaitOn: Any, dwMilliseconds: int, bAlertable: Any
+) -> int:
+    return int(
+        call(
+            "SignalObjectAndWait",
+            w.SignalObjectAndWait,
+            number(hObjectToSignal),
+            number(hObjectToWaitOn),
+            dwMilliseconds,
+            bAlertable,
+        )
+    )
 
 
 def WaitForInputIdle(hProcess: Any, milliseconds: int) -> int:
@@ -115,7 +166,8 @@ def WaitForInputIdle(hProcess: Any, milliseconds: int) -> int:
     raise error(50, "WaitForInputIdle", message(50))
 
 
-# ------------------------------------------------------------------ timers: an event, and a thread that sets it
+# ------------------------------------------------------------------ timers: an event, and a thread
+# that sets it
 
 
 class _Timer:
@@ -149,26 +201,52 @@ _timers: dict[int, _Timer] = {}
 
 def CreateWaitableTimer(TimerAttributes: Any, bManualReset: Any, TimerName: str | None) -> Any:
     """A timer; among processes it has the name of an event."""
-    return made("CreateWaitableTimer", w.CreateEvent, attributes(TimerAttributes), bManualReset, False, TimerName)
+    return made(
+        "CreateWaitableTimer",
+        w.CreateEvent,
+        attributes(TimerAttributes),
+        bManualReset,
+        False,
+        TimerName,
+    )
 
 
-def CreateWaitableTimerEx(timerAttributes: Any, timerName: str | None, flags: int, desiredAccess: int) -> Any:
-    return made("CreateWaitableTimerEx", w.CreateEventEx, attributes(timerAttributes), timerName,
-                flags & CREATE_WAITABLE_TIMER_MANUAL_RESET, desiredAccess)
+def CreateWaitableTimerEx(
+    timerAttributes: Any, timerName: str | None, flags: int, desiredAccess: int
+) -> Any:
+    return made(
+        "CreateWaitableTimerEx",
+        w.CreateEventEx,
+        attributes(timerAttributes),
+        timerName,
+        flags & CREATE_WAITABLE_TIMER_MANUAL_RESET,
+        desiredAccess,
+    )
 
 
 def OpenWaitableTimer(desiredAccess: int, bInheritHandle: Any, timerName: str) -> Any:
     return made("OpenWaitableTimer", w.OpenEvent, desiredAccess, bInheritHandle, timerName)
 
 
-def SetWaitableTimer(handle: Any, dueTime: Any, period: int, func: Any, param: Any, resume_state: Any) -> None:
-    """Set a timer: in so many units of 100 ns when negative, at that time since 1601 otherwise; then each ``period`` ms."""
+def SetWaitableTimer(
+    handle: Any, dueTime: Any, period: int, func: Any, param: Any, resume_state: Any
+) -> None:
+    """Set a timer: in so many units of 100 ns when negative, at that time since 1601 otherwise;
+    then each ``period`` ms."""
     if func is not None:
-        raise TypeError("SetWaitableTimer: there are no asynchronous procedure calls: func has to be None")
+        raise TypeError(
+            "SetWaitableTimer: there are no asynchronous procedure calls: func has to be None"
+        )
     call("SetWaitableTimer", w.ResetEvent, number(handle))
     _stop(handle)
     first = -dueTime / 10_000_000 if dueTime < 0 else dueTime / 10_000_000 - _EPOCH - time.time()
-    own = call("SetWaitableTimer", w.DuplicateHandle, w.GetCurrentProcess(), number(handle), w.GetCurrentProcess())
+    own = call(
+        "SetWaitableTimer",
+        w.DuplicateHandle,
+        w.GetCurrentProcess(),
+        number(handle),
+        w.GetCurrentProcess(),
+    )
     _timers[number(handle)] = _Timer(own, max(first, 0.0), period / 1000)
 
 

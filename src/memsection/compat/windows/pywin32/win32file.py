@@ -14,14 +14,37 @@ from win32api import CloseHandle as CloseHandle
 
 from memsection import win32 as w
 
-globals().update({name: value for name, value in vars(w).items() if name.isupper() and isinstance(value, int)
-                  and name.startswith(("FILE_", "GENERIC_", "CREATE_", "OPEN_", "TRUNCATE_", "INVALID_"))})
+globals().update(
+    {
+        name: value
+        for name, value in vars(w).items()
+        if name.isupper()
+        and isinstance(value, int)
+        and name.startswith(("FILE_", "GENERIC_", "CREATE_", "OPEN_", "TRUNCATE_", "INVALID_"))
+    }
+)
 
 
-def CreateFile(fileName: str, desiredAccess: int, shareMode: int, attributes_: Any, CreationDisposition: int,
-               flagsAndAttributes: int, hTemplateFile: Any = None) -> Any:
-    return made("CreateFile", w.CreateFile, fileName, desiredAccess, shareMode, attributes(attributes_),
-                CreationDisposition, flagsAndAttributes, number(hTemplateFile))
+def CreateFile(
+    fileName: str,
+    desiredAccess: int,
+    shareMode: int,
+    attributes_: Any,
+    CreationDisposition: int,
+    flagsAndAttributes: int,
+    hTemplateFile: Any = None,
+) -> Any:
+    return made(
+        "CreateFile",
+        w.CreateFile,
+        fileName,
+        desiredAccess,
+        shareMode,
+        attributes(attributes_),
+        CreationDisposition,
+        flagsAndAttributes,
+        number(hTemplateFile),
+    )
 
 
 CreateFileW = CreateFile
@@ -32,7 +55,11 @@ def AllocateReadBuffer(bufSize: int) -> memoryview:
 
 
 def _place(overlapped: Any) -> Any:
-    return None if overlapped is None else w.OVERLAPPED(0, 0, overlapped.Offset, overlapped.OffsetHigh, 0)
+    return (
+        None
+        if overlapped is None
+        else w.OVERLAPPED(0, 0, overlapped.Offset, overlapped.OffsetHigh, 0)
+    )
 
 
 def ReadFile(hFile: Any, bufferOrSize: Any, overlapped: Any = None) -> tuple[int, Any]:
@@ -41,10 +68,10 @@ def ReadFile(hFile: Any, bufferOrSize: Any, overlapped: Any = None) -> tuple[int
         return 0, call("ReadFile", w.ReadFile, number(hFile), bufferOrSize, _place(overlapped))
     with memoryview(bufferOrSize) as view:
         data = call("ReadFile", w.ReadFile, number(hFile), len(view), _place(overlapped))
-        view[:len(data)] = data
+        view[: len(data)] = data
     if overlapped is not None:
         overlapped.InternalHigh = len(data)
-    return 0, bufferOrSize[:len(data)]
+    return 0, bufferOrSize[: len(data)]
 
 
 def WriteFile(hFile: Any, data: Any, overlapped: Any = None) -> tuple[int, int]:

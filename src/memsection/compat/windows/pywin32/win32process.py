@@ -24,16 +24,35 @@ def STARTUPINFO() -> Any:
     return w.STARTUPINFO()
 
 
-def CreateProcess(appName: str | None, commandLine: str | None, processAttributes: Any, threadAttributes: Any,
-                  bInheritHandles: Any, dwCreationFlags: int, newEnvironment: Any, currentDirectory: str | None,
-                  startupinfo: Any) -> tuple[Any, Any, int, int]:
+def CreateProcess(
+    appName: str | None,
+    commandLine: str | None,
+    processAttributes: Any,
+    threadAttributes: Any,
+    bInheritHandles: Any,
+    dwCreationFlags: int,
+    newEnvironment: Any,
+    currentDirectory: str | None,
+    startupinfo: Any,
+) -> tuple[Any, Any, int, int]:
     """Start a program: handles and ids of its process and first thread."""
     startup = w.STARTUPINFO()
     for field in ("dwFlags", "hStdInput", "hStdOutput", "hStdError"):
         value = getattr(startupinfo, field, 0)
         setattr(startup, field, number(value) if field.startswith("h") else value)
-    found = call("CreateProcess", w.CreateProcess, appName, commandLine, attributes(processAttributes),
-                 attributes(threadAttributes), bInheritHandles, dwCreationFlags, newEnvironment, currentDirectory, startup)
+    found = call(
+        "CreateProcess",
+        w.CreateProcess,
+        appName,
+        commandLine,
+        attributes(processAttributes),
+        attributes(threadAttributes),
+        bInheritHandles,
+        dwCreationFlags,
+        newEnvironment,
+        currentDirectory,
+        startup,
+    )
     handles = []
     for value in (found.hProcess, found.hThread):
         handle = HANDLEType()

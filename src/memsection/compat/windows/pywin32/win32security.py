@@ -23,15 +23,25 @@ SE_DACL_PRESENT, SE_SELF_RELATIVE = 4, 0x8000
 TOKEN_QUERY, TOKEN_ADJUST_PRIVILEGES, SE_PRIVILEGE_ENABLED = 8, 0x20, 2
 SE_DEBUG_NAME = "SeDebugPrivilege"
 WinWorldSid, WinLocalSystemSid, WinBuiltinAdministratorsSid, WinAuthenticatedUserSid = 1, 22, 26, 17
-_WELL_KNOWN = {WinWorldSid: "WD", WinLocalSystemSid: "SY", WinBuiltinAdministratorsSid: "BA",
-               WinAuthenticatedUserSid: "AU"}
+_WELL_KNOWN = {
+    WinWorldSid: "WD",
+    WinLocalSystemSid: "SY",
+    WinBuiltinAdministratorsSid: "BA",
+    WinAuthenticatedUserSid: "AU",
+}
 
 
 class SID:
     """Who somebody is."""
 
     def __init__(self, data: Any = None) -> None:
-        self._sid = data if isinstance(data, Sid) else Sid.from_bytes(bytes(data)) if data is not None else None
+        self._sid = (
+            data
+            if isinstance(data, Sid)
+            else Sid.from_bytes(bytes(data))
+            if data is not None
+            else None
+        )
 
     @property
     def value(self) -> Sid:
@@ -105,7 +115,9 @@ class SECURITY_DESCRIPTOR:
 
     def is_said(self) -> bool:
         """Whether it says anything at all."""
-        return self.value.dacl_present or self.value.owner is not None or self.value.group is not None
+        return (
+            self.value.dacl_present or self.value.owner is not None or self.value.group is not None
+        )
 
     def __bytes__(self) -> bytes:
         return self.value.to_bytes()
@@ -151,17 +163,31 @@ class SECURITY_DESCRIPTOR:
         return True
 
 
-def ConvertStringSecurityDescriptorToSecurityDescriptor(StringSecurityDescriptor: str, StringSDRevision: int = 1) -> Any:
-    return SECURITY_DESCRIPTOR(call("ConvertStringSecurityDescriptorToSecurityDescriptor",
-                                    w.ConvertStringSecurityDescriptorToSecurityDescriptor, StringSecurityDescriptor,
-                                    StringSDRevision))
+def ConvertStringSecurityDescriptorToSecurityDescriptor(
+    StringSecurityDescriptor: str, StringSDRevision: int = 1
+) -> Any:
+    return SECURITY_DESCRIPTOR(
+        call(
+            "ConvertStringSecurityDescriptorToSecurityDescriptor",
+            w.ConvertStringSecurityDescriptorToSecurityDescriptor,
+            StringSecurityDescriptor,
+            StringSDRevision,
+        )
+    )
 
 
-def ConvertSecurityDescriptorToStringSecurityDescriptor(SecurityDescriptor: Any, RequestedStringSDRevision: int = 1,
-                                                        SecurityInformation: int = 7) -> str:
-    return str(call("ConvertSecurityDescriptorToStringSecurityDescriptor",
-                    w.ConvertSecurityDescriptorToStringSecurityDescriptor, bytes(SecurityDescriptor),
-                    RequestedStringSDRevision, SecurityInformation))
+def ConvertSecurityDescriptorToStringSecurityDescriptor(
+    SecurityDescriptor: Any, RequestedStringSDRevision: int = 1, SecurityInformation: int = 7
+) -> str:
+    return str(
+        call(
+            "ConvertSecurityDescriptorToStringSecurityDescriptor",
+            w.ConvertSecurityDescriptorToStringSecurityDescriptor,
+            bytes(SecurityDescriptor),
+            RequestedStringSDRevision,
+            SecurityInformation,
+        )
+    )
 
 
 def ConvertStringSidToSid(StringSid: str) -> SID:
@@ -175,26 +201,43 @@ def ConvertSidToStringSid(Sid: SID) -> str:
 def CreateWellKnownSid(WellKnownSidType: int, DomainSid: Any = None) -> SID:
     text = _WELL_KNOWN.get(WellKnownSidType)
     if text is None:
-        raise error(87, "CreateWellKnownSid", f"{WellKnownSidType} is none of those that are known here")
+        raise error(
+            87, "CreateWellKnownSid", f"{WellKnownSidType} is none of those that are known here"
+        )
     return ConvertStringSidToSid(text)
 
 
 def GetKernelObjectSecurity(handle: Any, info: int) -> SECURITY_DESCRIPTOR:
-    return SECURITY_DESCRIPTOR(call("GetKernelObjectSecurity", w.GetKernelObjectSecurity, number(handle), info))
+    return SECURITY_DESCRIPTOR(
+        call("GetKernelObjectSecurity", w.GetKernelObjectSecurity, number(handle), info)
+    )
 
 
 def SetKernelObjectSecurity(handle: Any, info: int, security: SECURITY_DESCRIPTOR) -> None:
-    call("SetKernelObjectSecurity", w.SetKernelObjectSecurity, number(handle), info, bytes(security))
+    call(
+        "SetKernelObjectSecurity", w.SetKernelObjectSecurity, number(handle), info, bytes(security)
+    )
 
 
 def GetSecurityInfo(handle: Any, ObjectType: int, SecurityInfo: int) -> SECURITY_DESCRIPTOR:
-    return SECURITY_DESCRIPTOR(bytes(call("GetSecurityInfo", w.GetSecurityInfo, number(handle), ObjectType, SecurityInfo)))
+    return SECURITY_DESCRIPTOR(
+        bytes(call("GetSecurityInfo", w.GetSecurityInfo, number(handle), ObjectType, SecurityInfo))
+    )
 
 
-def SetSecurityInfo(handle: Any, ObjectType: int, SecurityInfo: int, Owner: Any, Group: Any, Dacl: Any, Sacl: Any) -> None:
-    call("SetSecurityInfo", w.SetSecurityInfo, number(handle), ObjectType, SecurityInfo,
-         None if Owner is None else Owner.value, None if Group is None else Group.value,
-         None if Dacl is None else Dacl.raw)
+def SetSecurityInfo(
+    handle: Any, ObjectType: int, SecurityInfo: int, Owner: Any, Group: Any, Dacl: Any, Sacl: Any
+) -> None:
+    call(
+        "SetSecurityInfo",
+        w.SetSecurityInfo,
+        number(handle),
+        ObjectType,
+        SecurityInfo,
+        None if Owner is None else Owner.value,
+        None if Group is None else Group.value,
+        None if Dacl is None else Dacl.raw,
+    )
 
 
 def OpenProcessToken(processHandle: Any, desiredAccess: int) -> Any:
@@ -202,14 +245,23 @@ def OpenProcessToken(processHandle: Any, desiredAccess: int) -> Any:
 
 
 def LookupPrivilegeValue(systemName: Any, privilegeName: str) -> int:
-    return int(call("LookupPrivilegeValue", w.LookupPrivilegeValue, systemName or None, privilegeName))
+    return int(
+        call("LookupPrivilegeValue", w.LookupPrivilegeValue, systemName or None, privilegeName)
+    )
 
 
-def AdjustTokenPrivileges(TokenHandle: Any, bDisableAllPrivileges: Any, NewState: Any) -> tuple[tuple[int, int], ...]:
+def AdjustTokenPrivileges(
+    TokenHandle: Any, bDisableAllPrivileges: Any, NewState: Any
+) -> tuple[tuple[int, int], ...]:
     """Switch privileges on and off: what they were before."""
     wanted = [w.LUID_AND_ATTRIBUTES(*one) for one in NewState or ()]
-    found = call("AdjustTokenPrivileges", w.AdjustTokenPrivileges, number(TokenHandle), bDisableAllPrivileges,
-                 w.TOKEN_PRIVILEGES(len(wanted), wanted))
+    found = call(
+        "AdjustTokenPrivileges",
+        w.AdjustTokenPrivileges,
+        number(TokenHandle),
+        bDisableAllPrivileges,
+        w.TOKEN_PRIVILEGES(len(wanted), wanted),
+    )
     return tuple((one.Luid, one.Attributes) for one in found.Privileges)
 
 

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""That somebody writes into a section: said as long as the process that says it lives, and to be asked by all who have it.
+"""That somebody writes into a section: said as long as the process that says it lives, and to be
+asked by all who have it.
 
-A shared lock on one byte far beyond the body's end (fcntl(2), open file description locks), on a description of its own:
-the kernel drops it when the process ends in any way.  It binds nobody, so it is no protection: several may say it, and who
-may open the object can say it too.
+A shared lock on one byte far beyond the body's end (fcntl(2), open file description locks), on a
+description of its own: the kernel drops it when the process ends in any way.  It binds nobody, so
+it is no protection: several may say it, and who may open the object can say it too.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Announcement:
 
     _fd = -1
 
-    @ledger.settled  # the descriptor is this object's, whatever becomes of the operation that made it
+    # the descriptor is this object's, whatever becomes of the operation that made it
+    @ledger.settled
     def __init__(self, fd: int) -> None:
         own = descriptions.reopen(fd, sys_.O_RDONLY)
         try:

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The commit check: whether the memory of a new section can be had, before any of it is asked for.
 
-A memfd has no size limit of its own: without this check the answer to too much is the OOM killer, later and to
-somebody else.  Limits, usage and the caller's cgroup change, so every size of weight is checked anew; small ones are
-not looked at one by one as long as together they are a small part of what the last look found to be free.  Reserving the
-pages afterwards (``fallocate``) is the caller's; so is an error of that call, when somebody else was faster.
+A memfd has no size limit of its own: without this check the answer to too much is the OOM killer,
+later and to somebody else.  Limits, usage and the caller's cgroup change, so every size of weight
+is checked anew; small ones are not looked at one by one as long as together they are a small part
+of what the last look found to be free.  Reserving the pages afterwards (``fallocate``) is the
+caller's; so is an error of that call, when somebody else was faster.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-SMALL = 4 << 20  #: from here on each size is checked; below it the check costs more than reserving the memory
+#: from here on each size is checked; below it the check costs more than reserving the memory
+SMALL = 4 << 20
 TOGETHER = 32 << 20  #: so much in small sizes is checked again, and less where less is free
 _SHARE = 16  # of what was free, small sizes may take this part before the next look
 _MARGIN = 1 << 20  # page tables and the kernel's own records of the pages come on top of a size
 _unchecked = _allowance = 0
 MEMORY = "memory"
-_UNLIMITED = 1 << 60  # version 1 of cgroups writes "no limit" as the largest multiple of the page size
+# version 1 of cgroups writes "no limit" as the largest multiple of the page size
+_UNLIMITED = 1 << 60
 
 
 @record(frozen=True, slots=True)
@@ -46,12 +49,13 @@ def check(size: int, where: str = MEMORY) -> None:
     """Whether ``size`` bytes can be had.
 
     Args:
-        size: Bytes to be committed.
-        where: ``"memory"`` for a body in memory alone, or a directory of the mount that the body is to be on, whose
+        size: Bytes to be committed. where: ``"memory"`` for a body in memory alone, or a directory
+        of the mount that the body is to be on, whose
             free space counts besides.
 
     Raises:
-        NtError: COMMITMENT_LIMIT, with what was asked, which limit stands against it, and the remedy.
+        NtError: COMMITMENT_LIMIT, with what was asked, which limit stands against it, and the
+            remedy.
     """
     global _unchecked, _allowance
     if size < SMALL and _unchecked + size <= _allowance:
@@ -68,9 +72,16 @@ def require(size: int, where: str = MEMORY) -> int:
     for limit in limits(where):
         left = min(left, limit.available - needed)
         if needed > limit.available:
-            raise NtError(st.COMMITMENT_LIMIT, "commit", None, (
-                f"asked for {amount(size)}; {limit.what} allows {amount(limit.total)}, of which "
-                f"{amount(max(limit.available, 0))} can be had now; {limit.remedy}"))
+            raise NtError(
+                st.COMMITMENT_LIMIT,
+                "commit",
+                None,
+                (
+                    f"asked for {amount(size)}; {limit.what} allows {amount(limit.total)}, of "
+                    f"which "
+                    f"{amount(max(limit.available, 0))} can be had now; {limit.remedy}"
+                ),
+            )
     return left
 
 
@@ -96,10 +107,14 @@ def mount_limit(directory: str) -> Iterator[Limit]:
     """The free space of a mount; nothing for one without a size (tmpfs with size=0)."""
     found = sys_.statvfs(directory)
     if found.f_blocks:
-        yield Limit(f"the file system of {directory}", found.f_blocks * found.f_frsize,
-                    found.f_bavail * found.f_frsize,
-                    f"enlarge it (mount -o remount,size=... {directory}; docker run --shm-size=...), or use a name "
-                    "without Global\\, which needs no room there")
+        yield Limit(
+            f"the file system of {directory}",
+            found.f_blocks * found.f_frsize,
+            found.f_bavail * found.f_frsize,
+            f"enlarge it (mount -o remount,size=... {directory}; docker run --shm-size=...), or "
+            f"use a name "
+            "without Global\\, which needs no room there",
+        )
 
 
 def _file_size_limit() -> Iterator[Limit]:
@@ -123,17 +138,24 @@ def _meminfo() -> dict[str, int]:
 
 def _machine_limits(meminfo: dict[str, int]) -> Iterator[Limit]:
     if "MemAvailable" in meminfo:
-        yield Limit("this machine's memory and swap", meminfo["MemTotal"] + meminfo.get("SwapTotal", 0),
-                    meminfo["MemAvailable"] + meminfo.get("SwapFree", 0),
-                    "end what uses memory, add swap, or create the section with commit=False (SEC_RESERVE)")
+        yield Limit(
+            "this machine's memory and swap",
+            meminfo["MemTotal"] + meminfo.get("SwapTotal", 0),
+            meminfo["MemAvailable"] + meminfo.get("SwapFree", 0),
+            "end what uses memory, add swap, or create the section with commit=False (SEC_RESERVE)",
+        )
     if (read("/proc/sys/vm/overcommit_memory") or "").strip() == "2" and "CommitLimit" in meminfo:
-        yield Limit("strict accounting (vm.overcommit_memory=2)", meminfo["CommitLimit"],
-                    meminfo["CommitLimit"] - meminfo["Committed_AS"],
-                    "raise vm.overcommit_ratio, or add swap")
+        yield Limit(
+            "strict accounting (vm.overcommit_memory=2)",
+            meminfo["CommitLimit"],
+            meminfo["CommitLimit"] - meminfo["Committed_AS"],
+            "raise vm.overcommit_ratio, or add swap",
+        )
 
 
 def cgroup_limits(swap_free: int = 0) -> Iterator[Limit]:
-    """The limits of the caller's cgroups and of all that they are in, versions 1 and 2 (cgroups(7))."""
+    """The limits of the caller's cgroups and of all that they are in, versions 1 and 2
+    (cgroups(7))."""
     for version, directories in _cgroup_directories():
         names = _V2 if version == 2 else _V1
         for directory in directories:
@@ -143,10 +165,17 @@ def cgroup_limits(swap_free: int = 0) -> Iterator[Limit]:
             used = _number(f"{directory}/{names.usage}") or 0
             # Pages of files that are only cached are given up before anybody is killed.
             cached = _field(read(f"{directory}/memory.stat"), names.cache)
-            available = limit - used + cached + min(swap_free, _swap_room(directory, version, limit, used))
-            yield Limit(f"the memory limit of cgroup {directory}", limit, available,
-                        f"raise {names.limit} there (docker run --memory=..., systemd MemoryMax=), or create the "
-                        "section with commit=False (SEC_RESERVE)")
+            available = (
+                limit - used + cached + min(swap_free, _swap_room(directory, version, limit, used))
+            )
+            yield Limit(
+                f"the memory limit of cgroup {directory}",
+                limit,
+                available,
+                f"raise {names.limit} there (docker run --memory=..., systemd MemoryMax=), or "
+                f"create the "
+                "section with commit=False (SEC_RESERVE)",
+            )
 
 
 @record(frozen=True, slots=True)
@@ -163,15 +192,22 @@ _V2 = _Names("memory.max", "memory.current", "inactive_file")
 def _swap_room(directory: str, version: int, limit: int, used: int) -> int:
     if version == 2:
         most = _number(f"{directory}/memory.swap.max")
-        return _UNLIMITED if most is None else most - (_number(f"{directory}/memory.swap.current") or 0)
+        return (
+            _UNLIMITED
+            if most is None
+            else most - (_number(f"{directory}/memory.swap.current") or 0)
+        )
     both = _number(f"{directory}/memory.memsw.limit_in_bytes")
     if both is None:
         return 0  # accounting of swap is off: what would happen cannot be told
-    return max(0, both - limit - ((_number(f"{directory}/memory.memsw.usage_in_bytes") or used) - used))
+    return max(
+        0, both - limit - ((_number(f"{directory}/memory.memsw.usage_in_bytes") or used) - used)
+    )
 
 
 def _cgroup_directories() -> Iterator[tuple[int, list[str]]]:
-    """(version, the caller's directory and those above it) for each hierarchy that can limit memory."""
+    """(version, the caller's directory and those above it) for each hierarchy that can limit
+    memory."""
     mounts = _cgroup_mounts()
     for line in (read("/proc/self/cgroup") or "").splitlines():
         _, controllers, path = line.split(":", 2)
@@ -179,15 +215,17 @@ def _cgroup_directories() -> Iterator[tuple[int, list[str]]]:
         if version not in mounts:
             continue
         root, point = mounts[version]
-        # In a container without a cgroup namespace the mount shows a part of the tree: the path counts from there.
+        # In a container without a cgroup namespace the mount shows a part of the tree: the path
+        # counts from there.
         if root != "/":
-            path = path[len(root):] if path == root or path.startswith(root + "/") else "/"
+            path = path[len(root) :] if path == root or path.startswith(root + "/") else "/"
         parts = [part for part in path.split("/") if part and part != ".."]
         yield version, ["/".join([point, *parts[:count]]) for count in range(len(parts), -1, -1)]
 
 
 def _cgroup_mounts() -> dict[int, tuple[str, str]]:
-    """version: (root of the mount within the hierarchy, mount point), from mountinfo (proc_pid_mountinfo(5))."""
+    """version: (root of the mount within the hierarchy, mount point), from mountinfo
+    (proc_pid_mountinfo(5))."""
     mounts = {}
     for line in (read("/proc/self/mountinfo") or "").splitlines():
         before, _, after = line.partition(" - ")

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""The control area at the end of every body: layout, version, reading with every field checked, writing.
+"""The control area at the end of every body: layout, version, reading with every field checked,
+writing.
 
-A body is data pages, then the control area: optional pages for what does not fit (a bitmap of committed pages, a long
-name), then the control page, always the last.  A peer with write access can scribble on it, so nothing read here is
-believed before it was compared with the body's true size (invariant M1).
+A body is data pages, then the control area: optional pages for what does not fit (a bitmap of
+committed pages, a long name), then the control page, always the last.  A peer with write access can
+scribble on it, so nothing read here is believed before it was compared with the body's true size
+(invariant M1).
 
     control page    0   header (HEADER)            1536   name, path
                   256   security descriptor        3072   state words of synchronisation objects
@@ -31,11 +33,13 @@ STATE_OFFSET = 3072  #: of the state words within the control page
 _DESCRIPTOR_AT, _TEXT_AT = 256, 1536
 _DESCRIPTOR_ROOM, _TEXT_ROOM = _TEXT_AT - _DESCRIPTOR_AT, STATE_OFFSET - _TEXT_AT
 PERMANENT = 0x1  #: flag: lives without handles (NtMakePermanentObject)
-SUPERSEDED = 0x2  #: flag: its name may have gone to another section: look it up, also with a handle to this one
+#: flag: its name may have gone to another section: look it up, also with a handle to this one
+SUPERSEDED = 0x2
 
-# magic, version, type, flags, protection, attributes, creator pid, size, created (ns), file device, file inode,
-# creator uid, pages of the control area, pages of the bitmap, then (offset, length) of the descriptor with its room and
-# checksum, of the name and of the path; offsets count from the beginning of the control area's text pages.
+# magic, version, type, flags, protection, attributes, creator pid, size, created (ns), file device,
+# file inode, creator uid, pages of the control area, pages of the bitmap, then (offset, length) of
+# the descriptor with its room and checksum, of the name and of the path; offsets count from the
+# beginning of the control area's text pages.
 HEADER = struct.Struct("<8s6I4Q3I4I4I")
 _HEAD_READ = _TEXT_AT
 _FLAGS_AT = 8 + 2 * 4
@@ -51,7 +55,8 @@ _NAME_FIELDS_AT = _DESCRIPTOR_FIELDS_AT + _DESCRIPTOR_FIELDS.size
 class Facts(FactsRecord):
     """What a control page says of its object, checked.
 
-    ``page`` is what its beginning, with the descriptor, was when it was read; None where the descriptor is elsewhere.
+    ``page`` is what its beginning, with the descriptor, was when it was read; None where the
+    descriptor is elsewhere.
     """
 
     __slots__ = ()
@@ -105,8 +110,19 @@ class Draft:
                 page = page.ljust(_TEXT_AT, b"\0") + self.name + self.path
         return begin + page, len(begin)
 
-    def write(self, fd: int, data_size: int, kind: int, flags: int, protection: int, attributes: int, size: int,
-              file_identity: tuple[int, int], creator: tuple[int, int], state: bytes) -> None:
+    def write(
+        self,
+        fd: int,
+        data_size: int,
+        kind: int,
+        flags: int,
+        protection: int,
+        attributes: int,
+        size: int,
+        file_identity: tuple[int, int],
+        creator: tuple[int, int],
+        state: bytes,
+    ) -> None:
         """Write the area to a body that has just been made."""
         last = data_size + (self.area_pages - 1) * PAGE_SIZE
         if self.spill_pages:
@@ -121,21 +137,54 @@ class Draft:
             sys_.pwrite(fd, self.name + self.path, base + at[1])
             sys_.pwrite(fd, header, last)
         else:  # the usual case in one call
-            sys_.pwrite(fd, header.ljust(_DESCRIPTOR_AT, b"\0") + self.descriptor.ljust(_DESCRIPTOR_ROOM, b"\0")
-                        + self.name, last)
+            sys_.pwrite(
+                fd,
+                header.ljust(_DESCRIPTOR_AT, b"\0")
+                + self.descriptor.ljust(_DESCRIPTOR_ROOM, b"\0")
+                + self.name,
+                last,
+            )
         if state:
             sys_.pwrite(fd, state, last + STATE_OFFSET)
 
-    def _header(self, kind: int, flags: int, protection: int, attributes: int, size: int,
-                file_identity: tuple[int, int], creator: tuple[int, int], at: tuple[int, int, int]) -> bytes:
+    def _header(
+        self,
+        kind: int,
+        flags: int,
+        protection: int,
+        attributes: int,
+        size: int,
+        file_identity: tuple[int, int],
+        creator: tuple[int, int],
+        at: tuple[int, int, int],
+    ) -> bytes:
         return HEADER.pack(
-            MAGIC, VERSION, kind, flags, protection, attributes, creator[0], size, time.time_ns(), *file_identity,
-            creator[1], self.area_pages, self.bitmap_pages,
-            at[0], len(self.descriptor), self.room, zlib.crc32(self.descriptor),
-            at[1], len(self.name), at[2], len(self.path))
+            MAGIC,
+            VERSION,
+            kind,
+            flags,
+            protection,
+            attributes,
+            creator[0],
+            size,
+            time.time_ns(),
+            *file_identity,
+            creator[1],
+            self.area_pages,
+            self.bitmap_pages,
+            at[0],
+            len(self.descriptor),
+            self.room,
+            zlib.crc32(self.descriptor),
+            at[1],
+            len(self.name),
+            at[2],
+            len(self.path),
+        )
 
     def head(self, kind: int, protection: int, attributes: int) -> bytes | None:
-        """The beginning of a plain object's control page, up to the end of the descriptor; None if it is not plain."""
+        """The beginning of a plain object's control page, up to the end of the descriptor; None if
+        it is not plain."""
         if self.area_pages > 1 or self.path:
             return None
         at = _DESCRIPTOR_AT, _TEXT_AT, _TEXT_AT + len(self.name)
@@ -156,37 +205,79 @@ def read(fd: int, body_size: int, written: bytes = b"") -> Facts:
     """
     last = body_size - PAGE_SIZE
     if last < 0 or body_size % PAGE_SIZE:
-        raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"it has {body_size} bytes, which no object of this library has")
+        raise NtError(
+            st.OBJECT_TYPE_MISMATCH,
+            detail=f"it has {body_size} bytes, which no object of this library has",
+        )
     for attempt in range(4):
         page = written or sys_.pread(fd, _HEAD_READ, last)
         if len(page) < HEADER.size or page[:8] != MAGIC:
             raise corrupt("it does not begin with the magic number")
         facts = Facts()
-        (_, version, facts.type, facts.flags, facts.protection, facts.attributes, facts.creator_pid, facts.size,
-         facts.created_ns, device, inode, facts.creator_uid, facts.area_pages, facts.bitmap_pages,
-         at, length, room, checksum, name_at, name_length, path_at, path_length) = HEADER.unpack_from(page)
+        (
+            _,
+            version,
+            facts.type,
+            facts.flags,
+            facts.protection,
+            facts.attributes,
+            facts.creator_pid,
+            facts.size,
+            facts.created_ns,
+            device,
+            inode,
+            facts.creator_uid,
+            facts.area_pages,
+            facts.bitmap_pages,
+            at,
+            length,
+            room,
+            checksum,
+            name_at,
+            name_length,
+            path_at,
+            path_length,
+        ) = HEADER.unpack_from(page)
         if version != VERSION:
             raise corrupt(f"version {version}, this library knows {VERSION}")
         facts.body_size = body_size
         facts.file_identity = (device, inode) if inode else None
         area = facts.area_pages * PAGE_SIZE
         if not 0 < area <= body_size or facts.bitmap_pages >= facts.area_pages:
-            raise corrupt(f"a control area of {facts.area_pages} pages in a body of {body_size} bytes")
-        if facts.file_identity is None and facts.type == 1 and (
-                facts.size != body_size - area or not facts.size or 8 * facts.bitmap_pages * PAGE_SIZE * PAGE_SIZE
-                < facts.size * bool(facts.bitmap_pages)):
+            raise corrupt(
+                f"a control area of {facts.area_pages} pages in a body of {body_size} bytes"
+            )
+        if (
+            facts.file_identity is None
+            and facts.type == 1
+            and (
+                facts.size != body_size - area
+                or not facts.size
+                or 8 * facts.bitmap_pages * PAGE_SIZE * PAGE_SIZE
+                < facts.size * bool(facts.bitmap_pages)
+            )
+        ):
             raise corrupt(f"a section of {facts.size} bytes in a body of {body_size}")
         if facts.size > 1 << 62:
             raise corrupt(f"a size of {facts.size} bytes")
         spill = facts.area_pages - facts.bitmap_pages - 1
         limit = spill * PAGE_SIZE if spill else STATE_OFFSET
-        if (max(at, name_at, path_at) > limit or length > min(room, limit - at) or room > limit - at
-                or name_length > limit - name_at or path_length > limit - path_at):
+        if (
+            max(at, name_at, path_at) > limit
+            or length > min(room, limit - at)
+            or room > limit - at
+            or name_length > limit - name_at
+            or path_length > limit - path_at
+        ):
             raise corrupt("a text reaches beyond its pages")
         facts.name_at, facts.path_at = (name_at, name_length), (path_at, path_length)
-        facts.descriptor = page[at:at + length] if not spill and at + length <= len(page) else _text(fd, facts, at, length)
+        facts.descriptor = (
+            page[at : at + length]
+            if not spill and at + length <= len(page)
+            else _text(fd, facts, at, length)
+        )
         if zlib.crc32(facts.descriptor) == checksum:
-            facts.page = page[:at + length] if at == _DESCRIPTOR_AT and not spill else None
+            facts.page = page[: at + length] if at == _DESCRIPTOR_AT and not spill else None
             return facts
         if attempt:
             time.sleep(0.001)  # somebody is just replacing it
@@ -205,20 +296,30 @@ def _text(fd: int, facts: Facts, at: int, length: int) -> bytes:
 def name(fd: int, facts: Facts) -> str:
     """The object's full name, "" when it has none."""
     try:
-        return _text(fd, facts, *facts.name_at).decode("utf-8", "surrogatepass") if facts.name_at[1] else ""
+        return (
+            _text(fd, facts, *facts.name_at).decode("utf-8", "surrogatepass")
+            if facts.name_at[1]
+            else ""
+        )
     except UnicodeDecodeError:
         raise corrupt("the name is no text") from None
 
 
 def path(fd: int, facts: Facts) -> str:
     """The path of the file behind a section, as it was when the section was made."""
-    return _text(fd, facts, *facts.path_at).decode("utf-8", "surrogateescape") if facts.path_at[1] else ""
+    return (
+        _text(fd, facts, *facts.path_at).decode("utf-8", "surrogateescape")
+        if facts.path_at[1]
+        else ""
+    )
 
 
 def write_descriptor(fd: int, facts: Facts, descriptor: bytes) -> None:
-    """Replace the security descriptor, so that death at any moment leaves the old one or the new one, whole.
+    """Replace the security descriptor, so that death at any moment leaves the old one or the new
+    one, whole.
 
-    In the control page itself one write does it; in pages of its own the other half is written first, and then led to.
+    In the control page itself one write does it; in pages of its own the other half is written
+    first, and then led to.
     """
     last = facts.body_size - PAGE_SIZE
     spill = facts.area_pages - facts.bitmap_pages - 1
@@ -227,7 +328,10 @@ def write_descriptor(fd: int, facts: Facts, descriptor: bytes) -> None:
     if spill:
         at = 0 if at else room
     if len(descriptor) > room or at + room > (spill * PAGE_SIZE if spill else STATE_OFFSET):
-        raise NtError(st.BUFFER_TOO_SMALL, detail=f"the descriptor has {len(descriptor)} bytes, the object keeps {room}")
+        raise NtError(
+            st.BUFFER_TOO_SMALL,
+            detail=f"the descriptor has {len(descriptor)} bytes, the object keeps {room}",
+        )
     fields = _DESCRIPTOR_FIELDS.pack(at, len(descriptor), room, zlib.crc32(descriptor))
     if spill:
         sys_.pwrite(fd, descriptor, last - spill * PAGE_SIZE + at)
@@ -235,7 +339,7 @@ def write_descriptor(fd: int, facts: Facts, descriptor: bytes) -> None:
     elif at != _DESCRIPTOR_AT:
         raise corrupt(f"its descriptor is at {at}")
     else:
-        sys_.pwrite(fd, fields + head[len(fields):] + descriptor, last + _DESCRIPTOR_FIELDS_AT)
+        sys_.pwrite(fd, fields + head[len(fields) :] + descriptor, last + _DESCRIPTOR_FIELDS_AT)
 
 
 def write_flags(fd: int, facts: Facts, flags: int) -> None:
@@ -244,11 +348,15 @@ def write_flags(fd: int, facts: Facts, flags: int) -> None:
 
 
 def write_name(fd: int, facts: Facts, full: str) -> None:
-    """Give an unnamed body a name, or take it back with ""; OBJECT_NAME_INVALID where there is no room for it."""
+    """Give an unnamed body a name, or take it back with ""; OBJECT_NAME_INVALID where there is no
+    room for it."""
     name = full.encode("utf-8", "surrogatepass")
     last = facts.body_size - PAGE_SIZE
     if facts.area_pages - facts.bitmap_pages > 1 or facts.path_at[1] or len(name) > _TEXT_ROOM:
-        raise NtError(st.OBJECT_NAME_INVALID, detail=f"{len(name)} bytes of name, the section keeps {_TEXT_ROOM}")
+        raise NtError(
+            st.OBJECT_NAME_INVALID,
+            detail=f"{len(name)} bytes of name, the section keeps {_TEXT_ROOM}",
+        )
     sys_.pwrite(fd, name, last + _TEXT_AT)
     sys_.pwrite(fd, _NAME_FIELDS.pack(_TEXT_AT, len(name)), last + _NAME_FIELDS_AT)
 

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Security descriptors and the Linux kernel: a descriptor as file permissions, and setting them.
 
-The permissions are owner, mode and POSIX ACL of a body: what the kernel enforces even against programs that go round this
-library.  They give nobody more than the descriptor does (invariant S1), and where mode and ACL cannot say the same as
-the descriptor about reading and writing, there are none and the descriptor is refused.  The access check itself is
-``vocabulary.security``; why they are as they are: docs/decisions/0020-kernel-floor.md.
+The permissions are owner, mode and POSIX ACL of a body: what the kernel enforces even against
+programs that go round this library.  They give nobody more than the descriptor does (invariant S1),
+and where mode and ACL cannot say the same as the descriptor about reading and writing, there are
+none and the descriptor is refused.  The access check itself is ``vocabulary.security``; why they
+are as they are: docs/decisions/0020-kernel-floor.md.
 """
 
 from __future__ import annotations
@@ -36,7 +37,15 @@ if TYPE_CHECKING:
 
 
 _XATTR = "system.posix_acl_access"
-_VERSION, _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = 2, 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+_VERSION, _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = (
+    2,
+    0x01,
+    0x02,
+    0x04,
+    0x08,
+    0x10,
+    0x20,
+)
 _NO_ID = 0xFFFFFFFF
 _NONE, _READ, _READ_WRITE = 0, 4, 6  #: what a principal gets, as permission bits
 _QUERY_STATE = a.EVENT_QUERY_STATE | a.MUTANT_QUERY_STATE | a.SEMAPHORE_QUERY_STATE
@@ -45,6 +54,7 @@ _MOST_DECIDING_GROUPS = 24  # their triples are tried one by one
 
 
 # ------------------------------------------------------------------ what the kernel is told
+
 
 @record(frozen=True, slots=True)
 class PosixPermissions:
@@ -64,11 +74,16 @@ class PosixPermissions:
 
     def entries(self) -> tuple[tuple[int, int, int], ...]:
         """The whole access list, the one that a bare mode stands for too (acl(5))."""
-        return self.acl_entries or ((_USER_OBJ, self.mode >> 6, _NO_ID), (_GROUP_OBJ, self.mode >> 3 & 7, _NO_ID),
-                                    (_OTHER, self.mode & 7, _NO_ID))
+        return self.acl_entries or (
+            (_USER_OBJ, self.mode >> 6, _NO_ID),
+            (_GROUP_OBJ, self.mode >> 3 & 7, _NO_ID),
+            (_OTHER, self.mode & 7, _NO_ID),
+        )
 
 
-def permissions_for(descriptor: SecurityDescriptor | bytes, kind: ObjectType, gid: int | None = None) -> PosixPermissions:
+def permissions_for(
+    descriptor: SecurityDescriptor | bytes, kind: ObjectType, gid: int | None = None
+) -> PosixPermissions:
     """The file permissions of a descriptor.
 
     Args:
@@ -77,7 +92,8 @@ def permissions_for(descriptor: SecurityDescriptor | bytes, kind: ObjectType, gi
         gid: The group that the body's file has; the caller's when omitted.
 
     Returns:
-        Owner, group and permissions.  The group is another one where only that makes a denial effective.
+        Owner, group and permissions.  The group is another one where only that makes a denial
+        effective.
 
     Raises:
         NtError: NO_KERNEL_FLOOR, with what the kernel cannot be told.
@@ -87,22 +103,34 @@ def permissions_for(descriptor: SecurityDescriptor | bytes, kind: ObjectType, gi
 
 
 def owner_writes_only(permissions: PosixPermissions) -> PosixPermissions:
-    """The permissions of a body that only says which file the data is: its owner alone writes it (S2)."""
+    """The permissions of a body that only says which file the data is: its owner alone writes it
+    (S2)."""
+
     def readable(bits: int) -> int:
         return bits & _READ
 
-    entries = None if permissions.acl_entries is None else tuple(
-        (tag, bits if tag == _USER_OBJ else readable(bits), number) for tag, bits, number in permissions.acl_entries)
+    entries = (
+        None
+        if permissions.acl_entries is None
+        else tuple(
+            (tag, bits if tag == _USER_OBJ else readable(bits), number)
+            for tag, bits, number in permissions.acl_entries
+        )
+    )
     return PosixPermissions(permissions.uid, permissions.gid, permissions.mode & ~0o022, entries)
 
 
-def enforce(fd: int, descriptor: SecurityDescriptor | bytes, kind: ObjectType, *, fresh: bool = False) -> None:
+def enforce(
+    fd: int, descriptor: SecurityDescriptor | bytes, kind: ObjectType, *, fresh: bool = False
+) -> None:
     """Give a body the permissions of its descriptor; ``fresh`` when this process just made it.
 
     Raises:
         NtError: As ``permissions_for`` and ``apply``.
     """
-    apply(fd, permissions_for(descriptor, kind, None if fresh else sys_.fstat(fd).st_gid), fresh=fresh)
+    apply(
+        fd, permissions_for(descriptor, kind, None if fresh else sys_.fstat(fd).st_gid), fresh=fresh
+    )
 
 
 @lru_cache(maxsize=256)
@@ -114,7 +142,9 @@ def _permissions_for(data: bytes, number: int, gid: int) -> PosixPermissions:
     # The owner is looked at strictly: whatever groups the owner's process is in.
     owner_bits = min(_level(descriptor, kind, _user(owner) | extra) for extra in _subsets(deciding))
     user_bits = {uid: _user_level(descriptor, kind, uid, deciding) for uid in users if uid != owner}
-    group_bits = {number: _level(descriptor, kind, EVERYBODY | {Sid.unix_group(number)}) for number in groups}
+    group_bits = {
+        number: _level(descriptor, kind, EVERYBODY | {Sid.unix_group(number)}) for number in groups
+    }
     other_bits = _level(descriptor, kind, EVERYBODY)
     _refuse_group_conflicts(descriptor, kind, deciding, group_bits)
     gid = _own_group(gid, deciding, group_bits)
@@ -122,11 +152,14 @@ def _permissions_for(data: bytes, number: int, gid: int) -> PosixPermissions:
     if not user_bits and not group_bits:
         return PosixPermissions(owner, gid, owner_bits << 6 | own_group << 3 | other_bits)
     mask = max(own_group, *user_bits.values(), *group_bits.values())
-    entries = ((_USER_OBJ, owner_bits, _NO_ID),
-               *((_USER, bits, uid) for uid, bits in sorted(user_bits.items())),
-               (_GROUP_OBJ, own_group, _NO_ID),
-               *((_GROUP, bits, number) for number, bits in sorted(group_bits.items())),
-               (_MASK, mask, _NO_ID), (_OTHER, other_bits, _NO_ID))
+    entries = (
+        (_USER_OBJ, owner_bits, _NO_ID),
+        *((_USER, bits, uid) for uid, bits in sorted(user_bits.items())),
+        (_GROUP_OBJ, own_group, _NO_ID),
+        *((_GROUP, bits, number) for number, bits in sorted(group_bits.items())),
+        (_MASK, mask, _NO_ID),
+        (_OTHER, other_bits, _NO_ID),
+    )
     return PosixPermissions(owner, gid, owner_bits << 6 | mask << 3 | other_bits, entries)
 
 
@@ -140,13 +173,18 @@ def owner_uid(descriptor: SecurityDescriptor) -> int:
         return ROOT
     uid = descriptor.owner.uid if descriptor.owner is not None else None
     if uid is None:
-        raise NtError(st.NO_KERNEL_FLOOR, detail=f"the owner {descriptor.owner} is no Unix account (S-1-22-1-UID)")
+        raise NtError(
+            st.NO_KERNEL_FLOOR,
+            detail=f"the owner {descriptor.owner} is no Unix account (S-1-22-1-UID)",
+        )
     return uid
 
 
 def _user(uid: int) -> frozenset[Sid]:
     """What a process of this user has whatever groups it is in."""
-    return EVERYBODY | ({Sid.unix_user(uid), wellknown.ADMINISTRATORS} if uid == ROOT else {Sid.unix_user(uid)})
+    return EVERYBODY | (
+        {Sid.unix_user(uid), wellknown.ADMINISTRATORS} if uid == ROOT else {Sid.unix_user(uid)}
+    )
 
 
 def _mentioned(descriptor: SecurityDescriptor, gid: int) -> tuple[set[int], set[int]]:
@@ -170,15 +208,19 @@ def _deciding_groups(descriptor: SecurityDescriptor, groups: set[int]) -> list[S
     named = {ace.sid for ace in descriptor.dacl.aces} if descriptor.dacl is not None else set()
     deciding = [sid for sid in map(Sid.unix_group, sorted(groups)) if sid in named]
     if len(deciding) > _MOST_DECIDING_GROUPS:
-        raise NtError(st.NO_KERNEL_FLOOR, detail=f"the access list names {len(deciding)} groups; "
-                                                 f"{_MOST_DECIDING_GROUPS} can be checked against each other")
+        raise NtError(
+            st.NO_KERNEL_FLOOR,
+            detail=f"the access list names {len(deciding)} groups; "
+            f"{_MOST_DECIDING_GROUPS} can be checked against each other",
+        )
     return deciding
 
 
 def _subsets(groups: list[Sid]) -> Iterator[frozenset[Sid]]:
     """Every set of up to three of these groups.
 
-    Three are enough: a level depends on at most three rights, and each right on the one entry that comes first.
+    Three are enough: a level depends on at most three rights, and each right on the one entry that
+    comes first.
     """
     for count in range(min(3, len(groups)) + 1):
         for some in combinations(groups, count):
@@ -189,50 +231,73 @@ def _level(descriptor: SecurityDescriptor, kind: ObjectType, sids: frozenset[Sid
     """What somebody with these SIDs may do to the body's bytes."""
     granted = maximum_access(descriptor, sids, kind)
     if kind is SECTION:
-        # A writable view can be read, on Windows as here; and the kernel makes one from a read-write file only.
+        # A writable view can be read, on Windows as here; and the kernel makes one from a
+        # read-write file only.
         if granted & a.SECTION_MAP_WRITE:
             return _READ_WRITE
         return _READ if granted & (a.SECTION_MAP_READ | a.SECTION_MAP_EXECUTE) else _NONE
-    # Waiting takes (a mutex, a unit, an auto-reset event): waiting and signalling both change the state words.
+    # Waiting takes (a mutex, a unit, an auto-reset event): waiting and signalling both change the
+    # state words.
     if granted & (a.SYNCHRONIZE | a.EVENT_MODIFY_STATE | a.SEMAPHORE_MODIFY_STATE):
         return _READ_WRITE
     return _READ if granted & _QUERY_STATE else _NONE
 
 
-def _user_level(descriptor: SecurityDescriptor, kind: ObjectType, uid: int, deciding: list[Sid]) -> int:
-    """A named user's level.  POSIX looks at the user's entry alone, so groups must make no difference (acl(5))."""
+def _user_level(
+    descriptor: SecurityDescriptor, kind: ObjectType, uid: int, deciding: list[Sid]
+) -> int:
+    """A named user's level.  POSIX looks at the user's entry alone, so groups must make no
+    difference (acl(5))."""
     alone = _level(descriptor, kind, _user(uid))
     for extra in _subsets(deciding):
         if _level(descriptor, kind, _user(uid) | extra) != alone:
-            raise NtError(st.NO_KERNEL_FLOOR, detail=(
-                f"what user {uid} may do depends on membership in {_names(extra)}, and the kernel decides for a "
-                "user who is named by that entry alone; deny or allow the user by name, before the groups, whatever "
-                "the groups would add or take"))
+            raise NtError(
+                st.NO_KERNEL_FLOOR,
+                detail=(
+                    f"what user {uid} may do depends on membership in {_names(extra)}, and the "
+                    f"kernel decides for a "
+                    "user who is named by that entry alone; deny or allow the user by name, before "
+                    "the groups, whatever "
+                    "the groups would add or take"
+                ),
+            )
     return alone
 
 
-def _refuse_group_conflicts(descriptor: SecurityDescriptor, kind: ObjectType, deciding: list[Sid],
-                            group_bits: dict[int, int]) -> None:
-    """For members of several groups POSIX allows what any of them allows: a group's denial must not be needed then."""
-    if descriptor.dacl is None or not any(ace.type == ACCESS_DENIED and ace.sid.gid is not None
-                                          for ace in descriptor.dacl.aces):
+def _refuse_group_conflicts(
+    descriptor: SecurityDescriptor,
+    kind: ObjectType,
+    deciding: list[Sid],
+    group_bits: dict[int, int],
+) -> None:
+    """For members of several groups POSIX allows what any of them allows: a group's denial must not
+    be needed then."""
+    if descriptor.dacl is None or not any(
+        ace.type == ACCESS_DENIED and ace.sid.gid is not None for ace in descriptor.dacl.aces
+    ):
         return
     for some in _subsets(deciding):
         if len(some) < 2:
             continue
         kernel = max(bits for number, bits in group_bits.items() if Sid.unix_group(number) in some)
         if _level(descriptor, kind, EVERYBODY | some) != kernel:
-            raise NtError(st.NO_KERNEL_FLOOR, detail=(
-                f"a member of {_names(some)} is denied what one of these groups is allowed, and the kernel "
-                "allows to a member of several groups what any of them is allowed"))
+            raise NtError(
+                st.NO_KERNEL_FLOOR,
+                detail=(
+                    f"a member of {_names(some)} is denied what one of these groups is allowed, "
+                    f"and the kernel "
+                    "allows to a member of several groups what any of them is allowed"
+                ),
+            )
 
 
 def _own_group(gid: int, deciding: list[Sid], group_bits: dict[int, int]) -> int:
-    """The group that the file is to have: its own, unless that would let in a group that is denied something.
+    """The group that the file is to have: its own, unless that would let in a group that is denied
+    something.
 
-    The kernel takes the file's own group for an entry even where the descriptor does not name it, and allows to its
-    members what everybody is allowed, whatever other group denies it to them.  Then the file is given to that other
-    group (``apply`` tells when the caller may not).
+    The kernel takes the file's own group for an entry even where the descriptor does not name it,
+    and allows to its members what everybody is allowed, whatever other group denies it to them.
+    Then the file is given to that other group (``apply`` tells when the caller may not).
     """
     if Sid.unix_group(gid) in deciding:
         return gid
@@ -249,6 +314,7 @@ def _names(sids: frozenset[Sid]) -> str:
 
 # ------------------------------------------------------------------ telling it
 
+
 def apply(fd: int, wanted: PosixPermissions, *, fresh: bool = False) -> None:
     """Give a body its permissions, at once and never loosely in between.
 
@@ -258,8 +324,9 @@ def apply(fd: int, wanted: PosixPermissions, *, fresh: bool = False) -> None:
         fresh: The body was just made by this process: it has no ACL, and its owner is the caller.
 
     Raises:
-        NtError: NO_KERNEL_FLOOR where the file system keeps no access lists, INVALID_OWNER where the caller may not
-            give the file away, ACCESS_DENIED for a file that is not the caller's.
+        NtError: NO_KERNEL_FLOOR where the file system keeps no access lists, INVALID_OWNER where
+            the caller may not give the file away, ACCESS_DENIED for a file that is not the
+            caller's.
     """
     try:
         if fresh and wanted.acl_entries is None:
@@ -277,8 +344,9 @@ def apply(fd: int, wanted: PosixPermissions, *, fresh: bool = False) -> None:
 
 
 def _set_entries(fd: int, wanted: PosixPermissions) -> None:
-    # One call sets mode and ACL together, and removes an ACL that is no longer needed (acl(5), posix_acl_update_mode):
-    # with chmod and the ACL one after the other a moment would be looser or stricter than both.
+    # One call sets mode and ACL together, and removes an ACL that is no longer needed (acl(5),
+    # posix_acl_update_mode): with chmod and the ACL one after the other a moment would be looser or
+    # stricter than both.
     data = struct.pack("<I", _VERSION) + b"".join(_ENTRY.pack(*entry) for entry in wanted.entries())
     try:
         sys_.setxattr(fd, _XATTR, data)
@@ -290,30 +358,50 @@ def _set_entries(fd: int, wanted: PosixPermissions) -> None:
 
 def _refusal(failure: OSError) -> NtError:
     if failure.errno == errno.EOPNOTSUPP:
-        return NtError(st.NO_KERNEL_FLOOR, detail="the file system of this object keeps no access lists: only the "
-                                                  "owner, one group and everybody can be told apart")
+        return NtError(
+            st.NO_KERNEL_FLOOR,
+            detail="the file system of this object keeps no access lists: only the "
+            "owner, one group and everybody can be told apart",
+        )
     if failure.errno == errno.EINVAL:
-        return NtError(st.NO_KERNEL_FLOOR, detail="the descriptor names a user or group that this user namespace has "
-                                                  "no number for")
-    return NtError(st.from_errno(failure.errno or errno.EPERM),
-                   detail=f"setting mode and access list: {failure.strerror} (only the owner of its file may)")
+        return NtError(
+            st.NO_KERNEL_FLOOR,
+            detail="the descriptor names a user or group that this user namespace has "
+            "no number for",
+        )
+    return NtError(
+        st.from_errno(failure.errno or errno.EPERM),
+        detail=f"setting mode and access list: {failure.strerror} (only the owner of its file may)",
+    )
 
 
 def _not_given(failure: OSError, owner: int, wanted: PosixPermissions) -> NtError:
     if failure.errno == errno.EPERM and wanted.uid == owner:
-        return NtError(st.NO_KERNEL_FLOOR, detail=(
-            f"group {wanted.gid} is denied what everybody is allowed; the kernel can be told so by giving the file to "
-            "that group, which its members may do, and who has CAP_CHOWN"))
+        return NtError(
+            st.NO_KERNEL_FLOOR,
+            detail=(
+                f"group {wanted.gid} is denied what everybody is allowed; the kernel can be told "
+                f"so by giving the file to "
+                "that group, which its members may do, and who has CAP_CHOWN"
+            ),
+        )
     if failure.errno == errno.EPERM:
-        return NtError(st.INVALID_OWNER, detail=f"giving the object to user {wanted.uid} needs CAP_CHOWN")
-    return NtError(st.from_errno(failure.errno or errno.EPERM), detail=f"setting owner and group: {failure.strerror}")
+        return NtError(
+            st.INVALID_OWNER, detail=f"giving the object to user {wanted.uid} needs CAP_CHOWN"
+        )
+    return NtError(
+        st.from_errno(failure.errno or errno.EPERM),
+        detail=f"setting owner and group: {failure.strerror}",
+    )
 
 
 def change(fd: int, wanted: PosixPermissions, write: Callable[[], None]) -> None:
-    """Give a body another permissions and, by ``write``, the descriptor that it is the permissions of.
+    """Give a body another permissions and, by ``write``, the descriptor that it is the permissions
+    of.
 
-    At no moment, not even for those who die in the middle, does the kernel give more than the descriptor that stands:
-    what both the old and the new permissions give comes first, then the descriptor, then the new ones.
+    At no moment, not even for those who die in the middle, does the kernel give more than the
+    descriptor that stands: what both the old and the new permissions give comes first, then the
+    descriptor, then the new ones.
 
     Raises:
         NtError: As ``apply``, and what ``write`` raises; then everything is as before.
@@ -336,23 +424,40 @@ def change(fd: int, wanted: PosixPermissions, write: Callable[[], None]) -> None
 
 def _common(one: PosixPermissions, other: PosixPermissions) -> PosixPermissions:
     """A permissions, with the second's owner and group, that gives nobody more than either."""
-    first, second = ({(tag, number): bits for tag, bits, number in each.entries() if tag != _MASK}
-                     for each in (_masked(one), _masked(other)))
-    both = {key: min(first.get(key, _NONE), second.get(key, _NONE)) for key in first.keys() | second.keys()}
+    first, second = (
+        {(tag, number): bits for tag, bits, number in each.entries() if tag != _MASK}
+        for each in (_masked(one), _masked(other))
+    )
+    both = {
+        key: min(first.get(key, _NONE), second.get(key, _NONE))
+        for key in first.keys() | second.keys()
+    }
     if one.gid != other.gid:  # who was of the file's group is one of the others then
         both[_GROUP_OBJ, _NO_ID] = both[_OTHER, _NO_ID] = _NONE
     mask = max(bits for (tag, _), bits in both.items() if tag in (_USER, _GROUP_OBJ, _GROUP))
-    entries = sorted((tag, bits, number) for (tag, number), bits in (both | {(_MASK, _NO_ID): mask}).items())
-    return PosixPermissions(other.uid, other.gid, both[_USER_OBJ, _NO_ID] << 6 | mask << 3 | both[_OTHER, _NO_ID],
-                 tuple(entries) if len(entries) > 4 else None)
+    entries = sorted(
+        (tag, bits, number) for (tag, number), bits in (both | {(_MASK, _NO_ID): mask}).items()
+    )
+    return PosixPermissions(
+        other.uid,
+        other.gid,
+        both[_USER_OBJ, _NO_ID] << 6 | mask << 3 | both[_OTHER, _NO_ID],
+        tuple(entries) if len(entries) > 4 else None,
+    )
 
 
 def _masked(permissions: PosixPermissions) -> PosixPermissions:
     """With the mask taken into the entries that it bounds."""
     mask = next((bits for tag, bits, _ in permissions.entries() if tag == _MASK), 7)
-    return PosixPermissions(permissions.uid, permissions.gid, permissions.mode, tuple(
-        (tag, bits & mask if tag in (_USER, _GROUP_OBJ, _GROUP) else bits, number)
-        for tag, bits, number in permissions.entries()))
+    return PosixPermissions(
+        permissions.uid,
+        permissions.gid,
+        permissions.mode,
+        tuple(
+            (tag, bits & mask if tag in (_USER, _GROUP_OBJ, _GROUP) else bits, number)
+            for tag, bits, number in permissions.entries()
+        ),
+    )
 
 
 def read_back(fd: int) -> PosixPermissions:
@@ -363,7 +468,9 @@ def read_back(fd: int) -> PosixPermissions:
         data = sys_.getxattr(fd, _XATTR)
     except OSError as failure:
         if failure.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
-            raise NtError(st.from_errno(failure.errno or errno.EIO), detail=str(failure.strerror)) from failure
+            raise NtError(
+                st.from_errno(failure.errno or errno.EIO), detail=str(failure.strerror)
+            ) from failure
         return PosixPermissions(found.st_uid, found.st_gid, mode)
     entries = tuple(_ENTRY.iter_unpack(data[4:]))
     return PosixPermissions(found.st_uid, found.st_gid, mode, entries)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The file position of a handle's description, which nothing else uses: it says what the handle is (H1).
+"""The file position of a handle's description, which nothing else uses: it says what the handle is
+(H1).
 
 So the granted access and the rest survive exec, and other processes can read them.
 """
@@ -13,10 +14,13 @@ assert sys.platform == "linux"
 
 # The file position of a handle's open file description (H1).
 TAG = 1 << 62  #: this description is a handle
-REVOKED = 1 << 61  #: another process took the handle away (DUPLICATE_CLOSE_SOURCE): it is none any more
+#: another process took the handle away (DUPLICATE_CLOSE_SOURCE): it is none any more
+REVOKED = 1 << 61
 PROTECTED = 1 << 60  #: HANDLE_FLAG_PROTECT_FROM_CLOSE
-PENDING = 1 << 59  #: the handle belongs to another process, which has not fetched it yet (DuplicateHandle into it)
-TRANSFERRED_VALUES_FROM = 1 << 48  #: values from here on are of handles that another process gave; see ``transfer.give``
+#: the handle belongs to another process, which has not fetched it yet (DuplicateHandle into it)
+PENDING = 1 << 59
+#: values from here on are of handles that another process gave; see ``transfer.give``
+TRANSFERRED_VALUES_FROM = 1 << 48
 DATA_SHIFT, _DATA_MASK = 32, (1 << 24) - 1
 _ACCESS_MASK = (1 << 32) - 1
 
@@ -27,7 +31,8 @@ def position(access: int, data_fd: int) -> int:
 
 
 def decode(where: int) -> tuple[int, int, bool] | None:
-    """(access, data descriptor or -1, protected) from a file position; None when it is no live handle's."""
+    """(access, data descriptor or -1, protected) from a file position; None when it is no live
+    handle's."""
     if where & (TAG | REVOKED) != TAG:
         return None
     return where & _ACCESS_MASK, (where >> DATA_SHIFT & _DATA_MASK) - 1, bool(where & PROTECTED)

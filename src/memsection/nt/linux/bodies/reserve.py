@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Reserving the memory of a body when it is made or committed, so that touching it later cannot fail (C1)."""
+"""Reserving the memory of a body when it is made or committed, so that touching it later cannot
+fail (C1)."""
 
 from __future__ import annotations
 
@@ -22,10 +23,13 @@ from memsection.vocabulary.errors import NtError
 _AT_ONCE = 32 * HUGE_PAGE  # each such call waits for all processors once
 
 
-def reserve(fd: int, offset: int, size: int, where: str = commit.MEMORY, *, whole: bool = False) -> None:
+def reserve(
+    fd: int, offset: int, size: int, where: str = commit.MEMORY, *, whole: bool = False
+) -> None:
     """Charge memory for a part of a body now, so that touching it later cannot fail (C1).
 
-    For the whole of a body that is made here and now, huge pages are taken where the kernel has them at hand.
+    For the whole of a body that is made here and now, huge pages are taken where the kernel has
+    them at hand.
 
     Raises:
         NtError: COMMITMENT_LIMIT, naming what was asked, the limit and the remedy.
@@ -46,20 +50,28 @@ def tell_shortage(error: OSError, size: int, where: str) -> None:
         commit.require(size)  # which limit that was (RLIMIT_FSIZE), and what to do
     if error.errno in (errno.ENOSPC, errno.ENOMEM):
         commit.require(size, where)
-        raise NtError(st.COMMITMENT_LIMIT, detail=(
-            f"asked for {commit.amount(size)}, which could not be had from {where} although it "
-            "seemed to be free: somebody else was faster")) from None
+        raise NtError(
+            st.COMMITMENT_LIMIT,
+            detail=(
+                f"asked for {commit.amount(size)}, which could not be had from {where} although it "
+                "seemed to be free: somebody else was faster"
+            ),
+        ) from None
 
 
 def _take_huge_pages(fd: int, size: int) -> None:
-    """Have an empty body in huge pages as far as that goes at once: they are reserved faster, and read and written faster.
+    """Have an empty body in huge pages as far as that goes at once: they are reserved faster, and
+    read and written faster.
 
-    By MADV_COLLAPSE, which needs one page there to begin with, and takes the mount's word against huge pages for
-    advice only (madvise(2)).  Where the kernel would have to make room first, ordinary pages do.
+    By MADV_COLLAPSE, which needs one page there to begin with, and takes the mount's word against
+    huge pages for advice only (madvise(2)).  Where the kernel would have to make room first,
+    ordinary pages do.
     """
     size = size // HUGE_PAGE * HUGE_PAGE
     with lock:
-        address = addresses.place(size, system.PROT_READ | system.PROT_WRITE, system.MAP_SHARED, fd, 0)
+        address = addresses.place(
+            size, system.PROT_READ | system.PROT_WRITE, system.MAP_SHARED, fd, 0
+        )
     try:
         if address % HUGE_PAGE:
             return
@@ -69,7 +81,8 @@ def _take_huge_pages(fd: int, size: int) -> None:
             for first in range(offset, offset + part, HUGE_PAGE):
                 sys_.fallocate(fd, first, PAGE)
             sys_.madvise(address + offset, part, sys_.MADV_COLLAPSE)
-            if time.thread_time() - began > 0.05 + offset / HUGE_PAGE * 0.003:  # clearing one takes a tenth of that
+            # clearing one takes a tenth of that
+            if time.thread_time() - began > 0.05 + offset / HUGE_PAGE * 0.003:
                 return
     except OSError:
         pass  # no such advice, no huge page left, no memory: what the caller does next tells which

@@ -20,11 +20,13 @@ from memsection.vocabulary.errors import NtError
 
 _cleans_up = 0  #: the process whose end is seen to
 is_ending = False  #: whether that end has begun
-ended: set[int] = set()  #: handles that were closed because this process is about to leave without any further ado
+#: handles that were closed because this process is about to leave without any further ado
+ended: set[int] = set()
 
 
 def arrange_exit_cleanup() -> None:
-    """With a process's first named object: names go at its ordinary end too, as they do on Windows."""
+    """With a process's first named object: names go at its ordinary end too, as they do on
+    Windows."""
     global _cleans_up
     if _cleans_up != os.getpid():
         if not _cleans_up:  # a forked child has its parent's handlers
@@ -35,20 +37,22 @@ def arrange_exit_cleanup() -> None:
         if _leaves_at_once():
             from multiprocessing.util import Finalize
 
-            Finalize(None, _close_named_handles, exitpriority=-50)  # after everybody who may still want them
+            # after everybody who may still want them
+            Finalize(None, _close_named_handles, exitpriority=-50)
 
 
 def _at_exit() -> None:
     """See to it that this process's names go with it.
 
-    Other handlers and finalizers, called before or after this one, may use every object: the names go when the
-    interpreter has ended.
+    Other handlers and finalizers, called before or after this one, may use every object: the names
+    go when the interpreter has ended.
     """
     global is_ending
     util = sys.modules.get("multiprocessing.util")
     if util is not None:
-        # Its children, which may still want the names, are joined first, and its queues, which may still pickle a
-        # handle, flushed.  It does so only once, and in a child of Python 3.13 after this otherwise.
+        # Its children, which may still want the names, are joined first, and its queues, which may
+        # still pickle a handle, flushed.  It does so only once, and in a child of Python 3.13 after
+        # this otherwise.
         util._exit_function()
     if _leaves_at_once():
         _close_named_handles()
@@ -60,10 +64,14 @@ def _at_exit() -> None:
 
 
 def _leaves_at_once() -> bool:
-    """Whether this is a forked child of multiprocessing, which calls that one's finalizers and then _exit(2)."""
+    """Whether this is a forked child of multiprocessing, which calls that one's finalizers and then
+    _exit(2)."""
     process = sys.modules.get("multiprocessing.process")
-    return (process is not None and process.parent_process() is not None
-            and "--multiprocessing-fork" not in sys.orig_argv)
+    return (
+        process is not None
+        and process.parent_process() is not None
+        and "--multiprocessing-fork" not in sys.orig_argv
+    )
 
 
 def _close_named_handles() -> None:
@@ -82,5 +90,11 @@ def note_for_the_end(handle: Handle) -> None:
     obj = handle.obj
     place = namespace.place_of_name(obj.name) if obj.name and handle.kind.has_body else None
     if place is not None:
-        ending.add(handle.fd, place.dirfd, place.path, place.directory == "global", control_page.FLAGS_BEFORE_END,
-                   control_page.PERMANENT)
+        ending.add(
+            handle.fd,
+            place.dirfd,
+            place.path,
+            place.directory == "global",
+            control_page.FLAGS_BEFORE_END,
+            control_page.PERMANENT,
+        )

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Creating and opening objects: the protocol of DESIGN "the kernel is the broker".
 
-Create is atomic, and open never shows a dying object.  What an object of a type contains is its own module's.
+Create is atomic, and open never shows a dying object.  What an object of a type contains is its own
+module's.
 """
 
 from __future__ import annotations
@@ -21,7 +22,16 @@ from memsection.nt.linux.bodies import control_page, permissions
 from memsection.nt.linux.bodies.position import position
 from memsection.nt.linux.handles import at_exit, object_attributes, rights, state, table
 from memsection.nt.linux.handles.record import Handle, LocalObject
-from memsection.nt.linux.names import closing, file_data, find, locators, namespace, sweep, unlink, verify
+from memsection.nt.linux.names import (
+    closing,
+    file_data,
+    find,
+    locators,
+    namespace,
+    sweep,
+    unlink,
+    verify,
+)
 from memsection.nt.linux.system import accounts, descriptions
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.tables_lock import lock
@@ -37,7 +47,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-NAME_BUSY_TIMEOUT_SECONDS = 2.0  #: how long an open waits for somebody who is just closing or sweeping
+#: how long an open waits for somebody who is just closing or sweeping
+NAME_BUSY_TIMEOUT_SECONDS = 2.0
 before_open: list[Callable[[], None]] = []  #: what the floors above do before a name is looked up
 
 
@@ -49,8 +60,8 @@ Build = Callable[[namespace.Place | None, permissions.PosixPermissions, bytes, b
 def create(kind: ObjectType, access: int, attributes: Any, build: Build) -> tuple[int, Handle]:
     """Create an object, or open the existing one when OBJ_OPENIF says so (NtCreate*).
 
-    ``build`` makes the body: it gets the place, the permissions, the security descriptor and whether the
-    handle may only read, and gives the body complete and locked, without a name.
+    ``build`` makes the body: it gets the place, the permissions, the security descriptor and
+    whether the handle may only read, and gives the body complete and locked, without a name.
 
     Returns:
         (SUCCESS or OBJECT_NAME_EXISTS, handle).
@@ -69,7 +80,9 @@ def create(kind: ObjectType, access: int, attributes: Any, build: Build) -> tupl
         while True:
             if flags & s.OBJ_OPENIF or object_attributes.has_file(place):
                 try:
-                    existing = _open_named(kind, access if flags & s.OBJ_OPENIF else None, place, flags)
+                    existing = _open_named(
+                        kind, access if flags & s.OBJ_OPENIF else None, place, flags
+                    )
                 except NtError as failure:
                     if failure.status != st.OBJECT_NAME_NOT_FOUND:
                         raise
@@ -81,7 +94,8 @@ def create(kind: ObjectType, access: int, attributes: Any, build: Build) -> tupl
                 return st.SUCCESS, _make(kind, access, place, flags, given, build)
             except FileExistsError:
                 pass  # somebody was faster: open theirs
-            except (FileNotFoundError, PermissionError):  # ext4 says EPERM in a directory that was removed
+            except (FileNotFoundError, PermissionError):
+                # ext4 says EPERM in a directory that was removed
                 if not namespace.directory_is_gone(place):
                     raise
             if place.gone:
@@ -97,8 +111,11 @@ def open_(kind: ObjectType, access: int, attributes: Any) -> Handle:
     try:
         return _open(kind, access, attributes)
     except namespace.NoGlobalObjectsError as failure:
-        raise NtError(st.OBJECT_NAME_NOT_FOUND, name=attributes.ObjectName,
-                      detail=f"no object of that name, and there can be none: {failure.detail}") from None
+        raise NtError(
+            st.OBJECT_NAME_NOT_FOUND,
+            name=attributes.ObjectName,
+            detail=f"no object of that name, and there can be none: {failure.detail}",
+        ) from None
 
 
 def _open(kind: ObjectType, access: int, attributes: Any) -> Handle:
@@ -125,18 +142,24 @@ def _open(kind: ObjectType, access: int, attributes: Any) -> Handle:
 
 
 def _back_off(deadline: float, place: namespace.Place) -> float:
-    """Wait a moment for somebody who is just closing or sweeping; give up after NAME_BUSY_TIMEOUT_SECONDS."""
+    """Wait a moment for somebody who is just closing or sweeping; give up after
+    NAME_BUSY_TIMEOUT_SECONDS."""
     now = time.monotonic()
     if not deadline:
         time.sleep(0)
         return now + NAME_BUSY_TIMEOUT_SECONDS
     if now > deadline:
-        raise NtError(st.HOLDER_OUT_OF_REACH, name=names.win32_name(place.full),
-                      detail=f"for {NAME_BUSY_TIMEOUT_SECONDS:g} s its name was held by a process whose descriptors "
-                             "this one may not look into (another PID namespace?), or that was closing it; or it is what a "
-                             "crashed process of another user left, which that user or root can remove")
-    # Several that meet one name keep each other from asking "was I last?", each for as long as it asks itself.
-    # Pauses that grow, and that no two of them have alike, bring them apart.
+        raise NtError(
+            st.HOLDER_OUT_OF_REACH,
+            name=names.win32_name(place.full),
+            detail=f"for {NAME_BUSY_TIMEOUT_SECONDS:g} s its name was held by a process whose "
+            f"descriptors "
+            "this one may not look into (another PID namespace?), or that was closing it; or it is "
+            "what a "
+            "crashed process of another user left, which that user or root can remove",
+        )
+    # Several that meet one name keep each other from asking "was I last?", each for as long as it
+    # asks itself. Pauses that grow, and that no two of them have alike, bring them apart.
     waited = NAME_BUSY_TIMEOUT_SECONDS - (deadline - now)
     share = (time.monotonic_ns() ^ os.getpid() * 40503) % 1024 / 1024
     time.sleep(min(max(0.0002, waited / 4), 0.01) * (0.25 + share))
@@ -144,9 +167,16 @@ def _back_off(deadline: float, place: namespace.Place) -> float:
 
 
 @ledger.whole
-def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: int, given: bytes | None,
-          build: Build) -> Handle:
-    """A new object under a free name, complete before anybody can see it.  FileExistsError if the name is taken."""
+def _make(
+    kind: ObjectType,
+    access: int,
+    place: namespace.Place | None,
+    flags: int,
+    given: bytes | None,
+    build: Build,
+) -> Handle:
+    """A new object under a free name, complete before anybody can see it.  FileExistsError if the
+    name is taken."""
     token = accounts.current_token()
     descriptor = security.creation_descriptor(given, token, kind)
     file_permissions = permissions.permissions_for(descriptor, kind)
@@ -154,8 +184,11 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
     if access & a.MAXIMUM_ALLOWED:
         access = access & ~a.MAXIMUM_ALLOWED | kind.generic_all
     if access & ~kind.valid:
-        raise NtError(st.ACCESS_DENIED, detail=f"no {kind.noun} has the rights {access & ~kind.valid:#x}")
-    read_only = not rights.needs_write(kind, access)  # the creator's rights are the kernel's business too (R2)
+        raise NtError(
+            st.ACCESS_DENIED, detail=f"no {kind.noun} has the rights {access & ~kind.valid:#x}"
+        )
+    # the creator's rights are the kernel's business too (R2)
+    read_only = not rights.needs_write(kind, access)
     try:
         fd, facts, data_fd, identity = build(place, file_permissions, descriptor, read_only)
     except (NtError, OSError) as failure:
@@ -170,8 +203,11 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
         obj = LocalObject(kind, identity, facts)
         if place is not None:
             obj.name, obj.directory, obj.place = place.full, place.directory, place
-        # It is in the table before it has its name: whoever is interrupted then closes it, and with it the name goes.
-        handle = table.register(fd, kind, access, obj, data_fd=data_fd, inherit=bool(flags & s.OBJ_INHERIT), tag=False)
+        # It is in the table before it has its name: whoever is interrupted then closes it, and with
+        # it the name goes.
+        handle = table.register(
+            fd, kind, access, obj, data_fd=data_fd, inherit=bool(flags & s.OBJ_INHERIT), tag=False
+        )
         if flags & s.OBJ_PERMANENT:
             _make_permanent(fd, facts)
         if place is not None:
@@ -186,10 +222,16 @@ def _make(kind: ObjectType, access: int, place: namespace.Place | None, flags: i
 def _refuse_what_cannot_be_kept(place: namespace.Place | None, flags: int) -> None:
     """Attributes that an object here cannot have are no success: the creator would rely on them."""
     if flags & s.OBJ_EXCLUSIVE:
-        raise NtError(st.NOT_ON_THIS_SYSTEM, detail="who has the right to open an object cannot be kept from it")
+        raise NtError(
+            st.NOT_ON_THIS_SYSTEM,
+            detail="who has the right to open an object cannot be kept from it",
+        )
     if place is None or place.directory != "global":
-        raise NtError(st.NOT_ON_THIS_SYSTEM, name=names.win32_name(place.full) if place else None,
-                      detail="only an object with a Global name can outlive its handles on this system")
+        raise NtError(
+            st.NOT_ON_THIS_SYSTEM,
+            name=names.win32_name(place.full) if place else None,
+            detail="only an object with a Global name can outlive its handles on this system",
+        )
 
 
 def _make_permanent(fd: int, facts: control_page.Facts) -> None:
@@ -209,16 +251,28 @@ def _is_shortage(failure: NtError | OSError) -> bool:
 
 
 def _publish(fd: int, obj: LocalObject, place: namespace.Place) -> None:
-    """Give a complete body its name (N2): by a locator, or where the body itself is linked without one."""
+    """Give a complete body its name (N2): by a locator, or where the body itself is linked without
+    one."""
     if place.directory == "global":
         sys_.link_body(fd, place.dirfd, place.path)
         return
     obj.locator_fd = sys_.publish(
-        place.dirfd, place.path, obj.kind.number, obj.identity[0], obj.identity[1],
-        locators.pid_namespace(), place.name, place.checksum, os.getpid(), fd)
+        place.dirfd,
+        place.path,
+        obj.kind.number,
+        obj.identity[0],
+        obj.identity[1],
+        locators.pid_namespace(),
+        place.name,
+        place.checksum,
+        os.getpid(),
+        fd,
+    )
 
 
-def _open_named(kind: ObjectType, access: int | None, place: namespace.Place, flags: int) -> Handle | None:
+def _open_named(
+    kind: ObjectType, access: int | None, place: namespace.Place, flags: int
+) -> Handle | None:
     """Open what the name leads to; with access None only find out that it lives, and give None."""
     deadline = 0.0
     for hook in before_open:
@@ -228,7 +282,9 @@ def _open_named(kind: ObjectType, access: int | None, place: namespace.Place, fl
             mine = _own_handle(place)
             if mine is not None:  # a handle of our own keeps the name and the object alive (L1)
                 return _open_body(kind, access, mine.obj, find.Found(mine.fd), flags)
-        found = find.find(place, writable=access is not None and rights.needs_write(kind, kind.specific(access)))
+        found = find.find(
+            place, writable=access is not None and rights.needs_write(kind, kind.specific(access))
+        )
         if found is not None:
             try:
                 with lock:
@@ -241,7 +297,8 @@ def _open_named(kind: ObjectType, access: int | None, place: namespace.Place, fl
 
 
 def _own_handle(place: namespace.Place) -> Handle | None:
-    """A handle of this process to what has the name; one that another process took away keeps nothing alive (H2)."""
+    """A handle of this process to what has the name; one that another process took away keeps
+    nothing alive (H2)."""
     obj = state.objects_by_place.get(place.key)
     while obj is not None and obj.handles:
         handle = next(iter(obj.handles))
@@ -254,7 +311,8 @@ def _own_handle(place: namespace.Place) -> Handle | None:
 
 
 def _is_superseded(handle: Handle) -> bool:
-    """Whether the name of a section that this process has may have gone to another one (``succession``)."""
+    """Whether the name of a section that this process has may have gone to another one
+    (``succession``)."""
     facts = handle.obj.facts
     if facts is None or handle.kind is not object_types.SECTION:
         return False
@@ -262,8 +320,14 @@ def _is_superseded(handle: Handle) -> bool:
 
 
 @ledger.whole
-def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, found: find.Found, flags: int,
-               place: namespace.Place | None = None) -> Handle | None:
+def _open_body(
+    kind: ObjectType,
+    access: int | None,
+    obj: LocalObject | None,
+    found: find.Found,
+    flags: int,
+    place: namespace.Place | None = None,
+) -> Handle | None:
     """A handle to a living body, which ``found`` (or a handle of ours) keeps alive meanwhile."""
     body = sys_.fstat(found.fd)
     facts = verify.read_body(found.fd, body, place)
@@ -271,27 +335,47 @@ def _open_body(kind: ObjectType, access: int | None, obj: LocalObject | None, fo
         return None
     actual = object_types.BY_NUMBER[facts.type]
     if actual is not kind:
-        raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"asked for {kind.a_noun}, the name means {actual.a_noun}")
+        raise NtError(
+            st.OBJECT_TYPE_MISMATCH,
+            detail=f"asked for {kind.a_noun}, the name means {actual.a_noun}",
+        )
     if access == 0:
-        raise NtError(st.ACCESS_DENIED, detail="an existing object cannot be opened with no access at all")
+        raise NtError(
+            st.ACCESS_DENIED, detail="an existing object cannot be opened with no access at all"
+        )
     granted = rights.grant(facts.descriptor, access, kind)
     if obj is not None:
         obj.facts = facts
     writable = rights.needs_write(kind, granted)
-    data_fd = file_data.open_data(found, facts, writable=writable) if facts.file_identity is not None else -1
+    data_fd = (
+        file_data.open_data(found, facts, writable=writable)
+        if facts.file_identity is not None
+        else -1
+    )
     fd = -1
     try:
         fd = found.handle_descriptor(writable=rights.needs_write(kind, granted, facts))
-        return _attach(fd, kind, granted, data_fd, flags, obj, found, facts, place, (body.st_dev, body.st_ino))
+        return _attach(
+            fd, kind, granted, data_fd, flags, obj, found, facts, place, (body.st_dev, body.st_ino)
+        )
     except BaseException:
         if fd >= 0 and not records.is_open(fd * 4):
             unlink.close_unused(fd, place)
         raise
 
 
-def _attach(fd: int, kind: ObjectType, granted: int, data_fd: int, flags: int, obj: LocalObject | None,
-            found: find.Found, facts: control_page.Facts, place: namespace.Place | None,
-            identity: tuple[int, int]) -> Handle:
+def _attach(
+    fd: int,
+    kind: ObjectType,
+    granted: int,
+    data_fd: int,
+    flags: int,
+    obj: LocalObject | None,
+    found: find.Found,
+    facts: control_page.Facts,
+    place: namespace.Place | None,
+    identity: tuple[int, int],
+) -> Handle:
     if obj is None:
         obj = state.objects_by_identity.get(identity)
         if obj is None:
@@ -305,7 +389,9 @@ def _attach(fd: int, kind: ObjectType, granted: int, data_fd: int, flags: int, o
             hint = os.getpid(), fd
             if obj.locator_fd >= 0 and hint not in found.hints:
                 locators.write_hint(obj.locator_fd, locators.hint_slot(hint[0]), hint)
-    handle = table.register(fd, kind, granted, obj, data_fd=data_fd, inherit=bool(flags & s.OBJ_INHERIT))
+    handle = table.register(
+        fd, kind, granted, obj, data_fd=data_fd, inherit=bool(flags & s.OBJ_INHERIT)
+    )
     if obj.place_key is not None:
         state.objects_by_place[obj.place_key] = obj
     return handle

@@ -17,7 +17,8 @@ from memsection.nt.linux.system import syscalls as sys_
 def close_handle(handle: Handle) -> None:
     """Close a handle; with the last one anywhere the object's name goes (L1, L3).
 
-    Called through ``finish``: each step may be done again when a signal handler raised before it was known to be done.
+    Called through ``finish``: each step may be done again when a signal handler raised before it
+    was known to be done.
     """
     obj = handle.obj
     state.forget(handle)
@@ -39,8 +40,9 @@ def _close_last_of_process(handle: Handle, obj: LocalObject) -> None:
         try:
             obj.view_ro = descriptions.reopen(handle.fd, sys_.O_RDONLY)
         except OSError:
-            # No descriptor left, or another user's object that is no longer open to this one.  Closing must not
-            # fail for that: a name whose object is gone is swept by whoever meets it.
+            # No descriptor left, or another user's object that is no longer open to this one.
+            # Closing must not fail for that: a name whose object is gone is swept by whoever meets
+            # it.
             pass
     handle.shut()
     probe = obj.view_ro if obj.view_ro >= 0 else obj.view_rw

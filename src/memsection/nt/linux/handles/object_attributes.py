@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 def place_of(attributes: Any) -> namespace.Place | None:
-    """Where the name in OBJECT_ATTRIBUTES leads; None for none, a Place with an empty leaf for the directory."""
+    """Where the name in OBJECT_ATTRIBUTES leads; None for none, a Place with an empty leaf for the
+    directory."""
     name = attributes.ObjectName
     root = attributes.RootDirectory
     if name is None and root:
@@ -34,13 +35,21 @@ def place_of(attributes: Any) -> namespace.Place | None:
         table.lookup(root, object_types.DIRECTORY)
     directory, leaf = names.split(name, os.geteuid(), rooted=bool(root))
     if leaf in names.LINKS:
-        raise NtError(st.OBJECT_TYPE_MISMATCH, name=leaf, detail="the name is taken by a prefix, which is a link")
+        raise NtError(
+            st.OBJECT_TYPE_MISMATCH,
+            name=leaf,
+            detail="the name is taken by a prefix, which is a link",
+        )
     if not leaf:
         if root:
             return None
         raise NtError(st.OBJECT_TYPE_MISMATCH, name=name, detail="the path leads to a directory")
     if "\0" in leaf:
-        raise NtError(st.OBJECT_NAME_INVALID, name=leaf.replace("\0", "\\0"), detail="a name cannot contain NUL")
+        raise NtError(
+            st.OBJECT_NAME_INVALID,
+            name=leaf.replace("\0", "\\0"),
+            detail="a name cannot contain NUL",
+        )
     place = namespace.Place(directory, leaf)
     if attributes.Attributes & s.OBJ_CASE_INSENSITIVE and not has_file(place):
         return namespace.regardless_of_case(place)

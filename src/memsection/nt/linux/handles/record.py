@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Handles and objects of this process: the records that the tables hold.
 
-What must survive exec, or be read by another process, stands in the descriptor: its number (the value), close-on-exec
-(the inherit flag), its open mode (what the kernel enforces), and its file position (``position``).
+What must survive exec, or be read by another process, stands in the descriptor: its number (the
+value), close-on-exec (the inherit flag), its open mode (what the kernel enforces), and its file
+position (``position``).
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 
 CURRENT_PROCESS, CURRENT_THREAD = -1, -2
-LAST_PSEUDO_HANDLE = -6  #: from CURRENT_PROCESS down: the thread, and the tokens of process and thread
+#: from CURRENT_PROCESS down: the thread, and the tokens of process and thread
+LAST_PSEUDO_HANDLE = -6
 
 
 class Handle(HandleRecord):
@@ -39,38 +41,62 @@ class Handle(HandleRecord):
     kind: ObjectType
     obj: LocalObject
 
-    def __init__(self, fd: int, kind: ObjectType, access: int, obj: LocalObject, data_fd: int = -1,
-                 value: int = 0) -> None:
+    def __init__(
+        self,
+        fd: int,
+        kind: ObjectType,
+        access: int,
+        obj: LocalObject,
+        data_fd: int = -1,
+        value: int = 0,
+    ) -> None:
         self.fd = fd
         self.value = value or fd * 4
         self.kind = kind
         self.access = access
         self.obj = obj
-        self.data_fd = data_fd  #: of the file behind a section, with this handle's rights; -1 without one
+        #: of the file behind a section, with this handle's rights; -1 without one
+        self.data_fd = data_fd
         self.protected = False
 
     def require(self, needed: int, what: str = "") -> None:
-        """Raise ACCESS_DENIED, saying what was asked and what is granted, unless the handle grants all of it."""
+        """Raise ACCESS_DENIED, saying what was asked and what is granted, unless the handle grants
+        all of it."""
         if needed & ~self.access:
-            raise NtError(st.ACCESS_DENIED, name=self.obj.display_name(),
-                          detail=f"{what}asked for {self.kind.words(needed)}, the handle grants "
-                                 f"{self.kind.words(self.access)}")
+            raise NtError(
+                st.ACCESS_DENIED,
+                name=self.obj.display_name(),
+                detail=f"{what}asked for {self.kind.words(needed)}, the handle grants "
+                f"{self.kind.words(self.access)}",
+            )
 
     def publish(self) -> None:
         """Make the descriptor carry what the record says (H1)."""
-        sys_.lseek(self.fd, TAG | (PROTECTED if self.protected else 0) | (self.data_fd + 1) << DATA_SHIFT
-                   | self.access, 0)
+        sys_.lseek(
+            self.fd,
+            TAG
+            | (PROTECTED if self.protected else 0)
+            | (self.data_fd + 1) << DATA_SHIFT
+            | self.access,
+            0,
+        )
 
 
 def invalid(value: int, why: str = "") -> NtError:
     """The failure for a value that is no handle."""
-    return NtError(st.INVALID_HANDLE, detail=f"{value:#x} is no handle of this process" + (f": {why}" if why else ""))
+    return NtError(
+        st.INVALID_HANDLE,
+        detail=f"{value:#x} is no handle of this process" + (f": {why}" if why else ""),
+    )
 
 
 def mismatch(handle: Handle, wanted: ObjectType) -> NtError:
     """The failure for a handle to an object of another type."""
-    return NtError(st.OBJECT_TYPE_MISMATCH, name=handle.obj.display_name(),
-                   detail=f"asked for {wanted.a_noun}, handle {handle.value:#x} means {handle.kind.a_noun}")
+    return NtError(
+        st.OBJECT_TYPE_MISMATCH,
+        name=handle.obj.display_name(),
+        detail=f"asked for {wanted.a_noun}, handle {handle.value:#x} means {handle.kind.a_noun}",
+    )
 
 
 class LocalObject(ObjectRecord):
@@ -82,7 +108,9 @@ class LocalObject(ObjectRecord):
     identity: tuple[int, ...]
     facts: control_page.Facts | None
 
-    def __init__(self, kind: ObjectType, identity: tuple[int, ...], facts: control_page.Facts | None = None) -> None:
+    def __init__(
+        self, kind: ObjectType, identity: tuple[int, ...], facts: control_page.Facts | None = None
+    ) -> None:
         self.kind = kind
         self.identity = identity
         self.facts = facts
@@ -90,7 +118,7 @@ class LocalObject(ObjectRecord):
         self.views = 0
         self.name = ""  #: full name; "" for none
         self.directory: str | None = None
-        self.place: namespace.Place | None = None  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.place: namespace.Place | None = None
         self.place_key: str | None = None
         self.locator_fd = -1
         self.view_ro = -1  #: descriptions without a lock, which views are mapped through (L5)
@@ -103,4 +131,5 @@ class LocalObject(ObjectRecord):
         return names.win32_name(self.name) if self.name else None
 
     def last_handle_closed(self) -> None:
-        """What a type without a name does when this process has no handle to the object any more."""
+        """What a type without a name does when this process has no handle to the object any
+        more."""

@@ -43,8 +43,8 @@ def _token() -> security.Token:
 def needs_write(kind: ObjectType, access: int, facts: control_page.Facts | None = None) -> bool:
     """Whether a handle with this access must be able to write the body.
 
-    The body of a section whose data is another file is only the record of which file that is: who may write the data
-    must not be able to write another file's name there (S2).
+    The body of a section whose data is another file is only the record of which file that is: who
+    may write the data must not be able to write another file's name there (S2).
     """
     if facts is not None and facts.file_identity is not None:
         return False

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The tables: handles by value, objects by identity and by name.  Their lock is ``tables_lock``'s."""
+"""The tables: handles by value, objects by identity and by name.  Their lock is
+``tables_lock``'s."""
 
 from __future__ import annotations
 
@@ -21,15 +22,19 @@ objects_by_place: dict[str, LocalObject] = {}
 
 
 def _after_fork_in_child() -> None:
-    """The child has every handle too, and counts of its own; view descriptions it must not share (their locks probe)."""
+    """The child has every handle too, and counts of its own; view descriptions it must not share
+    (their locks probe)."""
     records.after_fork(True)
     _fast.forget_in_child()
     for obj in objects_by_identity.values():
         obj.shut_views()
 
 
-os.register_at_fork(before=records.before_fork, after_in_parent=lambda: records.after_fork(False),
-                    after_in_child=_after_fork_in_child)
+os.register_at_fork(
+    before=records.before_fork,
+    after_in_parent=lambda: records.after_fork(False),
+    after_in_child=_after_fork_in_child,
+)
 
 
 def forget(handle: Handle) -> None:

@@ -15,7 +15,14 @@ from memsection._native import ledger
 from memsection.nt.linux.bodies import control_page
 from memsection.nt.linux.bodies.position import TRANSFERRED_VALUES_FROM, decode, position
 from memsection.nt.linux.handles import at_exit, last_handle, state
-from memsection.nt.linux.handles.record import CURRENT_PROCESS, LAST_PSEUDO_HANDLE, Handle, LocalObject, invalid, mismatch
+from memsection.nt.linux.handles.record import (
+    CURRENT_PROCESS,
+    LAST_PSEUDO_HANDLE,
+    Handle,
+    LocalObject,
+    invalid,
+    mismatch,
+)
 from memsection.nt.linux.names import closing, namespace, verify
 from memsection.nt.linux.system import descriptions
 from memsection.nt.linux.system import syscalls as sys_
@@ -25,13 +32,24 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import FILE, PROCESS, ObjectType
 
-#: How an inherited descriptor that carries no access becomes a handle, by the type of what it can only be.
+#: How an inherited descriptor that carries no access becomes a handle, by the type of what it can
+#: only be.
 adopters: dict[ObjectType, Callable[[int, os.stat_result, int], Handle]] = {}
-fetch_given: Callable[[int], Handle] | None = None  #: how a value that another process gave becomes a handle
+#: how a value that another process gave becomes a handle
+fetch_given: Callable[[int], Handle] | None = None
 
 
-def register(fd: int, kind: ObjectType, access: int, obj: LocalObject, *, data_fd: int = -1, inherit: bool = False,
-             tag: bool = True, value: int = 0) -> Handle:
+def register(
+    fd: int,
+    kind: ObjectType,
+    access: int,
+    obj: LocalObject,
+    *,
+    data_fd: int = -1,
+    inherit: bool = False,
+    tag: bool = True,
+    value: int = 0,
+) -> Handle:
     """Make a descriptor a handle.  On failure the descriptor is still the caller's."""
     if tag:
         sys_.lseek(fd, position(access, data_fd), 0)
@@ -61,7 +79,10 @@ def lookup(value: int, kind: ObjectType | None = None, access: int = 0) -> Handl
     handle = state.handles.get(value & ~3)
     if handle is None:
         if value == CURRENT_PROCESS and kind is not None:
-            raise NtError(st.OBJECT_TYPE_MISMATCH, detail=f"the pseudo handle of the process is no {kind.noun}")
+            raise NtError(
+                st.OBJECT_TYPE_MISMATCH,
+                detail=f"the pseudo handle of the process is no {kind.noun}",
+            )
         handle = _adopt(value)
     elif handle.kind.has_body and not revalidate(handle):
         raise invalid(value)
@@ -73,7 +94,8 @@ def lookup(value: int, kind: ObjectType | None = None, access: int = 0) -> Handl
 
 
 def revalidate(handle: Handle) -> bool:
-    """False, and removed from the table, if another process revoked the handle (H2), or closed its descriptor."""
+    """False, and removed from the table, if another process revoked the handle (H2), or closed its
+    descriptor."""
     try:
         if sys_.is_live(handle.fd):
             return True
@@ -89,7 +111,8 @@ def revalidate(handle: Handle) -> bool:
 
 
 def _adopt(value: int) -> Handle:
-    """A handle that this process was given without a call: inherited through exec, or put here by another process."""
+    """A handle that this process was given without a call: inherited through exec, or put here by
+    another process."""
     value &= ~3
     if value <= 0:
         raise invalid(value)
@@ -128,7 +151,9 @@ def _adopt(value: int) -> Handle:
     return handle
 
 
-def object_for_body(found: os.stat_result, kind: ObjectType, facts: control_page.Facts, fd: int) -> LocalObject:
+def object_for_body(
+    found: os.stat_result, kind: ObjectType, facts: control_page.Facts, fd: int
+) -> LocalObject:
     """The object with this body, new to this process or not."""
     identity = (found.st_dev, found.st_ino)
     obj = state.objects_by_identity.get(identity)
@@ -147,7 +172,9 @@ def close(value: int) -> None:
         at_exit.ended.discard(value)
         return
     if LAST_PSEUDO_HANDLE <= value <= CURRENT_PROCESS:
-        return  # of the current process, its threads and tokens: nothing to close, and no error (Windows 10)
+        # of the current process, its threads and tokens: nothing to close, and no error (Windows
+        # 10)
+        return
     try:
         handle = lookup(value)  # closes it, and raises, if another process revoked it
         with lock:
@@ -161,7 +188,8 @@ def close(value: int) -> None:
 
 
 def view_descriptor(handle: Handle, *, writable: bool) -> int:
-    """The descriptor that views of this handle's object are mapped through: one without a lock (L5)."""
+    """The descriptor that views of this handle's object are mapped through: one without a lock
+    (L5)."""
     if handle.data_fd >= 0:
         return handle.data_fd
     obj = handle.obj
@@ -175,8 +203,9 @@ def view_descriptor(handle: Handle, *, writable: bool) -> int:
                 obj.view_ro = descriptions.reopen(handle.fd, sys_.O_RDONLY)
             return obj.view_ro
     except PermissionError:
-        # What was granted stays, though the descriptor now says otherwise, or the debug privilege got the handle.  The
-        # view then keeps the handle's own lock, and with it the name, until it is unmapped.
+        # What was granted stays, though the descriptor now says otherwise, or the debug privilege
+        # got the handle.  The view then keeps the handle's own lock, and with it the name, until it
+        # is unmapped.
         return handle.fd
 
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What this machine allows: one check for each thing that a section, a name or a wait depends on, with its remedy.
+"""What this machine allows: one check for each thing that a section, a name or a wait depends on,
+with its remedy.
 
-Everything is tried or read at the moment of asking; nothing is changed, but the directory of names is made.  How it is
-shown is the command line's.
+Everything is tried or read at the moment of asking; nothing is changed, but the directory of names
+is made.  How it is shown is the command line's.
 """
 
 from __future__ import annotations
@@ -31,27 +32,58 @@ _PLENTY_OF_MAPPINGS = 4096
 
 def diagnose() -> list[Check]:
     """Every check, in the order in which a program would meet them."""
-    return [check for part in (_kernel, _memfd, _calls, _local, _global, _memory, _access_lists, _other_processes,
-                               _user_namespace, _logout, _large_pages, _descriptors, _mappings, _privilege)
-            for check in _guarded(part)]
+    return [
+        check
+        for part in (
+            _kernel,
+            _memfd,
+            _calls,
+            _local,
+            _global,
+            _memory,
+            _access_lists,
+            _other_processes,
+            _user_namespace,
+            _logout,
+            _large_pages,
+            _descriptors,
+            _mappings,
+            _privilege,
+        )
+        for check in _guarded(part)
+    ]
 
 
 def _guarded(part: Callable[[], Iterator[Check]]) -> list[Check]:
     try:
         return list(part())
     except OSError as failure:
-        return [Check(part.__name__.strip("_").replace("_", " "), "problem", f"could not be looked at: {failure}")]
+        return [
+            Check(
+                part.__name__.strip("_").replace("_", " "),
+                "problem",
+                f"could not be looked at: {failure}",
+            )
+        ]
 
 
 def _kernel() -> Iterator[Check]:
     release = os.uname().release
     numbers = tuple(int(part) for part in release.split("-")[0].split(".")[:2] if part.isdigit())
     if numbers < (5, 6):
-        yield Check("kernel", "problem", f"Linux {release}", "use Linux 5.6 or newer: duplicating handles needs pidfds")
+        yield Check(
+            "kernel",
+            "problem",
+            f"Linux {release}",
+            "use Linux 5.6 or newer: duplicating handles needs pidfds",
+        )
     elif numbers < (5, 16):
-        yield Check("kernel", "note",
-                    f"Linux {release}: no futex_waitv, waits on several objects look at short intervals",
-                    "use Linux 5.16 or newer")
+        yield Check(
+            "kernel",
+            "note",
+            f"Linux {release}: no futex_waitv, waits on several objects look at short intervals",
+            "use Linux 5.16 or newer",
+        )
     else:
         yield Check("kernel", "ok", f"Linux {release}")
 
@@ -60,15 +92,25 @@ def _memfd() -> Iterator[Check]:
     try:
         fd = sys_.memfd_create("memsection doctor", sys_.MFD_CLOEXEC | sys_.MFD_ALLOW_SEALING)
     except OSError as failure:
-        yield Check("memory files", "problem", f"memfd_create: {failure.strerror}",
-                    "allow memfd_create in the seccomp profile or security policy: without it no section can be made")
+        yield Check(
+            "memory files",
+            "problem",
+            f"memfd_create: {failure.strerror}",
+            "allow memfd_create in the seccomp profile or security policy: without it no section "
+            "can be made",
+        )
         return
     try:
         sys_.fcntl(fd, sys_.F_ADD_SEALS, sys_.F_SEAL_SHRINK)
         sys_.close(sys_.open(f"/proc/self/fd/{fd}", sys_.O_RDONLY | sys_.O_CLOEXEC))
     except OSError as failure:
-        yield Check("memory files", "problem", f"sealing, or opening again through /proc/self/fd: {failure.strerror}",
-                    "mount /proc; a process that changed its user needs prctl(PR_SET_DUMPABLE, 1), or an exec")
+        yield Check(
+            "memory files",
+            "problem",
+            f"sealing, or opening again through /proc/self/fd: {failure.strerror}",
+            "mount /proc; a process that changed its user needs prctl(PR_SET_DUMPABLE, 1), or an "
+            "exec",
+        )
     else:
         yield Check("memory files", "ok", "made, sealed, and opened again")
     finally:
@@ -76,7 +118,8 @@ def _memfd() -> Iterator[Check]:
 
 
 def _calls() -> Iterator[Check]:
-    """What a seccomp profile, or a kernel of another make, refuses is tried on a file and a process of our own."""
+    """What a seccomp profile, or a kernel of another make, refuses is tried on a file and a process
+    of our own."""
     refused = []
     fd = sys_.memfd_create("memsection doctor", sys_.MFD_CLOEXEC)
     try:
@@ -84,12 +127,18 @@ def _calls() -> Iterator[Check]:
             try:
                 attempt(fd)
             except (OSError, NtError) as failure:
-                refused.append(f"{name} ({needed_for}): {getattr(failure, 'strerror', None) or failure}")
+                refused.append(
+                    f"{name} ({needed_for}): {getattr(failure, 'strerror', None) or failure}"
+                )
     finally:
         sys_.close(fd)
     if refused:
-        yield Check("system calls", "problem", "refused here: " + "; ".join(refused),
-                    "allow them in the seccomp profile or security policy of this container or service")
+        yield Check(
+            "system calls",
+            "problem",
+            "refused here: " + "; ".join(refused),
+            "allow them in the seccomp profile or security policy of this container or service",
+        )
     else:
         yield Check("system calls", "ok", ", ".join(name for name, _, _ in _ATTEMPTS) + " work")
 
@@ -124,7 +173,13 @@ def _try_link(_: int) -> None:
 _ATTEMPTS: tuple[tuple[str, str, Callable[[int], object]], ...] = (
     ("fallocate", "committing memory", lambda fd: sys_.fallocate(fd, 0, 4096)),
     ("flock", "counting handles", lambda fd: sys_.flock(fd, sys_.LOCK_SH | sys_.LOCK_NB)),
-    ("fcntl", "mutexes", lambda fd: sys_.fcntl(fd, sys_.F_OFD_GETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 1, 0))),
+    (
+        "fcntl",
+        "mutexes",
+        lambda fd: sys_.fcntl(
+            fd, sys_.F_OFD_GETLK, struct.pack("hhqqi4x", fcntl.F_WRLCK, 0, 0, 1, 0)
+        ),
+    ),
     ("linkat", "giving names", _try_link),
     ("pidfd_open", "process handles", _try_pidfd),
     ("pidfd_getfd", "taking handles from processes", _try_pidfd_getfd),
@@ -135,7 +190,12 @@ def _local() -> Iterator[Check]:
     try:
         namespace.local_directory()
     except NtError as refused:
-        yield Check("Local\\ names", "problem", refused.detail, "remove what is there, or set MEMSECTION_ROOT")
+        yield Check(
+            "Local\\ names",
+            "problem",
+            refused.detail,
+            "remove what is there, or set MEMSECTION_ROOT",
+        )
     else:
         yield Check("Local\\ names", "ok", f"in {namespace.path_of('local')}")
 
@@ -144,17 +204,27 @@ def _global() -> Iterator[Check]:
     try:
         namespace.global_directory()
     except NtError as refused:
-        yield Check("Global\\ names", "problem", refused.detail,
-                    "give root's sticky directory (mode 1777) to it: mount a tmpfs on /dev/shm, or set MEMSECTION_ROOT")
+        yield Check(
+            "Global\\ names",
+            "problem",
+            refused.detail,
+            "give root's sticky directory (mode 1777) to it: mount a tmpfs on /dev/shm, or set "
+            "MEMSECTION_ROOT",
+        )
         return
     path = namespace.path_of("global")
     yield Check("Global\\ names", "ok", f"in {path}")
     yield from _remains()
     for limit in commit.mount_limit(path):
         scarce = limit.available < 256 << 20
-        yield Check(f"room in {path}", "note" if scarce else "ok",
-                    f"{commit.amount(limit.available)} of {commit.amount(limit.total)} free; Local\\ and unnamed "
-                    "objects do not need it", limit.remedy if scarce else "")
+        yield Check(
+            f"room in {path}",
+            "note" if scarce else "ok",
+            f"{commit.amount(limit.available)} of {commit.amount(limit.total)} free; Local\\ and "
+            f"unnamed "
+            "objects do not need it",
+            limit.remedy if scarce else "",
+        )
 
 
 def _remains() -> Iterator[Check]:
@@ -166,39 +236,69 @@ def _remains() -> Iterator[Check]:
         return
     owners = ", ".join(sorted({found.owner for found in left}))
     size = commit.amount(sum(found.size for found in left))
-    yield Check("left by the killed", "note", f"{len(left)} Global\\ objects with {size}, of {owners}",
-                "they go when their owner next makes or opens a Global\\ name, or with 'memsection rm NAME'")
+    yield Check(
+        "left by the killed",
+        "note",
+        f"{len(left)} Global\\ objects with {size}, of {owners}",
+        "they go when their owner next uses a Global\\ name, or with 'memsection rm NAME'",
+    )
 
 
 def _memory() -> Iterator[Check]:
     for limit in commit.limits():
         scarce = limit.available < limit.total // 10
-        yield Check("memory", "note" if scarce else "ok",
-                    f"{limit.what}: {commit.amount(max(0, limit.available))} of {commit.amount(limit.total)} "
-                    "can be had",
-                    limit.remedy if scarce else "")
+        yield Check(
+            "memory",
+            "note" if scarce else "ok",
+            f"{limit.what}: {commit.amount(max(0, limit.available))} of "
+            f"{commit.amount(limit.total)} "
+            "can be had",
+            limit.remedy if scarce else "",
+        )
 
 
 def _access_lists() -> Iterator[Check]:
-    named = permissions.PosixPermissions(sys_.geteuid(), sys_.getegid(), 0o640,
-                      ((1, 6, 0xFFFFFFFF), (2, 4, sys_.geteuid()), (4, 0, 0xFFFFFFFF), (0x10, 4, 0xFFFFFFFF),
-                       (0x20, 0, 0xFFFFFFFF)))
+    named = permissions.PosixPermissions(
+        sys_.geteuid(),
+        sys_.getegid(),
+        0o640,
+        (
+            (1, 6, 0xFFFFFFFF),
+            (2, 4, sys_.geteuid()),
+            (4, 0, 0xFFFFFFFF),
+            (0x10, 4, 0xFFFFFFFF),
+            (0x20, 0, 0xFFFFFFFF),
+        ),
+    )
     for what in ("memory", "Global\\"):
         try:
             if what == "memory":
                 fd = sys_.memfd_create("memsection doctor", sys_.MFD_CLOEXEC)
             else:
-                fd = sys_.open(namespace.path_of("global"), sys_.O_TMPFILE | sys_.O_RDWR | sys_.O_CLOEXEC, 0o600)
+                fd = sys_.open(
+                    namespace.path_of("global"),
+                    sys_.O_TMPFILE | sys_.O_RDWR | sys_.O_CLOEXEC,
+                    0o600,
+                )
         except (OSError, NtError) as failure:
-            yield Check(f"access lists, {what}", "problem", f"no file could be made: {failure}",
-                        "see what is said of the directory")
+            yield Check(
+                f"access lists, {what}",
+                "problem",
+                f"no file could be made: {failure}",
+                "see what is said of the directory",
+            )
             continue
         try:
             permissions.apply(fd, named)
             yield Check(f"access lists, {what}", "ok", "kept by the kernel")
         except NtError as refused:
-            yield Check(f"access lists, {what}", "note", refused.detail,
-                        "use a kernel with CONFIG_TMPFS_POSIX_ACL, or descriptors without named users and groups")
+            yield Check(
+                f"access lists, {what}",
+                "note",
+                refused.detail,
+                "use a kernel with CONFIG_TMPFS_POSIX_ACL, or descriptors without named users and "
+                "groups",
+            )
         finally:
             sys_.close(fd)
 
@@ -206,27 +306,54 @@ def _access_lists() -> Iterator[Check]:
 def _other_processes() -> Iterator[Check]:
     scope = (commit.read("/proc/sys/kernel/yama/ptrace_scope") or "0").strip()
     if scope in ("2", "3"):
-        yield Check("ptrace scope", "note", f"kernel.yama.ptrace_scope is {scope}: what /proc/PID/fd cannot give "
-                    "(a handle whose file may not be opened again) cannot be duplicated from another process",
-                    "set it to 1 or 0, or pass handles by inheritance or through a socket")
+        yield Check(
+            "ptrace scope",
+            "note",
+            f"kernel.yama.ptrace_scope is {scope}: what /proc/PID/fd cannot give "
+            "(a handle whose file may not be opened again) cannot be duplicated from another "
+            "process",
+            "set it to 1 or 0, or pass handles by inheritance or through a socket",
+        )
     else:
-        yield Check("ptrace scope", "ok",
-                    f"kernel.yama.ptrace_scope is {scope}: handles of this user's processes are found")
-    hidden = [line for line in (commit.read("/proc/self/mountinfo") or "").splitlines()
-              if " - proc " in line and "hidepid=" in line and "hidepid=0" not in line and "hidepid=off" not in line]
+        yield Check(
+            "ptrace scope",
+            "ok",
+            f"kernel.yama.ptrace_scope is {scope}: handles of this user's processes are found",
+        )
+    hidden = [
+        line
+        for line in (commit.read("/proc/self/mountinfo") or "").splitlines()
+        if " - proc " in line
+        and "hidepid=" in line
+        and "hidepid=0" not in line
+        and "hidepid=off" not in line
+    ]
     if hidden:
-        yield Check("/proc", "note", "mounted with hidepid: processes of others are not seen at all",
-                    "'ls' and 'top' show what this user may see; add gid= to the mount for a group that sees all")
+        yield Check(
+            "/proc",
+            "note",
+            "mounted with hidepid: processes of others are not seen at all",
+            "'ls' and 'top' show what this user may see; add gid= to the mount for a group that "
+            "sees all",
+        )
 
 
 def _user_namespace() -> Iterator[Check]:
     fields = (commit.read("/proc/self/uid_map") or "").split()
     if fields[:3] == ["0", "0", "4294967295"] or not fields:
-        yield Check("user namespace", "ok", "the machine's own: user numbers mean the same to everybody here")
+        yield Check(
+            "user namespace",
+            "ok",
+            "the machine's own: user numbers mean the same to everybody here",
+        )
         return
-    yield Check("user namespace", "note", "one of its own: user numbers in security descriptors mean the users of this "
-                "namespace, and others read them otherwise",
-                "share between namespaces by everyone=, or use one namespace")
+    yield Check(
+        "user namespace",
+        "note",
+        "one of its own: user numbers in security descriptors mean the users of this "
+        "namespace, and others read them otherwise",
+        "share between namespaces by everyone=, or use one namespace",
+    )
 
 
 def _logout() -> Iterator[Check]:
@@ -234,24 +361,40 @@ def _logout() -> Iterator[Check]:
     if not os.path.isdir("/run/systemd/system") or value is None:
         yield Check("logout clean-up", "ok", "no service here removes /dev/shm at logout")
     elif sys_.geteuid() < 1000 or value in ("no", "false", "off", "0"):
-        yield Check("logout clean-up", "ok",
-                    f"RemoveIPC={value}, and this is user {sys_.geteuid()}: nothing is removed")
+        yield Check(
+            "logout clean-up",
+            "ok",
+            f"RemoveIPC={value}, and this is user {sys_.geteuid()}: nothing is removed",
+        )
     else:
-        yield Check("logout clean-up", "note", f"RemoveIPC={value}: at this user's last logout systemd-logind removes "
-                    "the user's files in /dev/shm; names of processes that go on then are gone, their memory is not",
-                    "loginctl enable-linger, RemoveIPC=no in /etc/systemd/logind.conf, or MEMSECTION_ROOT elsewhere")
+        yield Check(
+            "logout clean-up",
+            "note",
+            f"RemoveIPC={value}: at this user's last logout systemd-logind removes "
+            "the user's files in /dev/shm; names of processes that go on then are gone, their "
+            "memory is not",
+            "loginctl enable-linger, RemoveIPC=no in /etc/systemd/logind.conf, or MEMSECTION_ROOT "
+            "elsewhere",
+        )
 
 
 def _remove_ipc() -> str | None:
-    """What logind was told; "yes" is what it does untold (logind.conf(5)); None where there is no logind."""
+    """What logind was told; "yes" is what it does untold (logind.conf(5)); None where there is no
+    logind."""
     found = None
     for path in ("/usr/lib/systemd/systemd-logind", "/lib/systemd/systemd-logind"):
         if os.path.exists(path):
             found = "yes"
     files = ["/etc/systemd/logind.conf"]
-    for directory in ("/usr/lib/systemd/logind.conf.d", "/run/systemd/logind.conf.d", "/etc/systemd/logind.conf.d"):
+    for directory in (
+        "/usr/lib/systemd/logind.conf.d",
+        "/run/systemd/logind.conf.d",
+        "/etc/systemd/logind.conf.d",
+    ):
         if os.path.isdir(directory):
-            files += sorted(f"{directory}/{name}" for name in sys_.listdir(directory) if name.endswith(".conf"))
+            files += sorted(
+                f"{directory}/{name}" for name in sys_.listdir(directory) if name.endswith(".conf")
+            )
     for file in files:
         for line in (commit.read(file) or "").splitlines():
             key, _, value = line.partition("=")
@@ -262,35 +405,52 @@ def _remove_ipc() -> str | None:
 
 def _large_pages() -> Iterator[Check]:
     base = "/sys/kernel/mm/hugepages/hugepages-2048kB"
-    total, free = (int((commit.read(f"{base}/{name}") or "0").strip() or 0)
-                   for name in ("nr_hugepages", "free_hugepages"))
+    total, free = (
+        int((commit.read(f"{base}/{name}") or "0").strip() or 0)
+        for name in ("nr_hugepages", "free_hugepages")
+    )
     if total:
         yield Check("large pages", "ok", f"{free} of {total} pages of 2 MiB are free")
     else:
-        yield Check("large pages", "note",
-                    "none are reserved: large_pages=True (SEC_LARGE_PAGES) fails with error 1450",
-                    "sysctl vm.nr_hugepages=N")
+        yield Check(
+            "large pages",
+            "note",
+            "none are reserved: large_pages=True (SEC_LARGE_PAGES) fails with error 1450",
+            "sysctl vm.nr_hugepages=N",
+        )
 
 
 def _descriptors() -> Iterator[Check]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     few = hard != resource.RLIM_INFINITY and hard < _PLENTY_OF_DESCRIPTORS
     most = "no limit" if hard == resource.RLIM_INFINITY else str(hard)
-    yield Check("file descriptors", "note" if few else "ok",
-                f"{soft} (soft), {most} (hard); a handle needs one, and the soft limit is raised when it is met",
-                "raise the hard limit (ulimit -Hn, LimitNOFILE=)" if few else "")
+    yield Check(
+        "file descriptors",
+        "note" if few else "ok",
+        f"{soft} (soft), {most} (hard); a handle needs one, and the soft limit is raised when it "
+        f"is met",
+        "raise the hard limit (ulimit -Hn, LimitNOFILE=)" if few else "",
+    )
 
 
 def _mappings() -> Iterator[Check]:
     most = int((commit.read("/proc/sys/vm/max_map_count") or "65530").strip())
     few = most < _PLENTY_OF_MAPPINGS
-    yield Check("mappings", "note" if few else "ok", f"vm.max_map_count is {most}; a view needs one",
-                "sysctl vm.max_map_count=65530" if few else "")
+    yield Check(
+        "mappings",
+        "note" if few else "ok",
+        f"vm.max_map_count is {most}; a view needs one",
+        "sysctl vm.max_map_count=65530" if few else "",
+    )
 
 
 def _privilege() -> Iterator[Check]:
     if sys_.capabilities()[1] & _CAP_SYS_PTRACE:
         yield Check("debug privilege", "ok", "can be enabled (CAP_SYS_PTRACE is permitted)")
     else:
-        yield Check("debug privilege", "note", "cannot be enabled: processes of other users cannot be looked into",
-                    "setcap cap_sys_ptrace+p on the interpreter, or run as root, where that is wanted")
+        yield Check(
+            "debug privilege",
+            "note",
+            "cannot be enabled: processes of other users cannot be looked into",
+            "setcap cap_sys_ptrace+p on the interpreter, or run as root, where that is wanted",
+        )

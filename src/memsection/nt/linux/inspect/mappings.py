@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Looking at memory from outside: which pages of a mapping are there, and which mappings a process has of an object.
+"""Looking at memory from outside: which pages of a mapping are there, and which mappings a process
+has of an object.
 
-For people who look (``memsection show``), not for the object manager's own work; nothing is changed.
+For people who look (``memsection show``), not for the object manager's own work; nothing is
+changed.
 """
 
 from __future__ import annotations
@@ -32,13 +34,19 @@ def resident_pages(address: int, size: int) -> bytes:
     """
     count = p.page_up(size) // p.PAGE_SIZE
     found = (ctypes.c_ubyte * count)()
-    if ctypes.CDLL(None, use_errno=True).mincore(ctypes.c_void_p(address), ctypes.c_size_t(size), found) != 0:
+    if (
+        ctypes.CDLL(None, use_errno=True).mincore(
+            ctypes.c_void_p(address), ctypes.c_size_t(size), found
+        )
+        != 0
+    ):
         raise NtError(st.NOT_MAPPED_VIEW, "resident pages", None, os.strerror(ctypes.get_errno()))
     return bytes(byte & 1 for byte in found)
 
 
 def process_views(pid: int, identity: tuple[int, ...]) -> list[tuple[int, int, int]]:
-    """(address, size, protection) of each mapping that a process has of the object (proc_pid_maps(5))."""
+    """(address, size, protection) of each mapping that a process has of the object
+    (proc_pid_maps(5))."""
     device, inode = identity[0], identity[1]
     wanted = f"{os.major(device):02x}:{os.minor(device):02x} {inode} "
     views = []
@@ -51,10 +59,15 @@ def process_views(pid: int, identity: tuple[int, ...]) -> list[tuple[int, int, i
 
 
 def waiting_threads(pid: int, identity: tuple[int, ...]) -> list[int]:
-    """Ids of the threads of a process that sleep in a wait for the object (proc_pid_syscall(5), futex(2))."""
+    """Ids of the threads of a process that sleep in a wait for the object (proc_pid_syscall(5),
+    futex(2))."""
     ranges = [(start, start + size) for start, size, _ in process_views(pid, identity)]
-    return [tid for tid in (int(name) for name in os.listdir(f"/proc/{pid}/task")) if ranges and any(
-        start <= address < end for address in _sleeps_on(pid, tid) for start, end in ranges)]
+    return [
+        tid
+        for tid in (int(name) for name in os.listdir(f"/proc/{pid}/task"))
+        if ranges
+        and any(start <= address < end for address in _sleeps_on(pid, tid) for start, end in ranges)
+    ]
 
 
 def _sleeps_on(pid: int, tid: int) -> list[int]:
@@ -80,13 +93,19 @@ def _maps(pid: int) -> list[str]:
     except (FileNotFoundError, ProcessLookupError):
         raise NtError(st.INVALID_CID, "views of a process", str(pid)) from None
     except PermissionError:
-        raise NtError(st.ACCESS_DENIED, "views of a process", str(pid),
-                      "its memory may not be looked into") from None
+        raise NtError(
+            st.ACCESS_DENIED, "views of a process", str(pid), "its memory may not be looked into"
+        ) from None
 
 
 def _protection(letters: str) -> int:
-    table = {"r--": p.PAGE_READONLY, "rw-": p.PAGE_READWRITE, "r-x": p.PAGE_EXECUTE_READ,
-             "rwx": p.PAGE_EXECUTE_READWRITE, "--x": p.PAGE_EXECUTE}
+    table = {
+        "r--": p.PAGE_READONLY,
+        "rw-": p.PAGE_READWRITE,
+        "r-x": p.PAGE_EXECUTE_READ,
+        "rwx": p.PAGE_EXECUTE_READWRITE,
+        "--x": p.PAGE_EXECUTE,
+    }
     if letters.startswith("rw") and letters.endswith("p"):
         return p.PAGE_EXECUTE_WRITECOPY if "x" in letters else p.PAGE_WRITECOPY
     return table.get(letters[:3], p.PAGE_NOACCESS)

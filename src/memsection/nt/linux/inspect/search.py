@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Looking at what there is: the handles of a process, and every named object with its holders.
 
-What the first article calls searching the handle table by brute force; on Linux the table is /proc/PID/fd (proc(5)).
+What the first article calls searching the handle table by brute force; on Linux the table is
+/proc/PID/fd (proc(5)).
 """
 
 from __future__ import annotations
@@ -32,15 +33,22 @@ LEFT_BEHIND = "left by a process that was killed; goes when its owner next uses 
 
 
 def process_handles(pid: int, known: Container[tuple[int, int]] = ()) -> list[s.HandleEntry]:
-    """Every handle of a process, as far as its descriptors tell; ``known`` files are no handles, and passed over."""
+    """Every handle of a process, as far as its descriptors tell; ``known`` files are no handles,
+    and passed over."""
     try:
         descriptors = proc.list_descriptors(pid)
     except PermissionError:
-        raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
-                      detail="the kernel does not let this process look into its descriptors (another user's? "
-                             "The debug privilege, CAP_SYS_PTRACE, lifts that)") from None
+        raise NtError(
+            st.ACCESS_DENIED,
+            name=f"process {pid}",
+            detail="the kernel does not let this process look into its descriptors (another "
+            "user's? "
+            "The debug privilege, CAP_SYS_PTRACE, lifts that)",
+        ) from None
     except (FileNotFoundError, ProcessLookupError, NotADirectoryError):
-        raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process") from None
+        raise NtError(
+            st.INVALID_CID, name=f"process {pid}", detail="there is no such process"
+        ) from None
     return [entry for entry in (_entry(pid, fd, known) for fd in descriptors) if entry is not None]
 
 
@@ -76,7 +84,9 @@ def _borrowed_entry(pid: int, fd: int) -> s.HandleEntry | None:
         if info is None or carried is None or not stat_.S_ISREG(found.st_mode):
             return None
         facts = control_page.read(own, found.st_size)
-        return _described(pid, fd, own, found, facts, carried, 0 if info[1] & _CLOEXEC_FLAG else s.OBJ_INHERIT)
+        return _described(
+            pid, fd, own, found, facts, carried, 0 if info[1] & _CLOEXEC_FLAG else s.OBJ_INHERIT
+        )
     except OSError:
         return None
     except (NtError, KeyError) as failure:
@@ -86,23 +96,38 @@ def _borrowed_entry(pid: int, fd: int) -> s.HandleEntry | None:
         sys_.close(own)
 
 
-def _file_entry(pid: int, fd: int, path: str, found: os.stat_result, flags: int, attributes: int) -> s.HandleEntry | None:
+def _file_entry(
+    pid: int, fd: int, path: str, found: os.stat_result, flags: int, attributes: int
+) -> s.HandleEntry | None:
     if fd < 3 or not attributes:
         return None  # a descriptor that no other process could use as a handle
     access = {os.O_RDONLY: a.FILE_GENERIC_READ, os.O_WRONLY: a.FILE_GENERIC_WRITE}.get(
-        flags & os.O_ACCMODE, a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE)
-    return s.HandleEntry(pid, fd * 4, "File", access, attributes, sys_.readlink(path), found.st_size)
+        flags & os.O_ACCMODE, a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE
+    )
+    return s.HandleEntry(
+        pid, fd * 4, "File", access, attributes, sys_.readlink(path), found.st_size
+    )
 
 
-def _object_entry(pid: int, fd: int, path: str, found: os.stat_result, carried: tuple[int, int, bool],
-                  attributes: int) -> s.HandleEntry | None:
+def _object_entry(
+    pid: int,
+    fd: int,
+    path: str,
+    found: os.stat_result,
+    carried: tuple[int, int, bool],
+    attributes: int,
+) -> s.HandleEntry | None:
     identity = (found.st_dev, found.st_ino)
     try:
         body = find.open_source((pid, fd), identity)
     except NtError:
-        return _borrowed_entry(pid, fd) or s.HandleEntry(pid, fd * 4, "", carried[0], attributes, "", 0, identity)
+        return _borrowed_entry(pid, fd) or s.HandleEntry(
+            pid, fd * 4, "", carried[0], attributes, "", 0, identity
+        )
     try:
-        return _described(pid, fd, body, found, control_page.read(body, found.st_size), carried, attributes)
+        return _described(
+            pid, fd, body, found, control_page.read(body, found.st_size), carried, attributes
+        )
     except (NtError, KeyError) as failure:
         _passed_over(pid, fd, failure)
         return None
@@ -111,22 +136,45 @@ def _object_entry(pid: int, fd: int, path: str, found: os.stat_result, carried: 
 
 
 def _passed_over(pid: int, fd: int, failure: NtError | KeyError) -> None:
-    why = f"it says to be of type {failure.args[0]}" if isinstance(failure, KeyError) else failure.detail
-    log.tell(log.INFO, "passed over a damaged object, descriptor %d of process %d: %s", fd, pid, why)
+    why = (
+        f"it says to be of type {failure.args[0]}"
+        if isinstance(failure, KeyError)
+        else failure.detail
+    )
+    log.tell(
+        log.INFO, "passed over a damaged object, descriptor %d of process %d: %s", fd, pid, why
+    )
 
 
-def _described(pid: int, fd: int, body: int, found: os.stat_result, facts: control_page.Facts,
-               carried: tuple[int, int, bool], attributes: int) -> s.HandleEntry:
+def _described(
+    pid: int,
+    fd: int,
+    body: int,
+    found: os.stat_result,
+    facts: control_page.Facts,
+    carried: tuple[int, int, bool],
+    attributes: int,
+) -> s.HandleEntry:
     access, _, protected = carried
     kind = object_types.BY_NUMBER[facts.type]
-    return s.HandleEntry(pid, fd * 4, kind.name, access & kind.valid,
-                         attributes | (s.OBJ_PROTECT_CLOSE if protected else 0), control_page.name(body, facts),
-                         facts.size, (found.st_dev, found.st_ino), facts.creator_pid, facts.created_ns / 1e9)
+    return s.HandleEntry(
+        pid,
+        fd * 4,
+        kind.name,
+        access & kind.valid,
+        attributes | (s.OBJ_PROTECT_CLOSE if protected else 0),
+        control_page.name(body, facts),
+        facts.size,
+        (found.st_dev, found.st_ino),
+        facts.creator_pid,
+        facts.created_ns / 1e9,
+    )
 
 
 def list_directory() -> list[s.NamedObject]:
     """Every living named object that this process may know of."""
-    # Locators first: who has an object has its locator, too, and looking at each of those descriptors takes half the time.
+    # Locators first: who has an object has its locator, too, and looking at each of those
+    # descriptors takes half the time.
     locators = _locators()
     known = {file for _, file, _ in locators}
     holders: dict[tuple[int, ...], list[s.HandleEntry]] = {}
@@ -143,12 +191,16 @@ def list_directory() -> list[s.NamedObject]:
 
 
 def _open_locator(file: str) -> int:
-    return sys_.open(file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC,
-                     dir_fd=namespace.local_directory())
+    return sys_.open(
+        file,
+        sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC,
+        dir_fd=namespace.local_directory(),
+    )
 
 
 def _locators() -> list[tuple[str, tuple[int, int], locators.Locator | None]]:
-    """Every file of the directory of Local names: its name, which file it is, and what it says, None if it is damaged."""
+    """Every file of the directory of Local names: its name, which file it is, and what it says,
+    None if it is damaged."""
     found = []
     for file in sys_.listdir(namespace.local_directory()):
         if file.startswith("."):
@@ -159,29 +211,42 @@ def _locators() -> list[tuple[str, tuple[int, int], locators.Locator | None]]:
             continue
         try:
             status = sys_.fstat(fd)
-            found.append((file, (status.st_dev, status.st_ino), locators.read_locator(fd, status.st_size)))
+            found.append(
+                (file, (status.st_dev, status.st_ino), locators.read_locator(fd, status.st_size))
+            )
         finally:
             sys_.close(fd)
     return found
 
 
-def _local(locators: list[tuple[str, tuple[int, int], locators.Locator | None]],
-           holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> list[s.NamedObject]:
+def _local(
+    locators: list[tuple[str, tuple[int, int], locators.Locator | None]],
+    holders: dict[tuple[int, ...], list[s.HandleEntry]],
+) -> list[s.NamedObject]:
     found, owner = [], _user(os.geteuid())
     for file, _, locator in locators:
         if locator is None:
             found.append(s.NamedObject(file, "", 0, problem="a damaged locator file"))
             log.tell(log.DEBUG, "the locator file %r is damaged", file)
             continue
-        # A locator that nobody holds and whose object nobody has is what a crash left: swept when next opened.
+        # A locator that nobody holds and whose object nobody has is what a crash left: swept when
+        # next opened.
         entries = holders.get(locator.identity, [])
         if not entries and not _is_locator_held(file):
             continue
         kind = object_types.BY_NUMBER.get(locator.type)
-        found.append(s.NamedObject(
-            names.win32_name(locator.name), kind.name if kind else "", entries[0].size if entries else 0,
-            tuple(entries), owner,
-            "" if entries else "its holders' descriptors may not be looked into (another PID namespace?)"))
+        found.append(
+            s.NamedObject(
+                names.win32_name(locator.name),
+                kind.name if kind else "",
+                entries[0].size if entries else 0,
+                tuple(entries),
+                owner,
+                ""
+                if entries
+                else "its holders' descriptors may not be looked into (another PID namespace?)",
+            )
+        )
     return found
 
 
@@ -225,21 +290,35 @@ def _global(holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> list[s.Named
     return found
 
 
-def _global_object(directory: int, file: str, status: os.stat_result,
-                   holders: dict[tuple[int, ...], list[s.HandleEntry]]) -> s.NamedObject | None:
+def _global_object(
+    directory: int,
+    file: str,
+    status: os.stat_result,
+    holders: dict[tuple[int, ...], list[s.HandleEntry]],
+) -> s.NamedObject | None:
     identity = status.st_dev, status.st_ino
     entries = tuple(holders.get(identity, ()))
     owner = _user(status.st_uid)
-    shown = "Global\\" + file[len(namespace.GLOBAL_PREFIX):]
+    shown = "Global\\" + file[len(namespace.GLOBAL_PREFIX) :]
     try:
-        fd = sys_.open(file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC, dir_fd=directory)
+        fd = sys_.open(
+            file,
+            sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC,
+            dir_fd=directory,
+        )
     except OSError:
         problem = "" if entries else "its security descriptor does not let this user look"
         seen = proc.lockers() if problem and status.st_uid == os.geteuid() else None
         if seen is not None and identity not in seen:
             problem = LEFT_BEHIND
-        return s.NamedObject(shown, entries[0].type_name if entries else "", entries[0].size if entries else status.st_size,
-                             entries, owner, problem)
+        return s.NamedObject(
+            shown,
+            entries[0].type_name if entries else "",
+            entries[0].size if entries else status.st_size,
+            entries,
+            owner,
+            problem,
+        )
     try:
         facts = control_page.read(fd, status.st_size)
         kind = object_types.BY_NUMBER.get(facts.type)
@@ -250,8 +329,14 @@ def _global_object(directory: int, file: str, status: os.stat_result,
             problem = f"a hard link that somebody made of {names.win32_name(name)}"
         elif not entries and not facts.flags & control_page.PERMANENT and not _held(fd):
             problem = LEFT_BEHIND
-        return s.NamedObject(shown if problem else names.win32_name(name), kind.name if kind else "", facts.size, entries,
-                             owner, problem)
+        return s.NamedObject(
+            shown if problem else names.win32_name(name),
+            kind.name if kind else "",
+            facts.size,
+            entries,
+            owner,
+            problem,
+        )
     except NtError as failure:
         return s.NamedObject(shown, "", 0, entries, owner, failure.detail)
     finally:
@@ -259,7 +344,8 @@ def _global_object(directory: int, file: str, status: os.stat_result,
 
 
 def remains() -> list[s.NamedObject]:
-    """The Global objects with their memory that killed processes left, as far as this user can tell."""
+    """The Global objects with their memory that killed processes left, as far as this user can
+    tell."""
     return [found for found in _global({}) if found.problem == LEFT_BEHIND]
 
 

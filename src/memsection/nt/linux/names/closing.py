@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Closes that seem not to be the last because a child that is just starting has the lock too.
 
-Between fork and exec a child shares every open file description, and with it every lock.  A thread that closes the last
-handle to an object at that moment is told that there are others, and nobody would be told later that there are none.  So
-in a program with several threads a refusal is looked into: a lock that this process took is still there although it has
-no handle any more.  It goes when the child comes to exec, which is waited for a moment.  What a child keeps longer, which
-may be for good, is looked at again with later operations.
+Between fork and exec a child shares every open file description, and with it every lock.  A thread
+that closes the last handle to an object at that moment is told that there are others, and nobody
+would be told later that there are none.  So in a program with several threads a refusal is looked
+into: a lock that this process took is still there although it has no handle any more.  It goes when
+the child comes to exec, which is waited for a moment.  What a child keeps longer, which may be for
+good, is looked at again with later operations.
 """
 
 from __future__ import annotations
@@ -26,17 +27,21 @@ from memsection.vocabulary.errors import NtError
 
 PATIENCE_SECONDS = 0.1  #: how long a child may take to come to exec
 NO_CHILD_SECONDS = 0.01  #: how long a lock is waited for that no new child can have
-_LONGEST_PAUSE = 30.0  #: between two looks at a name that a child keeps; then whoever sweeps next finds it
+#: between two looks at a name that a child keeps; then whoever sweeps next finds it
+_LONGEST_PAUSE = 30.0
 
-doubtful: list[tuple[int, str, tuple[int, ...]]] = []  #: (a description of the body without a lock, full name, identity)
+#: (a description of the body without a lock, full name, identity)
+doubtful: list[tuple[int, str, tuple[int, ...]]] = []
 _in_work: list[int] = []
-later: dict[str, tuple[float, float]] = {}  #: name to (when it is looked at again, and how long after that)
+#: name to (when it is looked at again, and how long after that)
+later: dict[str, tuple[float, float]] = {}
 _keepers: set[int] = set()  # children that were waited for in vain
 _lockers = {os.getpid(), os.getppid()}  # who may have taken the locks of this process's handles
 
 
 def note_doubtful(probe: int, obj: records.ObjectRecord) -> None:
-    """Note a close that was refused to be the last, when a child may be why.  The tables' lock is held."""
+    """Note a close that was refused to be the last, when a child may be why.  The tables' lock is
+    held."""
     if records.is_alone():
         return
     try:
@@ -48,7 +53,8 @@ def note_doubtful(probe: int, obj: records.ObjectRecord) -> None:
 def decide_doubtful() -> None:
     """Decide what is in doubt.  The tables' lock is not held."""
     while doubtful:
-        with records.lock:  # a child that is forked now knows the descriptor from one list or the other
+        # a child that is forked now knows the descriptor from one list or the other
+        with records.lock:
             if not doubtful:
                 return  # another thread was faster
             fd, full, identity = doubtful.pop()
@@ -67,7 +73,8 @@ def decide_doubtful() -> None:
 
 def _decide(fd: int, full: str, identity: tuple[int, ...]) -> None:
     began, pause = time.monotonic(), 0.0002
-    # The kernel may let go of a lock a little after the child is gone; else it is a message with the handle, not received.
+    # The kernel may let go of a lock a little after the child is gone; else it is a message with
+    # the handle, not received.
     deadline, no_child = began + PATIENCE_SECONDS, began + NO_CHILD_SECONDS
     while True:
         # First who has locks, then whether there are any: what is let go of in between is had then.
@@ -96,7 +103,8 @@ def _lockers_of(identity: tuple[int, ...]) -> set[int]:
 
 
 def _children() -> set[int]:
-    """The children of this process, as far as the kernel tells (proc(5), /proc/PID/task/TID/children)."""
+    """The children of this process, as far as the kernel tells (proc(5),
+    /proc/PID/task/TID/children)."""
     found: set[int] = set()
     for thread in sys_.listdir("/proc/self/task"):
         try:
@@ -120,7 +128,8 @@ def _look_later(full: str) -> None:
 
 
 def recheck_doubtful() -> None:
-    """Look at the names that were in doubt, those whose time has come.  The tables' lock is not held."""
+    """Look at the names that were in doubt, those whose time has come.  The tables' lock is not
+    held."""
     if doubtful:
         decide_doubtful()
     if not later:

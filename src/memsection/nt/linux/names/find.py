@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Finding the living object of a name: by its locator and the hints in it, or the body itself for a Global name.
+"""Finding the living object of a name: by its locator and the hints in it, or the body itself for a
+Global name.
 
-Invariants (docs/design/invariants.md): a name just found is believed only while its file is linked and somebody's lock is
-on the body (L4); a file is unlinked only by who holds the exclusive lock on the body, or on the locator of a body that is
-gone (L6).
+Invariants (docs/design/invariants.md): a name just found is believed only while its file is linked
+and somebody's lock is on the body (L4); a file is unlinked only by who holds the exclusive lock on
+the body, or on the locator of a body that is gone (L6).
 """
 
 from __future__ import annotations
@@ -33,13 +34,22 @@ from memsection.vocabulary.errors import NtError
 class Found:
     """A living body: a descriptor of it, where it was found, and the locator that led there.
 
-    One that was found through the file system holds a shared lock of its own until it is taken or released.
+    One that was found through the file system holds a shared lock of its own until it is taken or
+    released.
     """
 
     __slots__ = ("fd", "hints", "locator_fd", "owned", "place", "source", "writable")
 
-    def __init__(self, fd: int, *, source: tuple[int, int] | None = None, owned: bool = False, writable: bool = False,
-                 locator_fd: int = -1, place: namespace.Place | None = None) -> None:
+    def __init__(
+        self,
+        fd: int,
+        *,
+        source: tuple[int, int] | None = None,
+        owned: bool = False,
+        writable: bool = False,
+        locator_fd: int = -1,
+        place: namespace.Place | None = None,
+    ) -> None:
         self.fd = fd
         self.source = source or (os.getpid(), fd)
         self.owned = owned
@@ -83,7 +93,11 @@ def find(place: namespace.Place, *, writable: bool) -> Found | None:
     Raises:
         NtError: OBJECT_NAME_NOT_FOUND, NAMESPACE_REFUSED, FILE_CORRUPT_ERROR, ACCESS_DENIED.
     """
-    return _find_local(place, writable) if place.directory == "local" else _find_global(place, writable)
+    return (
+        _find_local(place, writable)
+        if place.directory == "local"
+        else _find_global(place, writable)
+    )
 
 
 def _open_file(place: namespace.Place, mode: int) -> int | None:
@@ -113,17 +127,22 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
         status = sys_.fstat(locator_fd)
         if not stat_.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
             raise verify.planted(place, f"is no regular file of yours (owner {status.st_uid})")
-        # Whoever gets the exclusive lock looks alone, and the others wait.  With shared locks, several that look for
-        # what a crash left would keep each other from ever sweeping it.
+        # Whoever gets the exclusive lock looks alone, and the others wait.  With shared locks,
+        # several that look for what a crash left would keep each other from ever sweeping it.
         exclusive = descriptions.try_lock(locator_fd, sys_.LOCK_EX)
-        if not (exclusive or descriptions.try_lock(locator_fd, sys_.LOCK_SH)) or not sys_.fstat(locator_fd).st_nlink:
+        if (
+            not (exclusive or descriptions.try_lock(locator_fd, sys_.LOCK_SH))
+            or not sys_.fstat(locator_fd).st_nlink
+        ):
             return None
         locator = locators.read_locator(locator_fd, status.st_size)
         if locator is None or locator.name != place.full:
             log.tell(log.INFO, "the locator file of %r is damaged", place.leaf)
             if _sweep_locator(place, locator_fd):
                 return None
-            raise NtError(st.FILE_CORRUPT_ERROR, detail="its locator file is damaged, and a process holds it")
+            raise NtError(
+                st.FILE_CORRUPT_ERROR, detail="its locator file is damaged, and a process holds it"
+            )
         source = None
         for source in candidates(locator):
             body = _open_body(source, locator.identity, writable)
@@ -132,18 +151,30 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
         else:
             _sweep_locator(place, locator_fd)
             return None
-        if descriptions.try_lock(body, sys_.LOCK_EX):  # no handle anywhere: what was found is a view's, or on its way out (L4)
+        # no handle anywhere: what was found is a view's, or on its way out (L4)
+        if descriptions.try_lock(body, sys_.LOCK_EX):
             if sys_.fstat(locator_fd).st_nlink:
                 sys_.unlink(place.file, dir_fd=place.dirfd)
                 log.tell(log.INFO, SWEPT, place.leaf)
             return None
-        if (not descriptions.try_lock(body, sys_.LOCK_SH) or exclusive and not descriptions.try_lock(locator_fd, sys_.LOCK_SH)
-                or not sys_.fstat(locator_fd).st_nlink):
+        if (
+            not descriptions.try_lock(body, sys_.LOCK_SH)
+            or exclusive
+            and not descriptions.try_lock(locator_fd, sys_.LOCK_SH)
+            or not sys_.fstat(locator_fd).st_nlink
+        ):
             return None
         if source is not None and source not in locator.hints:
-            locators.write_hint(locator_fd, 0, source)  # a search had to find it: the next one is spared that
-        found = Found(body, source=source, owned=True, writable=descriptions.is_writable(body),
-                      locator_fd=locator_fd, place=place)
+            # a search had to find it: the next one is spared that
+            locators.write_hint(locator_fd, 0, source)
+        found = Found(
+            body,
+            source=source,
+            owned=True,
+            writable=descriptions.is_writable(body),
+            locator_fd=locator_fd,
+            place=place,
+        )
         found.hints = locator.hints
         body = locator_fd = -1
         return found
@@ -166,14 +197,16 @@ def _sweep_locator(place: namespace.Place, locator_fd: int) -> bool:
 
 
 def candidates(locator: locators.Locator) -> Iterator[tuple[int, int]]:
-    """(pid, descriptor) pairs that may be the body: the hints, then every descriptor that can be looked into."""
+    """(pid, descriptor) pairs that may be the body: the hints, then every descriptor that can be
+    looked into."""
     if locator.pid_namespace == locators.pid_namespace():
         yield from locator.hints
     yield from proc.search(locator.identity)
 
 
 def _open_body(source: tuple[int, int], identity: tuple[int, int], writable: bool) -> int:
-    """Open the body through somebody's descriptor; -1 unless it is that very file (hints may lie)."""
+    """Open the body through somebody's descriptor; -1 unless it is that very file (hints may
+    lie)."""
     path = f"/proc/{source[0]}/fd/{source[1]}"
     try:
         status = sys_.stat(path)
@@ -186,7 +219,8 @@ def _open_body(source: tuple[int, int], identity: tuple[int, int], writable: boo
     except OSError as error:
         if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
             raise
-        return -1  # gone, forbidden, or by now something else that cannot even be opened so (EISDIR, ENXIO)
+        # gone, forbidden, or by now something else that cannot even be opened so (EISDIR, ENXIO)
+        return -1
     status = sys_.fstat(fd)
     if (status.st_dev, status.st_ino) != identity:
         sys_.close(fd)
@@ -195,7 +229,8 @@ def _open_body(source: tuple[int, int], identity: tuple[int, int], writable: boo
 
 
 def open_source(source: tuple[int, int], identity: tuple[int, int]) -> int:
-    """A description of a body that another process has open under this descriptor; INVALID_HANDLE if it has not."""
+    """A description of a body that another process has open under this descriptor; INVALID_HANDLE
+    if it has not."""
     fd = _open_body(source, identity, False)
     if fd < 0:
         raise NtError(st.INVALID_HANDLE, name=f"process {source[0]}")
@@ -218,12 +253,16 @@ def _find_global(place: namespace.Place, writable: bool) -> Found | None:
         if status.st_uid != os.geteuid():
             _verify_foreign(place, fd, status)
         if descriptions.try_lock(fd, sys_.LOCK_EX) and not unlink.is_permanent(fd):
-            # The lock is free: remains of a crash.  Who may not remove them sees no object (sticky directory).
+            # The lock is free: remains of a crash.  Who may not remove them sees no object (sticky
+            # directory).
             try:
                 unlink.unlink_if(place, fd)
             except PermissionError:
-                raise NtError(st.OBJECT_NAME_NOT_FOUND, detail=f"only the remains of a crashed process of user "
-                                                               f"{status.st_uid} are there") from None
+                raise NtError(
+                    st.OBJECT_NAME_NOT_FOUND,
+                    detail=f"only the remains of a crashed process of user "
+                    f"{status.st_uid} are there",
+                ) from None
             return None
         if not descriptions.try_lock(fd, sys_.LOCK_SH) or not sys_.fstat(fd).st_nlink:
             return None
@@ -236,21 +275,28 @@ def _find_global(place: namespace.Place, writable: bool) -> Found | None:
 
 
 def _verify_foreign(place: namespace.Place, fd: int, status: os.stat_result) -> None:
-    """Refuse what another user put under a name: a file that is no body, or a body that claims another owner (N3)."""
+    """Refuse what another user put under a name: a file that is no body, or a body that claims
+    another owner (N3)."""
     try:
         facts = control_page.read(fd, status.st_size)
         owner = permissions.owner_uid(SecurityDescriptor.from_bytes(facts.descriptor))
     except NtError as failure:
         if not descriptions.try_lock(fd, sys_.LOCK_EX):
             return  # somebody has it open: a damaged object, which says so itself
-        raise verify.planted(place, f"belongs to user {status.st_uid} and is no object ({failure.detail})") from None
+        raise verify.planted(
+            place, f"belongs to user {status.st_uid} and is no object ({failure.detail})"
+        ) from None
     if owner != status.st_uid:
-        raise verify.planted(place, f"belongs to user {status.st_uid}, while its security descriptor says {owner}")
+        raise verify.planted(
+            place, f"belongs to user {status.st_uid}, while its security descriptor says {owner}"
+        )
     verify.require_own_name(place, fd, facts, status)
 
 
 def _open_global_as_owner(place: namespace.Place, writable: bool) -> int:
-    by_path = sys_.open(place.file, sys_.O_PATH | sys_.O_NOFOLLOW | sys_.O_CLOEXEC, dir_fd=place.dirfd)
+    by_path = sys_.open(
+        place.file, sys_.O_PATH | sys_.O_NOFOLLOW | sys_.O_CLOEXEC, dir_fd=place.dirfd
+    )
     try:
         for mode in (sys_.O_RDWR, sys_.O_RDONLY) if writable else (sys_.O_RDONLY,):
             try:
@@ -259,12 +305,17 @@ def _open_global_as_owner(place: namespace.Place, writable: bool) -> int:
                 continue
     finally:
         sys_.close(by_path)
-    raise NtError(st.ACCESS_DENIED, name=names.win32_name(place.full),
-                  detail="the object's security descriptor gives this user nothing (the kernel refused to open it)")
+    raise NtError(
+        st.ACCESS_DENIED,
+        name=names.win32_name(place.full),
+        detail="the object's security descriptor gives this user nothing (the kernel refused to "
+        "open it)",
+    )
 
 
 def count_handles(identity: tuple[int, ...]) -> int:
-    """The handles to an object in all processes that may be looked into: its descriptors that carry the tag."""
+    """The handles to an object in all processes that may be looked into: its descriptors that carry
+    the tag."""
     count = 0
     for pid, fd in proc.search(identity):
         info = descriptor_info(pid, fd)

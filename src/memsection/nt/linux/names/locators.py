@@ -15,7 +15,8 @@ from memsection.vocabulary import names
 
 _MAGIC = b"MSLOCAT\0"
 _VERSION = 1
-_HEAD = struct.Struct("<8sII3QII")  # magic, version, type, device, inode, PID namespace, length and checksum of the name
+# magic, version, type, device, inode, PID namespace, length and checksum of the name
+_HEAD = struct.Struct("<8sII3QII")
 _HINT = struct.Struct("<II")
 _HINTS_AT, HINTS = 64, 16
 _NAME_AT = _HINTS_AT + HINTS * _HINT.size
@@ -55,14 +56,22 @@ _pid_namespace = 0
 os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
-def write_locator(fd: int, kind: int, identity: tuple[int, int], full: str, hint: tuple[int, int]) -> None:
+def write_locator(
+    fd: int, kind: int, identity: tuple[int, int], full: str, hint: tuple[int, int]
+) -> None:
     """Write a locator that is not linked yet."""
     import zlib
 
     name = full.encode("utf-8", "surrogatepass")
-    sys_.pwrite(fd, _HEAD.pack(_MAGIC, _VERSION, kind, *identity, pid_namespace(), len(name),
-                               zlib.crc32(name)).ljust(_HINTS_AT, b"\0")
-                + _HINT.pack(*hint).ljust(HINTS * _HINT.size, b"\0") + name, 0)
+    sys_.pwrite(
+        fd,
+        _HEAD.pack(
+            _MAGIC, _VERSION, kind, *identity, pid_namespace(), len(name), zlib.crc32(name)
+        ).ljust(_HINTS_AT, b"\0")
+        + _HINT.pack(*hint).ljust(HINTS * _HINT.size, b"\0")
+        + name,
+        0,
+    )
 
 
 def read_locator(fd: int, size: int) -> Locator | None:
@@ -88,12 +97,14 @@ def read_locator(fd: int, size: int) -> Locator | None:
 
 
 def hint_slot(pid: int) -> int:
-    """Where a process that opened the object says so; slot 0 is the creator's, or of who was found in its stead."""
+    """Where a process that opened the object says so; slot 0 is the creator's, or of who was found
+    in its stead."""
     return 1 + pid % (HINTS - 1)
 
 
 def write_hint(fd: int, slot: int, hint: tuple[int, int]) -> None:
-    """Say which process has the object open under which descriptor.  Hints need no lock: each is verified."""
+    """Say which process has the object open under which descriptor.  Hints need no lock: each is
+    verified."""
     try:
         sys_.pwrite(fd, _HINT.pack(*hint), _HINTS_AT + slot * _HINT.size)
     except OSError:

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Sweeping after the dead: what killed processes left under names, looked for at each use of a name.
+"""Sweeping after the dead: what killed processes left under names, looked for at each use of a
+name.
 
-A killed process leaves a locator, or with a Global name the body itself with its memory.  Whoever meets such a name removes
-it (``find``); here are those that nobody will ever ask for again.  It looks at a few files at a time, and at all of
-them once one of the dead is among these; it takes a small part of the time of who does it, and its failures are
-nobody's.  A file is removed only under its exclusive lock (L6).
+A killed process leaves a locator, or with a Global name the body itself with its memory.  Whoever
+meets such a name removes it (``find``); here are those that nobody will ever ask for again.  It
+looks at a few files at a time, and at all of them once one of the dead is among these; it takes a
+small part of the time of who does it, and its failures are nobody's.  A file is removed only under
+its exclusive lock (L6).
 """
 
 from __future__ import annotations
@@ -34,7 +36,8 @@ _due = dict.fromkeys(_PAUSES, 0.0)
 
 
 def sweep_if_due(directory: str) -> None:
-    """Remove what the dead left among some of the names in a directory, "local" or "global", if it is time to look again."""
+    """Remove what the dead left among some of the names in a directory, "local" or "global", if it
+    is time to look again."""
     now = time.monotonic()
     if now < _due[directory]:
         return
@@ -55,7 +58,8 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def remove_dead(directory: str, count: int = _MOST) -> int:
-    """Remove what the dead left among this many of a directory's files, from anywhere on; how many were removed."""
+    """Remove what the dead left among this many of a directory's files, from anywhere on; how many
+    were removed."""
     if directory == "global":
         dirfd, files = namespace.global_directory(), []
         files = [file for file in sys_.listdir(dirfd) if file.startswith(namespace.GLOBAL_PREFIX)]
@@ -130,7 +134,8 @@ def _remove_body(dirfd: int, file: str, uid: int) -> bool:
 
 
 def is_dead(fd: int) -> bool:
-    """Whether nobody has a handle to this Global body, which is not permanent; its exclusive lock is taken then."""
+    """Whether nobody has a handle to this Global body, which is not permanent; its exclusive lock
+    is taken then."""
     return descriptions.try_lock(fd, sys_.LOCK_EX) and not unlink.is_permanent(fd)
 
 
@@ -160,14 +165,18 @@ def _remove_locators(dirfd: int, files: list[str]) -> int:
         return 0
     identities = {file: _identity(dirfd, file) for file in free}
     living = _living({identity for identity in identities.values() if identity is not None})
-    return sum(_remove_locator(dirfd, file, identity) for file, identity in identities.items() if identity not in living)
+    return sum(
+        _remove_locator(dirfd, file, identity)
+        for file, identity in identities.items()
+        if identity not in living
+    )
 
 
 def _living(identities: set[tuple[int, int]]) -> set[tuple[int, int]]:
     """Those of these bodies that some process has.
 
-    Who got a handle otherwise than by the name does not hold the locator.  Every handle has a lock; but where not every
-    lock can be seen, the descriptors of all processes are looked through.
+    Who got a handle otherwise than by the name does not hold the locator.  Every handle has a lock;
+    but where not every lock can be seen, the descriptors of all processes are looked through.
     """
     seen = proc.lockers()
     living = identities & set(seen or ())
@@ -187,7 +196,9 @@ def _living(identities: set[tuple[int, int]]) -> set[tuple[int, int]]:
 def _identity(dirfd: int, file: str) -> tuple[int, int] | None:
     """The body that a locator leads to; None for a damaged one."""
     try:
-        fd = sys_.open(file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC, dir_fd=dirfd)
+        fd = sys_.open(
+            file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC, dir_fd=dirfd
+        )
     except OSError:
         return None
     try:
@@ -203,16 +214,25 @@ def _read_identity(fd: int) -> tuple[int, int] | None:
 
 def _remove_locator(dirfd: int, file: str, identity: tuple[int, int] | None) -> bool:
     try:
-        fd = sys_.open(file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC, dir_fd=dirfd)
+        fd = sys_.open(
+            file, sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC, dir_fd=dirfd
+        )
     except OSError:
         return False
     try:
         found = sys_.fstat(fd)
-        if (not stat_.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or not descriptions.try_lock(fd, sys_.LOCK_EX)
-                or not sys_.fstat(fd).st_nlink or _read_identity(fd) != identity):
+        if (
+            not stat_.S_ISREG(found.st_mode)
+            or found.st_uid != os.geteuid()
+            or not descriptions.try_lock(fd, sys_.LOCK_EX)
+            or not sys_.fstat(fd).st_nlink
+            or _read_identity(fd) != identity
+        ):
             return False
         sys_.unlink(file, dir_fd=dirfd)
-        log.tell(log.INFO, "removed a damaged locator file, %r" if identity is None else find.SWEPT, file)
+        log.tell(
+            log.INFO, "removed a damaged locator file, %r" if identity is None else find.SWEPT, file
+        )
         return True
     except OSError:
         return False

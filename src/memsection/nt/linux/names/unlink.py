@@ -17,7 +17,8 @@ from memsection.vocabulary.errors import NtError
 
 
 def close_unused(fd: int, place: namespace.Place | None) -> None:
-    """Close a locked description that became no handle; unlink the name if that was the last lock (L3).
+    """Close a locked description that became no handle; unlink the name if that was the last lock
+    (L3).
 
     Nobody shares this description, so converting its lock takes nothing from anybody.
     """
@@ -37,7 +38,8 @@ def is_permanent(fd: int) -> bool:
 
 
 def unlink_if(place: namespace.Place, body: int) -> None:
-    """Remove the name if it (still) leads to this body, whose exclusive lock the caller holds (L6)."""
+    """Remove the name if it (still) leads to this body, whose exclusive lock the caller holds
+    (L6)."""
     status = sys_.fstat(body)
     try:
         if place.directory == "global":
@@ -45,7 +47,9 @@ def unlink_if(place: namespace.Place, body: int) -> None:
             if (named.st_dev, named.st_ino) == (status.st_dev, status.st_ino):
                 sys_.unlink(place.file, dir_fd=place.dirfd)
             return
-        locator_fd = sys_.open(place.file, sys_.O_RDWR | OPEN_FLAGS | sys_.O_NOFOLLOW, dir_fd=place.dirfd)
+        locator_fd = sys_.open(
+            place.file, sys_.O_RDWR | OPEN_FLAGS | sys_.O_NOFOLLOW, dir_fd=place.dirfd
+        )
         try:
             # The locator's shared lock keeps sweepers away between the look and the unlink.
             if not descriptions.try_lock(locator_fd, sys_.LOCK_SH):
@@ -61,7 +65,8 @@ def unlink_if(place: namespace.Place, body: int) -> None:
 
 
 def remove_name_if_last(probe: int, obj: records.ObjectRecord) -> bool:
-    """After this process's last handle is closed: unlink the name if no handle is left anywhere (L1, L3).
+    """After this process's last handle is closed: unlink the name if no handle is left anywhere
+    (L1, L3).
 
     Whether that was so.
     """
@@ -72,7 +77,8 @@ def remove_name_if_last(probe: int, obj: records.ObjectRecord) -> bool:
 def unlink_if_last(probe: int, place: namespace.Place, locator_fd: int = -1) -> bool:
     """Unlink the name of a body that nobody has a handle to any more; whether nobody has.
 
-    Asked through a description of the body without a lock, and with the locator where there is one at hand.
+    Asked through a description of the body without a lock, and with the locator where there is one
+    at hand.
     """
     if not descriptions.try_lock(probe, sys_.LOCK_EX):
         return False
@@ -86,7 +92,9 @@ def unlink_if_last(probe: int, place: namespace.Place, locator_fd: int = -1) -> 
     except FileNotFoundError:
         pass  # somebody removed it by hand
     except OSError:
-        pass  # another user's body in the sticky directory, or no descriptor left: whoever meets the name sweeps it
+        # another user's body in the sticky directory, or no descriptor left: whoever meets the name
+        # sweeps it
+        pass
     finally:
         sys_.flock(probe, sys_.LOCK_UN)
     return True

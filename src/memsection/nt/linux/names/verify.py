@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What a file must be to be believed as the body of an object, whoever it came from, and under the name it was found.
+"""What a file must be to be believed as the body of an object, whoever it came from, and under the
+name it was found.
 
-What stands in the control page is ``control_page``'s; whether the object lives is asked by ``find``.
+What stands in the control page is ``control_page``'s; whether the object lives is asked by
+``find``.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 
 
-def read_body(fd: int, found: os.stat_result | None = None, place: namespace.Place | None = None) -> control_page.Facts:
+def read_body(
+    fd: int, found: os.stat_result | None = None, place: namespace.Place | None = None
+) -> control_page.Facts:
     """The facts of a body, once it is clear that it is one (M1, M3, N3).
 
     Args:
@@ -31,8 +35,8 @@ def read_body(fd: int, found: os.stat_result | None = None, place: namespace.Pla
         place: The name that it was found under, where that was the way to it.
 
     Raises:
-        NtError: FILE_CORRUPT_ERROR or OBJECT_TYPE_MISMATCH with what is wrong; NAMESPACE_REFUSED for a Global body
-            under a name that is not its own.
+        NtError: FILE_CORRUPT_ERROR or OBJECT_TYPE_MISMATCH with what is wrong; NAMESPACE_REFUSED
+            for a Global body under a name that is not its own.
     """
     has = seals.seals(fd)
     if has < 0:
@@ -42,31 +46,53 @@ def read_body(fd: int, found: os.stat_result | None = None, place: namespace.Pla
         raise control_page.corrupt("it is no regular file")
     sealed = has & SEALS == SEALS
     if not sealed and found.st_dev == seals.memory_device():
-        raise control_page.corrupt("its memory is not sealed against being cut, as every object's is")
+        raise control_page.corrupt(
+            "its memory is not sealed against being cut, as every object's is"
+        )
     facts = control_page.read(fd, found.st_size)
     kind = object_types.BY_NUMBER.get(facts.type)
     if kind is None or not kind.has_body:
         raise control_page.corrupt(f"object type {facts.type}")
-    if not sealed and (place is not None and place.directory == "local"
-                       or not control_page.name(fd, facts).startswith(names.GLOBAL_DIRECTORY + "\\")):
-        raise control_page.corrupt("it is not sealed against being cut, as every object without a Global name is")
+    if not sealed and (
+        place is not None
+        and place.directory == "local"
+        or not control_page.name(fd, facts).startswith(names.GLOBAL_DIRECTORY + "\\")
+    ):
+        raise control_page.corrupt(
+            "it is not sealed against being cut, as every object without a Global name is"
+        )
     if place is not None and place.directory == "global":
         require_own_name(place, fd, facts, found)
     return facts
 
 
-def require_own_name(place: namespace.Place, fd: int, facts: control_page.Facts, found: os.stat_result) -> None:
-    """Refuse a Global body under another name than the one it was made with: a hard link that somebody made (N3)."""
+def require_own_name(
+    place: namespace.Place, fd: int, facts: control_page.Facts, found: os.stat_result
+) -> None:
+    """Refuse a Global body under another name than the one it was made with: a hard link that
+    somebody made (N3)."""
     own = control_page.name(fd, facts)
     if own != place.full:
-        raise planted(place, f"is the object {names.win32_name(own)!r} of user {found.st_uid} under a name that it was not "
-                             "made with: a hard link")
+        raise planted(
+            place,
+            f"is the object {names.win32_name(own)!r} of user {found.st_uid} under a name that it "
+            f"was not "
+            "made with: a hard link",
+        )
     if found.st_nlink > 1:
-        raise planted(place, f"has {found.st_nlink} hard links, and so other names than the one that it was made with")
+        raise planted(
+            place,
+            f"has {found.st_nlink} hard links, and so other names than the one that it was made "
+            f"with",
+        )
 
 
 def planted(place: namespace.Place, found: str) -> NtError:
     """The failure for what somebody put under a name."""
-    return NtError(st.NAMESPACE_REFUSED, name=names.win32_name(place.full),
-                   detail=f"the file of this name, {namespace.path_of(place.directory)}/{place.file}, {found}; "
-                          "somebody put it there, and it is left alone until its owner or root removes it")
+    return NtError(
+        st.NAMESPACE_REFUSED,
+        name=names.win32_name(place.full),
+        detail=f"the file of this name, {namespace.path_of(place.directory)}/{place.file}, "
+        f"{found}; "
+        "somebody put it there, and it is left alone until its owner or root removes it",
+    )

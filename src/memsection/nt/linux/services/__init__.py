@@ -20,10 +20,14 @@ from memsection.nt.linux.services.wrapping import translated
 from memsection.nt.linux.transfer import adopt
 
 
-class LinuxKernel(ObjectServices, MemoryServices, FileServices, SynchronisationServices, ProcessServices):
-    """The object manager of this process; all of its state is in ``handles.state`` and ``views.regions``."""
+class LinuxKernel(
+    ObjectServices, MemoryServices, FileServices, SynchronisationServices, ProcessServices
+):
+    """The object manager of this process; all of its state is in ``handles.state`` and
+    ``views.regions``."""
 
     def __init__(self) -> None:
         adopt.connect()
-        # What is called most has a short way in native code, which calls the service here for all that is unusual.
+        # What is called most has a short way in native code, which calls the service here for all
+        # that is unusual.
         vars(self).update(quick.services(self, ROOT_DIRECTORY, translated))

@@ -19,8 +19,16 @@ class FileServices:
     """Services for files."""
 
     @service("open file")
-    def create_file(self, access: int, path: str, attributes: int, share: int, disposition: int, options: int,
-                    descriptor: bytes | None = None) -> tuple[int, int]:
+    def create_file(
+        self,
+        access: int,
+        path: str,
+        attributes: int,
+        share: int,
+        disposition: int,
+        options: int,
+        descriptor: bytes | None = None,
+    ) -> tuple[int, int]:
         """NtCreateFile."""
         from memsection.nt.linux.types import file
 
@@ -97,7 +105,9 @@ class FileServices:
         return file_facts.query_information(file_handle)
 
     @service("lock file")
-    def lock_file(self, file_handle: int, offset: int, length: int, exclusive: bool, wait: bool) -> None:
+    def lock_file(
+        self, file_handle: int, offset: int, length: int, exclusive: bool, wait: bool
+    ) -> None:
         """NtLockFile."""
         from memsection.nt.linux.types import byte_ranges
 

@@ -31,10 +31,21 @@ class MemoryServices:
     """Services for sections, views and memory."""
 
     @service("create section")
-    def create_section(self, access: int, attributes: Any, maximum_size: int | None, protection: int, kind: int,
-                       file: int, *, numa_node: int | None = None) -> tuple[int, int]:
+    def create_section(
+        self,
+        access: int,
+        attributes: Any,
+        maximum_size: int | None,
+        protection: int,
+        kind: int,
+        file: int,
+        *,
+        numa_node: int | None = None,
+    ) -> tuple[int, int]:
         """NtCreateSection."""
-        status, handle = section.create(access, attributes, maximum_size, protection, kind, file, numa_node)
+        status, handle = section.create(
+            access, attributes, maximum_size, protection, kind, file, numa_node
+        )
         return status, handle.value
 
     @service("open section")
@@ -43,14 +54,36 @@ class MemoryServices:
         return create_open.open_(object_types.SECTION, access, attributes).value
 
     @service("map")
-    def map_view(self, section_handle: int, process_handle: int, base: int, zero_bits: int, commit_size: int,
-                 offset: int, view_size: int, inherit: int, allocation_type: int, protection: int, *,
-                 numa_node: int | None = None) -> tuple[int, int, int]:
+    def map_view(
+        self,
+        section_handle: int,
+        process_handle: int,
+        base: int,
+        zero_bits: int,
+        commit_size: int,
+        offset: int,
+        view_size: int,
+        inherit: int,
+        allocation_type: int,
+        protection: int,
+        *,
+        numa_node: int | None = None,
+    ) -> tuple[int, int, int]:
         """NtMapViewOfSection."""
         if process_handle != CURRENT_PROCESS:
             process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "mapping a view")
-        return mapping.map_view(section_handle, base, zero_bits, commit_size, offset, view_size, inherit,
-                                allocation_type, protection, numa_node)
+        return mapping.map_view(
+            section_handle,
+            base,
+            zero_bits,
+            commit_size,
+            offset,
+            view_size,
+            inherit,
+            allocation_type,
+            protection,
+            numa_node,
+        )
 
     @service("unmap")
     def unmap_view(self, process_handle: int, address: int) -> None:
@@ -75,18 +108,30 @@ class MemoryServices:
         from memsection.nt.linux.views import query
 
         pid, other = target(process_handle, a.PROCESS_QUERY_INFORMATION)
-        return query.query(address) if other is None or pid == os.getpid() else query.query_of(pid, address)
+        return (
+            query.query(address)
+            if other is None or pid == os.getpid()
+            else query.query_of(pid, address)
+        )
 
     @service("protect memory")
-    def protect_virtual_memory(self, process_handle: int, address: int, size: int,
-                               protection: int) -> tuple[int, int, int]:
+    def protect_virtual_memory(
+        self, process_handle: int, address: int, size: int, protection: int
+    ) -> tuple[int, int, int]:
         """NtProtectVirtualMemory."""
         process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "protecting memory")
         return protect.protect(address, size, protection)
 
     @service("allocate memory")
-    def allocate_virtual_memory(self, process_handle: int, address: int, zero_bits: int, size: int,
-                                allocation_type: int, protection: int) -> tuple[int, int]:
+    def allocate_virtual_memory(
+        self,
+        process_handle: int,
+        address: int,
+        zero_bits: int,
+        size: int,
+        allocation_type: int,
+        protection: int,
+    ) -> tuple[int, int]:
         """NtAllocateVirtualMemory."""
         from memsection.nt.linux.views import allocate
 
@@ -94,7 +139,9 @@ class MemoryServices:
         return allocate.allocate(address, zero_bits, size, allocation_type, protection)
 
     @service("free memory")
-    def free_virtual_memory(self, process_handle: int, address: int, size: int, free_type: int) -> tuple[int, int]:
+    def free_virtual_memory(
+        self, process_handle: int, address: int, size: int, free_type: int
+    ) -> tuple[int, int]:
         """NtFreeVirtualMemory."""
         from memsection.nt.linux.views import allocate
 
@@ -110,7 +157,9 @@ class MemoryServices:
         flush.flush(address, size)
 
     @service("prefetch")
-    def prefetch_virtual_memory(self, process_handle: int, ranges: Sequence[tuple[int, int]]) -> None:
+    def prefetch_virtual_memory(
+        self, process_handle: int, ranges: Sequence[tuple[int, int]]
+    ) -> None:
         """NtSetInformationVirtualMemory, VmPrefetchInformation."""
         from memsection.nt.linux.views import flush
 
@@ -136,23 +185,40 @@ class MemoryServices:
         """NtWriteVirtualMemory."""
         from memsection.nt.linux.views import peers
 
-        return peers.write(target(process_handle, a.PROCESS_VM_WRITE | a.PROCESS_VM_OPERATION)[0], address, data)
+        return peers.write(
+            target(process_handle, a.PROCESS_VM_WRITE | a.PROCESS_VM_OPERATION)[0], address, data
+        )
 
     @service("make a buffer over a view")
-    def view_buffer(self, address: int, length: int, *, readonly: bool, kind: type[Any] | None = None) -> Any:
+    def view_buffer(
+        self, address: int, length: int, *, readonly: bool, kind: type[Any] | None = None
+    ) -> Any:
         """A buffer over a view."""
         from memsection._native.view import View
 
         region = regions.find(address)
         if region is None or region.base != address:
             raise NtError(st.NOT_MAPPED_VIEW, detail=f"there is no view at {address:#x}")
-        # It releases the region, not the address: whoever unmaps the view otherwise makes room for another one there.
-        return (kind or View)(address, length, readonly=readonly, release=region,
-                              check=region.guard.check if region.guard is not None else None)
+        # It releases the region, not the address: whoever unmaps the view otherwise makes room for
+        # another one there.
+        return (kind or View)(
+            address,
+            length,
+            readonly=readonly,
+            release=region,
+            check=region.guard.check if region.guard is not None else None,
+        )
 
     @service("map")
-    def map_buffer(self, section_handle: int, offset: int, view_size: int, protection: int, kind: type[Any],
-                   numa_node: int | None = None) -> Any:
+    def map_buffer(
+        self,
+        section_handle: int,
+        offset: int,
+        view_size: int,
+        protection: int,
+        kind: type[Any],
+        numa_node: int | None = None,
+    ) -> Any:
         """A view of a section as a buffer."""
         return mapping.map_buffer(section_handle, offset, view_size, protection, kind, numa_node)
 
@@ -185,7 +251,9 @@ class MemoryServices:
         section.seal(section_handle)
 
     @service("take name")
-    def take_name(self, section_handle: int, attributes: s.ObjectAttributes, predecessor: int = 0) -> None:
+    def take_name(
+        self, section_handle: int, attributes: s.ObjectAttributes, predecessor: int = 0
+    ) -> None:
         """A name for an unnamed section, also in the place of the section that has it."""
         from memsection.nt.linux.types import succession
 

@@ -31,7 +31,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     pass
 
-ROOT_DIRECTORY = 0x3FFFFFFC  #: the value of the handle that Win32 names are relative to; no descriptor is behind it
+#: the value of the handle that Win32 names are relative to; no descriptor is behind it
+ROOT_DIRECTORY = 0x3FFFFFFC
 
 
 class ObjectServices:
@@ -43,12 +44,21 @@ class ObjectServices:
         table.close(handle)
 
     @service("duplicate")
-    def duplicate_object(self, source_process: int, source: int, target_process: int, access: int,
-                         attributes: int, options: int) -> int:
+    def duplicate_object(
+        self,
+        source_process: int,
+        source: int,
+        target_process: int,
+        access: int,
+        attributes: int,
+        options: int,
+    ) -> int:
         """NtDuplicateObject."""
         from memsection.nt.linux.transfer import duplicate
 
-        return duplicate.duplicate(source_process, source, target_process, access, attributes, options)
+        return duplicate.duplicate(
+            source_process, source, target_process, access, attributes, options
+        )
 
     @service("query object")
     def query_object(self, handle: int) -> s.ObjectBasicInformation:
@@ -59,20 +69,27 @@ class ObjectServices:
         for hook in create_open.before_open:
             hook()
         attributes = (s.OBJ_INHERIT if found.fd >= 0 and sys_.get_inheritable(found.fd) else 0) | (
-            s.OBJ_PROTECT_CLOSE if found.protected else 0)
-        count = find.count_handles(found.obj.identity) if found.kind.has_body else len(found.obj.handles)
+            s.OBJ_PROTECT_CLOSE if found.protected else 0
+        )
+        count = (
+            find.count_handles(found.obj.identity)
+            if found.kind.has_body
+            else len(found.obj.handles)
+        )
         if found.obj.directory == "global" and self._facts(found).flags & control_page.PERMANENT:
             attributes |= s.OBJ_PERMANENT
         return s.ObjectBasicInformation(attributes, found.access, count, count + 1)
 
     @service("query handle")
     def query_handle(self, handle: int) -> tuple[int, int]:
-        """The handle's own part of ObjectBasicInformation: looking for the other handles takes milliseconds."""
+        """The handle's own part of ObjectBasicInformation: looking for the other handles takes
+        milliseconds."""
         if handle == CURRENT_PROCESS:
             return 0, object_types.PROCESS.valid
         found = table.lookup(handle)
         return (s.OBJ_INHERIT if found.fd >= 0 and sys_.get_inheritable(found.fd) else 0) | (
-            s.OBJ_PROTECT_CLOSE if found.protected else 0), found.access
+            s.OBJ_PROTECT_CLOSE if found.protected else 0
+        ), found.access
 
     @service("query object name")
     def query_object_name(self, handle: int) -> str:
@@ -85,7 +102,9 @@ class ObjectServices:
         return "Process" if handle == CURRENT_PROCESS else table.lookup(handle).kind.name
 
     @service("set handle flags")
-    def set_handle_flags(self, handle: int, *, inherit: bool | None = None, protect: bool | None = None) -> None:
+    def set_handle_flags(
+        self, handle: int, *, inherit: bool | None = None, protect: bool | None = None
+    ) -> None:
         """NtSetInformationObject, ObjectHandleFlagInformation."""
         found = table.lookup(handle)
         if inherit is not None:
@@ -117,14 +136,19 @@ class ObjectServices:
 
     def _set_permanent(self, handle: Handle, permanent: bool) -> None:
         if permanent and handle.obj.directory != "global":
-            raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name(),
-                          detail="only an object with a Global name can outlive its handles on this system")
+            raise NtError(
+                st.NOT_ON_THIS_SYSTEM,
+                name=handle.obj.display_name(),
+                detail="only an object with a Global name can outlive its handles on this system",
+            )
         if handle.obj.directory != "global":
             return
         facts = self._facts(handle)
         body = descriptions.reopen(handle.fd, sys_.O_RDWR)
         try:
-            flags = facts.flags & ~control_page.PERMANENT | (control_page.PERMANENT if permanent else 0)
+            flags = facts.flags & ~control_page.PERMANENT | (
+                control_page.PERMANENT if permanent else 0
+            )
             control_page.write_flags(body, facts, flags)
         finally:
             sys_.close(body)
@@ -132,8 +156,11 @@ class ObjectServices:
     def _facts(self, handle: Handle) -> control_page.Facts:
         """What the control page says now."""
         if handle.obj.facts is None:
-            raise NtError(st.OBJECT_TYPE_MISMATCH, name=handle.obj.display_name(),
-                          detail=f"not for handles to {handle.kind.a_noun}")
+            raise NtError(
+                st.OBJECT_TYPE_MISMATCH,
+                name=handle.obj.display_name(),
+                detail=f"not for handles to {handle.kind.a_noun}",
+            )
         return control_page.read(handle.fd, handle.obj.facts.body_size)
 
     @service("query security")
@@ -142,28 +169,61 @@ class ObjectServices:
         system = a.ACCESS_SYSTEM_SECURITY if information & s.SACL_SECURITY_INFORMATION else 0
         if handle == CURRENT_PROCESS:
             if system:
-                raise NtError(st.ACCESS_DENIED, detail="the pseudo handle does not grant ACCESS_SYSTEM_SECURITY")
-            return SecurityDescriptor.from_bytes(process.descriptor(os.getpid())).select(information).to_bytes()
-        found = table.lookup(handle, None, system | (a.READ_CONTROL if information & ~s.SACL_SECURITY_INFORMATION else 0))
+                raise NtError(
+                    st.ACCESS_DENIED,
+                    detail="the pseudo handle does not grant ACCESS_SYSTEM_SECURITY",
+                )
+            return (
+                SecurityDescriptor.from_bytes(process.descriptor(os.getpid()))
+                .select(information)
+                .to_bytes()
+            )
+        found = table.lookup(
+            handle,
+            None,
+            system | (a.READ_CONTROL if information & ~s.SACL_SECURITY_INFORMATION else 0),
+        )
         if isinstance(found.obj, process.Process):
-            return SecurityDescriptor.from_bytes(process.descriptor(found.obj.pid)).select(information).to_bytes()
-        return SecurityDescriptor.from_bytes(self._facts(found).descriptor).select(information).to_bytes()
+            return (
+                SecurityDescriptor.from_bytes(process.descriptor(found.obj.pid))
+                .select(information)
+                .to_bytes()
+            )
+        return (
+            SecurityDescriptor.from_bytes(self._facts(found).descriptor)
+            .select(information)
+            .to_bytes()
+        )
 
     @service("set security")
     def set_security_object(self, handle: int, information: int, descriptor: bytes) -> None:
         """NtSetSecurityObject."""
         needed = (a.WRITE_DAC if information & s.DACL_SECURITY_INFORMATION else 0) | (
-            a.WRITE_OWNER if information & (s.OWNER_SECURITY_INFORMATION | s.GROUP_SECURITY_INFORMATION) else 0)
+            a.WRITE_OWNER
+            if information & (s.OWNER_SECURITY_INFORMATION | s.GROUP_SECURITY_INFORMATION)
+            else 0
+        )
         found = table.lookup(handle, None, needed)
         facts = self._facts(found)
-        merged = security.merged(SecurityDescriptor.from_bytes(facts.descriptor), descriptor, information,
-                                 accounts.current_token(), found.kind)
+        merged = security.merged(
+            SecurityDescriptor.from_bytes(facts.descriptor),
+            descriptor,
+            information,
+            accounts.current_token(),
+            found.kind,
+        )
         body = descriptions.reopen(found.fd, sys_.O_RDWR)
         try:
-            file_permissions = permissions.permissions_for(merged, found.kind, sys_.fstat(body).st_gid)
+            file_permissions = permissions.permissions_for(
+                merged, found.kind, sys_.fstat(body).st_gid
+            )
             if facts.file_identity is not None:
                 file_permissions = permissions.owner_writes_only(file_permissions)
-            permissions.change(body, file_permissions, lambda: control_page.write_descriptor(body, facts, merged.to_bytes()))
+            permissions.change(
+                body,
+                file_permissions,
+                lambda: control_page.write_descriptor(body, facts, merged.to_bytes()),
+            )
         finally:
             sys_.close(body)
 
@@ -201,7 +261,9 @@ class ObjectServices:
         return mappings.waiting_threads(pid, identity)
 
     @ledger.whole  # and no service: an error of the socket is its own
-    def receive_descriptors(self, sock: int, size: int, timeout: float | None) -> tuple[bytes, list[int]]:
+    def receive_descriptors(
+        self, sock: int, size: int, timeout: float | None
+    ) -> tuple[bytes, list[int]]:
         """Bytes from a Unix socket, and descriptors."""
         return sys_.receive(sock, size, timeout)
 

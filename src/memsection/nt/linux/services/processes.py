@@ -63,15 +63,18 @@ class ProcessServices:
         return token_facts.query(token, information)
 
     @service("duplicate token")
-    def duplicate_token(self, token: int, access: int, attributes: int, level: int, kind: int) -> int:
+    def duplicate_token(
+        self, token: int, access: int, attributes: int, level: int, kind: int
+    ) -> int:
         """NtDuplicateToken."""
         from memsection.nt.linux.types import token_copies
 
         return token_copies.duplicate(token, access, attributes, level, kind)
 
     @service("check access")
-    def check_access(self, descriptor: bytes, token: int, desired: int,
-                     mapping: tuple[int, int, int, int]) -> tuple[int, int]:
+    def check_access(
+        self, descriptor: bytes, token: int, desired: int, mapping: tuple[int, int, int, int]
+    ) -> tuple[int, int]:
         """NtAccessCheck."""
         from memsection.nt.linux.types import token_copies
 
@@ -85,8 +88,9 @@ class ProcessServices:
         return token.lookup_privilege(name)
 
     @service("adjust privileges")
-    def adjust_privileges(self, token: int, privileges: Sequence[tuple[int, int]],
-                          disable_all: bool = False) -> tuple[int, list[tuple[int, int]]]:
+    def adjust_privileges(
+        self, token: int, privileges: Sequence[tuple[int, int]], disable_all: bool = False
+    ) -> tuple[int, list[tuple[int, int]]]:
         """NtAdjustPrivilegesToken."""
         from memsection.nt.linux.types.token import adjust_privileges
 

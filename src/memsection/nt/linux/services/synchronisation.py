@@ -52,7 +52,9 @@ class SynchronisationServices:
         return mutex.query(handle)
 
     @service("create event")
-    def create_event(self, access: int, attributes: Any, event_type: int, initial: bool) -> tuple[int, int]:
+    def create_event(
+        self, access: int, attributes: Any, event_type: int, initial: bool
+    ) -> tuple[int, int]:
         """NtCreateEvent."""
         status, handle = event.create(access, attributes, event_type, initial)
         return status, handle.value
@@ -83,7 +85,9 @@ class SynchronisationServices:
         return event.query(handle)
 
     @service("create semaphore")
-    def create_semaphore(self, access: int, attributes: Any, initial: int, maximum: int) -> tuple[int, int]:
+    def create_semaphore(
+        self, access: int, attributes: Any, initial: int, maximum: int
+    ) -> tuple[int, int]:
         """NtCreateSemaphore."""
         status, handle = semaphore.create(access, attributes, initial, maximum)
         return status, handle.value
@@ -104,13 +108,16 @@ class SynchronisationServices:
         return semaphore.query(handle)
 
     @service("wait")
-    def wait_for_single_object(self, handle: int, timeout: int | None, *, careful: bool = False) -> int:
+    def wait_for_single_object(
+        self, handle: int, timeout: int | None, *, careful: bool = False
+    ) -> int:
         """NtWaitForSingleObject."""
         return wait.single(handle, timeout, careful=careful)
 
     @service("wait")
-    def wait_for_multiple_objects(self, handles: Sequence[Any], wait_type: int, timeout: int | None, *,
-                                  careful: bool = False) -> int:
+    def wait_for_multiple_objects(
+        self, handles: Sequence[Any], wait_type: int, timeout: int | None, *, careful: bool = False
+    ) -> int:
         """NtWaitForMultipleObjects."""
         return wait.multiple(handles, wait_type, timeout, careful=careful)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What surrounds each service: an errno that nobody translated becomes a status, every failure learns its operation, and a
-process that runs into its soft limit of descriptors gets the hard one.
+"""What surrounds each service: an errno that nobody translated becomes a status, every failure
+learns its operation, and a process that runs into its soft limit of descriptors gets the hard one.
 """
 
 from __future__ import annotations
@@ -28,23 +28,32 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 
-def service(operation: str) -> Callable[[Callable[Concatenate[S, P], R]],
-                                         Callable[Concatenate[S, P], R]]:
-    """Give a service its name in messages, and see to errors of system calls that nobody translated."""
+def service(
+    operation: str,
+) -> Callable[[Callable[Concatenate[S, P], R]], Callable[Concatenate[S, P], R]]:
+    """Give a service its name in messages, and see to errors of system calls that nobody
+    translated."""
+
     def failed(problem: Exception) -> Exception | None:
-        if isinstance(problem, OSError) and problem.errno == errno.EMFILE and _raise_descriptor_limit():
+        if (
+            isinstance(problem, OSError)
+            and problem.errno == errno.EMFILE
+            and _raise_descriptor_limit()
+        ):
             return None  # once more, with the descriptors that the hard limit allows
         return translated(problem, operation)
 
     def decorate(function: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
         return ledger.service(function, failed)
+
     return decorate
 
 
 def translated(problem: Exception, operation: str) -> Exception:
     """What a service raises for what came up in it."""
     if isinstance(problem, NtError):
-        if problem.status == st.INVALID_CID and not proc.proc_is_mounted():  # where processes are looked for
+        # where processes are looked for
+        if problem.status == st.INVALID_CID and not proc.proc_is_mounted():
             return NtError(st.NOT_SUPPORTED, operation, problem.name, NO_PROC)
         problem.operation = problem.operation or operation
         return problem
@@ -55,15 +64,19 @@ def translated(problem: Exception, operation: str) -> Exception:
         return NtError(st.NOT_SUPPORTED, operation, None, NO_PROC)
     detail = f"{problem.strerror}" + (f" ({problem.filename})" if problem.filename else "")
     if problem.errno == errno.EMFILE:
-        detail = (f"this process has as many files open as it may, {resource.getrlimit(resource.RLIMIT_NOFILE)[1]}: close "
-                  "some objects, or have its hard limit raised (ulimit -Hn, LimitNOFILE=)")
+        detail = (
+            f"this process has as many files open as it may, "
+            f"{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}: close "
+            "some objects, or have its hard limit raised (ulimit -Hn, LimitNOFILE=)"
+        )
     elif problem.errno == errno.ENFILE:
         detail = "the system has as many files open as it may: have /proc/sys/fs/file-max raised"
     return NtError(st.from_errno(problem.errno), operation, None, detail)
 
 
 def _raise_descriptor_limit() -> bool:
-    """Raise the soft limit of descriptors to the hard one; whether that made room (getrlimit(2))."""
+    """Raise the soft limit of descriptors to the hard one; whether that made room
+    (getrlimit(2))."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == hard:
         return False

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: MIT
-"""Floor 1: calls into the kernel, /proc, file descriptions, addresses, accounts.  Knows nothing of objects."""
+"""Floor 1: calls into the kernel, /proc, file descriptions, addresses, accounts.  Knows nothing of
+objects."""

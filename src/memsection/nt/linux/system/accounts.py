@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Who asks: the caller's token, made of the ids that the kernel checks files with, and Unix accounts as SIDs.
+"""Who asks: the caller's token, made of the ids that the kernel checks files with, and Unix
+accounts as SIDs.
 
 What a token is granted is decided in ``vocabulary.security``.
 """
@@ -18,7 +19,8 @@ from memsection.vocabulary.security import EVERYBODY, SE_RESTORE_PRIVILEGE, Toke
 from memsection.vocabulary.sid import Sid
 
 ROOT = 0
-_CAP_CHOWN = 1 << 0  # capabilities(7): may give files away, which is what SeRestorePrivilege means for owners
+# capabilities(7): may give files away, which is what SeRestorePrivilege means for owners
+_CAP_CHOWN = 1 << 0
 
 _token_key: tuple[int, int, tuple[int, ...]] | None = None
 _token: Token | None = None
@@ -34,7 +36,8 @@ def current_token() -> Token:
 
 
 def token_of(uid: int, gid: int, groups: tuple[int, ...]) -> Token:
-    """The token of a process with these effective ids.  Root is an administrator, and checked like everybody."""
+    """The token of a process with these effective ids.  Root is an administrator, and checked like
+    everybody."""
     sids = EVERYBODY | {Sid.unix_group(number) for number in (gid, *groups)}
     if uid == ROOT:
         sids |= {wellknown.ADMINISTRATORS}
@@ -57,14 +60,23 @@ def account_sid(name: str, *, group: bool = False) -> Sid:
     try:
         if name.isascii() and name.isdigit():
             return Sid.unix_group(int(name)) if group else Sid.unix_user(int(name))
-        return Sid.unix_group(grp.getgrnam(name).gr_gid) if group else Sid.unix_user(pwd.getpwnam(name).pw_uid)
+        return (
+            Sid.unix_group(grp.getgrnam(name).gr_gid)
+            if group
+            else Sid.unix_user(pwd.getpwnam(name).pw_uid)
+        )
     except KeyError:
-        raise NtError(st.NONE_MAPPED, "account_sid", name,
-                      f"there is no {'group' if group else 'user'} '{name}' on this system") from None
+        raise NtError(
+            st.NONE_MAPPED,
+            "account_sid",
+            name,
+            f"there is no {'group' if group else 'user'} '{name}' on this system",
+        ) from None
 
 
 def account_name(sid: Sid) -> str:
-    """What the system calls an account: its name, its number where it has none, else the SID's text."""
+    """What the system calls an account: its name, its number where it has none, else the SID's
+    text."""
     import grp
     import pwd
 

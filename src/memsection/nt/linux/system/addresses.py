@@ -13,7 +13,8 @@ from memsection.vocabulary import protection as p
 
 PAGE, GRANULARITY = p.PAGE_SIZE, p.ALLOCATION_GRANULARITY
 HUGE_PAGE = 2 << 20  #: what transparent huge pages have on x86-64, and on arm64 with pages of 4 KiB
-HIGHEST = 0x7FFF_FFFE_FFFF  #: the last address that a process can use on Windows (MM_HIGHEST_USER_ADDRESS)
+#: the last address that a process can use on Windows (MM_HIGHEST_USER_ADDRESS)
+HIGHEST = 0x7FFF_FFFE_FFFF
 
 
 def place(size: int, prot: int, flags: int, fd: int, offset: int) -> int:
@@ -35,6 +36,7 @@ def prot_of(protection: int) -> int:
 
 
 def address_limit(zero_bits: int) -> int:
-    """The first address that a mapping may not reach: so many of the lowest 32 bits are zero, or all outside of a mask."""
+    """The first address that a mapping may not reach: so many of the lowest 32 bits are zero, or
+    all outside of a mask."""
     limit = 1 << 32 - zero_bits if zero_bits <= 21 else 1 << zero_bits.bit_length()
     return min(limit, HIGHEST)

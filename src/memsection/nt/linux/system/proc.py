@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What /proc tells of processes: which there are, their descriptors, their locks, when they started (proc(5))."""
+"""What /proc tells of processes: which there are, their descriptors, their locks, when they started
+(proc(5))."""
 
 from __future__ import annotations
 
@@ -31,19 +32,23 @@ def descriptors(pid: int) -> list[int]:
 def list_descriptors(pid: int) -> list[int]:
     """The descriptors of a process, in order; OSError where they may not be looked into.
 
-    The debug privilege opens fdinfo (proc(5), since Linux 5.14), not the directory fd, which is its owner's alone.
+    The debug privilege opens fdinfo (proc(5), since Linux 5.14), not the directory fd, which is its
+    owner's alone.
     """
     try:
         entries = sys_.listdir(f"/proc/{pid}/fd")
     except PermissionError:
         entries = sys_.listdir(f"/proc/{pid}/fdinfo")
         if entries:
-            sys_.close(sys_.open(f"/proc/{pid}/fdinfo/{entries[0]}", sys_.O_RDONLY | sys_.O_CLOEXEC))
+            sys_.close(
+                sys_.open(f"/proc/{pid}/fdinfo/{entries[0]}", sys_.O_RDONLY | sys_.O_CLOEXEC)
+            )
     return sorted(int(entry) for entry in entries)
 
 
 def borrow(pid: int, fd: int) -> int:
-    """A descriptor that shares another process's description (pidfd_getfd(2); needs the right to trace it).
+    """A descriptor that shares another process's description (pidfd_getfd(2); needs the right to
+    trace it).
 
     Raises:
         OSError: PermissionError without that right.
@@ -71,7 +76,8 @@ def search(identity: tuple[int, ...]) -> Iterator[tuple[int, int]]:
 
 
 def descriptor_info(pid: int, fd: int) -> tuple[int, int] | None:
-    """(file position, open flags) of a descriptor of any process, from /proc/PID/fdinfo (proc(5)); None if it is none."""
+    """(file position, open flags) of a descriptor of any process, from /proc/PID/fdinfo (proc(5));
+    None if it is none."""
     try:
         source = sys_.open(f"/proc/{pid}/fdinfo/{fd}", sys_.O_RDONLY | sys_.O_CLOEXEC)
     except (FileNotFoundError, ProcessLookupError):
@@ -82,7 +88,8 @@ def descriptor_info(pid: int, fd: int) -> tuple[int, int] | None:
         return None
     finally:
         sys_.close(source)
-    words = text.split(None, 4)  # "pos:", its value, "flags:", theirs: the first two lines of every descriptor
+    # "pos:", its value, "flags:", theirs: the first two lines of every descriptor
+    words = text.split(None, 4)
     if len(words) < 4 or words[0] != b"pos:" or words[2] != b"flags:":
         return None
     try:
@@ -92,7 +99,8 @@ def descriptor_info(pid: int, fd: int) -> tuple[int, int] | None:
 
 
 def start_time(pid: int) -> int:
-    """When a process started, in clock ticks: with the id it names the process for ever (proc_pid_stat(5)).
+    """When a process started, in clock ticks: with the id it names the process for ever
+    (proc_pid_stat(5)).
 
     Raises:
         NtError: INVALID_CID.
@@ -103,12 +111,17 @@ def start_time(pid: int) -> int:
             text = sys_.read(fd, 1024)
         finally:
             sys_.close(fd)
-        return int(text[text.rindex(b")") + 2:].split()[19])
+        return int(text[text.rindex(b")") + 2 :].split()[19])
     except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
-        raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process") from None
+        raise NtError(
+            st.INVALID_CID, name=f"process {pid}", detail="there is no such process"
+        ) from None
 
 
-NO_PROC = "it needs /proc, which is not mounted here: mount it (proc(5)); 'memsection doctor' tells what else is missing"
+NO_PROC = (
+    "it needs /proc, which is not mounted here: mount it (proc(5)); "
+    "'memsection doctor' tells what else is missing"
+)
 
 
 def proc_is_mounted() -> bool:
@@ -134,9 +147,11 @@ def pid_of(pidfd: int) -> int:
 
 
 def lockers() -> dict[tuple[int, int], set[int]] | None:
-    """By (device, inode) the processes that took locks which /proc/locks shows (proc(5)); None where it is not there.
+    """By (device, inode) the processes that took locks which /proc/locks shows (proc(5)); None
+    where it is not there.
 
-    In a PID namespace of its own this leaves out the locks of processes outside, and of those whose locker has ended.
+    In a PID namespace of its own this leaves out the locks of processes outside, and of those whose
+    locker has ended.
     """
     try:
         fd = sys_.open("/proc/locks", sys_.O_RDONLY | sys_.O_CLOEXEC)
@@ -148,8 +163,11 @@ def lockers() -> dict[tuple[int, int], set[int]] | None:
         sys_.close(fd)
     found: dict[tuple[int, int], set[int]] = {}
     for line in text.splitlines():
-        fields = line.split()  # number:, kind, ADVISORY, READ or WRITE, pid, major:minor:inode, start, end
+        # number:, kind, ADVISORY, READ or WRITE, pid, major:minor:inode, start, end
+        fields = line.split()
         if len(fields) >= 6 and fields[1] == b"FLOCK":
             major, minor, inode = fields[5].split(b":")
-            found.setdefault((os.makedev(int(major, 16), int(minor, 16)), int(inode)), set()).add(int(fields[4]))
+            found.setdefault((os.makedev(int(major, 16), int(minor, 16)), int(inode)), set()).add(
+                int(fields[4])
+            )
     return found

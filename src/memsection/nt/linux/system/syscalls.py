@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Every call into the system, one replaceable table.
 
-The rest of ``nt.linux`` calls the system only through this module's names, looked up at each call, so that a test can
-put a failure or a death before or after any of them.  Nothing is decided here; an OSError goes through as it is.
+The rest of ``nt.linux`` calls the system only through this module's names, looked up at each call,
+so that a test can put a failure or a death before or after any of them.  Nothing is decided here;
+an OSError goes through as it is.
 """
 
 from __future__ import annotations
@@ -21,10 +22,16 @@ from memsection._native import records as _records
 from memsection._native import system as _system
 
 O_RDONLY, O_RDWR, O_CLOEXEC, O_NOFOLLOW = _os.O_RDONLY, _os.O_RDWR, _os.O_CLOEXEC, _os.O_NOFOLLOW
-O_NONBLOCK, O_NOCTTY, O_DIRECTORY, O_PATH = _os.O_NONBLOCK, _os.O_NOCTTY, _os.O_DIRECTORY, _os.O_PATH
+O_NONBLOCK, O_NOCTTY, O_DIRECTORY, O_PATH = (
+    _os.O_NONBLOCK,
+    _os.O_NOCTTY,
+    _os.O_DIRECTORY,
+    _os.O_PATH,
+)
 O_TMPFILE = _os.O_TMPFILE
 LOCK_SH, LOCK_EX, LOCK_NB, LOCK_UN = _fcntl.LOCK_SH, _fcntl.LOCK_EX, _fcntl.LOCK_NB, _fcntl.LOCK_UN
-F_OFD_GETLK, F_OFD_SETLK = 36, 37  # fcntl.h; in the fcntl module from Python 3.9 on some systems only
+# fcntl.h; in the fcntl module from Python 3.9 on some systems only
+F_OFD_GETLK, F_OFD_SETLK = 36, 37
 F_ADD_SEALS, F_GET_SEALS = 1033, 1034
 MADV_COLLAPSE = 25  # madvise(2), from Linux 6.1 on
 MADV_COLD = 20  # madvise(2), from Linux 5.4 on
@@ -102,7 +109,8 @@ set_capabilities = _system.set_capabilities
 
 
 def listdir(path: str | int) -> list[str]:
-    """os.listdir, while nobody forks: a child would keep the descriptor that the entries are read from."""
+    """os.listdir, while nobody forks: a child would keep the descriptor that the entries are read
+    from."""
     with _records.lock:
         return _os.listdir(path)
 

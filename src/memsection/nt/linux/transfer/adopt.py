@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""How a number that no call of this process made becomes a handle, by the type of what it can only be.
+"""How a number that no call of this process made becomes a handle, by the type of what it can only
+be.
 
-The handle table asks what is entered here: it knows the types and the transfer of handles no more than by this.
+The handle table asks what is entered here: it knows the types and the transfer of handles no more
+than by this.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Handles that go from one process to another: taken by (process, value), taken away, and given.
 
-The kernel checks who may look into whom (proc(5): /proc/PID/fd needs PTRACE_MODE_READ); what a handle is, its own
-descriptor tells (H1).  A handle given to another process waits in the giver until the other uses its value for the
-first time; the value says where: giver's process id and descriptor.
+The kernel checks who may look into whom (proc(5): /proc/PID/fd needs PTRACE_MODE_READ); what a
+handle is, its own descriptor tells (H1).  A handle given to another process waits in the giver
+until the other uses its value for the first time; the value says where: giver's process id and
+descriptor.
 """
 
 from __future__ import annotations
@@ -29,14 +30,25 @@ from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import FILE, PROCESS
 
 
-def duplicate(source_process: int, source: int, target_process: int, access: int, attributes: int,
-              options: int) -> int:
+def duplicate(
+    source_process: int,
+    source: int,
+    target_process: int,
+    access: int,
+    attributes: int,
+    options: int,
+) -> int:
     """NtDuplicateObject."""
     give.close_delivered()
     if not target_process and not options & s.DUPLICATE_CLOSE_SOURCE:
-        raise NtError(st.INVALID_HANDLE, detail="no process is to have the duplicate, and the source is not to be closed")
+        raise NtError(
+            st.INVALID_HANDLE,
+            detail="no process is to have the duplicate, and the source is not to be closed",
+        )
     source_pid, _ = target(source_process, a.PROCESS_DUP_HANDLE)
-    target_pid, receiver = target(target_process, a.PROCESS_DUP_HANDLE) if target_process else (0, None)
+    target_pid, receiver = (
+        target(target_process, a.PROCESS_DUP_HANDLE) if target_process else (0, None)
+    )
     own = os.getpid()
     if source_pid != own:
         handle = take.duplicate_from(source_pid, source, access, attributes, options)
@@ -56,7 +68,9 @@ def duplicate(source_process: int, source: int, target_process: int, access: int
     if target_pid == own:
         return _duplicate_here(handle, access, attributes, options)
     if target_pid:
-        value = give.put_into_process(handle, receiver, _requested_access(handle, access, options), attributes, options)
+        value = give.put_into_process(
+            handle, receiver, _requested_access(handle, access, options), attributes, options
+        )
     else:
         value = 0
     if options & s.DUPLICATE_CLOSE_SOURCE and not handle.protected:
@@ -67,7 +81,9 @@ def duplicate(source_process: int, source: int, target_process: int, access: int
 def _open_this_process(target_pid: int, access: int, attributes: int, options: int) -> int:
     """A real handle for the pseudo handle of this process."""
     if target_pid != os.getpid():
-        raise NtError(st.NOT_ON_THIS_SYSTEM, detail="a handle to a process cannot be put into another process")
+        raise NtError(
+            st.NOT_ON_THIS_SYSTEM, detail="a handle to a process cannot be put into another process"
+        )
     wanted = PROCESS.valid if options & s.DUPLICATE_SAME_ACCESS else access
     value = process.open_(wanted, attributes, os.getpid())
     if attributes & s.OBJ_PROTECT_CLOSE:
@@ -76,22 +92,30 @@ def _open_this_process(target_pid: int, access: int, attributes: int, options: i
 
 
 def _requested_access(handle: Handle, access: int, options: int) -> int:
-    """The access of the duplicate; more than the source's is checked against the object's descriptor (R1)."""
+    """The access of the duplicate; more than the source's is checked against the object's
+    descriptor (R1)."""
     if options & s.DUPLICATE_SAME_ACCESS:
         return handle.access
     kind = handle.kind
     wanted = kind.specific(access)
     if wanted & ~(kind.valid | a.MAXIMUM_ALLOWED):
-        raise NtError(st.ACCESS_DENIED, name=handle.obj.display_name(),
-                      detail=f"no {kind.noun} has the rights {wanted & ~kind.valid:#x}")
+        raise NtError(
+            st.ACCESS_DENIED,
+            name=handle.obj.display_name(),
+            detail=f"no {kind.noun} has the rights {wanted & ~kind.valid:#x}",
+        )
     if wanted & ~handle.access:
         if kind.has_body:
             assert handle.obj.facts is not None
             facts = control_page.read(handle.fd, handle.obj.facts.body_size)
             return rights.grant(facts.descriptor, wanted, kind)
         if kind is FILE:
-            raise NtError(st.ACCESS_DENIED, name=handle.obj.display_name(),
-                          detail=f"asked for {kind.words(wanted)}, the handle grants {kind.words(handle.access)}")
+            raise NtError(
+                st.ACCESS_DENIED,
+                name=handle.obj.display_name(),
+                detail=f"asked for {kind.words(wanted)}, the handle grants "
+                f"{kind.words(handle.access)}",
+            )
         if kind is PROCESS:
             assert isinstance(handle.obj, process.Process)
             temporary = process.open_(wanted, 0, handle.obj.pid)
@@ -115,7 +139,8 @@ def _duplicate_here(handle: Handle, access: int, attributes: int, options: int) 
 
 
 def _replace_source(handle: Handle, copy: Handle) -> Handle:
-    """Put the copy in the place of its source: within one process the value stays (duplicate.close_source_reuses...)."""
+    """Put the copy in the place of its source: within one process the value stays
+    (duplicate.close_source_reuses...)."""
     with lock:
         inherit = sys_.get_inheritable(copy.fd)
         os.dup2(copy.fd, handle.fd, inheritable=inherit)

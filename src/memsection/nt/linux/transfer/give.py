@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Handles given to another process: each waits in the giver until the other uses its value for the first time."""
+"""Handles given to another process: each waits in the giver until the other uses its value for the
+first time."""
 
 from __future__ import annotations
 
@@ -11,7 +12,13 @@ import os
 
 from memsection._native import ledger
 from memsection.nt.linux import _fast
-from memsection.nt.linux.bodies.position import PENDING, PROTECTED, REVOKED, TRANSFERRED_VALUES_FROM, decode
+from memsection.nt.linux.bodies.position import (
+    PENDING,
+    PROTECTED,
+    REVOKED,
+    TRANSFERRED_VALUES_FROM,
+    decode,
+)
 from memsection.nt.linux.handles import state, table
 from memsection.nt.linux.handles.record import Handle, invalid
 from memsection.nt.linux.names import find, namespace, unlink
@@ -19,27 +26,41 @@ from memsection.nt.linux.system import descriptions
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.tables_lock import lock
 from memsection.nt.linux.transfer import copies, take, transferred_values
-from memsection.nt.linux.transfer.transferred_values import FD_MASK, INHERIT, MOST_RECENT_TRANSFERS, PID_SHIFT
+from memsection.nt.linux.transfer.transferred_values import (
+    FD_MASK,
+    INHERIT,
+    MOST_RECENT_TRANSFERS,
+    PID_SHIFT,
+)
 from memsection.nt.linux.types import process
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 
-_fast_before = False  # whether opens went the fast path, which does not look at what waits, before something waited
+# whether opens went the fast path, which does not look at what waits, before something waited
+_fast_before = False
 
 
 @ledger.whole
-def put_into_process(handle: Handle, receiver: Handle | None, access: int, attributes: int, options: int) -> int:
+def put_into_process(
+    handle: Handle, receiver: Handle | None, access: int, attributes: int, options: int
+) -> int:
     """Make a handle for another process; it fetches it when it first uses the value."""
     global _fast_before
     assert receiver is not None and isinstance(receiver.obj, process.Process)
     if not handle.kind.has_body:
-        raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name(),
-                      detail=f"{handle.kind.a_noun} handle cannot be put into another process on this system")
+        raise NtError(
+            st.NOT_ON_THIS_SYSTEM,
+            name=handle.obj.display_name(),
+            detail=f"{handle.kind.a_noun} handle cannot be put into another process on this system",
+        )
     if process.has_ended(receiver):
         raise NtError(st.PROCESS_IS_TERMINATING, name=receiver.obj.display_name())
     copy = copies.copy(handle, access, False)
-    inherit, copy.protected = bool(attributes & s.OBJ_INHERIT), bool(attributes & s.OBJ_PROTECT_CLOSE)
+    inherit, copy.protected = (
+        bool(attributes & s.OBJ_INHERIT),
+        bool(attributes & s.OBJ_PROTECT_CLOSE),
+    )
     if options & s.DUPLICATE_SAME_ATTRIBUTES:
         inherit, copy.protected = sys_.get_inheritable(handle.fd), handle.protected
     try:
@@ -54,7 +75,12 @@ def put_into_process(handle: Handle, receiver: Handle | None, access: int, attri
         if not state.pending_transfers:
             _fast_before = _fast.switch(False)
         state.pending_transfers.append((pidfd, copy.fd, copy.data_fd, handle.obj.name))
-    value = TRANSFERRED_VALUES_FROM | (INHERIT if inherit else 0) | os.getpid() << PID_SHIFT | copy.fd * 4
+    value = (
+        TRANSFERRED_VALUES_FROM
+        | (INHERIT if inherit else 0)
+        | os.getpid() << PID_SHIFT
+        | copy.fd * 4
+    )
     if len(transferred_values.recent_transfers) >= MOST_RECENT_TRANSFERS:
         transferred_values.recent_transfers.pop(next(iter(transferred_values.recent_transfers)))
     transferred_values.recent_transfers[value] = handle.obj.identity
@@ -76,8 +102,16 @@ def accept(value: int) -> Handle:
     body = find.open_source((pid, fd), (found.st_dev, found.st_ino))
     try:
         descriptions.hold(body)
-        handle = take.handle_of_body(body, (pid, fd), found, carried, info[1], 0, s.OBJ_INHERIT if inherit else 0,
-                        s.DUPLICATE_SAME_ACCESS)
+        handle = take.handle_of_body(
+            body,
+            (pid, fd),
+            found,
+            carried,
+            info[1],
+            0,
+            s.OBJ_INHERIT if inherit else 0,
+            s.DUPLICATE_SAME_ACCESS,
+        )
     finally:
         unlink.close_unused(body, None)
     with lock:
@@ -95,7 +129,8 @@ def close_delivered() -> None:
     """Let go of given handles that were fetched, or whose receiver has ended."""
     if not state.pending_transfers:
         return
-    with lock:  # all of it: a descriptor that another thread closes meanwhile may be anything by now
+    # all of it: a descriptor that another thread closes meanwhile may be anything by now
+    with lock:
         for entry in list(state.pending_transfers):
             pidfd, fd, data_fd, name = entry
             if not sys_.lseek(fd, 0, 1) & REVOKED and not _is_readable(pidfd):

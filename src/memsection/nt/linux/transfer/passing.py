@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Handles that travel as descriptors: making a handle of what arrives.
 
-A descriptor that came through a socket or through exec shares its open file description, and with it the lock and the
-file position, with whoever sent it.  So the handle made of it gets a description of its own wherever the kernel lets
-this user open one, and who sends gives a duplicate away.  Who sends, and over what, is ``api.passing``'s business;
-duplication is ``transfer.duplicate``'s.
+A descriptor that came through a socket or through exec shares its open file description, and with
+it the lock and the file position, with whoever sent it.  So the handle made of it gets a
+description of its own wherever the kernel lets this user open one, and who sends gives a duplicate
+away.  Who sends, and over what, is ``api.passing``'s business; duplication is
+``transfer.duplicate``'s.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def descriptors(value: int) -> tuple[int, ...]:
 
 @ledger.whole
 def accept(fds: Sequence[int]) -> Handle:
-    """A handle of what another process passed.  The descriptors stay the caller's, but for those that are the handle's."""
+    """A handle of what another process passed.  The descriptors stay the caller's, but for those
+    that are the handle's."""
     access, facts, found = _examine(fds)
     kind = object_types.BY_NUMBER[facts.type]
     own = [_own_description(fd) for fd in fds]
@@ -53,11 +55,14 @@ def accept(fds: Sequence[int]) -> Handle:
         file_locks.hold_section(own[1])
     with lock:
         obj = table.object_for_body(found, kind, facts, own[0])
-        return table.register(own[0], kind, access & kind.valid, obj, data_fd=own[1] if len(own) == 2 else -1)
+        return table.register(
+            own[0], kind, access & kind.valid, obj, data_fd=own[1] if len(own) == 2 else -1
+        )
 
 
 def _examine(fds: Sequence[int]) -> tuple[int, control_page.Facts, os.stat_result]:
-    """The access that the descriptors carry, and the object they mean; the sender may have passed anything."""
+    """The access that the descriptors carry, and the object they mean; the sender may have passed
+    anything."""
     try:
         facts = verify.read_body(fds[0])
     except NtError as failure:
@@ -75,7 +80,8 @@ def _examine(fds: Sequence[int]) -> tuple[int, control_page.Facts, os.stat_resul
 
 
 def _own_description(fd: int) -> int:
-    """A description of our own with the same mode; the one that came where the kernel does not give this user another."""
+    """A description of our own with the same mode; the one that came where the kernel does not give
+    this user another."""
     try:
         return descriptions.reopen(fd, sys_.fcntl(fd, _F_GETFL) & os.O_ACCMODE)
     except (PermissionError, FileNotFoundError):  # no right to the file, or no /proc
@@ -84,4 +90,6 @@ def _own_description(fd: int) -> int:
 
 
 def _refused(why: str) -> NtError:
-    return NtError(st.INVALID_HANDLE, "receive a handle", None, f"the descriptor that came is no handle: {why}")
+    return NtError(
+        st.INVALID_HANDLE, "receive a handle", None, f"the descriptor that came is no handle: {why}"
+    )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Handles taken from another process by (process, value), and taken away from it.
 
-The kernel checks who may look into whom (proc(5): /proc/PID/fd needs PTRACE_MODE_READ); what a handle is, its own
-descriptor tells (H1).
+The kernel checks who may look into whom (proc(5): /proc/PID/fd needs PTRACE_MODE_READ); what a
+handle is, its own descriptor tells (H1).
 """
 
 from __future__ import annotations
@@ -51,13 +51,17 @@ def duplicate_from(pid: int, value: int, access: int, attributes: int, options: 
     try:
         body = find.open_source((pid, fd), (found.st_dev, found.st_ino))
     except NtError:
-        return _duplicate_privileged(pid, fd, access, attributes, options, _no_such_handle(pid, value))
+        return _duplicate_privileged(
+            pid, fd, access, attributes, options, _no_such_handle(pid, value)
+        )
     try:
         descriptions.hold(body)
         again = descriptor_info(pid, fd)
         if again is None or decode(again[0]) is None:
             raise _no_such_handle(pid, value)
-        handle = handle_of_body(body, (pid, fd), found, carried, info[1], access, attributes, options)
+        handle = handle_of_body(
+            body, (pid, fd), found, carried, info[1], access, attributes, options
+        )
     finally:
         unlink.close_unused(body, None)
     if options & s.DUPLICATE_CLOSE_SOURCE and not carried[2]:
@@ -72,8 +76,8 @@ def duplicate_from(pid: int, value: int, access: int, attributes: int, options: 
 def _whereabouts(pid: int, value: int) -> tuple[int, int]:
     """Where the description of a handle is that a process was given: (process, descriptor).
 
-    Until it is fetched it is the giver's.  Then it is the receiver's, under a descriptor that only the receiver knows:
-    the giver finds it by the object that it gave.
+    Until it is fetched it is the giver's.  Then it is the receiver's, under a descriptor that only
+    the receiver knows: the giver finds it by the object that it gave.
     """
     giver, fd = (value & ~(TRANSFERRED_VALUES_FROM | INHERIT)) >> PID_SHIFT, (value & FD_MASK) // 4
     if _is_live(giver, fd, PENDING):
@@ -98,10 +102,14 @@ def _is_live(pid: int, fd: int, given: int) -> bool:
 
 
 @ledger.whole
-def _duplicate_privileged(pid: int, fd: int, access: int, attributes: int, options: int, refusal: NtError) -> Handle:
-    """A handle whose file the kernel does not let this user open: only the debug privilege reaches it.
+def _duplicate_privileged(
+    pid: int, fd: int, access: int, attributes: int, options: int, refusal: NtError
+) -> Handle:
+    """A handle whose file the kernel does not let this user open: only the debug privilege reaches
+    it.
 
-    The duplicate shares the other process's description, and so cannot get more rights than that one carries.
+    The duplicate shares the other process's description, and so cannot get more rights than that
+    one carries.
     """
     try:
         body = proc.borrow(pid, fd)
@@ -117,11 +125,20 @@ def _duplicate_privileged(pid: int, fd: int, access: int, attributes: int, optio
     has = carried[0] & kind.valid
     wanted = has if options & s.DUPLICATE_SAME_ACCESS else kind.specific(access)
     if wanted & ~has:
-        raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
-                      detail=f"asked for {kind.words(wanted)}, the handle grants {kind.words(has)}")
+        raise NtError(
+            st.ACCESS_DENIED,
+            name=f"process {pid}",
+            detail=f"asked for {kind.words(wanted)}, the handle grants {kind.words(has)}",
+        )
     with lock:
-        return table.register(body, kind, wanted, table.object_for_body(found, kind, facts, body),
-                                inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
+        return table.register(
+            body,
+            kind,
+            wanted,
+            table.object_for_body(found, kind, facts, body),
+            inherit=bool(attributes & s.OBJ_INHERIT),
+            tag=False,
+        )
 
 
 def inspect_descriptor(pid: int, fd: int, value: int) -> tuple[os.stat_result, tuple[int, int]]:
@@ -129,8 +146,12 @@ def inspect_descriptor(pid: int, fd: int, value: int) -> tuple[os.stat_result, t
         found = sys_.stat(f"/proc/{pid}/fd/{fd}")
         info = descriptor_info(pid, fd)
     except PermissionError:
-        raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
-                      detail="the kernel does not let this process look into its descriptors (another user's?)") from None
+        raise NtError(
+            st.ACCESS_DENIED,
+            name=f"process {pid}",
+            detail="the kernel does not let this process look into its descriptors (another "
+            "user's?)",
+        ) from None
     except OSError:
         raise _no_such_handle(pid, value) from None
     if info is None:
@@ -140,18 +161,30 @@ def inspect_descriptor(pid: int, fd: int, value: int) -> tuple[os.stat_result, t
 
 def _no_such_handle(pid: int, value: int) -> NtError:
     alive = os.path.exists(f"/proc/{pid}/stat")
-    return NtError(st.INVALID_HANDLE if alive else st.PROCESS_IS_TERMINATING, name=f"process {pid}",
-                   detail=f"it has no handle {value:#x}" if alive else "it has ended")
+    return NtError(
+        st.INVALID_HANDLE if alive else st.PROCESS_IS_TERMINATING,
+        name=f"process {pid}",
+        detail=f"it has no handle {value:#x}" if alive else "it has ended",
+    )
 
 
 @ledger.whole
-def handle_of_body(body: int, source: tuple[int, int], found: os.stat_result, carried: tuple[int, int, bool], open_flags: int,
-           access: int, attributes: int, options: int) -> Handle:
+def handle_of_body(
+    body: int,
+    source: tuple[int, int],
+    found: os.stat_result,
+    carried: tuple[int, int, bool],
+    open_flags: int,
+    access: int,
+    attributes: int,
+    options: int,
+) -> Handle:
     facts = verify.read_body(body, found)
     kind = object_types.BY_NUMBER[facts.type]
     has = carried[0] & kind.valid
     if rights.needs_write(kind, has, facts) and open_flags & os.O_ACCMODE == os.O_RDONLY:
-        has &= ~_writing_rights(kind)  # a read-only descriptor carries no such right, whatever its holder wrote there
+        # a read-only descriptor carries no such right, whatever its holder wrote there
+        has &= ~_writing_rights(kind)
     if options & s.DUPLICATE_SAME_ACCESS:
         wanted = has
     else:
@@ -162,14 +195,22 @@ def handle_of_body(body: int, source: tuple[int, int], found: os.stat_result, ca
     if options & s.DUPLICATE_SAME_ATTRIBUTES:
         inherit = not open_flags & _CLOEXEC_FLAG
     writable = rights.needs_write(kind, wanted)
-    fd = descriptions.reopen(body, sys_.O_RDWR if rights.needs_write(kind, wanted, facts) else sys_.O_RDONLY)
+    fd = descriptions.reopen(
+        body, sys_.O_RDWR if rights.needs_write(kind, wanted, facts) else sys_.O_RDONLY
+    )
     data_fd = -1
     descriptions.hold(fd)
     if facts.file_identity is not None:
         data_fd = file_data.open_data(find.Found(body, source=source), facts, writable=writable)
     with lock:
-        handle = table.register(fd, kind, wanted, table.object_for_body(found, kind, facts, fd), data_fd=data_fd,
-                                  inherit=inherit)
+        handle = table.register(
+            fd,
+            kind,
+            wanted,
+            table.object_for_body(found, kind, facts, fd),
+            data_fd=data_fd,
+            inherit=inherit,
+        )
     if options & s.DUPLICATE_SAME_ATTRIBUTES and carried[2]:
         table.set_protected(handle, True)
     return handle
@@ -180,38 +221,68 @@ def _writing_rights(kind: ObjectType) -> int:
 
 
 @ledger.whole
-def _file_from(pid: int, fd: int, value: int, found: os.stat_result, info: tuple[int, int], access: int,
-                attributes: int, options: int) -> Handle:
-    """A descriptor that is no handle of this library's: a file shares the position, so the description must too."""
+def _file_from(
+    pid: int,
+    fd: int,
+    value: int,
+    found: os.stat_result,
+    info: tuple[int, int],
+    access: int,
+    attributes: int,
+    options: int,
+) -> Handle:
+    """A descriptor that is no handle of this library's: a file shares the position, so the
+    description must too."""
     if not stat_.S_ISREG(found.st_mode) or info[0] & (1 << 62):
         raise _no_such_handle(pid, value)
     if options & s.DUPLICATE_CLOSE_SOURCE:
-        raise NtError(st.NOT_ON_THIS_SYSTEM, name=f"process {pid}", detail="a file handle cannot be taken away")
+        raise NtError(
+            st.NOT_ON_THIS_SYSTEM,
+            name=f"process {pid}",
+            detail="a file handle cannot be taken away",
+        )
     from memsection.nt.linux.types import file
 
     new = _share_description(pid, fd)
     mode = info[1] & os.O_ACCMODE
     has = {os.O_RDONLY: a.FILE_GENERIC_READ, os.O_WRONLY: a.FILE_GENERIC_WRITE}.get(
-        mode, a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE)
+        mode, a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE
+    )
     wanted = has if options & s.DUPLICATE_SAME_ACCESS else FILE.specific(access)
     if wanted & ~(has | a.SYNCHRONIZE):
-        raise NtError(st.ACCESS_DENIED, name=f"process {pid}", detail=f"the file handle grants {FILE.words(has)}")
-    return table.register(new, FILE, wanted, file.File(sys_.readlink(f"/proc/self/fd/{new}")),
-                            inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
+        raise NtError(
+            st.ACCESS_DENIED,
+            name=f"process {pid}",
+            detail=f"the file handle grants {FILE.words(has)}",
+        )
+    return table.register(
+        new,
+        FILE,
+        wanted,
+        file.File(sys_.readlink(f"/proc/self/fd/{new}")),
+        inherit=bool(attributes & s.OBJ_INHERIT),
+        tag=False,
+    )
 
 
 def _share_description(pid: int, fd: int) -> int:
-    """A descriptor that shares another process's description (pidfd_getfd(2); needs the right to trace it)."""
+    """A descriptor that shares another process's description (pidfd_getfd(2); needs the right to
+    trace it)."""
     try:
         return proc.borrow(pid, fd)
     except PermissionError:
-        raise NtError(st.NOT_ON_THIS_SYSTEM, name=f"process {pid}",
-                      detail="this needs the right to trace the process (kernel.yama.ptrace_scope=0, a descendant, or "
-                             "CAP_SYS_PTRACE)") from None
+        raise NtError(
+            st.NOT_ON_THIS_SYSTEM,
+            name=f"process {pid}",
+            detail="this needs the right to trace the process (kernel.yama.ptrace_scope=0, a "
+            "descendant, or "
+            "CAP_SYS_PTRACE)",
+        ) from None
 
 
 def revoke(pid: int, fd: int) -> None:
-    """Take a handle away from another process: through the shared description its lock goes, and its tag (H2)."""
+    """Take a handle away from another process: through the shared description its lock goes, and
+    its tag (H2)."""
     shared = _share_description(pid, fd)
     try:
         where = sys_.lseek(shared, 0, 1)

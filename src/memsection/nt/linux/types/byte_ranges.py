@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """LockFile: byte ranges of files that one open of a file has for itself, or shares for reading.
 
-Each open of a file keeps the list of its ranges, because Windows counts them (a range is unlocked as it was locked), and
-has the kernel keep for the others what follows from it, byte by byte: locks of the open file description (fcntl(2),
-F_OFD_SETLK), which go with the description, at SIGKILL too.  ``file`` asks before it reads and writes.
+Each open of a file keeps the list of its ranges, because Windows counts them (a range is unlocked
+as it was locked), and has the kernel keep for the others what follows from it, byte by byte: locks
+of the open file description (fcntl(2), F_OFD_SETLK), which go with the description, at SIGKILL
+too.  ``file`` asks before it reads and writes.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ class LockableFile(LocalObject):
 
     def __init__(self, kind: ObjectType, identity: tuple[int, ...]) -> None:
         super().__init__(kind, identity)
-        self.opener = 0  #: the process whose CreateFile this is; 0 for a description that may be somebody else's too
+        #: the process whose CreateFile this is; 0 for a description that may be somebody else's too
+        self.opener = 0
         self.ranges: list[Range] = []  #: that were locked
 
 
@@ -72,7 +74,9 @@ def lock(file: int, offset: int, length: int, exclusive: bool, wait: bool) -> No
             if _take(handle, Range(start, end, exclusive)):
                 return
         if not wait:
-            raise NtError(st.LOCK_NOT_GRANTED, name=handle.obj.name, detail=f"bytes {start:#x} to {end:#x}")
+            raise NtError(
+                st.LOCK_NOT_GRANTED, name=handle.obj.name, detail=f"bytes {start:#x} to {end:#x}"
+            )
         time.sleep(_PAUSES[min(tries, len(_PAUSES) - 1)])
         tries += 1
 
@@ -100,12 +104,16 @@ def check(handle: Handle, offset: int | None, count: int, writes: bool) -> None:
         if start >= end:
             return
         kind = _F_WRLCK if writes else _F_RDLCK
-        answer = sys_.fcntl(handle.fd, sys_.F_OFD_GETLK, _FLOCK.pack(kind, 0, start, end - start, 0))
+        answer = sys_.fcntl(
+            handle.fd, sys_.F_OFD_GETLK, _FLOCK.pack(kind, 0, start, end - start, 0)
+        )
     except OSError:
         return  # a pipe, or a file system without locks: nobody can have locked anything
     own = writes and any(one.overlaps(start, end) and not one.exclusive for one in _ranges(handle))
     if own or _FLOCK.unpack(answer)[0] != _F_UNLCK:
-        raise NtError(st.FILE_LOCK_CONFLICT, name=handle.obj.name, detail=f"bytes {start:#x} to {end:#x}")
+        raise NtError(
+            st.FILE_LOCK_CONFLICT, name=handle.obj.name, detail=f"bytes {start:#x} to {end:#x}"
+        )
 
 
 def _usable(file: int) -> Handle:
@@ -114,19 +122,31 @@ def _usable(file: int) -> Handle:
         handle.require(a.FILE_READ_DATA)
     assert isinstance(handle.obj, LockableFile)
     if handle.obj.opener != os.getpid():
-        raise NtError(st.NOT_SUPPORTED, name=handle.obj.name,
-                      detail="the handle came from another process or from a descriptor: Linux cannot tell its locks from "
-                             "those of who opened the file; open the file again")
+        raise NtError(
+            st.NOT_SUPPORTED,
+            name=handle.obj.name,
+            detail="the handle came from another process or from a descriptor: Linux cannot tell "
+            "its locks from "
+            "those of who opened the file; open the file again",
+        )
     return handle
 
 
 def _checked(handle: Handle, offset: int, length: int) -> tuple[int, int]:
     """The range's begin and end, where it is one that can be locked here."""
     if length < 0 or offset < 0 or offset + length > 1 << 64:
-        raise NtError(st.INVALID_LOCK_RANGE, name=handle.obj.name, detail=f"{length} bytes from {offset:#x} on")
+        raise NtError(
+            st.INVALID_LOCK_RANGE,
+            name=handle.obj.name,
+            detail=f"{length} bytes from {offset:#x} on",
+        )
     if not length or offset >= _LARGEST:
-        raise NtError(st.NOT_SUPPORTED, name=handle.obj.name,
-                      detail=f"{length} bytes from {offset:#x} on: Linux locks at least one byte, before 2**62")
+        raise NtError(
+            st.NOT_SUPPORTED,
+            name=handle.obj.name,
+            detail=f"{length} bytes from {offset:#x} on: Linux locks at least one byte, before "
+            f"2**62",
+        )
     return offset, min(offset + length, _LARGEST)
 
 
@@ -146,8 +166,12 @@ def _take(handle: Handle, wanted: Range) -> bool:
         _say(handle, wanted.start, wanted.end)
         if error.errno != errno.EBADF:
             raise
-        raise NtError(st.NOT_SUPPORTED, name=handle.obj.name,
-                      detail="Linux locks exclusively what is open for writing, and shared what is open for reading") from None
+        raise NtError(
+            st.NOT_SUPPORTED,
+            name=handle.obj.name,
+            detail="Linux locks exclusively what is open for writing, and shared what is open for "
+            "reading",
+        ) from None
     return True
 
 

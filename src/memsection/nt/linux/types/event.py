@@ -30,7 +30,9 @@ def create(access: int, attributes: Any, event_type: int, initial: bool) -> tupl
     if event_type not in (s.NOTIFICATION_EVENT, s.SYNCHRONIZATION_EVENT):
         raise NtError(st.INVALID_PARAMETER, detail=f"event type {event_type}")
     manual = event_type == s.NOTIFICATION_EVENT
-    state = sync.state_bytes(sync.EVENT, sync.MANUAL if manual else 0, 0, _SIGNALED if initial else 0)
+    state = sync.state_bytes(
+        sync.EVENT, sync.MANUAL if manual else 0, 0, _SIGNALED if initial else 0
+    )
     return waitable.create(EVENT, access, attributes, state)
 
 
@@ -66,5 +68,7 @@ def query(value: int) -> s.EventBasicInformation:
     """NtQueryEvent."""
     handle = table.lookup(value, EVENT, a.EVENT_QUERY_STATE)
     word, _, _, _, flags, _ = waitable.look(handle)
-    return s.EventBasicInformation(s.NOTIFICATION_EVENT if flags & sync.MANUAL else s.SYNCHRONIZATION_EVENT,
-                                   int(bool(word & _SIGNALED)))
+    return s.EventBasicInformation(
+        s.NOTIFICATION_EVENT if flags & sync.MANUAL else s.SYNCHRONIZATION_EVENT,
+        int(bool(word & _SIGNALED)),
+    )

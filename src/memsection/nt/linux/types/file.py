@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""File handles: NtCreateFile and its relatives, as far as sections need them, with share modes among this library's users.
+"""File handles: NtCreateFile and its relatives, as far as sections need them, with share modes
+among this library's users.
 
 What handles tell each other about a file is ``file_locks``'s.
 """
@@ -57,8 +58,15 @@ class File(byte_ranges.LockableFile):
                 pass  # removed, moved or forbidden meanwhile: closing does not fail for it
 
 
-def create(access: int, path: str, attributes: int, share: int, disposition: int, options: int,
-           descriptor: bytes | None) -> tuple[int, int]:
+def create(
+    access: int,
+    path: str,
+    attributes: int,
+    share: int,
+    disposition: int,
+    options: int,
+    descriptor: bytes | None,
+) -> tuple[int, int]:
     """NtCreateFile; (handle, what was done)."""
     granted = FILE.specific(access)
     if granted & a.MAXIMUM_ALLOWED:
@@ -76,7 +84,9 @@ def create(access: int, path: str, attributes: int, share: int, disposition: int
         obj.opener = os.getpid()
         if options & s.FILE_DELETE_ON_CLOSE:
             obj.delete_path = obj.name
-        handle = table.register(fd, FILE, granted, obj, inherit=bool(attributes & s.OBJ_INHERIT), tag=False)
+        handle = table.register(
+            fd, FILE, granted, obj, inherit=bool(attributes & s.OBJ_INHERIT), tag=False
+        )
     except BaseException:
         records.give_back(fd, False)
         raise
@@ -84,7 +94,8 @@ def create(access: int, path: str, attributes: int, share: int, disposition: int
 
 
 def reopen(file: int, access: int, share: int, options: int) -> int:
-    """ReOpenFile: another open of the same file, by what this process may do with it and not by what the handle may."""
+    """ReOpenFile: another open of the same file, by what this process may do with it and not by
+    what the handle may."""
     first = table.lookup(file, FILE)
     granted = FILE.specific(access)
     if granted & a.MAXIMUM_ALLOWED:
@@ -95,7 +106,9 @@ def reopen(file: int, access: int, share: int, options: int) -> int:
     try:
         fd = _first(f"/proc/self/fd/{first.fd}", _modes(granted))
     except OSError as error:
-        raise NtError(st.from_errno(error.errno), name=path, detail=os.strerror(error.errno or errno.EIO)) from None
+        raise NtError(
+            st.from_errno(error.errno), name=path, detail=os.strerror(error.errno or errno.EIO)
+        ) from None
     try:
         _check_and_cut(fd, granted, path, share, s.FILE_OPENED)
         obj = File(path)
@@ -116,20 +129,31 @@ def _check_and_cut(fd: int, granted: int, path: str, share: int, done: int) -> N
     if not stat_.S_ISREG(found.st_mode) or mode & sys_.O_PATH:
         return
     try:
-        file_locks.enforce_share_mode(fd, granted, share, readable=mode & os.O_ACCMODE != os.O_WRONLY)
+        file_locks.enforce_share_mode(
+            fd, granted, share, readable=mode & os.O_ACCMODE != os.O_WRONLY
+        )
     except NtError as failure:
         failure.name = path
         raise
     if done == s.FILE_OVERWRITTEN:
         if found.st_size and file_locks.section_in_use(fd):
-            raise NtError(st.USER_MAPPED_FILE, name=path, detail="a section of the file is in use: it cannot be cut")
+            raise NtError(
+                st.USER_MAPPED_FILE,
+                name=path,
+                detail="a section of the file is in use: it cannot be cut",
+            )
         sys_.ftruncate(fd, 0)
 
 
 def _open(granted: int, path: str, disposition: int) -> tuple[int, int]:
     cuts = disposition in (s.FILE_OVERWRITE, s.FILE_OVERWRITE_IF, s.FILE_SUPERSEDE)
     modes = _modes(granted | (a.FILE_WRITE_DATA if cuts else 0))
-    may_create = disposition in (s.FILE_CREATE, s.FILE_OPEN_IF, s.FILE_OVERWRITE_IF, s.FILE_SUPERSEDE)
+    may_create = disposition in (
+        s.FILE_CREATE,
+        s.FILE_OPEN_IF,
+        s.FILE_OVERWRITE_IF,
+        s.FILE_SUPERSEDE,
+    )
     while True:
         if disposition != s.FILE_CREATE:
             try:
@@ -138,14 +162,17 @@ def _open(granted: int, path: str, disposition: int) -> tuple[int, int]:
                 if not may_create:
                     raise
         try:
-            return sys_.open(path, sys_.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666), s.FILE_CREATED
+            return sys_.open(
+                path, sys_.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS, 0o666
+            ), s.FILE_CREATED
         except FileExistsError:
             if disposition == s.FILE_CREATE or os.path.islink(path) and not os.path.exists(path):
                 raise
 
 
 def _modes(granted: int) -> tuple[int, ...]:
-    """Open modes to try.  Locks want a readable description even for a handle that may only write."""
+    """Open modes to try.  Locks want a readable description even for a handle that may only
+    write."""
     if granted & _WRITES:
         return (sys_.O_RDWR,) if granted & _READS else (sys_.O_RDWR, os.O_WRONLY)
     return (sys_.O_RDONLY,) if granted & _READS else (sys_.O_RDONLY, sys_.O_PATH)
@@ -176,31 +203,47 @@ def from_descriptor(fd: int, access: int) -> int:
     """A file handle over a descriptor that stays the caller's."""
     granted = FILE.specific(access)
     flags = sys_.fcntl(fd, 3)
-    if flags & sys_.O_PATH:  # opening it again would be by this process's rights, not by the giver's
-        raise NtError(st.INVALID_HANDLE, name=f"descriptor {fd}", detail="it was opened with O_PATH: for no data at all")
+    # opening it again would be by this process's rights, not by the giver's
+    if flags & sys_.O_PATH:
+        raise NtError(
+            st.INVALID_HANDLE,
+            name=f"descriptor {fd}",
+            detail="it was opened with O_PATH: for no data at all",
+        )
     mode = flags & os.O_ACCMODE
-    allowed = {os.O_RDONLY: a.FILE_GENERIC_READ | a.FILE_EXECUTE, os.O_WRONLY: a.FILE_GENERIC_WRITE}.get(
-        mode, a.FILE_ALL_ACCESS)
+    allowed = {
+        os.O_RDONLY: a.FILE_GENERIC_READ | a.FILE_EXECUTE,
+        os.O_WRONLY: a.FILE_GENERIC_WRITE,
+    }.get(mode, a.FILE_ALL_ACCESS)
     if granted & (_READS | _WRITES) & ~allowed:
-        raise NtError(st.ACCESS_DENIED, name=f"descriptor {fd}",
-                      detail=f"asked for {FILE.words(granted)}, the descriptor is open for {FILE.words(allowed)}")
+        raise NtError(
+            st.ACCESS_DENIED,
+            name=f"descriptor {fd}",
+            detail=f"asked for {FILE.words(granted)}, the descriptor is open for "
+            f"{FILE.words(allowed)}",
+        )
     new = sys_.duplicate_from(fd, 3)
     try:
-        return table.register(new, FILE, granted & allowed, File(sys_.readlink(f"/proc/self/fd/{new}")),
-                                tag=False).value
+        return table.register(
+            new, FILE, granted & allowed, File(sys_.readlink(f"/proc/self/fd/{new}")), tag=False
+        ).value
     except BaseException:
         records.give_back(new, False)
         raise
 
 
 def adopt(fd: int, found: os.stat_result, value: int) -> Handle:
-    """A file handle inherited through exec.  What is close-on-exec was opened here, by somebody else: no handle."""
+    """A file handle inherited through exec.  What is close-on-exec was opened here, by somebody
+    else: no handle."""
     if not stat_.S_ISREG(found.st_mode) or not sys_.get_inheritable(fd):
         raise invalid(value)
     mode = sys_.fcntl(fd, 3) & os.O_ACCMODE
     access = {os.O_RDONLY: a.FILE_GENERIC_READ, os.O_WRONLY: a.FILE_GENERIC_WRITE}.get(
-        mode, a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE)
-    return table.register(fd, FILE, access, File(sys_.readlink(f"/proc/self/fd/{fd}")), inherit=True, tag=False)
+        mode, a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE
+    )
+    return table.register(
+        fd, FILE, access, File(sys_.readlink(f"/proc/self/fd/{fd}")), inherit=True, tag=False
+    )
 
 
 def read(file: int, count: int, offset: int | None) -> bytes:
@@ -220,13 +263,20 @@ def write(file: int, data: bytes, offset: int | None) -> int:
     appends = not handle.access & a.FILE_WRITE_DATA
     done = 0
     view = memoryview(data).cast("B")
-    byte_ranges.check(handle, sys_.fstat(handle.fd).st_size if appends else offset, len(view), writes=True)
+    byte_ranges.check(
+        handle, sys_.fstat(handle.fd).st_size if appends else offset, len(view), writes=True
+    )
     while done < len(view):
         part = view[done:]
         if appends:
-            done += sys_.pwritev(handle.fd, [part], -1, os.RWF_APPEND)  # -1: the file position moves, as on Windows
+            # -1: the file position moves, as on Windows
+            done += sys_.pwritev(handle.fd, [part], -1, os.RWF_APPEND)
         else:
-            done += sys_.write(handle.fd, part) if offset is None else sys_.pwrite(handle.fd, part, offset + done)
+            done += (
+                sys_.write(handle.fd, part)
+                if offset is None
+                else sys_.pwrite(handle.fd, part, offset + done)
+            )
     return done
 
 
@@ -244,7 +294,9 @@ def set_position(file: int, position: int) -> None:
     """FilePositionInformation."""
     handle = table.lookup(file, FILE)
     if position < 0:
-        raise NtError(st.INVALID_PARAMETER, name=handle.obj.name, detail=f"a position of {position}")
+        raise NtError(
+            st.INVALID_PARAMETER, name=handle.obj.name, detail=f"a position of {position}"
+        )
     sys_.lseek(handle.fd, position, 0)
 
 
@@ -253,8 +305,11 @@ def set_end(file: int, size: int) -> None:
     handle = table.lookup(file, FILE, a.FILE_WRITE_DATA)
     have = sys_.fstat(handle.fd).st_size
     if size < have and file_locks.section_in_use(handle.fd):
-        raise NtError(st.USER_MAPPED_FILE, name=handle.obj.name,
-                      detail="a section of the file is in use: it cannot be cut")
+        raise NtError(
+            st.USER_MAPPED_FILE,
+            name=handle.obj.name,
+            detail="a section of the file is in use: it cannot be cut",
+        )
     sys_.ftruncate(handle.fd, size)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What a file is, asked by handle, and its removal by path; reading and writing stand in ``file``."""
+"""What a file is, asked by handle, and its removal by path; reading and writing stand in
+``file``."""
 
 from __future__ import annotations
 
@@ -43,10 +44,22 @@ def query_information(file: int) -> s.FileInformation:
     handle.require(a.FILE_READ_ATTRIBUTES)
     found = sys_.fstat(handle.fd)
     if not stat_.S_ISREG(found.st_mode):
-        raise NtError(st.INVALID_DEVICE_REQUEST, name=handle.obj.name, detail="it is no file on a disk")
-    attributes = s.FILE_ATTRIBUTE_NORMAL if found.st_mode & _WRITE_BITS else s.FILE_ATTRIBUTE_READONLY
-    return s.FileInformation(attributes, 0, _filetime(found.st_atime_ns), _filetime(found.st_mtime_ns),
-                             found.st_dev & 0xFFFFFFFF, found.st_size, found.st_nlink, found.st_ino)
+        raise NtError(
+            st.INVALID_DEVICE_REQUEST, name=handle.obj.name, detail="it is no file on a disk"
+        )
+    attributes = (
+        s.FILE_ATTRIBUTE_NORMAL if found.st_mode & _WRITE_BITS else s.FILE_ATTRIBUTE_READONLY
+    )
+    return s.FileInformation(
+        attributes,
+        0,
+        _filetime(found.st_atime_ns),
+        _filetime(found.st_mtime_ns),
+        found.st_dev & 0xFFFFFFFF,
+        found.st_size,
+        found.st_nlink,
+        found.st_ino,
+    )
 
 
 def _filetime(nanoseconds: int) -> int:
@@ -54,7 +67,8 @@ def _filetime(nanoseconds: int) -> int:
 
 
 def delete(path: str) -> None:
-    """DeleteFile: the name is gone at once; the content stays as long as somebody has the file open."""
+    """DeleteFile: the name is gone at once; the content stays as long as somebody has the file
+    open."""
     try:
         found = sys_.stat(path, follow_symlinks=False)
         if stat_.S_ISDIR(found.st_mode):
@@ -84,7 +98,8 @@ def _check(path: str, found: os.stat_result) -> None:
 
 
 def _open_to_look(path: str) -> int:
-    """A description whose locks can be compared; a file that this process may neither read nor write is not deleted."""
+    """A description whose locks can be compared; a file that this process may neither read nor
+    write is not deleted."""
     flags = sys_.O_CLOEXEC | sys_.O_NONBLOCK | sys_.O_NOFOLLOW
     try:
         return sys_.open(path, sys_.O_RDONLY | flags)

@@ -36,15 +36,22 @@ def create(access: int, attributes: Any, initial_owner: bool) -> tuple[int, Hand
     def take_ownership(state: sync.State, fd: int) -> None:
         while mine:  # an earlier attempt, whose name was taken meanwhile
             mine.pop().release_mutex()
-        result = ledger.done(sync.put_back_one, sync.wait, [(state, fd)], all=False, knowing=True, deadline=0)[0]
+        result = ledger.done(
+            sync.put_back_one, sync.wait, [(state, fd)], all=False, knowing=True, deadline=0
+        )[0]
         if result:
             raise waitable.failure(result, MUTANT)
         mine.append(state)
 
     kept = False
     try:
-        status, handle = waitable.create(MUTANT, access, attributes, sync.state_bytes(sync.MUTEX),
-                                         take_ownership if initial_owner else None)
+        status, handle = waitable.create(
+            MUTANT,
+            access,
+            attributes,
+            sync.state_bytes(sync.MUTEX),
+            take_ownership if initial_owner else None,
+        )
         kept = bool(mine) and handle.obj.state is mine[0]
         return status, handle
     finally:
@@ -63,7 +70,8 @@ def release(value: int) -> int:
     try:
         result = waitable.state_of(handle).release_mutex()
     except NtError:
-        # A handle that may only read, to a mutex that this process has not mapped: so it does not own it.
+        # A handle that may only read, to a mutex that this process has not mapped: so it does not
+        # own it.
         result = -errno.EPERM
     if result < 0:
         raise waitable.failure(result, MUTANT, handle.obj.display_name())
@@ -71,7 +79,8 @@ def release(value: int) -> int:
 
 
 def abandon(value: int) -> None:
-    """Give a mutex back marked as abandoned: the next owner is told, as if this thread had ended."""
+    """Give a mutex back marked as abandoned: the next owner is told, as if this thread had
+    ended."""
     handle = table.lookup(value, MUTANT)
     result = waitable.state_of(handle).abandon_mutex()
     if result < 0:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Processes as objects: opening, querying, ending and starting them; tokens and the debug privilege.
+"""Processes as objects: opening, querying, ending and starting them; tokens and the debug
+privilege.
 
-A process handle is a pidfd: it never means another process that got the same id later (pidfd_open(2)).  Handles that
-go from one process to another are ``transfer``'s.
+A process handle is a pidfd: it never means another process that got the same id later
+(pidfd_open(2)).  Handles that go from one process to another are ``transfer``'s.
 """
 
 from __future__ import annotations
@@ -31,9 +32,16 @@ from memsection.vocabulary.sid import ADMINISTRATORS, Sid
 SIGKILL = 9  #: signal(7); the module of that name takes long to import
 
 # Rights that need more than seeing that the process exists.
-_LOOK_INSIDE = (a.PROCESS_DUP_HANDLE | a.PROCESS_VM_OPERATION | a.PROCESS_VM_READ | a.PROCESS_VM_WRITE
-                | a.PROCESS_QUERY_INFORMATION)
-_CONTROL = a.PROCESS_TERMINATE | a.PROCESS_SUSPEND_RESUME | a.PROCESS_SET_INFORMATION | a.PROCESS_SET_QUOTA
+_LOOK_INSIDE = (
+    a.PROCESS_DUP_HANDLE
+    | a.PROCESS_VM_OPERATION
+    | a.PROCESS_VM_READ
+    | a.PROCESS_VM_WRITE
+    | a.PROCESS_QUERY_INFORMATION
+)
+_CONTROL = (
+    a.PROCESS_TERMINATE | a.PROCESS_SUSPEND_RESUME | a.PROCESS_SET_INFORMATION | a.PROCESS_SET_QUOTA
+)
 
 
 class Process(record.LocalObject):
@@ -55,7 +63,8 @@ class Process(record.LocalObject):
             collect()
 
 
-_ended: dict[tuple[int, ...], int] = {}  # exit statuses that this process itself gave (TerminateProcess)
+# exit statuses that this process itself gave (TerminateProcess)
+_ended: dict[tuple[int, ...], int] = {}
 _started: list[int] = []  # children of create() that nobody has a handle to and that may still run
 
 
@@ -72,8 +81,8 @@ def collect() -> None:
 def descriptor(pid: int) -> bytes:
     """The security descriptor of a process: its user and the administrators may do everything.
 
-    Linux has no list for a process: who may look into one or end it is decided by ids (ptrace(2), kill(2)), and this is
-    the list that says the same.
+    Linux has no list for a process: who may look into one or end it is decided by ids (ptrace(2),
+    kill(2)), and this is the list that says the same.
     """
     try:
         found = sys_.stat(f"/proc/{pid}")
@@ -91,18 +100,26 @@ def open_(access: int, attributes: int, pid: int) -> int:
         raise NtError(st.ACCESS_DENIED, name=f"process {pid}", detail="no right was asked for")
     if granted & a.MAXIMUM_ALLOWED:
         all_of_it = _is_allowed(pid, _LOOK_INSIDE | _CONTROL)
-        granted = PROCESS.valid if all_of_it else a.PROCESS_QUERY_LIMITED_INFORMATION | a.SYNCHRONIZE
+        granted = (
+            PROCESS.valid if all_of_it else a.PROCESS_QUERY_LIMITED_INFORMATION | a.SYNCHRONIZE
+        )
     if pid <= 0:
         raise NtError(st.INVALID_CID, name=f"process {pid}", detail="no process has this id")
     try:
         fd = sys_.pidfd_open(pid)
     except (ProcessLookupError, OverflowError):
-        raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process") from None
+        raise NtError(
+            st.INVALID_CID, name=f"process {pid}", detail="there is no such process"
+        ) from None
     try:
         if not _is_allowed(pid, granted):
-            raise NtError(st.ACCESS_DENIED, name=f"process {pid}",
-                          detail=f"asked for {PROCESS.words(granted)}; it runs as another user, or with more rights than "
-                                 "this process uses (the debug privilege, CAP_SYS_PTRACE, lifts that)")
+            raise NtError(
+                st.ACCESS_DENIED,
+                name=f"process {pid}",
+                detail=f"asked for {PROCESS.words(granted)}; it runs as another user, or with more "
+                f"rights than "
+                "this process uses (the debug privilege, CAP_SYS_PTRACE, lifts that)",
+            )
         return _register(fd, pid, granted, bool(attributes & s.OBJ_INHERIT)).value
     except BaseException:
         records.give_back(fd, False)
@@ -110,7 +127,8 @@ def open_(access: int, attributes: int, pid: int) -> int:
 
 
 def _with_implied(access: int) -> int:
-    """The rights that an open grants: who may ask or set everything may ask or set the little too."""
+    """The rights that an open grants: who may ask or set everything may ask or set the little
+    too."""
     if access & a.PROCESS_QUERY_INFORMATION:
         access |= a.PROCESS_QUERY_LIMITED_INFORMATION
     return access
@@ -135,7 +153,8 @@ def _is_allowed(pid: int, granted: int) -> bool:
             pass
     if granted & _LOOK_INSIDE:
         try:
-            # The kernel's own question (ptrace(2), PTRACE_MODE_READ); listing /proc/PID/fd asks for more than that.
+            # The kernel's own question (ptrace(2), PTRACE_MODE_READ); listing /proc/PID/fd asks for
+            # more than that.
             sys_.readlink(f"/proc/{pid}/cwd")
         except PermissionError:
             return False
@@ -147,7 +166,10 @@ def _is_allowed(pid: int, granted: int) -> bool:
 def adopt(fd: int, found: os.stat_result, value: int) -> Handle:
     """A process handle inherited through exec: it may do what the kernel lets its holder do."""
     try:
-        if not sys_.get_inheritable(fd) or sys_.readlink(f"/proc/self/fd/{fd}") not in ("anon_inode:[pidfd]", "pidfd"):
+        if not sys_.get_inheritable(fd) or sys_.readlink(f"/proc/self/fd/{fd}") not in (
+            "anon_inode:[pidfd]",
+            "pidfd",
+        ):
             raise invalid(value)
         pid = proc.pid_of(fd)
     except OSError:
@@ -156,7 +178,8 @@ def adopt(fd: int, found: os.stat_result, value: int) -> Handle:
 
 
 def target(process: int, access: int) -> tuple[int, Handle | None]:
-    """(process id, handle) of a process argument; own process for the pseudo handle and for a real one on itself."""
+    """(process id, handle) of a process argument; own process for the pseudo handle and for a real
+    one on itself."""
     if process == CURRENT_PROCESS:
         return os.getpid(), None
     handle = table.lookup(process, PROCESS, access)
@@ -168,8 +191,11 @@ def require_this_process(process: int, access: int, operation: str) -> None:
     """Make sure that a process argument is this process."""
     pid, handle = target(process, access)
     if pid != os.getpid():
-        raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name() if handle else None,
-                      detail=f"{operation} in another process is not possible on this system")
+        raise NtError(
+            st.NOT_ON_THIS_SYSTEM,
+            name=handle.obj.display_name() if handle else None,
+            detail=f"{operation} in another process is not possible on this system",
+        )
 
 
 def has_ended(handle: Handle) -> bool:
@@ -207,12 +233,16 @@ def _exit_status(handle: Handle) -> int:
         code = look(handle)
         if code is not None:
             return os.WEXITSTATUS(code) if os.WIFEXITED(code) else 128 + os.WTERMSIG(code)
-    raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name(),
-                  detail="it has ended, and this kernel tells its exit status to its parent alone")
+    raise NtError(
+        st.NOT_ON_THIS_SYSTEM,
+        name=handle.obj.display_name(),
+        detail="it has ended, and this kernel tells its exit status to its parent alone",
+    )
 
 
 def _taken_status(handle: Handle) -> int | None:
-    """The wait status of a process whose parent has taken it: since Linux 6.15 the pidfd keeps it."""
+    """The wait status of a process whose parent has taken it: since Linux 6.15 the pidfd keeps
+    it."""
     import fcntl
 
     try:
@@ -224,7 +254,8 @@ def _taken_status(handle: Handle) -> int | None:
 
 
 def _zombie_status(handle: Handle) -> int | None:
-    """The wait status of a process whose parent has not taken it yet (proc_pid_stat(5), state and exit_code)."""
+    """The wait status of a process whose parent has not taken it yet (proc_pid_stat(5), state and
+    exit_code)."""
     assert isinstance(handle.obj, Process)
     try:
         fd = sys_.open(f"/proc/{handle.obj.pid}/stat", sys_.O_RDONLY | sys_.O_CLOEXEC)
@@ -232,7 +263,8 @@ def _zombie_status(handle: Handle) -> int | None:
             fields = sys_.read(fd, 2048).rpartition(b")")[2].split()
         finally:
             sys_.close(fd)
-        # The start time says that the id still means this process; to other users exit_code reads 0.
+        # The start time says that the id still means this process; to other users exit_code reads
+        # 0.
         mine = sys_.stat(f"/proc/{handle.obj.pid}").st_uid == os.geteuid()
         if mine and fields[0] in (b"Z", b"X") and int(fields[19]) == handle.obj.identity[2]:
             return int(fields[49])
@@ -256,34 +288,50 @@ def terminate(process: int, exit_status: int) -> None:
 
 
 def create(start: s.ProcessStart) -> s.StartedProcess:
-    """What CreateProcess needs of the kernel.  Arguments are split already; CREATE_SUSPENDED is not possible here."""
+    """What CreateProcess needs of the kernel.  Arguments are split already; CREATE_SUSPENDED is not
+    possible here."""
     import subprocess
 
     collect()
     if start.creation_flags & 0x4:
         raise NtError(st.NOT_ON_THIS_SYSTEM, name=start.application, detail="CREATE_SUSPENDED")
     arguments = list(start.arguments) or [start.application or ""]
-    standard = [None if value in (0, CURRENT_PROCESS) else _descriptor(value)
-                for value in start.standard_handles or (0, 0, 0)]
+    standard = [
+        None if value in (0, CURRENT_PROCESS) else _descriptor(value)
+        for value in start.standard_handles or (0, 0, 0)
+    ]
     # What is inheritable is inherited, all of it or none; the standard descriptors go in any case.
     try:
-        child = subprocess.Popen(arguments, executable=start.application, stdin=standard[0], stdout=standard[1],
-                                 stderr=standard[2], close_fds=not start.inherit_handles, cwd=start.directory,
-                                 env=None if start.environment is None else dict(start.environment),
-                                 start_new_session=bool(start.creation_flags & 0x8),
-                                 process_group=0 if start.creation_flags & 0x200 else None)
+        child = subprocess.Popen(
+            arguments,
+            executable=start.application,
+            stdin=standard[0],
+            stdout=standard[1],
+            stderr=standard[2],
+            close_fds=not start.inherit_handles,
+            cwd=start.directory,
+            env=None if start.environment is None else dict(start.environment),
+            start_new_session=bool(start.creation_flags & 0x8),
+            process_group=0 if start.creation_flags & 0x200 else None,
+        )
     except OSError as error:
         name = start.application or arguments[0]
-        if start.directory is not None and error.filename == start.directory:  # subprocess says which of them it was
-            raise NtError(st.NOT_A_DIRECTORY, name=start.directory, detail=str(error.strerror)) from None
+        # subprocess says which of them it was
+        if start.directory is not None and error.filename == start.directory:
+            raise NtError(
+                st.NOT_A_DIRECTORY, name=start.directory, detail=str(error.strerror)
+            ) from None
         if error.errno == errno.ENOEXEC:
             raise NtError(st.INVALID_IMAGE_FORMAT, name=name) from None
-        raise NtError(st.from_errno(error.errno or errno.EIO), name=name, detail=str(error.strerror)) from None
+        raise NtError(
+            st.from_errno(error.errno or errno.EIO), name=name, detail=str(error.strerror)
+        ) from None
     pid = child.pid
     child.returncode = 0  # from here on the process handle is who waits
     handles: list[Handle] = []
     try:
-        # The first thread has its process's id and end here: its handle is like one to that, yet to another object.
+        # The first thread has its process's id and end here: its handle is like one to that, yet to
+        # another object.
         for what, inheritable in ((-2, start.process_inheritable), (-4, start.thread_inheritable)):
             fd = sys_.pidfd_open(pid)
             try:

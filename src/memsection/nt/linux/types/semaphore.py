@@ -30,8 +30,11 @@ _MOST = 0x7FFFFFFF
 def create(access: int, attributes: Any, initial: int, maximum: int) -> tuple[int, Handle]:
     """NtCreateSemaphore."""
     if not (0 <= initial <= maximum <= _MOST and maximum > 0):
-        raise NtError(st.INVALID_PARAMETER,
-                      detail=f"initial count {initial}, maximum {maximum}: it takes 0 <= initial <= maximum > 0")
+        raise NtError(
+            st.INVALID_PARAMETER,
+            detail=f"initial count {initial}, maximum {maximum}: it takes 0 <= initial <= maximum "
+            f"> 0",
+        )
     state = sync.state_bytes(sync.SEMAPHORE, 0, maximum, initial << 32)
     return waitable.create(SEMAPHORE, access, attributes, state)
 
@@ -45,13 +48,17 @@ def release(value: int, count: int) -> int:
     """NtReleaseSemaphore."""
     handle = table.lookup(value, SEMAPHORE, a.SEMAPHORE_MODIFY_STATE)
     if not 0 < count <= _MOST:
-        raise NtError(st.INVALID_PARAMETER, name=handle.obj.display_name(),
-                      detail=f"asked to release {count} units, which is not a count above zero")
+        raise NtError(
+            st.INVALID_PARAMETER,
+            name=handle.obj.display_name(),
+            detail=f"asked to release {count} units, which is not a count above zero",
+        )
     result = waitable.state_of(handle).release_semaphore(handle.fd, count)
     if result < 0:
         problem = waitable.failure(result, SEMAPHORE, handle.obj.display_name())
         if result == -errno.EOVERFLOW:
-            problem.detail = f"releasing {count} more would exceed its maximum of {waitable.state_of(handle).maximum}"
+            maximum = waitable.state_of(handle).maximum
+            problem.detail = f"releasing {count} more would exceed its maximum of {maximum}"
         raise problem
     return result
 

@@ -163,9 +163,7 @@ def _has_name(old: Handle, place: namespace.Place) -> bool:
         return False
     try:
         status = sys_.fstat(fd)
-        found = (
-            locators.read_locator(fd, status.st_size) if stat_.S_ISREG(status.st_mode) else None
-        )
+        found = locators.read_locator(fd, status.st_size) if stat_.S_ISREG(status.st_mode) else None
     finally:
         sys_.close(fd)
     body = sys_.fstat(old.fd)

@@ -21,17 +21,26 @@ from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import TOKEN
 
 #: Privileges and the capability that is each on Linux (capabilities(7)).
-_PRIVILEGES = {"SeDebugPrivilege": (s.SE_DEBUG_PRIVILEGE, 19), "SeLockMemoryPrivilege": (4, 14),
-               "SeIncreaseQuotaPrivilege": (5, 24), "SeTakeOwnershipPrivilege": (9, 3), "SeBackupPrivilege": (17, 2),
-               "SeRestorePrivilege": (18, 0), "SeCreatePermanentPrivilege": (16, 21)}
+_PRIVILEGES = {
+    "SeDebugPrivilege": (s.SE_DEBUG_PRIVILEGE, 19),
+    "SeLockMemoryPrivilege": (4, 14),
+    "SeIncreaseQuotaPrivilege": (5, 24),
+    "SeTakeOwnershipPrivilege": (9, 3),
+    "SeBackupPrivilege": (17, 2),
+    "SeRestorePrivilege": (18, 0),
+    "SeCreatePermanentPrivilege": (16, 21),
+}
 
 
 class Copy:
-    """What a token said when it was copied (NtDuplicateToken), and what was changed in the copy since."""
+    """What a token said when it was copied (NtDuplicateToken), and what was changed in the copy
+    since."""
 
     __slots__ = ("effective", "level", "number", "permitted", "type", "who")
 
-    def __init__(self, who: security.Token, effective: int, permitted: int, kind: int, level: int) -> None:
+    def __init__(
+        self, who: security.Token, effective: int, permitted: int, kind: int, level: int
+    ) -> None:
         self.who = who
         self.effective, self.permitted = effective, permitted
         self.type, self.level = kind, level
@@ -39,7 +48,8 @@ class Copy:
 
 
 class Token(record.LocalObject):
-    """The token of a process: on Linux a view of its ids and capabilities; or a copy of one, which stays as it is."""
+    """The token of a process: on Linux a view of its ids and capabilities; or a copy of one, which
+    stays as it is."""
 
     __slots__ = ("copied", "pid")
 
@@ -56,7 +66,9 @@ def open_token(process: int, access: int) -> int:
     """NtOpenProcessToken."""
     pid, _ = target(process, a.PROCESS_QUERY_LIMITED_INFORMATION)
     if not access:
-        raise NtError(st.ACCESS_DENIED, name=f"token of process {pid}", detail="no right was asked for")
+        raise NtError(
+            st.ACCESS_DENIED, name=f"token of process {pid}", detail="no right was asked for"
+        )
     try:
         fd = sys_.open(f"/proc/{pid}", sys_.O_PATH | sys_.O_DIRECTORY | sys_.O_CLOEXEC)
     except FileNotFoundError:
@@ -77,14 +89,20 @@ def lookup_privilege(name: str) -> int:
 
 
 def privileges_of(effective: int, permitted: int) -> list[tuple[int, int]]:
-    """The privileges that these capabilities are, with their attributes, in the order of their numbers."""
-    return sorted((luid, s.SE_PRIVILEGE_ENABLED if effective & 1 << bit else 0)
-                  for luid, bit in _PRIVILEGES.values() if permitted & 1 << bit)
+    """The privileges that these capabilities are, with their attributes, in the order of their
+    numbers."""
+    return sorted(
+        (luid, s.SE_PRIVILEGE_ENABLED if effective & 1 << bit else 0)
+        for luid, bit in _PRIVILEGES.values()
+        if permitted & 1 << bit
+    )
 
 
-def adjust_privileges(token: int, privileges: list[tuple[int, int]],
-                      disable_all: bool) -> tuple[int, list[tuple[int, int]]]:
-    """NtAdjustPrivilegesToken: capabilities go from the permitted into the effective set of this thread, and back.
+def adjust_privileges(
+    token: int, privileges: list[tuple[int, int]], disable_all: bool
+) -> tuple[int, list[tuple[int, int]]]:
+    """NtAdjustPrivilegesToken: capabilities go from the permitted into the effective set of this
+    thread, and back.
 
     A token never gains what is not permitted to it; what it lacks is reported as NOT_ALL_ASSIGNED.
     """
@@ -92,9 +110,14 @@ def adjust_privileges(token: int, privileges: list[tuple[int, int]],
     assert isinstance(handle.obj, Token)
     copied = handle.obj.copied
     if copied is None and handle.obj.pid != os.getpid():
-        raise NtError(st.NOT_ON_THIS_SYSTEM, name=handle.obj.display_name(),
-                      detail="a process can adjust its own privileges only")
-    effective, permitted, inheritable = sys_.capabilities() if copied is None else (copied.effective, copied.permitted, 0)
+        raise NtError(
+            st.NOT_ON_THIS_SYSTEM,
+            name=handle.obj.display_name(),
+            detail="a process can adjust its own privileges only",
+        )
+    effective, permitted, inheritable = (
+        sys_.capabilities() if copied is None else (copied.effective, copied.permitted, 0)
+    )
     capability = dict(_PRIVILEGES.values())
     if disable_all:
         privileges = [(luid, 0) for luid, bit in capability.items() if effective & 1 << bit]

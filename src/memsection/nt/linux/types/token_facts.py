@@ -25,20 +25,26 @@ from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import TOKEN
 from memsection.vocabulary.sid import Sid
 
-_STATUS_BYTES = 1 << 16  #: more than a status with as many groups as the kernel lets a process have in practice
+#: more than a status with as many groups as the kernel lets a process have in practice
+_STATUS_BYTES = 1 << 16
 _EFFECTIVE = 1  #: of the four ids in a line: real, effective, saved, file system
-_NO_SESSION, _SYSTEM_SESSION = 0xFFFFFFFF, 0x3E7  #: what is no audit session, and the LUID of the system's own logon
+#: what is no audit session, and the LUID of the system's own logon
+_NO_SESSION, _SYSTEM_SESSION = 0xFFFFFFFF, 0x3E7
 _FOREVER = (1 << 63) - 1  #: an expiration time that never comes
 _IN_FORCE = s.SE_GROUP_MANDATORY | s.SE_GROUP_ENABLED_BY_DEFAULT | s.SE_GROUP_ENABLED
 
 
 def query(token: int, information: int) -> Any:
     """NtQueryInformationToken."""
-    if information not in s.TOKEN_INFORMATION_CLASSES:  # before the handle is looked at, as Windows does
+    # before the handle is looked at, as Windows does
+    if information not in s.TOKEN_INFORMATION_CLASSES:
         raise NtError(st.INVALID_INFO_CLASS, detail=f"class {information}")
     if information not in s.TOKEN_INFORMATION_HERE:
-        raise NtError(st.NOT_SUPPORTED,
-                      detail=f"a token has nothing that information class {information} could tell on this system")
+        raise NtError(
+            st.NOT_SUPPORTED,
+            detail=f"a token has nothing that information class {information} could tell on this "
+            f"system",
+        )
     handle = table.lookup(token, TOKEN, a.TOKEN_QUERY)
     assert isinstance(handle.obj, Token)
     copied = handle.obj.copied
@@ -46,7 +52,11 @@ def query(token: int, information: int) -> Any:
         return copied.type if copied else s.TOKEN_PRIMARY
     if information == s.TokenImpersonationLevel:
         if copied is None or copied.type == s.TOKEN_PRIMARY:
-            raise NtError(st.INVALID_INFO_CLASS, name=handle.obj.display_name(), detail="a primary token has no such level")
+            raise NtError(
+                st.INVALID_INFO_CLASS,
+                name=handle.obj.display_name(),
+                detail="a primary token has no such level",
+            )
         return copied.level
     who, effective, permitted = said(handle)
     if information == s.TokenUser:
@@ -64,23 +74,35 @@ def query(token: int, information: int) -> Any:
     return int(wellknown.ADMINISTRATORS in who.groups)  # TokenElevation
 
 
-def _statistics(token: Token, who: security.Token, effective: int, permitted: int) -> s.TokenStatisticsInformation:
+def _statistics(
+    token: Token, who: security.Token, effective: int, permitted: int
+) -> s.TokenStatisticsInformation:
     """TOKEN_STATISTICS, as far as a process has what these mean.
 
-    A process is known by its id and when it started; what its token says is known by a checksum, so that the
-    modification id is another one when ids, groups or capabilities are others.
+    A process is known by its id and when it started; what its token says is known by a checksum, so
+    that the modification id is another one when ids, groups or capabilities are others.
     """
     copied = token.copied
-    words = repr((who.user, sorted(map(str, who.groups)), str(who.primary_group), effective, permitted)).encode()
+    words = repr(
+        (who.user, sorted(map(str, who.groups)), str(who.primary_group), effective, permitted)
+    ).encode()
     return s.TokenStatisticsInformation(
         TokenId=copied.number if copied else proc.start_time(token.pid) << 32 | token.pid,
-        AuthenticationId=_session(token.pid), ExpirationTime=_FOREVER, TokenType=copied.type if copied else s.TOKEN_PRIMARY,
-        ImpersonationLevel=copied.level if copied else 0, DynamicCharged=0, DynamicAvailable=0,
-        GroupCount=len(who.groups), PrivilegeCount=len(privileges_of(effective, permitted)), ModifiedId=zlib.crc32(words))
+        AuthenticationId=_session(token.pid),
+        ExpirationTime=_FOREVER,
+        TokenType=copied.type if copied else s.TOKEN_PRIMARY,
+        ImpersonationLevel=copied.level if copied else 0,
+        DynamicCharged=0,
+        DynamicAvailable=0,
+        GroupCount=len(who.groups),
+        PrivilegeCount=len(privileges_of(effective, permitted)),
+        ModifiedId=zlib.crc32(words),
+    )
 
 
 def _session(pid: int) -> int:
-    """The audit session that a process was logged on in (proc_pid_sessionid(5)); the system's own where it was in none."""
+    """The audit session that a process was logged on in (proc_pid_sessionid(5)); the system's own
+    where it was in none."""
     try:
         source = sys_.open(f"/proc/{pid}/sessionid", sys_.O_RDONLY | sys_.O_CLOEXEC)
         try:
@@ -97,11 +119,16 @@ def _group_attributes(sid: Sid) -> int:
 
 
 def said(handle: Handle) -> tuple[security.Token, int, int]:
-    """Who a token is, and its effective and permitted capabilities: the process's now, or what was copied of it."""
+    """Who a token is, and its effective and permitted capabilities: the process's now, or what was
+    copied of it."""
     token = handle.obj
     assert isinstance(token, Token)
     copied = token.copied
-    return (copied.who, copied.effective, copied.permitted) if copied else _of_process(token, handle.fd)
+    return (
+        (copied.who, copied.effective, copied.permitted)
+        if copied
+        else _of_process(token, handle.fd)
+    )
 
 
 def _of_process(token: Token, fd: int) -> tuple[security.Token, int, int]:
@@ -113,9 +140,17 @@ def _of_process(token: Token, fd: int) -> tuple[security.Token, int, int]:
     try:
         uid, gid = (int(fields[key].split()[_EFFECTIVE]) for key in (b"Uid", b"Gid"))
         groups = tuple(int(number) for number in fields[b"Groups"].split())
-        return accounts.token_of(uid, gid, groups), int(fields[b"CapEff"], 16), int(fields[b"CapPrm"], 16)
+        return (
+            accounts.token_of(uid, gid, groups),
+            int(fields[b"CapEff"], 16),
+            int(fields[b"CapPrm"], 16),
+        )
     except (KeyError, IndexError, ValueError):
-        raise NtError(st.UNSUCCESSFUL, name=token.display_name(), detail="/proc tells it in a way unknown here") from None
+        raise NtError(
+            st.UNSUCCESSFUL,
+            name=token.display_name(),
+            detail="/proc tells it in a way unknown here",
+        ) from None
 
 
 def _status(token: Token, fd: int) -> dict[bytes, bytes]:
@@ -127,6 +162,11 @@ def _status(token: Token, fd: int) -> dict[bytes, bytes]:
         finally:
             sys_.close(source)
     except (FileNotFoundError, ProcessLookupError):
-        raise NtError(st.PROCESS_IS_TERMINATING, name=token.display_name(),
-                      detail="the process has ended, and what it was with it") from None
-    return {key: value.strip() for key, _, value in (line.partition(b":") for line in text.splitlines())}
+        raise NtError(
+            st.PROCESS_IS_TERMINATING,
+            name=token.display_name(),
+            detail="the process has ended, and what it was with it",
+        ) from None
+    return {
+        key: value.strip() for key, _, value in (line.partition(b":") for line in text.splitlines())
+    }

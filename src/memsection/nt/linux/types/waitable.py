@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""What mutexes, events and semaphores have in common: their bodies, their state words, and the core's results in words.
+"""What mutexes, events and semaphores have in common: their bodies, their state words, and the
+core's results in words.
 
-Their operations are in the modules of their types, waiting in ``wait``; how state words change is the native core's.
+Their operations are in the modules of their types, waiting in ``wait``; how state words change is
+the native core's.
 """
 
 from __future__ import annotations
@@ -33,21 +35,38 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-CORE_KINDS = {object_types.MUTANT: sync.MUTEX, object_types.EVENT: sync.EVENT, object_types.SEMAPHORE: sync.SEMAPHORE}
+CORE_KINDS = {
+    object_types.MUTANT: sync.MUTEX,
+    object_types.EVENT: sync.EVENT,
+    object_types.SEMAPHORE: sync.SEMAPHORE,
+}
 _STATE = struct.Struct("<IBBHI52xQI4xII")  # ms_state of ms_sync.h
 _MAGIC, _VERSION = 0x434E5953, 1
 _FAILURES = {
     errno.EPERM: (st.MUTANT_NOT_OWNED, ""),
-    errno.EBADMSG: (st.FILE_CORRUPT_ERROR, "the object's state words, which any holder may write, make no sense"),
-    errno.EDEADLK: (st.FILE_CORRUPT_ERROR, "a process that waits for several objects holds it and does not go on"),
-    errno.EUSERS: (st.INSUFFICIENT_RESOURCES, "more processes use the object than it has slots for"),
-    errno.EBUSY: (st.ACCESS_DENIED, "a process that may only read the object holds locks on its file, so that nobody can"
-                  " begin to use it; who uses it already is not hindered"),
+    errno.EBADMSG: (
+        st.FILE_CORRUPT_ERROR,
+        "the object's state words, which any holder may write, make no sense",
+    ),
+    errno.EDEADLK: (
+        st.FILE_CORRUPT_ERROR,
+        "a process that waits for several objects holds it and does not go on",
+    ),
+    errno.EUSERS: (
+        st.INSUFFICIENT_RESOURCES,
+        "more processes use the object than it has slots for",
+    ),
+    errno.EBUSY: (
+        st.ACCESS_DENIED,
+        "a process that may only read the object holds locks on its file, so that nobody can"
+        " begin to use it; who uses it already is not hindered",
+    ),
     errno.EBADF: (st.INVALID_HANDLE, ""),
 }
 
 
-#: The longest time that a wait spins before it sleeps, in microseconds; 0 for never.  Up to 200 it is learned.
+#: The longest time that a wait spins before it sleeps, in microseconds; 0 for never.  Up to 200 it
+#: is learned.
 SPIN_VARIABLE, _LONGEST_SPIN = "MEMSECTION_SPIN_US", 1000
 
 
@@ -63,22 +82,36 @@ set_spin(os.environ.get(SPIN_VARIABLE))
 def failure(result: int, kind: ObjectType, name: str | None = None, operation: str = "") -> NtError:
     """A negative errno of the core as a status."""
     if -result == errno.EOVERFLOW:
-        status = st.SEMAPHORE_LIMIT_EXCEEDED if kind is object_types.SEMAPHORE else st.MUTANT_LIMIT_EXCEEDED
+        status = (
+            st.SEMAPHORE_LIMIT_EXCEEDED
+            if kind is object_types.SEMAPHORE
+            else st.MUTANT_LIMIT_EXCEEDED
+        )
         return NtError(status, operation, name)
     status, detail = _FAILURES.get(-result) or (st.from_errno(-result), os.strerror(-result))
     return NtError(status, operation, name, detail)
 
 
-def create(kind: ObjectType, access: int, attributes: Any, state: bytes,
-           prepare: Callable[[sync.State, int], None] | None = None) -> tuple[int, Handle]:
+def create(
+    kind: ObjectType,
+    access: int,
+    attributes: Any,
+    state: bytes,
+    prepare: Callable[[sync.State, int], None] | None = None,
+) -> tuple[int, Handle]:
     """Create or open an object whose body is its control page alone.
 
-    ``prepare`` gets a new object's state, and its descriptor, before anybody else can see the object.
+    ``prepare`` gets a new object's state, and its descriptor, before anybody else can see the
+    object.
     """
     prepared: list[sync.State] = []
 
-    def build(place: namespace.Place | None, file_permissions: permissions.PosixPermissions,
-              descriptor: bytes, read_only: bool) -> create_open.Built:
+    def build(
+        place: namespace.Place | None,
+        file_permissions: permissions.PosixPermissions,
+        descriptor: bytes,
+        read_only: bool,
+    ) -> create_open.Built:
         draft = control_page.Draft(place.full if place is not None else "", "", descriptor)
         fd = new_body.make_body(place, 0, draft)
         try:
@@ -106,7 +139,8 @@ def state_of(handle: Handle) -> sync.State:
     """The state words of a handle's object, mapped once for each process.
 
     Raises:
-        NtError: FILE_CORRUPT_ERROR for words that make no sense; ACCESS_DENIED for a handle that may only read.
+        NtError: FILE_CORRUPT_ERROR for words that make no sense; ACCESS_DENIED for a handle that
+            may only read.
     """
     state = handle.obj.state
     if state is not None:
@@ -129,7 +163,8 @@ def claim(state: sync.State, handle: Handle) -> None:
     """Have a slot in the object now, and not only when one is needed.
 
     Raises:
-        NtError: INSUFFICIENT_RESOURCES when all are taken, ACCESS_DENIED when readers' locks are on the rest.
+        NtError: INSUFFICIENT_RESOURCES when all are taken, ACCESS_DENIED when readers' locks are on
+            the rest.
     """
     try:
         state.claim(handle.fd)
@@ -143,21 +178,29 @@ def claim(state: sync.State, handle: Handle) -> None:
 def _require_proc(problem: OSError, handle: Handle) -> None:
     """Tell that the core did not find the path by which it opens the body anew."""
     if problem.errno == errno.ENOENT:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT),
-                                f"/proc/self/fd/{handle.fd}") from None
+        raise FileNotFoundError(
+            errno.ENOENT, os.strerror(errno.ENOENT), f"/proc/self/fd/{handle.fd}"
+        ) from None
 
 
 def _guard(state: sync.State, handle: Handle, facts: control_page.Facts) -> None:
-    """A Global body is a file that cannot be sealed: whoever may write it may cut it under our feet."""
+    """A Global body is a file that cannot be sealed: whoever may write it may cut it under our
+    feet."""
     if handle.obj.directory == "global" and state.guard is None:
         from memsection._native import guard
 
-        state.guard = guard.add(state.address, PAGE_SIZE, system.PROT_READ | system.PROT_WRITE, -1,
-                                facts.body_size - PAGE_SIZE)
+        state.guard = guard.add(
+            state.address,
+            PAGE_SIZE,
+            system.PROT_READ | system.PROT_WRITE,
+            -1,
+            facts.body_size - PAGE_SIZE,
+        )
 
 
 def look(handle: Handle) -> tuple[int, int, int, int, int, int]:
-    """(word, owner's thread, depth, how often this thread owns it, flags, maximum); also by a handle that only reads.
+    """(word, owner's thread, depth, how often this thread owns it, flags, maximum); also by a
+    handle that only reads.
 
     Raises:
         NtError: FILE_CORRUPT_ERROR.
@@ -167,7 +210,9 @@ def look(handle: Handle) -> tuple[int, int, int, int, int, int]:
         return *state.look(), state.flags, state.maximum
     facts = handle.obj.facts
     assert facts is not None
-    data = sys_.pread(handle.fd, _STATE.size, facts.body_size - PAGE_SIZE + control_page.STATE_OFFSET)
+    data = sys_.pread(
+        handle.fd, _STATE.size, facts.body_size - PAGE_SIZE + control_page.STATE_OFFSET
+    )
     if len(data) < _STATE.size:
         raise failure(-errno.EBADMSG, handle.kind, handle.obj.display_name())
     magic, version, kind, flags, maximum, word, _, tid, depth = _STATE.unpack(data)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Private memory: allocating, committing, freeing (NtAllocateVirtualMemory, NtFreeVirtualMemory)."""
+"""Private memory: allocating, committing, freeing (NtAllocateVirtualMemory,
+NtFreeVirtualMemory)."""
 
 from __future__ import annotations
 
@@ -24,10 +25,14 @@ from memsection.vocabulary.errors import NtError
 _ALLOCATION_TYPES = p.MEM_COMMIT | p.MEM_RESERVE | p.MEM_TOP_DOWN | p.MEM_LARGE_PAGES
 
 
-def allocate(address: int, zero_bits: int, size: int, kind: int, protection: int) -> tuple[int, int]:
+def allocate(
+    address: int, zero_bits: int, size: int, kind: int, protection: int
+) -> tuple[int, int]:
     """NtAllocateVirtualMemory: private memory, or pages of a reserved section for everybody."""
     if 21 < zero_bits < 32:
-        raise NtError(st.INVALID_PARAMETER_3, detail=f"{zero_bits} zero bits: a number up to 21, or a mask")
+        raise NtError(
+            st.INVALID_PARAMETER_3, detail=f"{zero_bits} zero bits: a number up to 21, or a mask"
+        )
     if not 0 < size <= HIGHEST:
         raise NtError(st.INVALID_PARAMETER_4, detail=f"{size} bytes cannot be allocated")
     if kind & (p.MEM_RESET | p.MEM_RESET_UNDO):
@@ -49,13 +54,17 @@ def allocate(address: int, zero_bits: int, size: int, kind: int, protection: int
 
 
 def _reset(address: int, size: int, kind: int, protection: int) -> tuple[int, int]:
-    """MEM_RESET: the pages are not needed for now; MEM_RESET_UNDO: they are needed again, as they were.
+    """MEM_RESET: the pages are not needed for now; MEM_RESET_UNDO: they are needed again, as they
+    were.
 
-    The kernel puts such pages first among those that it writes out (MADV_COLD, madvise(2)) and loses none, so undoing
-    always finds them as they were.
+    The kernel puts such pages first among those that it writes out (MADV_COLD, madvise(2)) and
+    loses none, so undoing always finds them as they were.
     """
     if kind not in (p.MEM_RESET, p.MEM_RESET_UNDO):
-        raise NtError(st.INVALID_PARAMETER_5, detail="MEM_RESET and MEM_RESET_UNDO go with no other allocation type")
+        raise NtError(
+            st.INVALID_PARAMETER_5,
+            detail="MEM_RESET and MEM_RESET_UNDO go with no other allocation type",
+        )
     protect.valid_protection(protection)  # it means nothing, and has to be one
     with lock:
         region, first, count = protect.inside(address, size)
@@ -72,7 +81,9 @@ def _reset(address: int, size: int, kind: int, protection: int) -> tuple[int, in
         return start, count * PAGE
 
 
-def _allocate_private(address: int, zero_bits: int, size: int, kind: int, protection: int) -> tuple[int, int]:
+def _allocate_private(
+    address: int, zero_bits: int, size: int, kind: int, protection: int
+) -> tuple[int, int]:
     start = address // GRANULARITY * GRANULARITY
     length = -(-(address + size - start) // PAGE) * PAGE
     prot = addresses.prot_of(protection) if kind & p.MEM_COMMIT else 0
@@ -120,15 +131,23 @@ def free(address: int, size: int, kind: int) -> tuple[int, int]:
         raise NtError(st.INVALID_PARAMETER_4)
     region = regions.find(address)
     if region is None:
-        raise NtError(st.INVALID_PARAMETER if kind == p.MEM_RELEASE else st.CONFLICTING_ADDRESSES,
-                      detail=f"no allocated memory at {address:#x}")
+        raise NtError(
+            st.INVALID_PARAMETER if kind == p.MEM_RELEASE else st.CONFLICTING_ADDRESSES,
+            detail=f"no allocated memory at {address:#x}",
+        )
     if region.obj is not None:
         raise NtError(st.UNABLE_TO_DELETE_SECTION)
     if kind == p.MEM_RELEASE:
         if address // PAGE * PAGE != region.base:
-            raise NtError(st.FREE_VM_NOT_AT_BASE, detail=f"{address:#x} is inside the allocation at {region.base:#x}")
+            raise NtError(
+                st.FREE_VM_NOT_AT_BASE,
+                detail=f"{address:#x} is inside the allocation at {region.base:#x}",
+            )
         if size > region.size:
-            raise NtError(st.UNABLE_TO_FREE_VM, detail=f"{size} bytes at {address:#x} are more than the allocation has")
+            raise NtError(
+                st.UNABLE_TO_FREE_VM,
+                detail=f"{size} bytes at {address:#x} are more than the allocation has",
+            )
         if size and p.page_up(size) != region.size:
             raise NtError(st.NOT_ON_THIS_SYSTEM, detail="MEM_RELEASE frees a whole allocation")
         if not regions.remove(region):
@@ -137,7 +156,13 @@ def free(address: int, size: int, kind: int) -> tuple[int, int]:
     with lock:
         region, first, count = protect.inside(address, size or region.base + region.size - address)
         start = region.base + first * PAGE
-        sys_.mmap(start, count * PAGE, 0, system.MAP_PRIVATE | system.MAP_ANONYMOUS | system.MAP_NORESERVE
-                  | system.MAP_FIXED, -1, 0)
+        sys_.mmap(
+            start,
+            count * PAGE,
+            0,
+            system.MAP_PRIVATE | system.MAP_ANONYMOUS | system.MAP_NORESERVE | system.MAP_FIXED,
+            -1,
+            0,
+        )
         region.change(first, count, 0)
         return start, count * PAGE

@@ -51,7 +51,8 @@ def commit_view(region: Region, size: int) -> None:
 
 
 def _commit_section(region: Region, first: int, count: int) -> None:
-    """Reserve memory for the pages, then say that they are there; other processes map them at first touch (C2)."""
+    """Reserve memory for the pages, then say that they are there; other processes map them at first
+    touch (C2)."""
     obj = region.obj
     assert obj is not None and obj.facts is not None
     offset = region.offset + first * PAGE
@@ -64,7 +65,13 @@ def _commit_section(region: Region, first: int, count: int) -> None:
         page = offset // PAGE
         start = obj.facts.bitmap_offset + page // 8 // PAGE * PAGE
         length = obj.facts.bitmap_offset + -(-(page + count) // 8) - start
-        _set_bits(fd, start, -(-length // PAGE) * PAGE, page - (start - obj.facts.bitmap_offset) * 8, count)
+        _set_bits(
+            fd,
+            start,
+            -(-length // PAGE) * PAGE,
+            page - (start - obj.facts.bitmap_offset) * 8,
+            count,
+        )
     finally:
         if temporary >= 0:
             sys_.close(temporary)

@@ -36,9 +36,16 @@ def flush_region(region: Region, offset: int, size: int) -> None:
     first = offset // PAGE * PAGE
     end = min(-(-(offset + size) // PAGE) * PAGE, region.size) if size else region.size
     obj = region.obj
-    if region.shared and region.writable and obj is not None and obj.facts is not None and obj.facts.file_identity:
-        # The disk may take long, so it is done without the lock.  Who unmaps the view meanwhile can have another one's
-        # pages written to disk earlier than they would be, and no more; what is said about this one is asked afterwards.
+    if (
+        region.shared
+        and region.writable
+        and obj is not None
+        and obj.facts is not None
+        and obj.facts.file_identity
+    ):
+        # The disk may take long, so it is done without the lock.  Who unmaps the view meanwhile can
+        # have another one's pages written to disk earlier than they would be, and no more; what is
+        # said about this one is asked afterwards.
         try:
             sys_.msync(region.base + first, end - first)
         except OSError:
@@ -54,4 +61,6 @@ def prefetch(ranges: Any) -> None:
         try:
             sys_.madvise(start, -(-(address + size - start) // PAGE) * PAGE, system.MADV_WILLNEED)
         except OSError as error:
-            raise NtError(st.ACCESS_VIOLATION if error.errno == errno.ENOMEM else st.from_errno(error.errno)) from None
+            raise NtError(
+                st.ACCESS_VIOLATION if error.errno == errno.ENOMEM else st.from_errno(error.errno)
+            ) from None

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Which file a mapping is of (NtQueryVirtualMemory, MemoryMappedFilenameInformation), from /proc/PID/maps (proc(5))."""
+"""Which file a mapping is of (NtQueryVirtualMemory, MemoryMappedFilenameInformation), from
+/proc/PID/maps (proc(5))."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 
 _DELETED = b" (deleted)"
-#: What the kernel calls memory that is no file which anybody could open: sections, shared anonymous memory, System V.
+#: What the kernel calls memory that is no file which anybody could open: sections, shared anonymous
+#: memory, System V.
 _NO_FILE = (b"/memfd:", b"/dev/zero (deleted)", b"/SYSV")
 
 
@@ -23,7 +25,8 @@ def name(pid: int, address: int) -> str:
     """The path of the file that is mapped at an address, as the system spells it.
 
     Raises:
-        NtError: INVALID_ADDRESS: nothing is mapped there, or private memory; FILE_INVALID: a mapping without a file.
+        NtError: INVALID_ADDRESS: nothing is mapped there, or private memory; FILE_INVALID: a
+            mapping without a file.
     """
     for line in _lines(pid):
         span, _, _, device, inode, *rest = line.split(None, 5)
@@ -33,8 +36,13 @@ def name(pid: int, address: int) -> str:
             if not int(inode) or not path.startswith(b"/"):
                 break
             found = _path(path, device, int(inode))
-            never_named = os.path.basename(path) == b"#%d (deleted)" % int(inode)  # O_TMPFILE: a Global section
-            if path.startswith(_NO_FILE) or never_named or namespace.is_global_body(os.fsdecode(found)):
+            # O_TMPFILE: a Global section
+            never_named = os.path.basename(path) == b"#%d (deleted)" % int(inode)
+            if (
+                path.startswith(_NO_FILE)
+                or never_named
+                or namespace.is_global_body(os.fsdecode(found))
+            ):
                 raise NtError(st.FILE_INVALID, detail=f"the mapping at {address:#x} is of no file")
             return os.fsdecode(found)
     raise NtError(st.INVALID_ADDRESS, detail=f"no file is mapped at {address:#x}")
@@ -48,13 +56,17 @@ def _lines(pid: int) -> list[bytes]:
         finally:
             sys_.close(fd)
     except (FileNotFoundError, ProcessLookupError):
-        raise NtError(st.PROCESS_IS_TERMINATING, name=f"process {pid}", detail="it has ended") from None
+        raise NtError(
+            st.PROCESS_IS_TERMINATING, name=f"process {pid}", detail="it has ended"
+        ) from None
 
 
 def _path(text: bytes, device: bytes, inode: int) -> bytes:
-    """The path without what the kernel adds: newlines are written as octal, and removed files have a word behind them.
+    """The path without what the kernel adds: newlines are written as octal, and removed files have
+    a word behind them.
 
-    A file may have either in its name; which of the names it is known by, the file itself tells while it is there.
+    A file may have either in its name; which of the names it is known by, the file itself tells
+    while it is there.
     """
     whole = text.replace(rb"\012", b"\n")
     for one in (text, whole):

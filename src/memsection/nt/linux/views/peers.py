@@ -25,7 +25,8 @@ _ADDRESSES = 1 << 64
 
 
 def _check_range(address: int, size: int) -> None:
-    """Addresses and sizes that a processor has; others would be cut, or be no number for a system call."""
+    """Addresses and sizes that a processor has; others would be cut, or be no number for a system
+    call."""
     if not (0 <= address < _ADDRESSES and 0 <= size <= _ADDRESSES - address):
         raise NtError(st.ACCESS_VIOLATION, detail=f"there are no {size} bytes at {address:#x}")
 
@@ -46,21 +47,27 @@ def read(pid: int, address: int, size: int) -> bytes:
                 break
         data = found[0] if len(found) == 1 else b"".join(found)
     except MemoryError:
-        raise NtError(st.NO_MEMORY, detail=f"a copy of {size} bytes is more than this process can have") from None
+        raise NtError(
+            st.NO_MEMORY, detail=f"a copy of {size} bytes is more than this process can have"
+        ) from None
     except OSError as error:
         if error.errno != errno.EFAULT or not count:
-            raise NtError(st.PARTIAL_COPY if error.errno == errno.EFAULT else st.from_errno(error.errno),
-                          detail=f"{size} bytes at {address:#x} cannot be read") from None
+            raise NtError(
+                st.PARTIAL_COPY if error.errno == errno.EFAULT else st.from_errno(error.errno),
+                detail=f"{size} bytes at {address:#x} cannot be read",
+            ) from None
     if count != size:
-        raise NtError(st.PARTIAL_COPY, detail=f"only {count} of {size} bytes at {address:#x} can be read")
+        raise NtError(
+            st.PARTIAL_COPY, detail=f"only {count} of {size} bytes at {address:#x} can be read"
+        )
     return bytes(data)
 
 
 def write(pid: int, address: int, data: bytes) -> int:
     """NtWriteVirtualMemory.
 
-    As on Windows pages that can be executed and not written are written all the same, which is what debuggers and
-    patches need; pages that can only be read are not.
+    As on Windows pages that can be executed and not written are written all the same, which is what
+    debuggers and patches need; pages that can only be read are not.
     """
     _check_range(address, len(data))
     _sync(pid, address)
@@ -68,14 +75,19 @@ def write(pid: int, address: int, data: bytes) -> int:
         written = sys_.copy_to(pid, address, data)
     except OSError as error:
         if error.errno != errno.EFAULT:
-            raise NtError(st.from_errno(error.errno), detail=f"{len(data)} bytes at {address:#x} cannot be written") from None
+            raise NtError(
+                st.from_errno(error.errno),
+                detail=f"{len(data)} bytes at {address:#x} cannot be written",
+            ) from None
         written = 0
     if written != len(data) and pid == os.getpid():
         written += _write_executable(address + written, data[written:])
     if written != len(data):
         readable = not written and _is_readable(pid, address)
-        raise NtError(st.ACCESS_VIOLATION if readable else st.PARTIAL_COPY,
-                      detail=f"only {written} of {len(data)} bytes at {address:#x} can be written")
+        raise NtError(
+            st.ACCESS_VIOLATION if readable else st.PARTIAL_COPY,
+            detail=f"only {written} of {len(data)} bytes at {address:#x} can be written",
+        )
     return written
 
 
@@ -87,7 +99,8 @@ def _is_readable(pid: int, address: int) -> bool:
 
 
 def _write_executable(address: int, data: bytes) -> int:
-    """Write into pages of this process that can be executed, and for the moment be written; the bytes that were."""
+    """Write into pages of this process that can be executed, and for the moment be written; the
+    bytes that were."""
     written = 0
     with lock:
         while written < len(data):
@@ -99,7 +112,7 @@ def _write_executable(address: int, data: bytes) -> int:
             protection = region.page_protection(page)
             if not p.executable(protection) or region.obj is not None and not p.copies(protection):
                 break
-            part = data[written:written + (page + 1) * PAGE - (position - region.base)]
+            part = data[written : written + (page + 1) * PAGE - (position - region.base)]
             start = region.base + page * PAGE
             sys_.mprotect(start, PAGE, system.PROT_READ | system.PROT_WRITE | system.PROT_EXEC)
             try:

@@ -22,29 +22,49 @@ _MODIFIERS = p.PAGE_NOCACHE | p.PAGE_WRITECOMBINE
 
 
 def inside(address: int, size: int) -> tuple[Region, int, int]:
-    """The region of a range, its first page and its page count.  CONFLICTING_ADDRESSES if it leaves the region."""
+    """The region of a range, its first page and its page count.  CONFLICTING_ADDRESSES if it leaves
+    the region."""
     region = regions.find(address)
     if region is None:
-        raise NtError(st.CONFLICTING_ADDRESSES, detail=f"nothing of this process's is at {address:#x}")
+        raise NtError(
+            st.CONFLICTING_ADDRESSES, detail=f"nothing of this process's is at {address:#x}"
+        )
     first = (address - region.base) // PAGE
     end = -(-(address + size - region.base) // PAGE)
     if end * PAGE > region.size:
-        raise NtError(st.CONFLICTING_ADDRESSES, detail=f"{address:#x}+{size:#x} reaches beyond the region at "
-                                                       f"{region.base:#x}+{region.size:#x}")
+        raise NtError(
+            st.CONFLICTING_ADDRESSES,
+            detail=f"{address:#x}+{size:#x} reaches beyond the region at "
+            f"{region.base:#x}+{region.size:#x}",
+        )
     return region, first, end - first
 
 
 def valid_protection(protection: int) -> int:
     """The base protection; INVALID_PAGE_PROTECTION unless it is exactly one."""
     base = protection & p.PAGE_BASE_MASK
-    if base not in p.PAGE_PROTECTIONS or protection & ~(p.PAGE_BASE_MASK | p.PAGE_GUARD | _MODIFIERS):
-        raise NtError(st.INVALID_PAGE_PROTECTION, detail=f"{p.words(protection)} is no page protection")
-    if protection & _MODIFIERS and (base == p.PAGE_NOACCESS or protection & _MODIFIERS == _MODIFIERS):
-        raise NtError(st.INVALID_PAGE_PROTECTION, detail=f"{p.words(protection)}: modifiers that do not go together")
+    if base not in p.PAGE_PROTECTIONS or protection & ~(
+        p.PAGE_BASE_MASK | p.PAGE_GUARD | _MODIFIERS
+    ):
+        raise NtError(
+            st.INVALID_PAGE_PROTECTION, detail=f"{p.words(protection)} is no page protection"
+        )
+    if protection & _MODIFIERS and (
+        base == p.PAGE_NOACCESS or protection & _MODIFIERS == _MODIFIERS
+    ):
+        raise NtError(
+            st.INVALID_PAGE_PROTECTION,
+            detail=f"{p.words(protection)}: modifiers that do not go together",
+        )
     if protection & p.PAGE_GUARD:
         if base == p.PAGE_NOACCESS:
-            raise NtError(st.INVALID_PAGE_PROTECTION, detail="PAGE_GUARD does not go with PAGE_NOACCESS")
-        raise NtError(st.NOT_ON_THIS_SYSTEM, detail="PAGE_GUARD: there are no pages here that tell of their first touch")
+            raise NtError(
+                st.INVALID_PAGE_PROTECTION, detail="PAGE_GUARD does not go with PAGE_NOACCESS"
+            )
+        raise NtError(
+            st.NOT_ON_THIS_SYSTEM,
+            detail="PAGE_GUARD: there are no pages here that tell of their first touch",
+        )
     return base
 
 
@@ -56,10 +76,14 @@ def protect(address: int, size: int, protection: int) -> tuple[int, int, int]:
     with lock:
         region, first, count = inside(address, size)
         if region.obj is None and p.copies(base):
-            raise NtError(st.INVALID_PAGE_PROTECTION, detail="private memory cannot be copy-on-write")
+            raise NtError(
+                st.INVALID_PAGE_PROTECTION, detail="private memory cannot be copy-on-write"
+            )
         if region.obj is not None:
             if protection & _MODIFIERS & ~region.modifiers:
-                raise NtError(st.INVALID_PAGE_PROTECTION, detail="a view's modifiers are those of its section")
+                raise NtError(
+                    st.INVALID_PAGE_PROTECTION, detail="a view's modifiers are those of its section"
+                )
             require_view_allows(region, base)
         committed, end = query.committed_run(region, first)
         if not committed or end < first + count or region.any_reserved(first, count):
@@ -71,17 +95,21 @@ def protect(address: int, size: int, protection: int) -> tuple[int, int, int]:
 
 
 def require_view_allows(region: Region, protection: int) -> None:
-    """SECTION_PROTECTION unless pages of a view may have this protection: not more than the view was mapped with."""
+    """SECTION_PROTECTION unless pages of a view may have this protection: not more than the view
+    was mapped with."""
     mapped = region.protection & p.PAGE_BASE_MASK
     if not p.allows(mapped, protection) or mapped == p.PAGE_NOACCESS != protection:
-        raise NtError(st.SECTION_PROTECTION,
-                      detail=f"{p.words(protection)} is more than the view's {p.words(region.protection)}")
+        raise NtError(
+            st.SECTION_PROTECTION,
+            detail=f"{p.words(protection)} is more than the view's {p.words(region.protection)}",
+        )
 
 
 def apply(region: Region, first: int, count: int, protection: int) -> None:
     start, size = region.base + first * PAGE, count * PAGE
     if region.obj is not None and not p.copies(region.protection):
-        # In a shared view copy-on-write means another kind of mapping, and back again where nothing was copied.
+        # In a shared view copy-on-write means another kind of mapping, and back again where nothing
+        # was copied.
         if p.copies(protection):
             _remap(region, first, count, protection, system.MAP_PRIVATE)
             return
@@ -99,8 +127,14 @@ def apply(region: Region, first: int, count: int, protection: int) -> None:
 def _remap(region: Region, first: int, count: int, protection: int, kind: int) -> None:
     assert region.obj is not None
     fd = _view_fd(region)
-    sys_.mmap(region.base + first * PAGE, count * PAGE, addresses.prot_of(protection), kind | system.MAP_FIXED, fd,
-              region.offset + first * PAGE)
+    sys_.mmap(
+        region.base + first * PAGE,
+        count * PAGE,
+        addresses.prot_of(protection),
+        kind | system.MAP_FIXED,
+        fd,
+        region.offset + first * PAGE,
+    )
 
 
 def _view_fd(region: Region) -> int:
@@ -115,5 +149,8 @@ def _view_fd(region: Region) -> int:
             if handle.data_fd >= 0:
                 return handle.data_fd
         if fd < 0 or obj.facts is not None and obj.facts.file_identity is not None:
-            raise NtError(st.NOT_SUPPORTED, detail="the file behind this view has no open handle in this process any more")
+            raise NtError(
+                st.NOT_SUPPORTED,
+                detail="the file behind this view has no open handle in this process any more",
+            )
     return fd

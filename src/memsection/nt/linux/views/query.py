@@ -36,11 +36,19 @@ def query(address: int) -> MemoryBasicInformation:
         if p.copies(protection):
             written, end = copied_run(region, page, end)
             if written:
-                protection = p.PAGE_EXECUTE_READWRITE if p.executable(protection) else p.PAGE_READWRITE
+                protection = (
+                    p.PAGE_EXECUTE_READWRITE if p.executable(protection) else p.PAGE_READWRITE
+                )
         protection |= region.modifiers
-    return MemoryBasicInformation(page_address, region.base, region.protection | region.modifiers,
-                                  (end - page) * PAGE, p.MEM_COMMIT if committed else p.MEM_RESERVE, protection,
-                                  p.MEM_PRIVATE if region.obj is None else p.MEM_MAPPED)
+    return MemoryBasicInformation(
+        page_address,
+        region.base,
+        region.protection | region.modifiers,
+        (end - page) * PAGE,
+        p.MEM_COMMIT if committed else p.MEM_RESERVE,
+        protection,
+        p.MEM_PRIVATE if region.obj is None else p.MEM_MAPPED,
+    )
 
 
 def committed_run(region: Region, page: int) -> tuple[bool, int]:
@@ -56,14 +64,15 @@ _PAGEMAP_FILE, _PAGEMAP_THERE = 1 << 61, 3 << 62
 
 
 def copied_run(region: Region, page: int, end: int) -> tuple[bool, int]:
-    """Whether a copy-on-write page was copied, and up to where its neighbours are like it (proc(5), pagemap)."""
+    """Whether a copy-on-write page was copied, and up to where its neighbours are like it (proc(5),
+    pagemap)."""
     fd = sys_.open("/proc/self/pagemap", sys_.O_RDONLY | sys_.O_CLOEXEC)
     try:
         found: bool | None = None
         while page < end:
             data = sys_.pread(fd, 8 * min(end - page, 512), (region.base // PAGE + page) * 8)
             for position in range(0, len(data), 8):
-                entry = int.from_bytes(data[position:position + 8], "little")
+                entry = int.from_bytes(data[position : position + 8], "little")
                 copied = bool(entry & _PAGEMAP_THERE) and not entry & _PAGEMAP_FILE
                 if found is None:
                     found = copied
@@ -78,9 +87,11 @@ def copied_run(region: Region, page: int, end: int) -> tuple[bool, int]:
 
 
 def query_of(pid: int, address: int) -> MemoryBasicInformation:
-    """NtQueryVirtualMemory for an address of another process: what the kernel shows of its mappings.
+    """NtQueryVirtualMemory for an address of another process: what the kernel shows of its
+    mappings.
 
-    Which of them are one allocation, and what they were mapped with, only that process knows: each counts as one.
+    Which of them are one allocation, and what they were mapped with, only that process knows: each
+    counts as one.
     """
     return _query_outside(address // PAGE * PAGE, str(pid))
 
@@ -97,14 +108,20 @@ def _query_outside(address: int, process: str = "self") -> MemoryBasicInformatio
         span, rights, *_ = line.split(maxsplit=2)
         start, end = (int(part, 16) for part in span.split(b"-"))
         if address < start:
-            return MemoryBasicInformation(address, 0, 0, start - address, p.MEM_FREE, p.PAGE_NOACCESS, 0)
+            return MemoryBasicInformation(
+                address, 0, 0, start - address, p.MEM_FREE, p.PAGE_NOACCESS, 0
+            )
         if address < end:
             protection = _protection_of(rights)
             kind = p.MEM_MAPPED if rights[3:4] == b"s" else p.MEM_PRIVATE
-            return MemoryBasicInformation(address, start, protection, end - address, p.MEM_COMMIT, protection, kind)
+            return MemoryBasicInformation(
+                address, start, protection, end - address, p.MEM_COMMIT, protection, kind
+            )
     if address >= 1 << 47:
         raise NtError(st.INVALID_PARAMETER, detail=f"{address:#x} is no user address")
-    return MemoryBasicInformation(address, 0, 0, (1 << 47) - address, p.MEM_FREE, p.PAGE_NOACCESS, 0)
+    return MemoryBasicInformation(
+        address, 0, 0, (1 << 47) - address, p.MEM_FREE, p.PAGE_NOACCESS, 0
+    )
 
 
 def _protection_of(rights: bytes) -> int:

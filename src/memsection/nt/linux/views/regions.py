@@ -29,11 +29,12 @@ class Region(records.RegionRecord):
 
     __slots__ = ()
 
-    # Of the native record: base, size in whole pages, protection (AllocationProtect), offset, whether
-    # writing reaches the section (writable) and others see it (shared); the bitmap of committed
-    # pages, where not all are, and modifiers (PAGE_NOCACHE, PAGE_WRITECOMBINE).
+    # Of the native record: base, size in whole pages, protection (AllocationProtect), offset,
+    # whether writing reaches the section (writable) and others see it (shared); the bitmap of
+    # committed pages, where not all are, and modifiers (PAGE_NOCACHE, PAGE_WRITECOMBINE).
     obj: record.LocalObject | None  #: None for private memory
-    changed: list[tuple[int, int]] | None  #: (first page, protection) runs, once VirtualProtect came
+    #: (first page, protection) runs, once VirtualProtect came
+    changed: list[tuple[int, int]] | None
 
     def page_protection(self, page: int) -> int:
         """What VirtualProtect, or else the mapping, gave a page."""
@@ -54,8 +55,12 @@ class Region(records.RegionRecord):
 
     def any_reserved(self, first: int, count: int) -> bool:
         """Whether some of these pages of private memory are reserved only."""
-        return self.changed is not None and (self.page_protection(first) == 0 or any(
-            protection == 0 for page, protection in self.changed if first < page < first + count))
+        return self.changed is not None and (
+            self.page_protection(first) == 0
+            or any(
+                protection == 0 for page, protection in self.changed if first < page < first + count
+            )
+        )
 
     def change(self, first: int, count: int, protection: int) -> None:
         """Note a new protection for some pages."""
@@ -107,7 +112,8 @@ def require_mapped(region: Region) -> None:
 
 
 class UserfaultGuard(records.UserfaultRecord):
-    """Reserved pages that are not there until somebody commits them, as the kernel itself sees it (C2).
+    """Reserved pages that are not there until somebody commits them, as the kernel itself sees it
+    (C2).
 
     A page that any process committed is then there in every view at once, for system calls too.
     """
@@ -127,24 +133,31 @@ class UserfaultGuard(records.UserfaultRecord):
         """Nothing can be cut: the body is sealed."""
 
     def renew(self) -> None:
-        """In a forked child, whose copies of the mappings the parent's descriptor does not watch."""
+        """In a forked child, whose copies of the mappings the parent's descriptor does not
+        watch."""
         self.remove()
         self.fd = sys_.userfault(self._start, self._length)
 
 
 class CutReserved:
-    """Guards of a view of reserved pages whose body can be cut (M3): of the view, and of its bitmap of committed pages.
+    """Guards of a view of reserved pages whose body can be cut (M3): of the view, and of its bitmap
+    of committed pages.
 
-    Committed pages are opened at first touch, and not made absent: a page that is missing then was cut.
+    Committed pages are opened at first touch, and not made absent: a page that is missing then was
+    cut.
     """
 
     __slots__ = ("_bitmap", "_reserved", "_view")
 
     def __init__(self, region: Region, prot: int, fd: int) -> None:
         assert region.obj is not None and region.obj.facts is not None
-        self._bitmap = guard_.add(region.bitmap, region.bitmap_size, system.PROT_READ, fd, region.obj.facts.bitmap_offset)
+        self._bitmap = guard_.add(
+            region.bitmap, region.bitmap_size, system.PROT_READ, fd, region.obj.facts.bitmap_offset
+        )
         self._view = guard_.add(region.base, region.size, prot, fd, region.offset)
-        self._reserved = guard_.add_reserved(region.base, region.size, prot, region.bitmap, region.offset // PAGE)
+        self._reserved = guard_.add_reserved(
+            region.base, region.size, prot, region.bitmap, region.offset // PAGE
+        )
 
     @property
     def fault(self) -> int | None:
@@ -174,7 +187,8 @@ class CutReserved:
 
 
 def _after_fork_in_child() -> None:
-    """A guard that another thread had made for a view that is not in the table would keep its file open for ever."""
+    """A guard that another thread had made for a view that is not in the table would keep its file
+    open for ever."""
     guards: list[guard_.Guard] = []
     for region in regions_by_base.values():
         if isinstance(region.guard, UserfaultGuard):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Waiting for a name to appear, without looking again and again: the directory of the name is watched (inotify(7)).
+"""Waiting for a name to appear, without looking again and again: the directory of the name is
+watched (inotify(7)).
 
 It says when it is worth trying to open the name; what is found there is the opener's business.
 """
@@ -26,7 +27,8 @@ _NO_WATCH = (errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.ENOMEM, errno.ENOSY
 
 
 def watch(name: str) -> NameWatch | None:
-    """Watch for a name; None where the system allows no more watches: then the caller looks now and then."""
+    """Watch for a name; None where the system allows no more watches: then the caller looks now and
+    then."""
     found = NameWatch(name)
     try:
         found.begin()
@@ -55,21 +57,27 @@ class NameWatch:
         if namespace.directory_is_gone(place):
             place = self._find()
         self._file = place.file.encode()
-        # Of its own: another thread that finds the directory gone closes the one that everybody uses.
+        # Of its own: another thread that finds the directory gone closes the one that everybody
+        # uses.
         self._directory = sys_.dup(place.dirfd)
         self._fd = sys_.inotify_init()
-        sys_.inotify_add_watch(self._fd, f"/proc/self/fd/{self._directory}", sys_.IN_CREATE | sys_.IN_MOVED_TO)
+        sys_.inotify_add_watch(
+            self._fd, f"/proc/self/fd/{self._directory}", sys_.IN_CREATE | sys_.IN_MOVED_TO
+        )
 
     def _find(self) -> namespace.Place:
         return namespace.Place(*names.split(self._name, os.geteuid(), rooted=True))
 
     def fileno(self) -> int:
-        """Readable when something was made in the directory; another one after the directory had to be made anew."""
+        """Readable when something was made in the directory; another one after the directory had to
+        be made anew."""
         return self._fd
 
     def wait(self, seconds: float | None) -> None:
-        """Come back when the name may be there, or when the time is up; earlier without a reason is possible."""
-        # A directory that was removed tells nothing while somebody has it open: so it is looked at now and then.
+        """Come back when the name may be there, or when the time is up; earlier without a reason is
+        possible."""
+        # A directory that was removed tells nothing while somebody has it open: so it is looked at
+        # now and then.
         poll = sys_.poll()
         poll.register(self._fd, select.POLLIN)
         poll.poll(1000 * (_LOOK if seconds is None else max(0.0, min(seconds, _LOOK))))
@@ -92,7 +100,7 @@ class NameWatch:
         while at < len(data):
             _, mask, _, length = _EVENT.unpack_from(data, at)
             at += _EVENT.size
-            if mask & sys_.IN_Q_OVERFLOW or data[at:at + length].rstrip(b"\0") == self._file:
+            if mask & sys_.IN_Q_OVERFLOW or data[at : at + length].rstrip(b"\0") == self._file:
                 return True
             at += length
         return False

@@ -39,7 +39,8 @@ Item = tuple[sync.State | sync.Other | None, int]
 
 
 def deadline_of(timeout: int | None) -> int:
-    """The deadline in ns of CLOCK_MONOTONIC for 100 ns units: negative is a span, positive a date, None for ever."""
+    """The deadline in ns of CLOCK_MONOTONIC for 100 ns units: negative is a span, positive a date,
+    None for ever."""
     if timeout is None:
         return sync.FOREVER
     if timeout == 0:
@@ -53,8 +54,11 @@ def deadline_of(timeout: int | None) -> int:
 def _waitable(value: int) -> Handle:
     handle = table.lookup(value, None, a.SYNCHRONIZE)
     if not handle.kind.waitable:
-        raise NtError(st.OBJECT_TYPE_MISMATCH, name=handle.obj.display_name(),
-                      detail=f"{handle.kind.a_noun} cannot be waited for")
+        raise NtError(
+            st.OBJECT_TYPE_MISMATCH,
+            name=handle.obj.display_name(),
+            detail=f"{handle.kind.a_noun} cannot be waited for",
+        )
     return handle
 
 
@@ -77,12 +81,15 @@ def named(value: int | sync.Other) -> Handle | _Elsewhere:
 def item(handle: Handle | _Elsewhere) -> Item:
     if isinstance(handle, _Elsewhere):
         return handle.other, -1
-    if handle.kind in (object_types.PROCESS, object_types.FILE):  # a file is signaled when no transfer is under way
+    # a file is signaled when no transfer is under way
+    if handle.kind in (object_types.PROCESS, object_types.FILE):
         return None, handle.fd
     return waitable.state_of(handle), handle.fd
 
 
-def status(handles: Sequence[Handle | _Elsewhere], result: tuple[int, int, int], wait_all: bool) -> int:
+def status(
+    handles: Sequence[Handle | _Elsewhere], result: tuple[int, int, int], wait_all: bool
+) -> int:
     code, index, dead = result
     if code == 0:
         return st.WAIT_0 + (0 if wait_all else index)
@@ -91,7 +98,8 @@ def status(handles: Sequence[Handle | _Elsewhere], result: tuple[int, int, int],
     if code == -errno.ETIMEDOUT:
         return st.TIMEOUT
     if code == -errno.EMFILE:
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))  # the service raises the limit and tries again
+        # the service raises the limit and tries again
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
     handle = handles[index]
     if code == -errno.EOWNERDEAD:
         raise AbandonedNtError(handle.obj.display_name(), owner_pid=dead, index=index)
@@ -129,17 +137,31 @@ def number(buffer: memoryview, above: int) -> sync.Other:
     return sync.Other(awaited.address, awaited, awaited, None)
 
 
-def multiple(values: Sequence[int | sync.Other], wait_type: int, timeout: int | None, *, careful: bool = False) -> int:
+def multiple(
+    values: Sequence[int | sync.Other],
+    wait_type: int,
+    timeout: int | None,
+    *,
+    careful: bool = False,
+) -> int:
     """NtWaitForMultipleObjects."""
     if not 1 <= len(values) <= MOST:
-        raise NtError(st.INVALID_PARAMETER_1, detail=f"{len(values)} handles: a wait takes 1 to {MOST}")
+        raise NtError(
+            st.INVALID_PARAMETER_1, detail=f"{len(values)} handles: a wait takes 1 to {MOST}"
+        )
     if wait_type not in (s.WAIT_ALL, s.WAIT_ANY):
         raise NtError(st.INVALID_PARAMETER_3, detail=f"wait type {wait_type}")
     wait_all = wait_type == s.WAIT_ALL
     handles = [named(value) for value in values]
-    if wait_all and len({id(handle.other.whole) if isinstance(handle, _Elsewhere) else handle.obj.identity
-                         for handle in handles}) < len(handles):
-        raise NtError(st.INVALID_PARAMETER_MIX, detail="a wait for all that has the same object twice")
+    if wait_all and len(
+        {
+            id(handle.other.whole) if isinstance(handle, _Elsewhere) else handle.obj.identity
+            for handle in handles
+        }
+    ) < len(handles):
+        raise NtError(
+            st.INVALID_PARAMETER_MIX, detail="a wait for all that has the same object twice"
+        )
     items = [item(handle) for handle in handles]
     result = _take(items, wait_all=wait_all, knowing=not careful, deadline=deadline_of(timeout))
     return status(handles, result, wait_all)
@@ -151,11 +173,16 @@ def signal_and(signal: int, value: int, timeout: int | None) -> int:
     handle = _waitable(value)  # what cannot be waited for must not signal
     other = table.lookup(signal)
     act: Callable[[], int] | None = {
-        object_types.EVENT: lambda: event.set_(signal), object_types.MUTANT: lambda: mutex.release(signal),
-        object_types.SEMAPHORE: lambda: semaphore.release(signal, 1)}.get(other.kind)
+        object_types.EVENT: lambda: event.set_(signal),
+        object_types.MUTANT: lambda: mutex.release(signal),
+        object_types.SEMAPHORE: lambda: semaphore.release(signal, 1),
+    }.get(other.kind)
     if act is None:
-        raise NtError(st.OBJECT_TYPE_MISMATCH, name=other.obj.display_name(),
-                      detail=f"{other.kind.a_noun} cannot be signaled")
+        raise NtError(
+            st.OBJECT_TYPE_MISMATCH,
+            name=other.obj.display_name(),
+            detail=f"{other.kind.a_noun} cannot be signaled",
+        )
     # The wait begins before the signal: whoever answers it with a pulse is heard.
     result = _take([item(handle)], knowing=True, deadline=deadline_of(timeout), act=act)
     return status((handle,), result, False)
@@ -170,7 +197,8 @@ _NATIVE = {
 
 
 def connect(door: sync.WaitableBase, value: int, failed: Callable[[NtError], Any]) -> None:
-    """Have the native methods of ``door`` work on a handle's object, if the handle grants all that they do."""
+    """Have the native methods of ``door`` work on a handle's object, if the handle grants all that
+    they do."""
     handle = table.lookup(value)
     if _NATIVE[handle.kind] & ~handle.access:
         return
@@ -183,5 +211,6 @@ def connect(door: sync.WaitableBase, value: int, failed: Callable[[NtError], Any
 
     state = waitable.state_of(handle)
     if handle.kind is object_types.MUTANT:
-        waitable.claim(state, handle)  # it takes a descriptor, and only here somebody sees to it when there are no more
+        # it takes a descriptor, and only here somebody sees to it when there are no more
+        waitable.claim(state, handle)
     door._connect(state, handle.fd, translate)

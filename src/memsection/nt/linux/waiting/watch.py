@@ -25,7 +25,8 @@ def watch(value: int | sync.Other, ready: Callable[[], None]) -> Watch:
 
 
 class Watch:
-    """A wait that is tried when it is worth it: ``ready`` is called, from another thread, each time it was armed."""
+    """A wait that is tried when it is worth it: ``ready`` is called, from another thread, each time
+    it was armed."""
 
     def __init__(self, value: int | sync.Other, ready: Callable[[], None]) -> None:
         self._handle = wait.named(value)

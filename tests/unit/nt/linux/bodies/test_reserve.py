@@ -23,7 +23,7 @@ MIB = 1 << 20
 def in_huge_pages(view: View) -> int:
     """Bytes of a view that are mapped by huge pages (proc(5), smaps)."""
     text = Path("/proc/self/smaps").read_text()
-    here = text[text.index(f"{view.address:x}-"):]
+    here = text[text.index(f"{view.address:x}-") :]
     found = re.search(r"ShmemPmdMapped:\s*(\d+) kB", here)
     return int(found[1]) << 10 if found else 0
 
@@ -34,9 +34,18 @@ def kernel_gives_them() -> bool:
     try:
         os.ftruncate(fd, 2 * MIB)
         os.posix_fallocate(fd, 0, 4096)
-        room = system.mmap(0, 4 * MIB, system.PROT_NONE, system.MAP_PRIVATE | system.MAP_ANONYMOUS, -1, 0)
+        room = system.mmap(
+            0, 4 * MIB, system.PROT_NONE, system.MAP_PRIVATE | system.MAP_ANONYMOUS, -1, 0
+        )
         start = -(-room // (2 * MIB)) * 2 * MIB
-        system.mmap(start, 2 * MIB, system.PROT_READ | system.PROT_WRITE, system.MAP_SHARED | system.MAP_FIXED, fd, 0)
+        system.mmap(
+            start,
+            2 * MIB,
+            system.PROT_READ | system.PROT_WRITE,
+            system.MAP_SHARED | system.MAP_FIXED,
+            fd,
+            0,
+        )
         try:
             system.madvise(start, 2 * MIB, 25)
         except OSError:
@@ -60,7 +69,9 @@ def test_a_large_section_is_whole_and_in_huge_pages_where_there_are_any() -> Non
 
 @pytest.mark.invariant("C1")
 @pytest.mark.parametrize("problem", [errno.EINVAL, errno.ENOMEM, errno.EAGAIN])
-def test_without_huge_pages_a_large_section_is_whole_too(problem: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_huge_pages_a_large_section_is_whole_too(
+    problem: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked = []
 
     def refuse(address: int, length: int, advice: int) -> None:
@@ -75,6 +86,8 @@ def test_without_huge_pages_a_large_section_is_whole_too(problem: int, monkeypat
 
 
 def test_a_small_one_does_not_ask(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reserve, "_take_huge_pages", lambda fd, size: pytest.fail(f"asked for {size} bytes"))
+    monkeypatch.setattr(
+        reserve, "_take_huge_pages", lambda fd, size: pytest.fail(f"asked for {size} bytes")
+    )
     with Section.create(size=3 * MIB) as made:
         assert made.size == 3 * MIB

@@ -18,16 +18,26 @@ _left = pytest.fixture(autouse=True)(leaves_nothing_among_own_names)
 
 
 def files(directory: str) -> set[str]:
-    return {file for file in os.listdir(namespace.path_of(directory)) if f"test-{os.getpid()}-" in file}
+    return {
+        file for file in os.listdir(namespace.path_of(directory)) if f"test-{os.getpid()}-" in file
+    }
 
 
 @pytest.mark.invariant("L1")
 def test_an_ordinary_end_removes_the_names_of_what_was_never_closed() -> None:
     local, shared = unique_name(), unique_name("Global\\")
-    program = (f"from memsection import Section, Event\na = Section.create({local!r}, size=4096)\n"
-               f"b = Section.create({shared!r}, size=4096)\nv = b.map()\nc = Event.create({local + '-e'!r})")
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, check=False)
+    program = (
+        f"from memsection import Section, Event\na = Section.create({local!r}, size=4096)\n"
+        f"b = Section.create({shared!r}, size=4096)\nv = b.map()\nc = "
+        f"Event.create({local + '-e'!r})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert files("local") == files("global") == set()
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How a number that no call of this process made becomes a handle, and what is done before a name is opened."""
+"""How a number that no call of this process made becomes a handle, and what is done before a name
+is opened."""
 
 from __future__ import annotations
 
@@ -25,8 +26,9 @@ _left = pytest.fixture(autouse=True)(leaves_nothing)
 
 
 @pytest.mark.parametrize("kind", [FILE, PROCESS], ids=lambda kind: kind.name)
-def test_a_descriptor_without_a_tag_is_adopted_by_what_it_can_only_be(kind: object, tmp_path: Path,
-                                                                      monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_descriptor_without_a_tag_is_adopted_by_what_it_can_only_be(
+    kind: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[int] = []
 
     def adopt(fd: int, found: os.stat_result, value: int) -> record.Handle:
@@ -34,7 +36,11 @@ def test_a_descriptor_without_a_tag_is_adopted_by_what_it_can_only_be(kind: obje
         raise record.invalid(value)
 
     monkeypatch.setitem(table.adopters, kind, adopt)  # type: ignore[arg-type]
-    fd = os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT) if kind is FILE else os.pidfd_open(os.getpid())
+    fd = (
+        os.open(tmp_path / "file", os.O_RDWR | os.O_CREAT)
+        if kind is FILE
+        else os.pidfd_open(os.getpid())
+    )
     try:
         with pytest.raises(NtError) as caught:
             kernel.query_object_type(fd * 4)
@@ -43,7 +49,9 @@ def test_a_descriptor_without_a_tag_is_adopted_by_what_it_can_only_be(kind: obje
     assert (asked, caught.value.status) == ([fd], st.INVALID_HANDLE)
 
 
-def test_a_transferred_value_is_fetched_and_nothing_else_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_transferred_value_is_fetched_and_nothing_else_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked: list[int] = []
 
     def fetch(value: int) -> record.Handle:
@@ -67,29 +75,40 @@ def test_hooks_are_called_before_a_name_is_looked_up(monkeypatch: pytest.MonkeyP
 
 
 def test_the_types_that_have_bodies_are_those_that_can_have_names() -> None:
-    assert [kind.name for kind in ALL if kind.has_body] == ["Section", "Mutant", "Event", "Semaphore"]
+    assert [kind.name for kind in ALL if kind.has_body] == [
+        "Section",
+        "Mutant",
+        "Event",
+        "Semaphore",
+    ]
 
 
 @pytest.mark.invariant("H2")
 def test_closing_the_last_handle_that_another_process_took_away_leaves_no_descriptor() -> None:
     full = unique_name()
     ended = threading.Event()
-    thread = threading.Thread(target=ended.wait)  # with it, the close may have been beside the start of a child
+    # with it, the close may have been beside the start of a child
+    thread = threading.Thread(target=ended.wait)
     thread.start()
     try:
         with worker() as other, Section.create(full, 4096) as section:
             at_first = descriptors() - 2  # the section's own and its name's
-            taken = kernel.duplicate_object(s.CURRENT_PROCESS, section.handle, s.CURRENT_PROCESS, 0, 0,
-                                            s.DUPLICATE_SAME_ACCESS)
+            taken = kernel.duplicate_object(
+                s.CURRENT_PROCESS, section.handle, s.CURRENT_PROCESS, 0, 0, s.DUPLICATE_SAME_ACCESS
+            )
             with section.map() as view:
                 view[0] = 1
-                other.run("""if True:
+                other.run(
+                    """if True:
                     from memsection.nt import kernel
                     from memsection.vocabulary import access, structs
                     process = kernel.open_process(access.PROCESS_DUP_HANDLE, 0, pid)
                     kernel.duplicate_object(process, taken, structs.CURRENT_PROCESS, 0, 0,
                                             structs.DUPLICATE_SAME_ACCESS | structs.DUPLICATE_CLOSE_SOURCE)
-                """, pid=os.getpid(), taken=taken)
+                """,
+                    pid=os.getpid(),
+                    taken=taken,
+                )
             section.close()
             with pytest.raises(NtError) as caught:
                 kernel.close(taken)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""How long names and bytes live: whoever holds a handle keeps the name, whoever has a view keeps the bytes."""
+"""How long names and bytes live: whoever holds a handle keeps the name, whoever has a view keeps
+the bytes."""
 
 from __future__ import annotations
 
@@ -30,7 +31,9 @@ def exists(name: str) -> bool:
 
 
 def files() -> list[str]:
-    return [file for file in os.listdir(namespace.path_of("local")) if f"test-{os.getpid()}-" in file]
+    return [
+        file for file in os.listdir(namespace.path_of("local")) if f"test-{os.getpid()}-" in file
+    ]
 
 
 @pytest.mark.invariant("L1")
@@ -85,7 +88,9 @@ def test_an_execed_child_that_inherited_alone_keeps_the_name_and_closing_there_r
 
 
 @pytest.mark.invariant("L1")
-def test_an_execed_child_that_never_touches_what_it_inherited_keeps_the_name_until_it_is_killed() -> None:
+def test_an_execed_child_that_never_touches_what_it_inherited_keeps_the_name_until_it_is_killed() -> (
+    None
+):
     name = unique_name()
     section = Section.create(name, size=4096, inheritable=True)
     with worker(close_fds=False) as child:
@@ -119,12 +124,16 @@ def test_a_killed_holder_leaves_neither_name_nor_memory() -> None:
     before = shared_memory()
     with worker() as owner:
         owner.run("mine = Section.create(name, size=size)", name=name, size=size)
-        entry = owner.value("(mine.handle, os.fstat(mine.fileno()).st_ino, os.fstat(mine.fileno()).st_dev)")
+        entry = owner.value(
+            "(mine.handle, os.fstat(mine.fileno()).st_ino, os.fstat(mine.fileno()).st_dev)"
+        )
         assert shared_memory() - before > size - 64 * MIB
         os.kill(owner.pid, signal.SIGKILL)
         owner.process.wait()
         assert list(proc.search((entry[2], entry[1]))) == []
-        until(lambda: shared_memory() - before < 512 * MIB, "the memory of a killed process is free")
+        until(
+            lambda: shared_memory() - before < 512 * MIB, "the memory of a killed process is free"
+        )
     assert not exists(name)
     assert files() == []
 
@@ -135,7 +144,10 @@ def test_a_view_that_outlives_a_killed_holder_does_not_bring_the_name_back() -> 
     name = unique_name()
     with worker() as owner, worker() as viewer:
         owner.run("mine = Section.create(name, size=4096)", name=name)
-        viewer.run("mine = Section.open(name); view = mine.map(); view[:3] = b'old'; mine.close()", name=name)
+        viewer.run(
+            "mine = Section.open(name); view = mine.map(); view[:3] = b'old'; mine.close()",
+            name=name,
+        )
         owner.kill()
         assert not exists(name)
         with Section.create(name, size=4096) as fresh, fresh.map() as view:
@@ -190,9 +202,11 @@ def test_a_read_only_handle_cannot_be_mapped_for_writing_even_by_the_system(pref
 def test_a_large_named_section_works_where_dev_shm_is_tiny() -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root to mount a small /dev/shm")
-    script = "mount -t tmpfs -o size=1m tmpfs /dev/shm && exec \"$@\""
+    script = 'mount -t tmpfs -o size=1m tmpfs /dev/shm && exec "$@"'
     with worker("unshare", "-m", "sh", "-c", script, "sh") as small:
-        assert small.value("os.statvfs('/dev/shm').f_blocks * os.statvfs('/dev/shm').f_frsize") == MIB
+        assert (
+            small.value("os.statvfs('/dev/shm').f_blocks * os.statvfs('/dev/shm').f_frsize") == MIB
+        )
         small.run("""
 big = Section.create('big', size=256 << 20)
 with big.map() as view:
@@ -210,10 +224,13 @@ def test_a_handle_taken_away_by_another_process_is_none_any_more() -> None:
     name = unique_name()
     section = Section.create(name, size=4096)
     with worker() as taker:
-        taker.run("""
+        taker.run(
+            """
 process = win32.OpenProcess(0x40, False, pid)
 taken = win32.DuplicateHandle(process, value, win32.GetCurrentProcess(), 0, False, 3)""",
-                  pid=os.getpid(), value=section.handle)
+            pid=os.getpid(),
+            value=section.handle,
+        )
         with pytest.raises(ValueError):
             section.map()
         assert exists(name)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Hints in a locator: they spare the search through other processes' descriptors, and heal when they were wrong."""
+"""Hints in a locator: they spare the search through other processes' descriptors, and heal when
+they were wrong."""
 
 from __future__ import annotations
 
@@ -28,7 +29,9 @@ proc.search = counted
 """
 
 
-def change_hints(name: str, change: Callable[[list[tuple[int, int]]], list[tuple[int, int]]]) -> None:
+def change_hints(
+    name: str, change: Callable[[list[tuple[int, int]]], list[tuple[int, int]]]
+) -> None:
     path = f"{namespace.path_of('local')}/{name}"
     fd = os.open(path, os.O_RDWR)
     try:
@@ -59,7 +62,9 @@ def test_hints_that_lie_are_found_out() -> None:
     with Section.create(name, 4096) as section, worker() as child:
         with section.map() as view:
             view[:5] = b"truth"
-        change_hints(name, lambda hints: [(os.getpid(), 0), (1, 1), (1 << 30, 3), (os.getpid(), 1 << 20)])
+        change_hints(
+            name, lambda hints: [(os.getpid(), 0), (1, 1), (1 << 30, 3), (os.getpid(), 1 << 20)]
+        )
         child.run(COUNT_SEARCHES)
         child.run(f"""
 with Section.open({name!r}) as section, section.map() as view:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Which directory the names of this user are in: a fact of the machine, the same for every process of it."""
+"""Which directory the names of this user are in: a fact of the machine, the same for every process
+of it."""
 
 from __future__ import annotations
 
@@ -37,9 +38,12 @@ def failing(problem: int) -> Callable[..., Any]:
 
 
 @pytest.mark.invariant("N1")
-@pytest.mark.parametrize("problem", [errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EACCES, errno.EIO, errno.EMFILE])
-def test_a_directory_that_cannot_be_made_is_an_error_and_no_other_directory(unset: pytest.MonkeyPatch,
-                                                                           problem: int) -> None:
+@pytest.mark.parametrize(
+    "problem", [errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EACCES, errno.EIO, errno.EMFILE]
+)
+def test_a_directory_that_cannot_be_made_is_an_error_and_no_other_directory(
+    unset: pytest.MonkeyPatch, problem: int
+) -> None:
     unset.setattr(sys_, "mkdir", failing(problem))
     with pytest.raises(Error, match="cannot be made"):
         Section.create("root-test", 4096)
@@ -49,7 +53,9 @@ def test_a_directory_that_cannot_be_made_is_an_error_and_no_other_directory(unse
 @pytest.mark.invariant("N1")
 @needs_mounts
 def test_no_inode_left_in_dev_shm_is_an_error_and_never_another_object_of_that_name() -> None:
-    full = "mount -t tmpfs -o mode=1777,nr_inodes=2 tmpfs /dev/shm && touch /dev/shm/last && exec \"$@\""
+    full = (
+        'mount -t tmpfs -o mode=1777,nr_inodes=2 tmpfs /dev/shm && touch /dev/shm/last && exec "$@"'
+    )
     with worker("unshare", "-m", "sh", "-c", full, "sh") as program:
         program.run("os.environ.pop('MEMSECTION_ROOT', None)")
         refused = program.refusal("Section.create('one', 4096)")
@@ -58,18 +64,24 @@ def test_no_inode_left_in_dev_shm_is_an_error_and_never_another_object_of_that_n
 
 
 @needs_mounts
-@pytest.mark.parametrize(("mount", "used"), [
-    ("mount -t tmpfs -o mode=1777 tmpfs /dev/shm", "/dev/shm"),
-    ("mount -t tmpfs -o mode=0755 tmpfs /dev/shm", "/tmp"),
-    ("mount -t tmpfs -o mode=0777 tmpfs /dev/shm", "/tmp"),
-    ("mount -t tmpfs -o ro,mode=1777 tmpfs /dev/shm", "/tmp"),
-    ("mount -t ramfs -o mode=1777 ramfs /dev/shm", "/tmp"),
-    ("mount -t tmpfs tmpfs /dev && mkdir -p /dev && mknod -m 666 /dev/null c 1 3", "/tmp"),
-])
+@pytest.mark.parametrize(
+    ("mount", "used"),
+    [
+        ("mount -t tmpfs -o mode=1777 tmpfs /dev/shm", "/dev/shm"),
+        ("mount -t tmpfs -o mode=0755 tmpfs /dev/shm", "/tmp"),
+        ("mount -t tmpfs -o mode=0777 tmpfs /dev/shm", "/tmp"),
+        ("mount -t tmpfs -o ro,mode=1777 tmpfs /dev/shm", "/tmp"),
+        ("mount -t ramfs -o mode=1777 ramfs /dev/shm", "/tmp"),
+        ("mount -t tmpfs tmpfs /dev && mkdir -p /dev && mknod -m 666 /dev/null c 1 3", "/tmp"),
+    ],
+)
 def test_the_root_is_dev_shm_where_it_is_what_it_is_everywhere(mount: str, used: str) -> None:
-    script = f"mount -t tmpfs -o mode=1777 tmpfs /tmp && {mount} && exec \"$@\""
+    script = f'mount -t tmpfs -o mode=1777 tmpfs /tmp && {mount} && exec "$@"'
     with worker("unshare", "-m", "sh", "-c", script, "sh") as program:
-        program.run("os.environ.pop('MEMSECTION_ROOT', None)\nfrom memsection.nt.linux.names import namespace")
+        program.run(
+            "os.environ.pop('MEMSECTION_ROOT', None)\nfrom memsection.nt.linux.names import "
+            "namespace"
+        )
         program.run("with Section.create('one', 4096): path = namespace.path_of('local')")
         assert program.value("path") == f"{used}/memsection-{os.geteuid()}"
         assert stat.S_IMODE(program.value("os.stat(path).st_mode")) == 0o700

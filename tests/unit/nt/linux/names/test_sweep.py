@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What killed processes left is removed by processes that go on, wherever a name is used; what lives is left alone."""
+"""What killed processes left is removed by processes that go on, wherever a name is used; what
+lives is left alone."""
 
 from __future__ import annotations
 
@@ -41,11 +42,15 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def files(directory: str) -> list[str]:
-    return [file for file in os.listdir(namespace.path_of(directory)) if f"test-{os.getpid()}-" in file]
+    return [
+        file for file in os.listdir(namespace.path_of(directory)) if f"test-{os.getpid()}-" in file
+    ]
 
 
 def killed(*names: str) -> None:
-    """A forked child that makes sections of these names, looks for nobody's remains, and is killed."""
+    """A forked child that makes sections of these names, looks for nobody's remains, and is
+    killed."""
+
     def die() -> None:
         sweep._due.update(local=float("inf"), **{"global": float("inf")})
         kept = [Section.create(name, 4096) for name in names]
@@ -54,7 +59,9 @@ def killed(*names: str) -> None:
 
     assert reap(fork(die)) == -signal.SIGKILL
     for name in names:
-        assert any(file.endswith(name.removeprefix(GLOBAL)) for file in files("global") + files("local"))
+        assert any(
+            file.endswith(name.removeprefix(GLOBAL)) for file in files("global") + files("local")
+        )
 
 
 def create(name: str) -> None:
@@ -72,7 +79,9 @@ def open_missing(name: str) -> None:
 @pytest.mark.sentence(25)
 @pytest.mark.invariant("L6")
 @pytest.mark.parametrize("use", [create, open_missing])
-def test_each_use_of_a_global_name_removes_what_was_left(use: Callable[[str], None], at_once: None) -> None:
+def test_each_use_of_a_global_name_removes_what_was_left(
+    use: Callable[[str], None], at_once: None
+) -> None:
     use(unique_name(GLOBAL))
     for _ in range(3):
         killed(unique_name(GLOBAL))
@@ -119,7 +128,9 @@ def test_a_permanent_object_is_left_alone(at_once: None) -> None:
 def test_memory_that_the_dead_had_is_there_for_who_needs_it() -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root to mount a small directory")
-    small = "mkdir -p /tmp/small && mount -t tmpfs -o mode=1777,size=8m tmpfs /tmp/small && exec \"$@\""
+    small = (
+        'mkdir -p /tmp/small && mount -t tmpfs -o mode=1777,size=8m tmpfs /tmp/small && exec "$@"'
+    )
     with worker("unshare", "-m", "sh", "-c", small, "sh") as program:
         program.run("""
 os.environ['MEMSECTION_ROOT'] = '/tmp/small'
@@ -134,7 +145,9 @@ with Section.create('Global\\\\another', 5_000_000): now = os.listdir('/tmp/smal
         assert program.value("died, was, now") == (-9, ["memsection.large"], ["memsection.another"])
 
 
-def test_what_was_left_is_shown_until_it_is_gone(monkeypatch: pytest.MonkeyPatch, at_once: None) -> None:
+def test_what_was_left_is_shown_until_it_is_gone(
+    monkeypatch: pytest.MonkeyPatch, at_once: None
+) -> None:
     name = unique_name(GLOBAL)
     killed(name)
     shown = next(found for found in kernel.list_directory() if found.name == name)
@@ -151,14 +164,18 @@ def test_what_was_left_is_shown_until_it_is_gone(monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.sentence(25)
 @pytest.mark.invariant("L6")
-def test_locators_of_the_dead_stay_few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
-                                       request: pytest.FixtureRequest) -> None:
+def test_locators_of_the_dead_stay_few(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     monkeypatch.setenv("MEMSECTION_ROOT", str(tmp_path))  # where no other test has names
     namespace.reset()
     request.addfinalizer(namespace.reset)
 
     def die() -> None:
-        kept = Section.create(unique_name(), 4096), Event.create(f"test-{os.getppid()}-{os.getpid()}-e")
+        kept = (
+            Section.create(unique_name(), 4096),
+            Event.create(f"test-{os.getppid()}-{os.getpid()}-e"),
+        )
         os.kill(os.getpid(), signal.SIGKILL)
         del kept
 
@@ -184,7 +201,11 @@ def test_a_name_whose_object_is_held_by_somebody_who_did_not_open_it_stays(at_on
     name = unique_name()
     with worker() as first, worker() as second:
         first.run("made = Section.create(name, 4096)", name=name)
-        second.run("taken = Section.from_process(pid, handle)", pid=first.pid, handle=first.value("made.handle"))
+        second.run(
+            "taken = Section.from_process(pid, handle)",
+            pid=first.pid,
+            handle=first.value("made.handle"),
+        )
         first.kill()
         assert sweep.remove_dead("local") == 0
         for _ in range(40):
@@ -202,7 +223,9 @@ def test_a_damaged_locator_that_nobody_holds_goes(at_once: None) -> None:
     assert not os.path.exists(path)
 
 
-def test_a_failure_of_looking_is_not_the_callers(at_once: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_of_looking_is_not_the_callers(
+    at_once: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*_: object) -> list[str]:
         raise OSError(24, "Too many open files")
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Many objects: the soft limit of descriptors is raised, and at the hard one every kind fails in the same words."""
+"""Many objects: the soft limit of descriptors is raised, and at the hard one every kind fails in
+the same words."""
 
 from __future__ import annotations
 
@@ -41,19 +42,40 @@ again = KINDS[sys.argv[1]](300)
 
 
 def run(program: str, *arguments: str) -> str:
-    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program, *arguments], capture_output=True, text=True,
-                          env={**os.environ, "PYTHONPATH": str(SOURCE)}, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        timeout=60,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-@pytest.mark.parametrize(("kind", "least"), [
-    ("event", 100), ("semaphore", 100), ("section", 100), ("duplicate", 95), ("process", 95), ("global section", 95),
-    ("mutex", 50), ("owned mutex", 50), ("named event", 49), ("named section", 49), ("array", 49)])
+@pytest.mark.parametrize(
+    ("kind", "least"),
+    [
+        ("event", 100),
+        ("semaphore", 100),
+        ("section", 100),
+        ("duplicate", 95),
+        ("process", 95),
+        ("global section", 95),
+        ("mutex", 50),
+        ("owned mutex", 50),
+        ("named event", 49),
+        ("named section", 49),
+        ("array", 49),
+    ],
+)
 def test_every_kind_gets_the_hard_limit_and_then_the_same_error(kind: str, least: int) -> None:
     count, error, number, ours, text = run(PROGRAM, kind).split(maxsplit=4)
     assert int(count) >= least and (error, number, ours) == ("Error", "24", "True")
-    assert "as many files open as it may, 112: close some objects, or have its hard limit raised (ulimit -Hn" in text
+    assert (
+        "as many files open as it may, 112: close some objects, or have its hard limit raised "
+        "(ulimit -Hn" in text
+    )
 
 
 FORKED = """

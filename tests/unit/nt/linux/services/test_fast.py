@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The fast path in native code and the Python modules: the same histories come out the same, whichever is taken."""
+"""The fast path in native code and the Python modules: the same histories come out the same,
+whichever is taken."""
 
 from __future__ import annotations
 
@@ -45,8 +46,10 @@ def fast(request: pytest.FixtureRequest) -> Iterator[bool]:
 
 # ---------------------------------------------------------------------- histories
 
+
 class History:
-    """Random operations on a few names; ``lines`` is what came of each, without addresses, handle values and times."""
+    """Random operations on a few names; ``lines`` is what came of each, without addresses, handle
+    values and times."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -56,8 +59,19 @@ class History:
 
     def run(self, steps: int) -> list[str]:
         making = [self.create, self.create, self.open, self.open, self.open, self.event]
-        using = [self.map, self.map, self.map, self.map_by_number, self.look, self.close, self.close, self.close,
-                 self.duplicate, self.change_security, self.protect]
+        using = [
+            self.map,
+            self.map,
+            self.map,
+            self.map_by_number,
+            self.look,
+            self.close,
+            self.close,
+            self.close,
+            self.duplicate,
+            self.change_security,
+            self.protect,
+        ]
         for _ in range(steps):
             reading = [self.write, self.unmap] * bool(self.views)
             operation = self.random.choice(making + using * bool(self.handles) + reading)
@@ -65,7 +79,10 @@ class History:
                 outcome = repr(operation())
             except Exception as problem:
                 outcome = f"{type(problem).__name__}: {problem}"
-            self.lines.append(f"{operation.__name__}: " + re.sub(r"0x[0-9a-f]{9,}|handle 0x[0-9a-f]+", "N", outcome))
+            self.lines.append(
+                f"{operation.__name__}: "
+                + re.sub(r"0x[0-9a-f]{9,}|handle 0x[0-9a-f]+", "N", outcome)
+            )
         for view in self.views:
             view.close()
         for handle in self.handles:
@@ -83,28 +100,55 @@ class History:
         return self.random.choice(alive if alive and self.random.random() < 0.95 else self.handles)
 
     def create(self) -> object:
-        made = Section.create(self.name(), self.random.choice([1, 4096, 70000, 1 << 20, 5 << 20, 0]),
-                              access=self.random.choice(["rw", "rw", "r", "c", "rwx"]),
-                              exist_ok=self.random.choice([False, True]), inheritable=self.random.choice([False, True]),
-                              security=self.random.choice([None, None, Security(everyone="r"), "D:(A;;0x5;;;WD)"]))
+        made = Section.create(
+            self.name(),
+            self.random.choice([1, 4096, 70000, 1 << 20, 5 << 20, 0]),
+            access=self.random.choice(["rw", "rw", "r", "c", "rwx"]),
+            exist_ok=self.random.choice([False, True]),
+            inheritable=self.random.choice([False, True]),
+            security=self.random.choice([None, None, Security(everyone="r"), "D:(A;;0x5;;;WD)"]),
+        )
         self.handles.append(made)
-        return made.created, made.size, made.access, hex(made.granted_access), made.name, made.inheritable
+        return (
+            made.created,
+            made.size,
+            made.access,
+            hex(made.granted_access),
+            made.name,
+            made.inheritable,
+        )
 
     def open(self) -> object:
         usual = ["one", "two", "Global\\three", "Local\\one", "ü"]
         name = self.random.choice(usual * 3 + ["nothing", "a\\b", "", "x" * 300])
-        opened = Section.open(name, access=self.random.choice(["rw", "rw", "r", "c", "rx", 0xF001F, 1 << 25, 0, 1 << 31, 6]))
+        opened = Section.open(
+            name,
+            access=self.random.choice(
+                ["rw", "rw", "r", "c", "rx", 0xF001F, 1 << 25, 0, 1 << 31, 6]
+            ),
+        )
         self.handles.append(opened)
         return opened.name, hex(opened.granted_access), opened.access
 
     def map(self) -> object:
-        view = self.some().map(self.random.choice([0, 0, 0, 0, 65536, 4096, 1 << 30]),
-                               self.random.choice([None, None, 1, 4096, 70000]),
-                               access=self.random.choice([None, None, "r", "rw", "c", "rx"]))
+        view = self.some().map(
+            self.random.choice([0, 0, 0, 0, 65536, 4096, 1 << 30]),
+            self.random.choice([None, None, 1, 4096, 70000]),
+            access=self.random.choice([None, None, "r", "rw", "c", "rx"]),
+        )
         self.views.append(view)
         info = kernel.query_virtual_memory(s.CURRENT_PROCESS, view.address)
-        return (len(view), view.readonly, info.RegionSize, info.Protect, info.AllocationProtect, info.State, info.Type,
-                info.AllocationBase == view.address, view.address % p.ALLOCATION_GRANULARITY)
+        return (
+            len(view),
+            view.readonly,
+            info.RegionSize,
+            info.Protect,
+            info.AllocationProtect,
+            info.State,
+            info.Type,
+            info.AllocationBase == view.address,
+            view.address % p.ALLOCATION_GRANULARITY,
+        )
 
     def write(self) -> object:
         view = self.random.choice(self.views)
@@ -112,8 +156,10 @@ class History:
         return None
 
     def look(self) -> object:
-        return [(len(view), view[0], view[len(view) - 1]) if not view.closed else None for view in self.views], [
-            handle.name for handle in self.handles if not handle.closed]
+        return [
+            (len(view), view[0], view[len(view) - 1]) if not view.closed else None
+            for view in self.views
+        ], [handle.name for handle in self.handles if not handle.closed]
 
     def close(self) -> object:
         return self.some().close()
@@ -122,9 +168,18 @@ class History:
         return self.random.choice(self.views).close()
 
     def map_by_number(self) -> object:
-        status, address, size = kernel.map_view(self.some().handle, s.CURRENT_PROCESS, self.random.choice([0, 0, 0, 5]), 0, 0,
-                                                self.random.choice([0, 65536, 1]), self.random.choice([0, 4096, 1 << 40]),
-                                                self.random.choice([1, 2, 3]), 0, self.random.choice([1, 2, 4, 8, 0x20, 3]))
+        status, address, size = kernel.map_view(
+            self.some().handle,
+            s.CURRENT_PROCESS,
+            self.random.choice([0, 0, 0, 5]),
+            0,
+            0,
+            self.random.choice([0, 65536, 1]),
+            self.random.choice([0, 4096, 1 << 40]),
+            self.random.choice([1, 2, 3]),
+            0,
+            self.random.choice([1, 2, 4, 8, 0x20, 3]),
+        )
         kernel.unmap_view(s.CURRENT_PROCESS, address + self.random.choice([0, 0, 100]))
         return status, size
 
@@ -151,7 +206,9 @@ class History:
 
 @pytest.fixture
 def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir="/dev/shm", prefix=f"memsection-test-{os.getpid()}-") as path:
+    with tempfile.TemporaryDirectory(
+        dir="/dev/shm", prefix=f"memsection-test-{os.getpid()}-"
+    ) as path:
         os.chmod(path, 0o1777)
         monkeypatch.setenv(namespace.ROOT_VARIABLE, path)
         namespace.reset()
@@ -178,13 +235,19 @@ def test_a_random_history_comes_out_the_same_both_ways(seed: int, root: Path) ->
 
 # ---------------------------------------------------------------------- what is written is the same
 
+
 def page_and_locator(name: str, protection: str) -> tuple[bytes, bytes, int, int]:
     with Section.create(name, 12288, access=protection) as made:
         fd = made.fileno()
         found = os.fstat(fd)
         page = os.pread(fd, 4096, found.st_size - 4096)
         locator = Path(namespace.path_of("local"), name).read_bytes()
-    return (page[:28] + page[32:40] + page[48:], locator[:16] + locator[32:64] + locator[72:], found.st_mode, found.st_size)
+    return (
+        page[:28] + page[32:40] + page[48:],
+        locator[:16] + locator[32:64] + locator[72:],
+        found.st_mode,
+        found.st_size,
+    )
 
 
 @pytest.mark.parametrize("protection", ["rw", "rwx"])
@@ -201,13 +264,23 @@ def test_body_and_locator_are_the_same_both_ways(protection: str) -> None:
 
 def refuse(monkeypatch: pytest.MonkeyPatch, *functions: tuple[Any, str]) -> None:
     for module, function in functions:
+
         def refused(*_: object, function: str = function, **__: object) -> None:
             pytest.fail(f"{function} was called: the fast path was not taken")
+
         monkeypatch.setattr(module, function, refused)
 
 
-REFERENCE = ((create_open, "create"), (create_open, "_open_named"), (last_handle, "close_handle"), (mapping, "map_view"),
-             (mapping, "unmap"), (regions, "remove"), (find, "find"), (control_page.Draft, "write"))
+REFERENCE = (
+    (create_open, "create"),
+    (create_open, "_open_named"),
+    (last_handle, "close_handle"),
+    (mapping, "map_view"),
+    (mapping, "unmap"),
+    (regions, "remove"),
+    (find, "find"),
+    (control_page.Draft, "write"),
+)
 
 
 def cycle(name: str | None) -> None:
@@ -252,7 +325,9 @@ first, second = use(), use()
         assert child.value("(first, second)") == (b"abc\2", b"abc\3")
 
 
-def test_a_system_call_that_fails_on_the_short_way_is_a_status_as_everywhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_call_that_fails_on_the_short_way_is_a_status_as_everywhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     made = Section.create("Global\\" + unique_name(), 8192)
     value = made.detach()
 
@@ -266,7 +341,10 @@ def test_a_system_call_that_fails_on_the_short_way_is_a_status_as_everywhere(mon
             services.LinuxKernel()  # connects the fast path to what is there now
             with pytest.raises(NtError, match="made up") as caught:
                 kernel.close(value)
-            assert (caught.value.operation, caught.value.status) == ("close", st.from_errno(errno.EIO))
+            assert (caught.value.operation, caught.value.status) == (
+                "close",
+                st.from_errno(errno.EIO),
+            )
             assert descriptors() < before
         finally:
             patch.undo()
@@ -283,7 +361,9 @@ def test_both_ways_understand_each_other(ways: str, monkeypatch: pytest.MonkeyPa
         made = Section.create(name, 8192)
         with made.map() as view, worker() as child:
             view[:3] = b"abc"
-            child.run(f"from memsection import Section\nmine = Section.open({name!r})\nview = mine.map()")
+            child.run(
+                f"from memsection import Section\nmine = Section.open({name!r})\nview = mine.map()"
+            )
             assert child.value("bytes(view[:3])") == b"abc"
             made.close()
             Section.open(name).close()
@@ -296,7 +376,9 @@ def test_both_ways_understand_each_other(ways: str, monkeypatch: pytest.MonkeyPa
         quick.switch(before)
 
 
-# ---------------------------------------------------------------------- what is remembered is looked at again
+# ---------------------------------------------------------------------- what is remembered is
+# looked at again
+
 
 @pytest.mark.invariant("R1")
 @BOTH
@@ -318,9 +400,12 @@ def test_a_handle_that_was_taken_away_opens_nothing(fast: bool) -> None:
     name = unique_name()
     made = Section.create(name, 4096)
     with worker() as child:
-        child.run(f"from memsection import win32\n"
-                  f"p = win32.OpenProcess(0x40, False, {os.getpid()})\n"
-                  f"mine = win32.DuplicateHandle(p, {made.handle}, -1, 0, False, 3)\nwin32.CloseHandle(mine)")
+        child.run(
+            f"from memsection import win32\n"
+            f"p = win32.OpenProcess(0x40, False, {os.getpid()})\n"
+            f"mine = win32.DuplicateHandle(p, {made.handle}, -1, 0, False, 3)\n"
+            f"win32.CloseHandle(mine)"
+        )
         with pytest.raises(FileNotFoundError):
             Section.open(name)
     made.detach()
@@ -396,20 +481,32 @@ def test_a_fresh_view_is_there_before_it_is_touched() -> None:
         assert bytes(view) == bytes(len(view))
 
 
-
-
 def test_the_stub_says_what_is_there() -> None:
     stub = ast.parse(Path(_fast.__file__).with_name("_fast.pyi").read_text())
-    declared = {node.name: node for node in stub.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))}
-    there = {name for name, value in vars(_fast).items()
-             if not name.startswith("_") and getattr(value, "__module__", None) == _fast.__name__}
+    declared = {
+        node.name: node for node in stub.body if isinstance(node, (ast.ClassDef, ast.FunctionDef))
+    }
+    there = {
+        name
+        for name, value in vars(_fast).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == _fast.__name__
+    }
     assert there == set(declared)
     for name, node in declared.items():
         if isinstance(node, ast.ClassDef):
-            fields = {line.target.id for line in node.body if isinstance(line, ast.AnnAssign)
-                      and isinstance(line.target, ast.Name)}
-            methods = {line.name for line in node.body if isinstance(line, ast.FunctionDef) and not line.name.startswith("_")}
-            assert fields | methods == {field for field in vars(getattr(_fast, name)) if not field.startswith("_")}, name
+            fields = {
+                line.target.id
+                for line in node.body
+                if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name)
+            }
+            methods = {
+                line.name
+                for line in node.body
+                if isinstance(line, ast.FunctionDef) and not line.name.startswith("_")
+            }
+            assert fields | methods == {
+                field for field in vars(getattr(_fast, name)) if not field.startswith("_")
+            }, name
         else:
             arguments = [one.arg for one in node.args.args + node.args.kwonlyargs]
             assert arguments == list(inspect.signature(getattr(_fast, name)).parameters), name

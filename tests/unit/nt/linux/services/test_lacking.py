@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""A machine that lacks something: the error says what, never that an object is missing, and doctor names the cause."""
+"""A machine that lacks something: the error says what, never that an object is missing, and doctor
+names the cause."""
 
 from __future__ import annotations
 
@@ -54,10 +55,18 @@ def test_without_proc_every_error_says_so(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         lacking("root", "needs root to hide /proc")
     place = namespaces.place("memsection-test-")
-    done = subprocess.run(["unshare", "-m", sys.executable, "-W", "ignore", "-c", WITHOUT_PROC, str(tmp_path)],
-                          capture_output=True, text=True, timeout=60,
-                          env={**os.environ, "PYTHONPATH": f"{SOURCE}:{TESTS}", "PYTHONDONTWRITEBYTECODE": "1",
-                               "MEMSECTION_ROOT": place})
+    done = subprocess.run(
+        ["unshare", "-m", sys.executable, "-W", "ignore", "-c", WITHOUT_PROC, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{SOURCE}:{TESTS}",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "MEMSECTION_ROOT": place,
+        },
+    )
     shutil.rmtree(place)  # without /proc names stay
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 105
@@ -78,18 +87,29 @@ print(json.dumps([(check.state, check.name, check.found) for check in kernel.dia
 """
 
 
-@pytest.mark.skipif(os.uname().machine != "x86_64", reason="the numbers of calls are those of x86-64")
-@pytest.mark.parametrize(("name", "number"), [("fallocate", 285), ("pidfd_open", 434), ("flock", 73), ("linkat", 265),
-                                              ("pidfd_getfd", 438)])
+@pytest.mark.skipif(
+    os.uname().machine != "x86_64", reason="the numbers of calls are those of x86-64"
+)
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("fallocate", 285), ("pidfd_open", 434), ("flock", 73), ("linkat", 265), ("pidfd_getfd", 438)],
+)
 def test_doctor_names_a_call_that_a_filter_refuses(name: str, number: int) -> None:
-    done = subprocess.run([sys.executable, "-c", REFUSING, str(number)], capture_output=True, text=True, timeout=60,
-                          env={**os.environ, "PYTHONPATH": f"{SOURCE}:{TESTS}"})
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSING, str(number)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYTHONPATH": f"{SOURCE}:{TESTS}"},
+    )
     assert done.returncode == 0, done.stderr
     problems = [found for state, _, found in json.loads(done.stdout) if state == "problem"]
     assert any(name in found and "not permitted" in found for found in problems), problems
 
 
-def test_a_global_name_is_missing_where_there_can_be_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_global_name_is_missing_where_there_can_be_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from memsection.nt.linux.names import namespace
     from memsection.nt.linux.system import syscalls
 
@@ -120,9 +140,10 @@ def test_memory_of_absurd_sizes_and_addresses_cannot_be_read() -> None:
     with Section.create(size=4096) as section, section.map() as view:
         view[:4] = b"data"
         assert win32.ReadProcessMemory(me, view.address, 4) == b"data"
-        for address, size in [(view.address, size) for size in (-1, 1 << 31, 1 << 40, (1 << 62) - 1, 1 << 63,
-                                                                (1 << 64) - 1)] + [
-                (address, 8) for address in (-1, 0, 1 << 63, (1 << 64) - 4)]:
+        for address, size in [
+            (view.address, size)
+            for size in (-1, 1 << 31, 1 << 40, (1 << 62) - 1, 1 << 63, (1 << 64) - 1)
+        ] + [(address, 8) for address in (-1, 0, 1 << 63, (1 << 64) - 4)]:
             with pytest.raises(OSError) as caught:
                 win32.ReadProcessMemory(me, address, size)
             assert caught.value.winerror in (299, 998), (address, size)  # type: ignore[attr-defined]

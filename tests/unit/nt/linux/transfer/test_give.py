@@ -26,7 +26,8 @@ def test_several_threads_let_go_of_given_handles_at_once(monkeypatch: pytest.Mon
     real = syscalls.lseek
 
     def slow(fd: int, where: int, how: int) -> int:
-        pause.wait(0.0005)  # between the look at an entry and the use of its descriptor another thread gets its turn
+        # between the look at an entry and the use of its descriptor another thread gets its turn
+        pause.wait(0.0005)
         return real(fd, where, how)
 
     def settle() -> None:
@@ -44,8 +45,12 @@ def test_several_threads_let_go_of_given_handles_at_once(monkeypatch: pytest.Mon
         other.start()
         for _ in range(rounds):
             process = kernel.open_process(a.PROCESS_DUP_HANDLE, 0, receiver.pid)
-            values = [kernel.duplicate_object(s.CURRENT_PROCESS, section.handle, process, 0, 0, s.DUPLICATE_SAME_ACCESS)
-                      for _ in range(3)]
+            values = [
+                kernel.duplicate_object(
+                    s.CURRENT_PROCESS, section.handle, process, 0, 0, s.DUPLICATE_SAME_ACCESS
+                )
+                for _ in range(3)
+            ]
             kernel.close(process)
             receiver.run("".join(f"Section.from_handle({value}).close()\n" for value in values))
             monkeypatch.setattr(syscalls, "lseek", slow)

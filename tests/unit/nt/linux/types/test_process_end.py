@@ -19,7 +19,8 @@ _left = pytest.fixture(autouse=True)(leaves_nothing)
 
 
 def grandchild(code: int) -> tuple[int, int, int, int]:
-    """(child, grandchild, pipe that ends it, pipe that has the child take its status): neither happens by itself."""
+    """(child, grandchild, pipe that ends it, pipe that has the child take its status): neither
+    happens by itself."""
     told, tell = os.pipe()
     end_read, end_write = os.pipe()
     take_read, take_write = os.pipe()
@@ -60,13 +61,16 @@ def test_a_process_that_its_parent_has_not_taken_yet_has_ended_with_its_status()
     other.close()
 
 
-def test_that_it_has_ended_is_told_even_where_its_status_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_that_it_has_ended_is_told_even_where_its_status_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     child, pid, end, take = grandchild(7)
     other = Process(pid)
     os.close(end)
     assert other.wait(20)
     monkeypatch.setattr(process, "_taken_status", lambda handle: None)  # as before Linux 6.15
-    monkeypatch.setattr(process, "_zombie_status", lambda handle: None)  # as for another user's process
+    # as for another user's process
+    monkeypatch.setattr(process, "_zombie_status", lambda handle: None)
     assert not other.alive
     handle = kernel.open_process(0x1000, 0, pid)
     with pytest.raises(errors.NtError) as caught:

@@ -32,14 +32,20 @@ def cpu_of_a_wait(variable: str | None, spin: str = "") -> float:
     environment.pop("MEMSECTION_SPIN_US", None)
     if variable is not None:
         environment["MEMSECTION_SPIN_US"] = variable
-    done = subprocess.run([sys.executable, "-c", PROGRAM.format(spin=spin)], env=environment, capture_output=True,
-                          text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(spin=spin)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return float(done.stdout)
 
 
 @pytest.mark.parametrize("variable", ["0", "50", "1000", "99999999999", "soon", "-5", "", None])
 def test_every_value_of_the_variable_leaves_waits_bounded(variable: str | None) -> None:
-    # A wait of 2 ms that spun for all of it would use 2 ms; none may come near that once it has learned.
+    # A wait of 2 ms that spun for all of it would use 2 ms; none may come near that once it has
+    # learned.
     assert cpu_of_a_wait(variable) < 0.001
 
 
@@ -79,6 +85,12 @@ finally:
 def test_two_processes_that_take_turns_stop_sleeping_again_after_a_pause() -> None:
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     environment.pop("MEMSECTION_SPIN_US", None)
-    done = subprocess.run([sys.executable, "-c", RECOVERY], env=environment, capture_output=True, text=True, check=True,
-                          timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", RECOVERY],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     assert int(done.stdout) == 4

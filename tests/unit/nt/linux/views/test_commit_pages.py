@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Pages of reserved sections: absent until committed, then there for everybody, for system calls too."""
+"""Pages of reserved sections: absent until committed, then there for everybody, for system calls
+too."""
 
 from __future__ import annotations
 
@@ -21,8 +22,10 @@ COMMIT = f"win32.VirtualAlloc(window.address + {8 * PAGE}, {PAGE}, 0x1000, 4); w
 
 @pytest.fixture(params=["kernel", "signal"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways of having pages that are not there: the kernel's, and the one for systems that refuse it."""
+    """Both ways of having pages that are not there: the kernel's, and the one for systems that
+    refuse it."""
     if request.param == "signal":
+
         def refused(address: int, length: int) -> int:
             raise PermissionError(1, "Operation not permitted")
 
@@ -41,17 +44,25 @@ def copied_by_the_system(address: int) -> bytes | None:
 @pytest.mark.invariant("C2")
 def test_pages_that_another_process_commits_are_there_at_the_first_touch(way: str) -> None:
     name = unique_name()
-    with Section.create(name, size=64 * PAGE, commit=False) as section, section.map() as view, worker() as other:
+    with (
+        Section.create(name, size=64 * PAGE, commit=False) as section,
+        section.map() as view,
+        worker() as other,
+    ):
         other.run("theirs = Section.open(name); window = theirs.map()", name=name)
         other.run(COMMIT)
-        assert bytes(view[8 * PAGE:8 * PAGE + 5]) == b"there"
+        assert bytes(view[8 * PAGE : 8 * PAGE + 5]) == b"there"
         other.run("window.close(); theirs.close()")
 
 
 @pytest.mark.invariant("C2")
 def test_where_the_kernel_knows_a_system_call_finds_what_another_process_committed() -> None:
     name = unique_name()
-    with Section.create(name, size=64 * PAGE, commit=False) as section, section.map() as view, worker() as other:
+    with (
+        Section.create(name, size=64 * PAGE, commit=False) as section,
+        section.map() as view,
+        worker() as other,
+    ):
         if not isinstance(regions.find(view.address).guard, regions.UserfaultGuard):  # type: ignore[union-attr]
             pytest.skip("this system refuses userfaultfd, as doctor says")
         assert copied_by_the_system(view.address + 8 * PAGE) is None
