@@ -79,6 +79,14 @@ def test_top_looks_inside(prefix: str) -> None:
     drive(steps)
 
 
+def test_top_ends_well_when_it_looks_while_its_screen_is_taken_down(prefix: str) -> None:
+    async def steps(app: Top, pilot: Pilot[None]) -> None:
+        await app.query_one(DataTable).remove()
+        app.look()
+
+    drive(steps)
+
+
 def test_top_goes_on_when_objects_come_and_go(prefix: str) -> None:
     async def steps(app: Top, pilot: Pilot[None]) -> None:
         await type_filter(pilot, f"{prefix}.late")

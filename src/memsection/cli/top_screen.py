@@ -134,7 +134,12 @@ class Top(App[None]):
                 pair for pair in rows if any(self.wanted in str(cell).lower() for cell in pair[1])
             ]
         rows.sort(key=self._key)
-        table = self.screen_stack[0].query_one(DataTable)  # also while another screen is before it
+        # The table, also while another screen is before it; none while the screen is taken down at
+        # the end, when the timer may still come.
+        tables = list(self.screen_stack[0].query(DataTable)) if self.screen_stack else []
+        if not tables:
+            return
+        table = tables[0]
         at = self.shown[table.cursor_row] if 0 <= table.cursor_row < len(self.shown) else None
         self.shown = [found for found, _ in rows]
         table.clear()

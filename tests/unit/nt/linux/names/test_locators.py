@@ -16,6 +16,8 @@ from memsection.nt.linux.names import locators, namespace
 
 _left = pytest.fixture(autouse=True)(leaves_nothing)
 
+#: Who lists everything at that moment, in another process, may search first and leave the hint.
+TRIES = 10
 COUNT_SEARCHES = """
 from memsection import Section
 from memsection.nt.linux.system import proc
@@ -50,10 +52,13 @@ def test_the_first_slot_is_the_creators() -> None:
 def test_who_had_to_search_leaves_a_hint_for_the_next() -> None:
     name = unique_name()
     with Section.create(name, 4096), worker() as child:
-        change_hints(name, lambda hints: [(0, 0)] * locators.HINTS)
         child.run(COUNT_SEARCHES)
-        for _ in range(3):
-            child.run(f"Section.open({name!r}).close()")
+        for _ in range(TRIES):
+            change_hints(name, lambda hints: [(0, 0)] * locators.HINTS)
+            for _ in range(3):
+                child.run(f"Section.open({name!r}).close()")
+            if child.value("searches"):
+                break
         assert child.value("searches") == 1
 
 
@@ -62,13 +67,15 @@ def test_hints_that_lie_are_found_out() -> None:
     with Section.create(name, 4096) as section, worker() as child:
         with section.map() as view:
             view[:5] = b"truth"
-        change_hints(
-            name, lambda hints: [(os.getpid(), 0), (1, 1), (1 << 30, 3), (os.getpid(), 1 << 20)]
-        )
+        lies = [(os.getpid(), 0), (1, 1), (1 << 30, 3), (os.getpid(), 1 << 20)]
         child.run(COUNT_SEARCHES)
-        child.run(f"""
+        for _ in range(TRIES):
+            change_hints(name, lambda hints: lies)
+            child.run(f"""
 with Section.open({name!r}) as section, section.map() as view:
     seen = bytes(view[:5])
 """)
-        assert child.value("seen") == b"truth"
+            assert child.value("seen") == b"truth"
+            if child.value("searches"):
+                break
         assert child.value("searches") == 1
