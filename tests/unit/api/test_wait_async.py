@@ -24,12 +24,12 @@ def run(main: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def threads_come_to_an_end() -> Any:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     yield
-    for thread in threading.enumerate():
+    for thread in set(threading.enumerate()) - before:
         if thread.name.startswith("memsection"):
             thread.join(20)
-    assert threading.active_count() <= before
+    assert set(threading.enumerate()) <= before
 
 
 def test_hundreds_of_waits_at_once_need_no_thread_each() -> None:
