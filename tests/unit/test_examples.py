@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -192,7 +193,10 @@ def test_a_pipeline_goes_on_whoever_is_killed(
 
 def _parts(pid: int) -> list[tuple[str, int]]:
     """The programs that a process has started, and their process ids."""
-    commands = [(child.cmdline(), child.pid) for child in psutil.Process(pid).children()]
+    commands = []
+    for child in psutil.Process(pid).children():
+        with suppress(psutil.NoSuchProcess):  # one that was killed, and is not yet collected
+            commands.append((child.cmdline(), child.pid))
     # a process that ended has none
     return [(Path(command[1]).name, child) for command, child in commands if command]
 

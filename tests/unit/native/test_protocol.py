@@ -256,8 +256,8 @@ def test_a_signal_during_a_reservation_leaves_nothing() -> None:
     old = signal.signal(signal.SIGALRM, ring)
     try:
         for delay in (0.0002, 0.001, 0.005):
-            signal.setitimer(signal.ITIMER_REAL, delay)
             with pytest.raises(RungError):
+                signal.setitimer(signal.ITIMER_REAL, delay)
                 operation()
             assert descriptors() == before
     finally:
