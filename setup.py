@@ -30,20 +30,22 @@ CORE = "src/memsection/_native"
 
 #: the core of channels
 CHANNEL = [
-    f"channel/ms_{part}.c"
-    for part in (
-        "end",
-        "judge",
-        "place",
-        "ring",
-        "hints",
-        "bell",
-        "topic",
-        "subscriber",
-        "holders",
-        "observer",
-        "call",
-    )
+    "ms_futex.c",
+    "ms_spin.c",
+    "ms_lives.c",
+    "channel/ms_end.c",
+    "channel/ms_judge.c",
+    "channel/ms_place.c",
+    "channel/ms_ring.c",
+    "channel/ms_hints.c",
+    "channel/ms_bell.c",
+    "channel/ms_sleep.c",
+    "channel/ms_process.c",
+    "channel/ms_topic.c",
+    "channel/ms_subscriber.c",
+    "channel/ms_holders.c",
+    "channel/ms_observer.c",
+    "channel/ms_call.c",
 ]
 
 #: module, of memsection._native where nothing else is said: (its C files, whether it is for Linux
@@ -60,6 +62,7 @@ EXTENSIONS: dict[str, tuple[list[str], bool]] = {
             "sync/ms_slot.c",
             "sync/ms_mutex.c",
             "sync/ms_event.c",
+            "sync/ms_timer.c",
             "sync/ms_take.c",
             "sync/ms_take_all.c",
             "sync/ms_wait.c",
@@ -67,9 +70,9 @@ EXTENSIONS: dict[str, tuple[list[str], bool]] = {
         True,
     ),
     "seqlock": (["ms_seqlock.c", "ms_view.c"], False),
-    "ends": (["ms_futex.c", "ms_spin.c", *CHANNEL], True),
-    "observing": (["ms_futex.c", "ms_spin.c", *CHANNEL], True),
-    "readers": (["ms_readers.c", "ms_futex.c"], True),
+    "ends": (CHANNEL, False),
+    "observing": (CHANNEL, False),
+    "readers": (["ms_readers.c", "ms_lives.c", "ms_futex.c"], False),
     "atomics": ([], False),
     "guard": (["ms_guard.c"], True),
     "system": ([], True),
@@ -85,10 +88,13 @@ EXTENSIONS: dict[str, tuple[list[str], bool]] = {
         True,
     ),
     "records": ([], True),
-    "memsection.nt.linux._fast": ([], True),
 }
 
+#: the same, for Windows only
+WINDOWS_ONLY: dict[str, list[str]] = {"handles": []}
+
 if sys.platform == "win32":
+    EXTENSIONS.update((name, (files, False)) for name, files in WINDOWS_ONLY.items())
     COMPILE = ["/O2", "/std:c11"]
 else:
     COMPILE = [

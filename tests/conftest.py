@@ -6,14 +6,13 @@ from __future__ import annotations
 
 import gc
 import signal
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hypothesis
 import pytest
-from support import leftovers, platforms
+from support import leftovers, platforms, worker_names
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,12 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Wine on a busy machine takes a second for what takes a millisecond
-    if sys.platform == "win32":
-        hypothesis.settings.register_profile(
-            "slow", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-        )
-        hypothesis.settings.load_profile("slow")
+    # A busy machine, above all Wine on one, takes a second for what takes a millisecond.
+    hypothesis.settings.register_profile(
+        "slow", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("slow")
     config.addinivalue_line(
         "markers", "sentence(number): the sentence of SECURITY.md that this test shows"
     )
@@ -40,7 +38,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", "linux_only(reason): this test is about something that only Linux has"
     )
 
+    worker_names.begin(config)
     leftovers.begin(config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    worker_names.end(config)
 
 
 @pytest.hookimpl(trylast=True)

@@ -7,8 +7,6 @@ used.
 
 from __future__ import annotations
 
-import sys
-
 __version__ = "0.1.0"
 
 TYPE_CHECKING = False
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
     from memsection.api.section import Section
     from memsection.api.security import Security
     from memsection.api.semaphore import Semaphore
+    from memsection.api.timer import Timer
     from memsection.api.view import View
     from memsection.api.wait import wait_all, wait_any
     from memsection.rwlock import RWLock
@@ -75,6 +74,7 @@ __all__ = [
     "SectionAccess",
     "Security",
     "Semaphore",
+    "Timer",
     "View",
     "WaitTimeoutError",
     "WaitableAccess",
@@ -85,10 +85,6 @@ __all__ = [
     "wait_all",
     "wait_any",
 ]
-if sys.platform != "linux":
-    # ``from memsection import *`` works everywhere; the name itself says why it is not there
-    __all__.remove("RWLock")
-
 # Where each name is made.  Importing at first use (PEP 562) keeps ``import memsection`` cheap for a
 # program that may not need it at all (bench/import_time.py).
 _HOME = {
@@ -122,6 +118,7 @@ _HOME = {
     "Section": "api.section",
     "Security": "api.security",
     "Semaphore": "api.semaphore",
+    "Timer": "api.timer",
     "View": "api.view",
     "popen_arguments": "api.passing",
     "RWLock": "rwlock",
@@ -140,19 +137,27 @@ _MODULES = ("arrays", "arrow", "compat", "latest", "nt", "pickling", "records", 
 def __getattr__(name: str) -> object:
     home = _HOME.get(name)
     if name in _MODULES:
-        from importlib import import_module
-
-        return import_module(f"memsection.{name}")
+        return _imported(f"memsection.{name}")
     if home is None:
         raise AttributeError(f"module 'memsection' has no attribute {name!r}")
-    from importlib import import_module
-
     if home == "vocabulary":
-        value: object = import_module(f"memsection.vocabulary.{name}")
+        value: object = _imported(f"memsection.vocabulary.{name}")
     else:
-        value = getattr(import_module(f"memsection.{home}"), name)
+        value = getattr(_imported(f"memsection.{home}"), name)
     globals()[name] = value
     return value
+
+
+def _imported(module: str) -> object:
+    """A module; at the limit of descriptors an error of this library, once an object is in use."""
+    import sys
+
+    def loaded() -> object:
+        __import__(module)  # importlib would bring warnings
+        return sys.modules[module]
+
+    owners = sys.modules.get("memsection.nt.owners")
+    return (loaded if owners is None else owners.settled(loaded))()
 
 
 def __dir__() -> list[str]:

@@ -39,12 +39,23 @@ from memsection.content.endpoint import (
 from memsection.vocabulary.access import DELETE, SECTION_MAP_READ, SECTION_QUERY
 from memsection.vocabulary.arguments import object_name
 from memsection.vocabulary.errors import ArgumentError, CorruptError, ExistsError, NotFoundError
-from memsection.vocabulary.text import shown
+from memsection.vocabulary.text import about, shown
 
 if TYPE_CHECKING:
     from memsection.api.view import View
 
 
+#: What pyarrow and the checks raise for bytes that are no table.
+_FAILURES = (
+    pa.ArrowException,
+    ValueError,
+    TypeError,
+    LookupError,
+    OSError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+)
 _ATTEMPTS = 100  #: to replace a table that others replace, too
 
 __all__ = ["Shared", "frame", "from_section", "open", "open_async", "put"]
@@ -72,18 +83,9 @@ class Shared(Endpoint):
             memory = pa.py_buffer(bytes(view[:size]) if copy else memoryview(view)[:size])
         try:
             self.table = (_table_in if trusted else _foreign_table_in)(memory)
-        except (
-            pa.ArrowException,
-            ValueError,
-            TypeError,
-            LookupError,
-            OSError,
-            ArithmeticError,
-            RecursionError,
-            MemoryError,
-        ) as failure:
+        except _FAILURES as failure:
             problem = CorruptError(
-                f"open {section.name!r}: what is in it is no Arrow table: {failure}"
+                f"{about('open', section.name)}: what is in it is no Arrow table: {failure}"
             )
             section.close()
             raise problem from None
@@ -127,10 +129,9 @@ def put(
     """Copy a table into a section of its own, complete before anybody can open it.
 
     Args:
-        name: What other processes open it by; None for one that is only passed on. table: A
-        ``pyarrow.Table`` or ``RecordBatch``, a sequence of batches, or anything with the Arrow C
-        stream
-            interface: a polars or pandas frame.
+        name: What other processes open it by; None for one that is only passed on.
+        table: A ``pyarrow.Table`` or ``RecordBatch``, a sequence of batches, or anything with the
+            Arrow C stream interface: a polars or pandas frame.
         version: A number of the program's own.
         replace: Whether it follows a table that has the name already: who has that one keeps it as
             it is, who opens the name from then on gets this one, and somebody has it at all times.
@@ -164,11 +165,11 @@ def put(
         "columns": [[field.name[:200], str(field.type)[:200]] for field in whole.schema][:1000],
     }
     section, view = schema.make(
-        None if replace else name,
+        schema.section_attributes(
+            None if replace else name, inheritable=inheritable, security=security
+        ),
         size,
         facts,
-        inheritable=inheritable,
-        security=security,
         fill=fill,
     )
     if replace and name is not None:
@@ -192,7 +193,7 @@ def _replace(name: str, section: Section) -> None:
             found = (schema.describe(before) or {}).get("kind")
             if found != "arrow":
                 raise ArgumentError(
-                    f"put {name!r}: asked to replace a table, "
+                    f"{about('put', name)}: asked to replace a table, "
                     f"found {shown(found, 40) if found else 'something else'}"
                 )
             try:
@@ -200,7 +201,7 @@ def _replace(name: str, section: Section) -> None:
                 return
             except (ExistsError, NotFoundError):
                 continue  # it has a successor by now, or its last user has gone
-    raise ExistsError(f"put {name!r}: others replace the table again and again")
+    raise ExistsError(f"{about('put', name)}: others replace the table again and again")
 
 
 def _table(table: Any) -> Any:
@@ -271,19 +272,19 @@ def open(
     """Open a table by its name, to read.
 
     Args:
-        name: As given to ``put``. version: What it should be; not looked at when omitted. trusted:
-        Whether nobody who can write it would alter it to harm this process.  True takes all of it
-        in place;
-            False copies and checks offsets, indices, null bitmaps and booleans, so that no writer
-            can make Arrow read or write elsewhere.  When omitted it is trusted if the section is
-            this user's and its security lets nobody else write: such a writer could reach this
-            process's memory anyway.
+        name: As given to ``put``.
+        version: What it should be; not looked at when omitted.
+        trusted: Whether nobody who can write it would alter it to harm this process.  True takes
+            all of it in place; False copies and checks offsets, indices, null bitmaps and booleans,
+            so that no writer can make Arrow read or write elsewhere.  When omitted it is trusted if
+            the section is this user's and its security lets nobody else write: such a writer could
+            reach this process's memory anyway.
         timeout: Seconds to wait until something has the name; not at all when omitted, for ever
-        when None. copy: Whether the table gets memory of its own, so that it is as it was at one
-        moment.  Values that are not trusted
-            and lie in the section may change while Arrow computes: that gives other results, but
-            sorting, ranking and other operations that look at a value twice can end the process.
-            Those need a copy.
+            when None.
+        copy: Whether the table gets memory of its own, so that it is as it was at one moment.
+            Values that are not trusted and lie in the section may change while Arrow computes: that
+            gives other results, but sorting, ranking and other operations that look at a value
+            twice can end the process. Those need a copy.
 
     Rights:
         As for ``Section.open`` with access ``"r"``.
@@ -316,9 +317,11 @@ def frame(
     lives as long as such a column does.
 
     Args:
-        name: As given to ``put``. library: Whose frame. version: What it should be; not looked at
-        when omitted. timeout: Seconds to wait until something has the name; not at all when
-        omitted, for ever when None.
+        name: As given to ``put``.
+        library: Whose frame.
+        version: What it should be; not looked at when omitted.
+        timeout: Seconds to wait until something has the name; not at all when omitted, for ever
+            when None.
 
     Rights:
         As for ``open``.

@@ -21,6 +21,7 @@ from memsection.api.view import View
 from memsection.content import schema
 from memsection.content.endpoint import close_with, closed_on_failure
 from memsection.vocabulary.errors import ArgumentError, CorruptError
+from memsection.vocabulary.text import about
 
 __all__ = ["THRESHOLD", "dump", "dumps", "load", "loads"]
 
@@ -60,7 +61,10 @@ class _Parts:
             at = _up(at + raw.nbytes)
         facts: schema.Facts = {"kind": "pickle", "length": len(body), "buffers": len(self.buffers)}
         return schema.make(
-            name, at, facts, content=[(0, memoryview(body + table)), *content], **options
+            schema.section_attributes(name, **options),
+            at,
+            facts,
+            content=[(0, memoryview(body + table)), *content],
         )
 
 
@@ -83,15 +87,17 @@ def _load(section: Section, data: bytes | None, shared: bool) -> Any:
             or length + _PART.size * count > size
         ):
             raise CorruptError(
-                f"load {section.name!r}: {str(length)[:20]} bytes, {str(count)[:20]} buffers, in "
-                f"{size}"
+                f"{about('load', section.name)}: {str(length)[:20]} bytes, {str(count)[:20]} "
+                f"buffers, in {size}"
             )
         memory = memoryview(view)
         buffers: list[Any] = []
         for number in range(count):
             at, nbytes, readonly = _PART.unpack_from(memory, length + _PART.size * number)
             if at + nbytes > size:
-                raise CorruptError(f"load {section.name!r}: {nbytes} bytes at {at} in {size}")
+                raise CorruptError(
+                    f"{about('load', section.name)}: {nbytes} bytes at {at} in {size}"
+                )
             part = memory[at : at + nbytes]
             buffers.append(part.toreadonly() if readonly else part)
         value = outside(_loads, bytes(memory[:length]) if data is None else data, buffers)
@@ -114,10 +120,12 @@ def dump(
     """Put any picklable value into a section.
 
     Args:
-        name: What other processes load it by. value: Anything that pickle takes. threshold: Bytes
-        from which on a buffer (of an array, of ``pickle.PickleBuffer``) is kept out of the pickle.
-        inheritable: Whether child processes get the handle. security: Who may open it by name; this
-        user alone when omitted.
+        name: What other processes load it by.
+        value: Anything that pickle takes.
+        threshold: Bytes from which on a buffer (of an array, of ``pickle.PickleBuffer``) is kept
+            out of the pickle.
+        inheritable: Whether child processes get the handle.
+        security: Who may open it by name; this user alone when omitted.
 
     Returns:
         The section: the name lives as long as it, or another handle, is open.
@@ -143,9 +151,9 @@ def load(source: str | Section, *, shared: bool = False) -> Any:
     """Load what ``dump`` put into a section.
 
     Args:
-        source: The name, or a section, which becomes the value's. shared: Whether buffers are the
-        section's own memory, the same for everybody, read-only where the handle is;
-            otherwise what is written to them stays in this process.
+        source: The name, or a section, which becomes the value's.
+        shared: Whether buffers are the section's own memory, the same for everybody, read-only
+            where the handle is; otherwise what is written to them stays in this process.
 
     Rights:
         ``SECTION_QUERY`` and ``SECTION_MAP_READ``; ``SECTION_MAP_WRITE`` for shared buffers that
@@ -196,8 +204,9 @@ def loads(data: bytes | bytearray | memoryview, *, shared: bool = False) -> Any:
     """Load what ``dumps`` gave, once, in any process of this machine while the sender lives.
 
     Args:
-        data: The bytes. shared: Whether buffers are the section's own memory; otherwise what is
-        written to them stays here.
+        data: The bytes.
+        shared: Whether buffers are the section's own memory; otherwise what is written to them
+            stays here.
 
     Rights:
         None: the handle arrives with the rights it needs.

@@ -20,12 +20,12 @@ import pytest
 __all__ = ["memsection_leaves_nothing", "memsection_root"]
 
 _ROOT = "MEMSECTION_ROOT"
-_KINDS = ("Section", "Mutant", "Event", "Semaphore")
 
 
 def _handles() -> dict[tuple[str, int], str]:
     """The objects that this process has handles to: (type, value) and what to call each."""
     from memsection.nt import kernel
+    from memsection.vocabulary.object_types import LISTED
 
     return {
         (
@@ -33,7 +33,7 @@ def _handles() -> dict[tuple[str, int], str]:
             held.handle,
         ): f"{held.type_name} {held.name or 'without a name'}, handle {held.handle:#x}"
         for held in kernel.process_handles(os.getpid())
-        if held.type_name in _KINDS
+        if held.type_name in LISTED
     }
 
 
@@ -85,8 +85,8 @@ def memsection_root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path | None]:
 
 @pytest.fixture
 def memsection_leaves_nothing() -> Iterator[None]:
-    """Fails where this process has more handles to sections, mutexes, events and semaphores after
-    the test than before.
+    """Fails where this process has more handles to sections, mutexes, events, semaphores and timers
+    after the test than before.
 
     Rights:
         None.

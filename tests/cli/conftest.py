@@ -79,11 +79,11 @@ class CommandLine:
         )
         return self.started[-1]
 
-    def python(self, program: str) -> subprocess.Popen[bytes]:
+    def python(self, program: str, *words: str) -> subprocess.Popen[bytes]:
         """A program that prints a line when it is ready, and runs until its input ends."""
         self.started.append(
             subprocess.Popen(
-                [sys.executable, "-c", program],
+                [sys.executable, "-c", program, *words],
                 env=self.environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,

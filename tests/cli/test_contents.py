@@ -97,3 +97,40 @@ def test_rows_that_do_not_fit_are_lines_of_their_own(
         else:
             assert lines[0].split() == list(columns) and len(lines) == 3
         assert not any("\x1b]" in line or "b\x1b" in line for line in lines)
+
+
+LOCKED = """
+import os, sys
+from memsection import RWLock, arrays
+lock = RWLock.create("l", exist_ok=True)
+grown = arrays.create("g", (2, 3), "u1", maximum=7, exist_ok=True)
+getattr(lock, "acquire_" + sys.argv[1])() if sys.argv[1:] else None
+print(os.getpid(), flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.linux_only("there is a readers-writer lock on Linux only")
+def test_who_has_a_readers_writer_lock_is_shown(cli) -> None:  # type: ignore[no-untyped-def]
+    def lock() -> tuple[str, dict[str, object]]:
+        row = re.search(r"^l +Section, (.*?)  ", cli.output("ls"), re.M)
+        assert row
+        content = {row["name"]: row.get("content") for row in cli.json("ls")}["l"]
+        return row[1], {key: content[key] for key in ("readers", "writer", "state")}
+
+    cli.python(LOCKED)
+    assert lock() == ("readers-writer lock", {"readers": 0, "writer": None, "state": "free"})
+    assert re.search(r"^g +Section, array uint8 \(2, 3\), at most 7 rows  ", cli.output("ls"), re.M)
+    readers = [cli.python(LOCKED, "read") for _ in range(2)]
+    assert lock()[0] == "readers-writer lock, 2 processes read"
+    assert "2 processes read" in cli.output("show", "l")
+    for reader in readers:
+        reader.kill()
+        reader.wait()
+    assert lock()[1]["state"] == "free", "those who died read no more"
+    writer = cli.python(LOCKED, "write")
+    assert lock()[1] == {"readers": 0, "writer": writer.pid, "state": "written"}
+    assert lock()[0].endswith(f"process {writer.pid} writes")
+    writer.kill()
+    writer.wait()
+    assert lock()[0].endswith(f"process {writer.pid} died writing")

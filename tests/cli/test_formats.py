@@ -80,6 +80,13 @@ def test_each_array_of_an_npz_file_has_a_name(cli, tmp_path: Path) -> None:  # t
     assert "[0 1 2]" in cli.output("peek", "both.one")
     assert "as .npy" in cli.fails("save", "both.two", str(tmp_path / "x.parquet"))
     assert not (tmp_path / "x.parquet").exists()
+    said = cli.run("save", "both", str(target := tmp_path / "again.npz"))
+    assert said.returncode == 0, said.stderr
+    with np.load(source) as before, np.load(target) as after:
+        assert set(before) == set(after) == {"one", "two"}
+        assert all(np.array_equal(before[key], after[key]) for key in before)
+    told = cli.fails("save", "both", str(target))
+    assert "--force" in told and "who holds it" not in told
 
 
 @pytest.mark.parametrize("form", [".parquet", ".arrow", ".csv", ".npy", ".npz"])

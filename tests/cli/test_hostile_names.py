@@ -27,8 +27,8 @@ from memsection import records
 from memsection.content import schema
 facts = {{"kind": "record", "name": evil, "type": {{"fields": [[evil, "<f8", 0], ["s", "|S8", 8]], "size": 16}}, "count": 2,
           "version": 0, "fingerprint": evil}}
-held.append(schema.make("described", 32, facts))
-held.append(schema.make("undefined", 32, {{"kind": evil, "name": evil, "shape": evil, "version": [evil]}}))
+held.append(schema.make(schema.section_attributes("described"), 32, facts))
+held.append(schema.make(schema.section_attributes("undefined"), 32, {{"kind": evil, "name": evil, "shape": evil, "version": [evil]}}))
 print(held[0].handle, flush=True)
 sys.stdin.read()
 """

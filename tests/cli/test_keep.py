@@ -50,7 +50,7 @@ def test_what_is_kept_outlives_who_made_it_and_ends_with_ctrl_c(cli, maker) -> N
     assert sorted(names(cli)) == ["kept-event", "kept-lock", "kept-lock.gate", "kept-section"]
     assert cli.run("cat", "kept-section").stdout[:5] == b"hello"
     keeper.send_signal(signal.SIGINT)
-    assert keeper.wait(30) == 130
+    assert keeper.wait(60) == 130
     assert names(cli) == []
 
 
@@ -63,7 +63,7 @@ def test_it_waits_for_a_name_and_ends_in_time(cli, maker) -> None:  # type: igno
     assert b"kept: kept-section" in other.stderr.readline()
     for process in (waiting, other):
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 def test_what_cannot_be_kept_is_an_error(cli) -> None:  # type: ignore[no-untyped-def]

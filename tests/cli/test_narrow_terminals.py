@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from memsection import Section, mirror, records
+from memsection import NotFoundError, Section, mirror, records
 from memsection.cli import mirror_lines, mirror_ls, output, peek, show
 
 WIDTH = 40
@@ -105,3 +105,15 @@ def test_what_is_published_is_shown_as_lines_too(
     output.out.print(mirror_lines._table([(name, "live", 7, 3, 1000, 0.25)], {}))
     lines = lines_of(capsys)
     assert lines[0] == name and {"  state live", "  sequence 7", "  age 0.2 s"} < set(lines)
+
+
+def test_failures_and_hints_end_their_lines_between_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(output, "err", output.out)
+    with pytest.raises(NotFoundError) as caught:
+        Section.open("prices")
+    assert output.complain(caught.value) == 1
+    said = " ".join(lines_of(capsys))
+    assert said.startswith("memsection: [WinError 2] ")
+    assert said.endswith(" 'memsection ls' shows the names that exist.")

@@ -3,19 +3,15 @@
 
 from __future__ import annotations
 
-import pytest
-
-pytestmark = pytest.mark.linux_only("there are channels on Linux only so far")
-
 
 def test_ls_and_show_know_a_service(cli) -> None:  # type: ignore[no-untyped-def]
     process = cli.python(
         "import sys; from memsection.channels import Client, Service; "
         "s = Service.create('prices', bytes, object, capacity=4, largest=200_000); "
-        "c = Client.open('prices'); futures = [c.submit(b'x' * 5000) for _ in range(3)]; "
+        "c = Client.open('prices', reply=object); futures = [c.submit(b'x' * 5000) for _ in range(3)]; "
         "call = s.receive(); print(1, flush=True); sys.stdin.read()"
     )
-    [row] = cli.json("ls")
+    [row] = [row for row in cli.json("ls") if row["name"] == "prices"]
     found = row["channel"]
     assert (found["kind"], found["spec"]) == ("service", "bytes to object")
     assert (found["waiting"], found["in_hand"], found["problem"]) == (2, 1, None)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
@@ -13,6 +14,7 @@ from textual.widgets import DataTable, Input, Static
 
 from memsection import Event, Mutex, Section
 from memsection.cli.top_screen import Inside, Top
+from memsection.mirror.status import GONE, Shared
 
 
 @pytest.fixture
@@ -64,6 +66,25 @@ def test_top_shows_sorts_and_filters(prefix: str) -> None:
         assert app.wanted == ""
 
     drive(steps)
+
+
+def test_top_shows_what_a_section_is_a_replica_of(prefix: str) -> None:
+    name = f"{prefix}.small"
+    shared = Shared(name, "robot/camera")
+    try:
+        shared.write(sequence=1, heard_ns=time.monotonic_ns() + 60 * 10**9)
+
+        async def steps(app: Top, pilot: Pilot[None]) -> None:
+            await type_filter(pilot, "robot/camera")
+            assert names(app) == [name]
+            assert "replica of robot/camera (live)" in str(app.query_one(DataTable).get_row_at(0))
+            shared.write(flags=GONE)
+            app.look()
+            assert "replica of robot/camera (gone)" in str(app.query_one(DataTable).get_row_at(0))
+
+        drive(steps)
+    finally:
+        shared.close()
 
 
 def test_top_looks_inside(prefix: str) -> None:

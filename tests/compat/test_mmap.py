@@ -204,8 +204,7 @@ def test_a_subclass_can_be_made(name: str) -> None:
         assert (type(one), type(two), len(two)) == (Mine, Mine, 100)
 
 
-# ---------------------------------------------------------------------- files and memory without a
-# name
+# ----------------------------------------------------------------- files and memory without a name
 
 
 @pytest.mark.parametrize("tagged", [False, True])
@@ -357,3 +356,49 @@ def test_the_name_of_a_killed_process_is_free(name: str) -> None:
         child.kill()
     with pytest.raises(NotFoundError):
         Section.open(name)
+
+
+@pytest.mark.linux_only("elsewhere nobody can cut what is mapped")
+@pytest.mark.sentence(15)
+@pytest.mark.parametrize("access", ["ACCESS_WRITE", "ACCESS_READ"])
+@pytest.mark.parametrize("file", [False, True], ids=["memory", "file"])
+def test_whoever_cuts_a_section_does_not_end_those_who_map_it(
+    name: str, access: str, file: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(b"x" * 16384)
+    code = """
+import os, sys
+from memsection import InPageError
+from memsection.compat import mmap
+tag, path = sys.argv[1:3]
+file = os.open(path, os.O_RDWR) if path else -1
+keeper = mmap.mmap(file, 16384, tagname=tag)
+keeper[:] = b"y" * 16384
+m = mmap.mmap(file, 16384, tagname=tag, access=mmap.ACCESS)
+sys.stdout.reconfigure(line_buffering=True)
+before = len(os.listdir("/proc/self/fd"))
+held = memoryview(m)
+try:
+    m.close()
+except BufferError:
+    print("lent")
+held.release()
+child = os.fork()
+if child:
+    print(os.waitpid(child, 0)[1])
+else:
+    os.ftruncate(keeper._section.fileno() if file < 0 else file, 4096)
+print(m[0], m[8000], m[-1])
+for end in (m, keeper):
+    try:
+        end.flush()
+    except InPageError:
+        print("told")
+    end.close()
+if not child:
+    sys.stdout.flush()
+    os._exit(0)
+""".replace("ACCESS)", f"{access})")
+    said = python(code, f"Global\\{name}", str(path) if file else "").splitlines()
+    assert sorted(said) == sorted(["lent", "0", *2 * ["121 0 0", "told", "told"]])

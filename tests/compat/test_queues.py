@@ -8,13 +8,18 @@ import multiprocessing
 import os
 import queue
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
+from support.alarms import ended_by_a_handler
 
+from memsection.channels.object_codec import PLAIN
 from memsection.compat import task_count
 from memsection.compat.queues import JoinableQueue, Queue, SimpleQueue
 from memsection.vocabulary.errors import CorruptError, WaitTimeoutError
@@ -23,7 +28,7 @@ WATCHDOG = 60.0
 Start = Callable[..., Any]
 
 
-@pytest.fixture(params=["fork", "spawn"])
+@pytest.fixture(params=sorted({"fork", "spawn"} & set(multiprocessing.get_all_start_methods())))
 def start(request: pytest.FixtureRequest) -> Any:
     """Starts processes; they are ended and collected afterwards."""
     context, started = multiprocessing.get_context(request.param), []
@@ -52,7 +57,9 @@ def _work(jobs: Queue, results: Queue) -> None:
 
 def _take_one_and_die(jobs: JoinableQueue) -> None:
     jobs.get()
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(
+        os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM)
+    )  # on Windows all end it at once
 
 
 def _pass_on(inside: Queue) -> None:
@@ -64,7 +71,7 @@ def _own(jobs: Queue, results: Queue, ready: Any) -> None:
     for number in range(3):
         jobs.put(number)
     ready.set()
-    signal.pause()
+    threading.Event().wait()
 
 
 def test_workers_of_a_killed_sender_do_the_rest_and_end(start: Start) -> None:
@@ -225,6 +232,46 @@ def test_a_closed_queue_says_so() -> None:
             closed.put(1)
         with pytest.raises(ValueError, match="is closed"):
             closed.get()
+    for operation in (closed.empty, closed.get, lambda: closed.put(1)):  # as that of a pipe
+        with pytest.raises(OSError, match="is closed"):
+            operation()
+
+
+@pytest.mark.parametrize("kind", [Queue, JoinableQueue, multiprocessing.Queue])
+def test_of_a_closed_queue_it_is_known_what_waits_unless_this_process_put(kind: Any) -> None:
+    unused, used = kind(3), kind(1)
+    unused.close()
+    unused.join_thread()
+    assert unused.empty() and unused.qsize() == 0 and not unused.full()
+    used.put("x")
+    used.close()
+    used.join_thread()
+    with pytest.raises(OSError, match="is closed"):
+        used.empty()
+    assert used.qsize() == 1 and used.full()
+
+
+def test_who_closed_a_queue_sees_what_others_put_and_is_waited_for_by_nobody(start: Start) -> None:
+    jobs, told, goes_on = Queue(), Queue(), Queue()
+    start(_put_and_get, jobs, told, goes_on)
+    jobs.close()
+    assert told.get(timeout=WATCHDOG) == "put"
+    assert jobs.qsize() == 1 and not jobs.empty()
+    goes_on.put("on")
+    assert told.get(timeout=WATCHDOG) == "one"
+    assert jobs.empty()
+    told.close()
+    goes_on.close()
+
+
+def _put_and_get(jobs: Any, told: Any, goes_on: Any) -> None:
+    jobs.put("one")
+    told.put("put")
+    goes_on.get(timeout=WATCHDOG)
+    found = jobs.get()
+    with pytest.raises(EOFError):
+        jobs.get()
+    told.put(found)
 
 
 def test_a_simple_queue_carries_objects(start: Start) -> None:
@@ -267,18 +314,95 @@ def test_who_keeps_the_count_of_tasks_keeps_nobody_waiting_for_ever(
     def keep() -> None:
         with tasks._tasks._mutex:
             taken.set()
-            go_on.wait(30)
+            go_on.wait(60)
 
     keeper = threading.Thread(target=keep)
     keeper.start()
-    assert taken.wait(30)
+    assert taken.wait(60)
     monkeypatch.setattr(task_count, "_PATIENCE", 0.05)
     for call in (lambda: tasks.put("two"), tasks.task_done):
         with pytest.raises(WaitTimeoutError, match="has kept its mutex"):
             call()
     go_on.set()
-    keeper.join(30)
+    keeper.join(60)
     assert tasks.get() == "one"
     tasks.task_done()
     tasks.join()
     tasks.close()
+
+
+@pytest.mark.parametrize("kind", [Queue, JoinableQueue, SimpleQueue])
+@pytest.mark.parametrize("written", [b"", b"not a pickle", b"\x80\x05", b"\x80\x05."])
+def test_what_is_no_pickle_is_an_error_of_the_library_and_the_next_arrives(
+    kind: type[Queue] | type[SimpleQueue], written: bytes
+) -> None:
+    """What a process that has the queue has written into it: neither the end of the queue, nor an
+    error of the pickle's."""
+    queue = kind()
+    core = queue._ends.to_send()._core
+    assert core.send_raw(written, PLAIN, 0) == 0
+    queue.put("next")
+    with pytest.raises(CorruptError, match="no pickle"):
+        queue.get()
+    assert queue.get() == "next"
+    queue.close()
+
+
+@pytest.mark.linux_only("a signal handler that raises")
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, TimeoutError])
+def test_a_put_that_is_interrupted_is_told_and_is_no_task(raised: type[BaseException]) -> None:
+    """The queue is full: the handler comes while it waits."""
+
+    tasks = JoinableQueue(1)
+    tasks.put("one")
+    while not tasks.full():
+        tasks.put("more")
+    ended_by_a_handler(lambda: tasks.put("never", timeout=60), raised)
+    while not tasks.empty():
+        assert tasks.get() != "never"
+        tasks.task_done()
+    tasks.join()
+    assert tasks._tasks.value == 0
+    tasks.close()
+
+
+class _Refuses:
+    def __reduce__(self) -> str:
+        raise ValueError("no pickle of me")
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_refuses_to_be_pickled_is_told_once_and_is_no_task(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], waits: bool
+) -> None:
+    """Also with a ValueError, where others are strict; and where a thread sends what waits."""
+    monkeypatch.setenv("MEMSECTION_QUEUE_STRICT", "1")
+    tasks = JoinableQueue()
+    if waits:  # everything after the first one that finds no room is the thread's
+        block = b"x" * 100
+        while not tasks._buffer:
+            tasks.put(block)
+        tasks.put(_Refuses())
+        while tasks._buffer or not tasks.empty():
+            with suppress(queue.Empty):
+                tasks.get(timeout=0.1)
+                tasks.task_done()
+        assert capsys.readouterr().err.count("ValueError: no pickle of me") == 1
+    else:
+        with pytest.raises(ValueError, match="no pickle of me"):
+            tasks.put(_Refuses())
+    tasks.join()
+    assert tasks._tasks.value == 0
+    tasks.close()
+
+
+def test_a_process_that_cancels_the_join_ends_with_what_it_has_not_sent() -> None:
+    """Nobody receives: who joined at its end would wait for ever."""
+    code = (
+        "from memsection.compat.queues import Queue\n"
+        "jobs = Queue()\n"
+        "for number in range(5000):\n"
+        "    jobs.put(number)\n"
+        "jobs.cancel_join_thread()\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=WATCHDOG)

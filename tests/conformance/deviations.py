@@ -45,12 +45,49 @@ DEVIATIONS: dict[str, Deviation] = {
 
 #: By the name of the test in tests/unit/win32/test_win32_deviations.py that shows it.
 OTHERS: dict[str, Deviation] = {
+    "test_the_descriptor_of_a_file_is_its_mode_and_is_not_set": Deviation(
+        "NtQuerySecurityObject, NtSetSecurityObject and what stands on them, of a file",
+        "the file's own descriptor",
+        "read: one that says what owner, group and mode say; set: refused",
+        "50 ERROR_NOT_SUPPORTED for setting one",
+        "a file of Linux has a mode and no descriptor; os.chmod and os.chown change it",
+    ),
     "test_file_templates_are_refused": Deviation(
         "CreateFile with hTemplateFile",
         "copies attributes of the template",
         "refused, on every system",
         "50 ERROR_NOT_SUPPORTED",
         "files have no such attributes on Linux",
+    ),
+    "test_an_older_kernel_has_no_handles_to_other_threads": Deviation(
+        "OpenThread, NtOpenThread, DuplicateHandle of GetCurrentThread(), GetExitCodeThread",
+        "a handle to any thread, which tells what the thread ended with",
+        "the same from Linux 6.15 on; from 6.9 on the exit code of an ended thread is told of a "
+        "process's first thread alone; before, the handle is to a process's first thread alone, "
+        "is signaled when the process has ended, and is not inherited; the rest is refused",
+        "50 ERROR_NOT_SUPPORTED, STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM",
+        "older kernels have descriptors for whole processes only (pidfd_open(2), PIDFD_THREAD)",
+    ),
+    "test_nothing_calls_a_timers_routine": Deviation(
+        "SetWaitableTimer[Ex], NtSetTimer with a completion routine",
+        "called when the timer is due and the thread waits alertably",
+        "refused, on every system: wait for the timer",
+        "50 ERROR_NOT_SUPPORTED",
+        "no wait is alertable: there are no asynchronous procedure calls",
+    ),
+    "test_a_timer_does_not_wake_a_system_that_sleeps": Deviation(
+        "SetWaitableTimer with fResume",
+        "wakes a system that sleeps, where it can",
+        "sets the timer, as on a Windows that cannot",
+        "none; GetLastError gives 50 ERROR_NOT_SUPPORTED",
+        "to wake the system is for the administrator (rtcwake)",
+    ),
+    "test_timers_of_high_resolution_are_had_on_linux_alone": Deviation(
+        "CreateWaitableTimerEx with CREATE_WAITABLE_TIMER_HIGH_RESOLUTION",
+        "a timer of high resolution, from Windows 10 (1803) on",
+        "every timer has it; refused by this library on Windows",
+        "50 ERROR_NOT_SUPPORTED on Windows",
+        "the service that makes such timers on Windows is not documented",
     ),
     "test_overlapped_transfers_are_done_when_the_call_returns": Deviation(
         "ReadFile, WriteFile with OVERLAPPED",
@@ -78,19 +115,33 @@ OTHERS: dict[str, Deviation] = {
         "descriptor",
         "a process of Linux has its ids itself: there is no object that could carry them elsewhere",
     ),
+    "test_object_directories_are_those_that_are_there": Deviation(
+        "NtCreateDirectoryObject",
+        "makes a new object directory",
+        "opens one that is there (OBJ_OPENIF); a new one is refused",
+        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM",
+        "names are files of one directory for each user and one for all; nothing keeps others",
+    ),
+    "test_links_of_directories_are_followed_and_not_opened": Deviation(
+        "NtOpenSymbolicLinkObject",
+        "opens the link itself",
+        "refused, for a link that is there; Global, Local and Session are followed and listed",
+        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM",
+        "the links are a rule for names, not objects",
+    ),
+    "test_a_handle_to_a_directory_stays_in_its_process": Deviation(
+        "NtDuplicateObject of an object directory, OBJ_INHERIT for one, passing one",
+        "another handle, also in another process",
+        "refused: open the directory again",
+        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM",
+        "a handle to a directory is a name, and no descriptor carries it",
+    ),
     "test_a_section_has_no_base_of_its_own": Deviation(
         "NtCreateSection with SEC_BASED",
         "the section has one address in all processes",
         "refused",
         "STATUS_INVALID_PARAMETER_6",
         "no range of addresses is kept free in all processes",
-    ),
-    "test_an_allocation_is_released_as_a_whole": Deviation(
-        "NtFreeVirtualMemory with MEM_RELEASE and a size",
-        "releases a part; what is left are allocations of their own",
-        "the whole allocation, by its size or by 0; a part is refused",
-        "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM; inside of it STATUS_FREE_VM_NOT_AT_BASE",
-        "an allocation is one record here; MEM_DECOMMIT gives the memory of a part back",
     ),
     "test_views_of_files_end_with_the_file": Deviation(
         "NtMapViewOfSection, MapViewOfFile with MEM_RESERVE",
@@ -138,7 +189,7 @@ OTHERS: dict[str, Deviation] = {
         "the process does not run until it is resumed",
         "refused",
         "50 ERROR_NOT_SUPPORTED",
-        "a program runs when it is loaded, and there are no thread handles to resume it by",
+        "a program runs when it is loaded, and no system call stops one thread of it",
     ),
     "test_a_view_cannot_be_mapped_into_another_process": Deviation(
         "NtMapViewOfSection, NtUnmapViewOfSection on another process",
@@ -148,7 +199,7 @@ OTHERS: dict[str, Deviation] = {
         "no system call maps into another process",
     ),
     "test_files_and_processes_cannot_be_given_to_another_process": Deviation(
-        "DuplicateHandle of a file or process into another process",
+        "DuplicateHandle of a file, process or thread into another process",
         "the other process has the handle",
         "refused; inherited and taken handles work",
         "50 ERROR_NOT_SUPPORTED",
@@ -169,6 +220,14 @@ OTHERS: dict[str, Deviation] = {
         "refused; Global\\ works",
         "STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM",
         "its memory has no name in the system, and is gone with the last process",
+    ),
+    "test_accounts_of_a_domain_have_no_letters_here": Deviation(
+        "ConvertStringSidToSid, ConvertStringSecurityDescriptorToSecurityDescriptor with LA, LG, DA "
+        "and the other letters for accounts of a domain",
+        "the account in the domain of the machine",
+        "refused",
+        "1337 ERROR_INVALID_SID; 1336 ERROR_INVALID_ACL in an entry of a list",
+        "accounts of Linux have numbers, and no domain",
     ),
     "test_a_native_name_cannot_contain_a_zero": Deviation(
         "NtCreateSection and its kin with a zero inside the name",

@@ -26,7 +26,7 @@ from typing import Any
 from memsection._native import sync
 
 WORKERS, MAXIMUM = 6, 3
-STUCK_AFTER = 30.0  #: seconds
+STUCK_AFTER = 60.0  #: seconds
 OWNER, ERRORS, TOLD, TAKEN, PROGRESS = 0, 8, 16, 24, 64  # where in the ledger
 KINDS = {
     0: "two owners",
@@ -69,7 +69,7 @@ class Storm:
         self, *items: tuple[sync.State, int], all: bool = False, seconds: float | None = None
     ) -> tuple[int, int]:
         deadline = sync.FOREVER if seconds is None else sync.now() + int(seconds * 1e9)
-        result, index, _ = sync.wait(list(items), all=all, knowing=True, deadline=deadline)
+        result, index, _ = sync.wait(list(items), all=all, accept_abandoned=True, deadline=deadline)
         if result < 0 and result != -errno.ETIMEDOUT:
             self.error(3)
         return result, index

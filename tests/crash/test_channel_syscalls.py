@@ -41,22 +41,22 @@ with contextlib.suppress(WaitTimeoutError, EndOfChannelError):
         found = end.receive(0)
         assert set(found) == {b'x'[0]} and len(found) in (5, 3000, 300_000)
 for length in (5, 3000, 300_000) * 3:
-    end.send(b'n' * length, 20)
-    assert end.receive(20) == b'n' * length
+    end.send(b'n' * length, 60)
+    assert end.receive(60) == b'n' * length
 end._core.judge()
 assert (end.senders, end.receivers, end._core.kept()[0]) == (1, 1, 0)
 """
 USED = """
 for length in (5, 3000, 300_000):
-    other.send(b'x' * length, 20)
-    other.receive(20)
+    other.send(b'x' * length, 60)
+    other.receive(60)
 other.close()
 """
 ANSWERED = """
 for length in (5, 3000, 300_000):
     future = client.submit(b'n' * length)
-    service.receive(20).reply(b'y' * length)
-    assert future.result(20) == b'y' * length
+    service.receive(60).reply(b'y' * length)
+    assert future.result(60) == b'y' * length
 service._core.judge()
 assert (service.servers, service.clients, service._core.kept()[0]) == (1, 1, 0)
 """
@@ -81,24 +81,24 @@ SWEEPS = {
         "end = Topic.create('shared', bytes, capacity=8, slow='wait')",
         "other = Topic.open('shared', bytes)" + USED,
         TAKES,
-        "stop.set(); taker.join(20); assert not taker.is_alive()" + PASSED,
+        "stop.set(); taker.join(60); assert not taker.is_alive()" + PASSED,
     ),
     "server": Sweep(
         "service = Service.create('shared', bytes, bytes, capacity=2); client = "
         "Client.open('shared', bytes, bytes)",
         "other = Service.open('shared', bytes, bytes)\n"
-        "call = other.receive(20); call.reply(b'd' * len(call.value)); other.close()",
+        "call = other.receive(60); call.reply(b'd' * len(call.value)); other.close()",
         "asked = client.submit(b'x' * 3000)",
         "with contextlib.suppress(WaitTimeoutError):\n"
         "    call = service.receive(0); call.reply(b'd' * len(call.value)); del call\n"
         "with contextlib.suppress(PeerDiedError):\n"
-        "    assert asked.result(20) == b'd' * 3000\n" + ANSWERED,
+        "    assert asked.result(60) == b'd' * 3000\n" + ANSWERED,
     ),
     "client": Sweep(
         "service = Service.create('shared', bytes, bytes, capacity=2); client = "
         "Client.open('shared', bytes, bytes)",
         "other = Client.open('shared', bytes, bytes)\n"
-        "for length in (5, 3000, 300_000): assert other(b'x' * length, 20) == b'd' * length\n"
+        "for length in (5, 3000, 300_000): assert other(b'x' * length, 60) == b'd' * length\n"
         "other.close()",
         "stop = threading.Event()\n"
         "def serves():\n"
@@ -106,7 +106,7 @@ SWEEPS = {
         "        with contextlib.suppress(WaitTimeoutError):\n"
         "            call = service.receive(0.001); call.reply(b'd' * len(call.value)); del call\n"
         "server = threading.Thread(target=serves); server.start()",
-        "stop.set(); server.join(20); assert not server.is_alive()\n"
+        "stop.set(); server.join(60); assert not server.is_alive()\n"
         "with contextlib.suppress(WaitTimeoutError):\n"
         "    while True: service.receive(0).reply(b'd')\n" + ANSWERED,
     ),

@@ -54,16 +54,16 @@ def make(name):
 
 @pytest.mark.invariant("L1")
 @pytest.mark.sentence(25)
-@pytest.mark.parametrize("fast", [True, False], ids=["short", "python"])
+@pytest.mark.parametrize("remembers", [True, False], ids=["remembering", "forgetful"])
 @pytest.mark.parametrize("prefix", ["", "Global\\"])
 @pytest.mark.parametrize("what", MAKERS)
 def test_a_close_leaves_no_name_while_another_thread_starts_programs(
-    root: str, start: Start, what: str, prefix: str, fast: bool
+    root: str, start: Start, what: str, prefix: str, remembers: bool
 ) -> None:
-    program = start(0, fast=fast)
+    program = start(0, remembers=remembers)
     where = f"{root}/memsection." if prefix else f"{root}/memsection-0/"
     program.run(MAKERS[what])
-    program.run(STORM, prefix=prefix, where=where, seconds=0.6, close_fds=fast)
+    program.run(STORM, prefix=prefix, where=where, seconds=0.6, close_fds=remembers)
     assert (
         program.value("left") == 0 and program.value("closed") > 20 and program.value("started") > 5
     )

@@ -38,7 +38,7 @@ def test_running_out_in_any_call_is_an_error_and_changes_nothing(
     path = f"{tmp_path}/file"
     with open(path, "wb") as file:
         file.write(b"z" * 20000)
-    neighbour, sweeper = start(), start(fast=False)
+    neighbour, sweeper = start(), start()
     neighbour.run(NEIGHBOUR + AUDIT)
     sweeper.run(
         "from support import sweep",
@@ -299,14 +299,13 @@ def test_committing_reserved_pages_beyond_the_cgroup_is_refused_too(
     program.run("v.commit(0, 1 << 20); v[:4] = b'fine'; v.close(); s.close()")
 
 
-@pytest.fixture
-def small_mount() -> Iterator[str]:
-    """A namespace on a tmpfs of 8 MiB."""
+@contextlib.contextmanager
+def mounted(size: str) -> Iterator[str]:
+    """A namespace on a tmpfs of this size."""
     directory = f"/tmp/memsection-small-{os.getpid()}"
     os.mkdir(directory)
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m,mode=1777", "tmpfs", directory]
-    ).returncode:
+    options = f"size={size},mode=1777"
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", directory]).returncode:
         os.rmdir(directory)
         users.lacking("mount", "no mount can be made here")
     try:
@@ -314,6 +313,20 @@ def small_mount() -> Iterator[str]:
     finally:
         subprocess.run(["umount", directory], check=True)
         os.rmdir(directory)
+
+
+@pytest.fixture
+def small_mount() -> Iterator[str]:
+    """A namespace on a tmpfs of 8 MiB."""
+    with mounted("8m") as directory:
+        yield directory
+
+
+@pytest.fixture
+def tiny_mount() -> Iterator[str]:
+    """A namespace on a tmpfs of 1 MiB."""
+    with mounted("1m") as directory:
+        yield directory
 
 
 @pytest.mark.invariant("C1")
@@ -342,6 +355,46 @@ def test_more_than_a_small_mount_holds_is_refused(small_mount: str) -> None:
         )
         program.run("Section.create('local', 4096).close()\nwhile kept: kept.pop().close()")
         assert not [file for file in os.listdir(small_mount) if file.startswith("memsection.")]
+
+
+@pytest.mark.invariant("C1")
+def test_all_of_a_tiny_mount_can_be_used_and_no_more(tiny_mount: str) -> None:
+    with users.programs() as start:
+        program = start(0, root=tiny_mount)
+        program.run("s = Section.create('Global\\\\most', 1000 << 10); v = s.map()")
+        program.run("v[:] = b'x' * len(v); v.close(); s.close()")
+        program.run(
+            "s = Section.create('Global\\\\kept', 2 << 20, commit=False); v = s.map()\n"
+            "for at in range(0, 15 * (64 << 10), 64 << 10):\n"
+            "    v.commit(at, 64 << 10); v[at:at + (64 << 10)] = b'y' * (64 << 10)"
+        )
+        refused = program.refusal("v.commit(1 << 20, 64 << 10)")
+        assert refused.winerror == COMMITMENT_LIMIT and refused.kind == "CommitError", refused
+        assert f"the file system of {tiny_mount} allows 1.0 MiB" in refused.text, refused
+        program.run("assert bytes(v[:15 * (64 << 10)]) == b'y' * (15 * (64 << 10))")
+        program.run("v.close(); s.close()")
+
+
+@pytest.mark.parametrize("kind", ["Mutex", "Event", "Semaphore", "RWLock", "Queue", "latest"])
+@pytest.mark.parametrize("prefix", ["", "Global\\"])
+def test_a_full_mount_is_said_to_be_full(tiny_mount: str, kind: str, prefix: str) -> None:
+    with users.programs() as start:
+        program = start(0, root=tiny_mount)
+        program.run(
+            "import memsection\nfrom memsection import latest\n"
+            "from memsection.channels import Queue\n"
+            "Section.create('first', 4096).close()"
+        )
+        with open(f"{tiny_mount}/fill", "wb") as file:
+            os.posix_fallocate(file.fileno(), 0, os.statvfs(tiny_mount).f_bavail * 4096)
+        made = {
+            "Queue": "Queue.create(name, bytes, capacity=4)",
+            "latest": "latest.create(name, 8)",
+        }.get(kind, f"memsection.{kind}.create(name)")
+        refused = program.refusal(made, name=f"{prefix}thing")
+        assert tiny_mount in refused.text and "remount,size=" in refused.text, refused
+        os.unlink(f"{tiny_mount}/fill")
+        program.run(f"{made}.close()", name=f"{prefix}thing")
 
 
 @pytest.mark.invariant("F1")
@@ -379,3 +432,20 @@ def test_more_than_the_machine_has_is_an_error_at_once() -> None:
     assert caught.value.winerror == COMMITMENT_LIMIT and isinstance(caught.value, MemoryError)
     # nothing of it was touched (KiB)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 << 20
+
+
+@pytest.mark.invariant("M3")
+def test_what_a_full_disk_did_not_take_is_told_by_the_operation_itself(tiny_mount: str) -> None:
+    with users.programs() as start:
+        program = start(0)
+        path = f"{tiny_mount}/sparse"
+        with open(path, "wb") as file:
+            file.truncate(2 << 20)
+        program.run("s = Section.from_file(path, access='rw'); v = s.map()", path=path)
+        refused = program.refusal("v[:] = bytes(2 << 20)")
+        assert refused.kind == "InPageError", refused
+        program.run("v.close(); v = s.map()")
+        refused = program.refusal("v[-1] = 1")
+        assert refused.kind == "InPageError", refused
+        program.run("v.close(); s.close()")
+        os.unlink(path)

@@ -5,6 +5,8 @@ and get on."""
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,3 +58,94 @@ def test_what_operations_import_is_imported_before_a_fork() -> None:
 
 
 THIRD_PARTY = ("numpy", "pyarrow", "typing", "types", "importlib", "collections")
+
+
+def test_a_fork_beside_a_thread_that_imports_what_logs_comes_back() -> None:
+    """Logging takes its lock before a fork; a thread that is in the middle of an import that the
+    fork waits for needs it."""
+    program = """
+import importlib.abc, os, signal, sys, threading
+from memsection import Section
+Section.create(size=4096).close()
+import logging
+from memsection.nt import forks
+forks.NEEDED["memsection.api.handle"] += ("slow_to_import",)
+inside, forking = threading.Event(), threading.Event()
+class Slow(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path, target=None):
+        from importlib.machinery import ModuleSpec
+        return ModuleSpec(name, self) if name == "slow_to_import" else None
+    def exec_module(self, module):
+        inside.set()
+        forking.wait(60)
+        logging.getLogger("slow")
+sys.meta_path.insert(0, Slow())
+os.register_at_fork(before=forking.set)  # the last one is called first
+signal.alarm(60)
+thread = threading.Thread(target=__import__, args=("slow_to_import",))
+thread.start()
+inside.wait(60)
+pid = os.fork()
+if not pid:
+    logging.getLogger("child")
+    os._exit(7)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+thread.join()
+logging.getLogger("after")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "7\n", "")
+
+
+_HANDLER_AT_A_FORK = """
+import ctypes, os, signal, threading
+from functools import partial
+
+parent = os.getpid()
+
+class Raised(Exception):
+    pass
+
+def handler(*_):
+    raise Raised
+
+# Native calls: the handler runs at the next bytecode, which is the next callback's if that has any.
+pending = partial(ctypes.CDLL(None)["raise"], signal.SIGUSR1)
+os.register_at_fork(after_in_parent=pending, after_in_child=pending)
+
+from memsection import Section
+
+with Section.create(size=4096) as section:
+    section.map().close()
+    signal.signal(signal.SIGUSR1, handler)
+    child = None
+    try:
+        child = os.fork()
+    except Raised:
+        pass
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    done = threading.Event()
+
+    def work():
+        Section.create(size=4096).close()
+        done.set()
+
+    threading.Thread(target=work, daemon=True).start()
+    finished = done.wait(60)
+    print("done" if finished else "stuck", flush=True)
+    if os.getpid() != parent:
+        os._exit(0)
+    os.waitpid(-1, 0)
+    if not finished:
+        os._exit(1)
+"""
+
+
+def test_a_handler_that_raises_at_a_fork_leaves_no_lock_behind() -> None:
+    """What another thread does afterwards comes to its end, in the parent and in the child."""
+    done = subprocess.run(
+        [sys.executable, "-c", _HANDLER_AT_A_FORK], capture_output=True, text=True, timeout=110
+    )
+    assert done.stdout.split() == ["done", "done"], done.stderr

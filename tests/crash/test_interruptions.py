@@ -13,38 +13,21 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 
 import pytest
-from support.interruptions import Bench, Interrupted, at_call, by_timer, difference, holdings
+from support.interruptions import (
+    OPERATIONS,
+    Bench,
+    Interrupted,
+    at_call,
+    by_timer,
+    difference,
+    holdings,
+)
 from support.objects import leaves_nothing, unique_name
 
 from memsection import Mutex, Section, Semaphore
 from memsection.nt import kernel
 
 _left = pytest.fixture(autouse=True)(leaves_nothing)
-OPERATIONS = [
-    "create",
-    "create unnamed",
-    "create Global",
-    "create reserved",
-    "create of a file",
-    "open",
-    "open Global",
-    "map",
-    "map Global",
-    "map a copy",
-    "duplicate",
-    "duplicate with less",
-    "mutex",
-    "owned mutex",
-    "event",
-    "semaphore",
-    "open a mutex",
-    "from a process",
-    "send and receive",
-    "process",
-    "wait for any",
-    "wait for all",
-    "with a mutex",
-]
 
 
 @pytest.fixture

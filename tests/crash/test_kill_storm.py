@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Processes that create, open and close the same names, killed at random moments, hundreds of
-times.
+"""Processes that create, open and close the same names, killed at random moments, again and
+again.
 
 What each holds stands in memory that all share, so that the parent can see two objects under one
 name at once.
@@ -24,7 +24,7 @@ from memsection.nt.linux.names import namespace
 
 _left = pytest.fixture(autouse=True)(leaves_nothing)
 WORKERS, NAMES = 4, 2
-ROUNDS = int(os.environ.get("MEMSECTION_KILL_ROUNDS", "200"))
+ROUNDS = int(os.environ.get("MEMSECTION_KILL_ROUNDS", "60"))
 # inode that is held, operations done, a serial number that changes with every holding
 _SLOT = struct.Struct("<QQQ")
 

@@ -7,80 +7,40 @@ from __future__ import annotations
 import os
 import random
 import signal
-import time
 
 import pytest
 from support.interruptions import Interrupted
-from support.objects import leaves_nothing, unique_name
-from support.workers import fork, reap, until
+from support.objects import leaves_nothing
+from support.rwlock_storm import storm, use
+from support.workers import fork, reap
 
-from memsection import AbandonedMutexError, RWLock, Section
+from memsection import RWLock
 
 _left = pytest.fixture(autouse=True)(leaves_nothing)
 KILLS = int(os.environ.get("MEMSECTION_KILLS", "2000")) // 40
-CELLS = 64  #: 8-byte numbers that a writer makes equal, one after the other
 
 
-def _use(name: str, seed: int) -> None:
-    """Read and write until it is killed; ends by itself, with status 1, when it sees what must not
-    be."""
-    choose = random.Random(seed)
+class _Forked:
+    """One who reads and writes, forked: as ``subprocess.Popen``."""
 
-    def repair(error: AbandonedMutexError) -> None:
-        cells[:CELLS] = memoryview(bytes(8 * CELLS)).cast("q")
-        cells[CELLS] += 1
+    def __init__(self, name: str, seed: int) -> None:
+        self.pid = fork(lambda: use(name, seed))
 
-    with (
-        RWLock.open(name, repair=repair) as lock,
-        Section.open(name + "-data") as section,
-        section.map() as view,
-    ):
-        cells = memoryview(view)[: 8 * (CELLS + 2)].cast("q")
-        while True:
-            if choose.random() < 0.8:
-                with lock.read:
-                    seen = set(cells[:CELLS])
-                    assert len(seen) == 1, f"torn: {seen}"
-            else:
-                with lock.write:
-                    number = cells[0] + 1
-                    for index in range(CELLS):
-                        assert cells[index] == number - 1, (
-                            "somebody else writes, or it was left half written"
-                        )
-                        cells[index] = number
-            cells[CELLS + 1] += 1
+    def poll(self) -> None: ...
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        assert reap(self.pid) == -signal.SIGKILL, "it had ended by itself"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(600)
 @pytest.mark.invariant("S5")
 def test_kills_leave_nobody_stuck_and_nothing_half_written_unseen() -> None:
-    name, choose = unique_name(), random.Random()
-    with (
-        RWLock.create(name) as lock,
-        Section.create(name + "-data", 4096) as section,
-        section.map() as view,
-    ):
-        cells = memoryview(view)[: 8 * (CELLS + 2)].cast("q")
-        users = [fork(lambda: _use(name, choose.randrange(1 << 30))) for _ in range(4)]
-        try:
-            for number in range(KILLS):
-                before = cells[CELLS + 1]
-                until(lambda: cells[CELLS + 1] > before + 20, "progress")  # noqa: B023  # called here
-                time.sleep(choose.random() * 0.003)
-                victim = users.pop(number % len(users))
-                os.kill(victim, signal.SIGKILL)
-                assert reap(victim) == -signal.SIGKILL, "it had ended by itself"
-                users.append(fork(lambda: _use(name, choose.randrange(1 << 30))))
-        finally:
-            for pid in users:
-                os.kill(pid, signal.SIGKILL)
-            statuses = [reap(pid) for pid in users]
-            cells.release()
-        assert statuses == [-signal.SIGKILL] * len(users)
-        assert lock.acquire_write(timeout=20, accept_abandoned=True)
-        lock.release_write()
-        assert lock.processes == 0
+    found = storm(KILLS, random.randrange(1 << 30), _Forked)
+    assert (found["stuck"], found["torn"], found["kills"]) == (0, 0, KILLS), found
+    assert found["told"], found
 
 
 @pytest.mark.invariant("O1")

@@ -14,6 +14,7 @@ import pytest
 from support.storms import MUST_BE_ZERO
 from support.users import lacking
 
+IN_ORDER = ("lost", "disorder")  #: what only programs with messages tell
 PROGRAMS = sorted((Path(__file__).resolve().parent.parent / "soak").glob("*.py"))
 
 
@@ -33,7 +34,8 @@ def test_a_storm_leaves_nothing_stuck_leaked_torn_or_raw(
     assert done.returncode == 0, done.stdout + done.stderr
     line = done.stdout.strip()
     figures = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", line)}
-    assert line.startswith(f"{program.stem}: ") and {
-        figures.pop(name) for name in MUST_BE_ZERO
-    } == {0}
+    assert line.startswith(f"{program.stem}: ")
+    # A replica skips values: none is lost or out of order there.
+    named = [name for name in MUST_BE_ZERO if name not in IN_ORDER or name in figures]
+    assert {figures.pop(name) for name in named} == {0}
     assert sum(figures.values()) > 0, "it did nothing"

@@ -45,7 +45,7 @@ TEMPORARY = (
 #: What was started has the handle too, until it ends by itself.
 INHERITED = """
 import time
-end = time.monotonic() + 20
+end = time.monotonic() + 60
 while time.monotonic() < end:
     try:
         Section.open('own').close()
@@ -173,7 +173,7 @@ def audit():
         with Section.open(name) as again, again.map() as there:
             there[-1:] = b"!"
             assert bytes(view[-1:]) == b"!" or name != "shared"
-    event.set(); assert event.wait(5); event.clear()
+    event.set(); assert event.wait(60); event.clear()
     for name in ("own", "Global\\\\own"):
         with Section.create(name, 4096) as made:
             assert made.created and made.size == 4096, name
@@ -203,7 +203,7 @@ def test_death_at_any_system_call_leaves_nothing_behind(
     path = f"{tmp_path}/file"
     with open(path, "wb") as file:
         file.write(b"z" * 20000)
-    sweeper = start(fast=False)  # the way whose every system call goes through the table
+    sweeper = start()
     sweeper.run(
         "from support import sweep",
         neighbour=neighbour.pid,

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * A Windows program that knows nothing of this library: it maps a file as section objects are mapped everywhere, and
- * does what it is told, line by line:
+ * A Windows program that knows nothing of this library: it maps a file as section objects are
+ * mapped everywhere, and does what it is told, line by line:
  *
  *   map PATH SIZE      open or create the file and map it; SIZE 0 is the file's size
  *   size               of the file
  *   read OFFSET COUNT  bytes of the view, as hexadecimal digits
  *   write OFFSET HEX   bytes into the view
- *   add OFFSET TIMES   add one to a 32-bit number in the view, so often, with interlocked operations
+ *   add OFFSET TIMES   add one to a 32-bit number in the view, so often, interlocked
  *   unmap              and close everything
  *
  * Each line is answered by one: "ok" with what was asked for, or "error N" with GetLastError().
@@ -32,8 +32,8 @@ static void answer(BOOL well, const char *text)
 
 static BOOL map(const char *path, DWORD size)
 {
-    file = CreateFileA(path, GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_ALWAYS,
-                       FILE_ATTRIBUTE_NORMAL, NULL);
+    file = CreateFileA(path, GENERIC_READ | GENERIC_WRITE, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
+                       OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
     if (file == INVALID_HANDLE_VALUE)
         return FALSE;
     section = CreateFileMappingA(file, NULL, PAGE_READWRITE, 0, size, NULL);

@@ -37,7 +37,7 @@ class Program:
 
     def __init__(self, executable: Path) -> None:
         self._process = subprocess.Popen(
-            ["wine", str(executable)],
+            [*wine.loader(), str(executable)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.hosts import Host, program
-from support.users import Program
+from support.hosts import BASE, ROBOT, WIRED_PORT, Host, ip, program, secure
+from support.users import Program, lacking
 from support.workers import worker
 
 
@@ -99,3 +99,36 @@ def keys() -> Iterator[Path]:
         yield place
     finally:
         shutil.rmtree(place)
+
+
+@pytest.fixture
+def wired(host: Callable[..., Host], keys: Path) -> Iterator[tuple[Host, Host]]:
+    """Robot and base, each in a network namespace of its own, joined by a cable."""
+    if os.geteuid() != 0 or not shutil.which("ip") or not shutil.which("nsenter"):
+        lacking("root", "network namespaces need root, ip and nsenter")
+    made = [host(prefix=("unshare", "-n")) for _ in range(2)]
+    done = ip(
+        made[0],
+        "link",
+        "add",
+        "cable",
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "cable",
+        "netns",
+        str(made[1].pid),
+    )
+    if done.returncode:
+        lacking("root", f"no veth pair can be made here: {done.stderr.strip()}")
+    for one, address in zip(made, (ROBOT, BASE), strict=True):
+        for words in (
+            ("link", "set", "lo", "up"),
+            ("addr", "add", f"{address}/24", "dev", "cable"),
+            ("link", "set", "cable", "up"),
+        ):
+            assert ip(one, *words).returncode == 0
+    made[0].run(f"net = {secure(keys, 'robot', listen=[f'{ROBOT}:{WIRED_PORT}'])}")
+    made[1].run(f"net = {secure(keys, 'base', connect=[f'{ROBOT}:{WIRED_PORT}'])}")
+    yield made[0], made[1]

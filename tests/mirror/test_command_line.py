@@ -20,6 +20,8 @@ import pytest
 from support.hosts import Host
 from support.users import SOURCE
 
+from memsection.mirror import make_keys
+
 
 class Line:
     """The command line on one host."""
@@ -60,7 +62,7 @@ class Line:
 
 def _says(stream: IO[bytes], text: str) -> bytes:
     """Read until some text comes."""
-    found, end = b"", time.monotonic() + 40
+    found, end = b"", time.monotonic() + 60
     while text.encode() not in found:
         assert select.select([stream], [], [], max(0, end - time.monotonic()))[0], (
             f"never {text!r}: {found!r}"
@@ -113,7 +115,7 @@ def test_publish_and_subscribe_run_until_ctrl_c(lines: tuple[Line, Line]) -> Non
         "from memsection.channels import Topic; here = Topic.open('scans', role='receive')"
     )
     robot.host.run("scans.send(b'scan')")
-    assert base.host.value("here.receive(20)") == b"scan"
+    assert base.host.value("here.receive(60)") == b"scan"
     base.host.run("here.close()")
     base.host.run("reader = keep(latest.open('picture'))")
     assert base.host.value("reader.read()") == b"one"
@@ -127,12 +129,48 @@ def test_publish_and_subscribe_run_until_ctrl_c(lines: tuple[Line, Line]) -> Non
         "live",
     )
     publishing.send_signal(signal.SIGINT)
-    assert publishing.wait(30) == 130
+    assert publishing.wait(60) == 130
     _says(subscribing.stderr, "robot/camera: gone")
     base.host.run("reader.close()")
     for process in (subscribing, topics):
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
+
+
+def test_files_of_certificates_that_were_replaced_are_used(
+    lines: tuple[Line, Line], port: int
+) -> None:
+    robot, base = lines
+    for line, text in (
+        (robot, f'listen = ["tls/127.0.0.1:{port}"]'),
+        (base, f'connect = ["tls/127.0.0.1:{port}"]'),
+    ):
+        name = line.directory.name
+        (line.directory / "mirror.toml").write_text(
+            f'host = "{name}"\n{text}\ncertificate = "../keys/{name}.pem"\n'
+            f'key = "../keys/{name}.key"\nauthority = "../keys/authority.pem"\n'
+        )
+    keys = robot.directory.parent / "keys"
+    make_keys(keys, ["robot", "base"])
+    robot.host.run("camera = keep(latest.create('camera', 64)); camera.write(b'one')")
+    publishing = robot.start("mirror", "publish", "camera")
+    assert publishing.stderr is not None
+    _says(publishing.stderr, "robot/camera: published")
+    subscribing = base.start("mirror", "subscribe", "robot/camera")
+    assert subscribing.stderr is not None
+    _says(subscribing.stderr, "robot/camera: live")
+    (keys / "robot.pem").unlink()
+    _says(publishing.stderr, "no such file")
+    (keys / "robot.key").unlink()
+    make_keys(keys, ["robot"])
+    _says(publishing.stderr, "certificates: renewed")
+    base.host.run("reader = keep(latest.open('camera'))")
+    robot.host.run("camera.write(b'two')")
+    assert base.host.value("until(lambda: reader.read() == b'two', 25)")
+    base.host.run("reader.close()")
+    for process in (subscribing, publishing):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
 
 
 def test_at_a_terminal_there_is_a_live_line(lines: tuple[Line, Line]) -> None:
@@ -150,7 +188,7 @@ def test_at_a_terminal_there_is_a_live_line(lines: tuple[Line, Line]) -> None:
         text = _says(terminal, "live")
         assert b"STATE" in text and b"MB/S" in text and b"robot/camera" in text
         subscribing.send_signal(signal.SIGINT)
-        assert subscribing.wait(30) == 130
+        assert subscribing.wait(60) == 130
 
 
 def test_keys_are_made_and_told(lines: tuple[Line, Line]) -> None:
@@ -181,3 +219,18 @@ def test_a_failure_is_a_sentence(
 def test_one_name_is_for_one_replica(lines: tuple[Line, Line]) -> None:
     done = lines[1].run("mirror", "subscribe", "robot/a", "robot/b", "--as", "x")
     assert done.returncode == 2 and "--as" in done.stderr
+
+
+def test_keys_are_renewed_where_that_is_asked_for(lines: tuple[Line, Line]) -> None:
+    robot, _ = lines
+    assert robot.run("mirror", "keys").returncode == 2
+    assert robot.run("mirror", "keys", "robot", "--directory", "made").returncode == 0
+    again = robot.run("mirror", "keys", "robot", "--directory", "made")
+    assert again.returncode and "--renew" in again.stderr
+    renewed = robot.run("mirror", "keys", "--renew", "robot", "--directory", "made")
+    assert renewed.stdout.split() == [
+        f"made/{name}" for name in ("authority.pem", "robot.pem", "robot.key")
+    ]
+    assert robot.run("mirror", "keys", "--renew", "-d", "made").stdout.split() == [
+        "made/authority.pem"
+    ]

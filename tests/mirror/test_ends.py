@@ -21,7 +21,7 @@ camera = latest.create("camera", SIZE)
 camera.write(bytes(SIZE))
 publication = mirror.publish(camera, network=robot)
 replica = mirror.subscribe("robot/camera", network=base, name="copy")
-assert replica.wait(timeout=20)
+assert replica.wait(timeout=60)
 """
 
 ENDS = {
@@ -48,7 +48,7 @@ ENDS = {
     ),
     "by Ctrl-C": (
         "threading.Timer(0.2, lambda: os.kill(os.getpid(), signal.SIGINT)).start()\n"
-        "try: publication.wait_closed(20)\nexcept KeyboardInterrupt: "
+        "try: publication.wait_closed(60)\nexcept KeyboardInterrupt: "
         "print('interrupted')\ncamera.close()",
         0,
         "interrupted\n",

@@ -89,6 +89,9 @@ def test_what_is_not_known_is_not_passed_on() -> None:
         json.dumps({**LATEST, "replica": "x/y", "more": [1] * 100, "slots": 64}).encode(), LIMIT
     )
     assert found == {**LATEST, "slots": contents.MOST_SLOTS}
+    for capacity, slots in ((LIMIT, 2), (LIMIT // 2, 2), (LIMIT // 3, 3), (LIMIT // 50, 8)):
+        text = json.dumps({**LATEST, "capacity": capacity, "slots": 64}).encode()
+        assert contents.unpack(text, LIMIT)["slots"] == slots
     named = contents.unpack(json.dumps({**RECORD, "fingerprint": "forged"}).encode(), LIMIT)
     assert named["fingerprint"] != "forged"
 
@@ -247,7 +250,7 @@ def test_an_oversized_announcement_commits_no_memory(robot: Host, base: Host, po
         .replace("PARTS", "[first]")
     )
     base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
-    refused = base.refusal("replica.wait(timeout=20)")
+    refused = base.refusal("replica.wait(timeout=60)")
     assert refused.kind == "CorruptError" and "max_size" in str(refused)
     assert (
         base.value(
@@ -268,7 +271,7 @@ def test_noise_on_every_key_ends_nothing(robot: Host, base: Host, port: int) -> 
         "network=net))"
     )
     base.run(
-        "replica = keep(mirror.subscribe('robot/camera', network=net)); replica.wait(timeout=20)\n"
+        "replica = keep(mirror.subscribe('robot/camera', network=net)); replica.wait(timeout=60)\n"
         "session = replica._receiver._session; prefix = replica._receiver._prefix\n"
         "for n in range(100):\n"
         "    for what in ('head', 'pull'):\n"
@@ -333,4 +336,56 @@ def test_a_replica_of_a_liar_is_closed_at_once(
     assert not base.value("replica._thread.is_alive()")  # close had not given it up
     robot.run("go_on.clear(); del made")
     if more is TOKENS:
-        robot.run("flooding.join(10)")
+        robot.run("flooding.join(60)")
+
+
+#: Statements after those of LIAR: the first pull is answered by halves, and then by nothing.
+SILENCE = """
+held = []
+def half(query, prefix=prefix, text=text, record=record, asked=asked, wire=wire, held=held, parts=parts):
+    asked.append(1)
+    query.reply(prefix + "/pull", text, attachment=record.pack())
+    query.reply(prefix + "/pull", bytes(32), attachment=wire.chunk(9, 1, 0))
+    if len(asked) > 1:
+        query.reply(prefix + "/pull", bytes(32), attachment=wire.chunk(9, 1, 32))
+        query.reply(prefix + "/pull", b"", attachment=wire.commit(9, 1, 64))
+    else:
+        held.append(query)
+made[1].undeclare()
+made[1] = session.declare_queryable(prefix + "/pull", half)
+"""
+
+
+@pytest.mark.sentence(37)
+def test_a_pull_that_has_become_silent_is_given_up_and_the_next_one_is_whole(
+    robot: Host, base: Host, port: int
+) -> None:
+    robot.run(
+        (LIAR + SILENCE)
+        .replace("PORT", str(port))
+        .replace("FACTS", repr(LATEST))
+        .replace("SIZE", "64")
+        .replace("PARTS", "[]")
+    )
+    base.run("from memsection.mirror import pulling; usual, pulling.QUIET = pulling.QUIET, 0.3")
+    base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
+    assert base.value("replica.wait(timeout=60)")
+    assert robot.value("len(asked)") > 1
+    assert base.value("keep(latest.open('camera')).read()") == bytes(64)
+    base.run("pulling.QUIET = usual")
+    robot.run("held.clear(); del made")
+
+
+def test_a_look_that_a_write_overtakes_puts_nothing_back(base: Host) -> None:
+    """Other threads look at the status while who carries writes it."""
+    base.run(
+        "from memsection.mirror.status import Shared, Status\n"
+        "shared = keep(Shared('x', 'robot/x')); keep(shared.carrier)\n"
+        "shared.carries(); shared.write(epoch=5, sequence=1)\n"
+        "read, before = shared._end.read, shared._end.read()\n"
+        "shared.write(sequence=2)\n"
+        "shared._end.read = lambda: before\n"  # read before that write, looked at after it
+        "shared.look(); shared._end.read = read\n"
+        "shared.write(heard_ns=1); shared.carrier.release()"
+    )
+    assert base.value("shared.look().sequence") == 2

@@ -52,13 +52,13 @@ def test_a_replica_behind_a_router_is_as_any_other(routed: tuple[Host, Host, Hos
     base.run(
         "large = keep(mirror.subscribe('robot/camera', network=net)); small = "
         "keep(mirror.subscribe('robot/small', "
-        "network=net)); reader = keep(latest.open('camera', timeout=20))"
+        "network=net)); reader = keep(latest.open('camera', timeout=60))"
     )
-    assert base.value("large.wait(timeout=20) and small.wait(timeout=20)"), base.value(
+    assert base.value("large.wait(timeout=60) and small.wait(timeout=60)"), base.value(
         "(str(large.problem), large.state)"
     )
     robot.run("camera.write(b'2' * 3_000_000); small.write(b'two')")
-    assert base.value("large.wait(timeout=20, after=1) and small.wait(timeout=20, after=1)")
+    assert base.value("large.wait(timeout=60, after=1) and small.wait(timeout=60, after=1)")
     assert base.value("reader.read()") == b"2" * 3_000_000
     robot.run("publications[1].close()")
     assert base.value("until(lambda: small.state == 'gone')")

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Compiled with the channel core and -DMS_TEST_STEPS for channel_steps.py: whole operations, with arguments that ctypes can
- * give.  A message is its length, then bytes that follow from a seed.
+ * Compiled with the channel core and -DMS_TEST_STEPS for channel_steps.py: whole operations, with
+ * arguments that ctypes can give.  A message is its length, then bytes that follow from a seed.
  */
 #include "channel/ms_topic.h"
 #include "channel_steps.h"

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What channel_steps.c and call_steps.c share: an end and what it has in hand, and the bytes of messages.
+ * What channel_steps.c and call_steps.c share: an end and what it has in hand, and the bytes of
+ * messages.
  */
 #ifndef CHANNEL_STEPS_H
 #define CHANNEL_STEPS_H
@@ -17,7 +18,7 @@ typedef struct {
     ms_message kept;
     ms_call asked, taken; /* of a client, of a server */
     ms_content request;
-    int64_t seed;         /* of the call in hand */
+    int64_t seed; /* of the call in hand */
 } actor;
 
 static inline void fill(unsigned char *bytes, uint64_t length, uint32_t seed)
@@ -49,8 +50,12 @@ static inline int patient(ms_await *wait)
 
 static inline ms_await begin(actor *one, int what, uint64_t length, int64_t timeout_ms)
 {
-    return (ms_await){.end = &one->end, .what = what, .length = length,
-                      .deadline = timeout_ms < 0 ? MS_FOREVER : timeout_ms ? ms_now() + timeout_ms * 1000000 : 0};
+    return (ms_await){.end = &one->end,
+                      .what = what,
+                      .length = length,
+                      .deadline = timeout_ms < 0 ? MS_FOREVER
+                                  : timeout_ms   ? ms_now() + timeout_ms * 1000000
+                                                 : 0};
 }
 
 #endif

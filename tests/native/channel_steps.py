@@ -7,50 +7,20 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-HERE = Path(__file__).parent
-CORE = HERE.parents[1] / "src" / "memsection" / "_native"
-FILES = [
-    "ms_futex.c",
-    "ms_spin.c",
-    *sorted(f"channel/{path.name}" for path in (CORE / "channel").glob("*.c")),
-]
+from native.compiling import CHANNEL, LIBRARY, build
+
 SEND, RECEIVE, BOTH = 1, 2, 3
 HOOK = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
-PATIENCE_MS = 20_000  #: until something that does not happen counts as never
+PATIENCE_MS = 60_000  #: until something that does not happen counts as never
 
 
-def compile_core(compiler: str, target: Path) -> Path:
+def compile_core(target: Path) -> Path:
     """The core with its steps, as a library."""
-    library = target / "channel.so"
-    subprocess.run(
-        [
-            compiler,
-            "-std=gnu11",
-            "-g",
-            "-O1",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-shared",
-            "-fPIC",
-            "-DMS_TEST_STEPS",
-            "-I",
-            str(CORE),
-            "-I",
-            str(CORE / "include"),
-            *(str(HERE / name) for name in ("channel_steps.c", "call_steps.c")),
-            *(str(CORE / name) for name in FILES),
-            "-pthread",
-            "-o",
-            str(library),
-        ],
-        check=True,
-    )
-    return library
+    return build(target / "channel.so", LIBRARY, ["channel_steps.c", "call_steps.c"], CHANNEL)
 
 
 class Shape(ctypes.Structure):
@@ -155,6 +125,50 @@ class Channel:
             name = pipe.read()
         assert status == (-signal.SIGKILL if name else 0), (status, name)
         return name
+
+    @contextmanager
+    def stopped_at(self, name: str, body: Callable[[End], object]) -> Iterator[Callable[[], None]]:
+        """A forked child with an end of its own.  What this gives has it run the body with it, until
+        it stops at its first step of this name; it goes on, and ends, when the block does."""
+        told, tell = os.pipe()
+        hear, say = os.pipe()
+        pid = os.fork()
+        if not pid:
+            try:
+                os.close(tell)
+                os.close(hear)
+                end, names = self.open(BOTH), []
+
+                def step(at: bytes) -> None:
+                    names.append(at.decode())
+                    if names.count(name) == 1 and names[-1] == name:
+                        os.write(say, b"s")
+                        os.read(told, 1)
+
+                hook = HOOK(step)
+                os.write(say, b"o")
+                os.read(told, 1)
+                ctypes.c_void_p.in_dll(self.core, "ms_step_hook").value = ctypes.cast(
+                    hook, ctypes.c_void_p
+                ).value
+                body(end)
+                os._exit(0 if name in names else 2)
+            finally:
+                os._exit(1)
+        os.close(told)
+        os.close(say)
+        assert os.read(hear, 1) == b"o"
+
+        def go() -> None:
+            os.write(tell, b"g")
+            assert os.read(hear, 1) == b"s"
+
+        try:
+            yield go
+        finally:
+            os.close(tell)
+            os.close(hear)
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
     def meanwhile(
         self, number: int, action: Callable[[], object], body: Callable[[], object]

@@ -34,8 +34,10 @@ static __thread const char *failed_call;
 
 static int hook(const char *name)
 {
-    if (++calls_made != call_to_fail) return 0;
-    if (dies_there) _exit(3);
+    if (++calls_made != call_to_fail)
+        return 0;
+    if (dies_there)
+        _exit(3);
     failed_call = name;
     return strcmp(name, "close") ? errno_to_give : 0; /* close(2) cannot fail to close */
 }
@@ -54,7 +56,8 @@ static inline int count_entries(const char *path)
     DIR *entries = opendir(path);
     CHECK(entries);
     int count = 0;
-    while (readdir(entries)) count++;
+    while (readdir(entries))
+        count++;
     closedir(entries);
     return count;
 }
@@ -72,7 +75,8 @@ static inline int mappings(void)
     FILE *maps = fopen("/proc/self/maps", "r");
     CHECK(maps);
     int lines = 0, c;
-    while ((c = getc(maps)) != EOF) lines += c == '\n';
+    while ((c = getc(maps)) != EOF)
+        lines += c == '\n';
     fclose(maps);
     return lines;
 }
@@ -133,10 +137,13 @@ static inline int make_object(int where, int flags, ms_body_made *made)
 {
     ms_body_plan plan = plan_of(flags);
     int fd = ms_body_make(where, 0);
-    if (fd < 0) return fd;
+    if (fd < 0)
+        return fd;
     int failure = ms_body_reserve(fd, 0, DATA_SIZE + MS_PAGE_SIZE);
-    if (!failure) failure = ms_body_finish(fd, &plan, made);
-    if (failure) close(fd);
+    if (!failure)
+        failure = ms_body_finish(fd, &plan, made);
+    if (failure)
+        close(fd);
     return failure ? failure : made->fd;
 }
 
@@ -146,9 +153,11 @@ static inline int publish_object(object *one)
     ms_hint mine = {(uint32_t)getpid(), (uint32_t)one->fd};
     one->locator = ms_name_make_locator(&name, 1, one->made.file.device, one->made.file.inode,
                                         PID_NAMESPACE, mine);
-    if (one->locator < 0) return one->locator;
+    if (one->locator < 0)
+        return one->locator;
     int failure = ms_name_link(one->locator, directory, name.file);
-    if (failure) close(one->locator);
+    if (failure)
+        close(one->locator);
     return failure;
 }
 
@@ -179,7 +188,7 @@ static inline void let_go(ms_found_body *found)
 static inline void close_object(object *one)
 {
     int probe = -1;
-    CHECK(ms_name_close_last(one->fd, &probe, directory, NAME.file, one->locator, 0) == 1);
+    CHECK(ms_name_close_last(one->fd, &probe, directory, NAME.file, one->locator, 0, 1) == 1);
     CHECK(!name_exists(NAME.file));
     close(probe);
     close(one->locator);

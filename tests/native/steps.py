@@ -15,62 +15,24 @@ import pickle
 import select
 import signal
 import socket
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-CORE = HERE.parents[1] / "src" / "memsection" / "_native"
-FILES = [
-    "ms_futex.c",
-    "ms_spin.c",
-    "sync/ms_state.c",
-    "sync/ms_object.c",
-    "sync/ms_slot.c",
-    "sync/ms_mutex.c",
-    "sync/ms_event.c",
-    "sync/ms_take.c",
-    "sync/ms_take_all.c",
-    "sync/ms_wait.c",
-]
-MUTEX, EVENT, SEMAPHORE = 1, 2, 3
+from native.compiling import LIBRARY, SYNC, build
+
+MUTEX, EVENT, SEMAPHORE, TIMER = 1, 2, 3, 4
 MANUAL = 1
 SET, RESET, PULSE = 0, 1, 2
 WAS_ABANDONED = 1
 STATE_AT = 3072
-PATIENCE = 20.0  #: seconds until something that does not happen counts as never
+PATIENCE = 60.0  #: seconds until something that does not happen counts as never
 HOOK = ctypes.CFUNCTYPE(None, ctypes.c_char_p)
 
 
-def compile_core(compiler: str, target: Path) -> Path:
+def compile_core(target: Path) -> Path:
     """The core with its steps, as a library."""
-    library = target / "steps.so"
-    subprocess.run(
-        [
-            compiler,
-            "-std=gnu11",
-            "-g",
-            "-O1",
-            "-Wall",
-            "-Wextra",
-            "-Werror",
-            "-shared",
-            "-fPIC",
-            "-DMS_TEST_STEPS",
-            "-I",
-            str(CORE),
-            "-I",
-            str(CORE / "include"),
-            str(HERE / "steps.c"),
-            *(str(CORE / name) for name in FILES),
-            "-pthread",
-            "-o",
-            str(library),
-        ],
-        check=True,
-    )
-    return library
+    return build(target / "steps.so", LIBRARY, ["steps.c"], SYNC)
 
 
 def body(
@@ -176,6 +138,7 @@ class Actor:
 
     def _receive(self) -> tuple[str, Any]:
         assert select.select([self._socket], [], [], PATIENCE)[0], "it neither stopped nor ended"
+        assert self._socket.recv(1, socket.MSG_PEEK), "it died"
         return _receive(self._socket)  # type: ignore[no-any-return]
 
 
@@ -225,8 +188,13 @@ class _Child:
 
     # what it can be told to do: descriptors in, results of the core out
 
+    def open(self, fd: int, kind: int) -> int:
+        """Begin to use an object that it was not made with."""
+        found = ctypes.c_void_p()
+        return int(self.core.ms_object_get(fd, ctypes.c_int64(0), kind, ctypes.byref(found)))
+
     def wait(
-        self, fds: list[int], timeout_ms: int = -1, knowing: bool = True, all: bool = False
+        self, fds: list[int], timeout_ms: int = -1, accept_abandoned: bool = True, all: bool = False
     ) -> tuple[int, int, int]:
         objects = (ctypes.c_void_p * len(fds))(*(self.objects[fd].value for fd in fds))
         index, dead = ctypes.c_uint32(), ctypes.c_uint32()
@@ -235,15 +203,15 @@ class _Child:
             (ctypes.c_int * len(fds))(*fds),
             len(fds),
             all,
-            knowing,
+            accept_abandoned,
             ctypes.c_int64(timeout_ms),
             ctypes.byref(index),
             ctypes.byref(dead),
         )
         return result, index.value, dead.value
 
-    def take(self, fd: int, timeout_ms: int = -1, knowing: bool = True) -> int:
-        return self.wait([fd], timeout_ms, knowing)[0]
+    def take(self, fd: int, timeout_ms: int = -1, accept_abandoned: bool = True) -> int:
+        return self.wait([fd], timeout_ms, accept_abandoned)[0]
 
     def release(self, fd: int) -> int:
         return int(self.core.ms_mutex_release(self.objects[fd], ctypes.byref(ctypes.c_uint32())))
@@ -262,6 +230,15 @@ class _Child:
                 self.objects[fd], fd, units, ctypes.byref(ctypes.c_uint32())
             )
         )
+
+    def set_timer(self, fd: int, ms: int, period: int = 0) -> int:
+        return int(self.core.steps_set_timer(self.objects[fd], fd, ms, period))
+
+    def cancel_timer(self, fd: int) -> int:
+        return int(self.core.steps_cancel_timer(self.objects[fd], fd))
+
+    def look_timer(self, fd: int) -> int:
+        return int(self.core.steps_look_timer(self.objects[fd]))
 
     def sleep_on(self) -> None:
         """From now on only a wake-up ends a sleep: it no longer looks at intervals."""

@@ -6,45 +6,31 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import shutil
 import struct
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 if sys.platform != "linux":
     pytest.skip("channels exist on Linux only", allow_module_level=True)
 
-from native import channel_steps
 from native.channel_steps import BOTH, RECEIVE, SEND, Channel, End
+from native.compiling import needs_compiler
 
-compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang") or ""
-pytestmark = pytest.mark.skipif(not compiler, reason="needs a C compiler")
+pytestmark = needs_compiler
 
 SHORT, PLACED, LONG = 64, 3000, 12000  # bytes: in the ring, in one unit, in three
 CAPACITY = 4
 BEFORE, VICTIMS = [1, 2], 99  # seeds
+TOPIC = 1  # of a shape's flags
 Make = Callable[..., Channel]
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return channel_steps.compile_core(compiler, tmp_path_factory.mktemp("steps"))
-
-
 @pytest.fixture
-def make(library: Path) -> Iterator[Make]:
-    made: list[Channel] = []
-
-    def one(**options: int) -> Channel:
-        made.append(Channel(library, capacity=CAPACITY, **options))
-        return made[-1]
-
-    yield one
-    for channel in made:
-        channel.close()
+def make(make_channel: Callable[..., Channel]) -> Make:
+    return partial(make_channel, capacity=CAPACITY)
 
 
 def sweep(
@@ -238,6 +224,65 @@ def test_whoever_dies_while_it_sets_right_what_the_dead_left_leaves_that_to_the_
             break
         names.add(second)
     assert any(name.startswith("judge: before") for name in names)
+
+
+@pytest.mark.invariant("Q2")
+@pytest.mark.invariant("Q3")
+@pytest.mark.parametrize("flags", [0, TOPIC], ids=["queue", "topic"])
+def test_who_judges_late_takes_nothing_from_those_who_came_after_the_dead(
+    make: Make, flags: int
+) -> None:
+    """Several may judge one dead end at a time: the slowest finds a position that is another's."""
+    channel = make(capacity=1, flags=flags)
+    sender, receiver = channel.open(SEND), channel.open(RECEIVE)
+    with channel.stopped_at(
+        "judge: before looking at a position's place", lambda end: end.judge()
+    ) as judges:
+        assert channel.dies_at(
+            "send: before publishing", lambda: channel.open(SEND).send(VICTIMS, PLACED)
+        )
+        judges()
+        assert receiver.judge() == 1
+        assert sender.send(1, PLACED) == 0
+    assert receiver.receive() == 1
+    assert receiver.busy() == ((0, 0) if flags == 0 else (1, 1))  # a topic keeps its last message
+
+
+@pytest.mark.parametrize("length", [SHORT, PLACED])
+def test_a_sender_that_is_stopped_in_the_middle_is_waited_for_by_receivers_alone(
+    make: Make, length: int
+) -> None:
+    channel = make()
+    sender, receiver = channel.open(SEND), channel.open(RECEIVE)
+    with channel.stopped_at(
+        "send: before publishing", lambda end: end.send(VICTIMS, length)
+    ) as sends:
+        sends()
+        for seed in range(1, CAPACITY):
+            assert sender.send(seed, length) == 0
+        assert receiver.receive(timeout_ms=100) == -errno.ETIMEDOUT, "it may still come first"
+        assert sender.send(9, length, timeout_ms=0) == -errno.ETIMEDOUT
+    assert [receiver.receive() for _ in range(CAPACITY)] == [VICTIMS, 1, 2, 3]
+    goes_on(sender, receiver, length)
+
+
+@pytest.mark.parametrize("length", [SHORT, PLACED])
+def test_a_receiver_that_is_stopped_in_the_middle_holds_up_nobody_until_its_position_comes(
+    make: Make, length: int
+) -> None:
+    channel = make()
+    sender, receiver = channel.open(SEND), channel.open(RECEIVE)
+    assert sender.send(VICTIMS, length) == 0
+    with channel.stopped_at("receive: claimed", lambda end: end.receive()) as receives:
+        receives()
+        for seed in range(1, CAPACITY):  # as many positions as are left in this lap
+            assert sender.send(seed, length) == 0
+            assert receiver.receive() == seed
+        assert receiver.receive(timeout_ms=100) == -errno.ETIMEDOUT
+        assert sender.send(9, length, timeout_ms=100) == -errno.ETIMEDOUT
+    assert sender.send(9, length) == 0
+    assert receiver.receive() == 9, "the other one has what it was taking"
+    goes_on(sender, receiver, length)
 
 
 @pytest.mark.parametrize("what", ["open", "close", "shutdown"])

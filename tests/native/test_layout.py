@@ -42,7 +42,7 @@ def test_the_position_of_a_handle_is_what_the_object_manager_says() -> None:
         C["tag"],
         C["revoked"],
         C["protected"],
-        C["given"],
+        C["pending"],
     )
     assert position.position(0, 0) == position.TAG | 1 << int(C["data_shift"])
 

@@ -101,7 +101,9 @@ static void *asks(void *argument)
         ms_content request;
         CHECK(!ask(&end, who, i, &call, &request));
         /* Some are given up before, while, or after they are served. */
-        ms_await wait = {.end = &end, .what = MS_FOR_ANSWER, .call = &call,
+        ms_await wait = {.end = &end,
+                         .what = MS_FOR_ANSWER,
+                         .call = &call,
                          .deadline = i % 7 ? MS_FOREVER : ms_now() + (int64_t)(i % 50) * 1000};
         int result;
         while ((result = ms_call_state(&end, &call)) == -EAGAIN && !(result = wait_for(&wait)))
@@ -155,9 +157,9 @@ static void *serves(void *argument)
         int result;
         do
             result = ms_call_pull(&end, &call, &request);
-        while (result == -ESTALE
-               || ((result == -EAGAIN || result == -EBUSY) && !ms_load_u32(&end.channel->down)
-                   && (wait_for(&wait), 1))); /* the clients may have gone before the channel is down */
+        while (result == -ESTALE ||
+               ((result == -EAGAIN || result == -EBUSY) && !ms_load_u32(&end.channel->down) &&
+                (wait_for(&wait), 1))); /* the clients may have gone before the channel is down */
         ms_await_end(&wait, !result);
         if (result)
             break;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Channels under the sanitizers: threads with ends of their own that send and receive at once, short messages and places, some
- * kept in hand; and strangers' scribbling over all of the memory, which may make messages wrong and nothing else.
+ * Channels under the sanitizers: threads with ends of their own that send and receive at once,
+ * short messages and places, some kept in hand; and strangers' scribbling over all of the memory,
+ * which may make messages wrong and nothing else.
  */
 #define _GNU_SOURCE
 #include "channel/ms_channel.h"
@@ -124,7 +125,8 @@ static void *receives(void *argument)
             ms_kept_done(&end, &message, 0);
         } else
             ms_ring_pulled(&end, &message);
-        if (ms_ring_count(&end) == 0 && ms_end_count(&end, MS_ROLE_SEND) == 0 && ms_ring_ready(&end) == -EAGAIN)
+        if (ms_ring_count(&end) == 0 && ms_end_count(&end, MS_ROLE_SEND) == 0 &&
+            ms_ring_ready(&end) == -EAGAIN)
             break;
     }
     ms_end_close(&end);
@@ -199,7 +201,8 @@ static void *suffers(void *argument)
         send_one(&end, (uintptr_t)argument, number++, ms_now() + 200000);
         memset(&message, 0, sizeof message);
         if (!receive_one(&end, &message, ms_now() + 200000)) {
-            CHECK(message.bytes >= memory && message.bytes + message.length <= memory + ms_channel_size(&shape));
+            CHECK(message.bytes >= memory &&
+                  message.bytes + message.length <= memory + ms_channel_size(&shape));
             look_at(&message);
             if (message.in_place && number % 2 && !ms_ring_keep(&end, &message))
                 ms_kept_done(&end, &message, 1);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ms_ending: at the end the handles that are still open are closed, and the names of which they were the last go.
+ * ms_ending: at the end the handles that are still open are closed, and the names of which they
+ * were the last go.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -29,13 +30,15 @@ static int is_there(const char *name)
 /* A handle to a body in memory, whose name is a file; noted for the end. */
 static int note(const char *name, int is_body, uint32_t flags)
 {
-    struct ms_ending one = {.directory = directory, .is_body = is_body, .flags_at = 8, .permanent = 1};
+    struct ms_ending one = {
+        .directory = directory, .is_body = is_body, .flags_at = 8, .permanent = 1};
     one.fd = memfd_create("body", MFD_CLOEXEC);
     CHECK(one.fd >= 0 && ftruncate(one.fd, 4096) == 0);
     CHECK(pwrite(one.fd, &flags, sizeof flags, 4096 - 8) == sizeof flags);
     CHECK(flock(one.fd, LOCK_SH) == 0 && lseek(one.fd, TAG, SEEK_SET) == TAG);
     int file = openat(directory, name, O_CREAT | O_WRONLY, 0600);
-    CHECK(file >= 0 && write(file, &one.fd, sizeof one.fd) == sizeof one.fd && close(file) == 0); /* it says which body */
+    CHECK(file >= 0 && write(file, &one.fd, sizeof one.fd) == sizeof one.fd &&
+          close(file) == 0); /* it says which body */
     strcpy(one.file, name);
     CHECK(ms_ending_add(&one) == 0);
     return one.fd;
@@ -57,10 +60,12 @@ int main(void)
     snprintf(path, sizeof path, "/proc/self/fd/%d", shared);
     int other = open(path, O_RDONLY | O_CLOEXEC);
     CHECK(other >= 0 && flock(other, LOCK_SH) == 0); /* another handle to it */
-    CHECK(close(closed) == 0 && (closed = open("/dev/null", O_RDONLY)) >= 0); /* the number is something else's now */
-    CHECK(unlinkat(directory, "replaced", 0) == 0); /* the next file may get its number */
+    CHECK(close(closed) == 0 &&
+          (closed = open("/dev/null", O_RDONLY)) >= 0); /* the number is something else's now */
+    CHECK(unlinkat(directory, "replaced", 0) == 0);     /* the next file may get its number */
     int file = openat(directory, "successor", O_CREAT | O_WRONLY, 0600);
-    CHECK(file >= 0 && close(file) == 0 && renameat(directory, "successor", directory, "replaced") == 0);
+    CHECK(file >= 0 && close(file) == 0 &&
+          renameat(directory, "successor", directory, "replaced") == 0);
 
     pid_t child = fork();
     if (!child) { /* a table of its own, and empty */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ms_guard: cut files and reserved pages under threads, views that come and go meanwhile, fork, and faults of others.
+ * ms_guard: cut files and reserved pages under threads, views that come and go meanwhile, fork, and
+ * faults of others.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -39,8 +40,14 @@ static unsigned char *map(int fd, size_t pages, int prot)
 }
 
 /* A read that the optimiser and the thread sanitizer leave alone. */
-static unsigned char get(const unsigned char *at) { return __atomic_load_n(at, __ATOMIC_RELAXED); }
-static void put(unsigned char *at, unsigned char value) { __atomic_store_n(at, value, __ATOMIC_RELAXED); }
+static unsigned char get(const unsigned char *at)
+{
+    return __atomic_load_n(at, __ATOMIC_RELAXED);
+}
+static void put(unsigned char *at, unsigned char value)
+{
+    __atomic_store_n(at, value, __ATOMIC_RELAXED);
+}
 
 static void *cut_reader(void *argument)
 {
@@ -59,7 +66,8 @@ static void cut_under_threads(void)
         file = new_file(PAGES);
         shared = map(file, PAGES, PROT_READ | PROT_WRITE);
         memset(shared, 1, PAGES * PAGE);
-        CHECK(ms_guard_add(shared, PAGES * PAGE, PROT_READ | PROT_WRITE, round % 2 ? file : -1, 0, &guard) == 0);
+        CHECK(ms_guard_add(shared, PAGES * PAGE, PROT_READ | PROT_WRITE, round % 2 ? file : -1, 0,
+                           &guard) == 0);
         CHECK(!ms_guard_fault(guard, &offset) && !ms_guard_look(guard, &offset));
         CHECK(ftruncate(file, 0) == 0);
         CHECK(ms_guard_look(guard, &offset) == round % 2);
@@ -111,7 +119,8 @@ static void reserve_under_threads(void)
         ms_guard *guard;
         memset(bitmap, 0, PAGE);
         shared = map(file, PAGES, PROT_NONE);
-        CHECK(ms_guard_add_reserved(shared, PAGES * PAGE, PROT_READ | PROT_WRITE, bitmap, 0, &guard) == 0);
+        CHECK(ms_guard_add_reserved(shared, PAGES * PAGE, PROT_READ | PROT_WRITE, bitmap, 0,
+                                    &guard) == 0);
         together(THREADS, committer);
         CHECK(ms_guard_sync(guard) == 0);
         ms_guard_remove(guard);
@@ -132,9 +141,11 @@ static void sync_at_the_end_of_the_bitmap(void)
         ms_guard *guard;
         int fd = new_file(pages);
         unsigned char *memory = map(fd, pages, PROT_NONE);
-        CHECK(ms_guard_add_reserved(memory, pages * PAGE, PROT_READ, (uint32_t *)(void *)table, bits - pages, &guard) == 0);
+        CHECK(ms_guard_add_reserved(memory, pages * PAGE, PROT_READ, (uint32_t *)(void *)table,
+                                    bits - pages, &guard) == 0);
         CHECK(ms_guard_sync(guard) == 0);
-        CHECK(read(fd, table, 0) == 0 && pwrite(file, memory, pages * PAGE, 0) == (ssize_t)(pages * PAGE));
+        CHECK(read(fd, table, 0) == 0 &&
+              pwrite(file, memory, pages * PAGE, 0) == (ssize_t)(pages * PAGE));
         memset(table, 0xFF, PAGE);
         ms_guard_remove(guard);
         CHECK(munmap(memory, pages * PAGE) == 0 && close(fd) == 0);
@@ -217,7 +228,8 @@ static void *fault_all_the_time(void *argument)
     return NULL;
 }
 
-/* A child made while threads were inside a handler does not wait for them: they do not exist there. */
+/* A child made while threads were inside a handler does not wait for them: they do not exist there.
+ */
 static void fork_while_threads_fault(void)
 {
     pthread_t threads[3];
@@ -240,7 +252,10 @@ static void not_ours(void)
     get(memory);
 }
 
-static void exit_42(int number) { _exit(number == SIGBUS ? 42 : 1); }
+static void exit_42(int number)
+{
+    _exit(number == SIGBUS ? 42 : 1);
+}
 
 static void not_ours_and_handled(void)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * ms_ledger: what an operation acquired stands in its thread's ledger until it has an owner; each thread has one of its own,
- * and a forked child keeps only its own.
+ * ms_ledger: what an operation acquired stands in its thread's ledger until it has an owner; each
+ * thread has one of its own, and a forked child keeps only its own.
  */
 #include "check.h"
 #include "ms_ledger.h"
@@ -55,7 +55,8 @@ static void keeps_only_its_own_in_a_child(void)
     if (!child) {
         ms_ledger_keep_only();
         for (struct ms_ledger *one = ms_ledger_first(); one; one = one->next)
-            CHECK(one == mine ? open_fds(one) == 1 : one->spare && !one->fd_count && !one->range_count);
+            CHECK(one == mine ? open_fds(one) == 1
+                              : one->spare && !one->fd_count && !one->range_count);
         _exit(0);
     }
     int status = -1;

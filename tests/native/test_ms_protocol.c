@@ -91,6 +91,61 @@ static void a_position_tells_a_handle(void)
     CHECK(ms_description_is_live(fd) == -EBADF);
 }
 
+static void a_copy_is_a_handle_of_its_own(void)
+{
+    object one = named_object();
+    uint64_t position;
+    int copy = ms_description_copy(one.fd, 0, MS_HANDLE_TAG | 5);
+    CHECK(copy >= 0 && ms_description_is_live(copy) == 1);
+    CHECK(ms_description_position(copy, &position) == 0 && position == (MS_HANDLE_TAG | 5));
+    CHECK(ms_description_revoke(copy) == 1 && ms_description_is_live(one.fd) == 1);
+    int other = ms_description_reopen(one.fd, 0);
+    CHECK(flock(one.fd, LOCK_UN) == 0);
+    CHECK(ms_description_lock(other, LOCK_EX) == 0); /* the copy has a lock too */
+    close(copy);
+    CHECK(ms_description_lock(other, LOCK_EX) == 1);
+    int before = descriptors();
+    CHECK(ms_description_copy(one.fd, 0, MS_HANDLE_TAG | 5) == -EWOULDBLOCK);
+    CHECK(descriptors() == before);
+    close(other);
+    CHECK(flock(one.fd, LOCK_SH | LOCK_NB) == 0);
+    close_object(&one);
+}
+
+static void what_is_remembered_of_a_body_is_compared(void)
+{
+    ms_body_made made;
+    uint64_t size = DATA_SIZE + MS_PAGE_SIZE;
+    int fd = make_object(-1, MS_BODY_SEAL, &made);
+    CHECK(ms_body_is_unchanged(fd, size, made.page, made.page_size) == 1);
+    uint32_t flags = MS_PAGE_SUPERSEDED;
+    CHECK(pwrite(fd, &flags, 4, DATA_SIZE + (off_t)offsetof(ms_page, flags)) == 4);
+    CHECK(ms_body_is_unchanged(fd, size, made.page, made.page_size) == 0);
+    close(fd);
+    fd = make_object(-1, 0, &made); /* the same, but somebody could cut it */
+    CHECK(ms_body_same_page(fd, size, made.page, made.page_size) == 1);
+    CHECK(ms_body_is_unchanged(fd, size, made.page, made.page_size) == 0);
+    close(fd);
+}
+
+static void the_last_close_takes_the_probe_with_it(void)
+{
+    object one = named_object();
+    int probe = -1, before = descriptors();
+    CHECK(ms_name_exists(directory, NAME.file) == 1);
+    CHECK(ms_name_close_last(one.fd, &probe, directory, NAME.file, one.locator, 0, 0) == 1);
+    CHECK(probe == -1 && descriptors() == before - 1);
+    CHECK(ms_name_exists(directory, NAME.file) == 0);
+    close(one.locator);
+    one = named_object();
+    int other = ms_description_copy(one.fd, 0, MS_HANDLE_TAG);
+    CHECK(ms_name_close_last(one.fd, &probe, directory, NAME.file, one.locator, 0, 0) == 0);
+    CHECK(probe >= 0); /* somebody may have to ask again */
+    CHECK(ms_name_close_last(other, &probe, directory, NAME.file, one.locator, 0, 0) == 1);
+    CHECK(probe == -1);
+    close(one.locator);
+}
+
 static void a_name_leads_to_its_living_body(void)
 {
     ms_found_body found;
@@ -100,7 +155,7 @@ static void a_name_leads_to_its_living_body(void)
     CHECK(find_object(&found) == MS_FOUND && found.is_writable);
     CHECK(found.file.inode == one.made.file.inode && found.source.fd == (uint32_t)one.fd);
     int probe = -1; /* somebody else has it, so the name stays */
-    CHECK(ms_name_close_last(dup(one.fd), &probe, directory, NAME.file, one.locator, 0) == 0);
+    CHECK(ms_name_close_last(dup(one.fd), &probe, directory, NAME.file, one.locator, 0, 1) == 0);
     close(probe);
     CHECK(name_exists(NAME.file));
     let_go(&found);
@@ -171,7 +226,7 @@ static void a_successor_keeps_its_name(void)
     CHECK(unlinkat(directory, NAME.file, 0) == 0); /* swept by somebody between two calls of ours */
     object new = named_object();
     int probe = -1;
-    CHECK(ms_name_close_last(old.fd, &probe, directory, NAME.file, old.locator, 0) == 1);
+    CHECK(ms_name_close_last(old.fd, &probe, directory, NAME.file, old.locator, 0, 1) == 1);
     CHECK(name_exists(NAME.file));
     close(probe);
     close(old.locator);
@@ -219,13 +274,17 @@ static void a_global_name_is_its_body(void)
     CHECK(writable && status.inode == made.file.inode && status.links == 1);
     CHECK(ms_name_hold_body(body, directory, NAME.file) == MS_FOUND);
     int probe = -1;
-    CHECK(ms_name_close_last(fd, &probe, directory, NAME.file, -1, 1) == 0);
+    CHECK(ms_name_close_last(fd, &probe, directory, NAME.file, -1, 1, 1) == 0);
     CHECK(ms_name_unlink_if_last(probe, directory, NAME.file, -1, 1) == 0);
     uint32_t flags = MS_PAGE_PERMANENT;
     CHECK(pwrite(body, &flags, 4, DATA_SIZE + (off_t)offsetof(ms_page, flags)) == 4);
     close(body);
     CHECK(ms_name_unlink_if_last(probe, directory, NAME.file, -1, 1) == 1);
     CHECK(name_exists(NAME.file)); /* it lives without handles */
+    CHECK(ms_name_find_body(directory, NAME.file, 1, &body, &status, &writable) == MS_FOUND);
+    CHECK(ms_name_hold_body(body, directory, NAME.file) == MS_FOUND);
+    ms_name_give_up(body, directory, NAME.file, 1);
+    CHECK(name_exists(NAME.file));
     CHECK(ms_name_find_body(directory, NAME.file, 1, &body, &status, &writable) == MS_FOUND);
     CHECK(ms_name_hold_body(body, directory, NAME.file) == MS_FOUND);
     flags = 0;
@@ -269,7 +328,8 @@ static void views_are_at_the_granularity_and_come_back(void)
     }
     CHECK(ms_mapping_map(&addresses, directory, 4096, PROT_READ, MAP_SHARED, 0, &first) == -ENODEV);
     CHECK(ms_mapping_unmap(&addresses, second, 4096) == 0);
-    for (int i = 0; i < 2 * MS_ADDRESSES_EACH; i++) ms_mapping_reuse(&addresses, second, 4096);
+    for (int i = 0; i < 2 * MS_ADDRESSES_EACH; i++)
+        ms_mapping_reuse(&addresses, second, 4096);
     close(fd);
 }
 
@@ -287,12 +347,13 @@ static void *churns(void *number)
             close(one.fd);
             int outcome = find_object(&found);
             CHECK(outcome == -ENOENT || (outcome >= MS_FOUND && outcome <= MS_LOST));
-            if (outcome != MS_FOUND) continue;
+            if (outcome != MS_FOUND)
+                continue;
             ms_name_give_up(found.body, directory, NAME.file, 0);
             close(found.locator.fd);
         } else {
             int probe = -1;
-            CHECK(ms_name_close_last(one.fd, &probe, directory, NAME.file, one.locator, 0) >= 0);
+            CHECK(ms_name_close_last(one.fd, &probe, directory, NAME.file, one.locator, 0, 1) >= 0);
             close(probe);
             close(one.locator);
         }
@@ -317,7 +378,10 @@ int main(void)
     a_handle_that_may_only_read_has_such_a_descriptor();
     the_owner_opens_what_the_mode_denies();
     a_position_tells_a_handle();
+    a_copy_is_a_handle_of_its_own();
+    what_is_remembered_of_a_body_is_compared();
     a_name_leads_to_its_living_body();
+    the_last_close_takes_the_probe_with_it();
     hints_are_only_hints();
     what_the_dead_left_is_swept();
     a_successor_keeps_its_name();

@@ -88,7 +88,8 @@ static int find_local(stage *one)
 {
     ms_found_body found;
     int outcome = find_object(&found);
-    if (outcome != MS_FOUND) return -1;
+    if (outcome != MS_FOUND)
+        return -1;
     one->body = found.body;
     one->locator = found.locator;
     return 0;
@@ -104,7 +105,8 @@ static int open_the_locator(stage *one)
 {
     ms_name name = name_here();
     int outcome = ms_name_open_locator(&name, geteuid(), 1, &one->locator);
-    if (outcome == MS_DAMAGED) close(one->locator.fd);
+    if (outcome == MS_DAMAGED)
+        close(one->locator.fd);
     return outcome == MS_FOUND ? 0 : -1;
 }
 
@@ -122,6 +124,11 @@ static int look_whether_free(stage *one)
 static int reopen(stage *one)
 {
     return one->body = ms_description_reopen(one->one.fd, 1);
+}
+
+static int copy(stage *one)
+{
+    return one->body = ms_description_copy(one->one.fd, 1, MS_HANDLE_TAG | 7);
 }
 
 static void close_reopened(stage *one)
@@ -154,7 +161,7 @@ static void have_global(stage *one)
 static void clear_global(stage *one)
 {
     int probe = -1;
-    CHECK(ms_name_close_last(one->one.fd, &probe, directory, NAME.file, -1, 1) == 1);
+    CHECK(ms_name_close_last(one->one.fd, &probe, directory, NAME.file, -1, 1, 1) == 1);
     CHECK(!name_exists(NAME.file));
     close(probe);
 }
@@ -164,9 +171,11 @@ static int find_global(stage *one)
     ms_file status;
     int writable;
     int outcome = ms_name_find_body(directory, NAME.file, 1, &one->body, &status, &writable);
-    if (outcome != MS_FOUND) return -1;
+    if (outcome != MS_FOUND)
+        return -1;
     outcome = ms_name_hold_body(one->body, directory, NAME.file);
-    if (outcome == MS_FOUND) return 0;
+    if (outcome == MS_FOUND)
+        return 0;
     close(one->body);
     return -1;
 }
@@ -203,6 +212,7 @@ static const scene SCENES[] = {
     {"open the locator", have_object, open_the_locator, close_the_locator, clear_object},
     {"look whether it is free", have_object, look_whether_free, nothing, clear_object},
     {"open anew", have_object, reopen, close_reopened, clear_object},
+    {"another handle", have_object, copy, close_reopened, clear_object},
     {"open anew as the owner", have_denied, reopen, close_reopened, clear_denied},
     {"find a Global body", have_global, find_global, close_reopened, clear_global},
     {"map", have_unnamed, map, unmap, close_body},
@@ -227,7 +237,8 @@ static int fails_cleanly(const scene *what, int k, int error)
     if (result >= 0) {
         what->undo(&one); /* the failure was not the step's business: it came to its end */
     }
-    if (descriptors() != fds || name_exists(NAME.file) != named || (result < 0 && mappings() != maps)) {
+    if (descriptors() != fds || name_exists(NAME.file) != named ||
+        (result < 0 && mappings() != maps)) {
         fprintf(stderr, "%s: call %d, %s, with errno %d left something (result %d)\n", what->name,
                 k, failed_call ? failed_call : "?", error, result);
         abort();
@@ -278,7 +289,7 @@ static inline int dies_cleanly(const scene *what, int k)
 
 /* A close comes to its end whatever fails: the descriptor is closed, and the name is at most left
  * for whoever meets it, who can remove it. */
-static int closes_in_any_case(int k, int error, int is_body)
+static int closes_in_any_case(int k, int error, int is_body, int keeps)
 {
     object one;
     int probe = -1;
@@ -294,16 +305,18 @@ static int closes_in_any_case(int k, int error, int is_body)
     calls_made = 0;
     call_to_fail = k;
     errno_to_give = error;
-    ms_name_close_last(one.fd, &probe, directory, NAME.file, one.locator, is_body);
+    ms_name_close_last(one.fd, &probe, directory, NAME.file, one.locator, is_body, keeps);
     int was_there = calls_made >= k;
     let_all_pass();
     CHECK(fcntl(one.fd, F_GETFD) < 0);
     if (probe >= 0) {
         close(probe);
     }
-    if (one.locator >= 0) close(one.locator);
+    if (one.locator >= 0)
+        close(one.locator);
     CHECK(descriptors() == fds);
-    if (name_exists(NAME.file)) CHECK(unlinkat(directory, NAME.file, 0) == 0);
+    if (name_exists(NAME.file))
+        CHECK(unlinkat(directory, NAME.file, 0) == 0);
     return was_there;
 }
 
@@ -312,16 +325,20 @@ int main(void)
     begin();
     for (size_t i = 0; i < sizeof SCENES / sizeof *SCENES; i++) {
         for (size_t e = 0; e < sizeof ERRORS / sizeof *ERRORS; e++)
-            for (int k = 1; fails_cleanly(&SCENES[i], k, ERRORS[e]); k++) CHECK(k < 100);
+            for (int k = 1; fails_cleanly(&SCENES[i], k, ERRORS[e]); k++)
+                CHECK(k < 100);
 #ifndef __SANITIZE_THREAD__
         int k = 1;
-        while (dies_cleanly(&SCENES[i], k)) k++;
+        while (dies_cleanly(&SCENES[i], k))
+            k++;
         CHECK(k > 1);
 #endif
     }
     for (size_t e = 0; e < sizeof ERRORS / sizeof *ERRORS; e++)
         for (int is_body = 0; is_body < 2; is_body++)
-            for (int k = 1; closes_in_any_case(k, ERRORS[e], is_body); k++) CHECK(k < 100);
+            for (int keeps = 0; keeps < 2; keeps++)
+                for (int k = 1; closes_in_any_case(k, ERRORS[e], is_body, keeps); k++)
+                    CHECK(k < 100);
     end();
     return 0;
 }

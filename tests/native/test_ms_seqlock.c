@@ -17,7 +17,8 @@ static void sizes(void)
     CHECK(ms_seqlock_size(1, 2) == 64 + 2 * 128);
     CHECK(ms_seqlock_size(CAPACITY, SLOTS) == sizeof memory);
     CHECK(ms_seqlock_size(0, 4) == 0 && ms_seqlock_size(1, 1) == 0 && ms_seqlock_size(1, 65) == 0);
-    CHECK(ms_seqlock_size(UINT64_MAX, 64) == 0 && ms_seqlock_size(UINT64_C(1) << 56, 64) > UINT64_C(1) << 56);
+    CHECK(ms_seqlock_size(UINT64_MAX, 64) == 0 &&
+          ms_seqlock_size(UINT64_C(1) << 56, 64) > UINT64_C(1) << 56);
     ms_seqlock lock;
     CHECK(ms_seqlock_format(memory, sizeof memory - 1, CAPACITY, SLOTS) == MS_SEQLOCK_REFUSED);
     CHECK(ms_seqlock_format(memory + 4, sizeof memory - 4, 1, 2) == MS_SEQLOCK_REFUSED);
@@ -58,7 +59,8 @@ static void *end(void *argument)
     return NULL;
 }
 
-/* Whatever the bytes are: nothing outside of the memory is touched (the address sanitizer looks). */
+/* Whatever the bytes are: nothing outside of the memory is touched (the address sanitizer looks).
+ */
 static void noise(void)
 {
     unsigned char *block = malloc(sizeof memory), value[CAPACITY];
@@ -73,7 +75,8 @@ static void noise(void)
         for (int i = rand() % 12; i > 0; i--)
             block[rand() % (int)sizeof memory] = (unsigned char)rand();
         uint64_t sequence, length;
-        if (lock.capacity <= CAPACITY && ms_seqlock_look(&lock, &sequence, &length) == MS_SEQLOCK_OK)
+        if (lock.capacity <= CAPACITY &&
+            ms_seqlock_look(&lock, &sequence, &length) == MS_SEQLOCK_OK)
             ms_seqlock_copy(&lock, sequence, value, length);
         memset(ms_seqlock_begin(&lock), 1, (size_t)lock.capacity);
         ms_seqlock_commit(&lock, lock.capacity);

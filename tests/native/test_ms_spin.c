@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a wait learns about looking before it sleeps: when it looks, when it sleeps at once, and that it finds its way back.
- * Nothing here measures: the notes of a partner are written by hand.
+ * What a wait learns about looking before it sleeps: when it looks, when it sleeps at once, and
+ * that it finds its way back. Nothing here measures: the notes of a partner are written by hand.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -64,7 +64,8 @@ static void a_short_wait_brings_it_back(void)
     while (pace.skip < 20)
         looks(&pace, 0);
     int64_t begun = ms_now() - 50000;
-    uint64_t late = note(begun - 1, here + 1), long_wait = note(begun + 20000000, here + 1), soon = note(begun + 10000, here + 1);
+    uint64_t late = note(begun - 1, here + 1), long_wait = note(begun + 20000000, here + 1),
+             soon = note(begun + 10000, here + 1);
     ms_spin_slept(&pace, &late, begun); /* it rang before the wait began */
     ms_spin_slept(&pace, &long_wait, begun);
     CHECK(pace.skip && !looks(&pace, soon));
@@ -78,7 +79,8 @@ static void looking_pays_once_and_is_done_again(void)
     uint64_t rung = 0;
     uint32_t count = 0;
     int64_t begun;
-    CHECK(ms_spin(&pace, &rung, MS_FOREVER, look_once, &count, &begun) == 1 && count == 1 && begun > 0);
+    CHECK(ms_spin(&pace, &rung, MS_FOREVER, look_once, &count, &begun) == 1 && count == 1 &&
+          begun > 0);
     CHECK(pace.penalty == 0 && looks(&pace, 0));
 }
 
@@ -101,7 +103,8 @@ static void whatever_stands_there_costs_time_only(void)
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;
-        uint64_t rung = i % 3 ? x : note(ms_now() + (int64_t)(x % 2000000) - 1000000, (uint32_t)x & 0xfff);
+        uint64_t rung =
+            i % 3 ? x : note(ms_now() + (int64_t)(x % 2000000) - 1000000, (uint32_t)x & 0xfff);
         int64_t begun = i % 5 ? ms_now() - (int64_t)(x >> 44) : 0;
         ms_spin_slept(&pace, &rung, begun);
         int64_t before = ms_now();

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * The synchronising core among threads of one process: exclusion, recursion, abandonment by threads that end, counts,
- * pulses, waits for any and for all, noise in the words.  What needs several processes is tested from Python.
+ * The synchronising core among threads of one process: exclusion, recursion, abandonment by threads
+ * that end, counts, pulses, waits for any and for all, noise in the words.  What needs several
+ * processes is tested from Python.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -33,10 +34,11 @@ static int body(uint32_t kind, uint32_t flags, uint32_t maximum, uint64_t word, 
     return fd;
 }
 
-static int wait_for(ms_object *const *objects, const int *fds, uint32_t n, int all, int knowing, int64_t ms)
+static int wait_for(ms_object *const *objects, const int *fds, uint32_t n, int all,
+                    int accept_abandoned, int64_t ms)
 {
     ms_item items[MS_WAIT_MOST] = {{0}};
-    ms_wait wait = {.items = items, .count = n, .all = all, .accept_abandoned = knowing};
+    ms_wait wait = {.items = items, .count = n, .all = all, .accept_abandoned = accept_abandoned};
     for (uint32_t i = 0; i < n; i++)
         items[i] = (ms_item){.object = objects[i], .fd = fds[i]};
     wait.deadline = ms < 0 ? MS_FOREVER : ms ? ms_now() + ms * 1000000 : 0;
@@ -48,9 +50,9 @@ static int wait_for(ms_object *const *objects, const int *fds, uint32_t n, int a
     return result < 0 ? result : result << 8 | (int)wait.index;
 }
 
-static int take(ms_object *object, int fd, int knowing, int64_t ms)
+static int take(ms_object *object, int fd, int accept_abandoned, int64_t ms)
 {
-    int result = wait_for(&object, &fd, 1, 0, knowing, ms);
+    int result = wait_for(&object, &fd, 1, 0, accept_abandoned, ms);
     return result < 0 ? result : result >> 8;
 }
 
@@ -127,7 +129,8 @@ static void noise(void)
     for (int i = 0; i < NOISE; i++) {
         for (int k = 0; k < 4; k++) {
             seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
-            /* LOCKED by this process itself, or by a slot that lives, is waited for: that is tested elsewhere. */
+            /* LOCKED by this process itself, or by a slot that lives, is waited for: that is tested
+             * elsewhere. */
             uint64_t word = seed & ~(MS_LOCKED | (i % 2 ? 0 : MS_UNUSED));
             if (MS_SLOT(word) == MS_SLOT(several[k]->me))
                 word ^= 1;
@@ -164,7 +167,8 @@ static void orphan(void)
     CHECK(ms_mutex_release(again, &before) == 0 && before == 1);
     CHECK(ms_object_get(fd, 0, MS_EVENT, &one) == -EBADMSG);
     ms_object_put(again);
-    CHECK(ms_object_get(fd, MS_PAGE, MS_MUTEX, &one) == -EBADMSG && ms_object_get(fd, 8, MS_MUTEX, &one) == -EBADMSG);
+    CHECK(ms_object_get(fd, MS_PAGE, MS_MUTEX, &one) == -EBADMSG &&
+          ms_object_get(fd, 8, MS_MUTEX, &one) == -EBADMSG);
     close(fd);
 }
 
@@ -178,7 +182,8 @@ int main(void)
     CHECK(guarded == (uint64_t)THREADS * ROUNDS);
     together(THREADS, take_and_end);
     CHECK(abandoned == THREADS - 1);
-    CHECK(take(mutex, mutex_fd, 0, -1) == -EOWNERDEAD && take(mutex, mutex_fd, 1, -1) == MS_WAS_ABANDONED);
+    CHECK(take(mutex, mutex_fd, 0, -1) == -EOWNERDEAD &&
+          take(mutex, mutex_fd, 1, -1) == MS_WAS_ABANDONED);
     uint32_t before;
     (void)ms_mutex_release(mutex, &before);
     together(THREADS, pass_units);

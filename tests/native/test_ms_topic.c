@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Topics under the sanitizers: threads with ends of their own that publish, subscribe, observe and keep messages in hand at
- * once, with senders that wait for nobody and senders that wait for the slowest; and strangers' scribbling over all of the
- * memory, which may make messages wrong and nothing else.
+ * Topics under the sanitizers: threads with ends of their own that publish, subscribe, observe and
+ * keep messages in hand at once, with senders that wait for nobody and senders that wait for the
+ * slowest; and strangers' scribbling over all of the memory, which may make messages wrong and
+ * nothing else.
  */
 #define _GNU_SOURCE
 #include "channel/ms_topic.h"
@@ -63,7 +64,8 @@ static int send_one(ms_end *end, uint64_t sender, uint64_t number, int64_t deadl
     uint64_t length = length_of(number), word, position;
     uint32_t unit;
     int result;
-    ms_await place = begin(end, MS_FOR_PLACE, length, deadline), room = begin(end, MS_FOR_ROOM, 0, deadline);
+    ms_await place = begin(end, MS_FOR_PLACE, length, deadline),
+             room = begin(end, MS_FOR_ROOM, 0, deadline);
     memset(bytes, (int)(number & 0xff), length);
     memcpy(bytes, &sender, 8);
     memcpy(bytes + 8, &number, 8);
@@ -183,7 +185,8 @@ static void every_subscriber_gets_every_message_whole_or_knows_how_many_it_misse
     ms_end end;
     CHECK(!ms_end_open(&end, memory, ms_channel_size(&shape), &shape, fd, MS_ROLE_BOTH));
     for (uint32_t unit = 0; unit < end.units; unit++) {
-        CHECK(MS_PLACE_STATE(end.words[unit]) != MS_PLACE_LEFT && MS_PLACE_STATE(end.words[unit]) != MS_PLACE_SENDING);
+        CHECK(MS_PLACE_STATE(end.words[unit]) != MS_PLACE_LEFT &&
+              MS_PLACE_STATE(end.words[unit]) != MS_PLACE_SENDING);
         CHECK(!ms_holder_of(&end, unit));
     }
     for (uint64_t i = 0; i < 40; i++) /* all of the memory can be used again */
@@ -219,7 +222,8 @@ static void *observes_or_sends(void *argument)
         if (message.in_place) {
 #ifdef __SANITIZE_THREAD__
             ms_observer_pulled(&end, &message);
-            continue; /* such a copy is a race by nature; the words around it tell whether it was a message */
+            continue; /* such a copy is a race by nature; the words around it tell whether it was a
+                         message */
 #endif
             CHECK(message.length <= sizeof copied);
             memcpy(copied, message.bytes, message.length);
@@ -271,8 +275,10 @@ static void *scribbles(void *argument)
 static void look_at(const ms_message *message)
 {
     unsigned sum = 0;
-    int in_memory = message->bytes >= memory && message->bytes + message->length <= memory + ms_channel_size(&shape);
-    CHECK(in_memory || (message->bytes == (const unsigned char *)message->copy && message->length <= MS_SHORT));
+    int in_memory = message->bytes >= memory &&
+                    message->bytes + message->length <= memory + ms_channel_size(&shape);
+    CHECK(in_memory ||
+          (message->bytes == (const unsigned char *)message->copy && message->length <= MS_SHORT));
     for (uint64_t i = 0; i < message->length; i++)
         sum += ((const volatile unsigned char *)message->bytes)[i];
     (void)sum;

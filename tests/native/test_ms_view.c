@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * ms_view: exactly one caller is told to unmap, and only when nobody uses the memory.  Memory is a plain variable here:
- * the thread sanitizer sees a race if the last user's work is not ordered before the unmapping.
+ * ms_view: exactly one caller is told to unmap, and only when nobody uses the memory.  Memory is a
+ * plain variable here: the thread sanitizer sees a race if the last user's work is not ordered
+ * before the unmapping.
  */
 #include "check.h"
 #include "ms_view.h"

@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-
-HERE = Path(__file__).parent
-CORE = HERE.parents[1] / "src" / "memsection" / "_native"
+from native.compiling import CHANNEL, CORE, SYNC, build, needs_compiler
 
 PROTOCOL = [
     "protocol/ms_description.c",
@@ -23,12 +20,8 @@ PROTOCOL = [
     "protocol/ms_name.c",
     "protocol/ms_mapping.c",
 ]
-CHANNEL = [
-    "ms_futex.c",
-    "ms_spin.c",
-    *sorted(f"channel/{path.name}" for path in (CORE / "channel").glob("*.c")),
-]
 PROGRAMS: dict[str, list[str]] = {
+    "test_observer_looks.c": [file for file in CHANNEL if file != "channel/ms_observer.c"],
     "test_ms_view.c": ["ms_view.c"],
     "test_ms_channel.c": CHANNEL,
     "test_ms_call.c": CHANNEL,
@@ -36,24 +29,14 @@ PROGRAMS: dict[str, list[str]] = {
     "test_ms_ending.c": ["ms_ending.c"],
     "test_ms_guard.c": ["ms_guard.c"],
     "test_ms_ledger.c": ["ms_ledger.c"],
-    "test_ms_number.c": ["ms_number.c"],
+    "test_ms_number.c": ["ms_number.c", "ms_futex.c", "ms_seqlock.c"],
     "test_ms_protocol.c": PROTOCOL,
     "test_ms_protocol_faults.c": PROTOCOL,
-    "test_ms_readers.c": ["ms_readers.c", "ms_futex.c"],
+    "test_ms_readers.c": ["ms_readers.c", "ms_lives.c", "ms_futex.c"],
     "test_ms_seqlock.c": ["ms_seqlock.c"],
     "test_ms_spin.c": ["ms_spin.c", "ms_futex.c"],
-    "test_ms_sync.c": [
-        "ms_futex.c",
-        "ms_spin.c",
-        "sync/ms_state.c",
-        "sync/ms_object.c",
-        "sync/ms_slot.c",
-        "sync/ms_mutex.c",
-        "sync/ms_event.c",
-        "sync/ms_take.c",
-        "sync/ms_take_all.c",
-        "sync/ms_wait.c",
-    ],
+    "test_ms_sync.c": SYNC,
+    "test_ms_timer.c": SYNC,
 }
 SANITIZERS = {
     "address,undefined": ["-fno-sanitize-recover=all", "-fno-omit-frame-pointer"],
@@ -68,8 +51,7 @@ ENVIRONMENT = {
 }
 ADDR_NO_RANDOMIZE = 0x40000
 
-compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang") or ""
-pytestmark = pytest.mark.skipif(not compiler, reason="needs a C compiler with the sanitizers")
+pytestmark = needs_compiler
 
 
 def _fixed_addresses() -> None:
@@ -81,34 +63,9 @@ def _fixed_addresses() -> None:
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_core_is_clean_under(program: str, sanitizer: str, tmp_path: Path) -> None:
-    binary = tmp_path / "program"
-    subprocess.run(
-        [
-            compiler,
-            "-std=gnu11",
-            "-g",
-            "-O1",
-            "-Wall",
-            "-Wextra",
-            "-Wno-unused-parameter",
-            "-Werror",
-            "-DMS_TEST_CALLS",
-            f"-fsanitize={sanitizer}",
-            *SANITIZERS[sanitizer],
-            "-I",
-            str(CORE),
-            "-I",
-            str(CORE / "include"),
-            "-I",
-            str(HERE),
-            str(HERE / program),
-            *(str(CORE / file) for file in PROGRAMS[program]),
-            "-pthread",
-            "-o",
-            str(binary),
-        ],
-        check=True,
-    )
+    options = ["-Wno-unused-parameter", "-DMS_TEST_CALLS", f"-fsanitize={sanitizer}"]
+    options += SANITIZERS[sanitizer]
+    binary = build(tmp_path / "program", options, [program], PROGRAMS[program])
     done = subprocess.run(
         [str(binary)],
         env={**os.environ, **ENVIRONMENT},

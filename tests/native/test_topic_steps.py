@@ -5,21 +5,19 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
 if sys.platform != "linux":
     pytest.skip("channels exist on Linux only", allow_module_level=True)
 
-from native import channel_steps
 from native.channel_steps import BOTH, RECEIVE, SEND, Channel, End
+from native.compiling import needs_compiler
 
-compiler = os.environ.get("CC") or shutil.which("gcc") or shutil.which("clang") or ""
-pytestmark = pytest.mark.skipif(not compiler, reason="needs a C compiler")
+pytestmark = needs_compiler
 
 SHORT, PLACED, LONG = 64, 3000, 12000  # bytes: in the ring, in one unit, in three
 CAPACITY = 4
@@ -28,22 +26,9 @@ BEFORE, VICTIMS, SENTINEL = [1, 2], 99, 77  # seeds
 Make = Callable[..., Channel]
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return channel_steps.compile_core(compiler, tmp_path_factory.mktemp("steps"))
-
-
 @pytest.fixture
-def make(library: Path) -> Iterator[Make]:
-    made: list[Channel] = []
-
-    def one(flags: int = TOPIC, **options: int) -> Channel:
-        made.append(Channel(library, capacity=CAPACITY, flags=flags, **options))
-        return made[-1]
-
-    yield one
-    for channel in made:
-        channel.close()
+def make(make_channel: Callable[..., Channel]) -> Make:
+    return partial(make_channel, capacity=CAPACITY, flags=TOPIC)
 
 
 def used(channel: Channel, length: int) -> tuple[End, End]:

@@ -78,9 +78,9 @@ def test_another_user_observes_a_topic_and_its_kernel_lets_it_write_nothing(
     owner.run(MAKE["topic"], security="D:(A;;GA;;;OW)(A;;GR;;;WD)")
     owner.run("for i in range(3): end.send(b'%d' % i + b' ' * 5000 * (i % 2))")
     other.run("seen = Topic.open('Global\\\\c', role='observe')")
-    assert other.value("[seen.receive(20).strip() for _ in range(3)]") == [b"0", b"1", b"2"]
+    assert other.value("[seen.receive(60).strip() for _ in range(3)]") == [b"0", b"1", b"2"]
     owner.run("end.send(b'x' * 300_000)")
-    assert other.value("len(seen.receive(20))") == 300_000
+    assert other.value("len(seen.receive(60))") == 300_000
     assert other.refusal("seen.send(b'x')").kind == "AccessError"
     assert other.refusal("seen.shutdown()").kind == "AccessError"
     assert other.refusal("os.open(path, os.O_RDWR)", path=f"{root}/memsection.c").errno == 13
@@ -105,9 +105,9 @@ def test_messages_of_any_size_pass_between_users_both_ways(
     other.run(f"end = {OPEN[kind][0]}")
     for sender, receiver in ((owner, other), (other, owner)):
         sender.run("end.send(b'x' * size)", size=size)
-        assert receiver.value("end.receive(20) == b'x' * size", size=size)
+        assert receiver.value("end.receive(60) == b'x' * size", size=size)
         if kind == "topic":
-            sender.run("end.receive(20)")
+            sender.run("end.receive(60)")
     for program in (other, owner):
         program.run("end.close()")
 
@@ -129,11 +129,11 @@ def test_calls_of_any_size_are_answered_between_users(
         "client = Client.open('Global\\\\c'); future = client.submit(b'x' * size)", size=size
     )
     server.run(
-        "call = end.receive(20); assert call.value == b'x' * size; call.reply(b'y' * size); del "
+        "call = end.receive(60); assert call.value == b'x' * size; call.reply(b'y' * size); del "
         "call",
         size=size,
     )
-    assert client.value("future.result(20) == b'y' * size", size=size)
+    assert client.value("future.result(60) == b'y' * size", size=size)
     client.run("client.close()")
     if not owner_serves:
         server.run("end.close()")
@@ -154,9 +154,54 @@ def test_memory_of_a_large_message_is_for_whom_the_channel_is_for(
     assert owner.refusal("os.open(file, os.O_RDWR)", file=file).errno == 13, (
         "receivers only read it"
     )
-    assert owner.value("end.receive(20) == b'x' * 300_000")
+    assert owner.value("end.receive(60) == b'x' * 300_000")
     for program in (other, owner):
         program.run("end.close()")
+
+
+@pytest.mark.sentence(46)
+def test_memory_of_a_large_message_that_was_relayed_is_for_whom_the_topic_is_for(
+    root: str, start: Start, two: tuple[Program, Program]
+) -> None:
+    owner, other = two
+    stranger = start(STRANGER)
+    owner.run(MAKE["topic"], security=f"D:(A;;GA;;;OW)(A;;GRGW;;;S-1-22-1-{OTHER})")
+    other.run(
+        "from memsection import Section\n"
+        "from memsection.channels.relay import Sink\n"
+        "sink = Sink.of(Section.open('Global\\c', access='rw'))\n"
+        "assert sink.put(b'x' * 300_000, 0)"
+    )
+    (file,) = [f"{root}/{name}" for name in os.listdir(root) if "message-" in name]
+    assert stranger.refusal("os.open(file, os.O_RDONLY)", file=file).errno == 13
+    assert owner.value("end.receive(60) == b'x' * 300_000")
+    other.run("sink.close()")
+    owner.run("end.close()")
+
+
+@pytest.mark.invariant("Q1")
+def test_a_large_message_that_a_killed_user_left_is_named_and_goes_with_its_users_next_program(
+    root: str, start: Start, two: tuple[Program, Program]
+) -> None:
+    owner, other = two
+    owner.run(MAKE["queue"], security=EVERYBODY)
+    other.run(f"end = {OPEN['queue'][0]}; end.send(b'x' * 300_000)")
+    other.kill()
+    owner.run("end.send(b'next')")
+    assert owner.value("end.receive(60)") == b"next", "what went with its sender is passed over"
+    (left,) = owner.value(
+        "[(found.name, found.owner, found.problem) for found in nt.kernel.list_directory()"
+        " if found.problem]"
+    )
+    assert "message-" in left[0] and left[1] == str(OTHER)
+    assert "goes when its owner next uses a Global name" in left[2]
+    (told,) = owner.value(
+        "[check.found for check in nt.kernel.diagnose() if check.name == 'left by the killed']"
+    )
+    assert told.startswith("1 Global") and told.endswith(f"of {OTHER}")
+    start(OTHER).run("Section.create('Global\\\\any', 4096).close()")
+    assert not [name for name in os.listdir(root) if "message-" in name]
+    owner.run("end.close()")
 
 
 @pytest.mark.sentence(30)
@@ -199,10 +244,10 @@ def test_another_users_death_with_messages_in_hand_keeps_no_place(
         MAKE[kind].replace(", history=4", "").replace(", security", small), security=EVERYBODY
     )
     other.run(f"end = {OPEN[kind][0]}")
-    owner.run("for i in range(2): end.send(b'%d' % i + b' ' * 2900, 20)")
+    owner.run("for i in range(2): end.send(b'%d' % i + b' ' * 2900, 60)")
     other.run("kept = [end.receive(20, copy=False) for _ in range(2)]")
     other.kill()
-    owner.run("for i in range(6): end.send(b'%d' % i + b' ' * 2900, 20); end.receive(20)")
+    owner.run("for i in range(6): end.send(b'%d' % i + b' ' * 2900, 60); end.receive(60)")
     owner.run("end.close()")
 
 
@@ -214,11 +259,11 @@ def test_a_client_is_told_of_the_death_of_another_users_server_and_servers_outli
     owner.run(MAKE["service"] + "; client = Client.open('Global\\\\c')", security=EVERYBODY)
     other.run("other = Service.open('Global\\\\c')")
     owner.run("future = client.submit(b'x' * 5000)")
-    other.run("call = other.receive(20)")
+    other.run("call = other.receive(60)")
     other.kill()
-    assert owner.refusal("future.result(20)").kind == "PeerDiedError"
-    owner.run("future = client.submit(b'again'); end.receive(20).reply(b'yes')")
-    assert owner.value("future.result(20)") == b"yes"
+    assert owner.refusal("future.result(60)").kind == "PeerDiedError"
+    owner.run("future = client.submit(b'again'); end.receive(60).reply(b'yes')")
+    assert owner.value("future.result(60)") == b"yes"
     owner.run("client.close(); end.close()")
 
 
@@ -228,7 +273,7 @@ def test_a_server_outlives_another_users_client_that_dies_with_a_call(
     owner, other = two
     owner.run(MAKE["service"], security=EVERYBODY)
     other.run("client = Client.open('Global\\\\c'); future = client.submit(b'x' * 5000)")
-    owner.run("call = end.receive(20)")
+    owner.run("call = end.receive(60)")
     other.kill()
     assert owner.value("call.abandoned")
     owner.run(

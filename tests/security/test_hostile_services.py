@@ -26,7 +26,7 @@ from memsection.content import schema
 @pytest.fixture(scope="module", autouse=True)
 def thread_of_the_futures() -> None:
     """What this process keeps for all futures is there before anything is counted."""
-    in_background(asyncio.sleep(0)).result(20)
+    in_background(asyncio.sleep(0)).result(60)
 
 
 nothing_left = pytest.fixture(autouse=True)(leaves_nothing)
@@ -56,7 +56,7 @@ def others_are_answered(service: Service[bytes, bytes], client: Client[bytes, by
         assert client(b"x" * length, 20) == b"X" * length
     assert server.is_alive()
     client.shutdown()
-    server.join(20)
+    server.join(60)
     assert not server.is_alive()
 
 
@@ -152,7 +152,7 @@ def test_a_client_that_scribbles_holds_up_no_wait_of_a_server_or_of_other_client
                     with contextlib.suppress(Error):
                         client(b"x" * length, 0.001)
         stop.set()
-        server.join(20)
+        server.join(60)
         assert not server.is_alive() and not raised and liar.returncode == 0
 
 
@@ -185,7 +185,7 @@ def test_clients_that_are_killed_while_they_ask_end_no_server() -> None:
         for length in (5, 4000, 50_000) * 4:
             assert client(b"x" * length, 20) == b"X" * length
         client.shutdown()
-        server.join(20)
+        server.join(60)
         assert not server.is_alive()
         service._core.judge()
         assert service.clients == 1 and service._core.kept()[0] == 0
@@ -216,7 +216,7 @@ def test_a_description_that_makes_no_sense_is_refused(change: dict[str, Any]) ->
         facts = dict(schema.describe(service.section) or {})
         size = len(memoryview(service._view))
     name = unique_name()
-    section, view = schema.make(name, size, {**facts, **change})
+    section, view = schema.make(schema.section_attributes(name), size, {**facts, **change})
     with section, view:
         for kind in (Service, Client):
             with pytest.raises((CorruptError, ArgumentError)):

@@ -27,12 +27,12 @@ def files(root: str) -> list[str]:
 
 
 @pytest.mark.sentence(25)
-@pytest.mark.parametrize("fast", [True, False], ids=["short", "python"])
+@pytest.mark.parametrize("remembers", [True, False], ids=["remembering", "forgetful"])
 @pytest.mark.parametrize("security", NOTHING)
 def test_a_body_whose_descriptor_gives_its_owner_nothing_goes_too(
-    root: str, start: Start, security: str, fast: bool
+    root: str, start: Start, security: str, remembers: bool
 ) -> None:
-    living, doomed = start(OWNER, fast=fast), start(OWNER, fast=fast)
+    living, doomed = start(OWNER, remembers=remembers), start(OWNER, remembers=remembers)
     living.run("Section.create('Global\\\\first', 4096).close()")
     doomed.run(f"kept = Section.create('Global\\\\left', 1 << 20, security={security})")
     living.run("Section.create('Global\\\\second', 4096).close()")

@@ -132,13 +132,13 @@ def test_who_may_only_read_a_mutex_holds_up_newcomers_with_an_error_and_nobody_e
         "1, 0))\n"
         "    except BlockingIOError: pass\n"
     )
-    assert user.refusal("mine.acquire(5)").kind == "AbandonedMutexError"
+    assert user.refusal("mine.acquire(60)").kind == "AbandonedMutexError"
     assert user.value("mine.acquire(0, accept_abandoned=True)") is True
     reader.run("os.close(fd)")
     newcomer.run("late = Mutex.open('Global\\\\held')")
     assert newcomer.value("late.acquire(0)") is False
     user.run("mine.release(); mine.close()")
-    assert newcomer.value("late.acquire(5)") is True
+    assert newcomer.value("late.acquire(60)") is True
     newcomer.run("late.release(); late.close()")
 
 
@@ -173,7 +173,7 @@ def test_who_may_only_read_a_readers_writer_lock_holds_up_newcomers_with_an_erro
     assert user.value("mine.acquire_write(timeout=0.01)") is False
     owner.kill()
     reader.run("for first in taken:\n    try: lock(first)\n    except BlockingIOError: pass")
-    assert user.value("mine.acquire_write(timeout=20)") is True
+    assert user.value("mine.acquire_write(timeout=60)") is True
     user.run("mine.release_write(); mine.close()")
     reader.run("os.close(fd)")
 
@@ -191,13 +191,13 @@ def test_who_may_write_a_readers_writer_lock_ends_no_wait_of_others_late(
         "from memsection import RWLock\n"
         "mine = RWLock.open('Global\\\\rw'); view = mine.section.map(); view[64:72] = b'\\1' * 8"
     )
-    assert owner.refusal("made.acquire_read(timeout=5)").kind == "AbandonedMutexError"
-    assert owner.value("made.acquire_write(timeout=5, accept_abandoned=True)") is True
+    assert owner.refusal("made.acquire_read(timeout=60)").kind == "AbandonedMutexError"
+    assert owner.value("made.acquire_write(timeout=60, accept_abandoned=True)") is True
     owner.run("made.release_write()")
     other.run("mine.acquire_read()")
     assert owner.value("made.acquire_write(timeout=0.01)") is False
     other.run(
         "view[64:72] = b'\\0\\0\\0\\0\\1\\0\\0\\0'; view.close(); mine.release_read(); mine.close()"
     )
-    assert owner.value("made.acquire_read(timeout=5, accept_abandoned=True)") is True
+    assert owner.value("made.acquire_read(timeout=60, accept_abandoned=True)") is True
     owner.run("made.release_read(); made.close()")

@@ -253,6 +253,9 @@ def test_another_users_objects_are_not_reached_by_handle_value_or_search(
         assert outcome(stranger, "Section.from_process(pid, handle)") == DENIED
         assert outcome(stranger, "Process(pid).sections()") == DENIED
         assert outcome(stranger, "win32.OpenProcess(0x40, False, pid)") == DENIED
+        for right in ("TERMINATE", "SUSPEND_RESUME", "QUERY_INFORMATION", "ALL_ACCESS"):
+            call = f"win32.OpenThread(win32.THREAD_{right}, False, pid)"
+            assert outcome(stranger, call) == DENIED
     finally:
         owner.run("made.close()")
 

@@ -67,7 +67,10 @@ def run(storm: Storm) -> None:
                 (0, 1, 0x7F, 0x80, 0xFF, storm.random.randrange(256))
             )
         section, view = schema.make(
-            "table", len(bad), {"kind": "arrow", "version": 0}, content=[(0, memoryview(bad))]
+            schema.section_attributes("table"),
+            len(bad),
+            {"kind": "arrow", "version": 0},
+            content=[(0, memoryview(bad))],
         )
         stop = threading.Event()
         scribbler = threading.Thread(

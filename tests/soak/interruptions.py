@@ -29,6 +29,7 @@ LOST = (
     "create a block",
     "create a list",
     "with a mutex in a task",
+    "call a service",
 )
 
 

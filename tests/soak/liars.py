@@ -25,10 +25,10 @@ sys.path[:0] = [
 from support.storms import Storm, main  # noqa: E402  (after the path)
 from support.workers import fork, reap  # noqa: E402
 
-from memsection import Error, Event, Mutex, Section, Semaphore  # noqa: E402
+from memsection import Error, Event, Mutex, Section, Semaphore, Timer  # noqa: E402
 from memsection.nt.linux.system import descriptions  # noqa: E402
 
-KINDS = {1: Section, 2: Mutex, 3: Event, 4: Semaphore}
+KINDS = {1: Section, 2: Mutex, 3: Event, 4: Semaphore, 9: Timer}
 PATIENCE = 60.0  #: seconds without an answer of the receiver
 BATCH = 200
 
@@ -58,13 +58,17 @@ def receive(sock: socket.socket) -> None:
         sock.sendall(answer)
 
 
-def use(got: Section | Mutex | Event | Semaphore) -> None:
+def use(got: Section | Mutex | Event | Semaphore | Timer) -> None:
     """Touch what was received."""
     if isinstance(got, Section):
         with got.map(access="r") as view:
             bytes(view)
     elif isinstance(got, Event):
         got.set()
+    elif isinstance(got, Timer):
+        got.set(0, period=1)
+        got.wait(timeout=0)
+        got.cancel()
     elif isinstance(got, Mutex):
         if got.acquire(timeout=0, accept_abandoned=True):
             got.release()
@@ -80,6 +84,7 @@ def forge(storm: Storm, kind: int) -> tuple[int, list[int]]:
         2: Mutex.create,
         3: Event.create,
         4: Semaphore.create,
+        9: Timer.create,
     }[kind]()
     try:
         source = made.handle // 4  # its descriptor

@@ -25,9 +25,10 @@ from support.storms import Storm, main  # noqa: E402  (after the path)
 WORKER = r"""
 import os, random, sys
 import numpy
-from memsection import Event, Mutex, Process, Section, Security, Semaphore, arrays, latest, records, wait_any
+from memsection import Event, Mutex, Process, Section, Security, Semaphore, Timer, arrays, latest, wait_any
 parent = int(sys.argv[1])
 shared, lock, bell, units = Section.open('shared'), Mutex.open('lock'), Event.open('bell'), Semaphore.open('units')
+clock = Timer.open('clock')
 kept = Section.create(size=65536)
 def use(made):
     made.close()
@@ -52,6 +53,7 @@ operations = {
     'mutex': hold, 'make mutex': lambda: use(Mutex.create('other', exist_ok=True)),
     'make event': lambda: use(Event.create('Global\\bell', exist_ok=True)),
     'event': lambda: (bell.set(), bell.wait(0.001)), 'semaphore': lambda: units.acquire(0.001) and units.release(),
+    'timer': lambda: (clock.set(0, period=0.001), clock.wait(5) or os._exit(3)),
     'several': lambda: wait_any([bell, units], 0.001) == 1 and units.release(),
     'take': lambda: use(Section.from_process(parent, int(sys.argv[2]))),
     'array': lambda: arrays.put(None, numpy.zeros(100)), 'search': lambda: Process(parent).sections(),
@@ -80,6 +82,7 @@ OPERATIONS = (
     "make event",
     "event",
     "semaphore",
+    "timer",
     "several",
     "take",
     "array",
@@ -91,13 +94,14 @@ SIDE_BY_SIDE = 3
 
 
 def run(storm: Storm) -> None:
-    from memsection import Event, Mutex, Section, Semaphore
+    from memsection import Event, Mutex, Section, Semaphore, Timer
 
     with (
         Section.create("shared", 65536) as shared,
         closing(Mutex.create("lock")) as lock,
         closing(Event.create("bell")) as bell,
         closing(Semaphore.create("units", 1000, maximum=1000)),
+        closing(Timer.create("clock", manual_reset=True)) as clock,
     ):
         while storm.goes_on():
             words = [storm.random.choice(OPERATIONS) for _ in range(SIDE_BY_SIDE)]
@@ -126,7 +130,7 @@ def run(storm: Storm) -> None:
                 assert worker.stdout is not None
                 worker.stdout.close()
                 storm.count("kills")
-                storm.count("stuck", status == 3, "the mutex was not had for five seconds")
+                storm.count("stuck", status == 3, "neither mutex nor timer for five seconds")
                 storm.count("raw", status not in (3, -signal.SIGKILL), f"{word}: status {status}")
             if lock.acquire(5, accept_abandoned=True):
                 lock.release()
@@ -135,6 +139,8 @@ def run(storm: Storm) -> None:
             bell.set()
             storm.count("torn", not bell.wait(1), "a set event")
             bell.clear()
+            clock.set(0)
+            storm.count("torn", not clock.wait(1), "a timer that is due")
             for name in NAMES:
                 try:
                     Section.open(name, access="r").close()

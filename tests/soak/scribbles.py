@@ -31,7 +31,8 @@ def work():
                       lambda: section.map().close(), lambda: section.duplicate('r').close(), lambda: section.size,
                       lambda: section.security, lambda: section.name, lambda: lock.acquire(0.01, accept_abandoned=True),
                       lambda: lock.release(), lambda: Mutex.open('Global\\lock').close(), lambda: bell.wait(0.005),
-                      lambda: bell.set(), lambda: units.acquire(0.005), lambda: units.release(), lambda: reader.read(0.01),
+                      lambda: bell.set(), lambda: units.acquire(0.005), lambda: units.release(),
+                      lambda: clock.set(0.001, period=0.001), lambda: clock.wait(0.005), lambda: clock.cancel(), lambda: reader.read(0.01),
                       lambda: latest.open('Global\\newest').close(), lambda: nt.kernel.list_directory(),
                       lambda: wait_any([lock, bell, units], 0.005)):
         try:
@@ -48,6 +49,7 @@ section = Section.create('Global\\shared', 65536, security=everybody)
 lock = Mutex.create('Global\\lock', security=everybody)
 bell = Event.create('Global\\bell', security=everybody)
 units = Semaphore.create('Global\\units', 5, maximum=9, security=everybody)
+clock = Timer.create('Global\\clock', security=everybody)
 writer = latest.create('Global\\newest', 64, security=everybody); reader = latest.open('Global\\newest'); writer.write(b'x')
 """
 SCRIBBLE = r"""
@@ -76,7 +78,7 @@ thread = threading.Thread(target=scribble, args=(seed, files))
 thread.start()
 begun.wait(60)
 """
-NAMES = ("shared", "lock", "bell", "units", "newest")
+NAMES = ("shared", "lock", "bell", "units", "clock", "newest")
 
 
 def run(storm: Storm) -> None:

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from memsection import Mutex, Section, arrays, latest, pickling, records
-from memsection.channels import Queue
+from memsection import Error, Mutex, RWLock, Section, arrays, latest, pickling, records
+from memsection.channels import Client, Queue, Service, Topic
 from memsection.compat import blocks, queues
 from memsection.compat.mmap import ACCESS_READ, mmap
 from memsection.compat.shared_memory import ShareableList, SharedMemory
@@ -47,6 +47,10 @@ class DataBench:
             self.records = stack.enter_context(records.create(f"{name}-kr", POINT, 3))
             self.latest = stack.enter_context(latest.create(f"{name}-kl", 64))
             self.queue = stack.enter_context(Queue.create(f"{name}-kq", bytes))
+            self.topic = stack.enter_context(Topic.create(f"{name}-kp", bytes))
+            self.service = stack.enter_context(Service.create(f"{name}-ks", bytes, bytes))
+            self.client = stack.enter_context(Client.open(f"{name}-ks"))
+            self.lock = stack.enter_context(closing(RWLock.create(f"{name}-kw")))
             self.mutex = stack.enter_context(closing(Mutex.create(f"{name}-km")))
             self.block = SharedMemory(f"{name}-kb", create=True, size=100)
             stack.callback(self.block.unlink)
@@ -82,6 +86,14 @@ class DataBench:
             "pass a section": lambda: pickle.loads(pickle.dumps(self.section)).close(),
             "create a queue": lambda: Queue.create(name, bytes).close(),
             "open a queue": lambda: Queue.open(f"{name}-kq").close(),
+            "create a topic": lambda: Topic.create(name, bytes).close(),
+            "open a topic": lambda: Topic.open(f"{name}-kp").close(),
+            "create a service": lambda: Service.create(name, bytes, bytes).close(),
+            "call a service": self._call,
+            "open a client": lambda: Client.open(f"{name}-ks").close(),
+            "create a lock": lambda: RWLock.create(name).close(),
+            "open a lock": lambda: RWLock.open(f"{name}-kw").close(),
+            "write under a lock": self._write,
             "attach to a block": lambda: SharedMemory(f"{name}-kb").close(),
             "create a block": lambda: self._keep(SharedMemory(name, create=True, size=100)),
             "create a list": lambda: self._keep(ShareableList([1, "a"], name=name).shm),
@@ -116,6 +128,15 @@ class DataBench:
             memory.resize(3 * 4096)
             assert memory[:4] == b"have"
 
+    def _call(self) -> None:
+        future = self.client.submit(b"ask")
+        self.service.receive(60).reply(b"told")
+        assert future.result(60) == b"told"
+
+    def _write(self) -> None:
+        with self.lock.write:
+            pass
+
     async def _task(self) -> None:
         async with self.mutex:
             pass
@@ -128,6 +149,11 @@ class DataBench:
             block.close()
             with suppress(FileNotFoundError):
                 block.unlink()
+        with suppress(Error):  # calls that nobody waits for any more
+            while True:
+                self.service.receive(0).reply(b"late")
+        assert self.lock.write.acquire(timeout=60), "somebody who was interrupted has the lock"
+        self.lock.write.release()
         pickle.dumps(self.section)  # an occasion for what was taken to be closed
         from memsection.api.transit import _own
 

@@ -99,7 +99,7 @@ def child(body: Callable[[], str]) -> str:
         try:
             os.close(reader)
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(20)
+            signal.alarm(60)
             os.write(writer, body().encode()[:4000])
         except BaseException as problem:
             os.write(writer, f"{type(problem).__name__}: {problem}".encode()[:4000])
@@ -131,7 +131,7 @@ def use_everything(name: str) -> str:
     with Section.from_file(__file__) as file:
         _ = file.size
     mutex = Mutex.create(mine)
-    mutex.acquire(timeout=5)
+    mutex.acquire(timeout=60)
     mutex.release()
     mutex.close()
     try:

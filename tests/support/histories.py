@@ -66,7 +66,7 @@ def in_thread(operation: Callable[[], Any]) -> Any:
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    thread.join(20)
+    thread.join(60)
     assert given or raised, "an operation in a thread did not come to its end"
     if raised:
         raise raised[0]

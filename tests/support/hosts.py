@@ -7,6 +7,7 @@ for all tests that fork afterwards.
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ def until(condition, seconds=15.0):
         time.sleep(0.005)
     return True
 """
+#: Where the fixture ``wired`` has its hosts, and where robot listens.
+ROBOT, BASE, WIRED_PORT = "10.77.0.1", "10.77.0.2", 7447
 #: A link counts as lost sooner, so that a test need not wait.
 SHORT_LEASE = "from memsection.mirror import network as _network; _network.LEASE = 0.8"
 USUAL_LEASE = "from memsection.mirror import network as _network; _network.LEASE = 2.0"
@@ -78,4 +81,15 @@ def secure(keys: Path, host: str, **options: Any) -> str:
     }
     return (
         f"mirror.Network({host!r}, {', '.join(f'{key}={value!r}' for key, value in words.items())})"
+    )
+
+
+def ip(host: Host, *words: str, tool: str = "ip") -> subprocess.CompletedProcess[str]:
+    """Run ``ip``, or ``tc``, in the network namespace of a host."""
+    return subprocess.run(
+        ["nsenter", "-t", str(host.pid), "-n", tool, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )

@@ -20,6 +20,8 @@ from multiprocessing import forkserver, resource_tracker
 
 import pytest
 
+from support import worker_names
+
 MARK = "MEMSECTION_TEST_RUN"
 SECONDS = 10.0  #: how long what is just ending may take
 
@@ -53,7 +55,7 @@ def left(config: pytest.Config) -> list[str]:
     server._stop()
     words += [f"process {pid}: {command}" for pid, command in _killed(set())]
     words += [f"descriptor {entry}" for entry in sorted(set(_memory()) - config.stash[_before])]
-    return words + [f"file {path}" for path in _files()]
+    return words + [f"file {path}" for path in _files() if not worker_names.is_mine(config, path)]
 
 
 def _killed(kept: set[int | None]) -> list[tuple[int, str]]:

@@ -54,22 +54,19 @@ def start(root: str, pool: dict[object, users.Program]) -> Iterator[Callable[...
         uid: int = 0,
         groups: tuple[int, ...] = (),
         capabilities: int | None = None,
-        fast: bool = True,
+        remembers: bool = True,
     ) -> users.Program:
         key: object = (
             uid,
             groups,
             capabilities,
-            fast,
+            remembers,
             len([other for other in lent if other[0] == uid]),
         )  # type: ignore
         if key not in pool:
-            pool[key] = users.start(
-                uid,
-                groups=groups,
-                capabilities=capabilities,
-                variables={} if fast else {"MEMSECTION_FAST": "0"},
-            )
+            pool[key] = users.start(uid, groups=groups, capabilities=capabilities)
+            if not remembers:
+                pool[key].run("from support import remembering; remembering.forget_everything()")
         lent.append(key)
         pool[key].enter(root)
         return pool[key]

@@ -23,8 +23,8 @@ LINUX_ONLY = {
     "cli/test_top.py": "a terminal, driven by signals",
     "compat/test_cpython_suite.py": "runs CPython's own tests, which Windows distributions of "
     "Python leave out",
-    "compat/test_queues.py": "there are no channels on Windows yet",
-    "compat/test_queues_suite.py": "there are no channels on Windows yet",
+    "compat/test_interrupted_tasks.py": "interrupts by signals and forks",
+    "compat/test_queues_suite.py": "runs CPython's own tests, with fork and forkserver",
     "crash/": "kills a process before and after each Linux system call, through the table of "
     "nt.linux.system.syscalls",
     "interop/": "drives a Windows program in Wine from a Linux process",
@@ -36,12 +36,18 @@ LINUX_ONLY = {
     "stateful/": "audits the Linux namespace directory after each step",
     "cli/test_keep.py": "ends programs by signals, and keeps a readers-writer lock",
     "cli/test_pictures.py": "looks at what a pseudo-terminal gets",
-    "unit/api/test_rwlock.py": "there is no readers-writer lock on Windows yet",
-    "unit/api/test_rwlock_tasks.py": "the same",
+    "unit/api/test_rwlock_forks.py": "Windows has no fork",
     "unit/data/test_arrow_replace.py": "Windows names a section when it is made, and never later",
-    "unit/channels/": "there are no channels on Windows yet; test_channels_elsewhere.py is about "
-    "that",
+    "unit/channels/test_exit.py": "its programs end by signals",
+    "unit/channels/test_keeping_and_leaving.py": "its other processes are forked",
+    "unit/channels/test_no_system_calls.py": "counts the system calls of Linux, by ptrace(2)",
+    "unit/channels/test_queue_processes.py": "its other processes are forked, stopped and killed by "
+    "signals; test_queue_and_programs.py has programs of both systems",
+    "unit/channels/test_service_processes.py": "its other processes are forked",
+    "unit/channels/test_settings_and_limits.py": "locks bytes of the section's file",
+    "unit/channels/test_topic_processes.py": "its other processes are forked",
     "unit/cli/test_doctor.py": "puts Linux machines into the states that the checks are about",
+    "unit/native/test_handle_records.py": "the handle table of the Linux object manager",
     "unit/native/test_protocol.py": "the steps of the Linux object manager",
     "unit/nt/linux/": "the parts of the Linux object manager",
     "wine/": "looks into Wine from outside",
@@ -71,18 +77,21 @@ def excluded(path: Path) -> bool:
 
 
 def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect, on Windows, the single tests that are marked as Linux's own."""
+    """Deselect what is not for this system: on Windows also the single tests marked as Linux's."""
     for item in items:
         for mark in item.iter_markers("linux_only"):
             if len(mark.args) != 1 or not isinstance(mark.args[0], str):
                 raise pytest.UsageError(
                     f"{item.nodeid}: linux_only takes its reason, and nothing else"
                 )
-    if sys.platform != "win32":
-        return
-    out = [
-        item for item in items if item.get_closest_marker("linux_only") or _uses_linux_helpers(item)
-    ]
+    # a file that is named on the command line is collected whatever pytest_ignore_collect says
+    out = [item for item in items if excluded(item.path)]
+    if sys.platform == "win32":
+        out += [
+            item
+            for item in items
+            if item.get_closest_marker("linux_only") or _uses_linux_helpers(item)
+        ]
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]

@@ -29,7 +29,7 @@ RUN = ("python", "sh", "console")
 LEFT_ALONE = ("text", "c", "toml", "yaml", "csharp", "json", "powershell")
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w*)(?P<rest>[^\n`]*)$")
 _TITLE = re.compile(r'title="([^"]+)"')
-COMMAND_SECONDS = 40
+COMMAND_SECONDS = 90
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,8 @@ def run_page(path: Path) -> int:
     for block in blocks(path.read_text(encoding="utf-8")):
         place = f"{path.name}:{block.line}"
         if block.title is not None:
+            inside = Path(block.title).resolve().is_relative_to(Path.cwd().resolve())
+            assert inside, f"{place}: {block.title} lies outside of the current directory"
             Path(block.title).write_text(block.text, encoding="utf-8")
         elif block.language == "python":
             _python(block, place, namespace)

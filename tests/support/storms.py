@@ -5,9 +5,13 @@ verdict.
 A program counts what it does, prints one line ``NAME: figure=value ...`` at its end, and ends with
 status 1 when one of the figures that must be 0 is not, or when it did nothing at all:
 
-    stuck    a process or thread that did not get on leaked   a name, file, descriptor, process or
-    memory that stayed torn     a value that nobody wrote, or that was lost raw      an exception
-    that is not the library's, a message on stderr, a signal that ended a process
+    stuck    a process or thread that did not get on
+    leaked   a name, file, descriptor, process or memory that stayed
+    torn     a value that nobody wrote
+    lost     a value that was written and is in nobody's hands, not even in a dead process's
+    disorder a value that came behind a later one, and no death explains it
+    raw      an exception that is not the library's, a message on stderr, a signal that ended a
+             process
 
     from support.storms import Storm, main
 
@@ -23,6 +27,7 @@ status 1 when one of the figures that must be 0 is not, or when it did nothing a
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ctypes
 import os
 import random
@@ -39,7 +44,7 @@ from typing import NoReturn
 
 from support.users import SOURCE, TESTS
 
-MUST_BE_ZERO = ("stuck", "leaked", "torn", "raw")
+MUST_BE_ZERO = ("stuck", "leaked", "torn", "lost", "disorder", "raw")
 PROGRESS_EVERY = 15.0  #: seconds
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -71,7 +76,7 @@ class Storm:
         os.environ["MEMSECTION_ROOT"] = self.root
         os.environ["PYTHONPATH"] = f"{SOURCE}:{TESTS}"
         self._figures: Counter[str] = Counter()
-        self._begun = self._told = time.monotonic()
+        self._begun = self._told = 0.0
         self._examples: list[str] = []
         # nobody's children become visible here
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -95,11 +100,18 @@ class Storm:
     @property
     def left(self) -> float:
         """Seconds until it should end."""
-        return self._begun + self.seconds - time.monotonic()
+        return (self._begun or time.monotonic()) + self.seconds - time.monotonic()
 
     def goes_on(self) -> bool:
-        """Whether there is time left; tells on stderr how far it is."""
+        """Whether there is time left; tells on stderr how far it is.
+
+        The time begins when this is asked first, so that a short run on a busy machine does
+        something.
+        """
         now = time.monotonic()
+        if not self._begun:
+            self._begun = self._told = now
+            return True
         if now - self._told > PROGRESS_EVERY:
             self._told = now
             print(
@@ -153,7 +165,8 @@ def children(pid: int | None = None) -> list[int]:
     """The children of a process, this one by default."""
     found = []
     for tasks in Path(f"/proc/{pid or os.getpid()}/task").glob("*/children"):
-        found += [int(word) for word in tasks.read_text().split()]
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended
+            found += [int(word) for word in tasks.read_text().split()]
     return found
 
 

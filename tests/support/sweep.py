@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-PATIENCE = 20.0  #: seconds until a child counts as hanging
+PATIENCE = 60.0  #: seconds until a child counts as hanging
 
 
 def callables() -> list[str]:
@@ -31,14 +31,9 @@ def callables() -> list[str]:
 
 
 def wrap(around: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Callable[[], None]:
-    """Put a function around every call of the table; gives the function that takes it off again.
-
-    The fast path in native code does not use the table: it is closed meanwhile.
-    """
-    from memsection.nt.linux.services import quick
+    """Put a function around every call of the table; gives the function that takes it off again."""
     from memsection.nt.linux.system import syscalls
 
-    was_open = quick.switch(False)
     before = {name: getattr(syscalls, name) for name in callables()}
     for name, call in before.items():
         setattr(syscalls, name, around(name, call))
@@ -46,7 +41,6 @@ def wrap(around: Callable[[str, Callable[..., Any]], Callable[..., Any]]) -> Cal
     def restore() -> None:
         for name, call in before.items():
             setattr(syscalls, name, call)
-        quick.switch(was_open)
 
     return restore
 
@@ -129,11 +123,19 @@ EXHAUSTED = {
     "pidfd_open": "EMFILE",
     "pidfd_getfd": "EMFILE",
     "reopen": "EMFILE",
+    "copy_handle": "EMFILE",
+    "new_handle": "EBADF",
     "map_view": "ENOMEM",
+    "map_region": "ENOMEM",
+    "view_descriptor": "EMFILE",
     "create_body": "EMFILE",
     "finish_body": "ENOSPC",
     "publish": "EMFILE",
     "link_body": "ENOSPC",
+    "find": "EMFILE",
+    "open_locator": "EMFILE",
+    "open_body": "EMFILE",
+    "find_body": "EMFILE",
     "listdir": "EMFILE",
     "fcntl": "EMFILE",
     "mmap": "ENOMEM",
@@ -149,7 +151,6 @@ EXHAUSTED = {
     "mkdir": "ENOSPC",
     "fsync": "EDQUOT",
     "flock": "ENOLCK",
-    "fork_exec": "EAGAIN",
 }
 # F_DUPFD, F_DUPFD_CLOEXEC: the only commands of fcntl(2) that take a descriptor
 _DUPLICATIONS = (0, 1030)

@@ -24,7 +24,7 @@ import pytest
 TESTS = Path(__file__).resolve().parent.parent
 SOURCE = TESTS.parent / "src"
 CAP_DAC_OVERRIDE, CAP_SYS_PTRACE = 1, 19
-PATIENCE = 30  #: seconds until a program that does not answer counts as hanging
+PATIENCE = 90  #: seconds until a program that does not answer counts as hanging
 
 
 class Refused(Exception):
@@ -131,6 +131,7 @@ def lacking(what: str, why: str) -> NoReturn:
 
 def start(
     uid: int = 0,
+    *,
     gid: int | None = None,
     groups: tuple[int, ...] = (),
     capabilities: int | None = None,
@@ -142,10 +143,11 @@ def start(
     """Start a program as a user.
 
     Args:
-        uid: Its user. gid: Its group; the number of the user when omitted. groups: Its other
-        groups. capabilities: What it keeps as *permitted* capabilities (a bit mask); all of root's
-        for user 0 when omitted,
-            none for others.
+        uid: Its user.
+        gid: Its group; the number of the user when omitted.
+        groups: Its other groups.
+        capabilities: What it keeps as *permitted* capabilities (a bit mask); all of root's for user
+            0 when omitted, none for others.
         root: MEMSECTION_ROOT for it.
         before: Statements to run as root, before it becomes the user.
         prefix: A command to start it through (``unshare ...``).
@@ -198,12 +200,17 @@ def programs() -> Iterator[Any]:
 def serve() -> None:
     """The program's side: answer statement after statement until the input ends."""
     _import_everything()
+    answer_all("fcntl")
+
+
+def answer_all(*modules: str) -> None:
+    """Answer statement after statement until the input ends."""
     output = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what statements print must not come between the answers
     space: dict[str, Any] = {"os": os}
     exec(
-        "import mmap, time, fcntl, struct, ctypes, signal, memsection\nfrom memsection import nt, "
-        "win32",
+        f"import {', '.join(('mmap, time, struct, ctypes, signal, memsection', *modules))}\n"
+        "from memsection import nt, win32",
         space,
     )
     import memsection

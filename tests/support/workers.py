@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from support.users import SOURCE, TESTS, Program
 
-PATIENCE = 30.0  #: seconds until something that does not happen counts as never
+PATIENCE = 60.0  #: seconds until something that does not happen counts as never
 
 
 @contextmanager

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import concurrent.futures
 import struct
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memsection import (
     AbandonedMutexError,
@@ -24,6 +26,7 @@ from memsection import (
     WaitableAccess,
     arrays,
     debug_privilege,
+    latest,
     popen_arguments,
     wait_all,
     wait_any,
@@ -31,6 +34,12 @@ from memsection import (
 from memsection.channels import Call, Client, Queue, Service, Topic
 
 Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class Pose:
+    x: float
+    y: float
 
 
 def sections(name: str) -> bytes:
@@ -101,6 +110,11 @@ def serving(name: str) -> Call[Array, bytes]:
     return Service.open(name, np.ndarray, bytes).receive()
 
 
+async def serving_in_a_loop(service: Service[Array, bytes]) -> None:
+    async for call in service:
+        await call.reply_async(mean(call.value))
+
+
 async def calling(name: str, frame: Array) -> bytes:
     client: Client[Array, bytes] = Client.open(name, np.ndarray, bytes)
     future: concurrent.futures.Future[bytes] = client.submit(frame)
@@ -117,3 +131,43 @@ def opened(name: str, access: SectionAccess = "r", signal: WaitableAccess = "w")
     Event.open(name, access=signal).close()
     arrays.open(name, access=access)
     return Section.open(name, access=access).duplicate(access)
+
+
+def poses(name: str) -> float:
+    writer: latest.Writer[Pose] = latest.create(name, Pose)
+    writer.write(Pose(1.0, 2.0))
+    reader: latest.Reader[Pose] = latest.open(name, Pose)
+    again: latest.Writer[Pose] = latest.open(name, Pose, write=True)
+    found = reader.read_numbered()
+    pose = again.read()
+    passed: latest.Reader[Pose] = latest.from_section(Section.open(name), Pose)
+    taken: latest.Writer[Pose] = latest.from_section(Section.open(name), Pose, write=True)
+    taken.write(passed.read() or Pose(0.0, 0.0))
+    rest: latest.Reader[bytes] = latest.from_section(Section.open(name), 100)
+    rest.read()
+    more: latest.Writer[bytes] = latest.from_section(Section.open(name), 100, write=True)
+    more.write(b"text")
+    some: latest.Reader = latest.open(name)
+    some.read().anything  # noqa: B018
+    raw: latest.Writer[bytes] = latest.create(name, 100)
+    raw.write(b"text")
+    data: bytes | None = latest.open(name, 100).read()
+    return (found[1].x if found else 0.0) + (pose.y if pose else 0.0) + len(data or b"")
+
+
+async def pose_to_come(name: str) -> Pose | None:
+    reader = await latest.open_async(name, Pose)
+    return reader.read()
+
+
+def typed_arrays(name: str) -> float:
+    made: NDArray[np.float32] = arrays.create(name, (3, 4), np.float32)
+    growing = arrays.create(name, 0, np.int64, maximum=10)
+    longer: arrays.Array[np.dtype[np.int64]] = growing.grow(5)
+    opened: NDArray[np.float32] = arrays.open(name, dtype=np.float32)
+    copied: NDArray[np.uint8] = arrays.put(name, np.zeros(3, np.uint8))
+    anything: arrays.Array = arrays.open(name)
+    words = arrays.create(name, 3, "f4")
+    return float(made.sum() + longer.current()[0] + opened.sum() + copied[0]) + float(
+        anything[0] + words[0]
+    )

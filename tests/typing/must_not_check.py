@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
-from memsection import Event, Mutex, Section, arrays
+import numpy as np
+from numpy.typing import NDArray
+
+from memsection import Event, Mutex, Section, arrays, latest
 from memsection.channels import Client, Queue, Service, Topic
 
 Section.create("name", "4096")  # type: ignore[arg-type]
@@ -16,7 +19,7 @@ Section.open("name").map(access=4)  # type: ignore[arg-type]
 Section.open("name", access="read")  # type: ignore[arg-type]
 Section.create("name", 4096, access="wr")  # type: ignore[arg-type]
 Event.open("name", access="rx")  # type: ignore[arg-type]
-arrays.open("name", access="read")  # type: ignore[arg-type]
+arrays.open("name", access="read")  # type: ignore[call-overload]
 Section.open("name").size = 3  # type: ignore[misc]
 Section.open("name").map()[:4] = "text"  # type: ignore[call-overload]
 Event.open("name").acquire()  # type: ignore[attr-defined]
@@ -29,3 +32,18 @@ Client.open("name", bytes, np.ndarray).submit(b"a").result().decode()  # type: i
 Service.create("name", bytes, bytes).receive().reply("text")  # type: ignore[arg-type]
 Service.open("name", np.ndarray, bytes).receive().value.decode()  # type: ignore[attr-defined]
 Service.create("name", bytes, bytes).serve(str)  # type: ignore[arg-type]
+
+
+@dataclass
+class Pose:
+    x: float
+
+
+latest.create("name", Pose).write(b"text")  # type: ignore[arg-type]
+latest.open("name", Pose).write(Pose(1.0))  # type: ignore[attr-defined]
+latest.from_section(Section.open("name"), Pose).write(Pose(1.0))  # type: ignore[attr-defined]
+latest.open("name", 100, write=True).write("text")  # type: ignore[arg-type]
+latest.from_section(Section.open("name"), 100, write=True).write("text")  # type: ignore[arg-type]
+latest.open("name", 100).read().x  # type: ignore[union-attr]  # noqa: B018
+doubles = arrays.create("name", 3, np.float64)
+floats: NDArray[np.float32] = doubles  # type: ignore[assignment]

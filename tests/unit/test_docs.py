@@ -83,6 +83,7 @@ def test_the_code_of_a_page_runs_as_it_stands(page: Path, tmp_path: Path) -> Non
         ("```sh\nfalse\n```\n", "exit status 1"),
         ("```console\n$ echo one\ntwo\n```\n", "expected"),
         ("```pyhton\n1\n```\n", "language"),
+        ('```python title="/dev/shm/here.py"\n1\n```\n', "outside of the current directory"),
         ("```python\n1\n", "does not end"),
     ],
 )
@@ -131,3 +132,28 @@ def test_links_between_pages_lead_to_pages(page: Path) -> None:
             pkgutil.resolve_name(anchor)  # a heading that is made from the docstring
         elif anchor and where.suffix == ".md":
             assert anchor in _anchors(where), f"{target}: no such heading"
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    numbers = [page.name[:4] for page in pages]
+    assert pages and len(set(numbers)) == len(numbers)
+    for page in pages:
+        assert page.read_text(encoding="utf-8").startswith(f"# {page.name[:4]}: "), page.name
+
+
+def test_what_the_walk_through_names_is_there() -> None:
+    text = (ROOT / "docs" / "design" / "walk-through.md").read_text(encoding="utf-8")
+    core = ROOT / "src" / "memsection"
+    named = re.findall(r"`((?:api|nt|_native)/\S+\.\w+)`(?:, `(\w+)`)?(?: and `(\w+)`)?", text)
+    for file, *functions in named:
+        code = (core / file).read_text(encoding="utf-8")
+        for function in filter(None, functions):
+            assert re.search(rf"(def|class) {function}\b|^{function}\b", code, re.M), (
+                file,
+                function,
+            )
+    steps = "".join(file.read_text() for file in (core / "_native" / "protocol").glob("*.c"))
+    for step in re.findall(r"`(ms_\w+)`", text):
+        assert f"int {step}(" in steps, step
+    assert len(named) > 15

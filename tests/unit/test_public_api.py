@@ -113,6 +113,14 @@ def test_the_surface_is_the_one_that_is_written_down() -> None:
     assert list(surface()) == expected, f"if this is meant, run: python {Path(__file__).name}"
 
 
+def test_all_public_names_can_be_had() -> None:
+    memsection = importlib.import_module("memsection")
+    for public in memsection.__all__:
+        assert getattr(memsection, public) is not None
+    with pytest.raises(AttributeError, match="nothing_like_it"):
+        _ = memsection.nothing_like_it
+
+
 OPERATIONS = [
     (f"{name}.{member}", getattr(importlib.import_module("memsection"), name), member)
     for name in ("Section", "View", "Mutex", "Event", "Semaphore", "Process")
@@ -202,7 +210,9 @@ def test_what_is_expensive_to_import_is_not_needed_for_a_section() -> None:
     program = (
         "import sys; from memsection import Section; print([name for name in ('typing', "
         "'dataclasses', 'enum', "
-        "'inspect', 'asyncio', 'ctypes', 'multiprocessing', 'socket', 'pickle') if name in "
+        "'inspect', 'asyncio', 'ctypes', 'multiprocessing', 'socket', 'pickle', 'collections', "
+        "'functools', 'importlib', 'threading', 'warnings', "
+        "'memsection.nt.linux.types.thread', 'memsection.nt.linux.waiting.wait') if name in "
         "sys.modules])"
     )
     done = subprocess.run(

@@ -22,7 +22,7 @@ pytestmark = [
         importlib.util.find_spec("mkdocs") is None, reason="mkdocs is in the extra docs"
     ),
     pytest.mark.linux_only("the site is built on Linux"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(600),
 ]
 
 
@@ -65,7 +65,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[Path, Page]:
         env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=560,
         check=False,
     )
     assert done.returncode == 0, done.stderr

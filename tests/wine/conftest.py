@@ -27,7 +27,7 @@ class Game:
     ) -> None:
         self.prefix = str(prefix)
         self.process = subprocess.Popen(
-            [*wrap, "wine", str(executable), *filter(None, [suffix])],
+            [*wrap, *tool.loader(), str(executable), *filter(None, [suffix])],
             text=True,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -49,7 +49,7 @@ class Game:
     def end(self) -> None:
         assert self.process.stdin is not None and self.process.stdout is not None
         self.process.stdin.close()
-        self.process.wait(30)
+        self.process.wait(60)
         self.process.stdout.close()
 
     def kill(self) -> None:

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Plays a game: named sections, an auto-reset event, a manual-reset event and a mutex, and a counter at 60 Hz, prepared for
- * nobody.  Its argument comes behind every name.  Prints "ready", then one line for each request of its input; it ends with
- * that, or with "quit".
+/* Plays a game: named sections, an auto-reset event, a manual-reset event and a mutex, and a
+ * counter at 60 Hz, prepared for nobody.  Its argument comes behind every name.  Prints "ready",
+ * then one line for each request of its input; it ends with that, or with "quit".
  */
 #include <stdio.h>
 #include <string.h>
 #include <wchar.h>
 #include <windows.h>
 
-static const struct { const wchar_t *name; DWORD protection; DWORD size; } table[] = {
+static const struct {
+    const wchar_t *name;
+    DWORD protection;
+    DWORD size;
+} table[] = {
     {L"Local\\acpmf_physics", PAGE_READWRITE, 800},
     {L"Local\\IRSDKMemMapFileName", PAGE_READWRITE, 1164 * 1024},
     {L"Global\\flightsim", PAGE_READWRITE, 64 * 1024},
@@ -29,6 +33,7 @@ static DWORD WINAPI count(void *unused)
         SetEvent(tick);
         Sleep(16);
     }
+    return 0;
 }
 
 static const wchar_t *named(const wchar_t *name, const char *suffix)
@@ -45,9 +50,11 @@ int main(int argc, char **argv)
     unsigned which, offset, value;
     int n;
     for (n = 0; n < COUNT; n++) {
-        sections[n] = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, table[n].protection, 0, table[n].size,
-                                         named(table[n].name, suffix));
-        views[n] = MapViewOfFile(sections[n], table[n].protection & PAGE_READONLY ? FILE_MAP_READ : FILE_MAP_ALL_ACCESS, 0, 0, 0);
+        sections[n] = CreateFileMappingW(INVALID_HANDLE_VALUE, NULL, table[n].protection, 0,
+                                         table[n].size, named(table[n].name, suffix));
+        views[n] = MapViewOfFile(
+            sections[n], table[n].protection & PAGE_READONLY ? FILE_MAP_READ : FILE_MAP_ALL_ACCESS,
+            0, 0, 0);
         if (!views[n]) {
             printf("section %d: %lu\n", n, GetLastError());
             return 1;

@@ -13,11 +13,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 
 import psutil
 import pytest
+from support import users
+from support.alarms import ended_by_a_handler
 from support.workers import until
 
 from memsection import (
@@ -203,11 +206,11 @@ def test_a_full_file_system_is_an_error_of_the_view(tmp_path: Path) -> None:
 
 def test_events_go_both_ways(game: object) -> None:
     with wine.open_event("Local\\tick", game.prefix) as tick:
-        assert [tick.wait(20) for _ in range(5)] == [True] * 5
+        assert [tick.wait(60) for _ in range(5)] == [True] * 5
         assert not tick.manual_reset and not tick.is_alone()
     with wine.open_event("Local\\manual", game.prefix) as manual:
         assert manual.manual_reset
-        assert (manual.wait(0), game.ask("pulse"), manual.wait(20), manual.wait(0)) == (
+        assert (manual.wait(0), game.ask("pulse"), manual.wait(60), manual.wait(0)) == (
             False,
             "1",
             True,
@@ -229,7 +232,7 @@ def test_a_mutex_keeps_the_game_out_and_is_given_up(game: object) -> None:
         lock.release()
     assert (game.ask("lock"), game.ask("unlock")) == ("0", "1")
     lock = wine.open_mutex("Local\\lock", game.prefix)
-    assert lock.acquire(5)
+    assert lock.acquire(60)
     lock.close()  # its helper ends while owning it
     assert (game.ask("lock"), game.ask("unlock")) == ("128", "1")
     lock = wine.open_mutex("Local\\lock", game.prefix)
@@ -240,12 +243,40 @@ def test_a_mutex_keeps_the_game_out_and_is_given_up(game: object) -> None:
 
 def test_ctrl_c_ends_a_wait_and_loses_nothing(game: object) -> None:
     with wine.open_event("Local\\manual", game.prefix) as manual:
-        with pytest.raises(KeyboardInterrupt):
-            signal.signal(signal.SIGALRM, signal.default_int_handler)
-            signal.setitimer(signal.ITIMER_REAL, 0.2)
-            manual.wait(20)
+        ended_by_a_handler(lambda: manual.wait(60), KeyboardInterrupt, 0.2)
         game.ask("pulse")
-        assert manual.wait(20)
+        assert manual.wait(60)
+
+
+def test_a_server_that_is_killed_is_told_and_the_next_one_found(
+    start: Callable[..., object], second_prefix: Path
+) -> None:
+    name, prefix = "Local\\acpmf_physics", str(second_prefix)
+    _wait_for_the_end_of_servers(second_prefix)
+    game = start("", second_prefix)
+    with (
+        wine.open(name, prefix=prefix) as section,
+        section.map() as view,
+        wine.open_event("Local\\tick", prefix) as tick,
+        closing(wine.open_mutex("Local\\lock", prefix)) as lock,
+        wine.bridge([name], prefix) as bridge,
+    ):
+        is_counting(view)
+        os.kill(processes.choose(prefix).server, signal.SIGKILL)
+        for attempt in (lambda: tick.wait(60), lambda: lock.acquire(60)):
+            with pytest.raises(Error):
+                attempt()
+        until(lambda: [one.state for one in bridge.status()] == ["waiting"], "the name is gone")
+        assert wine.is_stale(section, name, prefix) and len(bytes(view)) == 4096
+        with pytest.raises(NotFoundError):
+            wine.open(name, prefix=prefix)
+        game.kill()
+        for process in _of_prefix(second_prefix):
+            process.kill()  # services that have lost their server
+        again = start("", second_prefix)
+        until(lambda: [one.state for one in bridge.status()] == ["open"], "the name is back")
+        assert wine.is_stale(section, name, prefix)
+    again.end()
 
 
 @pytest.mark.sentence(40)
@@ -253,7 +284,7 @@ def test_a_helper_that_is_killed_is_an_error_and_no_wait(game: object) -> None:
     event = wine.open_event("Local\\manual", game.prefix)
     os.kill(event._helper.pid(), signal.SIGKILL)
     with pytest.raises(Error):
-        event.wait(20)
+        event.wait(60)
     event.close()
     helper = Helper(processes.choose(game.prefix))
     os.kill(helper.pid(), signal.SIGSTOP)
@@ -298,7 +329,7 @@ def test_a_bridge_follows_the_game(start: Callable[..., object]) -> None:
             with Section.open("Local\\acpmf_physics-b") as writer, pytest.raises(AccessError):
                 writer.map()
         with Event.open("Local\\tick-b") as tick:
-            assert [tick.wait(20) for _ in range(3)] == [True] * 3
+            assert [tick.wait(60) for _ in range(3)] == [True] * 3
         game.kill()
         until(lambda: {one.state for one in bridge.status()} == {"waiting"}, "the names are gone")
         with pytest.raises(NotFoundError):
@@ -317,7 +348,7 @@ def test_a_windows_client_on_linux_reads_a_game_in_wine(game: object, tmp_path: 
     script.write_text(
         "import mmap, sys, time\nassert sys.platform == 'win32'\n"
         "memory = mmap.mmap(-1, 800, tagname='Local\\\\acpmf_physics', access=mmap.ACCESS_READ)\n"
-        "before = memory[:4]; deadline = time.monotonic() + 30\n"
+        "before = memory[:4]; deadline = time.monotonic() + 60\n"
         "while memory[:4] == before and time.monotonic() < deadline: time.sleep(.01)\n"
         "print(memory[:4] != before)\n"
     )
@@ -340,18 +371,24 @@ def test_a_bridge_needs_names() -> None:
 # ---------------------------------------------------------------------- containers
 
 
+def _of_prefix(prefix: Path, name: str = "") -> list[psutil.Process]:
+    """The processes of a prefix, or those of a name."""
+    return [
+        process
+        for process in psutil.process_iter(["name", "environ"])
+        if (process.info["name"] or "").startswith(name)
+        and (process.info["environ"] or {}).get("WINEPREFIX") == str(prefix)
+        and process.pid != os.getpid()
+    ]
+
+
 @pytest.mark.timeout(200)
 def _wait_for_the_end_of_servers(prefix: Path) -> None:
     """A wineserver stays for a moment after its last program, and a game in other namespaces would
     have one of its own."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
-        servers = [
-            process
-            for process in psutil.process_iter(["name", "environ"])
-            if (process.info["name"] or "").startswith("wineserver")
-            and (process.info["environ"] or {}).get("WINEPREFIX") == str(prefix)
-        ]
+        servers = _of_prefix(prefix, "wineserver")
         if not servers:
             return
         psutil.wait_procs(servers, timeout=1)
@@ -391,7 +428,7 @@ def test_a_game_in_a_container(
         view[100:104] = (7).to_bytes(4, "little")
         assert game.ask("get 0 100") == "7"
     with wine.open_event("Local\\tick", prefix) as tick:
-        assert tick.wait(20)
+        assert tick.wait(60)
     with (
         Section.create(size=4096) as ours,
         ours.map() as view,
@@ -401,7 +438,7 @@ def test_a_game_in_a_container(
         assert game.ask("read Local\\ours") == "hello"
     assert not list(prefix.glob("memsection-*"))
     game.process.stdin.close()
-    assert game.process.wait(30) == 0
+    assert game.process.wait(60) == 0
 
 
 # ---------------------------------------------------------------------- what is believed
@@ -430,8 +467,7 @@ def test_only_the_memory_that_was_meant_is_opened(tmp_path: Path) -> None:
         memory.identity(os.getpid(), 0)
 
 
-# ---------------------------------------------------------------------- the helpers and the command
-# line
+# ---------------------------------------------------------------- the helpers and the command line
 
 
 def _tool() -> ModuleType:
@@ -479,6 +515,7 @@ def test_the_command_line_shows_what_there_is(game: object) -> None:
     assert "hell" in command("peek", "Local\\acpmf_physics", "-p", game.prefix).stdout
     done = command("peek", "Local\\none", "-p", game.prefix)
     assert done.returncode == 1 and "no object" in done.stderr
+    assert "'memsection wine ls' shows" in done.stderr and "'memsection ls'" not in done.stderr
 
 
 def test_the_command_line_bridges_and_publishes_until_ctrl_c(game: object) -> None:
@@ -508,7 +545,7 @@ def test_the_command_line_bridges_and_publishes_until_ctrl_c(game: object) -> No
         )
         assert peeked.returncode == 0 and "00000000" in peeked.stdout
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
     with Section.create("for-the-game", 4096) as section, section.map() as view:
         view[:6] = b"hello\0"
         with subprocess.Popen(
@@ -529,4 +566,25 @@ def test_the_command_line_bridges_and_publishes_until_ctrl_c(game: object) -> No
             assert process.stderr is not None and "Local\\there" in process.stderr.readline()
             assert game.ask("read Local\\there") == "hello"
             process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
+
+
+def test_a_prefix_of_another_user_is_not_there_and_no_helper_starts_in_it(game: object) -> None:
+    modules = "bridging, helper, memory, objects, processes, waitables"
+    with users.programs() as begin:
+        other = begin(
+            12345, before=f"from memsection import wine; from memsection.wine import {modules}"
+        )
+        other.run("from memsection import Section, wine")
+        assert other.value("wine.prefixes()") == []
+        other.run("section = Section.create(size=4096)")
+        for call in (
+            "wine.open('Local\\\\acpmf_physics', prefix=prefix)",
+            "wine.open('Local\\\\acpmf_physics')",
+            "wine.ls(prefix)",
+            "wine.open_event('Local\\\\tick', prefix=prefix)",
+            "wine.publish(section, 'Local\\\\theirs', prefix=prefix)",
+        ):
+            assert other.refusal(call, prefix=game.prefix).kind == "NotFoundError", call
+        other.run("section.close()")
+    assert "Local\\theirs" not in [one.name for one in wine.ls(game.prefix)]

@@ -3,5 +3,5 @@
 names.
 
 Each module is a thin Cython door to plain C that is compiled and tested alone under sanitizers.
-``view`` and ``seqlock`` exist on every system, the others on Linux only.
+``setup.py`` says which exist on every system, on Linux only and on Windows only.
 """

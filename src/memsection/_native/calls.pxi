@@ -3,10 +3,6 @@
 # channel/ms_call.h.
 
 cdef extern from "channel/ms_call.h" nogil:
-    ctypedef struct ms_content:
-        const void *bytes
-        uint64_t length, word
-        uint32_t unit, format
     int ms_call_ask(ms_end *, const ms_content *, ms_call *)
     int ms_call_state(const ms_end *, const ms_call *)
     int ms_call_answer(ms_end *, const ms_call *, ms_message *)
@@ -146,6 +142,28 @@ cdef class WatchedCall:
     def address(self):
         return <uintptr_t>&self._watched.other
 
+    def look(self):
+        """Whether it is ready, after looking after those who may have died."""
+        return bool(self._watched.other.look(self._watched.other.self))
+
+
+@cython.no_gc_clear
+cdef class Given:
+    """An answer that its client may not have taken yet: nothing of the request is kept for it."""
+
+    cdef End _owner
+    cdef ms_call _call
+    cdef uint32_t _epoch
+
+    @property
+    def is_there(self):
+        """Whether it was not taken yet, and has a client who lives."""
+        return self._epoch == ms_forks and bool(ms_call_is_answered(&self._owner._end, &self._call))
+
+    def __dealloc__(self):
+        if self._owner is not None:
+            self._owner._release()
+
 
 @cython.no_gc_clear
 cdef class Held:
@@ -205,6 +223,21 @@ cdef class Held:
             ms_place_free(&self._owner._end, answer.unit, answer.word)
         return 0
 
+    def reply_place(self, Place place, uint32_t format):
+        """Answer it with what was made in a place."""
+        cdef ms_content answer
+        place._content(format, &answer)
+        place._mine = False     # whatever comes of it, it is used or given back
+        self._reply(&answer)
+
+    def reply_beside(self, value):
+        """Answer it with a value, as a coroutine that does not copy much itself."""
+        return self._owner._codec.reply_beside(self._owner, self, value)
+
+    def seen(self):
+        """Somebody has it: given up from now on, its client is told, and asks nobody else by itself."""
+        self._seen = True
+
     def drop(self):
         """Give it up: its client is told."""
         self._drop()
@@ -223,10 +256,13 @@ cdef class Held:
         """Whether its client has gone, or no longer waits."""
         return self._epoch != ms_forks or bool(ms_call_is_abandoned(&self._owner._end, &self._call))
 
-    @property
-    def is_answered(self):
-        """Whether its answer is there, was not taken yet, and has a client who lives."""
-        return self._epoch == ms_forks and bool(ms_call_is_answered(&self._owner._end, &self._call))
+    def given(self):
+        """The answer that was given: a ``Given``."""
+        cdef Given given = Given.__new__(Given)
+        given._call, given._epoch = self._call, self._epoch
+        ms_end_keep(&self._owner._end)
+        given._owner = self._owner
+        return given
 
     def __dealloc__(self):
         if self._owner is not None:
@@ -306,7 +342,7 @@ cdef class ClientEnd(End):
         cdef ms_message message
         cdef int result
         format[0] = 0
-        memset(&message, 0, sizeof(message))
+        ms_message_clear(&message)
         result = ms_call_answer(&self._end, call, &message)
         try:
             if result:
@@ -320,12 +356,19 @@ cdef class ClientEnd(End):
 
     def ask(self, list parts, uint64_t length, uint32_t format, timeout):
         """Ask, waiting for a position: an ``Asked``; None if there is no place for the request."""
+        cdef int64_t deadline = deadline_of(timeout)
+        self._enter()
+        ms_end_keep(&self._end)     # while bytes are copied other threads run, and may close this end
+        try:
+            return self._asked(parts, length, format, deadline)
+        finally:
+            self._release()
+
+    cdef Asked _asked(self, list parts, uint64_t length, uint32_t format, int64_t deadline):
         cdef Asked asked
         cdef ms_content request
         cdef unsigned char[MS_SHORT] brief
         cdef int result = -EINTR
-        cdef int64_t deadline = deadline_of(timeout)
-        self._enter()
         if not fill(self, parts, length, format, brief, &request):
             return None
         try:
@@ -338,6 +381,25 @@ cdef class ClientEnd(End):
                 ms_place_free(&self._end, request.unit, request.word)
         if result:
             raise self._failed(result, True)
+        asked._open = True
+        ms_end_keep(&self._end)
+        asked._owner = self
+        return asked
+
+    def ask_place(self, Place place, uint32_t format):
+        """Ask at once with what was made in a place: an ``Asked``.  If that cannot be, the place stays."""
+        cdef Asked asked
+        cdef ms_content request
+        cdef int result
+        self._enter()
+        asked = Asked.__new__(Asked)
+        place._content(format, &request)
+        result = self._ask(&request, &asked._call, 0)
+        if result:
+            raise self._failed(result, True)
+        place._mine = False
+        asked._unit, asked._word = request.unit, request.word
+        asked._deadline, asked._epoch = MS_FOREVER, ms_forks
         asked._open = True
         ms_end_keep(&self._end)
         asked._owner = self
@@ -368,96 +430,3 @@ cdef class ClientEnd(End):
         finally:
             ms_await_end(&wait, result == 0)
             self._release()
-
-
-cdef class ServerEnd(End):
-    """The end of a server.  Its codec's ``opened`` makes the value of a request, and its ``reply``
-    answers with one.
-    """
-
-    cdef bint _answers_plain    # answers are bytes as they are
-
-    def __init__(self, memory, tuple shape, int fd, uint32_t role, codec, uint64_t largest):
-        End.__init__(self, memory, shape, fd, role, codec, largest)
-        self._answers_plain = codec.answers_plain
-
-    cdef int _next(self, ms_call *call, ms_message *request, ms_await *wait) except? -1000:
-        """The next call that makes sense, TAKING; a negative errno."""
-        cdef int result
-        cdef uint32_t skipped = 0
-        while True:
-            memset(request, 0, sizeof(request[0]))
-            result = ms_call_pull(&self._end, call, request)
-            if result == 0:
-                return 0
-            if result == -ESTALE or result == -EBADMSG:
-                # Whoever writes such things without end gets no longer than was given.
-                skipped += 1
-                PyErr_CheckSignals()
-                if skipped <= self._end.capacity or ms_now() < wait.deadline:
-                    continue
-                return -ETIMEDOUT
-            if result == -EAGAIN and ms_load_u32(&self._end.channel.down):
-                memset(request, 0, sizeof(request[0]))
-                # Whatever was asked before is there.
-                result = ms_call_pull(&self._end, call, request)
-                if result == 0:
-                    return 0
-                if result == -EAGAIN:
-                    return -EPIPE
-            result = self._wait(wait)
-            if result:
-                return result
-
-    def receive(self, timeout=None, *, bint copy=True):
-        """The next call, waiting while there is none.
-
-        Args:
-            timeout: Seconds; for ever when omitted, 0 looks once.
-            copy: Whether its value is private and writable; otherwise it is read-only over the
-                request's place, which it keeps until nothing uses it any more.
-        """
-        cdef ms_await wait
-        cdef ms_call call
-        cdef ms_message request
-        cdef Held held
-        cdef int result = -EINTR
-        self._enter()
-        memset(&wait, 0, sizeof(wait))
-        wait.end = &self._end
-        wait.what = MS_FOR_MESSAGE
-        wait.deadline = deadline_of(timeout)
-        ms_end_keep(&self._end)
-        try:
-            while True:
-                result = self._next(&call, &request, &wait)
-                if result:
-                    raise self._failed(result)
-                held = self._held(&call, &request)
-                payload = payload_of(self, &request)
-                if ms_call_serve(&self._end, &held._call):
-                    ms_swap_u32(&held._done, 1)     # its client has gone
-                    continue
-                if self._plain and copy and request.format == 0 and PyBytes_CheckExact(payload):
-                    held.value = payload
-                elif not self._codec.opened(held, payload, request.format, copy):
-                    continue    # it made no sense, and its client was told
-                held._seen = True
-                return held
-        finally:
-            ms_await_end(&wait, result == 0)
-            self._release()
-
-    cdef Held _held(self, ms_call *call, ms_message *request):
-        cdef Held held
-        try:
-            held = Held.__new__(self._codec.call_type)
-        except:
-            if request.in_place:
-                ms_place_free(&self._end, request.unit, request.word)
-            ms_call_drop(&self._end, call, 1)
-            raise
-        held._call, held._epoch = call[0], ms_forks
-        ms_end_keep(&self._end)
-        held._owner = self
-        return held

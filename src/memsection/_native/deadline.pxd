@@ -3,6 +3,8 @@
 
 from libc.stdint cimport int64_t
 
+from memsection._native.seconds cimport seconds_of
+
 cdef extern from "ms_futex.h" nogil:
     int64_t MS_FOREVER
     int64_t ms_now()
@@ -13,11 +15,16 @@ cdef inline int64_t deadline_of(object timeout) except? -1:
     cdef double seconds
     if timeout is None:
         return MS_FOREVER
-    seconds = timeout
-    if seconds != seconds:
-        raise ValueError("a timeout is a number of seconds")
+    seconds = seconds_of(timeout)
     if seconds <= 0:
         return 0
     if seconds > 9e9:
         return MS_FOREVER
     return ms_now() + <int64_t>(seconds * 1e9)
+
+
+cdef inline int require_seconds(object timeout) except -1:
+    """Refuse what is no number of seconds, before anything is done that may come to its end without a wait."""
+    if timeout is not None and type(timeout) is not int:
+        seconds_of(timeout)
+    return 0

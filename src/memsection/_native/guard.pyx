@@ -9,6 +9,7 @@ does about a fault is the caller's business (``Guard.check`` suits ``view.View``
 """
 
 cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.ref cimport PyObject
 from libc.errno cimport ENOMEM, errno
 from libc.stdint cimport int32_t, uint32_t, uint64_t, uintptr_t
@@ -21,6 +22,9 @@ import os
 
 cdef extern from "fcntl.h":
     int O_PATH
+
+cdef extern from "sys/mman.h":
+    int PROT_READ, PROT_WRITE
 
 cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident()
@@ -139,7 +143,7 @@ def keep_only(guards):
         for address in list((<_File>file).users):
             # Safety: a guard leaves before its memory goes, and nothing in this loop has one collected.
             guard = <Guard><PyObject *><uintptr_t>address
-            if address not in kept and guard._thread != me:
+            if address not in kept and guard._thread != me and not guard._of_buffer:
                 guard._take()
 
 
@@ -152,6 +156,7 @@ cdef class Guard:
     cdef uint64_t _slot     # a pointer into the static table, 0 once removed; a word, so that it can be taken once
     cdef _File _file
     cdef unsigned long _thread  # that made it
+    cdef bint _of_buffer
     cdef object _last_fault
 
     cdef ms_guard *_get(self) noexcept:
@@ -233,6 +238,25 @@ def add(uintptr_t address, size_t length, int prot, int fd=-1, uint64_t file_off
     if result < 0:
         raise _failure(-result)
     ms_swap_u64(&guard._slot, <uint64_t><uintptr_t>slot)
+    return guard
+
+
+def add_buffer(buffer, int fd, uint64_t file_offset):
+    """Guard the mapping that a buffer is over, as ``add``; the buffer is not held.
+
+    Args:
+        buffer: Whoever owns it removes the guard before the mapping goes.
+        fd: A descriptor of the file that is mapped.
+        file_offset: Where in the file it begins.
+    """
+    cdef Py_buffer over
+    cdef Guard guard
+    PyObject_GetBuffer(buffer, &over, PyBUF_SIMPLE)
+    try:
+        guard = add(<uintptr_t>over.buf, over.len, PROT_READ if over.readonly else PROT_READ | PROT_WRITE, fd, file_offset)
+    finally:
+        PyBuffer_Release(&over)
+    guard._of_buffer = True
     return guard
 
 

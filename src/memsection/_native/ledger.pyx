@@ -19,7 +19,6 @@ from libc.stdint cimport uintptr_t
 
 import os
 import sys
-from functools import update_wrapper
 
 cdef extern from "ms_ledger.h":
     struct ms_range:
@@ -40,9 +39,6 @@ cdef extern from "ms_ledger.h":
     void ms_ledger_drop_fd(int)
     void ms_ledger_add_range(uintptr_t, size_t)
     void ms_ledger_drop_range(uintptr_t, size_t)
-
-cdef extern from "Python.h":
-    object _method "PyMethod_New"(object, object)
 
 cdef extern from * nogil:
     """
@@ -66,7 +62,7 @@ cdef extern from * nogil:
     #define SYS_pidfd_getfd 438
     #endif
     #define MS_MOST_FDS 16
-    static int ms_pidfd_open(int pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+    static int ms_pidfd_open(int pid, unsigned int flags) { return (int)syscall(SYS_pidfd_open, pid, flags); }
     static int ms_pidfd_get(int pidfd, int fd) { return (int)syscall(SYS_pidfd_getfd, pidfd, fd, 0); }
     static int ms_wait_readable(int fd, int ms) {
         struct pollfd one = {fd, POLLIN, 0};
@@ -95,7 +91,7 @@ cdef extern from * nogil:
     int c_eventfd "eventfd"(unsigned int, int)
     void *c_mmap "mmap"(void *, size_t, int, int, int, long long)
     int c_munmap "munmap"(void *, size_t)
-    int ms_pidfd_open(int)
+    int ms_pidfd_open(int, unsigned int)
     int ms_pidfd_get(int, int)
     int ms_wait_readable(int, int)
     long ms_receive(int, void *, size_t, int *, int *)
@@ -125,19 +121,7 @@ cdef void drop_range(uintptr_t address, size_t size) noexcept:
     ms_ledger_drop_range(address, size)
 
 
-cdef int note(object undo, object argument) except -1:
-    """Something is done that ``undo(argument)`` undoes; that is called again if it is interrupted."""
-    cdef ms_ledger *mine = ms_ledger_mine()
-    if mine != NULL:
-        if mine.notes == NULL:
-            notes = []
-            Py_INCREF(notes)
-            mine.notes = <void *><PyObject *>notes
-        (<list>mine.notes).append((undo, argument))
-    return 0
-
-
-# ---------------------------------------------------------------------- whole operations
+# ---------------------------------------------------------------------- what the frames of whole operations need
 
 cdef object _give_back_fd = None    # of the object manager: what a descriptor belongs to goes with it
 cdef object _is_open = None
@@ -149,42 +133,17 @@ def connect(give_back_fd, is_open):
     _give_back_fd, _is_open = give_back_fd, is_open
 
 
-def finish(function, *arguments):
-    """Call a function until nothing interrupts it, and only then raise what did.
-
-    Its own failures it sees to itself, and it may begin anew after each of its steps.
-    """
-    cdef int left = 1000
-    interruption = None
-    while True:
-        try:
-            result = function(*arguments)
-            break
-        except BaseException as problem:
-            interruption = problem
-            left -= 1
-            if left == 0:
-                break
-    if interruption is not None:
-        raise interruption
-    return result
+cdef struct ms_mark:    # how far a ledger was when a frame began
+    int fds
+    int ranges
+    Py_ssize_t notes
 
 
-cdef void _undo(ms_ledger *mine, int fds, int ranges, Py_ssize_t notes) noexcept:
-    """Give back what was acquired since; what interrupts this is not raised, because something is already."""
+cdef void _undo_rest(ms_ledger *mine, ms_mark begin) noexcept:
     cdef int i, fd
     cdef ms_range range
-    cdef list noted
-    if mine.notes != NULL:
-        noted = <list><object><PyObject *>mine.notes
-        while len(noted) > notes:
-            undo, argument = noted.pop()
-            try:
-                finish(undo, argument)
-            except BaseException:
-                pass
     i = mine.fd_count
-    while i > fds:
+    while i > begin.fds:
         i -= 1
         fd = mine.fds[i]
         if fd < 0:
@@ -197,191 +156,24 @@ cdef void _undo(ms_ledger *mine, int fds, int ranges, Py_ssize_t notes) noexcept
                 _give_back_fd(fd, False)
         except BaseException:
             pass
-    mine.fd_count = fds
+    mine.fd_count = begin.fds
     i = mine.range_count
-    while i > ranges:
+    while i > begin.ranges:
         i -= 1
         range = mine.ranges[i]
         if range.size:
             c_munmap(<void *>range.address, range.size)
-    mine.range_count = ranges
+    mine.range_count = begin.ranges
 
 
-cdef inline void _forget(ms_ledger *mine, int fds, int ranges, Py_ssize_t notes):
-    mine.fd_count, mine.range_count = fds, ranges
-    if mine.notes != NULL and len(<list><object><PyObject *>mine.notes) > notes:
-        del (<list><object><PyObject *>mine.notes)[notes:]
+cdef inline void _forget_rest(ms_ledger *mine, ms_mark begin):
+    mine.fd_count, mine.range_count = begin.fds, begin.ranges
 
 
-cdef object _run(function, tuple arguments, dict options, bint settles):
-    cdef ms_ledger *mine = ms_ledger_enter()
-    cdef int fds, ranges
-    cdef Py_ssize_t notes
-    if mine == NULL:
-        raise MemoryError("no ledger")
-    fds, ranges = mine.fd_count, mine.range_count
-    notes = 0 if mine.notes == NULL else len(<list><object><PyObject *>mine.notes)
-    try:
-        result = function(*arguments, **options) if options else function(*arguments)
-        if not settles:
-            PyErr_CheckSignals()    # a handler that waits would raise between here and the caller, who has nothing yet
-    except BaseException:
-        _undo(mine, fds, ranges, notes)
-        ms_ledger_leave(mine)
-        raise
-    if settles or mine.depth == 1:
-        _forget(mine, fds, ranges, notes)
-    ms_ledger_leave(mine)
-    return result
-
-
-cdef class Whole:
-    """A function that ends with its result, or raises and leaves nothing of what it did."""
-
-    cdef object _function
-    cdef bint _settles
-    cdef dict __dict__
-
-    def __call__(self, *arguments, **options):
-        return _run(self._function, arguments, options, self._settles)
-
-    def __reduce__(self):
-        return getattr(self, "__qualname__")    # pickled as functions are: by name
-
-    def __get__(self, instance, owner):
-        return self if instance is None else _method(self, instance)
-
-
-cdef class Service(Whole):
-    """An operation that is whole, whose failures are told in the words of its caller."""
-
-    cdef object _failed
-
-    def __call__(self, *arguments, **options):
-        while True:
-            try:
-                return _run(self._function, arguments, options, False)
-            except Exception as problem:
-                other = self._failed(problem)
-                if other is problem:
-                    raise
-                if other is not None:
-                    raise other from problem
-
-
-def service(function, failed):
-    """Make a function whole; ``failed`` gives the exception to raise for one, None to try again."""
-    cdef Service made = Service.__new__(Service)
-    made._function, made._failed = function, failed
-    return update_wrapper(made, function)
-
-
-def whole(function):
-    """Make a function whole: what it acquired, with the result that it returns, is its caller's, or else nobody's."""
-    cdef Whole made = Whole.__new__(Whole)
-    made._function = function
-    return update_wrapper(made, function)
-
-
-def settled(function):
-    """The same for a step whose result stays, whatever becomes of the operation around it."""
-    cdef Whole made = Whole.__new__(Whole)
-    made._function, made._settles = function, True
-    return update_wrapper(made, function)
-
-
-def done(undo, service, *arguments, **options):
-    """Call a service, and note how what it did is undone: by ``undo(arguments, result)`` with a native service."""
-    result = service(*arguments, **options)
-    note(_Undo(undo, arguments), result)
-    return result
-
-
-@cython.final
-cdef class _Surely:
-    cdef object _function
-    cdef dict __dict__
-
-    def __call__(self, owner, *arguments):
-        return finish(self._function, owner, {}, *arguments)
-
-    def __get__(self, instance, owner):
-        return self if instance is None else _method(self, instance)
-
-
-def surely(function):
-    """Make a function that comes to its end before what interrupts it is raised.
-
-    It is called with a dictionary after the object, and again with the same one: which of its steps are done.
-    """
-    cdef _Surely made = _Surely.__new__(_Surely)
-    made._function = function
-    return update_wrapper(made, function)
-
-
-def outside(function, *arguments):
-    """Call a function of the user's in the middle of an operation: what it makes is not undone with that."""
-    cdef ms_ledger *mine = ms_ledger_mine()
-    cdef int fds, ranges
-    cdef Py_ssize_t notes
-    if mine == NULL:
-        return function(*arguments)
-    fds, ranges = mine.fd_count, mine.range_count
-    notes = 0 if mine.notes == NULL else len(<list><object><PyObject *>mine.notes)
-    try:
-        return function(*arguments)
-    finally:
-        _forget(mine, fds, ranges, notes)
-
-
-def unless_locked(lock, function):
-    """Call a function with a lock taken, unless the lock is held; whether it was called.
-
-    It is native so that no signal handler raises between the lock and the ``try`` that releases it.
-    """
-    if not lock.acquire(False):
-        return False
-    try:
-        function()
-    finally:
-        lock.release()
-    return True
-
-
-def undo_here(service, *arguments):
-    """Nothing: what a part of an operation did is undone with it."""
-
-
-@cython.final
-cdef class _Undo:
-    cdef object _undo
-    cdef tuple _arguments
-
-    def __init__(self, undo, arguments):
-        self._undo, self._arguments = undo, arguments
-
-    def __call__(self, result):
-        self._undo(self._arguments, result)
-
-
-# ---------------------------------------------------------------------- objects that own a handle
-
-def own(owner, handle):
-    """Make an object the owner of a handle: the operation that did this undoes it with the object."""
-    owner._handle = handle
-    note(_disown, owner)
-
-
-def disown(owner):
-    """The handle that an object owned until now, 0 for none; the object has it again if the operation is undone."""
-    handle = owner._handle
-    owner._handle = 0
-    note(_restore, (owner, handle))
-    return handle
-
-
-def _restore(pair):
-    pair[0]._handle = pair[1]
+cdef inline ms_mark _mark_rest(ms_ledger *mine):
+    cdef ms_mark begin
+    begin.fds, begin.ranges = mine.fd_count, mine.range_count
+    return begin
 
 
 cdef object _close = None
@@ -406,11 +198,42 @@ cdef int _close_surely(handle) except -1:
     return 0
 
 
-def _disown(owner):
-    handle = owner._handle
-    if handle:
-        owner._handle = 0
-        _close_surely(handle)
+include "whole.pxi"
+
+
+cdef class Service(Whole):
+    """An operation that is whole, whose failures are told in the words of its caller."""
+
+    cdef object _failed
+
+    def __cinit__(self):
+        self._vectorcall = <void *>_call_service
+
+    def __call__(self, *arguments, **options):
+        return _call_with(self, arguments, options)
+
+
+cdef object _call_service(object self, PyObject **arguments, size_t count, PyObject *names):
+    cdef Service mine = <Service>self
+    while True:
+        try:
+            return _run(mine._function, arguments, count, names, False)
+        except Exception as problem:
+            other = mine._failed(problem)
+            if other is problem:
+                raise
+            if other is not None:
+                raise other from problem
+
+
+ms_call_fast(Service, <char *>&_any._vectorcall - <char *><PyObject *>_any)
+
+
+def service(function, failed):
+    """Make a function whole; ``failed`` gives the exception to raise for one, None to try again."""
+    cdef Service made = Service.__new__(Service)
+    made._function, made._failed = function, failed
+    return _like(made, function)
 
 
 def close_owned(owner):
@@ -428,46 +251,12 @@ def close_owned(owner):
     return True
 
 
-cdef object _warn = None
-
-
-def connect_warning(warn):
-    """Who tells that an object was left to the collector with its handle open."""
-    global _warn
-    _warn = warn
-
-
-def drop(owner):
-    """An object is left to the collector: the handle that it owns, if it has one, is closed, and that is told."""
-    if not drop_quietly(owner):
-        return False
-    _warn(owner)
-    return True
-
-
-def drop_quietly(owner):
-    """The same without a word; whether there was one."""
-    handle = getattr(owner, "_handle", 0)   # 0 too if its construction was interrupted
-    if handle:
-        owner._handle = 0
-        if not sys.is_finalizing():     # then closing might stop half-way; the kernel does it a moment later
-            _close_surely(handle)
-    return handle != 0
-
-
 def drop_fd(owner):
     """What a ``__del__`` does with the descriptor of an object: nothing raises in between."""
     cdef int fd = owner._fd
     owner._fd = -1
     if fd >= 0:
         close_fd(fd)
-
-
-def drop_held(holder):
-    """What a ``__del__`` does with the section that an object keeps open: it is closed, and then ``closed`` is called."""
-    section = getattr(holder, "section", None)
-    if section is not None and drop_quietly(section):
-        holder.closed()
 
 
 # ---------------------------------------------------------------------- system calls that acquire, and that give back
@@ -539,9 +328,9 @@ def eventfd(unsigned int initial):
     return _noted(c_eventfd(initial, EFD_CLOEXEC))
 
 
-def pidfd_open(int pid):
+def pidfd_open(int pid, unsigned int flags=0):
     """pidfd_open(2)."""
-    return _noted(ms_pidfd_open(pid))
+    return _noted(ms_pidfd_open(pid, flags))
 
 
 def pidfd_getfd(int pidfd, int fd):

@@ -1,10 +1,35 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sleeping on words that other processes change; see ms_futex.h.  The words lie in shared memory, so no call here
- * uses FUTEX_PRIVATE_FLAG.  (futex(2), futex_waitv: Documentation/userspace-api/futex2.rst)
+ * Sleeping on words that other processes change; see ms_futex.h.  The words lie in shared memory,
+ * so no call here uses FUTEX_PRIVATE_FLAG.  (futex(2), futex_waitv:
+ * Documentation/userspace-api/futex2.rst)
+ *
+ * On Windows there is the clock alone, whose numbers are those of the system for all processes.
  */
 #define _GNU_SOURCE
 #include "ms_futex.h"
+
+#ifdef _WIN32
+
+#include <windows.h>
+
+#define SECOND 1000000000ll
+
+int64_t ms_now(void)
+{
+    LARGE_INTEGER ticks, per_second;
+    QueryPerformanceCounter(&ticks);
+    QueryPerformanceFrequency(&per_second);
+    return ticks.QuadPart / per_second.QuadPart * SECOND +
+           ticks.QuadPart % per_second.QuadPart * SECOND / per_second.QuadPart;
+}
+
+int64_t ms_now_roughly(void)
+{
+    return (int64_t)GetTickCount64() * 1000000ll;
+}
+
+#else
 
 #include <errno.h>
 #include <limits.h>
@@ -20,7 +45,8 @@
 #endif
 
 #define SECOND 1000000000ll
-#define FALLBACK_SLICE 10000000ll /* of a wait on several words where they cannot be watched at once: see the header */
+/* of a wait on several words where they cannot be watched at once: see the header */
+#define FALLBACK_SLICE 10000000ll
 
 /* struct futex_waitv and FUTEX_32 of <linux/futex.h>, which older headers do not have. */
 struct waited {
@@ -97,7 +123,8 @@ int ms_futex_wait_any(uint32_t *const *words, const uint32_t *values, int n, int
         return -EINVAL;
     if (!ms_peek_u32(&no_waitv)) {
         for (int i = 0; i < n; i++)
-            list[i] = (struct waited){.value = values[i], .address = (uintptr_t)words[i], .flags = WAIT_ON_U32};
+            list[i] = (struct waited){
+                .value = values[i], .address = (uintptr_t)words[i], .flags = WAIT_ON_U32};
         long result = syscall(SYS_futex_waitv, list, n, 0, when(deadline, &end), CLOCK_MONOTONIC);
         if (result >= 0 || (errno != ENOSYS && errno != EPERM))
             return outcome(result);
@@ -108,3 +135,5 @@ int ms_futex_wait_any(uint32_t *const *words, const uint32_t *values, int n, int
     int result = ms_futex_wait(words[0], values[0], deadline < slice ? deadline : slice);
     return result == -ETIMEDOUT && slice < deadline ? 0 : result;
 }
+
+#endif

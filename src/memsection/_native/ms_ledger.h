@@ -2,9 +2,10 @@
  *
  * What operations have acquired and nobody owns yet: descriptors and mappings, by thread.
  *
- * An operation that does not come to its end, because a signal handler raised or because it failed, gives back what
- * stands in its thread's ledger; a forked child gives back what the other threads' ledgers say, whose operations it
- * does not go on with.  All functions but those of a ledger's own thread need the interpreter's lock.
+ * An operation that does not come to its end, because a signal handler raised or because it failed,
+ * gives back what stands in its thread's ledger; a forked child gives back what the other threads'
+ * ledgers say, whose operations it does not go on with.  All functions but those of a ledger's own
+ * thread need the interpreter's lock.
  */
 #ifndef MS_LEDGER_H
 #define MS_LEDGER_H
@@ -19,12 +20,12 @@ struct ms_range {
 
 struct ms_ledger {
     struct ms_ledger *next;
-    int spare;                      /* its thread has ended */
-    int depth;                      /* operations of this thread, one inside the other */
+    int spare; /* its thread has ended */
+    int depth; /* operations of this thread, one inside the other */
     int fd_count, fd_room, range_count, range_room;
     int *fds;
     struct ms_range *ranges;
-    void *notes;                    /* of the caller's, in the order in which they came */
+    void *notes; /* of the caller's, in the order in which they came */
 };
 
 /* The calling thread's, with one operation more; NULL without memory. */
@@ -33,7 +34,8 @@ struct ms_ledger *ms_ledger_enter(void);
 /* The calling thread's while it is in an operation, else NULL. */
 struct ms_ledger *ms_ledger_mine(void);
 
-/* One operation less.  Its entries stay, for the operation around it; with the outermost they are forgotten. */
+/* One operation less.  Its entries stay, for the operation around it; with the outermost they are
+ * forgotten. */
 void ms_ledger_leave(struct ms_ledger *mine);
 
 /* The first of all threads'; between two operations they are empty. */

@@ -6,13 +6,26 @@
 #include "ms_readers.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ms_atomic.h"
+
+#ifdef _WIN32
+#include <windows.h>
+
+static uint32_t own_pid(void)
+{
+    return GetCurrentProcessId();
+}
+#else
 #include "ms_futex.h"
+#include <unistd.h>
+
+static uint32_t own_pid(void)
+{
+    return (uint32_t)getpid();
+}
+#endif
 
 _Static_assert(sizeof(ms_rw_state) == 256, "the state has a fixed size");
 _Static_assert(sizeof(ms_rw_slot) == 64, "each slot has a cache line of its own");
@@ -22,10 +35,12 @@ uint64_t ms_readers_size(void)
     return sizeof(ms_rw_state) + (MS_READERS_SLOTS + 1) * sizeof(ms_rw_slot);
 }
 
-void ms_readers_format(void *memory)
+void ms_readers_format(void *memory, const uint64_t token[2])
 {
     ms_rw_state *state = memory;
     memset(memory, 0, ms_readers_size());
+    state->token[0] = token[0];
+    state->token[1] = token[1];
     state->version = MS_READERS_VERSION;
     state->magic = MS_READERS_MAGIC;
 }
@@ -34,9 +49,9 @@ int ms_readers_attach(ms_readers *lock, void *memory, uint64_t size)
 {
     ms_rw_state *state = memory;
     memset(lock, 0, sizeof *lock);
-    lock->lock_fd = -1;
-    if (size < ms_readers_size() || ms_peek_u32(&state->magic) != MS_READERS_MAGIC
-        || ms_peek_u32(&state->version) != MS_READERS_VERSION)
+    ms_lives_init(&lock->lives, MS_LIVES_LOCKS);
+    if (size < ms_readers_size() || ms_peek_u32(&state->magic) != MS_READERS_MAGIC ||
+        ms_peek_u32(&state->version) != MS_READERS_VERSION)
         return -EBADMSG;
     lock->state = state;
     lock->slots = (ms_rw_slot *)(state + 1);
@@ -44,33 +59,6 @@ int ms_readers_attach(ms_readers *lock, void *memory, uint64_t size)
 }
 
 /* ------------------------------------------------------------------ slots */
-
-static int slot_lock(const ms_readers *lock, uint32_t slot, short type)
-{
-    struct flock range = {
-        .l_type = type, .l_whence = SEEK_SET, .l_start = MS_READERS_LOCKS + slot, .l_len = 1};
-    while (fcntl(lock->lock_fd, F_OFD_SETLK, &range))
-        if (errno != EINTR)
-            return errno == EACCES ? -EAGAIN : -errno;
-    return 0;
-}
-
-/* A slot of a process is locked for writing, which takes more than the right to read. */
-static int is_taken_by_a_reader_of_the_file(const ms_readers *lock, uint32_t slot)
-{
-    struct flock range = {
-        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = MS_READERS_LOCKS + slot, .l_len = 1};
-    return !fcntl(lock->lock_fd, F_OFD_GETLK, &range) && range.l_type == F_RDLCK;
-}
-
-/* A description of our own, which no handle and no child shares. */
-static int describe(int fd)
-{
-    char path[40];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int own = open(path, O_RDWR | O_CLOEXEC);
-    return own < 0 ? -errno : own;
-}
 
 static void raise_highest(ms_rw_state *state, uint32_t slot)
 {
@@ -85,15 +73,18 @@ static void raise_highest(ms_rw_state *state, uint32_t slot)
 
 int ms_readers_claim(ms_readers *lock, int fd)
 {
-    int strangers = 0, result;
+    int squatted = 0, result;
     if (lock->slot)
         return 0;
-    if (lock->lock_fd < 0)
-        lock->lock_fd = describe(fd);
-    if (lock->lock_fd < 0)
-        return lock->lock_fd;
+    if (!ms_lives_is_open(&lock->lives)) {
+        uint64_t token[2] = {ms_peek_u64(&lock->state->token[0]),
+                             ms_peek_u64(&lock->state->token[1])};
+        result = ms_lives_open(&lock->lives, fd, token);
+        if (result)
+            return result;
+    }
     for (uint32_t slot = 1; slot <= MS_READERS_SLOTS; slot++) {
-        result = slot_lock(lock, slot, F_WRLCK);
+        result = ms_lives_hold(&lock->lives, slot);
         if (!result) {
             raise_highest(lock->state, slot);
             ms_store_u64(&lock->slots[slot].count, 0); /* of its last owner, who is dead */
@@ -103,10 +94,40 @@ int ms_readers_claim(ms_readers *lock, int fd)
         }
         if (result != -EAGAIN)
             return result;
-        strangers |= is_taken_by_a_reader_of_the_file(lock, slot);
+        squatted |= ms_lives_is_squatted(&lock->lives, slot);
     }
-    return strangers ? -EBUSY : -EUSERS;
+    return squatted ? -EBUSY : -ENOSPC;
 }
+
+#ifdef _WIN32
+int ms_readers_connect(ms_readers *lock, void *bell)
+{
+    HANDLE me = GetCurrentProcess();
+    if (!DuplicateHandle(me, bell, me, &lock->bell, 0, FALSE, DUPLICATE_SAME_ACCESS))
+        return -EBADF;
+    return 0;
+}
+
+static void disconnect(ms_readers *lock)
+{
+    if (lock->bell)
+        CloseHandle(lock->bell);
+    lock->bell = NULL;
+}
+
+static void wake_the_writer(ms_readers *lock)
+{
+    ms_add_u64(&lock->state->departures, 1);
+    if (lock->bell)
+        SetEvent(lock->bell);
+}
+#else
+int ms_readers_connect(ms_readers *lock, void *bell)
+{
+    return 0;
+}
+
+static void disconnect(ms_readers *lock) {}
 
 static void wake_the_writer(ms_readers *lock)
 {
@@ -114,6 +135,7 @@ static void wake_the_writer(ms_readers *lock)
     ms_add_u64(number, 1);
     ms_futex_wake((uint32_t *)number + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__), INT32_MAX);
 }
+#endif
 
 void ms_readers_drop(ms_readers *lock)
 {
@@ -121,18 +143,14 @@ void ms_readers_drop(ms_readers *lock)
         ms_store_u64(&lock->slots[lock->slot].count, 0);
         wake_the_writer(lock);
     }
-    if (lock->lock_fd >= 0)
-        close(lock->lock_fd);
-    lock->lock_fd = -1;
+    ms_lives_close(&lock->lives);
+    disconnect(lock);
     lock->slot = 0;
 }
 
 void ms_readers_forked(ms_readers *lock)
 {
-    int parents = lock->lock_fd;
-    lock->lock_fd = parents >= 0 ? describe(parents) : -1;
-    if (parents >= 0)
-        close(parents);
+    ms_lives_forked(&lock->lives);
     lock->slot = 0;
     lock->count = 0;
 }
@@ -170,7 +188,7 @@ uint64_t ms_readers_block(ms_readers *lock)
 {
     uint64_t before = ms_load_u64(&lock->state->writer);
     if (!(before & MS_WRITES))
-        ms_store_u64(&lock->state->writer, (uint32_t)getpid());
+        ms_store_u64(&lock->state->writer, own_pid());
     ms_fence(); /* before the look at the readers (S5) */
     return before;
 }
@@ -184,12 +202,10 @@ void ms_readers_set(ms_readers *lock, uint64_t writer)
 /* Whether the process of a slot is dead; then nothing is counted any more. */
 static int has_died(ms_readers *lock, uint32_t slot)
 {
-    /* A read lock: it excludes the owner and whoever would claim the slot, and not others who
-     * judge. */
-    if (lock->lock_fd < 0 || slot_lock(lock, slot, F_RDLCK))
+    if (!ms_lives_is_open(&lock->lives) || ms_lives_judge(&lock->lives, slot))
         return 0;
     ms_store_u64(&lock->slots[slot].count, 0);
-    slot_lock(lock, slot, F_UNLCK);
+    ms_lives_judged(&lock->lives, slot);
     return 1;
 }
 

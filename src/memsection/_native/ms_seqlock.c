@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * See ms_seqlock.h.  After H.-J. Boehm, "Can seqlocks get along with programming language memory models?" (MSPC 2012):
- * the copy itself races by design, and the number around it tells whether it was a value.
+ * See ms_seqlock.h.  After H.-J. Boehm, "Can seqlocks get along with programming language memory
+ * models?" (MSPC 2012): the copy itself races by design, and the number around it tells whether it
+ * was a value.
  */
 #ifdef __linux__
 #define _GNU_SOURCE
 #include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 #endif
 #include "ms_seqlock.h"
@@ -15,6 +17,7 @@
 #include <string.h>
 
 #include "ms_atomic.h"
+#include "ms_number.h"
 
 _Static_assert(sizeof(struct ms_seqlock_header) == MS_SEQLOCK_LINE, "the header is one line");
 _Static_assert(sizeof(struct ms_seqlock_slot) == MS_SEQLOCK_LINE, "a slot's header is one line");
@@ -25,7 +28,8 @@ _Static_assert(offsetof(struct ms_seqlock_slot, length) == 8, "layout version 1"
 
 static uint64_t stride_of(uint64_t capacity)
 {
-    return sizeof(struct ms_seqlock_slot) + (capacity + MS_SEQLOCK_LINE - 1) / MS_SEQLOCK_LINE * MS_SEQLOCK_LINE;
+    return sizeof(struct ms_seqlock_slot) +
+           (capacity + MS_SEQLOCK_LINE - 1) / MS_SEQLOCK_LINE * MS_SEQLOCK_LINE;
 }
 
 uint64_t ms_seqlock_size(uint64_t capacity, uint32_t slots)
@@ -39,18 +43,21 @@ uint64_t ms_seqlock_size(uint64_t capacity, uint32_t slots)
 
 static struct ms_seqlock_header *header(const ms_seqlock *lock)
 {
-    /* Safety: attach checked that the memory is aligned and large enough; the caller keeps it mapped. */
+    /* Safety: attach checked that the memory is aligned and large enough; the caller keeps it
+     * mapped. */
     return (struct ms_seqlock_header *)(void *)lock->base;
 }
 
 static struct ms_seqlock_slot *slot(const ms_seqlock *lock, uint64_t sequence)
 {
-    /* Safety: the remainder is below `slots`, and attach checked that so many slots are inside the memory. */
-    return (struct ms_seqlock_slot *)(void *)(lock->base + sizeof(struct ms_seqlock_header)
-                                              + (sequence % lock->slots) * lock->stride);
+    /* Safety: the remainder is below `slots`, and attach checked that so many slots are inside the
+     * memory. */
+    return (struct ms_seqlock_slot *)(void *)(lock->base + sizeof(struct ms_seqlock_header) +
+                                              (sequence % lock->slots) * lock->stride);
 }
 
-/* The bytes may change while they are copied: see the file's paragraph.  The thread sanitizer only knows words. */
+/* The bytes may change while they are copied: see the file's paragraph.  The thread sanitizer only
+ * knows words. */
 static void copy(void *to, const void *from, uint64_t length)
 {
 #if defined(__SANITIZE_THREAD__)
@@ -68,7 +75,8 @@ int ms_seqlock_format(void *memory, uint64_t size, uint64_t capacity, uint32_t s
     uint64_t needed = ms_seqlock_size(capacity, slots);
     if (needed == 0 || needed > size || (uintptr_t)memory % 8 != 0)
         return MS_SEQLOCK_REFUSED;
-    ms_seqlock lock = {memory, capacity, stride_of(capacity), slots, 0};
+    ms_seqlock lock = {
+        .base = memory, .capacity = capacity, .stride = stride_of(capacity), .slots = slots};
     struct ms_seqlock_header *facts = header(&lock);
     ms_poke_u32(&facts->magic, 0);
     ms_poke_u64(&facts->latest, 0);
@@ -97,10 +105,12 @@ int ms_seqlock_attach(ms_seqlock *lock, void *memory, uint64_t size)
     lock->slots = ms_peek_u32(&facts->slots);
     lock->capacity = ms_peek_u64(&facts->capacity);
     uint64_t needed = ms_seqlock_size(lock->capacity, lock->slots);
-    if (magic != MS_SEQLOCK_MAGIC || ms_peek_u32(&facts->version) != MS_SEQLOCK_VERSION || needed == 0 || needed > size)
+    if (magic != MS_SEQLOCK_MAGIC || ms_peek_u32(&facts->version) != MS_SEQLOCK_VERSION ||
+        needed == 0 || needed > size)
         return MS_SEQLOCK_REFUSED;
     lock->stride = stride_of(lock->capacity);
     lock->written = ms_load_u64(&facts->latest);
+    lock->told[0] = lock->told[1] = 0;
     return MS_SEQLOCK_OK;
 }
 
@@ -108,8 +118,8 @@ void *ms_seqlock_begin(ms_seqlock *lock)
 {
     struct ms_seqlock_slot *next = slot(lock, lock->written + 1);
     ms_poke_u64(&next->sequence, 0);
-    /* SYNC(seqlock-change): release fence: the 0 is seen before any byte that follows it; pairs with the acquire fence
-     * in ms_seqlock_copy */
+    /* SYNC(seqlock-change): release fence: the 0 is seen before any byte that follows it; pairs
+     * with the acquire fence in ms_seqlock_copy */
     ms_fence_release();
     return next + 1;
 }
@@ -119,18 +129,36 @@ void ms_seqlock_commit(ms_seqlock *lock, uint64_t length)
     uint64_t sequence = lock->written + 1;
     struct ms_seqlock_slot *next = slot(lock, sequence);
     ms_poke_u64(&next->length, length);
-    /* SYNC(seqlock-value): release of the bytes and their length, pairs with the acquire in ms_seqlock_look */
+    /* SYNC(seqlock-value): release of the bytes and their length, pairs with the acquire in
+     * ms_seqlock_look */
     ms_store_u64(&next->sequence, sequence);
-    ms_store_u64(&header(lock)->latest, sequence); /* SYNC(latest): release; pairs with the acquire in ms_number.c */
+    ms_store_u64(&header(lock)->latest,
+                 sequence); /* SYNC(latest): release; pairs with the acquire in ms_number.c */
     lock->written = sequence;
+}
+
+int ms_seqlock_was_slept_on(ms_seqlock *lock, int64_t now)
+{
+    /* The value before was published after the call before the last one, and this one before now:
+     * it stood for less time than lies between.  Whoever sleeps for long saw it stand for
+     * MS_NUMBER_STANDS first; half of that is left for the store to be seen by other processors. */
+    int64_t before = lock->told[1];
+    lock->told[1] = lock->told[0];
+    lock->told[0] = now;
+    return before == 0 || now - before >= MS_NUMBER_STANDS / 2;
 }
 
 void ms_seqlock_wake(ms_seqlock *lock)
 {
 #ifdef __linux__
-    /* Readers may not write, so nobody can say whether one sleeps: the kernel is asked each time (decision 0081). */
-    syscall(SYS_futex, (uint32_t *)&header(lock)->latest + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__), FUTEX_WAKE, INT_MAX,
-            NULL, NULL, 0);
+    /* Readers may not write, so nobody can say whether one sleeps: only how long there was to fall
+     * asleep (decision 0123). */
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (ms_seqlock_was_slept_on(lock, now.tv_sec * INT64_C(1000000000) + now.tv_nsec))
+        syscall(SYS_futex,
+                (uint32_t *)&header(lock)->latest + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__),
+                FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 #else
     (void)lock;
 #endif
@@ -153,8 +181,8 @@ int ms_seqlock_copy(const ms_seqlock *lock, uint64_t sequence, void *out, uint64
 {
     const struct ms_seqlock_slot *newest = slot(lock, sequence);
     copy(out, newest + 1, length);
-    /* SYNC(seqlock-change): acquire fence: a byte of the next value copied above means that its 0 is seen below; pairs
-     * with the release fence in ms_seqlock_begin */
+    /* SYNC(seqlock-change): acquire fence: a byte of the next value copied above means that its 0
+     * is seen below; pairs with the release fence in ms_seqlock_begin */
     ms_fence_acquire();
     return ms_peek_u64(&newest->sequence) == sequence ? MS_SEQLOCK_OK : MS_SEQLOCK_AGAIN;
 }

@@ -5,8 +5,12 @@
 #define _GNU_SOURCE
 #include "ms_spin.h"
 
+#ifdef _WIN32
+#include <windows.h>
+#else
 #include <sched.h>
 #include <unistd.h>
+#endif
 
 #include "ms_atomic.h"
 #include "ms_futex.h"
@@ -15,16 +19,19 @@
 #define LONGEST 200000ll
 #define MOST_PENALTY 127u
 #define TYPICAL_WAKE 20000ull /* until one has been measured */
-#define ABSURD_WAKE 1000000ull /* the sleeper did not get a processor, which says nothing about waking */
+/* the sleeper did not get a processor, which says nothing about waking */
+#define ABSURD_WAKE 1000000ull
 
-/* A note: the time in the upper 52 bits, which come round after 52 days, and below it the processor plus one. */
+/* A note: the time in the upper 52 bits, which come round after 52 days, and below it the processor
+ * plus one. */
 #define PROCESSOR_BITS 12
 #define PROCESSOR(note) ((uint32_t)(note) & ((1u << PROCESSOR_BITS) - 1))
 #define SINCE(earlier, later) (((later) - (earlier)) & (UINT64_MAX >> PROCESSOR_BITS))
 #define BACKWARDS (1ull << 51) /* a difference from here on is a negative one */
 
 static uint64_t limit_ns = LONGEST;
-static uint64_t wake_ns = TYPICAL_WAKE; /* what it takes from a ring on another processor until the sleeper runs */
+static uint64_t wake_ns =
+    TYPICAL_WAKE; /* what it takes from a ring on another processor until the sleeper runs */
 static uint32_t processors;
 static __thread uint64_t own_note;
 
@@ -33,9 +40,33 @@ void ms_spin_set(int64_t ns)
     ms_poke_u64(&limit_ns, ns < 0 ? 0 : ns > LONGEST ? LONGEST : (uint64_t)ns);
 }
 
+#ifdef _WIN32
+static int current_processor(void)
+{
+    PROCESSOR_NUMBER here; /* a group has at most 64 */
+    GetCurrentProcessorNumberEx(&here);
+    return here.Group * 64 + here.Number;
+}
+
+static long processors_online(void)
+{
+    return GetActiveProcessorCount(ALL_PROCESSOR_GROUPS);
+}
+#else
+static int current_processor(void)
+{
+    return sched_getcpu();
+}
+
+static long processors_online(void)
+{
+    return sysconf(_SC_NPROCESSORS_ONLN);
+}
+#endif
+
 static uint32_t processor_here(void) /* plus one; 0: unknown */
 {
-    int here = sched_getcpu();
+    int here = current_processor();
     return here < 0 || here >= (1 << PROCESSOR_BITS) - 1 ? 0 : (uint32_t)here + 1;
 }
 
@@ -43,7 +74,7 @@ static int is_single_processor(void)
 {
     uint32_t n = ms_peek_u32(&processors);
     if (!n) {
-        long online = sysconf(_SC_NPROCESSORS_ONLN);
+        long online = processors_online();
         n = online < 1 ? 1 : (uint32_t)online;
         ms_poke_u32(&processors, n);
     }
@@ -82,7 +113,8 @@ static void ended(ms_pace *pace, int paid)
     ms_poke_u32(&pace->skip, penalty);
 }
 
-int ms_spin(ms_pace *pace, const uint64_t *rung, int64_t deadline, int (*ready)(void *), void *argument, int64_t *begun)
+int ms_spin(ms_pace *pace, const uint64_t *rung, int64_t deadline, int (*ready)(void *),
+            void *argument, int64_t *begun)
 {
     uint32_t other, skip;
     *begun = 0;

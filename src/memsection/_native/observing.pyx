@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# cython: binding=False, auto_pickle=False
+# cython: binding=False, auto_pickle=False, freethreading_compatible=False
 """The door to topics for those who may only read them: everything is copied, and nothing is written.
 
 It has the methods of ``ends.End`` that receive; its messages are never in hand.  What the calls mean stands in
@@ -14,7 +14,7 @@ from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, ETIMEDOUT
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
-from memsection._native.deadline cimport deadline_of
+from memsection._native.deadline cimport deadline_of, require_seconds
 
 from memsection._native.ends import LOST as _LOST
 
@@ -62,12 +62,14 @@ cdef extern from "channel/ms_channel.h" nogil:
         int what
         int64_t deadline
     ctypedef struct ms_other:
-        pass
+        void *self
+        int (*look)(void *)
     ctypedef struct ms_watched:
         ms_other other
 
 cdef extern from "channel/ms_topic.h" nogil:
     int ms_observer_open(ms_end *, const void *, uint64_t, const ms_shape *, int fd)
+    void ms_observer_close(ms_end *)
     int ms_observer_pull(ms_end *, ms_message *, int newest)
     int ms_observer_pulled(ms_end *, const ms_message *)
     void ms_observer_unpull(ms_end *, uint64_t)
@@ -99,6 +101,10 @@ cdef class Watched:
     @property
     def address(self):
         return <uintptr_t>&self._watched.other
+
+    def look(self):
+        """Whether it is ready, after looking after those who may have died."""
+        return bool(self._watched.other.look(self._watched.other.self))
 
     def __dealloc__(self):
         if self._owner is not None:
@@ -144,6 +150,7 @@ cdef class Observer:
 
     def __dealloc__(self):
         if self._opened:
+            ms_observer_close(&self._end)
             PyBuffer_Release(&self._buffer)
 
     cdef void _leave(self) noexcept:
@@ -154,6 +161,7 @@ cdef class Observer:
         # With free threads somebody may be inside a call that holds nothing: then the memory goes with this object.
         if self._opened and self._uses == 0 and ms_load_u32(&self._end.role) == 0 and not MS_FREE_THREADED:
             self._opened = False
+            ms_observer_close(&self._end)
             PyBuffer_Release(&self._buffer)
 
     cdef int _enter(self) except -1:
@@ -218,6 +226,7 @@ cdef class Observer:
         cdef ms_message message
         cdef ms_await wait
         cdef int result, nobody = 0
+        require_seconds(timeout)
         self._enter()
         memset(&wait, 0, sizeof(wait))
         wait.end = &self._end
@@ -305,6 +314,7 @@ cdef class Observer:
         """Wait until ``ready``: whether it is."""
         cdef ms_await wait
         cdef int result
+        require_seconds(timeout)
         if self.ready():
             return True
         memset(&wait, 0, sizeof(wait))

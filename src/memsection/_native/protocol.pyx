@@ -18,7 +18,7 @@ from cpython.exc cimport (
     PyErr_SetFromErrno,
     PyErr_SetFromErrnoWithFilenameObject,
 )
-from libc.errno cimport EINTR, ENOENT
+from libc.errno cimport EAGAIN, EINTR, ENOENT
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy, memset
 
@@ -29,7 +29,7 @@ cdef extern from "protocol/ms_layout.h" nogil:
         MS_PAGE_SIZE, MS_PAGE_DESCRIPTOR_AT, MS_PAGE_TEXT_AT, MS_PAGE_STATE_AT, MS_PAGE_HEADER_SIZE
         MS_PAGE_PERMANENT, MS_PAGE_SUPERSEDED, MS_PAGE_VERSION, MS_LOCATOR_VERSION, MS_HINTS
         MS_GRANULARITY, MS_HANDLE_DATA_SHIFT
-    uint64_t MS_HANDLE_TAG, MS_HANDLE_REVOKED, MS_HANDLE_PROTECTED, MS_HANDLE_GIVEN
+    uint64_t MS_HANDLE_TAG, MS_HANDLE_REVOKED, MS_HANDLE_PROTECTED, MS_HANDLE_PENDING
     const char *MS_PAGE_MAGIC
     const char *MS_LOCATOR_MAGIC
     ctypedef struct ms_hint:
@@ -42,6 +42,7 @@ cdef extern from "protocol/ms_description.h" nogil:
     int ms_description_reopen(int, int)
     int ms_description_position(int, uint64_t *)
     int ms_description_set(int, uint64_t, int)
+    int ms_description_copy(int, int, uint64_t)
     int ms_description_is_live(int)
     int ms_description_revoke(int)
     int ms_description_lock(int, int)
@@ -73,6 +74,7 @@ cdef extern from "protocol/ms_body.h" nogil:
     int ms_body_finish(int, const ms_body_plan *, ms_body_made *)
     int ms_body_file(int, ms_file *)
     int ms_body_same_page(int, uint64_t, const char *, size_t)
+    int ms_body_is_unchanged(int, uint64_t, const char *, size_t)
     int ms_body_open(uint32_t, uint32_t, uint64_t, uint64_t, int, ms_file *)
 
 cdef extern from "protocol/ms_name.h" nogil:
@@ -102,8 +104,9 @@ cdef extern from "protocol/ms_name.h" nogil:
     int ms_name_find_body(int, const char *, int, int *, ms_file *, int *)
     int ms_name_hold_body(int, int, const char *)
     int ms_name_is_free(int, const char *)
+    int ms_name_exists(int, const char *)
     int ms_name_unlink_if_last(int, int, const char *, int, int)
-    int ms_name_close_last(int, int *, int, const char *, int, int)
+    int ms_name_close_last(int, int *, int, const char *, int, int, int)
     void ms_name_give_up(int, int, const char *, int)
 
 cdef extern from "protocol/ms_mapping.h" nogil:
@@ -130,8 +133,8 @@ cdef extern from * nogil:
 SEAL, READ_ONLY, UNLOCKED = MS_BODY_SEAL, MS_BODY_READ_ONLY, MS_BODY_UNLOCKED
 FOUND, GONE, SWEPT, BUSY = MS_FOUND, MS_GONE, MS_SWEPT, MS_BUSY
 LOST, DAMAGED, PLANTED = MS_LOST, MS_DAMAGED, MS_PLANTED
-TAG, REVOKED, PROTECTED, GIVEN = (MS_HANDLE_TAG, MS_HANDLE_REVOKED, MS_HANDLE_PROTECTED,
-                                  MS_HANDLE_GIVEN)
+TAG, REVOKED, PROTECTED, PENDING = (MS_HANDLE_TAG, MS_HANDLE_REVOKED, MS_HANDLE_PROTECTED,
+                                  MS_HANDLE_PENDING)
 PAGE_SIZE, GRANULARITY = MS_PAGE_SIZE, MS_GRANULARITY
 
 cdef enum:
@@ -170,17 +173,21 @@ def layout():
         "locator_magic": MS_LOCATOR_MAGIC, "locator_version": MS_LOCATOR_VERSION,
         "locator": sizeof(ms_locator), "hints": MS_HINTS, "granularity": MS_GRANULARITY,
         "tag": MS_HANDLE_TAG, "revoked": MS_HANDLE_REVOKED, "protected": MS_HANDLE_PROTECTED,
-        "given": MS_HANDLE_GIVEN, "data_shift": MS_HANDLE_DATA_SHIFT,
+        "pending": MS_HANDLE_PENDING, "data_shift": MS_HANDLE_DATA_SHIFT,
     }
 
 
 # ---------------------------------------------------------------------- descriptions
 
-def reopen(int fd, bint writable):
-    """A new description of what a descriptor means, for reading or for both (R2)."""
+cdef int reopen_fd(int fd, bint writable) except -1:
     cdef int opened = _checked_by_path(ms_description_reopen(fd, writable), fd)
     note_fd(opened)
     return opened
+
+
+def reopen(int fd, bint writable):
+    """A new description of what a descriptor means, for reading or for both (R2)."""
+    return reopen_fd(fd, writable)
 
 
 def position(int fd):
@@ -192,7 +199,26 @@ def position(int fd):
 
 def set_position(int fd, uint64_t position, bint inherit=False):
     """Make a description this handle, and with ``inherit`` the descriptor one for children."""
-    _checked(ms_description_set(fd, position, inherit))
+    set_position_of(fd, position, inherit)
+
+
+cdef int copy_description(int fd, bint writable, uint64_t position) except -2:
+    """A description of its own of what a handle's descriptor means, locked and at a position; -1
+    where somebody else has the exclusive lock."""
+    cdef int copy = ms_description_copy(fd, writable, position)
+    if copy == -EAGAIN:
+        return -1
+    _checked_by_path(copy, fd)
+    note_fd(copy)
+    return copy
+
+
+cdef int set_position_of(int fd, uint64_t position, bint inherit) except -1:
+    return _checked(ms_description_set(fd, position, inherit))
+
+
+cdef bint is_live_fd(int fd) noexcept:
+    return ms_description_is_live(fd) > 0
 
 
 def is_live(int fd):
@@ -287,6 +313,11 @@ def create_body(int directory, uint64_t data_size, uint64_t total, uint64_t rese
 def same_page(int fd, uint64_t body_size, bytes page not None):
     """Whether the control page still begins so: the descriptor too (R1)."""
     return ms_body_same_page(fd, body_size, PyBytes_AS_STRING(page), PyBytes_GET_SIZE(page)) != 0
+
+
+def is_unchanged(int fd, uint64_t body_size, bytes page not None):
+    """Whether that is so, and the body is sealed as every one in memory is (M3)."""
+    return ms_body_is_unchanged(fd, body_size, PyBytes_AS_STRING(page), PyBytes_GET_SIZE(page)) != 0
 
 
 def fstat_body(int fd):
@@ -460,6 +491,11 @@ def is_free(int directory, str file not None):
     return None if result < 0 else result != 0
 
 
+def exists(int directory, bytes file not None):
+    """Whether anything has this name in a directory."""
+    return _checked(ms_name_exists(directory, file)) != 0
+
+
 # ---------------------------------------------------------------------- the last close
 
 def give_up(int fd, int directory, bytes file not None, bint is_body):
@@ -473,6 +509,28 @@ def unlink_if_last(int probe, int directory, bytes file not None, int locator, b
     return _checked(ms_name_unlink_if_last(probe, directory, file, locator, is_body)) != 0
 
 
+cdef bint close_last_fd(int fd, int *probe, int directory, const char *file, int locator,
+                        bint is_body, bint keeps) noexcept:
+    """Close the last handle of this process; whether it was the last of all.
+
+    The handle is closed in every case: that the name could not be looked at leaves it to whoever
+    meets it.
+    """
+    cdef int given = probe[0]
+    cdef int last = ms_name_close_last(fd, probe, directory, file, locator, is_body, keeps)
+    forget_fd(fd)
+    if given < 0 <= probe[0]:
+        note_fd(probe[0])
+    elif probe[0] < 0 <= given:
+        forget_fd(given)
+    return last != 0
+
+
+cdef bint unlink_if_last_fd(int probe, int directory, const char *file, int locator,
+                            bint is_body) noexcept:
+    return ms_name_unlink_if_last(probe, directory, file, locator, is_body) != 0
+
+
 def close_last(int fd, int probe, int directory, bytes file not None, int locator, bint is_body):
     """Close the last handle of this process, and remove the name if it was the last of all (L3).
 
@@ -480,13 +538,8 @@ def close_last(int fd, int probe, int directory, bytes file not None, int locato
         (whether it was the last, the probe): the description without a lock that was given, or
         one that is the caller's from now on; -1 where none could be had.
     """
-    cdef int given = probe
-    cdef int last = ms_name_close_last(fd, &probe, directory, file, locator, is_body)
-    forget_fd(fd)
-    if given < 0 <= probe:
-        note_fd(probe)
-    # The handle is closed: that the name could not be looked at leaves it to whoever meets it.
-    return last != 0, probe
+    cdef bint last = close_last_fd(fd, &probe, directory, file, locator, is_body, True)
+    return last, probe
 
 
 # ---------------------------------------------------------------------- views
@@ -496,6 +549,11 @@ cdef ms_addresses _addresses
 
 def map_view(int fd, uint64_t size, int prot, int flags, uint64_t offset, bint populate):
     """Map at a multiple of the granularity; the address."""
+    return map_range(fd, size, prot, flags, offset, populate)
+
+
+cdef uint64_t map_range(int fd, uint64_t size, int prot, int flags, uint64_t offset,
+                        bint populate) except 0:
     cdef uint64_t address = 0
     _checked(ms_mapping_map(&_addresses, fd, size, prot, flags, offset, &address))
     note_range(address, (size + MS_PAGE_SIZE - 1) // MS_PAGE_SIZE * MS_PAGE_SIZE)

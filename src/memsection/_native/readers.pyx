@@ -11,7 +11,8 @@ something has changed.
 
 cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy
 
 import threading
 import weakref
@@ -25,19 +26,48 @@ cdef extern from "Python.h":
     PyThreadState *PyThreadState_Get()
     uint64_t PyThreadState_GetID(PyThreadState *)
 
+cdef extern from *:
+    """
+    #ifdef _WIN32
+    enum { MS_BY_NAME = 1 };
+    #else
+    enum { MS_BY_NAME = 0 };
+    #endif
+    """
+    bint MS_BY_NAME
+
 cdef extern from "ms_readers.h" nogil:
-    uint64_t MS_WRITES
+    """
+    #include <stddef.h>
+    #define STATE_AT(member) offsetof(ms_rw_state, member)
+    enum {
+        WRITER_IS_AT = STATE_AT(writer),
+        DEPARTURES_ARE_AT = STATE_AT(departures),
+        HIGHEST_IS_AT = STATE_AT(highest),
+    };
+    """
+    enum: WRITER_IS_AT, DEPARTURES_ARE_AT, HIGHEST_IS_AT
+    uint32_t MS_READERS_MAGIC, MS_READERS_VERSION, MS_READERS_SLOTS
+    uint64_t MS_LIVES_LOCKS, MS_WRITES
     ctypedef struct ms_rw_state:
+        uint32_t magic
+        uint32_t version
+        uint64_t token[2]
         uint64_t writer
         uint64_t departures
+        uint32_t highest
+    ctypedef struct ms_rw_slot:
+        uint64_t count
     ctypedef struct ms_readers:
         ms_rw_state *state
         uint64_t count
         uint32_t slot
+        void *bell
     uint64_t ms_readers_size()
-    void ms_readers_format(void *)
+    void ms_readers_format(void *, const uint64_t *)
     int ms_readers_attach(ms_readers *, void *, uint64_t)
     int ms_readers_claim(ms_readers *, int)
+    int ms_readers_connect(ms_readers *, void *)
     void ms_readers_drop(ms_readers *)
     void ms_readers_forked(ms_readers *)
     int ms_readers_enter(ms_readers *, int)
@@ -48,7 +78,18 @@ cdef extern from "ms_readers.h" nogil:
     uint32_t ms_readers_processes(ms_readers *)
 
 WRITES = MS_WRITES      #: of the writer's word: it has begun to write
-DEPARTURES_AT = 128     #: where in the memory the number of 8 bytes is that leaving readers raise
+BY_NAME = MS_BY_NAME    #: whether locks need named objects: an event as bell
+
+# The layout, for who looks at a lock without a place in it.
+MAGIC = MS_READERS_MAGIC        #: the first 4 bytes of the memory
+VERSION = MS_READERS_VERSION    #: the next 4
+WRITER_AT = WRITER_IS_AT        #: the writer's word, 8 bytes
+DEPARTURES_AT = DEPARTURES_ARE_AT   #: the number of 8 bytes that leaving readers raise
+HIGHEST_AT = HIGHEST_IS_AT      #: the highest slot that was ever claimed, 4 bytes
+SLOTS_AT = sizeof(ms_rw_state)  #: slot 0, which is never used; the others follow
+SLOT_SIZE = sizeof(ms_rw_slot)  #: of each; the first 8 bytes say how often its process reads
+SLOTS = MS_READERS_SLOTS        #: the highest number of a slot
+LOCKS_AT = MS_LIVES_LOCKS     #: of the file: the byte that the owner of slot n locks is n after it
 
 
 def size():
@@ -56,14 +97,18 @@ def size():
     return ms_readers_size()
 
 
-def format(memory):
-    """Make a lock that nobody has in memory of the right size."""
+def format(memory, bytes token not None):
+    """Make a lock that nobody has in memory of the right size; the token is sixteen random bytes."""
     cdef Py_buffer buffer
+    cdef uint64_t words[2]
+    if len(token) != sizeof(words):
+        raise ValueError(f"lock: a token of {len(token)} bytes")
+    memcpy(words, <const char *>token, sizeof(words))
     PyObject_GetBuffer(memory, &buffer, PyBUF_WRITABLE)
     try:
         if <uint64_t>buffer.len < ms_readers_size():
             raise ValueError(f"lock: {buffer.len} bytes, {ms_readers_size()} are needed")
-        ms_readers_format(buffer.buf)
+        ms_readers_format(buffer.buf, words)
     finally:
         PyBuffer_Release(&buffer)
 
@@ -91,7 +136,7 @@ cdef class Readers:
 
     Args:
         buffer: Writable; what ``format`` made.
-        fd: A read-write descriptor of the section.
+        fd: A read-write descriptor of the section, where there are descriptors.
 
     Raises:
         ValueError: There is no such lock in it.
@@ -202,6 +247,22 @@ cdef class Readers:
                 ms_readers_leave(&self._lock)
 
     @property
+    def token(self):
+        """What is in the names that belong to this lock."""
+        return (<char *>self._lock.state.token)[:sizeof(self._lock.state.token)]
+
+    @property
+    def bell(self):
+        """The handle of the event that leaving readers set while somebody wants to write; 0: they wake at
+        ``departures``."""
+        return <uintptr_t>self._lock.bell
+
+    def connect(self, uintptr_t bell):
+        """Have such an event, by a handle of its own."""
+        if ms_readers_connect(&self._lock, <void *>bell):
+            raise OSError("lock: the event that wakes a writer is none")
+
+    @property
     def reads_here(self):
         """How often this thread reads."""
         return self._reads.get(this_thread(), 0)
@@ -295,3 +356,51 @@ cdef class Side:
                 self.lock.release_write()
         elif readers is None or not readers.leave():
             self.lock.release_read()
+
+
+cdef class Sided:
+    """What has two sides.  It keeps neither: a side keeps it, and in a cycle it would be kept itself until a
+    collection."""
+
+    cdef tuple _kinds           # the classes of the sides, (to read, to write)
+    cdef tuple _readers         # for each; None where the lock's own methods are to be called
+    cdef object _gate
+    cdef object _read_side      # weak references, None before the first
+    cdef object _write_side
+    cdef object __weakref__
+
+    def _have_sides(self, tuple kinds, tuple readers, gate):
+        self._kinds, self._readers, self._gate = kinds, readers, gate
+
+    def _close_sides(self):
+        self._readers = (None, None)
+        for found in (self._read_side, self._write_side):
+            side = None if found is None else found()
+            if side is not None:
+                side._disconnect()
+
+    cdef object _new_side(self, bint writes):
+        cdef object kind = self._kinds[writes]
+        cdef Side side = kind.__new__(kind)
+        side._connect(self, writes, self._readers[writes], self._gate)
+        return side
+
+    @property
+    def read(self):
+        """To read: beside other readers, not beside a writer.  The same one as long as somebody has it."""
+        cdef object found = self._read_side
+        side = None if found is None else found()
+        if side is None:
+            side = self._new_side(False)
+            self._read_side = weakref.ref(side)
+        return side
+
+    @property
+    def write(self):
+        """To write: alone.  The same one as long as somebody has it."""
+        cdef object found = self._write_side
+        side = None if found is None else found()
+        if side is None:
+            side = self._new_side(True)
+            self._write_side = weakref.ref(side)
+        return side

@@ -24,7 +24,7 @@ cdef class RegionRecord:
     cdef public uint64_t base, size, offset, bitmap, bitmap_size
     cdef public uint32_t protection, modifiers
     cdef public bint writable, shared
-    cdef public object obj, changed, guard
+    cdef public object obj, changed, guard, buffer
 
 
 cdef class Lock:

@@ -8,6 +8,7 @@ once more after an interruption would close or unmap what has the number, or the
 (O1, M2).  What the records mean is the object manager's business, whose classes derive from these.
 """
 
+from cpython.exc cimport PyErr_SetFromErrno
 from cpython.pythread cimport (
     NOWAIT_LOCK,
     PyThread_acquire_lock,
@@ -21,11 +22,40 @@ from cpython.pythread cimport (
 from libc.stdint cimport uint32_t, uint64_t
 
 from memsection._native.ledger cimport close_fd, drop_range, note
-from memsection._native.protocol cimport unmap_range
+from memsection._native.protocol cimport (
+    close_last_fd,
+    copy_description,
+    is_live_fd,
+    map_range,
+    reopen_fd,
+    set_position_of,
+    unlink_if_last_fd,
+    unmap_range,
+)
 
 from bisect import bisect_left, insort
 
 from memsection._native import ledger
+
+cdef extern from "protocol/ms_layout.h":
+    enum:
+        MS_HANDLE_DATA_SHIFT
+    uint64_t MS_HANDLE_TAG
+
+cdef extern from "fcntl.h":
+    int c_fcntl "fcntl"(int, int, ...)
+    enum:
+        F_SETFD
+
+cdef extern from "sys/mman.h":
+    enum:
+        MAP_SHARED, PROT_NONE
+
+cdef enum:
+    # Sizes of fresh views whose pages are had in one call: below, faults are as fast, and above,
+    # who maps much may not write to all of it.
+    POPULATE_FROM = 65536
+    POPULATE_TO = 4 << 20
 
 cdef extern from "pythread.h" nogil:
     int PyThread_acquire_lock_timed(PyThread_type_lock, long long, int)
@@ -60,6 +90,12 @@ def is_alone():
 cdef class HandleRecord:
     """A handle: its value, what it grants, and the descriptors behind it."""
 
+    def __init__(self, int fd, kind, uint64_t access, ObjectRecord obj not None, int data_fd=-1,
+                 value=0):
+        self.fd, self.data_fd = fd, data_fd
+        self.value = value or <long long>fd * 4
+        self.kind, self.access, self.obj = kind, access, obj
+
     def shut(self):
         """Close the descriptors.  Again is harmless."""
         if self.fd >= 0:
@@ -72,6 +108,14 @@ cdef class HandleRecord:
 
 cdef class ObjectRecord:
     """An object, and the descriptors that this process has of it besides its handles'."""
+
+    def __init__(self, kind, tuple identity not None, facts=None, place=None, bint fresh=False):
+        self.kind, self.identity, self.facts, self.fresh = kind, identity, facts, fresh
+        self.handles = set()
+        self.name = ""
+        if place is not None:
+            self.name, self.directory, self.place = place.full, place.directory, place
+        self.locator_fd = self.view_ro = self.view_rw = -1
 
     def shut_locator(self):
         """Close the locator.  Again is harmless."""
@@ -87,6 +131,17 @@ cdef class ObjectRecord:
         if self.view_rw >= 0:
             close_fd(self.view_rw)
             self.view_rw = -1
+
+    def shut(self):
+        """Close what there is of an object without a handle, and forget it, but for what its views
+        need.  Again is harmless."""
+        self.shut_locator()
+        if self.state is not None:
+            self.state.close()
+            self.state = None
+        if self.views == 0:
+            _by_identity.pop(self.identity, None)
+            self.shut_views()
 
 
 cdef class RegionRecord:
@@ -114,6 +169,30 @@ cdef class UserfaultRecord:
         if self.fd >= 0:
             close_fd(self.fd)
             self.fd = -1
+
+
+def close_last(HandleRecord handle not None, int directory, bytes file not None, bint is_body):
+    """Close the last handle of this process to an object, and remove the name if none is left
+    anywhere (L3).  Again is harmless.
+
+    It is asked through the description that read-only views are mapped through, or else writable
+    ones.  The object has one afterwards, without a lock, if it has views or somebody else has a
+    handle; unless none could be had.
+
+    Returns:
+        Whether no handle is left anywhere.
+    """
+    cdef ObjectRecord obj = handle.obj
+    cdef int *probe = &obj.view_ro if obj.view_ro >= 0 or obj.view_rw < 0 else &obj.view_rw
+    cdef bint last = True
+    if handle.fd >= 0:
+        last = close_last_fd(handle.fd, probe, directory, file, obj.locator_fd, is_body,
+                             obj.views > 0)
+        handle.fd = -1
+    elif probe[0] >= 0:
+        last = unlink_if_last_fd(probe[0], directory, file, obj.locator_fd, is_body)
+    handle.shut()
+    return last
 
 
 # ---------------------------------------------------------------------- the lock of the tables
@@ -194,7 +273,8 @@ def before_fork():
 
 
 def after_fork(bint in_child):
-    """Go on; a child has nothing of what other threads had not finished."""
+    """Go on; a child has nothing of what other threads had not finished, and shares no view descriptions (their locks
+    probe)."""
     global _forks_without
     if _forks_without != PyThread_get_thread_ident():
         tables_lock.leave()
@@ -204,64 +284,115 @@ def after_fork(bint in_child):
         _forks_without = 0
     if in_child:
         ledger.keep_own_only()
+        for obj in _by_identity.values():
+            (<ObjectRecord>obj).shut_views()
 
 
-# ---------------------------------------------------------------------- the table of regions
+def after_fork_in_parent():
+    """``after_fork`` for ``os.register_at_fork``."""
+    after_fork(False)
 
-regions_by_base = {}    #: first address: region
-bases = []              #: their first addresses, in order
-cdef dict _regions = regions_by_base
-cdef list _bases = bases
+
+def after_fork_in_child():
+    """``after_fork`` for ``os.register_at_fork``."""
+    after_fork(True)
+
+
 cdef dict _by_identity = {}     # of objects; ``connect`` gives the one in use
 
+include "regions.pxi"
 
-def add(RegionRecord region not None):
-    """Enter a region into the table; its mapping is the table's, and a view of its object."""
+
+# ---------------------------------------------------------------------- what operations leave behind
+
+cdef inline uint64_t _position(uint64_t access, int data_fd):
+    """What the position of a handle's description says of it (H1)."""
+    return MS_HANDLE_TAG | <uint64_t>(data_fd + 1) << MS_HANDLE_DATA_SHIFT | access
+
+
+cdef int _let_children_have(int fd) except -1:
+    if fd >= 0 and c_fcntl(fd, F_SETFD, 0):
+        PyErr_SetFromErrno(OSError)
+    return 0
+
+
+cdef HandleRecord _enter(kind, int fd, object_type, uint64_t access, ObjectRecord obj, int data_fd,
+                         value, bint inherit):
+    cdef HandleRecord handle = kind(fd, object_type, access, obj, data_fd, value)
+    if inherit:
+        _let_children_have(fd)
+        _let_children_have(data_fd)
     tables_lock.take()
     try:
-        insort(_bases, region.base)
-        _regions[region.base] = region
-        if region.obj is not None:
-            (<ObjectRecord>region.obj).views += 1
-        note(remove, region)
-        drop_range(region.base, region.size)
-        if region.bitmap:
-            drop_range(region.bitmap, region.bitmap_size)
+        stale = _table.get(handle.value)
+        if stale is not None:
+            (<ObjectRecord>(<HandleRecord>stale).obj).handles.discard(stale)
+        _table[handle.value] = handle
+        obj.handles.add(handle)
+        _by_identity[obj.identity] = obj
     finally:
         tables_lock.leave()
+    return handle
 
 
-def remove(RegionRecord region not None):
-    """Take a region from the table and unmap it.
+def new_handle(kind, int fd, object_type, uint64_t access, ObjectRecord obj not None, int data_fd,
+               value, bint inherit, bint tag):
+    """Make a descriptor a handle, which stands in the table with its object; with ``tag`` its
+    position says so (H1).
 
-    False when that was done already: what is at its address now belongs to somebody else, and is
-    left alone (M2).
+    What had its number before was closed behind our back.
     """
-    cdef ObjectRecord obj = region.obj
+    if tag:
+        set_position_of(fd, _position(access, data_fd), False)
+    return _enter(kind, fd, object_type, access, obj, data_fd, value, inherit)
+
+
+def copy_handle(HandleRecord handle not None, uint64_t access, bint writable, int data_fd,
+                bint inherit):
+    """Another handle to what a handle of this process means, with a description and a lock of its
+    own; None where somebody else has the exclusive lock."""
+    cdef int fd = copy_description(handle.fd, writable, _position(access, data_fd))
+    if fd < 0:
+        return None
+    return _enter(type(handle), fd, handle.kind, access, handle.obj, data_fd, 0, inherit)
+
+
+def forget(HandleRecord handle not None):
+    """Take a handle out of the table.  Again is harmless."""
+    _table.pop(handle.value, None)
+    (<ObjectRecord>handle.obj).handles.discard(handle)
+
+
+def close_beside_others(HandleRecord handle not None):
+    """Take a handle out of the table, and close it if this process has another one to its object;
+    whether it has.  Again is harmless."""
+    forget(handle)
+    if not (<ObjectRecord>handle.obj).handles:
+        return False
+    handle.shut()
+    return True
+
+
+def close_handle(HandleRecord handle not None):
+    """Close a handle that is in the table and not protected; whether it was such a one."""
     tables_lock.take()
     try:
-        if _regions.get(region.base) is not region:
+        if handle.protected or _table.get(handle.value) is not handle:
             return False
-        del _regions[region.base]
-        _bases.pop(bisect_left(_bases, region.base))
-        if region.guard is not None:
-            region.guard.remove()
-        # It can fail only where the system has no more mappings and this one had grown together
-        # with another one's pages; there is nothing that could be done about it.
-        unmap_range(region.base, region.size, True)
-        if region.bitmap:
-            unmap_range(region.bitmap, region.bitmap_size, False)
-        if obj is not None:
-            obj.views -= 1
-            if obj.views == 0 and not obj.handles:
-                _by_identity.pop(obj.identity, None)
-                obj.shut_views()
+        ledger.finish(_close_handle, handle)
         return True
     finally:
         tables_lock.leave()
 
 
-# ---------------------------------------------------------------------- what operations leave behind
+def live_handle(value):
+    """The handle of this value; None where there is none in the table, or its descriptor is closed
+    or revoked (H2)."""
+    cdef HandleRecord handle = _table.get(value & ~3)
+    if handle is not None and handle.kind.has_body and not is_live_fd(handle.fd):
+        return None
+    return handle
+
 
 cdef dict _table
 cdef object _directories, _given, _close_handle

@@ -7,10 +7,12 @@ the caller's business.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
+
+from memsection._native.seconds cimport seconds_of
 
 import time
 
@@ -121,25 +123,29 @@ cdef class Latest:
             TypeError: This end only reads.
         """
         cdef Py_buffer source
-        cdef void *target
         self._enter_writer()
         try:
             PyObject_GetBuffer(value, &source, PyBUF_SIMPLE)
             try:
-                if <uint64_t>source.len > self._lock.capacity:
-                    raise ValueError(f"latest value: {source.len} bytes, at most {self._lock.capacity} fit")
-                target = ms_seqlock_begin(&self._lock)
-                if source.len < LARGE:
-                    memcpy(target, source.buf, source.len)
-                else:
-                    with nogil:
-                        memcpy(target, source.buf, source.len)
-                ms_seqlock_commit(&self._lock, source.len)
-                ms_seqlock_wake(&self._lock)
+                self._write(source.buf, source.len)
             finally:
                 PyBuffer_Release(&source)
         finally:
             self._leave()
+
+    cdef int _write(self, const void *source, uint64_t length) except -1:
+        cdef void *target
+        if length > self._lock.capacity:
+            raise ValueError(f"latest value: {length} bytes, at most {self._lock.capacity} fit")
+        target = ms_seqlock_begin(&self._lock)
+        if length < LARGE:
+            memcpy(target, source, length)
+        else:
+            with nogil:
+                memcpy(target, source, length)
+        ms_seqlock_commit(&self._lock, length)
+        ms_seqlock_wake(&self._lock)
+        return 0
 
     def begin(self):
         """Where the next value goes: its offset in the buffer, for producing it in place; ``commit`` publishes it."""
@@ -205,7 +211,7 @@ cdef class Latest:
             if into is not None:
                 PyBuffer_Release(&target)
 
-    def read(self, double timeout=1.0):
+    def read(self, timeout=1.0):
         """The newest complete value: its number, from 1, and its bytes.  None when nothing was written yet.
 
         It never waits for the writer; the timeout bounds how often a copy is tried that the writer overtakes.
@@ -216,15 +222,15 @@ cdef class Latest:
         """
         self._enter()
         try:
-            return self._read(None, timeout)
+            return self._read(None, seconds_of(timeout))
         finally:
             self._leave()
 
-    def read_into(self, target not None, double timeout=1.0):
+    def read_into(self, target not None, timeout=1.0):
         """As ``read``, into a buffer: the value's number and length.  After an exception the buffer holds anything."""
         self._enter()
         try:
-            return self._read(target, timeout)
+            return self._read(target, seconds_of(timeout))
         finally:
             self._leave()
 

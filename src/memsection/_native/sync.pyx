@@ -12,7 +12,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
 from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, EINVAL, EMFILE, EOVERFLOW, ETIMEDOUT
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from memsection._native.deadline cimport MS_FOREVER, deadline_of, ms_now
 
@@ -28,7 +28,7 @@ cdef extern from "ms_futex.h" nogil:
     void ms_futex_without_waitv(int)
 
 cdef extern from "sync/ms_state.h" nogil:
-    enum: MS_MUTEX, MS_EVENT, MS_SEMAPHORE
+    enum: MS_MUTEX, MS_EVENT, MS_SEMAPHORE, MS_TIMER
     enum: MS_MANUAL, MS_COUNT_MOST, MS_STATE_OFFSET
     uint64_t MS_SIGNALED, MS_ABANDONED, MS_LOCKED
     ctypedef struct ms_state:
@@ -63,6 +63,17 @@ cdef extern from "sync/ms_event.h" nogil:
     enum: MS_SET, MS_RESET, MS_PULSE
     int ms_event_change(ms_object *, int fd, int what, uint32_t *before)
     int ms_semaphore_release(ms_object *, int fd, uint32_t n, uint32_t *before)
+
+cdef extern from "sync/ms_timer.h" nogil:
+    ctypedef struct ms_timer_facts:
+        int signaled
+        int armed
+        uint32_t period
+        int64_t left
+    int ms_timer_set_span(ms_object *, int fd, uint64_t span, uint32_t period, uint32_t *before)
+    int ms_timer_set_date(ms_object *, int fd, uint64_t date, uint32_t period, uint32_t *before)
+    int ms_timer_cancel(ms_object *, int fd, uint32_t *before)
+    int ms_timer_look(const ms_state *, ms_timer_facts *)
 
 cdef extern from "sync/ms_wait.h" nogil:
     enum: MS_WAIT_MOST
@@ -107,7 +118,7 @@ cdef extern from *:
     """
     int ms_describe(object descriptor, const char *name, const char *text) except -1
 
-MUTEX, EVENT, SEMAPHORE = MS_MUTEX, MS_EVENT, MS_SEMAPHORE
+MUTEX, EVENT, SEMAPHORE, TIMER = MS_MUTEX, MS_EVENT, MS_SEMAPHORE, MS_TIMER
 SET, RESET, PULSE = MS_SET, MS_RESET, MS_PULSE
 MANUAL = MS_MANUAL
 STATE_SIZE = sizeof(ms_state)
@@ -122,6 +133,21 @@ def state_bytes(uint32_t kind, uint32_t flags=0, uint32_t maximum=0, uint64_t wo
     cdef ms_state state
     ms_state_make(&state, kind, flags, maximum, word)
     return (<char *>&state)[:sizeof(ms_state)]
+
+
+cdef tuple timer_look(const ms_state *state):
+    cdef ms_timer_facts facts
+    cdef int result = ms_timer_look(state, &facts)
+    return result, facts.signaled != 0, facts.armed != 0, facts.period, facts.left
+
+
+def timer_facts(bytes data not None):
+    """``State.look_timer`` of a copy of the state's bytes."""
+    cdef ms_state state
+    if len(data) != sizeof(state):
+        raise ValueError(f"a state has {sizeof(state)} bytes")
+    memcpy(&state, <const char *>data, sizeof(state))
+    return timer_look(&state)
 
 
 def now():
@@ -170,6 +196,19 @@ cdef int run(ms_wait *wait, object act=None) except? -1000:
             raise
 
 
+# Guarded states that nobody uses any more, of mutexes that a thread here still owns.  When that thread ends it writes to the
+# words, and their file may have been cut by then: so these stay, with their guards.
+cdef set _unused_and_owned = set()
+
+
+cdef int _forget_unused() except -1:
+    for state in list(_unused_and_owned):
+        if not ms_load_u64(&(<State>state)._object.owner):
+            _unused_and_owned.discard(state)
+            (<State>state).guard.remove()
+    return 0
+
+
 cdef class State:
     """One object's state words, mapped, and what this process knows of it.  One for each object and process."""
 
@@ -180,6 +219,7 @@ cdef class State:
     def __init__(self, int fd, int64_t page, uint32_t kind):
         """Safety: the record stays as long as this object, and with it the mapping."""
         cdef int result
+        _forget_unused()
         if self._object != NULL:
             raise ValueError("state: opened already")
         with nogil:
@@ -188,8 +228,10 @@ cdef class State:
             raise OSError(-result, "the state of a synchronisation object")
 
     def __del__(self):
-        if self.guard is not None:
-            self.guard.remove()
+        if self.guard is None:
+            return
+        _unused_and_owned.add(self)
+        _forget_unused()
 
     def __dealloc__(self):
         if self._object != NULL:
@@ -233,7 +275,7 @@ cdef class State:
         notes = ms_load_u64(&self._object.state.owner_notes)
         return ms_load_u64(&self._object.state.word), <uint32_t>notes, <uint32_t>(notes >> 32), count
 
-    def settle(self, int fd):
+    def recover_dead_owner(self, int fd):
         """If the process that the word names is dead, have the word say so."""
         cdef uint64_t word = ms_load_u64(&self._object.state.word)
         with nogil:
@@ -270,6 +312,40 @@ cdef class State:
             if result != -EINTR:
                 return result if result else before
             PyErr_CheckSignals()
+
+
+    def set_timer(self, int fd, int64_t due, uint32_t period):
+        """Have it due after -``due`` or at ``due`` (100 ns units), then each ``period`` ms if that is not 0.
+
+        Whether it was signaled, or a negative errno.
+        """
+        cdef uint32_t before = 0
+        cdef int result
+        cdef uint64_t span = -<uint64_t>due
+        while True:
+            with nogil:
+                if due > 0:
+                    result = ms_timer_set_date(self._object, fd, <uint64_t>due, period, &before)
+                else:
+                    result = ms_timer_set_span(self._object, fd, span, period, &before)
+            if result != -EINTR:
+                return result if result else before
+            PyErr_CheckSignals()
+
+    def cancel_timer(self, int fd):
+        """Whether it is signaled, or a negative errno."""
+        cdef uint32_t before = 0
+        cdef int result
+        while True:
+            with nogil:
+                result = ms_timer_cancel(self._object, fd, &before)
+            if result != -EINTR:
+                return result if result else before
+            PyErr_CheckSignals()
+
+    def look_timer(self):
+        """(result, whether it is signaled, whether it has a due time, period in ms, 100 ns until it is due)."""
+        return timer_look(self._object.state)
 
 
 cdef class Other:
@@ -326,7 +402,7 @@ cdef class Number:
             PyBuffer_Release(&self._buffer)
 
 
-def wait(list items, *, bint all, bint knowing, int64_t deadline, act=None):
+def wait(list items, *, bint all, bint accept_abandoned, int64_t deadline, act=None):
     """Wait for (state, descriptor) pairs, or (None, pidfd) for a process: (result, index, pid of a dead owner).
 
     ``act`` is called when the wait has begun: what it causes is not missed.
@@ -351,7 +427,7 @@ def wait(list items, *, bint all, bint knowing, int64_t deadline, act=None):
     wait.items = list_
     wait.count = n
     wait.all = all
-    wait.accept_abandoned = knowing
+    wait.accept_abandoned = accept_abandoned
     wait.deadline = deadline
     result = run(&wait, act)
     return result, wait.index, wait.dead
@@ -389,7 +465,7 @@ cdef class WaitableBase:
             self._object = self._quick = NULL
             state, failed, self._state, self._failed = self._state, self._failed, None, None
 
-    def _take_carefully(self):
+    def _take_in_python(self):
         """From now on taking it is a matter for the method in Python."""
         self._quick = NULL
 
@@ -401,8 +477,8 @@ cdef class WaitableBase:
         with cython.critical_section(self):
             if self._quick != NULL and ms_mutex_try(self._quick, accept_abandoned, 0, &dead) >= 0:
                 return True
-            careful = self._quick == NULL
-        if careful:
+            in_python = self._quick == NULL
+        if in_python:
             return _methods["mutex_acquire"](self, blocking, timeout, accept_abandoned=accept_abandoned)
         return take(self, "mutex_acquire", limit, accept_abandoned)
 
@@ -451,6 +527,9 @@ cdef class WaitableBase:
 
     def _event_wait(self, timeout=None):
         return take(self, "event_wait", timeout, False)
+
+    def _timer_wait(self, timeout=None):
+        return take(self, "timer_wait", timeout, False)
 
     def _semaphore_acquire(self, blocking=True, timeout=-1):
         limit = plain_limit(blocking, timeout)
@@ -503,7 +582,7 @@ cdef object plain_limit(object blocking, object timeout):
     return limit if (type(limit) is float or type(limit) is int) and limit >= 0 else NotImplemented
 
 
-cdef object take(WaitableBase door, str name, object timeout, bint knowing):
+cdef object take(WaitableBase door, str name, object timeout, bint accept_abandoned):
     cdef ms_item item
     cdef ms_wait wait
     cdef State state
@@ -518,7 +597,7 @@ cdef object take(WaitableBase door, str name, object timeout, bint knowing):
     item.fd = door._fd
     wait.items = &item
     wait.count = 1
-    wait.accept_abandoned = knowing
+    wait.accept_abandoned = accept_abandoned
     wait.deadline = deadline_of(timeout)
     result = run(&wait)
     if result >= 0:
@@ -526,7 +605,7 @@ cdef object take(WaitableBase door, str name, object timeout, bint knowing):
     if result == -ETIMEDOUT:
         return False
     if result == -EMFILE:   # the method in Python is the one that can have the limit raised
-        return _methods[name](door, timeout, accept_abandoned=True) if knowing else _methods[name](door, timeout)
+        return _methods[name](door, timeout, accept_abandoned=True) if accept_abandoned else _methods[name](door, timeout)
     return failed(result, wait.dead)
 
 
@@ -612,10 +691,10 @@ cdef class Wait:
             raise OSError(-result, "wait")
         self._ended = False
 
-    def attempt(self, bint knowing):
+    def attempt(self, bint accept_abandoned):
         """(result, pid of a dead owner): take it if it can be had."""
         cdef int result
-        self._wait.accept_abandoned = knowing
+        self._wait.accept_abandoned = accept_abandoned
         self._wait.deadline = 0
         while True:
             with nogil:
@@ -658,7 +737,8 @@ def put_back_all(tuple arguments, tuple result):
 
 
 cdef int _put_back(item, bint abandoned) except -1:
-    """A mutex is released, or abandoned as it was; a unit, or the token of an auto-reset event, is there again."""
+    """A mutex is released, or abandoned as it was; a unit is there again, and so is what one wait took of an auto-reset
+    event or a synchronization timer."""
     cdef State state = item[0]
     cdef int fd = item[1]
     if state is None:

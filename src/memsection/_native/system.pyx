@@ -4,11 +4,14 @@
 One door each: convert, drop the GIL, call, raise OSError.  It decides nothing; ``nt.linux.system.syscalls`` is who calls it.
 """
 
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.exc cimport PyErr_SetFromErrno
-from libc.stdint cimport uint32_t, uintptr_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 
 from memsection._native.ledger cimport note_fd
+
+import os
 
 from memsection._native.ledger import mmap, munmap  # for whoever maps without the table of ``nt.linux``
 
@@ -26,6 +29,7 @@ cdef extern from * nogil:
     #include <sys/ioctl.h>
     #include <string.h>
     #include <sys/mman.h>
+    #include <sys/stat.h>
     #include <sys/statfs.h>
     #include <sys/syscall.h>
     #include <sys/uio.h>
@@ -70,6 +74,22 @@ cdef extern from * nogil:
             return -1;
         }
         return fd;
+    }
+
+    /* Opens a file, looks at which it is, and reads from it where it is a regular one, from `back` bytes before its end on
+       (0: from its beginning), never more than is there; how many bytes, or -1. */
+    static ssize_t ms_read_file(int directory, const char *name, int follow, size_t back, void *data, size_t count,
+                                struct stat *found) {
+        int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | (follow ? 0 : O_NOFOLLOW), fd;
+        do fd = openat(directory, name, flags); while (fd < 0 && errno == EINTR);
+        if (fd < 0) return -1;
+        ssize_t got = fstat(fd, found) ? -1 : 0;
+        if (!got && S_ISREG(found->st_mode))
+            got = pread(fd, data, count, back && found->st_size > (off_t)back ? found->st_size - (off_t)back : 0);
+        int saved = errno;
+        close(fd);
+        errno = saved;
+        return got;
     }
 
     /* Bitmaps in shared memory: setting is atomic, so that two processes never lose each other's bits. */
@@ -117,11 +137,19 @@ cdef extern from * nogil:
     int c_mprotect "mprotect"(void *, size_t, int)
     int c_msync "msync"(void *, size_t, int)
     int c_madvise "madvise"(void *, size_t, int)
+    uint32_t c_geteuid "geteuid"()
+    uint32_t c_getegid "getegid"()
+    int c_getgroups "getgroups"(int, uint32_t *)
     long ms_file_system(const char *)
     long ms_bind(void *, size_t, unsigned int)
     long ms_copy(int, void *, void *, size_t, int)
     long ms_capabilities(unsigned long long *, int)
     int ms_userfault(void *, size_t)
+    struct ms_stat "stat":
+        uint64_t st_dev
+        uint64_t st_ino
+        int64_t st_size
+    ssize_t ms_read_file(int, const char *, int, size_t, void *, size_t, ms_stat *)
     void ms_set_bits(unsigned char *, size_t, size_t)
     int ms_bit(const unsigned char *, size_t)
     size_t ms_run(const unsigned char *, size_t, size_t)
@@ -198,17 +226,52 @@ def copy_from(int pid, uintptr_t address, size_t length):
     return data if <size_t>result == length else data[:result]
 
 
-def copy_to(int pid, uintptr_t address, const unsigned char[::1] data):
+def copy_to(int pid, uintptr_t address, data):
     """Write bytes into a process's memory; how many could be (process_vm_writev(2))."""
-    cdef size_t length = data.shape[0]
-    cdef long result
-    if length == 0:
-        return 0
-    with nogil:
-        result = ms_copy(pid, <void *>&data[0], <void *>address, length, 1)
-    if result < 0:
-        PyErr_SetFromErrno(OSError)
+    cdef Py_buffer buffer   # and no typed view of Cython's: a module with one imports collections
+    cdef long result = 0
+    PyObject_GetBuffer(data, &buffer, PyBUF_SIMPLE)
+    try:
+        if buffer.len:
+            with nogil:
+                result = ms_copy(pid, buffer.buf, <void *>address, buffer.len, 1)
+        if result < 0:
+            PyErr_SetFromErrno(OSError)
+    finally:
+        PyBuffer_Release(&buffer)
     return result
+
+
+def read_file(int directory, str name, size_t count, size_t back=0, *, bint follow=False):
+    """(device, inode, size, bytes) of a file in a directory: its first bytes, or those from ``back`` before its end on; none
+    of what is no regular file.
+
+    In one step: nobody has the descriptor, and the lock is held, so that no fork comes between.
+    """
+    cdef bytes encoded = os.fsencode(name)
+    cdef char[4096] data
+    cdef ms_stat found
+    cdef ssize_t got
+    if b"\0" in encoded:
+        raise ValueError("embedded null byte")
+    if count > sizeof(data):
+        raise ValueError("at most a page")
+    got = ms_read_file(directory, encoded, follow, back, data, count, &found)
+    if got < 0:
+        PyErr_SetFromErrno(OSError)
+    return found.st_dev, found.st_ino, found.st_size, data[:got]
+
+
+def caller_ids():
+    """Effective user, effective group and the groups besides of the calling thread, in one number
+    of four bytes each (geteuid(2), getegid(2), getgroups(2))."""
+    cdef uint32_t ids[66]
+    cdef int count
+    ids[0], ids[1] = c_geteuid(), c_getegid()
+    count = c_getgroups(64, ids + 2)
+    if count >= 0:
+        return PyBytes_FromStringAndSize(<const char *>ids, (2 + count) * sizeof(uint32_t))
+    return b"".join([each.to_bytes(4, "little") for each in (ids[0], ids[1], *os.getgroups())])
 
 
 def capabilities():

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self, overload
+from typing import Self, TypeVar, overload
 
 from typing_extensions import Buffer
+
+V = TypeVar("V", bound="View")
 
 class Lease:
     def __init__(self, view: View) -> None: ...
@@ -19,6 +21,7 @@ class View:
         readonly: bool,
         release: Callable[[], object] | None,
         check: Callable[[], object] | None = None,
+        committed: bool = False,
     ) -> None: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
     def __len__(self) -> int: ...
@@ -31,6 +34,7 @@ class View:
     @overload
     def __setitem__(self, key: slice, value: Buffer, /) -> None: ...
     def close(self) -> None: ...
+    def _end(self) -> int: ...
     def __enter__(self) -> Self: ...
     def __exit__(
         self,
@@ -45,6 +49,8 @@ class View:
     @property
     def _mapping(self) -> Callable[[], object] | None: ...
     @property
+    def _is_whole(self) -> bool: ...
+    @property
     def readonly(self) -> bool: ...
     @property
     def closed(self) -> bool: ...
@@ -53,3 +59,12 @@ class View:
 
 def publish(memory: Buffer, offset: int, mark: bytes) -> None: ...
 def published(memory: Buffer, offset: int) -> bytes: ...
+def lend(
+    kind: type[V],
+    address: int,
+    length: int,
+    readonly: bool,
+    release: Callable[[], object],
+    check: Callable[[], object] | None,
+    committed: bool,
+) -> V: ...

@@ -10,11 +10,18 @@ cimport cython
 from cpython.buffer cimport PyBUF_FULL_RO, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_FillInfo, PyBuffer_Release
 from cpython.buffer cimport PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.weakref cimport PyWeakref_NewRef
 from cpython.ref cimport Py_DECREF, Py_INCREF, PyObject
 from libc.stdint cimport uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy
 
 import sys
+
+cdef extern from *:
+    """
+    static PyObject *ms_new(PyTypeObject *type, PyObject *nothing) { return type->tp_new(type, nothing, NULL); }
+    """
+    object ms_new(type, tuple)
 
 cdef extern from "ms_atomic.h" nogil:
     uint64_t ms_load_u64(const uint64_t *)
@@ -78,6 +85,7 @@ cdef class View:
         readonly: Whether buffers over it refuse writing.
         release: Called once, when nothing uses the memory any more.
         check: Called before the memory is lent out; what it raises is raised to whoever asked.
+        committed: Whether all of its pages are known to have memory.
 
     Raises:
         ValueError: The range is invalid (negative length or address 0), or the view was opened already.
@@ -87,6 +95,7 @@ cdef class View:
     cdef Py_ssize_t _length
     cdef uint64_t _state
     cdef bint _readonly
+    cdef bint _all_committed
     cdef uint32_t _lent     #: the view itself counts as a user, until nobody has a reference to it: see __getbuffer__
     cdef object _release
     cdef PyObject *_kept    #: _release once more, where the collector does not see it: see __del__
@@ -96,7 +105,12 @@ cdef class View:
     def __cinit__(self):
         self._state = MS_VIEW_CLOSED
 
-    def __init__(self, uintptr_t address, Py_ssize_t length, *, bint readonly, object release, object check=None):
+    def __init__(self, uintptr_t address, Py_ssize_t length, *, bint readonly, object release, object check=None,
+                 bint committed=False):
+        self._open(address, length, readonly, release, check, committed)
+
+    cdef int _open(self, uintptr_t address, Py_ssize_t length, bint readonly, object release, object check,
+                   bint committed) except -1:
         if not ms_load_u64(&self._state) & MS_VIEW_CLOSED or self._start != NULL:
             raise ValueError("view: opened already")
         if length < 0 or address == 0 or <uintptr_t>length > <uintptr_t>-1 - address:
@@ -106,9 +120,11 @@ cdef class View:
         self._start = <char *>address
         self._length = length
         self._readonly = readonly
+        self._all_committed = committed
         self._release = release
         self._check = check
         ms_store_u64(&self._state, 0)
+        return 0
 
     cdef int _enter(self) except -1:
         """Hold the memory: it stays until ``_leave``."""
@@ -151,16 +167,26 @@ cdef class View:
         return self._length
 
     def __getitem__(self, key):
-        return memoryview(self)[key]
+        found = memoryview(self)[key]
+        if self._check is not None and type(found) is int:
+            self._check()   # what was read may have been there no more
+        return found
 
     def __setitem__(self, key, value):
         with memoryview(self) as whole:
             whole[key] = value
+            if self._check is not None:
+                self._check()   # likewise what was written
 
     def close(self):
         """Give the memory up: now, or when the last buffer over it goes.  Never raises; again is harmless."""
         if ms_view_close(&self._state) == 1:
             self._unmap()
+
+    def _end(self):
+        """Close it for whoever unmaps it by its address: 1 when nobody uses the memory, which is the caller's to unmap
+        now; 0 when the last user will; -1 when it was closed before."""
+        return ms_view_close(&self._state)
 
     def __enter__(self):
         if ms_load_u64(&self._state) & MS_VIEW_CLOSED:
@@ -203,6 +229,11 @@ cdef class View:
         return self._release
 
     @property
+    def _is_whole(self):
+        """Whether all of its pages are known to have memory; False where that has to be asked."""
+        return self._all_committed
+
+    @property
     def readonly(self):
         """Whether buffers over it refuse writing."""
         return self._readonly
@@ -216,6 +247,17 @@ cdef class View:
     def exports(self):
         """How many buffers over it are in use."""
         return (ms_load_u64(&self._state) & ~MS_VIEW_CLOSED) - ms_load_u32(&self._lent)
+
+
+def lend(type kind not None, uintptr_t address, Py_ssize_t length, bint readonly, release, check, bint committed):
+    """A view of this kind, whose own constructor is not called: it may be closed to everybody else.
+
+    What releases it learns it by a weak reference (``buffer``).
+    """
+    cdef View made = ms_new(kind, ())
+    made._open(address, length, readonly, release, check, committed)
+    release.buffer = PyWeakref_NewRef(made, None)
+    return made
 
 
 # ---------------------------------------------------------------------- eight bytes that say that others are complete

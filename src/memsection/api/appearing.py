@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeVar
 
-    from memsection.nt.interface import NameWatch
+    from memsection.nt.interface_synchronisation import NameWatch
 
     T = TypeVar("T")
 
@@ -49,7 +49,7 @@ def _can_appear(failure: NotFoundError) -> bool:
     return failure.ntstatus != st.OBJECT_PATH_NOT_FOUND
 
 
-def opened(opening: Callable[[], T], name: str, timeout: float | None) -> T:
+def open_in_time(opening: Callable[[], T], name: str, timeout: float | None) -> T:
     """What ``opening`` gives once it no longer raises NotFoundError.
 
     Raises:
@@ -81,7 +81,7 @@ def opened(opening: Callable[[], T], name: str, timeout: float | None) -> T:
             watch.close()
 
 
-async def opened_async(opening: Callable[[], T], name: str, timeout: float | None) -> T:
+async def open_in_time_async(opening: Callable[[], T], name: str, timeout: float | None) -> T:
     """The same without blocking the event loop, and without a thread.
 
     Raises:
@@ -89,10 +89,11 @@ async def opened_async(opening: Callable[[], T], name: str, timeout: float | Non
     """
     import asyncio
 
+    span = None if timeout is None else seconds(timeout)
     try:
         return opening()  # what is wrong with the name is told here
     except NotFoundError as failure:
-        if not _can_appear(failure) or timeout is not None and seconds(timeout) <= 0:
+        if not _can_appear(failure) or span is not None and span <= 0:
             raise
     loop = asyncio.get_running_loop()
     end = _deadline(timeout, loop.time())

@@ -6,7 +6,7 @@ Everything about the handle itself is in ``handle``, waiting for several objects
 
 from __future__ import annotations
 
-from memsection.api.wait import Waitable
+from memsection.api.waitable import Waitable
 from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
@@ -49,10 +49,12 @@ class Event(Waitable):
         Args:
             name: What other processes open it by; ``Global\name`` for other users and containers.
             manual_reset: Whether it stays set until ``clear``, or lets one wait through and is
-            cleared by that. initial: Whether it is set from the beginning. exist_ok: Whether an
-            event that has the name already is opened instead, as it is; see ``created``.
-            inheritable: Whether child processes get the handle. security: Who may open it by name;
-            this user alone when omitted.
+                cleared by that.
+            initial: Whether it is set from the beginning.
+            exist_ok: Whether an event that has the name already is opened instead, as it is; see
+                ``created``.
+            inheritable: Whether child processes get the handle.
+            security: Who may open it by name; this user alone when omitted.
 
         Rights:
             None for a new object.  An existing one must grant ``SYNCHRONIZE``,

@@ -10,16 +10,15 @@ the kernel interface's business.
 from __future__ import annotations
 
 import os
-import sys
-from functools import lru_cache
 
+from memsection.api.attributes import descriptor_bytes
 from memsection.nt import kernel
 from memsection.nt.owners import (
     close_owned,
     connect_warning,
     disown,
     drop_owned,
-    own,
+    own_with_line,
     undo_here,
     whole,
 )
@@ -27,21 +26,21 @@ from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.arguments import object_name
 from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public_error
+from memsection.vocabulary.names import win32_name
 from memsection.vocabulary.object_types import ObjectType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import CodeType, FrameType
+    from types import CodeType
     from typing import Any, ClassVar, Self
 
     from memsection.api.security import Security
     from memsection.vocabulary.access_words import Access
 
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_getframe = sys._getframe
+#: lines of these files are no user's
+PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 #: What every handle has, for the ``__slots__`` of its class.
 SLOTS = ("__weakref__", "_code", "_handle", "_instruction")
@@ -82,19 +81,8 @@ class Handle:
         """An object that owns this handle from now on, and knows which line of the user's made
         it."""
         self: Self = cls._new(cls)
-        own(self, handle)
-        self._made_by(_getframe(2))
+        own_with_line(self, handle, PACKAGE)
         return self
-
-    def _made_by(self, frame: FrameType) -> None:
-        """Remember which line of the user's made this: this frame's, or the first one further out
-        of this package's."""
-        code = frame.f_code
-        while code.co_filename.startswith(_PACKAGE) and frame.f_back is not None:
-            frame = frame.f_back
-            code = frame.f_code
-        self._code = code  # not the frame: it would keep the caller's variables alive
-        self._instruction = frame.f_lasti
 
     @classmethod
     def _mask(cls, access: str | int) -> int:
@@ -208,11 +196,7 @@ class Handle:
             HandleError: The handle is closed.
         """
         full: str = self._ask(kernel.query_object_name)
-        if not full:
-            return None
-        from memsection.vocabulary.names import win32_name
-
-        return win32_name(full)
+        return win32_name(full) if full else None
 
     @property
     def granted_access(self) -> int:
@@ -260,6 +244,7 @@ class Handle:
         self._ask(kernel.set_handle_flags, protect=yes)
 
     @property
+    @whole
     def security(self) -> Security:
         """Who may do what with the object.
 
@@ -275,16 +260,10 @@ class Handle:
         """
         from memsection.api.security import Security
 
-        parts = (
-            s.OWNER_SECURITY_INFORMATION
-            | s.GROUP_SECURITY_INFORMATION
-            | s.DACL_SECURITY_INFORMATION
-        )
-        return Security.from_descriptor(
-            self._with_right(a.READ_CONTROL, kernel.query_security_object, parts)
-        )
+        return Security.from_descriptor(self._descriptor_bytes())
 
     @security.setter
+    @whole
     def security(self, security: Security | str | bytes) -> None:
         descriptor = descriptor_bytes(security, self._type)
         parts = s.DACL_SECURITY_INFORMATION
@@ -396,6 +375,15 @@ class Handle:
         except NtError as failure:
             raise public_error(failure) from None
 
+    def _descriptor_bytes(self) -> bytes:
+        """Owner, group and access list of the object, as a self-relative descriptor."""
+        parts = (
+            s.OWNER_SECURITY_INFORMATION
+            | s.GROUP_SECURITY_INFORMATION
+            | s.DACL_SECURITY_INFORMATION
+        )
+        return bytes(self._with_right(a.READ_CONTROL, kernel.query_security_object, parts))
+
     def _with_right(self, right: int, service: Callable[..., Any], *arguments: Any) -> Any:
         """The same through a handle that has one more right, for just this call, when this one has
         not."""
@@ -411,62 +399,6 @@ class Handle:
                 kernel.close(handle)
         except NtError as failure:
             raise public_error(failure) from None
-
-
-def object_attributes(
-    kind: ObjectType,
-    name: str | None,
-    *,
-    inheritable: bool = False,
-    exist_ok: bool = False,
-    security: Security | str | bytes | None = None,
-) -> s.ObjectAttributes | None:
-    """OBJECT_ATTRIBUTES for a create or an open; None when there is nothing to say.
-
-    Raises:
-        ArgumentError: The name is empty, or the security makes no sense.
-        TypeError: The name is no str.
-    """
-    object_name(name)
-    if name is None and not inheritable and security is None:
-        return None
-    if name == "":
-        raise ArgumentError(
-            "name '': a name has at least one character; None makes an unnamed object",
-            ntstatus=st.OBJECT_NAME_INVALID,
-        )
-    flags = (s.OBJ_INHERIT if inheritable else 0) | (s.OBJ_OPENIF if exist_ok else 0)
-    if security is None:
-        return plain_attributes(name, flags)
-    return s.ObjectAttributes(
-        name,
-        0 if name is None else kernel.named_objects_directory(),
-        flags,
-        descriptor_bytes(security, kind),
-    )
-
-
-@lru_cache(maxsize=64)
-def plain_attributes(name: str | None, flags: int) -> s.ObjectAttributes:
-    """OBJECT_ATTRIBUTES without a descriptor; the same record for the same name, which nobody
-    changes."""
-    return s.ObjectAttributes(
-        name, 0 if name is None else kernel.named_objects_directory(), flags, None
-    )
-
-
-def descriptor_bytes(security: Security | str | bytes, kind: ObjectType) -> bytes:
-    """The self-relative descriptor for a ``Security``, SDDL text, or such bytes as they are."""
-    if isinstance(security, bytes):
-        return security
-    from memsection.api.security import Security
-
-    try:
-        return (Security.from_sddl(security) if isinstance(security, str) else security).descriptor(
-            kind
-        )
-    except NtError as failure:
-        raise public_error(failure) from None
 
 
 def _left_behind(owner: Handle) -> None:

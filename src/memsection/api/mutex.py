@@ -2,33 +2,33 @@
 """Mutexes: one thread at a time, among all threads of all processes that share one; and one task at
 a time of a loop.
 
-It owns what is done about a mutex whose owner ended.  Everything about the handle itself is in
-``handle``, waiting for several objects in ``wait``.
+It owns what is done about a mutex whose owner ended.  Whose turn it is among the tasks of a loop is
+in ``task_turns``, everything about the handle itself in ``handle``, waiting for several objects in
+``wait``.
 """
 
 from __future__ import annotations
 
 import time
-import weakref
-from collections import deque
 
-from memsection.api.appearing import opened_async
-from memsection.api.wait import Waitable
+from memsection.api.appearing import open_in_time_async
+from memsection.api.task_turns import DONE, turns_of
+from memsection.api.waitable import Waitable
 from memsection.nt import kernel, native
 from memsection.nt.owners import finish, outside, surely, undo_here, whole
 from memsection.vocabulary import access as a
 from memsection.vocabulary import log, object_types
 from memsection.vocabulary import status as st
-from memsection.vocabulary.arguments import object_name, waiting_time
-from memsection.vocabulary.errors import AbandonedMutexError, NtError, public_error
+from memsection.vocabulary.arguments import object_name, seconds, waiting_time
+from memsection.vocabulary.errors import AbandonedMutexError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Iterator
-    from typing import Any, Self
+    from collections.abc import Callable
+    from typing import Self
 
     from memsection.api.security import Security
+    from memsection.api.task_turns import Done, Turn, Turns
     from memsection.vocabulary import structs as s
     from memsection.vocabulary.access_words import WaitableAccess
 
@@ -46,7 +46,7 @@ class Mutex(Waitable):
     _words = {"r": _USE, "rw": _USE}
 
     _repair: Callable[[AbandonedMutexError], object] | None
-    _turns: _Turns | None
+    _turns: Turns | None
 
     @staticmethod
     def _open_named(access: int, attributes: s.ObjectAttributes | None) -> int:
@@ -76,12 +76,13 @@ class Mutex(Waitable):
         Args:
             name: What other processes open it by; ``Global\name`` for other users and containers.
             exist_ok: Whether a mutex that has the name already is opened instead; see ``created``.
-            inheritable: Whether child processes get the handle. security: Who may open it by name;
-            this user alone when omitted. initial_owner: Whether this thread owns a new mutex from
-            the beginning.  One that existed it never owns. repair: Called, with the mutex owned,
-            whenever this object takes it from an owner that ended: it sees to
-                what the mutex protects.  Returns it, the mutex is taken as usual; raises it, the
-                mutex stays abandoned.
+            inheritable: Whether child processes get the handle.
+            security: Who may open it by name; this user alone when omitted.
+            initial_owner: Whether this thread owns a new mutex from the beginning.  One that
+                existed it never owns.
+            repair: Called, with the mutex owned, whenever this object takes it from an owner that
+                ended: it sees to what the mutex protects.  Returns it, the mutex is taken as usual;
+                raises it, the mutex stays abandoned.
 
         Rights:
             None for a new object.  An existing one must grant ``SYNCHRONIZE`` and
@@ -125,10 +126,12 @@ class Mutex(Waitable):
         """Open a mutex by its name.
 
         Args:
-            name: As given to ``create``. access: ``"rw"``, or an access mask for what the word
-            cannot say. inheritable: Whether child processes get the handle. repair: As for
-            ``create``. timeout: Seconds to wait until something has the name; not at all when
-            omitted, for ever when None.
+            name: As given to ``create``.
+            access: ``"rw"``, or an access mask for what the word cannot say.
+            inheritable: Whether child processes get the handle.
+            repair: As for ``create``.
+            timeout: Seconds to wait until something has the name; not at all when omitted, for ever
+                when None.
 
         Rights:
             The mutex must grant ``SYNCHRONIZE`` and ``MUTANT_QUERY_STATE``, or what the mask says.
@@ -153,14 +156,8 @@ class Mutex(Waitable):
         repair: Callable[[AbandonedMutexError], object] | None = None,
         timeout: float | None = None,
     ) -> Self:
-        """As ``open``, waiting for the name without blocking the event loop.
-
-        Args:
-            name: As for ``open``.
-            access: As for ``open``.
-            inheritable: As for ``open``.
-            repair: As for ``create``.
-            timeout: Seconds; for ever when omitted.
+        """As ``open``, waiting for the name without blocking the event loop, for ever when
+        ``timeout`` is omitted.
 
         Rights:
             As for ``open``.
@@ -169,7 +166,7 @@ class Mutex(Waitable):
             NameTimeoutError: Nothing had the name within the time.
             Error: As ``open`` otherwise.
         """
-        return await opened_async(
+        return await open_in_time_async(
             lambda: cls.open(name, access=access, inheritable=inheritable, repair=repair),
             name,
             timeout,
@@ -178,7 +175,7 @@ class Mutex(Waitable):
     def _with_repair(self, repair: Callable[[AbandonedMutexError], object] | None) -> Self:
         self._repair = repair
         if repair is not None:
-            self._take_carefully()  # the native way knows nothing of repairs
+            self._take_in_python()  # the native way knows nothing of repairs
         return self
 
     # ------------------------------------------------------------------ taking and giving back
@@ -196,10 +193,10 @@ class Mutex(Waitable):
         The arguments are those of ``threading.Lock``.
 
         Args:
-            blocking: Whether to wait; a number that is no bool is the timeout. timeout: Seconds to
-            wait; for ever when omitted, -1 or None, not at all when 0. accept_abandoned: Whether to
-            take it although its last owner ended while it owned it, and what it protects may
-                be half changed.
+            blocking: Whether to wait; a number that is no bool is the timeout.
+            timeout: Seconds to wait; for ever when omitted, -1 or None, not at all when 0.
+            accept_abandoned: Whether to take it although its last owner ended while it owned it,
+                and what it protects may be half changed.
 
         Returns:
             Whether it was taken; False when the time was up.
@@ -316,7 +313,7 @@ class Mutex(Waitable):
     ) -> bool:
         if self._repair is None or accept_abandoned:
             return await super().wait_async(timeout, accept_abandoned=accept_abandoned)
-        end = None if timeout is None else time.monotonic() + timeout
+        end = None if timeout is None else time.monotonic() + seconds(timeout)
         while True:
             try:
                 return await super().wait_async(
@@ -342,7 +339,7 @@ class Mutex(Waitable):
             raise
 
     @surely
-    def __aexit__(self, steps: dict[str, int], *_: object) -> _Done:
+    def __aexit__(self, steps: dict[str, int], *_: object) -> Done:
         turn = self._turn()
         if "depth" not in steps:
             steps["depth"] = turn.depth()
@@ -350,116 +347,11 @@ class Mutex(Waitable):
             steps["released"] = True  # and then nothing raises before the call
             self.release()
         turn.end(steps["depth"] - 1)
-        return _DONE
+        return DONE
 
-    def _turn(self) -> _Turn:
+    def _turn(self) -> Turn:
         import asyncio
 
         if self._turns is None:
-            self._turns = _turns_of(self)
+            self._turns = turns_of(self)
         return self._turns.of(asyncio.get_running_loop())
-
-
-class _Done:
-    """What can be awaited, and has happened."""
-
-    def __await__(self) -> Iterator[None]:
-        return iter(())
-
-
-_DONE = _Done()
-
-
-class _Turn:
-    """Which task of one loop has the mutex, and how often.
-
-    What says so is set by single assignments, and no lock is held in between: a signal handler may
-    raise anywhere.
-    """
-
-    def __init__(self) -> None:
-        self._has: tuple[asyncio.Task[Any], int] | None = None
-        self._waiters: deque[asyncio.Future[None]] = deque()
-
-    def depth(self) -> int:
-        """How often the current task has it."""
-        import asyncio
-
-        has = self._has
-        return has[1] if has is not None and has[0] is asyncio.current_task() else 0
-
-    async def begin(self) -> None:
-        """Have it, or have it once more, as soon as no other task does that has it or came
-        before."""
-        import asyncio
-
-        task = asyncio.current_task()
-        assert task is not None
-        depth = self.depth()
-        if depth or (self._has is None and not self._waiters):
-            self._has = task, depth + 1
-            return
-        waiter = asyncio.get_running_loop().create_future()
-        try:
-            self._waiters.append(waiter)
-            await waiter
-            self._has = task, 1
-            self._waiters.remove(waiter)
-        except BaseException:
-            finish(self._leave, waiter)
-            raise
-
-    def _leave(self, waiter: asyncio.Future[None]) -> None:
-        """Wait no longer; if it was this one's turn it is the next one's."""
-        if waiter in self._waiters:
-            self._waiters.remove(waiter)
-        self._wake()
-
-    def end(self, depth: int) -> None:
-        """Have it so often again as before: not at all with 0.  Again is harmless."""
-        import asyncio
-
-        has = self._has
-        if has is None or has[0] is not asyncio.current_task():
-            self._wake()
-        elif depth > 0:
-            self._has = has[0], depth
-        else:
-            self._has = None
-            self._wake()
-
-    def _wake(self) -> None:
-        """If nobody has it, the first one that waits does next."""
-        if self._has is None and self._waiters and not self._waiters[0].done():
-            self._waiters[0].set_result(None)
-
-
-class _Turns:
-    """The turns of one mutex, whichever handle it is used through: one for each loop."""
-
-    def __init__(self) -> None:
-        self._of: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Turn] = (
-            weakref.WeakKeyDictionary()
-        )
-
-    def of(self, loop: asyncio.AbstractEventLoop) -> _Turn:
-        return self._of.setdefault(loop, _Turn())
-
-
-_with_turns: weakref.WeakSet[Mutex] = weakref.WeakSet()
-
-
-def _turns_of(mutex: Mutex) -> _Turns:
-    for other in list(_with_turns):
-        try:
-            if (
-                not other.closed
-                and other._turns is not None
-                and kernel.compare_objects(mutex.handle, other.handle)
-            ):
-                return other._turns
-        except NtError as failure:
-            if mutex.closed:
-                raise public_error(failure) from None
-    _with_turns.add(mutex)
-    return _Turns()

@@ -14,6 +14,6 @@ from memsection.nt.owners import done, drop_held, outside, settled, whole
 __all__ = ["done", "drop_held", "outside", "settled", "whole"]
 
 if sys.platform != "win32":
-    from memsection.nt.owners import close_fd, duplicate_fd, make_memory, open_fd
+    from memsection.nt.owners import close_fd, duplicate_fd, guard_buffer, make_memory, open_fd
 
-    __all__ += ["close_fd", "duplicate_fd", "make_memory", "open_fd"]
+    __all__ += ["close_fd", "duplicate_fd", "guard_buffer", "make_memory", "open_fd"]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     import socket
     from typing import Any, Self, TypeVar
 
+    from memsection.api.transit import Ticket
+
     H = TypeVar("H", bound="Passable")
 
 
@@ -91,7 +93,7 @@ def _reduce(owner: Passable) -> tuple[Any, ...]:
         if start is None:
             from memsection.api.transit import put
 
-            return _take, (type(owner), *put(handle), owner.name, owner.granted_access)
+            return _take, (type(owner), put(handle), owner.name, owner.granted_access)
         try:
             fds = kernel.handle_descriptors(handle)
         except NtError as failure:
@@ -128,21 +130,11 @@ def _owned(kind: type[H], handle: int) -> H:
 
 
 @whole
-def _take(
-    kind: type[H],
-    pid: int,
-    handle: int,
-    notes_handle: int,
-    secret: bytes,
-    slot: int,
-    token: int,
-    name: str | None,
-    access: int,
-) -> H:
+def _take(kind: type[H], ticket: Ticket, name: str | None, access: int) -> H:
     """Unpickle elsewhere: take what is in transit."""
     from memsection.api.transit import take
 
-    mine = take(pid, handle, notes_handle, secret, slot, token)
+    mine = take(ticket)
     if mine:
         return _owned(kind, mine)
     if name is not None:
@@ -150,9 +142,8 @@ def _take(
         # still be opened.
         return kind.open(name, access=access)  # type: ignore[attr-defined, no-any-return]
     raise HandleError(
-        f"unpickle an unnamed {kind.__name__}: process {pid} does not hold it any more: it has "
-        f"ended, or"
-        " this pickle was loaded before, or it waited too long for somebody to load it"
+        f"unpickle an unnamed {kind.__name__}: process {ticket[0]} does not hold it any more: it "
+        "has ended, or this pickle was loaded before, or it waited too long for somebody to load it"
     )
 
 
@@ -185,7 +176,17 @@ def _send(owner: Passable, sock: socket.socket) -> None:
     except NtError as failure:
         raise public_error(failure) from None
     finally:
+        _close_sent(duplicate)
+
+
+def _close_sent(duplicate: int) -> None:
+    """Close what may be a receiver's too by now, who can make it no handle any more: then it is
+    closed all the same."""
+    try:
         kernel.close(duplicate)
+    except NtError as failure:
+        if failure.status != st.INVALID_HANDLE:
+            raise
 
 
 def _receive(kind: type[H], sock: socket.socket) -> H:

@@ -9,7 +9,8 @@ standard library's business, and ``win32.CreateProcess``'s.
 from __future__ import annotations
 
 from memsection.api.handle import SLOTS, Handle
-from memsection.api.section import Section, access_words
+from memsection.api.section import Section
+from memsection.api.section_access import access_words
 from memsection.nt import kernel
 from memsection.nt.owners import drop_quietly, own, whole
 from memsection.vocabulary import access as a
@@ -30,14 +31,19 @@ class HeldHandle:
     """A handle that some process has.
 
     Attributes:
-        pid: The process. handle: The value of the handle there. type: "Section", "Mutant" (what
-        Windows calls a mutex inside), "Event", "Semaphore", "File", ... name: The object's name as
-        ``open`` takes it, a file's path, or None. size: Bytes of a section, else 0. access: What it
-        permits with a section, as for ``Section.open``; else "". granted_access: The same as an
-        access mask, for every type. inheritable: Whether children of that process get it.
-        protected: Whether it is protected from close. identity: Equal for handles to the same
-        object; None when it cannot be told. creator_pid: The process that made the object, 0 when
-        unknown. created: When, in seconds since the epoch, 0.0 when unknown.
+        pid: The process.
+        handle: The value of the handle there.
+        type: "Section", "Mutant" (what Windows calls a mutex inside), "Event", "Semaphore", "File",
+            ...
+        name: The object's name as ``open`` takes it, a file's path, or None.
+        size: Bytes of a section, else 0.
+        access: What it permits with a section, as for ``Section.open``; else "".
+        granted_access: The same as an access mask, for every type.
+        inheritable: Whether children of that process get it.
+        protected: Whether it is protected from close.
+        identity: Equal for handles to the same object; None when it cannot be told.
+        creator_pid: The process that made the object, 0 when unknown.
+        created: When, in seconds since the epoch, 0.0 when unknown.
     """
 
     pid: int
@@ -136,8 +142,9 @@ class Process(Handle):
         Raises:
             HandleError: The handle is closed.
         """
-        span = None if timeout is None else -max(0, int(timeout * 10_000_000))
-        return bool(self._ask(kernel.wait_for_single_object, span) == st.WAIT_0)
+        from memsection.api.waitable import units
+
+        return bool(self._ask(kernel.wait_for_single_object, units(timeout)) == st.WAIT_0)
 
     async def wait_async(self, timeout: float | None = None) -> bool:
         """Wait until it has ended, without blocking the event loop.
@@ -154,7 +161,7 @@ class Process(Handle):
         Raises:
             HandleError: The handle is closed.
         """
-        from memsection.api.wait import wait_async
+        from memsection.api.waitable import wait_async
 
         return await wait_async(self, timeout)
 

@@ -1,27 +1,28 @@
 # SPDX-License-Identifier: MIT
 """Sections: memory that processes share, by name, by handle, or through a file.
 
-It owns the words of access and what they mean for pages and rights.  Everything about the handle
-itself is in ``handle``; how a section exists, and for how long, is the kernel interface's business.
+Everything about the handle itself is in ``handle``, and what the words of access mean in
+``section_access``; how a section exists, and for how long, is the kernel interface's business.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 
-from memsection.api.appearing import opened, opened_async
-from memsection.api.handle import SLOTS, Handle, object_attributes, plain_attributes
+from memsection.api.appearing import open_in_time, open_in_time_async
+from memsection.api.attributes import object_attributes, plain_attributes, section_attributes
+from memsection.api.handle import PACKAGE, SLOTS, Handle
 from memsection.api.passing import Passable
+from memsection.api.section_access import FILE_RIGHTS, PROTECTIONS, RIGHTS, access_words
 from memsection.api.view import View
 from memsection.nt import kernel
-from memsection.nt.owners import own, whole
+from memsection.nt.owners import own_with_line, whole
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.arguments import object_name, whole_number
+from memsection.vocabulary.arguments import may_wait, object_name, whole_number
 from memsection.vocabulary.errors import ArgumentError, NtError, public_error
 
 TYPE_CHECKING = False
@@ -31,53 +32,26 @@ if TYPE_CHECKING:
     from memsection.api.security import Security
     from memsection.vocabulary.access_words import Access, SectionAccess
 
-_READ = a.SECTION_QUERY | a.SECTION_MAP_READ
-_WRITE = _READ | a.SECTION_MAP_WRITE
-_X = a.SECTION_MAP_EXECUTE
-#: The words of access, and the rights that each asks for.
-RIGHTS = {
-    "r": _READ,
-    "rw": _WRITE,
-    "c": _READ,
-    "rx": _READ | _X,
-    "rwx": _WRITE | _X,
-    "cx": _READ | _X,
-}
-#: And the protection of pages, of a section as of a view.
-PROTECTIONS = {
-    "r": p.PAGE_READONLY,
-    "rw": p.PAGE_READWRITE,
-    "c": p.PAGE_WRITECOPY,
-    "rx": p.PAGE_EXECUTE_READ,
-    "rwx": p.PAGE_EXECUTE_READWRITE,
-    "cx": p.PAGE_EXECUTE_WRITECOPY,
-}
-#: And what has to be asked of a file: a section that may be written through needs a file that may.
-_FILE_RIGHTS = {
-    word: a.GENERIC_READ
-    | (a.GENERIC_WRITE if "w" in word else 0)
-    | (a.GENERIC_EXECUTE if "x" in word else 0)
-    for word in RIGHTS
-}
 _create_section, _open_section, _map_buffer = (
     kernel.create_section,
     kernel.open_section,
     kernel.map_buffer,
 )
-_new, _getframe = object.__new__, sys._getframe
+_new = object.__new__
 _SHARE_ALL = s.FILE_SHARE_READ | s.FILE_SHARE_WRITE | s.FILE_SHARE_DELETE
 
 
-def access_words(granted: int) -> str:
-    """What an access mask permits with a section, in the words of ``access``; "" for nothing of
-    that."""
-    if not granted & (a.SECTION_MAP_READ | a.SECTION_MAP_WRITE):
-        return ""
-    return (
-        ("r" if granted & a.SECTION_MAP_READ else "")
-        + ("w" if granted & a.SECTION_MAP_WRITE else "")
-        + ("x" if granted & _X else "")
-    )
+def _part(offset: int, length: int | None) -> tuple[int, int]:
+    """Which part of a section a view is asked of: its offset, and its size or 0 for the rest."""
+    size = 0 if length is None else whole_number(length, "length")
+    offset = whole_number(offset, "offset")
+    if length is not None and size <= 0:
+        raise ArgumentError(
+            f"map: asked for {length} bytes, a view has at least one", ntstatus=st.INVALID_VIEW_SIZE
+        )
+    if offset < 0:
+        raise ArgumentError(f"map: asked for offset {offset}", ntstatus=st.INVALID_VIEW_SIZE)
+    return offset, size
 
 
 def _called(name: str | None) -> str:
@@ -112,12 +86,10 @@ class Section(Passable):
 
     @classmethod
     def _made(cls, handle: int, access: str, created: bool) -> Self:
-        """One that owns a handle; called by a method that the user called, or that one of this
-        package's called."""
+        """One that owns a handle, and knows which line of the user's made it."""
         self = _new(cls)
-        own(self, handle)
+        own_with_line(self, handle, PACKAGE)
         self._access, self._size, self.created = access, -1, created
-        self._made_by(_getframe(2))
         return self
 
     # ------------------------------------------------------------------ making and opening
@@ -136,17 +108,23 @@ class Section(Passable):
         commit: bool = True,
         large_pages: bool = False,
         numa_node: int | None = None,
+        permanent: bool = False,
     ) -> Self:
         r"""Make a section of memory, with a name or without one.
 
         Args:
             name: What other processes open it by; ``Global\name`` for other users and containers.
-            size: Bytes; rounded up to whole pages. access: What the section and this handle permit.
+            size: Bytes; rounded up to whole pages.
+            access: What the section and this handle permit.
             exist_ok: Whether a section that has the name already is opened instead, if it is as
-            large; see ``created``. inheritable: Whether child processes get the handle. security:
-            Who may open it by name; this user alone when omitted. commit: Whether the memory is
-            reserved now.  If not, ``View.commit`` has to ask for it. large_pages: Whether to use
-            large pages. numa_node: Where the memory should be.
+                large; see ``created``.
+            inheritable: Whether child processes get the handle.
+            security: Who may open it by name; this user alone when omitted.
+            commit: Whether the memory is reserved now.  If not, ``View.commit`` has to ask for it.
+            large_pages: Whether to use large pages.
+            numa_node: Where the memory should be.
+            permanent: Whether it exists without handles until it is removed: on Linux with a
+                ``Global\`` name only; on Windows the right to create permanent objects is needed.
 
         Rights:
             None for a new object: its creator gets every right that ``access`` implies, and may
@@ -162,6 +140,7 @@ class Section(Passable):
             AccessError: An existing section does not grant the access; the right to use large pages
                 is missing.
             CommitError: More memory than this machine, or this container, has (MemoryError).
+            Error: Such a section cannot be permanent on this system; ``memsection keep`` holds it.
 
         Example:
             >>> from memsection import Section
@@ -170,44 +149,26 @@ class Section(Passable):
             ...     bytes(view[:5])
             b'hello'
         """
-        if (
-            name
-            and type(name) is str
-            and type(size) is int
-            and size > 0
-            and access in RIGHTS
-            and commit
-            and (security is None)
-            and not (exist_ok or inheritable or large_pages or numa_node is not None)
-        ):
-            try:  # what is asked for most, without detours
-                _, handle = _create_section(
-                    a.STANDARD_RIGHTS_REQUIRED | RIGHTS[access],
-                    plain_attributes(name, 0),
-                    size,
-                    PROTECTIONS[access],
-                    p.SEC_COMMIT,
-                    0,
-                )
-            except NtError as failure:
-                raise public_error(failure) from None
-            section = _new(cls)
-            own(section, handle)
-            section._access, section._size, section.created = access, -1, True
-            section._made_by(_getframe(1))
-            return section
         kind = (p.SEC_COMMIT if commit else p.SEC_RESERVE) | (
             p.SEC_LARGE_PAGES if large_pages else 0
         )
-        object_name(name, *["size"] * (size == 0))
-        size = whole_number(size, "size")
+        if type(name) is not str and name is not None:
+            object_name(name, *["size"] * (size == 0))
+        if type(size) is not int:
+            size = whole_number(size, "size")
         if size <= 0:
             raise ArgumentError(
                 f"create {_called(name)}: asked for {size} bytes, a section has at least one"
             )
-        section = cls._create(
-            name, size, access, exist_ok, inheritable, security, kind, 0, numa_node
+        attributes = object_attributes(
+            object_types.SECTION,
+            name,
+            inheritable=inheritable,
+            exist_ok=exist_ok,
+            permanent=permanent,
+            security=security,
         )
+        section = cls._create(attributes, size, access, kind, numa_node=numa_node)
         if not section.created:
             section._require(size)
         return section
@@ -219,8 +180,7 @@ class Section(Passable):
             if found < size:
                 raise ArgumentError(
                     f"create {_called(self.name)}: asked for {size} bytes, the section that has "
-                    f"the name has"
-                    f" {found}"
+                    f"the name has {found}"
                 )
         except BaseException:
             self.close()
@@ -229,24 +189,14 @@ class Section(Passable):
     @classmethod
     def _create(
         cls,
-        name: str | None,
+        attributes: s.ObjectAttributes | None,
         size: int | None,
         access: str,
-        exist_ok: bool,
-        inheritable: bool,
-        security: Security | str | bytes | None,
         kind: int,
-        file: int,
-        numa_node: int | None,
+        file: int = 0,
+        numa_node: int | None = None,
     ) -> Self:
         mask = cls._mask(access)
-        attributes = object_attributes(
-            object_types.SECTION,
-            name,
-            inheritable=inheritable,
-            exist_ok=exist_ok,
-            security=security,
-        )
         while True:
             try:
                 status, handle = _create_section(
@@ -260,7 +210,12 @@ class Section(Passable):
                 )
                 break
             except NtError as failure:
-                if failure.status != st.ACCESS_DENIED or not exist_ok or name is None:
+                if (
+                    failure.status != st.ACCESS_DENIED
+                    or attributes is None
+                    or attributes.ObjectName is None
+                    or not attributes.Attributes & s.OBJ_OPENIF
+                ):
                     raise public_error(failure) from None
                 # It may exist and grant what was asked for, but not what a creator gets besides.
                 denied = failure
@@ -286,10 +241,11 @@ class Section(Passable):
         r"""Open a section by its name.
 
         Args:
-            name: As given to ``create``. access: What this handle is to permit; an access mask for
-            what the words cannot say. inheritable: Whether child processes get the handle. timeout:
-            Seconds to wait until something has the name; not at all when omitted, for ever when
-            None.
+            name: As given to ``create``.
+            access: What this handle is to permit; an access mask for what the words cannot say.
+            inheritable: Whether child processes get the handle.
+            timeout: Seconds to wait until something has the name; not at all when omitted, for ever
+                when None.
 
         Rights:
             The section must grant ``SECTION_QUERY`` and, as ``access`` asks, ``SECTION_MAP_READ``,
@@ -297,14 +253,14 @@ class Section(Passable):
 
         Raises:
             NotFoundError: Nothing has this name (FileNotFoundError).
-            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a
-                ``WaitTimeoutError``.
+            NameTimeoutError: Nothing had it within the time; a ``WaitTimeoutError``, too.
             AccessError: The section does not grant the access (PermissionError).
             HandleError: The name is that of a mutex, an event or a semaphore (ValueError).
             ArgumentError: No such name or access can be (ValueError).
         """
         if type(name) is not str:
             raise TypeError(f"name: a str is needed, not {type(name).__name__}")
+        waits = may_wait(timeout)
         words = access if type(access) is str else ""
         try:
             handle = _open_section(
@@ -314,16 +270,12 @@ class Section(Passable):
                 else object_attributes(object_types.SECTION, name, inheritable=inheritable),
             )
         except NtError as failure:
-            if timeout != 0 and failure.status == st.OBJECT_NAME_NOT_FOUND:
-                return opened(
+            if waits and failure.status == st.OBJECT_NAME_NOT_FOUND:
+                return open_in_time(
                     lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout
                 )
             raise public_error(failure) from None
-        section = _new(cls)
-        own(section, handle)
-        section._access, section._size, section.created = words, -1, False
-        section._made_by(_getframe(1))
-        return section
+        return cls._made(handle, words, False)
 
     @classmethod
     async def open_async(
@@ -334,13 +286,8 @@ class Section(Passable):
         inheritable: bool = False,
         timeout: float | None = None,
     ) -> Self:
-        """As ``open``, waiting for the name without blocking the event loop.
-
-        Args:
-            name: As for ``open``.
-            access: As for ``open``.
-            inheritable: As for ``open``.
-            timeout: Seconds; for ever when omitted.
+        """As ``open``, waiting for the name without blocking the event loop, for ever when
+        ``timeout`` is omitted.
 
         Rights:
             As for ``open``.
@@ -349,7 +296,7 @@ class Section(Passable):
             NameTimeoutError: Nothing had the name within the time.
             Error: As ``open`` otherwise.
         """
-        return await opened_async(
+        return await open_in_time_async(
             lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout
         )
 
@@ -369,12 +316,15 @@ class Section(Passable):
         """Make a section of a file: its views show the file, and what they write goes to it.
 
         Args:
-            file: A path, or an open file of Python's; the section keeps what it needs of it. name:
-            What other processes open the section by. size: Bytes; the file's own size when
-            omitted.  A file that may be written to grows to it. access: What the section and this
-            handle permit. exist_ok: Whether a section that has the name already is opened instead.
-            inheritable: Whether child processes get the handle. security: Who may open it by name;
-            this user alone when omitted.  The file has rights of its own.
+            file: A path, or an open file of Python's; the section keeps what it needs of it.
+            name: What other processes open the section by.
+            size: Bytes; the file's own size when omitted.  A file that may be written to grows to
+                it.
+            access: What the section and this handle permit.
+            exist_ok: Whether a section that has the name already is opened instead.
+            inheritable: Whether child processes get the handle.
+            security: Who may open it by name; this user alone when omitted.  The file has rights of
+                its own.
 
         Rights:
             Read access to the file; write access for ``"rw"``.
@@ -386,7 +336,10 @@ class Section(Passable):
             ArgumentError: The file is empty, is larger than ``size`` can be, or cannot be mapped
                 (ValueError).
         """
-        mask = cls._mask(access) and _FILE_RIGHTS[access]
+        attributes = section_attributes(
+            name, inheritable=inheritable, exist_ok=exist_ok, security=security
+        )
+        mask = cls._mask(access) and FILE_RIGHTS[access]
         size = None if size is None else whole_number(size, "size")
         try:
             if isinstance(file, (str, os.PathLike)):
@@ -400,9 +353,7 @@ class Section(Passable):
         except NtError as failure:
             raise public_error(failure) from None
         try:
-            return cls._create(
-                name, size, access, exist_ok, inheritable, security, p.SEC_COMMIT, handle, None
-            )
+            return cls._create(attributes, size, access, p.SEC_COMMIT, handle)
         finally:
             kernel.close(handle)
 
@@ -423,11 +374,14 @@ class Section(Passable):
         object, a file.
 
         Args:
-            fd: The descriptor; it stays the caller's. name: What other processes open the section
-            by. size: Bytes; all there are when omitted. access: What the section permits; ``"rw"``
-            when omitted, and ``"r"`` if the descriptor is read-only. exist_ok: Whether a section
-            that has the name already is opened instead. inheritable: Whether child processes get
-            the handle. security: Who may open it by name; this user alone when omitted.
+            fd: The descriptor; it stays the caller's.
+            name: What other processes open the section by.
+            size: Bytes; all there are when omitted.
+            access: What the section permits; ``"rw"`` when omitted, and ``"r"`` if the descriptor
+                is read-only.
+            exist_ok: Whether a section that has the name already is opened instead.
+            inheritable: Whether child processes get the handle.
+            security: Who may open it by name; this user alone when omitted.
 
         Rights:
             Those that the descriptor was opened with.
@@ -438,22 +392,23 @@ class Section(Passable):
             HandleError: There is no such descriptor.
             ArgumentError: What it shows is empty or cannot be mapped (ValueError).
         """
+        attributes = section_attributes(
+            name, inheritable=inheritable, exist_ok=exist_ok, security=security
+        )
         words = access or "rw"
         size = None if size is None else whole_number(size, "size")
         try:
             try:
-                handle = kernel.file_from_fd(fd, cls._mask(words) and _FILE_RIGHTS[words])
+                handle = kernel.file_from_fd(fd, cls._mask(words) and FILE_RIGHTS[words])
             except NtError as failure:
                 if access is not None or failure.status != st.ACCESS_DENIED:
                     raise
                 words = "r"
-                handle = kernel.file_from_fd(fd, _FILE_RIGHTS[words])
+                handle = kernel.file_from_fd(fd, FILE_RIGHTS[words])
         except NtError as failure:
             raise public_error(failure) from None
         try:
-            return cls._create(
-                name, size, words, exist_ok, inheritable, security, p.SEC_COMMIT, handle, None
-            )
+            return cls._create(attributes, size, words, p.SEC_COMMIT, handle)
         finally:
             kernel.close(handle)
 
@@ -554,18 +509,9 @@ class Section(Passable):
                 if words
                 else "map: this handle permits no views"
             ) from None
-        if length is None:
-            size = 0
-        else:
-            size = whole_number(length, "length")
-        offset = whole_number(offset, "offset")
-        if length is not None and size <= 0:
-            raise ArgumentError(
-                f"map: asked for {length} bytes, a view has at least one",
-                ntstatus=st.INVALID_VIEW_SIZE,
-            )
-        if offset < 0:
-            raise ArgumentError(f"map: asked for offset {offset}", ntstatus=st.INVALID_VIEW_SIZE)
+        size = 0
+        if length is not None or offset or type(offset) is not int:
+            offset, size = _part(offset, length)
         try:
             view: View = _map_buffer(handle, offset, size, protection, View, numa_node)
         except NtError as failure:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from memsection.nt import kernel
@@ -221,12 +222,17 @@ def is_written_by_this_user_alone(section: Section) -> bool:
     False where that cannot be told.  It says nothing of handles that were given away.
     """
     try:
-        descriptor, me = section.security._descriptor, kernel.current_user()
         # The descriptor stands in memory that its maker wrote; this does not.
         if hasattr(os, "geteuid") and os.fstat(section.fileno()).st_uid != os.geteuid():
             return False
+        return _lets_only_one_write(section._descriptor_bytes(), kernel.current_user())
     except (Error, NtError):
         return False
+
+
+@lru_cache(maxsize=64)
+def _lets_only_one_write(data: bytes, me: Sid) -> bool:
+    descriptor = SecurityDescriptor.from_bytes(data)
     if descriptor.owner not in {me, *_POWERS} or descriptor.dacl is None:
         return False
     return all(

@@ -6,7 +6,7 @@ Everything about the handle itself is in ``handle``, waiting for several objects
 
 from __future__ import annotations
 
-from memsection.api.wait import Waitable
+from memsection.api.waitable import Waitable
 from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
@@ -52,10 +52,12 @@ class Semaphore(Waitable):
 
         Args:
             name: What other processes open it by; ``Global\name`` for other users and containers.
-            initial: How many units there are at the beginning. maximum: How many there can ever be.
+            initial: How many units there are at the beginning.
+            maximum: How many there can ever be.
             exist_ok: Whether a semaphore that has the name already is opened instead, as it is; see
-            ``created``. inheritable: Whether child processes get the handle. security: Who may open
-            it by name; this user alone when omitted.
+                ``created``.
+            inheritable: Whether child processes get the handle.
+            security: Who may open it by name; this user alone when omitted.
 
         Rights:
             None for a new object.  An existing one must grant ``SYNCHRONIZE``,

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import time
 
-from memsection.api.wait import left_of, repaired, units, waited_of
+from memsection.api.wait import take_and_repair, waited_of
+from memsection.api.waitable import LAST_LOOK, left_of, look_at, units
 from memsection.nt import kernel
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
@@ -55,6 +56,7 @@ def wait_any_in_stages(
     stages: dict[int, Stage] = {
         index: one._stage(accept_abandoned) for index, one in enumerate(staged) if one is not None
     }
+    looks = [None if index in stages else look_at(one) for index, one in enumerate(several)]
     taken = next((index for index, stage in stages.items() if stage.at_once()), None)
     try:
         while taken is None:
@@ -64,36 +66,31 @@ def wait_any_in_stages(
             ]
             pauses = [stage.pause for stage in stages.values() if stage.pause is not None]
             left = left_of(timeout, end)
-            if pauses:
-                left = units(min(pauses)) if left is None else max(left, units(min(pauses)) or 0)
-            try:
-                status = kernel.wait_for_multiple_objects(
-                    waited, s.WAIT_ANY, left, careful=not accept_abandoned
+            if None in waited:
+                taken = next(
+                    (at for at, is_ready in enumerate(looks) if is_ready and is_ready()), None
                 )
+                if taken is not None:
+                    break
+                pauses.append(LAST_LOOK)
+            try:
+                index = _wait(waited, _until_next_look(left, pauses), accept_abandoned)
             except AbandonedNtError as failure:
                 stage = stages.get(failure.index)
                 if (
                     stage.take_abandoned() and stage.step()
                     if stage
-                    else repaired(several[failure.index], failure)
+                    else take_and_repair(several[failure.index], failure)
                 ):
                     taken = failure.index
                 continue
             except NtError as failure:
                 raise public_error(failure) from None
-            if status == st.TIMEOUT:
-                taken = next(
-                    (
-                        index
-                        for index, stage in stages.items()
-                        if stage.pause is not None and stage.step()
-                    ),
-                    None,
-                )
+            if index is None:
+                taken = _index_after_pause(stages)
                 if taken is None and timeout is not None and time.monotonic() >= end:
                     return None
                 continue
-            index = status - (st.ABANDONED_WAIT_0 if status >= st.ABANDONED_WAIT_0 else st.WAIT_0)
             if index not in stages or stages[index].step():
                 taken = index
         return several[taken]
@@ -101,3 +98,33 @@ def wait_any_in_stages(
         for index, stage in stages.items():
             if index != taken:
                 stage.give_up()
+
+
+def _until_next_look(left: int | None, pauses: list[float]) -> int | None:
+    """How long to wait: not longer than until somebody has to look by itself."""
+    if not pauses:
+        return left
+    pause = units(min(pauses))
+    return pause if left is None else max(left, pause or 0)
+
+
+def _index_after_pause(stages: dict[int, Stage]) -> int | None:
+    """Which of those that look by themselves has all now, if one has."""
+    return next(
+        (i for i, stage in stages.items() if stage.pause is not None and stage.step()), None
+    )
+
+
+def _wait(waited: list[Any], left: int | None, accept_abandoned: bool) -> int | None:
+    """Wait for those that the system can wait for, not for None; which came, if any did."""
+    there = [index for index, one in enumerate(waited) if one is not None]
+    try:
+        status: int = kernel.wait_for_multiple_objects(
+            [waited[index] for index in there], s.WAIT_ANY, left, accept_abandoned=accept_abandoned
+        )
+    except AbandonedNtError as failure:
+        failure.index = there[failure.index]
+        raise
+    if status == st.TIMEOUT:
+        return None
+    return there[status - (st.ABANDONED_WAIT_0 if status >= st.ABANDONED_WAIT_0 else st.WAIT_0)]

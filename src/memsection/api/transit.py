@@ -25,6 +25,12 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public_error
 
+if sys.platform != "win32":
+    import resource
+
+#: What travels: process id, duplicate, the notes' handle and their secret, slot, number.
+Ticket = tuple[int, int, int, bytes, int, int]
+
 #: The duplicates of this process that are on their way, by slot, the oldest first.
 in_transit: dict[int, Sent] = {}
 
@@ -32,16 +38,21 @@ _NOTES_SIZE = 1 << 16
 _NOTES_ACCESS = a.SECTION_QUERY | a.SECTION_MAP_READ | a.SECTION_MAP_WRITE
 _SECRET = 16  # bytes at the start of the notes: whose they are
 _SLOTS = (_NOTES_SIZE - _SECRET) // 8
+#: The most that is in transit, far more than pipes hold before their writers block.  The oldest
+#: goes then: what is discarded costs a program no more than this, nor its own descriptors.
+_MOST = 4096
+_SHARE = 4  # of the descriptors that this process may have, at most a quarter
 _WAIT_AT_EXIT = 2.0  # seconds
 #: How long something stays in transit, in seconds: while a process that may be its receiver lives;
 #: when there was one, and none lives any more; and when none was ever known: a pickle that goes
 #: nowhere, or by ways of the program's own.
 _TO_THE_LIVING, _TO_THE_DEAD, _TO_NOBODY = 600.0, 1.0, 30.0
+_LOOKED_AT_ONCE = 32  # so many are looked through whenever something is sent
 # elsewhere the value would be another handle's by the time that the sender looks
 _TAKES_AWAY = os.name == "posix"
 
 
-def take(pid: int, handle: int, notes_handle: int, secret: bytes, slot: int, token: int) -> int:
+def take(ticket: Ticket) -> int:
     """A handle of this process for one in transit, which is noted; 0 when it is not in transit
     there (any more).
 
@@ -51,6 +62,7 @@ def take(pid: int, handle: int, notes_handle: int, secret: bytes, slot: int, tok
     Raises:
         AccessError: This process may not look into the sender's handles.
     """
+    pid, handle, notes_handle, secret, slot, token = ticket
     try:
         process = kernel.open_process(a.PROCESS_DUP_HANDLE, 0, pid)
         try:
@@ -163,6 +175,19 @@ def _is_anybody_there() -> bool:
         return True  # a sentinel that somebody closed tells nothing: joblib's pools have such
 
 
+def _limit(count: int) -> int:
+    """The most that may be in transit, where ``count`` are."""
+    if sys.platform != "win32":
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if 0 <= soft // _SHARE <= count < _MOST and soft != hard:
+            # As where the kernel refuses one: nobody else has to find that there are no more.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+        if soft >= 0:
+            return max(1, min(_MOST, soft // _SHARE))
+    return _MOST
+
+
 class Transit:
     """The duplicates of this process that are on their way, and the notes of receivers on what they
     took."""
@@ -179,19 +204,19 @@ class Transit:
         self._nobody_since = 0.0
         self._pid = 0
 
-    def put(self, handle: int) -> tuple[int, int, int, bytes, int, int]:
-        """Duplicate a handle for whoever takes it: process id, duplicate, notes, secret, slot,
-        token."""
+    def put(self, handle: int) -> Ticket:
+        """Duplicate a handle for whoever takes it."""
         return done(self._take_back, self._put, handle)
 
     @whole
-    def _put(self, handle: int) -> tuple[int, int, int, bytes, int, int]:
+    def _put(self, handle: int) -> Ticket:
         slot, sent = -1, None
         try:
             with self._lock:
                 self.make_notes()
-                self._sweep()
-                if len(self._sent) == _SLOTS:
+                if self._token % (len(self._sent) // _LOOKED_AT_ONCE + 1) == 0:
+                    self._sweep()
+                while len(self._sent) >= _limit(len(self._sent)):
                     self._let_go(next(iter(self._sent)))  # the oldest one
                 try:
                     sent = _duplicate(handle)
@@ -214,7 +239,7 @@ class Transit:
                 self._let_go(slot)
             raise
 
-    def _take_back(self, asked: object, result: tuple[int, int, int, bytes, int, int]) -> None:
+    def _take_back(self, asked: object, result: Ticket) -> None:
         """The operation that sent this has failed: nobody will get it."""
         _, duplicate, _, _, slot, token = result
         sent = self._sent.get(slot)

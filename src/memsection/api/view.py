@@ -13,6 +13,8 @@ from memsection.nt import publish as publish
 from memsection.nt import published as published
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, NtError, public_error
+from memsection.vocabulary.protection import MEM_COMMIT, PAGE_SIZE
+from memsection.vocabulary.structs import CURRENT_PROCESS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,6 +104,23 @@ class View(ViewBuffer):
             InPageError: Pages were found missing; the message names the first.
         """
         memoryview(self).release()  # whoever asks for the buffer is told
+
+    def _is_committed(self, start: int, stop: int) -> bool:
+        """Whether there is memory behind a part of it: touching reserved pages ends a process."""
+        if self._is_whole:
+            return True
+        at, end = self.address + start, self.address + stop
+        while at < end:
+            found = self._call(kernel.query_virtual_memory, CURRENT_PROCESS, at)
+            if found.State == MEM_COMMIT:
+                at = found.BaseAddress + found.RegionSize
+                continue
+            try:  # Wine tells of the first part that somebody else committed, and of no other
+                kernel.read_virtual_memory(CURRENT_PROCESS, at, 1)
+            except NtError:
+                return False
+            at = found.BaseAddress + PAGE_SIZE
+        return True
 
     def _range(self, operation: str, offset: int, length: int | None) -> tuple[int, int]:
         whole = len(self)

@@ -9,19 +9,11 @@ bytes, arrays, records, or Arrow tables.  The memory and its protocol are the na
 
 from __future__ import annotations
 
-import sys
-
-if sys.platform != "linux":
-    raise ImportError(
-        "memsection.channels: there are channels on Linux only so far (SUPPORTED.md); queues that "
-        "work here are"
-        " multiprocessing.Queue, or a section with a semaphore"
-    )
-
+from memsection.channels.answering import Call
 from memsection.channels.client import Client
 from memsection.channels.message import Message
 from memsection.channels.queue import Queue
-from memsection.channels.service import Call, Service
+from memsection.channels.service import Service
 from memsection.channels.topic import Topic
 
 __all__ = ["Call", "Client", "Message", "Queue", "Service", "Topic"]

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 
 from memsection import arrays
-from memsection.channels.specs import Codec, up
+from memsection.channels.base_codec import Codec, up
 from memsection.content import schema
 from memsection.vocabulary.errors import ArgumentError, CorruptError
+from memsection.vocabulary.text import about
 
 # bytes of the dtype's description, dimensions, whether Fortran's order
 _HEAD = struct.Struct("<HBB4x")
@@ -74,13 +75,13 @@ class ArrayCodec(Codec):
     def _facts_of(self, view: memoryview) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
         if len(view) < _HEAD.size:
             raise CorruptError(
-                f"receive from {self.channel.name!r}: {len(view)} bytes are no array"
+                f"{about('receive from', self.channel.name)}: {len(view)} bytes are no array"
             )
         length, dimensions, fortran = _HEAD.unpack_from(view)
         at = _HEAD.size + 8 * dimensions
         if dimensions > _DIMENSIONS or at + length > len(view):
             raise CorruptError(
-                f"receive from {self.channel.name!r}: the head of an array is damaged"
+                f"{about('receive from', self.channel.name)}: the head of an array is damaged"
             )
         head = bytes(view[_HEAD.size : at + length])  # read once, then checked
         shape = struct.unpack_from(f"<{dimensions}Q", head)
@@ -88,8 +89,8 @@ class ArrayCodec(Codec):
         start = up(at + length)
         if prod(shape) * dtype.itemsize > len(view) - min(start, len(view)):
             raise CorruptError(
-                f"receive from {self.channel.name!r}: an array of {shape} {dtype} in {len(view)} "
-                f"bytes"
+                f"{about('receive from', self.channel.name)}: an array of {shape} {dtype} in "
+                f"{len(view)} bytes"
             )
         return dtype, shape, bool(fortran), start
 

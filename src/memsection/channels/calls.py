@@ -13,8 +13,10 @@ from errno import EPIPE
 
 from memsection._native import ends
 from memsection.channels import opening, overflow, results
+from memsection.channels.base_codec import Codec
 from memsection.channels.endpoint import Endpoint
-from memsection.channels.specs import Codec, ObjectCodec, codec, codec_in
+from memsection.channels.object_codec import ObjectCodec
+from memsection.channels.specs import codec, codec_in
 from memsection.vocabulary.errors import (
     ArgumentError,
     CorruptError,
@@ -22,16 +24,22 @@ from memsection.vocabulary.errors import (
     PeerDiedError,
     RemoteError,
 )
+from memsection.vocabulary.text import about
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, ClassVar, Generic, Self, TypeVar
 
+    import numpy as np
+
     from memsection.api.section import Section
-    from memsection.channels.specs import Facts, Spec
+    from memsection.channels.base_codec import Facts, Spec
 
     Q = TypeVar("Q")
     A = TypeVar("A")
+    # The types of values that specs name; those of others are Any.
+    NamedQ = TypeVar("NamedQ", bytes, np.ndarray[Any, Any])
+    NamedA = TypeVar("NamedA", bytes, np.ndarray[Any, Any])
 
     class Base(Endpoint[Any], Generic[Q, A]):
         """To type checkers."""
@@ -52,7 +60,7 @@ class CallChannel(results.Channel):
         """The exception for a negative errno of the core."""
         if not sending:
             return super().problem(result)
-        head = f"call {self.name!r}" if self.name else "call"
+        head = about("call", self.name)
         if result == ends.GONE:
             return PeerDiedError(f"{head}: all who served it have closed it or ended")
         if result == -EPIPE:
@@ -69,8 +77,11 @@ class Sides:
 
     Attributes:
         plain: Whether a request is bytes as they are.
+        pickles: Not for calls: the core makes none of their pickles.
         answers_plain: Whether an answer is.
     """
+
+    pickles = False
 
     def __init__(self, request: Codec, reply: Codec) -> None:
         self.request, self.reply_codec = request, reply
@@ -132,7 +143,7 @@ def failure_in(channel: results.Channel, payload: Any) -> RemoteError:
     if not isinstance(found, dict) or any(
         not isinstance(found.get(key), str) for key in ("type", "text", "traceback")
     ):
-        raise CorruptError(f"call {channel.name!r}: a failure that makes no sense")
+        raise CorruptError(f"{about('call', channel.name)}: a failure that makes no sense")
     return RemoteError(found["text"], type=found["type"], traceback=found["traceback"])
 
 
@@ -142,6 +153,7 @@ class ServiceEnd(Base[Q, A]):
     _kind = "service"
     _as: ClassVar[str] = ""  # the role of the core that such an end has
     _sides: ClassVar[type[Sides]] = Sides
+    _reads_answers: ClassVar[bool] = False  # rather than requests
     _codec: Any
 
     retry: int
@@ -175,7 +187,7 @@ class ServiceEnd(Base[Q, A]):
             view, found, facts, shape = opening.look(section, cls._kind, asked, version, others)
             if not isinstance(facts.get("reply"), dict):
                 raise CorruptError(
-                    f"open {section.name!r}: the description does not say what answers are"
+                    f"{about('open', section.name)}: the description does not say what answers are"
                 )
             found_answers = codec_in(facts["reply"])
             opening.number(section, facts, "retry", 0)
@@ -185,7 +197,10 @@ class ServiceEnd(Base[Q, A]):
                 {"reply": found_answers.shown(), "retry": facts["retry"]},
             )
             sides = cls._sides(found, answers or found_answers)
-            read, given = cls._what_is_read(sides, request, reply)
+            # What strangers write and this end reads, and what its user said of it.
+            read, given = (
+                (sides.reply_codec, reply) if cls._reads_answers else (sides.request, request)
+            )
             if isinstance(read, ObjectCodec):
                 opening.require_own(section, given)
             return cls._over(section, view, sides, facts, shape)
@@ -201,6 +216,7 @@ class ServiceEnd(Base[Q, A]):
         reply: Spec | None = None,
         *,
         version: int | None = None,
+        timeout: float | None = 0,
     ) -> Self:
         """Open a service by its name: a client to call it, a server to serve it too.
 
@@ -209,12 +225,16 @@ class ServiceEnd(Base[Q, A]):
             request: What it should be asked; what it is when omitted.
             reply: What it should answer; what it does when omitted.
             version: What it should be; not looked at when omitted.
+            timeout: Seconds to wait until something has the name; not at all when omitted, for ever
+                when None.
 
         Rights:
             As for ``Section.open`` with access ``"rw"``.
 
         Raises:
             NotFoundError: Nothing has this name (FileNotFoundError).
+            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a
+                ``WaitTimeoutError``.
             AccessError: It does not grant the access; or what this end reads, a client the answers
                 and a server the requests, are objects and other users may write to it, and
                 ``reply`` or ``request`` does not say ``object`` (PermissionError).
@@ -222,9 +242,8 @@ class ServiceEnd(Base[Q, A]):
                 (ValueError).
             CorruptError: The description makes no sense, or the layout is another version's.
         """
-        from memsection.api.section import Section
-
-        return cls._attached(Section.open(name, access="rw"), request, reply, version)
+        section = opening.sections().open(name, access="rw", timeout=timeout)
+        return cls._attached(section, request, reply, version)
 
     @classmethod
     def from_section(
@@ -254,13 +273,6 @@ class ServiceEnd(Base[Q, A]):
         """
         return cls._attached(section, request, reply, version)
 
-    @staticmethod
-    def _what_is_read(
-        sides: Sides, request: Spec | None, reply: Spec | None
-    ) -> tuple[Codec, Spec | None]:
-        """The codec of what strangers write and this end reads, and what its user said of it."""
-        raise NotImplementedError
-
     @property
     def servers(self) -> int:
         """How many servers live.
@@ -287,7 +299,9 @@ class ServiceEnd(Base[Q, A]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.closed:
-            raise ArgumentError(f"pickle {type(self).__name__} {self.name!r}: this end was closed")
+            raise ArgumentError(
+                f"{about(f'pickle {type(self).__name__}', self.name)}: this end was closed"
+            )
         return _rebuilt, (type(self), self.section, *self._codec.spec)
 
 

@@ -9,21 +9,18 @@ from memsection._native import ends
 from memsection.channels import overflow
 from memsection.channels.calls import FAILED, A, Q, ServiceEnd, Sides, failure_in
 from memsection.channels.results import ETIMEDOUT
+from memsection.vocabulary.arguments import seconds
 from memsection.vocabulary.errors import ArgumentError, PeerDiedError, WaitTimeoutError
+from memsection.vocabulary.text import about
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import concurrent.futures
     from collections.abc import Callable
-    from typing import Any, Self, TypeVar, overload
+    from typing import Any, Self, overload
 
-    import numpy as np
-
-    from memsection.channels.specs import Codec, Spec
-
-    # The types of values that specs name; those of others are Any.
-    Q_ = TypeVar("Q_", bytes, np.ndarray[Any, Any])
-    A_ = TypeVar("A_", bytes, np.ndarray[Any, Any])
+    from memsection.channels.base_codec import Codec, Spec
+    from memsection.channels.calls import NamedA, NamedQ
 
     Parts = tuple[list[tuple[int, Any]], int, int]  # (offset, buffer), bytes, format
 
@@ -50,7 +47,7 @@ class ClientSides(Sides):
     def _call(
         self, core: ends.ClientEnd, parts: Parts, timeout: float | None, copied: bool, tries: int
     ) -> Any:
-        until = None if timeout is None else time.monotonic() + timeout
+        until = None if timeout is None else time.monotonic() + seconds(timeout)
         while True:
             asked = self.ask(core, parts, None if until is None else until - time.monotonic())
             try:
@@ -77,12 +74,20 @@ class ClientSides(Sides):
             return asked
         section, descriptor = overflow.put(self.channel, *parts)
         try:
-            asked = core.ask([(0, descriptor)], len(descriptor), parts[2] | overflow.FLAG, timeout)
-            assert asked is not None  # it is short
+            asked = self.ask_elsewhere(core, descriptor, parts[2], timeout)
             asked.kept = section
         except BaseException:
             section.close()
             raise
+        return asked
+
+    @staticmethod
+    def ask_elsewhere(
+        core: ends.ClientEnd, descriptor: bytes, kind: int, timeout: float | None
+    ) -> ends.Asked:
+        """Ask with what has memory of its own."""
+        asked = core.ask([(0, descriptor)], len(descriptor), kind | overflow.FLAG, timeout)
+        assert asked is not None  # it is short
         return asked
 
     @staticmethod
@@ -101,7 +106,7 @@ class ClientSides(Sides):
 
     def gone(self, result: int) -> Exception:
         """The exception for a call that was not answered."""
-        head = f"call {self.channel.name!r}" if self.channel.name else "call"
+        head = about("call", self.channel.name)
         if result == ends.GONE:
             return PeerDiedError(
                 f"{head}: the server that had it died or gave it up, or no server is left"
@@ -113,9 +118,14 @@ class ClientSides(Sides):
     def answer(self, payload: Any, kind: int, copied: bool) -> Any:
         """What a caller gets of an answer."""
         if kind & FAILED:
-            if kind & overflow.FLAG:
-                payload = overflow.receive(self.channel, bytes(payload)).memory
-            raise failure_in(self.channel, payload)
+            try:
+                text = payload
+                if kind & overflow.FLAG:
+                    text = overflow.receive(self.channel, bytes(payload)).memory
+                raise failure_in(self.channel, text)
+            finally:
+                if isinstance(payload, ends.Taken):
+                    payload.let_go()  # the exception has this frame as long as it is kept
         try:
             return self.value_of(self.reply_codec, payload, kind, copied)
         except overflow.MessageLostError:
@@ -135,6 +145,7 @@ class Client(ServiceEnd[Q, A]):
     _end = ends.ClientEnd
     _as = "send"
     _sides = ClientSides
+    _reads_answers = True
 
     @classmethod
     def _over(cls, *arguments: Any, **options: Any) -> Self:
@@ -146,29 +157,30 @@ class Client(ServiceEnd[Q, A]):
     _core: ends.ClientEnd  # pyright: ignore[reportIncompatibleVariableOverride]
     _call: Callable[..., Any]
 
-    @staticmethod
-    def _what_is_read(
-        sides: Sides, request: Spec | None, reply: Spec | None
-    ) -> tuple[Codec, Spec | None]:
-        return sides.reply_codec, reply
-
     if TYPE_CHECKING:  # how it works stands in ServiceEnd
 
         @overload
         @classmethod
         def open(
-            cls, name: str, request: type[Q_], reply: type[A_], *, version: int | None = ...
-        ) -> Client[Q_, A_]: ...
+            cls,
+            name: str,
+            request: type[NamedQ],
+            reply: type[NamedA],
+            *,
+            version: int | None = ...,
+            timeout: float | None = ...,
+        ) -> Client[NamedQ, NamedA]: ...
         @overload
         @classmethod
         def open(
             cls,
             name: str,
-            request: type[Q_],
+            request: type[NamedQ],
             reply: Spec | None = ...,
             *,
             version: int | None = ...,
-        ) -> Client[Q_, Any]: ...
+            timeout: float | None = ...,
+        ) -> Client[NamedQ, Any]: ...
         @overload
         @classmethod
         def open(
@@ -176,9 +188,10 @@ class Client(ServiceEnd[Q, A]):
             name: str,
             request: Spec | None = ...,
             *,
-            reply: type[A_],
+            reply: type[NamedA],
             version: int | None = ...,
-        ) -> Client[Any, A_]: ...
+            timeout: float | None = ...,
+        ) -> Client[Any, NamedA]: ...
         @overload
         @classmethod
         def open(
@@ -188,6 +201,7 @@ class Client(ServiceEnd[Q, A]):
             reply: Spec | None = ...,
             *,
             version: int | None = ...,
+            timeout: float | None = ...,
         ) -> Client[Any, Any]: ...
         @classmethod
         def open(cls, *arguments: Any, **options: Any) -> Any: ...
@@ -241,17 +255,20 @@ class Client(ServiceEnd[Q, A]):
             ArgumentError: The value is not what the spec says, or this end was closed (ValueError).
             TypeError: The value is of another type.
         """
+        from memsection.channels.calls_async import answered
         from memsection.channels.futures import in_background
 
         parts = self._codec.parts(value)
         asked = self._codec.ask(self._core, parts, None)
-        return in_background(self._answered(parts, asked, None))
+        return in_background(answered(self._core, self._codec, parts, asked, None))
 
     async def call_async(self, value: Q, timeout: float | None = None) -> A:
         """Ask without blocking the event loop; cancelled, the call is given up.
 
+        Values of 1 MiB and more are copied by another thread.
+
         Args:
-            value: As for a call.
+            value: As for a call; not to be changed before this has ended.
             timeout: As for a call.
 
         Returns:
@@ -263,37 +280,11 @@ class Client(ServiceEnd[Q, A]):
         Raises:
             RemoteError: As a call; so the others.
         """
-        until = None if timeout is None else time.monotonic() + timeout
-        return await self._answered(self._codec.parts(value), None, until)  # type: ignore[no-any-return]
+        from memsection.channels.calls_async import answered
 
-    async def _answered(self, parts: Parts, asked: ends.Asked | None, until: float | None) -> Any:
-        """The answer to what was asked, or is to be asked first."""
-        from memsection.channels.waiting import Answer, Waiting
-        from memsection.channels.waiting import until as attempted
-
-        sides, core, tries = self._codec, self._core, 0
-
-        def left() -> float | None:
-            return None if until is None else until - time.monotonic()
-
-        while True:
-            if asked is None:
-                asked = await attempted(
-                    lambda: sides.ask(core, parts, 0),
-                    lambda: Waiting(core, None, sending=True),
-                    left(),
-                )
-                assert asked is not None
-            try:
-                result = await Answer(asked, core).wait(left())
-                if not result:
-                    return sides.answer(*asked.take(), True)
-            finally:
-                sides.end(asked)
-            if not sides.is_worth_another(result, tries):
-                raise sides.gone(result)
-            tries += result == ends.GONE
-            asked = None
+        end = None if timeout is None else time.monotonic() + seconds(timeout)
+        parts = self._codec.parts(value)
+        return await answered(self._core, self._codec, parts, None, end)  # type: ignore[no-any-return]
 
     def _waiting(self) -> Any:
         raise ArgumentError("wait: a client is not waited for; wait for what its submit() gives")

@@ -6,21 +6,25 @@ from __future__ import annotations
 import os
 import types
 from functools import partial
-from weakref import WeakSet, ref
+from weakref import ref
 
 from memsection._native import ends
 from memsection.channels import opening, overflow
-from memsection.channels.specs import Codec, ObjectCodec, codec
+from memsection.channels.base_codec import Codec
+from memsection.channels.object_codec import ObjectCodec
+from memsection.channels.specs import codec
 from memsection.vocabulary.errors import ArgumentError
+from memsection.vocabulary.text import about
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import TracebackType
+    from collections.abc import Callable
     from typing import Any, Generic, Self, TypeVar
 
     from memsection.api.section import Section
     from memsection.api.view import View
-    from memsection.channels.specs import Spec
+    from memsection.channels.base_codec import Spec
+    from memsection.vocabulary.structs import ObjectAttributes
 
     T = TypeVar("T")
 
@@ -29,12 +33,17 @@ if TYPE_CHECKING:
 else:
     T = "T"
 
+    def overload(function):
+        """As ``typing.overload``, which is not imported when the library runs."""
+        return function
+
     class Base:
         __class_getitem__ = classmethod(types.GenericAlias)
 
 
-#: The ends of this process.
-_open: WeakSet[Any] = WeakSet()
+#: The ends of this process, each by a weak reference that takes itself away: a WeakSet would run
+#: three functions for each end.
+_open: set[ref[Any]] = set()
 
 ROLES = {"send": ends.SEND, "receive": ends.RECEIVE, "both": ends.BOTH}
 
@@ -54,6 +63,7 @@ class Endpoint(Base[T]):
     _kind = ""  #: in the description
     _end: Any = ends.End
     _shadowed: tuple[str, ...] = ()  #: methods that the core has, for channels of bytes
+    _short_ways: tuple[str, ...] = ()  #: those of them that the class has as they were
 
     section: Section
     role: str
@@ -94,29 +104,55 @@ class Endpoint(Base[T]):
     ) -> Self:
         """The end over a section that was just made or checked; the section is its from now on."""
         self = object.__new__(cls)
-        channel = kind.channel
-        channel.name, channel.largest, channel.overflow = (
-            section.name,
-            facts["largest"],
-            facts["overflow"],
-        )
-        channel.prefix = opening.overflow_names(section)
-        channel.security = partial(opening.overflow_security, section)
-        core = cls._end(view, shape, section.fileno(), cls._role(role), kind, channel.largest)
-        channel.end = ref(core)
-        self.section, self.role, self.capacity, self.largest = (
+        largest = facts["largest"]
+        core = opening.connect(
+            kind.channel,
             section,
-            role,
-            shape[0],
-            channel.largest,
+            facts,
+            lambda: cls._end(
+                view, shape, opening.descriptor(section), cls._role(role), kind, largest
+            ),
         )
+        self.section, self.role, self.capacity, self.largest = section, role, shape[0], largest
         self._core, self._codec, self._view = core, kind, view
         self._pid = os.getpid()
-        _open.add(self)
-        for name in cls._shadowed:
-            # what users call, without a Python frame in between
-            self.__dict__[name] = getattr(core, name)
+        _open.add(ref(self, _open.discard))
+        own = self.__dict__
+        for name in cls._short_ways:
+            own[name] = getattr(core, name)
         return self
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        home = next(base for base in cls.__mro__ if "_shadowed" in base.__dict__)
+        # what users call, without a Python frame in between, unless a subclass has its own
+        cls._short_ways = tuple(
+            name for name in cls._shadowed if getattr(cls, name) is getattr(home, name)
+        )
+
+    @classmethod
+    def _create(
+        cls,
+        attributes: ObjectAttributes | None,
+        kind: Codec,
+        facts: dict[str, Any],
+        shape: opening.Shape,
+        role: str,
+        any_largest: bool,
+    ) -> Self:
+        """The end of a channel that is made, or of one that has the name already and is as these
+        facts say; ``any_largest`` says that the user did not give ``largest``."""
+        section, view = opening.make(cls._kind, attributes, kind, facts, shape)
+        if not section.created:
+            others = {key: value for key, value in facts.items() if key != "version"}
+            if any_largest:
+                others["largest"] = None
+            return cls._opened(section, kind.spec, role, facts["version"], **others)
+        try:
+            return cls._made(section, view, kind, facts, shape, role)
+        except BaseException:
+            section.close()
+            raise
 
     @classmethod
     def _opened(
@@ -135,6 +171,35 @@ class Endpoint(Base[T]):
         except BaseException:
             section.close()
             raise
+
+    @classmethod
+    async def open_async(
+        cls, name: str, *specs: Spec | None, timeout: float | None = None, **options: Any
+    ) -> Self:
+        """As ``open``, waiting for the name without blocking the event loop.
+
+        Args:
+            name: As given to ``create``.
+            specs: As for ``open``.
+            timeout: Seconds; for ever when omitted.
+            options: As for ``open``.
+
+        Rights:
+            As for ``open``.
+
+        Raises:
+            NameTimeoutError: Nothing had the name within the time.
+            Error: As ``open`` otherwise.
+        """
+        from memsection.api.appearing import open_in_time_async
+
+        opening: Callable[[], Self] = partial(
+            cls.open,  # type: ignore[attr-defined]
+            name,
+            *specs,
+            **options,
+        )
+        return await open_in_time_async(opening, name, timeout)
 
     # ------------------------------------------------------------------ what it is
 
@@ -163,6 +228,8 @@ class Endpoint(Base[T]):
     @property
     def receivers(self) -> int:
         """How many ends live that may receive, "both" counting as one.
+
+        Observers of a topic are none of them: they only read, so nobody can know of them.
 
         Rights:
             None.
@@ -205,7 +272,7 @@ class Endpoint(Base[T]):
         Raises:
             AccessError: The section's handle is protected from close; it stays open.
         """
-        if not self._core.closed and self._codec.channel.sent and not self._handed_over():
+        if not self._core.closed and self._codec.channel.sent and not self._hand_over():
             overflow.wait_until_taken(self._codec.channel, self._core, ends.RECEIVE)
         self._core.close()
         self._view.close()
@@ -217,13 +284,19 @@ class Endpoint(Base[T]):
 
         return Waiting(self._core, self.name).other
 
-    def _handed_over(self) -> bool:
+    def _is_ready(self) -> bool:
+        """For the same, where the system waits for its own objects only."""
+        return bool(self._core.watched().look())
+
+    def _hand_over(self) -> bool:
         """Have another end of this process keep the memory of what was sent and not taken yet, if
         there is one."""
-        for other in list(_open):
+        for one in _open.copy():
+            other = one()
             # Of those that a forked child was born with nobody may ever make use.
             if (
-                other is not self
+                other is not None
+                and other is not self
                 and other._pid == os.getpid()
                 and not other.closed
                 and other.section.same_object(self.section)
@@ -235,26 +308,23 @@ class Endpoint(Base[T]):
 
     def __enter__(self) -> Self:
         if self.closed:
-            raise ArgumentError(f"{type(self).__name__} {self.name!r}: this end was closed")
+            raise ArgumentError(f"{about(type(self).__name__, self.name)}: this end was closed")
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self.closed:
-            raise ArgumentError(f"pickle {type(self).__name__} {self.name!r}: this end was closed")
+            raise ArgumentError(
+                f"{about(f'pickle {type(self).__name__}', self.name)}: this end was closed"
+            )
         return _rebuilt, (type(self), self.section, self._codec.spec, self.role)
 
     def __repr__(self) -> str:
         kind = type(self).__name__
         if self.closed:
-            return f"<memsection.channels.{kind} {self.name!r} closed>"
+            return f"<memsection.channels.{about(kind, self.name)} closed>"
         return (
             f"<memsection.channels.{kind} {'unnamed' if self.name is None else repr(self.name)} of "
             f"{self._codec.word},"

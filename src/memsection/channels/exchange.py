@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from memsection.channels.endpoint import Endpoint
 from memsection.channels.message import Receiving, Sending
-from memsection.vocabulary.errors import EndOfChannelError, WaitTimeoutError
+from memsection.vocabulary.errors import EndOfChannelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ else:
 class Exchange(Endpoint[T]):
     """One end of a queue or of a topic."""
 
-    _shadowed = ("send", "receive", "receive_many", "wait")
+    _shadowed = ("send", "send_many", "receive", "receive_many", "wait")
 
     # ------------------------------------------------------------------ sending
 
@@ -40,7 +40,8 @@ class Exchange(Endpoint[T]):
 
         Raises:
             WaitTimeoutError: The time was up; nothing was sent (TimeoutError).
-            NoReceiverError: A queue is full, and all who received have gone (BrokenPipeError).
+            NoReceiverError: A queue is full, and all others who received have gone
+                (BrokenPipeError).
             EndOfChannelError: It was shut down (EOFError).
             MessageTooLargeError: The message is above ``largest``, and ``overflow`` is off
                 (ValueError).
@@ -67,19 +68,7 @@ class Exchange(Endpoint[T]):
             EndOfChannelError: As ``send``.
             MessageTooLargeError: As ``send``; those before it were sent.
         """
-        if self._codec.plain:
-            return int(self._core.send_many(values, timeout))
-        import time
-
-        end = None if timeout is None else time.monotonic() + timeout
-        sent = 0
-        for value in values:
-            try:
-                self._core.send(value, None if end is None else max(0.0, end - time.monotonic()))
-            except WaitTimeoutError:
-                break
-            sent += 1
-        return sent
+        return int(self._core.send_many(values, timeout))
 
     def sending(self, *shape: Any, timeout: float | None = None) -> AbstractContextManager[Any]:
         """Make a message in its place: ``sending(length)`` for bytes, ``sending(shape, dtype)`` for
@@ -108,9 +97,9 @@ class Exchange(Endpoint[T]):
         """Take the next message, waiting while there is none.
 
         Args:
-            timeout: Seconds; for ever when omitted, 0 looks once. copy: Whether the value is
-            private and writable; otherwise it is read-only over the message's place, which it
-                keeps until nothing uses it any more.
+            timeout: Seconds; for ever when omitted, 0 looks once.
+            copy: Whether the value is private and writable; otherwise it is read-only over the
+                message's place, which it keeps until nothing uses it any more.
 
         Rights:
             None: what the handle permitted when it was opened.
@@ -215,8 +204,7 @@ class Exchange(Endpoint[T]):
     def __bool__(self) -> bool:
         return True
 
-    # ------------------------------------------------------------------ without blocking the event
-    # loop
+    # ------------------------------------------------------------- without blocking the event loop
 
     async def send_async(self, value: T, timeout: float | None = None) -> None:
         """Send a message without blocking the event loop; cancelled, nothing was sent.
@@ -233,7 +221,7 @@ class Exchange(Endpoint[T]):
         """
         from memsection.channels.waiting import send_async
 
-        await send_async(self._core, value, timeout)
+        await send_async(self._core, self._codec, value, timeout)
 
     async def receive_async(self, timeout: float | None = None, *, copy: bool = True) -> T:
         """Take the next message without blocking the event loop; cancelled, nothing was taken.

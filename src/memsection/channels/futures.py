@@ -53,6 +53,5 @@ def _after_fork() -> None:
 _abandoned: list[
     asyncio.AbstractEventLoop
 ] = []  # kept: closing them would write to what the parent's thread reads
-os.register_at_fork(  # type: ignore[attr-defined, unused-ignore]  # where there is a fork
-    after_in_child=_after_fork
-)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from memsection._native.ends import LOST
 from memsection.vocabulary.errors import ArgumentError
+from memsection.vocabulary.text import about
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from memsection._native import ends
-    from memsection.channels.specs import Codec
+    from memsection.channels.base_codec import Codec
 
 
 class Message:
@@ -76,6 +77,7 @@ class Receiving:
             if value is not LOST:
                 self._message = Message(value, found, number, deliveries)
                 return self._message
+            self._core.miss()
 
     def __exit__(
         self,
@@ -109,8 +111,8 @@ class Sending:
             from memsection.vocabulary.errors import MessageTooLargeError
 
             raise MessageTooLargeError(
-                f"sending to {self._codec.channel.name!r}: {self._length} bytes, the largest "
-                f"message"
+                f"{about('sending to', self._codec.channel.name)}: {self._length} bytes, the "
+                "largest message"
                 f" that can be made in place has {self._codec.channel.largest}"
             )
         self._place = self._core.place(whole, self._timeout)

@@ -8,12 +8,13 @@ import os
 
 from memsection._native.observing import Observer, set_spin
 from memsection.vocabulary.errors import AccessError
+from memsection.vocabulary.text import about
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from memsection.channels.specs import Codec
+    from memsection.channels.base_codec import Codec
 
 
 _spin = os.environ.get("MEMSECTION_SPIN_US", "")
@@ -41,7 +42,7 @@ class Copied(bytes):
 class ObserverEnd(Observer):
     """The core of a topic's end with the role ``"observe"``."""
 
-    repaired = 0
+    repaired = redeliver = 0
     largest = 1 << 62  # of what it sends there is nothing to be too large
 
     def __init__(self, memory: Any, shape: tuple[int, ...], fd: int, codec: Codec) -> None:
@@ -50,8 +51,8 @@ class ObserverEnd(Observer):
 
     def _refuse(self, *arguments: object, **options: object) -> NoReturn:
         raise AccessError(
-            f"topic {self._channel.name!r}: an observer only reads; open it with another role to "
-            f"send or to shut"
+            f"{about('topic', self._channel.name)}: an observer only reads; open it with another "
+            "role to send or to shut"
             " it down"
         )
 

@@ -4,17 +4,26 @@ was asked for."""
 
 from __future__ import annotations
 
+from functools import cache, partial
+from weakref import ref
+
+from memsection._native import ends
+from memsection.api.descriptors import with_descriptors
+from memsection.api.operations import settled
 from memsection.channels import results
 from memsection.vocabulary.errors import AccessError, ArgumentError, CorruptError
+from memsection.vocabulary.text import about
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from memsection.api.section import Section
     from memsection.api.security import Security
     from memsection.api.view import View
-    from memsection.channels.specs import Codec, Spec
+    from memsection.channels.base_codec import Codec, Spec
+    from memsection.vocabulary.structs import ObjectAttributes
 
     Facts = dict[str, Any]
     #: capacity, redeliver, small units, large units, bytes of a large one; then flags and history
@@ -28,6 +37,23 @@ _OVERFLOW = "memsection-message-"
 _IN_HAND = 256  # calls that servers may have in hand at least
 
 
+@cache
+@settled
+def _schema() -> Any:
+    from memsection.content import schema
+
+    return schema
+
+
+@cache
+@settled
+def sections() -> type[Section]:
+    """``Section``, which is imported when one is opened, and looked for once."""
+    from memsection.api.section import Section
+
+    return Section
+
+
 def room_for(largest: int) -> int:
     """Bytes of the place that a message of this length may need with what stands before it."""
     return largest + largest // 32 + _PAGE
@@ -38,8 +64,6 @@ def shape_of(
 ) -> Shape:
     """How the memory for places is divided: units of 4 KiB and, for what does not fit a run of
     these, larger ones."""
-    from memsection._native import ends
-
     unit, run = ends.SMALL_UNIT, ends.RUN
     room = room_for(largest)
     large = -(-room // (run - 1) // _PAGE) * _PAGE if room > run * unit else 0
@@ -66,38 +90,44 @@ def limits(
     redeliver: int,
 ) -> tuple[int, Shape]:
     """``largest`` and the shape of the memory, from what the user gave."""
-    from memsection._native import ends
-
     for what, value, least in (
         ("capacity", capacity, 1),
         ("largest", largest, 1),
         ("memory", memory, 1),
         ("redeliver", redeliver, 0),
     ):
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-            raise TypeError(f"create {name!r}: {what} is a number, not {type(value).__name__}")
-        if value is not None and value < least:
-            raise ArgumentError(f"create {name!r}: asked for {what} {value}, the least is {least}")
+        if value is None and what in ("largest", "memory"):
+            continue
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise TypeError(
+                f"{about('create', name)}: {what} is a number, not {type(value).__name__}"
+            )
+        if value < least:
+            raise ArgumentError(
+                f"{about('create', name)}: asked for {what} {value}, the least is {least}"
+            )
     if capacity > ends.CAPACITY_MOST:
         raise ArgumentError(
-            f"create {name!r}: asked for capacity {capacity}, the most is {ends.CAPACITY_MOST}"
+            f"{about('create', name)}: asked for capacity {capacity}, the most is "
+            f"{ends.CAPACITY_MOST}"
         )
     if largest is None:
         largest = codec.fixed or min(DEFAULT_LARGEST, memory or DEFAULT_LARGEST)
     if codec.fixed is not None and largest < codec.fixed:
         raise ArgumentError(
-            f"create {name!r}: asked for messages of at most {largest} bytes, a record has "
+            f"{about('create', name)}: asked for messages of at most {largest} bytes, a record has "
             f"{codec.fixed}"
         )
     if memory is not None and memory < largest:
         raise ArgumentError(
-            f"create {name!r}: asked for {memory} bytes of memory, and for messages of {largest}"
+            f"{about('create', name)}: asked for {memory} bytes of memory, and for messages of "
+            f"{largest}"
         )
     shape = shape_of(capacity, redeliver, largest, memory, codec.fixed)
     if not ends.size(shape):
         raise ArgumentError(
-            f"create {name!r}: capacity {capacity}, messages of {largest} bytes, {memory} bytes of "
-            f"memory:"
+            f"{about('create', name)}: capacity {capacity}, messages of {largest} bytes, {memory} "
+            "bytes of memory:"
             " no channel can be so large"
         )
     return largest, shape
@@ -114,12 +144,10 @@ def limits_of_service(
 ) -> tuple[int, Shape]:
     """The same for a service, whose requests and answers share the memory, and the number of its
     calls."""
-    from memsection._native import ends
-
     if not isinstance(retry, int) or isinstance(retry, bool):
-        raise TypeError(f"create {name!r}: retry is a number, not {type(retry).__name__}")
+        raise TypeError(f"{about('create', name)}: retry is a number, not {type(retry).__name__}")
     if retry < 0:
-        raise ArgumentError(f"create {name!r}: asked for retry {retry}, the least is 0")
+        raise ArgumentError(f"{about('create', name)}: asked for retry {retry}, the least is 0")
     longer = request if (request.fixed or 0) >= (reply.fixed or 0) else reply
     if (
         largest is not None
@@ -133,32 +161,29 @@ def limits_of_service(
     limit, shape = limits(name, longer, capacity, largest, memory, 0)
     shape = *shape, 0, 0, capacity + max(capacity, _IN_HAND)
     if not ends.size(shape):
-        raise ArgumentError(f"create {name!r}: capacity {capacity}: no service can be so large")
+        raise ArgumentError(
+            f"{about('create', name)}: capacity {capacity}: no service can be so large"
+        )
     return limit, shape
 
 
 def topic_limits(
-    name: str | None,
-    codec: Codec,
-    capacity: int,
-    largest: int | None,
-    memory: int | None,
-    history: int,
-    waits: bool,
-    observers: bool,
+    name: str | None, codec: Codec, facts: Facts, memory: int | None
 ) -> tuple[int, Shape]:
-    """``largest`` and the shape of a topic's memory, from what the user gave.
+    """``largest`` and the shape of a topic's memory, from what the user gave as its facts.
 
     Every position has had a message after the first lap, and in its place the next one is made: two
     more than there are positions, and, where senders wait, one for each message of the history.
     """
-    from memsection._native import ends
-
+    capacity, largest, history = facts["capacity"], facts["largest"], facts["history"]
+    waits = facts["slow"] == "wait"
     if not isinstance(history, int) or isinstance(history, bool):
-        raise TypeError(f"create {name!r}: history is a number, not {type(history).__name__}")
+        raise TypeError(
+            f"{about('create', name)}: history is a number, not {type(history).__name__}"
+        )
     if isinstance(capacity, int) and not 0 <= history <= capacity:
         raise ArgumentError(
-            f"create {name!r}: asked for a history of {history} messages, the most is the "
+            f"{about('create', name)}: asked for a history of {history} messages, the most is the "
             f"capacity, {capacity}"
         )
     limit, shape = limits(name, codec, capacity, largest, memory, 0)
@@ -166,45 +191,35 @@ def topic_limits(
         limit, shape = limits(
             name, codec, min(capacity + history * waits + 2, ends.CAPACITY_MOST), largest, memory, 0
         )
-    flags = ends.TOPIC | ends.SLOW_WAITS * waits | ends.OBSERVED * observers
+    flags = ends.TOPIC | ends.SLOW_WAITS * waits | ends.OBSERVED * facts["observers"]
     whole: Shape = (capacity, 0, shape[2], shape[3], shape[4], flags, history)
     if not ends.size(whole):
-        raise ArgumentError(f"create {name!r}: no topic can be so large")
+        raise ArgumentError(f"{about('create', name)}: no topic can be so large")
     return limit, whole
 
 
 def make(
-    kind: str,
-    name: str | None,
-    codec: Codec,
-    facts: Facts,
-    shape: Shape,
-    *,
-    exist_ok: bool,
-    inheritable: bool,
-    security: Security | str | bytes | None,
+    kind: str, attributes: ObjectAttributes | None, codec: Codec, facts: Facts, shape: Shape
 ) -> tuple[Section, View]:
     """A section with an empty channel, or an old one that has the name (``section.created``)."""
-    from memsection._native import ends
-    from memsection.content import schema
-
+    schema = _schema()
     whole = {"kind": kind, "layout": results.LAYOUT, "shape": list(shape), **codec.facts(), **facts}
-    return schema.make(
-        name,
+    made: tuple[Section, View] = schema.make(
+        attributes,
         ends.size(shape),
         whole,
-        exist_ok=exist_ok,
-        inheritable=inheritable,
-        security=security,
         fill=lambda unwritten: ends.format(unwritten.memory, shape),
     )
+    return made
 
 
 def number(section: Section, facts: Facts, key: str, least: int) -> int:
     """A number of the description, checked."""
     value = facts.get(key)
     if type(value) is not int or not least <= value < 1 << 62:
-        raise CorruptError(f"open {section.name!r}: the description says {key} {str(value)[:20]}")
+        raise CorruptError(
+            f"{about('open', section.name)}: the description says {key} {str(value)[:20]}"
+        )
     return value
 
 
@@ -219,23 +234,52 @@ def look(
 ) -> tuple[View, Codec, Facts, Shape]:
     """The channel in a section, compared with what was asked for: view, codec, facts, and how its
     memory is divided."""
-    from memsection._native import ends
-    from memsection.channels.specs import codec_in
-    from memsection.content import schema
-
+    schema = _schema()
     if writes and section.access not in ("rw", "rwx"):
         raise AccessError(
-            f"open {section.name!r}: a channel's ends write to it, and this handle permits"
+            f"{about('open', section.name)}: a channel's ends write to it, and this handle permits"
             f" {section.access or 'nothing'!r}"
         )
     view, facts, size = schema.attach(section, kind, access=None if writes else "r")
+    shape, numbers, needed = schema.remembered(
+        facts, ("channel", kind), lambda facts: _told(section, kind, facts)
+    )
+    if asked is not None and asked.fixed is None and facts.get("spec") == asked.word:
+        found = asked  # of these specs the word says all
+    else:
+        from memsection.channels.specs import codec_in
+
+        found = codec_in(facts)
+    if found is not asked or version is not None or others:
+        schema.compare(
+            section,
+            {"spec": None if asked is None else asked.shown(), "version": version, **others},
+            {
+                "spec": found.shown(),
+                **{
+                    key: facts.get(key) for key in ("overflow", "slow", "observers") if key in facts
+                },
+                **numbers,
+            },
+        )
+    if needed > size:
+        raise CorruptError(
+            f"{about('open', section.name)}: it has {size} bytes, which is not what its "
+            "description says"
+        )
+    return view, asked or found, facts, shape
+
+
+def _told(section: Section, kind: str, facts: Facts) -> tuple[Shape, Facts, int]:
+    """What a description says, checked as far as it depends on nothing else: how the memory is
+    divided, the numbers that can be asked for, and how many bytes of memory there have to be."""
+
     if facts.get("layout") != results.LAYOUT:
         raise CorruptError(
-            f"open {section.name!r}: its layout is version {str(facts.get('layout'))[:20]}, this "
-            f"library"
+            f"{about('open', section.name)}: its layout is version "
+            f"{str(facts.get('layout'))[:20]}, this library"
             f" knows version {results.LAYOUT}"
         )
-    found = codec_in(facts)
     numbers = {
         key: number(section, facts, key, least)
         for key, least in (
@@ -245,41 +289,39 @@ def look(
             ("version", 0),
         )
     }
-    schema.compare(
-        section,
-        {"spec": None if asked is None else asked.shown(), "version": version, **others},
-        {
-            "spec": found.shown(),
-            **{key: facts.get(key) for key in ("overflow", "slow", "observers") if key in facts},
-            **numbers,
-        },
-    )
+    shape, needed = _checked_shape(section, kind, facts)
+    if kind == "topic":
+        _check_topic(section, facts, shape)
+    if type(facts.get("overflow")) is not bool:
+        raise CorruptError(
+            f"{about('open', section.name)}: the description says overflow "
+            f"{str(facts.get('overflow'))[:20]}"
+        )
+    return shape, numbers, needed
+
+
+def _checked_shape(section: Section, kind: str, facts: Facts) -> tuple[Shape, int]:
+    """How the memory is divided, and how many bytes of it there have to be."""
     given = facts.get("shape")
     if (
         not isinstance(given, list)
         or len(given) != NUMBERS[kind]
         or any(type(one) is not int or not 0 <= one < 1 << 46 for one in given)
-        or given[0] != numbers["capacity"]
+        or given[0] != facts["capacity"]
     ):
-        raise CorruptError(f"open {section.name!r}: the description of its memory is damaged")
+        raise CorruptError(
+            f"{about('open', section.name)}: the description of its memory is damaged"
+        )
     shape: Any = tuple(given)
-    if max(*shape[:4], *shape[5:]) >= 1 << 31 or not 0 < ends.size(shape) <= size:
+    needed = 0 if max(*shape[:4], *shape[5:]) >= 1 << 31 else ends.size(shape)
+    if not needed:
         raise CorruptError(
-            f"open {section.name!r}: it has {size} bytes, which is not what its description says"
+            f"{about('open', section.name)}: the description of its memory is damaged"
         )
-    if kind == "topic":
-        _check_topic(section, facts, shape)
-    if type(facts.get("overflow")) is not bool:
-        raise CorruptError(
-            f"open {section.name!r}: the description says overflow "
-            f"{str(facts.get('overflow'))[:20]}"
-        )
-    return view, asked or found, facts, shape
+    return shape, needed
 
 
 def _check_topic(section: Section, facts: Facts, shape: tuple[int, ...]) -> None:
-    from memsection._native import ends
-
     flags = (
         ends.TOPIC
         | ends.SLOW_WAITS * (facts.get("slow") == "wait")
@@ -291,7 +333,9 @@ def _check_topic(section: Section, facts: Facts, shape: tuple[int, ...]) -> None
         or shape[5] != flags
         or shape[6] != facts["history"]
     ):
-        raise CorruptError(f"open {section.name!r}: the description of the topic is damaged")
+        raise CorruptError(
+            f"{about('open', section.name)}: the description of the topic is damaged"
+        )
 
 
 def require_own(section: Section, spec: Spec | None) -> None:
@@ -303,17 +347,35 @@ def require_own(section: Section, spec: Spec | None) -> None:
 
     if not is_written_by_this_user_alone(section):
         raise AccessError(
-            f"open {section.name!r}: it carries objects, and other users may write to it: whoever "
-            f"sends to it can"
+            f"{about('open', section.name)}: it carries objects, and other users may write to it: "
+            "whoever sends to it can"
             " run code in its receivers; to open it all the same, give object as the spec"
         )
 
 
-def overflow_names(section: Section) -> str:
+def connect(
+    channel: results.Channel, section: Section, facts: Facts, make: Callable[[], Any]
+) -> Any:
+    """The core that ``make`` gives, over a section that was just made or checked, and what the
+    parts of its end share filled in."""
+    channel.name = name = section.name
+    channel.largest, channel.overflow = facts["largest"], facts["overflow"]
+    channel.prefix = overflow_names(name)
+    channel.security = partial(overflow_security, section)
+    core = with_descriptors(section, make)
+    channel.end = ref(core)
+    return core
+
+
+def descriptor(section: Section) -> int:
+    """What the core needs of a section beside its memory; -1 on a system without descriptors."""
+    return -1 if ends.BY_NAME else section.fileno()
+
+
+def overflow_names(name: str | None) -> str:
     """What the names of memory for messages that do not fit begin with: where the channel's own
     name is."""
-    name = section.name or ""
-    return ("Global\\" if name.startswith("Global\\") else "") + _OVERFLOW
+    return ("Global\\" if name and name.startswith("Global\\") else "") + _OVERFLOW
 
 
 def overflow_security(section: Section) -> Security | None:
@@ -327,6 +389,8 @@ def overflow_security(section: Section) -> Security | None:
 
 
 __all__ = [
+    "connect",
+    "descriptor",
     "limits",
     "limits_of_service",
     "look",

@@ -14,10 +14,13 @@ import os
 import struct
 import time
 
+from memsection._native.ends import write
 from memsection.vocabulary.errors import AccessError, CorruptError, Error, NotFoundError
+from memsection.vocabulary.text import about
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from memsection._native import ends
@@ -36,8 +39,9 @@ class MessageLostError(Exception):
 class Sent:
     """One that was sent: its section, and where its descriptor waits."""
 
-    def __init__(self, section: Section, where: tuple[int, int, int]) -> None:
-        self.section, self.where, self.pid = section, where, os.getpid()
+    def __init__(self, section: Section) -> None:
+        self.section, self.pid = section, os.getpid()
+        self.where: tuple[int, int, int] = (0, 0, 0)
 
 
 def put(
@@ -51,14 +55,23 @@ def put(
         channel.prefix + token.decode(), max(length, 1), security=channel.security()
     )
     try:
-        with section.map() as view, memoryview(view) as memory:
-            for at, part in parts:
-                raw = memoryview(part).cast("B")
-                memory[at : at + raw.nbytes] = raw
+        with section.map() as view:
+            write(view, parts)
     except BaseException:
         section.close()
         raise
     return section, _DESCRIPTOR.pack(length, kind, token)
+
+
+def send_and_note(told: list[int | None] | None, send: Callable[..., int], *arguments: Any) -> int:
+    """Call a native function that sends.  What it returns is in the list, if there is one, before
+    any signal handler can run: 0 there says that the message went, whatever is raised."""
+    if told is None:
+        return send(*arguments)
+    told.extend(map(send, *((each,) for each in arguments)))
+    result = told[-1]
+    assert result is not None
+    return result
 
 
 def send(
@@ -68,18 +81,40 @@ def send(
     length: int,
     kind: int,
     timeout: float | None,
+    told: list[int | None] | None = None,
 ) -> None:
     """Put the message into a section of its own and its descriptor into the channel."""
-    settle(channel, end)
     section, descriptor = put(channel, parts, length, kind)
+    told = [] if told is None else told
     try:
-        result = end.send_raw(descriptor, kind | FLAG, timeout)
+        queue(channel, end, section, descriptor, kind, timeout, told)
+    finally:
+        if 0 not in told:
+            section.close()
+
+
+def queue(
+    channel: Channel,
+    end: ends.End,
+    section: Section,
+    descriptor: bytes,
+    kind: int,
+    timeout: float | None,
+    told: list[int | None],
+) -> None:
+    """Queue the descriptor of a message that has memory of its own, which is the channel's if the
+    note says that the message went."""
+    release_received(channel, end)
+    sent = Sent(section)
+    try:
+        result = send_and_note(told, end.send_raw, descriptor, kind | FLAG, timeout)
         if result:
             raise channel.problem(result, True)
-    except BaseException:
-        section.close()
-        raise
-    channel.sent.append(Sent(section, end.last))
+    finally:
+        # No call stands between the two, so no signal handler can raise there.
+        if 0 in told:  # who takes it needs the section, whatever was raised
+            sent.where = end.last
+            channel.sent.append(sent)
 
 
 class Large:
@@ -108,10 +143,14 @@ def receive(channel: Channel, raw: bytes) -> Large:
     from memsection.api.section import Section
 
     if len(raw) != _DESCRIPTOR.size:
-        raise CorruptError(f"receive from {channel.name!r}: a descriptor of {len(raw)} bytes")
+        raise CorruptError(
+            f"{about('receive from', channel.name)}: a descriptor of {len(raw)} bytes"
+        )
     length, kind, token = _DESCRIPTOR.unpack(raw)
     if not token.isalnum() or not token.isascii():
-        raise CorruptError(f"receive from {channel.name!r}: a descriptor that names no memory")
+        raise CorruptError(
+            f"{about('receive from', channel.name)}: a descriptor that names no memory"
+        )
     try:
         section = Section.open(channel.prefix + token.decode(), access="r")
     except (NotFoundError, AccessError):
@@ -119,17 +158,18 @@ def receive(channel: Channel, raw: bytes) -> Large:
     if section.size < length or kind & FLAG:
         section.close()
         raise CorruptError(
-            f"receive from {channel.name!r}: a message of {length} bytes in memory of "
+            f"{about('receive from', channel.name)}: a message of {length} bytes in memory of "
             f"{section.size}"
         )
     return Large(section, length, kind)
 
 
-def settle(channel: Channel, end: ends.End) -> bool:
+def release_received(channel: Channel, end: ends.End) -> bool:
     """Let go of the memory of messages that were taken: whether there are none left."""
     left = []
     for sent in channel.sent:
-        if sent.pid == os.getpid() and end.waits(*sent.where):  # a forked child's are its parent's
+        # a forked child's are its parent's
+        if sent.pid == os.getpid() and end.is_waiting(*sent.where):
             left.append(sent)
         else:
             sent.section.close()
@@ -140,7 +180,9 @@ def settle(channel: Channel, end: ends.End) -> bool:
 def wait_until_taken(channel: Channel, end: ends.End, receive_role: int) -> None:
     """What ``close`` does: as long as somebody lives who could take what was sent."""
     try:
-        while not settle(channel, end) and end.partners(receive_role)[0] and not end.is_down:
+        while (
+            not release_received(channel, end) and end.partners(receive_role)[0] and not end.is_down
+        ):
             time.sleep(_LOOK)
     except Error:
         pass  # a closed end has nothing that it could wait for
@@ -155,7 +197,9 @@ def wait_until_read(channel: Channel, end: ends.End, patience: float | None) -> 
     until = None if patience is None else time.monotonic() + patience
     try:
         while (
-            not settle(channel, end) and end.unread(channel.sent[-1].where[0]) and not end.is_down
+            not release_received(channel, end)
+            and end.unread(channel.sent[-1].where[0])
+            and not end.is_down
         ):
             if until is not None and time.monotonic() >= until:
                 break

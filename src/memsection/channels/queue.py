@@ -8,6 +8,7 @@ dead had begun is set right by whoever meets it.
 
 from __future__ import annotations
 
+from memsection.api.attributes import section_attributes
 from memsection.channels import opening
 from memsection.channels.exchange import Exchange
 from memsection.channels.specs import codec
@@ -20,15 +21,14 @@ if TYPE_CHECKING:
 
     from memsection.api.section import Section
     from memsection.api.security import Security
-    from memsection.channels.specs import Spec
+    from memsection.channels.base_codec import Spec
 
     T = TypeVar("T")
     Role = Literal["send", "receive", "both"]
 else:
-    T = "T"
+    from memsection.channels.endpoint import overload
 
-    def overload(function):
-        return function
+    T = "T"
 
 
 class Queue(Exchange[T]):
@@ -38,7 +38,7 @@ class Queue(Exchange[T]):
         section: The section that the queue lies in, with its name, its security and its handle.
         role: ``"send"``, ``"receive"`` or ``"both"``: who is waited for.
         capacity: Messages that may wait.
-        largest: Bytes of the largest message that always finds a place when the queue is not full.
+        largest: Bytes of the largest message that lies in the queue's own memory.
     """
 
     _kind = "queue"
@@ -119,21 +119,26 @@ class Queue(Exchange[T]):
         r"""Make a queue.
 
         Args:
-            name: What other processes open it by; None for one that is only passed on. spec: What a
-            message is: ``object``, ``bytes``, ``numpy.ndarray``, ``"arrow"``, or what
-            ``records.layout`` takes. role: ``"send"``, ``"receive"`` or ``"both"``.  Roles decide
-            who is waited for; they are no rights. capacity: Messages that may wait; 1 or more,
-            exact. largest: Bytes of the largest message that always finds a place when the queue is
-            not full; 64 KiB when neither
-                this nor ``memory`` is given, a record's size where the spec has one.
+            name: What other processes open it by; None for one that is only passed on.
+            spec: What a message is: ``object``, ``bytes``, ``numpy.ndarray``, ``"arrow"``, or what
+                ``records.layout`` takes.
+            role: ``"send"``, ``"receive"`` or ``"both"``.  Roles decide who is waited for; they are
+                no rights.
+            capacity: Messages that may wait; 1 or more, exact.
+            largest: Bytes of the largest message that lies in the queue's own memory; 64 KiB when
+                neither this nor ``memory`` is given, a record's size where the spec has one.
             memory: Bytes for places, committed now.  At least twice ``largest`` when omitted, and
-                enough for ``capacity`` messages of 4 KiB.
+                enough for ``capacity`` messages of 4 KiB.  While it is used up senders wait, with
+                fewer messages than ``capacity`` too.
             overflow: Whether a message above ``largest`` is sent all the same, in memory made for
-            it (slower). redeliver: How often a message is given to another receiver when the one
-            that had it in hand died. version: A number of the program's own. exist_ok: Whether a
-            queue that has the name already is opened instead, if it is as asked for. inheritable:
-            Whether child processes get the section's handle. security: Who may open it by name;
-            this user alone when omitted.
+                it (slower).
+            redeliver: How often a message is given to another receiver when the one that had it in
+                hand died.
+            version: A number of the program's own.
+            exist_ok: Whether a queue that has the name already is opened instead, if it is as asked
+                for.
+            inheritable: Whether child processes get the section's handle.
+            security: Who may open it by name; this user alone when omitted.
 
         Rights:
             As for ``Section.create``.
@@ -161,37 +166,21 @@ class Queue(Exchange[T]):
             "redeliver": redeliver,
             "version": version,
         }
-        section, view = opening.make(
-            cls._kind,
-            name,
-            kind,
-            facts,
-            shape,
-            exist_ok=exist_ok,
-            inheritable=inheritable,
-            security=security,
+        attributes = section_attributes(
+            name, inheritable=inheritable, exist_ok=exist_ok, security=security
         )
-        if not section.created:
-            return cls._opened(
-                section,
-                spec,
-                role,
-                version,
-                capacity=capacity,
-                largest=None if largest is None else limit,
-                overflow=bool(overflow),
-                redeliver=redeliver,
-            )
-        try:
-            return cls._made(section, view, kind, facts, shape, role)
-        except BaseException:
-            section.close()
-            raise
+        return cls._create(attributes, kind, facts, shape, role, largest is None)
 
     @overload
     @classmethod
     def open(
-        cls, name: str, spec: type[bytes], *, role: Role = ..., version: int | None = ...
+        cls,
+        name: str,
+        spec: type[bytes],
+        *,
+        role: Role = ...,
+        version: int | None = ...,
+        timeout: float | None = ...,
     ) -> Queue[bytes]: ...
     @overload
     @classmethod
@@ -202,15 +191,28 @@ class Queue(Exchange[T]):
         *,
         role: Role = ...,
         version: int | None = ...,
+        timeout: float | None = ...,
     ) -> Queue[np.ndarray[Any, Any]]: ...
     @overload
     @classmethod
     def open(
-        cls, name: str, spec: Spec | None = None, *, role: Role = ..., version: int | None = ...
+        cls,
+        name: str,
+        spec: Spec | None = None,
+        *,
+        role: Role = ...,
+        version: int | None = ...,
+        timeout: float | None = ...,
     ) -> Queue[Any]: ...
     @classmethod
     def open(
-        cls, name: str, spec: Spec | None = None, *, role: Role = "both", version: int | None = None
+        cls,
+        name: str,
+        spec: Spec | None = None,
+        *,
+        role: Role = "both",
+        version: int | None = None,
+        timeout: float | None = 0,
     ) -> Queue[Any]:
         """Open a queue by its name.
 
@@ -219,21 +221,24 @@ class Queue(Exchange[T]):
             spec: What its messages should be; what they are when omitted.
             role: ``"send"``, ``"receive"`` or ``"both"``.
             version: What it should be; not looked at when omitted.
+            timeout: Seconds to wait until something has the name; not at all when omitted, for ever
+                when None.
 
         Rights:
             As for ``Section.open`` with access ``"rw"``.
 
         Raises:
             NotFoundError: Nothing has this name (FileNotFoundError).
+            NameTimeoutError: Nothing had it within the time; a ``NotFoundError`` and a
+                ``WaitTimeoutError``.
             AccessError: It does not grant the access; or it carries objects and belongs to another
                 user, and the spec does not say ``object`` (PermissionError).
             ArgumentError: It is not as it should be, and the error shows both; or it is no queue
                 (ValueError).
             CorruptError: The description makes no sense, or the layout is another version's.
         """
-        from memsection.api.section import Section
-
-        return cls._opened(Section.open(name, access="rw"), spec, role, version)
+        section = opening.sections().open(name, access="rw", timeout=timeout)
+        return cls._opened(section, spec, role, version)
 
     @classmethod
     def from_section(

@@ -8,13 +8,12 @@ message of any sender.  For ``memsection.mirror`` alone; users have ``Topic``.
 
 from __future__ import annotations
 
-import weakref
-
 from memsection._native import ends
 from memsection.channels import opening, overflow, results
+from memsection.channels.base_codec import Codec
 from memsection.channels.observer import ObserverEnd
-from memsection.channels.specs import Codec
 from memsection.vocabulary.errors import ArgumentError, CorruptError, WaitTimeoutError
+from memsection.vocabulary.text import about
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,19 +35,25 @@ class Source:
     def __init__(self, section: Section, facts: opening.Facts) -> None:
         if facts.get("spec") == "object":
             raise ArgumentError(
-                f"publish {section.name!r}: its messages are objects, and who unpickles what "
-                f"another host sent"
+                f"{about('publish', section.name)}: its messages are objects, and who unpickles "
+                "what another host sent"
                 ' runs that host\'s code: use bytes, numpy.ndarray, "arrow" or records as the spec'
             )
         self._section = section
-        self._view, codec, _, shape = opening.look(section, "topic", None, None, {}, writes=False)
+        self._view, codec, facts, shape = opening.look(
+            section, "topic", None, None, {}, writes=False
+        )
         self._channel = codec.channel
-        self._channel.name, self._channel.prefix = section.name, opening.overflow_names(section)
         #: whether a wait ends with the message, and not at the next look
         self.wakes = bool(shape[5] & ends.OBSERVED)
         #: messages that a subscriber may have that were sent before it came
         self.history = shape[6]
-        self._core = ObserverEnd(self._view, shape, section.fileno(), codec)
+        self._core: ObserverEnd = opening.connect(
+            self._channel,
+            section,
+            facts,
+            lambda: ObserverEnd(self._view, shape, opening.descriptor(section), codec),
+        )
         self._core.rewind(self.history)
 
     @property
@@ -130,14 +135,16 @@ class Sink:
     def __init__(self, section: Section, facts: opening.Facts) -> None:
         self.section = section
         self._view = section.map()
-        codec = Codec()
-        self._codec, channel = codec, codec.channel
-        channel.name, channel.prefix = section.name, opening.overflow_names(section)
-        channel.largest, channel.overflow = facts["largest"], facts["overflow"]
-        self._core = ends.End(
-            self._view, tuple(facts["shape"]), section.fileno(), ends.SEND, codec, channel.largest
+        self._codec = codec = Codec()
+        shape, largest = tuple(facts["shape"]), facts["largest"]
+        self._core: ends.End = opening.connect(
+            codec.channel,
+            section,
+            facts,
+            lambda: ends.End(
+                self._view, shape, opening.descriptor(section), ends.SEND, codec, largest
+            ),
         )
-        channel.end = weakref.ref(self._core)
 
     @classmethod
     def make(cls, facts: opening.Facts) -> Sink:

@@ -3,9 +3,16 @@
 
 from __future__ import annotations
 
-from errno import EBADF, EBADMSG, EMSGSIZE, ENOTCONN, EPIPE, EPROTO, ETIMEDOUT, EUSERS
 from os import strerror
 
+from memsection._native.ends import IS_CLOSED as EBADF
+from memsection._native.ends import IS_SHUT as EPIPE
+from memsection._native.ends import MAKES_NO_SENSE as EBADMSG
+from memsection._native.ends import NO_SLOT as EUSERS
+from memsection._native.ends import NOBODY_LIVES as ENOTCONN
+from memsection._native.ends import OTHER_LAYOUT as EPROTO
+from memsection._native.ends import TIME_IS_UP as ETIMEDOUT
+from memsection._native.ends import TOO_LARGE as EMSGSIZE
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import (
     ArgumentError,
@@ -15,6 +22,7 @@ from memsection.vocabulary.errors import (
     NoReceiverError,
     WaitTimeoutError,
 )
+from memsection.vocabulary.text import about
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,21 +40,22 @@ __all__ = ["EMSGSIZE", "ETIMEDOUT", "LAYOUT", "Channel"]
 class Channel:
     """What the parts of one end share: its name, its limits, and what it still owes."""
 
+    name: str | None = None
+    largest = 0
+    overflow = True
+    prefix = ""  #: of the names of memory for messages that do not fit
+    security: Callable[[], Security | None] = staticmethod(lambda: None)  #: of such memory
+    #: the end; a weak reference, for the end has this object: one that nobody has any more closes
+    #: at once
+    end: Callable[[], Any] = staticmethod(lambda: None)
+
     def __init__(self) -> None:
-        self.name: str | None = None
-        self.largest = 0
-        self.overflow = True
-        self.prefix = ""  # of the names of memory for messages that do not fit
-        self.security: Callable[[], Security | None] = lambda: None  # of such memory
-        self.sent: list[Sent] = []  # such messages that were sent and perhaps not taken yet
-        #: the end; a weak reference, for the end has this object: one that nobody has any more
-        #: closes at once
-        self.end: Callable[[], Any] = lambda: None
+        self.sent: list[Sent] = []  #: such messages that were sent and perhaps not taken yet
 
     def problem(self, result: int, sending: bool = False) -> Error:
         """The exception for a negative errno of the core."""
         what = "send to" if sending else "receive from"
-        head = f"{what} {self.name!r}" if self.name else what.rsplit(" ", 1)[0]
+        head = about(what, self.name)
         if result == -ETIMEDOUT:
             return WaitTimeoutError(f"{head}: the time is up{self._who_keeps() if sending else ''}")
         if result == -EPIPE:
@@ -54,7 +63,8 @@ class Channel:
         if result == -ENOTCONN:
             if sending:
                 return NoReceiverError(
-                    f"{head}: it is full, and all who received from it have closed it or ended"
+                    f"{head}: it is full, and all others who received from it have closed it or"
+                    f" ended"
                 )
             return EndOfChannelError(
                 f"{head}: it is empty, and all who sent to it have closed it or ended"
@@ -67,12 +77,12 @@ class Channel:
             )
         if result == -EPROTO:
             return CorruptError(
-                f"open {self.name!r}: the channel has another layout than version {LAYOUT} of this "
-                f"library"
+                f"{about('open', self.name)}: the channel has another layout than version "
+                f"{LAYOUT} of this library"
             )
         if result == -EUSERS:
             return Error(
-                f"open {self.name!r}: 1023 ends of the channel are open, which is the most",
+                f"{about('open', self.name)}: 1023 ends of the channel are open, which is the most",
                 ntstatus=st.INSUFFICIENT_RESOURCES,
             )
         return Error(f"{head}: {strerror(-result)}", ntstatus=st.from_errno(-result))

@@ -8,162 +8,30 @@ that went away is not answered, and no server waits for a client.
 from __future__ import annotations
 
 import time
-import types
 
 from memsection._native import ends
-from memsection.channels import opening, overflow
-from memsection.channels.calls import FAILED, A, Q, ServiceEnd, Sides, failure_text
+from memsection.api.attributes import section_attributes
+from memsection.channels import opening
+from memsection.channels.answering import Call, ServerSides
+from memsection.channels.calls import A, Q, ServiceEnd
 from memsection.channels.specs import codec
-from memsection.vocabulary.errors import ArgumentError, EndOfChannelError
+from memsection.vocabulary.errors import EndOfChannelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
-    from typing import Any, Generic, TypeVar, overload
+    from typing import Any, overload
 
-    import numpy as np
-
-    from memsection.api.section import Section
     from memsection.api.security import Security
-    from memsection.channels.specs import Codec, Spec
-
-    # The types of values that specs name; those of others are Any.
-    Q_ = TypeVar("Q_", bytes, np.ndarray[Any, Any])
-    A_ = TypeVar("A_", bytes, np.ndarray[Any, Any])
-
-    class _Held(ends.Held, Generic[Q, A]):
-        """To type checkers."""
+    from memsection.channels.base_codec import Spec
+    from memsection.channels.calls import NamedA, NamedQ
 
 else:
-
-    def overload(function):
-        return function
-
-    class _Held(ends.Held):
-        __class_getitem__ = classmethod(types.GenericAlias)
+    from memsection.channels.endpoint import overload
 
 
-_PATIENCE, _LOOK = (
-    10.0,
-    0.01,
-)  # seconds that a close waits until large answers were taken, and between its looks
-
-
-class Call(_Held[Q, A]):
-    """A call that a server has in hand; ``receive`` gives it.
-
-    One that is collected without an answer is given up: its caller gets ``PeerDiedError``, or
-    another server the call when ``retry`` allows.
-
-    Attributes:
-        value: What was asked.
-    """
-
-    value: Q
-
-    def reply(self, value: A) -> None:
-        """Answer it.  Whoever no longer waits for the answer does not get it; nobody is waited for.
-
-        Args:
-            value: What the service's ``reply`` spec says.
-
-        Rights:
-            None: what the handle permitted when the service was opened.
-
-        Raises:
-            ArgumentError: It was answered already, or is in the hands of the process that this one
-                was forked from; or the value is not what the spec says (ValueError).
-            TypeError: The value is of another type; the call is still in hand.
-        """
-        self.reply_with(value)
-
-    def fail(self, exception: BaseException) -> None:
-        """Answer it with an exception: its caller gets ``RemoteError`` with its name, its text and
-        its traceback.
-
-        Args:
-            exception: What went wrong.
-
-        Rights:
-            None: what the handle permitted when the service was opened.
-
-        Raises:
-            ArgumentError: It was answered already (ValueError).
-            TypeError: It is no exception.
-        """
-        if not isinstance(exception, BaseException):
-            raise TypeError(f"fail: it takes an exception, not {type(exception).__name__}")
-        self.reply_text(failure_text(exception))
-
-    def __repr__(self) -> str:
-        return f"<memsection.channels.Call {'answered' if self.done else 'in hand'}>"
-
-
-class ServerSides(Sides):
-    """What a server's core asks for."""
-
-    call_type = Call
-
-    def __init__(self, request: Codec, reply: Codec) -> None:
-        super().__init__(request, reply)
-        self.large: list[
-            tuple[Section, Call[Any, Any]]
-        ] = []  # answers with memory of their own, perhaps not taken yet
-
-    def opened(self, call: Call[Any, Any], payload: Any, kind: int, copied: bool) -> bool:
-        """Give a call its value; False when that cannot be, which its client was told."""
-        try:
-            call.value = self.value_of(self.request, payload, kind, copied)
-        except overflow.MessageLostError:
-            call.drop()  # its client has gone
-            return False
-        except Exception as failure:
-            self.reply_text(call, failure_text(failure))
-            return False
-        return True
-
-    def reply(self, call: Call[Any, Any], value: Any) -> None:
-        """Answer with a value."""
-        parts, length, _, kind = self.reply_codec.parts(value)
-        self._send(call, parts, length, kind)
-
-    def reply_text(self, call: Call[Any, Any], text: bytes) -> None:
-        """Answer with a failure."""
-        self._send(call, [(0, text)], len(text), FAILED)
-
-    def _send(
-        self, call: Call[Any, Any], parts: list[tuple[int, Any]], length: int, kind: int
-    ) -> None:
-        if call.reply_parts(parts, length, kind):
-            return
-        self.settle()
-        section, descriptor = overflow.put(self.channel, parts, length, kind)
-        try:
-            call.reply_parts([(0, descriptor)], len(descriptor), kind | overflow.FLAG)
-        except BaseException:
-            section.close()
-            raise
-        self.large.append((section, call))
-
-    def settle(self) -> bool:
-        """Let go of the memory of answers that were taken: whether none is left."""
-        left = []
-        for section, call in self.large:
-            if call.is_answered:
-                left.append((section, call))
-            else:
-                section.close()
-        self.large = left
-        return not left
-
-    @staticmethod
-    def answered_before(forked: bool) -> ArgumentError:
-        """The exception for an answer that cannot be given."""
-        return ArgumentError(
-            "reply: the call is in the hands of the process that this one was forked from"
-            if forked
-            else "reply: the call was answered already"
-        )
+# seconds that a close waits until large answers were taken, and between its looks
+_PATIENCE, _LOOK = 10.0, 0.01
 
 
 class Service(ServiceEnd[Q, A]):
@@ -191,8 +59,8 @@ class Service(ServiceEnd[Q, A]):
     def create(
         cls,
         name: str | None,
-        request: type[Q_],
-        reply: type[A_],
+        request: type[NamedQ],
+        reply: type[NamedA],
         *,
         capacity: int = ...,
         largest: int | None = ...,
@@ -202,13 +70,13 @@ class Service(ServiceEnd[Q, A]):
         exist_ok: bool = ...,
         inheritable: bool = ...,
         security: Security | str | bytes | None = ...,
-    ) -> Service[Q_, A_]: ...
+    ) -> Service[NamedQ, NamedA]: ...
     @overload
     @classmethod
     def create(
         cls,
         name: str | None,
-        request: type[Q_],
+        request: type[NamedQ],
         reply: Spec = ...,
         *,
         capacity: int = ...,
@@ -219,14 +87,14 @@ class Service(ServiceEnd[Q, A]):
         exist_ok: bool = ...,
         inheritable: bool = ...,
         security: Security | str | bytes | None = ...,
-    ) -> Service[Q_, Any]: ...
+    ) -> Service[NamedQ, Any]: ...
     @overload
     @classmethod
     def create(
         cls,
         name: str | None,
         request: Spec,
-        reply: type[A_],
+        reply: type[NamedA],
         *,
         capacity: int = ...,
         largest: int | None = ...,
@@ -236,7 +104,7 @@ class Service(ServiceEnd[Q, A]):
         exist_ok: bool = ...,
         inheritable: bool = ...,
         security: Security | str | bytes | None = ...,
-    ) -> Service[Any, A_]: ...
+    ) -> Service[Any, NamedA]: ...
     @overload
     @classmethod
     def create(
@@ -324,16 +192,10 @@ class Service(ServiceEnd[Q, A]):
             "retry": retry,
             "reply": sides.reply_codec.facts(),
         }
-        section, view = opening.make(
-            cls._kind,
-            name,
-            sides.request,
-            facts,
-            shape,
-            exist_ok=exist_ok,
-            inheritable=inheritable,
-            security=security,
+        attributes = section_attributes(
+            name, inheritable=inheritable, exist_ok=exist_ok, security=security
         )
+        section, view = opening.make(cls._kind, attributes, sides.request, facts, shape)
         if not section.created:
             return cls._attached(
                 section,
@@ -350,29 +212,30 @@ class Service(ServiceEnd[Q, A]):
             section.close()
             raise
 
-    @staticmethod
-    def _what_is_read(
-        sides: Sides, request: Spec | None, reply: Spec | None
-    ) -> tuple[Codec, Spec | None]:
-        return sides.request, request
-
     if TYPE_CHECKING:  # how it works stands in ServiceEnd
 
         @overload
         @classmethod
         def open(
-            cls, name: str, request: type[Q_], reply: type[A_], *, version: int | None = ...
-        ) -> Service[Q_, A_]: ...
+            cls,
+            name: str,
+            request: type[NamedQ],
+            reply: type[NamedA],
+            *,
+            version: int | None = ...,
+            timeout: float | None = ...,
+        ) -> Service[NamedQ, NamedA]: ...
         @overload
         @classmethod
         def open(
             cls,
             name: str,
-            request: type[Q_],
+            request: type[NamedQ],
             reply: Spec | None = ...,
             *,
             version: int | None = ...,
-        ) -> Service[Q_, Any]: ...
+            timeout: float | None = ...,
+        ) -> Service[NamedQ, Any]: ...
         @overload
         @classmethod
         def open(
@@ -380,9 +243,10 @@ class Service(ServiceEnd[Q, A]):
             name: str,
             request: Spec | None = ...,
             *,
-            reply: type[A_],
+            reply: type[NamedA],
             version: int | None = ...,
-        ) -> Service[Any, A_]: ...
+            timeout: float | None = ...,
+        ) -> Service[Any, NamedA]: ...
         @overload
         @classmethod
         def open(
@@ -392,6 +256,7 @@ class Service(ServiceEnd[Q, A]):
             reply: Spec | None = ...,
             *,
             version: int | None = ...,
+            timeout: float | None = ...,
         ) -> Service[Any, Any]: ...
         @classmethod
         def open(cls, *arguments: Any, **options: Any) -> Any: ...
@@ -495,12 +360,9 @@ class Service(ServiceEnd[Q, A]):
         Raises:
             WaitTimeoutError: As ``receive``; so the others.
         """
-        from memsection.channels.waiting import Waiting, until
+        from memsection.channels.calls_async import receive
 
-        core = self._core
-        return await until(  # type: ignore[no-any-return]
-            lambda: core.receive(0, copy=copy), lambda: Waiting(core, None), timeout
-        )
+        return await receive(self._core, self._codec, timeout, copy)  # type: ignore[no-any-return]
 
     async def __aiter__(self) -> AsyncIterator[Call[Q, A]]:
         """The calls until the service is shut down."""
@@ -542,7 +404,7 @@ class Service(ServiceEnd[Q, A]):
             AccessError: The section's handle is protected from close; it stays open.
         """
         until = time.monotonic() + _PATIENCE
-        while self._codec.large and not self._codec.settle() and time.monotonic() < until:
+        while self._codec.large and not self._codec.release_taken() and time.monotonic() < until:
             time.sleep(_LOOK)
         for section, _ in self._codec.large:
             section.close()

@@ -9,11 +9,12 @@ may only read observes: it copies what there is, and nobody learns of it.
 from __future__ import annotations
 
 from memsection._native import ends
+from memsection.api.attributes import section_attributes
 from memsection.channels import opening
 from memsection.channels.exchange import Exchange
 from memsection.channels.specs import codec
 from memsection.vocabulary.errors import AccessError, ArgumentError
-from memsection.vocabulary.text import shown
+from memsection.vocabulary.text import about, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,16 +25,16 @@ if TYPE_CHECKING:
     from memsection.api.section import Section
     from memsection.api.security import Security
     from memsection.api.view import View
-    from memsection.channels.specs import Codec, Spec
+    from memsection.channels.base_codec import Codec, Spec
+    from memsection.vocabulary.access_words import SectionAccess
 
     T = TypeVar("T")
     Role = Literal["send", "receive", "both", "observe"]
     Slow = Literal["drop", "wait"]
 else:
-    T = "T"
+    from memsection.channels.endpoint import overload
 
-    def overload(function):
-        return function
+    T = "T"
 
 
 _PATIENCE = 1.0  # seconds that close waits for subscribers which are not waited for otherwise
@@ -44,11 +45,12 @@ class Topic(Exchange[T]):
 
     Attributes:
         section: The section that the topic lies in, with its name, its security and its handle.
-        role: ``"send"``, ``"receive"``, ``"both"`` or ``"observe"``. capacity: Messages that a
-        subscriber may be behind. largest: Bytes of the largest message that always finds a place,
-        unless subscribers keep places in hand. slow: ``"drop"`` or ``"wait"``: what becomes of
-        subscribers that are further behind. history: Messages before it was opened that a
-        subscriber may have at most. observers: Whether senders wake those who observe.
+        role: ``"send"``, ``"receive"``, ``"both"`` or ``"observe"``.
+        capacity: Messages that a subscriber may be behind.
+        largest: Bytes of the largest message that lies in the topic's own memory.
+        slow: ``"drop"`` or ``"wait"``: what becomes of subscribers that are further behind.
+        history: Messages before it was opened that a subscriber may have at most.
+        observers: Whether senders wake those who observe.
     """
 
     _kind = "topic"
@@ -141,29 +143,32 @@ class Topic(Exchange[T]):
         r"""Make a topic.
 
         Args:
-            name: What other processes open it by; None for one that is only passed on. spec: What a
-            message is: ``object``, ``bytes``, ``numpy.ndarray``, ``"arrow"``, or what
-            ``records.layout`` takes. role: ``"send"``, ``"receive"`` or ``"both"``.  A sender that
-            is also open to receive counts as a subscriber in
-                other processes.
-            capacity: Messages that a subscriber may be behind; 1 or more, exact. largest: Bytes of
-            the largest message that always finds a place; 64 KiB when neither this nor ``memory``
-            is
-                given, a record's size where the spec has one.
+            name: What other processes open it by; None for one that is only passed on.
+            spec: What a message is: ``object``, ``bytes``, ``numpy.ndarray``, ``"arrow"``, or what
+                ``records.layout`` takes.
+            role: ``"send"``, ``"receive"`` or ``"both"``.  A sender that is also open to receive
+                counts as a subscriber in other processes.
+            capacity: Messages that a subscriber may be behind; 1 or more, exact.
+            largest: Bytes of the largest message that lies in the topic's own memory; 64 KiB when
+                neither this nor ``memory`` is given, a record's size where the spec has one.
             memory: Bytes for places, committed now.  At least twice ``largest`` when omitted, and
                 enough for ``capacity`` messages of 4 KiB.  Where it is less than ``capacity``
-                messages need, the oldest ones go earlier.
+                messages need, the oldest ones go earlier, and with ``slow="wait"`` senders wait
+                earlier.  They wait for a place, in both modes, while all are in the hands of
+                subscribers or of senders that make their messages.
             overflow: Whether a message above ``largest`` is sent all the same, in memory made for
-            it (slower). slow: With ``"drop"`` senders never wait for subscribers: one that is
-            further behind than ``capacity`` goes on
-                with the oldest message there is.  With ``"wait"`` senders wait for the slowest
-                subscriber that lives.
+                it (slower).
+            slow: With ``"drop"`` senders never wait for subscribers: one that is further behind
+                than ``capacity`` goes on with the oldest message there is.  With ``"wait"`` senders
+                wait for the slowest subscriber that lives.
             history: How many messages before it was opened a subscriber may get; at most
-            ``capacity``. observers: Whether senders wake those who observe; each send then costs a
-            system call. version: A number of the program's own. exist_ok: Whether a topic that has
-            the name already is opened instead, if it is as asked for. inheritable: Whether child
-            processes get the section's handle. security: Who may open it by name; this user alone
-            when omitted.
+                ``capacity``.
+            observers: Whether senders wake those who observe; each send then costs a system call.
+            version: A number of the program's own.
+            exist_ok: Whether a topic that has the name already is opened instead, if it is as asked
+                for.
+            inheritable: Whether child processes get the section's handle.
+            security: Who may open it by name; this user alone when omitted.
 
         Rights:
             As for ``Section.create``.
@@ -184,52 +189,27 @@ class Topic(Exchange[T]):
         cls._role(role)
         if role == "observe":
             raise ArgumentError(
-                f"create {name!r}: who makes a topic writes to it, and cannot have the role "
-                f"'observe'"
+                f"{about('create', name)}: who makes a topic writes to it, and cannot have the "
+                "role 'observe'"
             )
         if slow not in ("drop", "wait"):
-            raise ArgumentError(f"create {name!r}: slow is 'drop' or 'wait', not {slow!r}")
+            raise ArgumentError(f"{about('create', name)}: slow is 'drop' or 'wait', not {slow!r}")
         kind = codec(spec)
-        limit, shape = opening.topic_limits(
-            name, kind, capacity, largest, memory, history, slow == "wait", bool(observers)
-        )
         facts = {
             "capacity": capacity,
-            "largest": limit,
+            "largest": largest,
             "overflow": bool(overflow),
             "slow": slow,
             "history": history,
             "observers": bool(observers),
             "version": version,
         }
-        section, view = opening.make(
-            cls._kind,
-            name,
-            kind,
-            facts,
-            shape,
-            exist_ok=exist_ok,
-            inheritable=inheritable,
-            security=security,
+        facts["largest"], shape = opening.topic_limits(name, kind, facts, memory)
+        attributes = section_attributes(
+            name, inheritable=inheritable, exist_ok=exist_ok, security=security
         )
-        if not section.created:
-            return cls._opened(
-                section,
-                spec,
-                role,
-                version,
-                capacity=capacity,
-                largest=None if largest is None else limit,
-                overflow=bool(overflow),
-                slow=slow,
-                history=history,
-                observers=bool(observers),
-            )._since(None)
-        try:
-            return cls._made(section, view, kind, facts, shape, role)
-        except BaseException:
-            section.close()
-            raise
+        end = cls._create(attributes, kind, facts, shape, role, largest is None)
+        return end if end.section.created else end._since(None)
 
     @overload
     @classmethod
@@ -241,6 +221,7 @@ class Topic(Exchange[T]):
         role: Role = ...,
         history: int | None = ...,
         version: int | None = ...,
+        timeout: float | None = ...,
     ) -> Topic[bytes]: ...
     @overload
     @classmethod
@@ -252,6 +233,7 @@ class Topic(Exchange[T]):
         role: Role = ...,
         history: int | None = ...,
         version: int | None = ...,
+        timeout: float | None = ...,
     ) -> Topic[np.ndarray[Any, Any]]: ...
     @overload
     @classmethod
@@ -263,6 +245,7 @@ class Topic(Exchange[T]):
         role: Role = ...,
         history: int | None = ...,
         version: int | None = ...,
+        timeout: float | None = ...,
     ) -> Topic[Any]: ...
     @classmethod
     def open(
@@ -273,23 +256,28 @@ class Topic(Exchange[T]):
         role: Role = "both",
         history: int | None = None,
         version: int | None = None,
+        timeout: float | None = 0,
     ) -> Topic[Any]:
         """Open a topic by its name.
 
         Args:
-            name: As given to ``create``. spec: What its messages should be; what they are when
-            omitted. role: ``"send"``, ``"receive"``, ``"both"`` or ``"observe"``.  An observer
-            opens it for reading only.  A replica
-                of another host's topic (``memsection.mirror``) is only received from: "both" is
-                "receive" there.
+            name: As given to ``create``.
+            spec: What its messages should be; what they are when omitted.
+            role: ``"send"``, ``"receive"``, ``"both"`` or ``"observe"``.  An observer opens it for
+                reading only.  A replica of another host's topic (``memsection.mirror``) is only
+                received from: "both" is "receive" there.
             history: How many of the last messages before this to receive first; as many as the
-            topic keeps when omitted. version: What it should be; not looked at when omitted.
+                topic keeps when omitted.
+            version: What it should be; not looked at when omitted.
+            timeout: Seconds to wait until something has the name; not at all when omitted, for ever
+                when None.
 
         Rights:
             As for ``Section.open`` with access ``"rw"``; with ``"r"`` for an observer.
 
         Raises:
             NotFoundError: Nothing has this name (FileNotFoundError).
+            NameTimeoutError: Nothing had it within the time (FileNotFoundError, TimeoutError).
             AccessError: It does not grant the access; it is a replica, and the role is "send"; or
                 it carries objects and belongs to another user, and the spec does not say ``object``
                 (PermissionError).
@@ -297,13 +285,10 @@ class Topic(Exchange[T]):
                 (ValueError).
             CorruptError: The description makes no sense, or the layout is another version's.
         """
-        from memsection.api.section import Section
-
         cls._role(role)
-        end = cls._opened(
-            Section.open(name, access="r" if role == "observe" else "rw"), spec, role, version
-        )
-        return end._since(history)
+        access: SectionAccess = "r" if role == "observe" else "rw"
+        section = opening.sections().open(name, access=access, timeout=timeout)
+        return cls._opened(section, spec, role, version)._since(history)
 
     @classmethod
     def from_section(
@@ -390,8 +375,8 @@ class Topic(Exchange[T]):
     @staticmethod
     def _only_received(name: str | None, origin: object) -> AccessError:
         return AccessError(
-            f"topic {name!r}: it is a replica of {shown(origin, 80)}, to which only that host "
-            f"sends: receive"
+            f"{about('topic', name)}: it is a replica of {shown(origin, 80)}, to which only that "
+            "host sends: receive"
             " from it; what this host has to say it publishes itself (memsection.mirror)"
         )
 
@@ -406,9 +391,11 @@ class Topic(Exchange[T]):
             name = self.name
             self.close()
             if not isinstance(wanted, int) or isinstance(wanted, bool):
-                raise TypeError(f"open {name!r}: history is a number, not {type(wanted).__name__}")
+                raise TypeError(
+                    f"{about('open', name)}: history is a number, not {type(wanted).__name__}"
+                )
             raise ArgumentError(
-                f"open {name!r}: asked for the last {wanted} messages, the topic keeps "
+                f"{about('open', name)}: asked for the last {wanted} messages, the topic keeps "
                 f"{self.history}"
             )
         if wanted:
@@ -456,7 +443,7 @@ class Topic(Exchange[T]):
         """
         from memsection.channels import overflow
 
-        if not self._core.closed and self._codec.channel.sent and not self._handed_over():
+        if not self._core.closed and self._codec.channel.sent and not self._hand_over():
             overflow.wait_until_read(
                 self._codec.channel, self._core, None if self.slow == "wait" else _PATIENCE
             )

@@ -8,66 +8,59 @@ import inspect
 import os
 import re
 import sys
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 import memsection
-from memsection.cli import (
-    bench,
-    cat,
-    demo,
-    doctor,
-    handles,
-    keep,
-    ls,
-    mirror,
-    peek,
-    receive,
-    rm,
-    run_command,
-    save,
-    send,
-    share,
-    show,
-    top,
-)
-from memsection.cli.output import complain
 
-app = typer.Typer(
-    name="memsection",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-    help="Shared memory with names, handles, rights and a lifetime: Windows section objects.",
+#: The subcommands in the order of the help, each with the file of its name.
+_COMMANDS = (
+    "demo",
+    "share",
+    "cat",
+    "save",
+    "ls",
+    "show",
+    "peek",
+    "top",
+    "handles",
+    "keep",
+    "rm",
+    "send",
+    "receive",
+    "doctor",
 )
-for function in (
-    demo.demo,
-    share.share,
-    cat.cat,
-    save.save,
-    ls.ls,
-    show.show,
-    peek.peek,
-    top.top,
-    handles.handles,
-    keep.keep,
-    rm.rm,
-    send.send,
-    receive.receive,
-    doctor.doctor,
-):
-    app.command()(function)
-app.add_typer(mirror.app, name="mirror")
-app.add_typer(bench.app, name="bench")
-app.command(
-    "run", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
-)(run_command.run)
-if sys.platform != "win32":
-    from memsection.cli import wine
+#: those that have subcommands of their own
+_GROUPS = ("mirror", "bench") if sys.platform == "win32" else ("mirror", "bench", "wine")
 
-    app.add_typer(wine.app, name="wine")
+
+def assemble(only: str | None = None) -> typer.Typer:
+    """The command line with all subcommands, or with one: the files of the others are not loaded,
+    which take longer than most subcommands do."""
+    app = typer.Typer(
+        name="memsection",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="rich",
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Shared memory with names, handles, rights and a lifetime: Windows section objects.",
+    )
+    app.callback()(_options)
+    for name in _COMMANDS:
+        if only in (name, None):
+            app.command()(getattr(import_module(f"memsection.cli.{name}"), name))
+    if only in ("run", None):
+        from memsection.cli import run_command
+
+        passed_on = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+        app.command("run", context_settings=passed_on)(run_command.run)
+    for name in _GROUPS:
+        if only in (name, None):
+            app.add_typer(import_module(f"memsection.cli.{name}").app, name=name)
+    _join_lines(app)
+    return app
 
 
 def _join_lines(group: typer.Typer) -> None:
@@ -81,16 +74,12 @@ def _join_lines(group: typer.Typer) -> None:
             _join_lines(inner.typer_instance)
 
 
-_join_lines(app)
-
-
 def _version(yes: bool) -> None:
     if yes:
         print(f"memsection {memsection.__version__}")
         raise typer.Exit
 
 
-@app.callback()
 def _options(
     version: Annotated[
         bool,
@@ -102,11 +91,18 @@ def _options(
     pass
 
 
+def _chosen() -> str | None:
+    """The subcommand that is run, where the first word is one; None where all have to be known."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    completes = "_MEMSECTION_COMPLETE" in os.environ
+    return word if word in (*_COMMANDS, *_GROUPS, "run") and not completes else None
+
+
 def run() -> int:
     """Run the command line; the exit status: 0, 1 for a failure, 2 for a wrong use, 130 after
     Ctrl-C."""
     try:
-        app(prog_name="memsection")
+        assemble(_chosen())(prog_name="memsection")
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -114,5 +110,7 @@ def run() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as problem:
+        from memsection.cli.output import complain
+
         return complain(problem)
     return 0

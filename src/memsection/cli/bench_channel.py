@@ -28,9 +28,7 @@ class _Pair:
         put, get = ways
         self.send, self.receive = getattr(self.there, put), getattr(self.back, get)
         self.partner = _context().Process(
-            target=_answer,
-            args=(getattr(self.there, get), getattr(self.back, put), echoes),
-            daemon=True,
+            target=_answer, args=(self.there, self.back, ways, echoes), daemon=True
         )
         self.partner.start()
 
@@ -58,8 +56,10 @@ class _Pair:
 
 
 def _context() -> Any:
-    """By fork: the partner has the queues already, and nothing is imported again."""
-    return multiprocessing.get_context("fork")
+    """By fork, where there is one: the partner has the queues already, and nothing is imported
+    again."""
+    ways = multiprocessing.get_all_start_methods()
+    return multiprocessing.get_context("fork" if "fork" in ways else None)
 
 
 def _queue(size: int) -> Any:
@@ -76,7 +76,9 @@ _CANDIDATES: dict[str, tuple[Callable[[int], Any], tuple[str, str]]] = {
 }
 
 
-def _answer(take: Callable[[], bytes], answer: Callable[[bytes], None], echoes: bool) -> None:
+def _answer(there: Any, back: Any, ways: tuple[str, str], echoes: bool) -> None:
+    put, get = ways
+    take, answer = getattr(there, get), getattr(back, put)
     try:
         while (value := take()) != _STOP:
             if echoes or value == _LAST:

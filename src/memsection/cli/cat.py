@@ -45,7 +45,7 @@ def cat(
                 found.release()
                 _stream(name)
                 return
-            end = _described(section, len(view)) if found is None else _settled(name, found)
+            end = _described(section, len(view)) if found is None else _complete_length(name, found)
             start = min(offset, end)
             if length is not None:
                 end = min(end, start + length)
@@ -65,7 +65,7 @@ def _open(name: str, patient: bool) -> Section:
         time.sleep(content.POLL_SECONDS / 4)
 
 
-def _settled(name: str, found: content.Content) -> int:
+def _complete_length(name: str, found: content.Content) -> int:
     """The length of the content, once it is all there."""
     while found.state == content.FILLING:
         if not _lives(found.producer):

@@ -2,7 +2,7 @@
 """What can be seen of a channel from outside, without an end of it and without changing a byte.
 
 Everything here was written by strangers: it is read once, checked, and shown, never believed.  Only
-whether the owner of an end lives is the kernel's word: it has a lock on the byte of its slot.
+whether the owner of an end lives is the kernel's word: see ``_lives``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from memsection import Section
+from memsection import Event, Section, errors
 from memsection.content import schema
 from memsection.vocabulary.text import shown
 
+Memory = Any  #: a descriptor of the section, on Windows a view of it
 KINDS = ("queue", "topic", "service")
 LAYOUT = 1  #: version of the memory's layout that this file can read
 MOST_POSITIONS = 8192  #: of a longer ring only what the hints say is counted
@@ -32,6 +33,7 @@ _ENDS_MOST, _CAPACITY_MOST, _UNITS_MOST = 1023, 1 << 22, 1 << 22
 _FULL, _HELD, _AGAIN = 2, 4, 6  # states of positions; of places
 _LOCKS = (1 << 62) + (1 << 32)
 _FLOCK = struct.Struct("hhqqi4x")
+_TOKEN = 72  # of what this channel's events are called on Windows
 _ROLES = {1: "send", 2: "receive", 3: "both"}
 
 
@@ -86,9 +88,15 @@ class ChannelFacts:
 
 def look(section: Section) -> ChannelFacts | None:
     """The channel in a section, None if it has none."""
-    fd = section.fileno()
+    if sys.platform != "win32":
+        return _look(section, section.fileno())
+    with section.map(access="r") as view:
+        return _look(section, view)
+
+
+def _look(section: Section, memory: Memory) -> ChannelFacts | None:
     # Before anything is mapped: a page that nobody has touched would get memory by our look.
-    if _bytes(fd, section.size - schema.FOOTER.size, 8) != schema.MAGIC:
+    if _bytes(memory, section.size - schema.FOOTER.size, 8) != schema.MAGIC:
         return None
     described = schema.describe(section)
     if described is None or described.get("kind") not in KINDS:
@@ -96,7 +104,7 @@ def look(section: Section) -> ChannelFacts | None:
     if described["kind"] == "service":
         from memsection.cli import service_facts
 
-        return service_facts.look(fd, section.size, described)
+        return service_facts.look(memory, section.size, described)
     spec = str(described.get("spec"))
     if described.get("name") and spec == "record":
         spec = f"record {described['name']}"
@@ -111,7 +119,7 @@ def look(section: Section) -> ChannelFacts | None:
         found.problem = (
             f"a layout of version {shown(described.get('layout'), 20)}, which is not known here"
         )
-    elif not _reader(found.kind)(fd, section.size, described.get("shape"), found):
+    elif not _reader(found.kind)(memory, section.size, described.get("shape"), found):
         found.problem = "damaged"
     return found
 
@@ -120,16 +128,18 @@ def _number(value: object) -> int | None:
     return value if type(value) is int and 0 <= value < 1 << 62 else None
 
 
-def _bytes(fd: int, at: int, count: int) -> bytes:
+def _bytes(memory: Memory, at: int, count: int) -> bytes:
     """So many bytes, or as many as there are; by a call, which gives no page memory."""
-    if sys.platform == "win32":
-        return b""
-    return os.pread(fd, count, max(at, 0))
+    at = max(at, 0)
+    if sys.platform != "win32":
+        return os.pread(memory, count, at)
+    end = min(at + count, len(memory))
+    return bytes(memory[at:end]) if at < end and memory._is_committed(at, end) else b""
 
 
-def _words(fd: int, at: int, count: int) -> array[int]:
+def _words(memory: Memory, at: int, count: int) -> array[int]:
     """So many 64-bit words, or as many as there are."""
-    raw = _bytes(fd, at, 8 * count)
+    raw = _bytes(memory, at, 8 * count)
     return array("Q", raw[: len(raw) // 8 * 8])
 
 
@@ -142,10 +152,10 @@ def _reader(kind: str) -> Callable[[int, int, object, ChannelFacts], bool]:
 
 
 def header(
-    fd: int, size: int, positions: int, capacity: int, found: ChannelFacts
+    memory: Memory, size: int, positions: int, capacity: int, found: ChannelFacts
 ) -> tuple[int, int, int, int] | None:
     """Down, tail, head and again, of a channel of that many positions; None if there is none."""
-    raw = _bytes(fd, 0, _HEADER.size)
+    raw = _bytes(memory, 0, _HEADER.size)
     if len(raw) != _HEADER.size or _members_end() + positions * _ENTRY > size:
         return None
     magic, version, there, _, _, _, _, down, tail, head, again = _HEADER.unpack(raw)
@@ -154,20 +164,20 @@ def header(
     return down, tail, head, again
 
 
-def _read(fd: int, size: int, shape: object, found: ChannelFacts) -> bool:
+def _read(memory: Memory, size: int, shape: object, found: ChannelFacts) -> bool:
     """Fill in what the memory says; whether it makes sense."""
     if not isinstance(shape, list) or len(shape) != 5 or any(_number(one) is None for one in shape):
         return False
     capacity, _, small, large, _ = shape
     if not 1 <= capacity <= _CAPACITY_MOST or max(small, large) > _UNITS_MOST:
         return False
-    numbers = header(fd, size, capacity, capacity, found)
+    numbers = header(memory, size, capacity, capacity, found)
     if numbers is None:
         return False
     down, tail, head, again = numbers
     ring = _members_end()
-    places = _words(fd, ring + capacity * _ENTRY, min(small + large, MOST_PLACES))
-    waiting = _waiting(fd, ring, capacity, head, tail)
+    places = _words(memory, ring + capacity * _ENTRY, min(small + large, MOST_PLACES))
+    waiting = _waiting(memory, ring, capacity, head, tail)
     found.waiting = min(
         waiting + (sum(word & 15 == _AGAIN for word in places) if again else 0), capacity
     )
@@ -175,7 +185,7 @@ def _read(fd: int, size: int, shape: object, found: ChannelFacts) -> bool:
     found.shut_down = bool(down)
     holders = [word >> 10 & 0xFFFFFF for word in places if word & 15 == _HELD]
     found.in_hand = len(holders)
-    found.ends = _ends(fd, holders)
+    found.ends = _ends(memory, holders)
     return True
 
 
@@ -184,43 +194,61 @@ def _members_end() -> int:
     return -(-(_MEMBERS + (_ENDS_MOST + 1) * _MEMBER.size) // _PAGE) * _PAGE
 
 
-def _waiting(fd: int, ring: int, capacity: int, head: int, tail: int) -> int:
+def _waiting(memory: Memory, ring: int, capacity: int, head: int, tail: int) -> int:
     if capacity > MOST_POSITIONS:
         return min((tail - head) % (1 << 64), capacity)  # hints
-    words = _words(fd, ring, capacity * _ENTRY // 8)[:: _ENTRY // 8]
+    words = _words(memory, ring, capacity * _ENTRY // 8)[:: _ENTRY // 8]
     return sum(word >> 16 & 15 == _FULL for word in words)
 
 
-def slots(fd: int) -> list[int]:
+def slots(memory: Memory) -> list[int]:
     """The slots of those who say that they have the channel open, in order."""
-    raw = _bytes(fd, _MEMBERS, (_ENDS_MOST + 1) * _MEMBER.size)
+    raw = _bytes(memory, _MEMBERS, (_ENDS_MOST + 1) * _MEMBER.size)
     members = _MEMBER.iter_unpack(raw[: len(raw) // _MEMBER.size * _MEMBER.size])
     return [slot for slot, (role, _, _, _) in enumerate(members) if slot and role & 3]
 
 
-def _ends(fd: int, holders: list[int]) -> list[ChannelEnd]:
-    raw = _bytes(fd, _MEMBERS, (_ENDS_MOST + 1) * _MEMBER.size)
+def _ends(memory: Memory, holders: list[int]) -> list[ChannelEnd]:
+    raw = _bytes(memory, _MEMBERS, (_ENDS_MOST + 1) * _MEMBER.size)
     found = []
     for slot, (role, pid, _, _) in enumerate(
         _MEMBER.iter_unpack(raw[: len(raw) // _MEMBER.size * _MEMBER.size])
     ):
         if slot and role & 3:
-            found.append(ChannelEnd(pid, _ROLES[role & 3], _lives(fd, slot), holders.count(slot)))
+            found.append(
+                ChannelEnd(pid, _ROLES[role & 3], _lives(memory, slot), holders.count(slot))
+            )
     return found
 
 
-def _lives(fd: int, slot: int) -> bool:
-    """Whether somebody has the lock of a slot; the kernel drops it when its owner ends."""
-    if sys.platform != "linux":
-        return False
+def _lives(memory: Memory, slot: int) -> bool:
+    """Whether somebody has a slot: the lock on its byte, which the kernel drops when its owner
+    ends; on Windows an event of its name, which is gone then."""
+    if sys.platform == "win32":
+        first, second = (*_words(memory, _TOKEN, 2), 0, 0)[:2]
+        return is_there(f"{first:016x}{second:016x}", slot)
     import fcntl
 
     try:
         answer = fcntl.fcntl(
-            fd, fcntl.F_OFD_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _LOCKS + slot, 1, 0)
+            memory, fcntl.F_OFD_GETLK, _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, _LOCKS + slot, 1, 0)
         )
     except OSError as failure:
         if failure.errno == errno.EINTR:
             raise
         return False
     return bool(_FLOCK.unpack(answer)[0] != fcntl.F_UNLCK)
+
+
+def is_there(token: str, slot: int) -> bool:
+    """Whether there is the event by which the owner of a slot is known to live.
+
+    That it is there is the proof; for this moment it stays so whoever dies.
+    """
+    try:
+        Event.open(f"Global\\memsection.lives.{token}.{slot}").close()
+    except errors.NotFoundError:
+        return False
+    except errors.Error:
+        return True  # another user's, or no event: the name is taken
+    return True

@@ -8,8 +8,6 @@ left out.
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +20,7 @@ from memsection.vocabulary.text import shown
 _LONGEST, _MOST = 40, 8  #: characters of a name, and names of columns or fields, in a line
 _KINDS = ("array", "arrow", "record", "latest", "pickle", "rwlock")
 _WORDS = {"pickle": "pickled object", "rwlock": "readers-writer lock"}
+
 _NUMPY = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 
 
@@ -40,7 +39,8 @@ class Content:
         facts = self.facts
         kind = facts.get("kind")
         if kind == "array":
-            return f"array {facts['dtype']} ({', '.join(map(str, facts['shape']))})"
+            most = f", at most {facts['maximum']} rows" if "maximum" in facts else ""
+            return f"array {facts['dtype']} ({', '.join(map(str, facts['shape']))}){most}"
         if kind == "arrow":
             return f"table of {facts['rows']} rows: {_list(facts['columns'])}"
         if kind == "record":
@@ -52,6 +52,10 @@ class Content:
                 if "fields" in facts
                 else "latest value"
             )
+        if kind == "rwlock":
+            from memsection.cli import lock_facts
+
+            return lock_facts.words(facts)
         return _WORDS.get(str(kind), "")
 
 
@@ -62,6 +66,9 @@ def content_of_named(found: NamedObject) -> Content:
     """What is in the section of this name, as far as this user may read it."""
     if not found.name or found.problem:
         return _NOTHING
+    tails = [holder.tail for holder in found.holders]
+    if None not in tails and not any(map(schema.is_footer, tails)):
+        return _NOTHING  # most sections: seen without opening them
     try:
         with Section.open(found.name, access="r") as section:
             return content_of(section)
@@ -71,19 +78,19 @@ def content_of_named(found: NamedObject) -> Content:
 
 def content_of(section: Section) -> Content:
     """What is in a section."""
-    # Not by mapping first: a page that nobody has touched would get memory by our look.
-    place = section.size - schema.FOOTER.size
-    if sys.platform == "linux" and (
-        place < 0 or os.pread(section.fileno(), 8, place) != schema.MAGIC
-    ):
-        return _NOTHING
-    described = schema.describe(section)
-    if described is not None and described.get("kind") in KINDS and sys.platform == "linux":
+    # Not by mapping: a page that nobody has touched would get memory by our look.
+    described = schema.glance(section)
+    if described is not None and described.get("kind") in KINDS:
         return Content({}, look(section))
     if described is None or described.get("kind") not in _KINDS:
         return _NOTHING
     try:
-        return Content(_facts(described))
+        facts = _facts(described)
+        if facts["kind"] == "rwlock":
+            from memsection.cli import lock_facts
+
+            facts |= lock_facts.look(section)
+        return Content(facts)
     except (errors.CorruptError, TypeError, ValueError, KeyError):
         return _NOTHING
 
@@ -95,6 +102,7 @@ def _facts(described: schema.Facts) -> dict[str, Any]:
         return facts | {
             "dtype": _type(schema.from_json(described.get("dtype"))),
             "shape": described["shape"],
+            **{key: _count(described[key]) for key in ("maximum",) if key in described},
         }
     if kind == "arrow":
         return facts | {

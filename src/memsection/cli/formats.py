@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,14 +31,14 @@ def load(file: str, name: str, security: str | None) -> list[tuple[str, Section]
         from memsection import arrow
 
         with arrow.put(name, _read(file, _table), security=security) as shared:
-            return [(name, _kept(shared))]
+            return [(name, _section_of(shared))]
     from memsection import arrays
 
     made: list[tuple[str, Section]] = []
     try:
         for key, array in _read(file, _arrays).items():
             full = f"{name}.{key}" if key else name
-            made.append((full, _kept(arrays.put(full, array, security=security))))
+            made.append((full, _section_of(arrays.put(full, array, security=security))))
     except BaseException:
         for _, section in made:
             section.close()
@@ -45,7 +46,7 @@ def load(file: str, name: str, security: str | None) -> list[tuple[str, Section]
     return made
 
 
-def _kept(whole: Any) -> Section:
+def _section_of(whole: Any) -> Section:
     """A handle of its own to the section of an array or a table, which itself may go."""
     return whole.section.duplicate()  # type: ignore[no-any-return]
 
@@ -111,6 +112,26 @@ def save(section: Section, kind: str, file: str) -> None:
 
     with arrow.from_section(section.duplicate()) as shared:
         _write_table(shared.table, suffix, file)
+
+
+def save_several(members: list[tuple[str, str]], file: str) -> None:
+    """Write arrays into a new .npz file: the key of each, and its section's name.
+
+    Raises:
+        ArgumentError: One of them is no array.
+    """
+    from numpy.lib import format as npy
+
+    from memsection import arrays
+
+    found = {key: arrays.open(name, access="r") for key, name in members}
+    with open(file, "xb") as target:
+        with zipfile.ZipFile(target, "w") as archive:
+            for key, array in found.items():
+                with archive.open(f"{key}.npy", "w", force_zip64=True) as member:
+                    npy.write_array(member, array, allow_pickle=False)
+        target.flush()
+        os.fsync(target.fileno())
 
 
 def _refuse(file: str, what: str, forms: tuple[str, ...]) -> errors.ArgumentError:

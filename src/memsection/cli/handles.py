@@ -22,6 +22,7 @@ from memsection.cli.output import (
 )
 from memsection.nt import kernel
 from memsection.vocabulary.names import win32_name
+from memsection.vocabulary.object_types import LISTED
 
 
 def handles(
@@ -33,8 +34,8 @@ def handles(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON document, for programs.")] = False,
 ) -> None:
-    """Search the handle table of a process: its sections, mutexes, events and semaphores, named or
-    not.
+    """Search the handle table of a process: its sections, mutexes, events, semaphores and
+    timers, named or not.
 
     A handle found here can be taken over from another process: Section.from_process(PID, HANDLE).
     """
@@ -43,11 +44,7 @@ def handles(
     except errors.NtError as failure:
         raise errors.public_error(failure) from None
     if not files:
-        entries = [
-            entry
-            for entry in entries
-            if entry.type_name in ("Section", "Mutant", "Event", "Semaphore")
-        ]
+        entries = [entry for entry in entries if entry.type_name in LISTED]
     if json:
         print_json([holder_json(entry) for entry in entries])
         return

@@ -12,15 +12,15 @@ from typing import Annotated
 
 import typer
 
-from memsection import Event, Mutex, Section, Semaphore, errors
+from memsection import Event, Mutex, Section, Semaphore, Timer, errors
 from memsection.cli import completion
 from memsection.cli.output import err, parse_span
 from memsection.nt import kernel
 from memsection.vocabulary.text import shown
 
 _SLICE = 0.2  #: seconds between two looks for a signal, on a system whose waits hide them
-_KINDS = (Section, Mutex, Event, Semaphore)
-Kept = Section | Mutex | Event | Semaphore
+_KINDS = (Section, Mutex, Event, Semaphore, Timer)
+Kept = Section | Mutex | Event | Semaphore | Timer
 
 
 def keep(
@@ -100,4 +100,4 @@ def _one(name: str) -> Kept:
             return kind.open(name, access="r")
         except errors.HandleError:
             continue  # the name is that of another kind of object
-    raise errors.HandleError(f"keep {name!r}: it is no section, mutex, event or semaphore")
+    raise errors.HandleError(f"keep {name!r}: it is no section, mutex, event, semaphore or timer")

@@ -4,6 +4,7 @@ Ctrl-C."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 
 from memsection.cli.output import err, inner_rows, out
+from memsection.vocabulary.errors import Error
 from memsection.vocabulary.text import shown
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
     from rich.table import Table
     from rich.text import Text
+
+    from memsection.mirror import Network
 
 INTERVAL = 0.5  #: seconds between two looks
 Row = tuple[str, str, int, int, int, float | None]  #: name, state, sequence, snapshots, bytes, age
@@ -51,13 +55,47 @@ def ended_by_a_signal() -> Iterator[threading.Event]:
         raise KeyboardInterrupt
 
 
-def show(rows: Callable[[], list[Row]], end: threading.Event) -> None:
+def renewal(network: Network) -> Callable[[], None]:
+    """A function that has the network use its files of certificates again when they were
+    replaced, until that has worked."""
+    files = [one for one in (network.certificate, network.key, network.authority) if one]
+    used = [_stamp(one) for one in files]
+    said = ""
+
+    def look() -> None:
+        nonlocal used, said
+        found = [_stamp(one) for one in files]
+        if found == used:
+            return
+        try:
+            network.renew()
+        except Error as failure:  # one file is replaced after the other: the next look may find all
+            if str(failure) != said:
+                said = str(failure)
+                err.print(shown(f"certificates: {said}"))
+        else:
+            used, said = found, ""
+            err.print("certificates: renewed")
+
+    return look
+
+
+def _stamp(file: str) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(file)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def show(rows: Callable[[], list[Row]], end: threading.Event, look: Callable[[], None]) -> None:
     """Show the rows until the end; where nobody looks at a terminal, a line for each change of
-    state."""
+    state.  Before each time something else is looked after."""
     last: dict[str, tuple[int, int, float]] = {}
     states: dict[str, str] = {}
     if not out.is_terminal:
         while True:
+            look()
             for name, state, sequence, *_ in rows():
                 if states.get(name) != state:
                     err.print(f"{shown(name)}: {state}, sequence {sequence}")
@@ -66,6 +104,7 @@ def show(rows: Callable[[], list[Row]], end: threading.Event) -> None:
                 return
     with Live(console=out, auto_refresh=False) as live:
         while True:
+            look()
             live.update(_table(rows(), last), refresh=True)
             if end.wait(INTERVAL):
                 return

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from memsection.cli.mirror_lines import Row, ended_by_a_signal, show
+from memsection.cli.mirror_lines import Row, ended_by_a_signal, renewal, show
 from memsection.cli.mirror_ls import NetworkFile
 
 
@@ -47,4 +47,4 @@ def publish(
                 for one in publications
             ]
 
-        show(rows, end)
+        show(rows, end, renewal(settings))

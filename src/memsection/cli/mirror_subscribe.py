@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from memsection.cli.mirror_lines import Row, ended_by_a_signal, show
+from memsection.cli.mirror_lines import Row, ended_by_a_signal, renewal, show
 from memsection.cli.mirror_ls import NetworkFile
 
 
@@ -41,7 +41,7 @@ def subscribe(
         def rows() -> list[Row]:
             return [_row(one) for one in replicas]
 
-        show(rows, end)
+        show(rows, end, renewal(settings))
 
 
 def _row(one: object) -> Row:

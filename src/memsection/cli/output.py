@@ -9,26 +9,21 @@ from collections.abc import Container, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-import psutil
 import typer
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 from rich.table import Table
 from rich.text import Text
 
 from memsection import errors
-from memsection.api.section import access_words
+from memsection.api.section_access import access_words
 from memsection.vocabulary import object_types, structs
 from memsection.vocabulary import status as st
 from memsection.vocabulary.text import shown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 # No markup: object names and paths may contain brackets.
 out = Console(highlight=False, markup=False, soft_wrap=True)
@@ -50,15 +45,17 @@ _HINTS = {
 
 def complain(problem: OSError) -> int:
     """Say what went wrong and what can be done about it; the exit status."""
-    err.print(Text.assemble(("memsection: ", "bold red"), shown(problem)))
-    if isinstance(problem, errors.Error) and problem.ntstatus in _HINTS:
-        note(_HINTS[problem.ntstatus])
+    err.print(_in_lines(Text.assemble(("memsection: ", "bold red"), shown(problem)), err))
+    if isinstance(problem, errors.Error):
+        hint = _HINTS.get(problem.ntstatus, "") if problem.hint is None else problem.hint
+        if hint:
+            note(hint)
     return 1
 
 
 def note(text: str) -> None:
     """A word on standard error that nobody needs to read."""
-    err.print(shown(text), style="dim")
+    err.print(_in_lines(Text(shown(text)), err), style="dim")
 
 
 def size_words(size: int) -> str:
@@ -206,8 +203,11 @@ def _as_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int)
 
 def wrapped(line: str, style: str = "") -> Text:
     """A line as lines that end between words, where a terminal is too narrow for it."""
-    text = Text(shown(line), style)
-    return Text("\n").join(_wrapped(text, out.width)) if out.is_terminal else text
+    return _in_lines(Text(shown(line), style), out)
+
+
+def _in_lines(text: Text, console: Console) -> Text:
+    return Text("\n").join(_wrapped(text, console.width)) if console.is_terminal else text
 
 
 def _wrapped(text: Text, width: int) -> list[Text]:
@@ -264,6 +264,8 @@ def flags_words(attributes: int) -> str:
 
 def command_of(pid: int) -> str:
     """The command line of a process, printable; "" when it cannot be told."""
+    import psutil
+
     try:
         process = psutil.Process(pid)
         return shown(" ".join(process.cmdline()) or process.name())
@@ -273,6 +275,15 @@ def command_of(pid: int) -> str:
 
 def progress(description: str, total: int | None) -> Progress:
     """A progress bar on standard error, shown only where somebody can see it and it matters."""
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),

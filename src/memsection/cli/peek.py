@@ -4,16 +4,17 @@ numbers and text."""
 
 from __future__ import annotations
 
+import codecs
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.live import Live
 from rich.text import Text
 
-from memsection import Section, errors
+from memsection import Section, View, errors
 from memsection.cli import completion, contents, pictures, png, typed, values
 from memsection.cli import save as saving
 from memsection.cli.output import err, json_line, out, print_json, wrapped
@@ -21,6 +22,8 @@ from memsection.content import schema
 from memsection.vocabulary.text import shown
 
 _ROW = 16
+_SHORTEST_TEXT = 4
+_JUDGED = 65536  #: how much of the start of a section has to be text before any of it is shown so
 
 
 def peek(
@@ -61,8 +64,9 @@ def peek(
 ) -> None:
     """Look at the content of a section, once or as it changes.
 
-    Arrays, records and latest values of this library are shown as what they are, everything else as
-    bytes. In a terminal an array of numbers is drawn: an image, a heat map, or a curve.
+    Arrays, records and latest values of this library are shown as what they are, and so are the
+    newest message of a topic and UTF-8 text; everything else as bytes. In a terminal an array of
+    numbers is drawn: an image, a heat map, or a curve.
     """
     if save is not None and (watch or json):
         raise typer.BadParameter("--save goes with neither --watch nor --json")
@@ -74,26 +78,104 @@ def peek(
         if json:
             _print_json(lambda: values.as_json(section, facts, offset, length), watch, interval)
             return
-        if facts is not None and facts.get("kind") == "array" and out.is_terminal and not numbers:
-            array = _array_in(section)
-            if array is not None and pictures.is_drawn(array):
-                _show(lambda before: (_picture(facts, array), None), watch, interval)
-                return
-        if facts is not None and typed.lines(section, facts) is not None:
-            _show(lambda before: _typed(section, facts, before), watch, interval)
+        _show_content(section, facts, _Look(offset, length, numbers, watch, interval, raw))
+
+
+class _Look(NamedTuple):
+    """What of a section is looked at, and how."""
+
+    offset: int
+    length: int
+    numbers: bool  #: never pictures
+    watch: bool
+    interval: float
+    raw: bool  #: bytes, whatever they mean
+
+
+def _show_content(section: Section, facts: schema.Facts | None, how: _Look) -> None:
+    """Show a section as what it says it holds, or else as bytes."""
+    kind = facts.get("kind") if facts is not None else None
+    if facts is not None and kind == "array" and out.is_terminal and not how.numbers:
+        array = _array_in(section)
+        if array is not None and pictures.is_drawn(array):
+            _show(lambda before: (_picture(facts, array), None), how)
             return
-        with section.map() as view:
-            if offset >= len(view):
-                raise errors.ArgumentError(
-                    f"peek '{name}': asked for offset {offset}, the section has {len(view)} bytes"
-                )
-            end = min(offset + length, len(view))
+    if facts is not None and kind == "topic" and _show_topic(section, facts, how):
+        return
+    if facts is not None and typed.lines(section, facts) is not None:
+        _show(lambda before: _typed(section, facts, before), how)
+        return
+    _show_bytes(section, how)
 
-            def bytes_now(before: Any) -> tuple[Text, Any]:
-                now = bytes(view[offset:end])
-                return dump(now, offset, before, _row_that_fits()), now
 
-            _show(bytes_now, watch, interval)
+def _show_bytes(section: Section, how: _Look) -> None:
+    with section.map() as view:
+        part = shown_bytes(view, f"peek '{section.name}'", how.offset, how.length)
+        _show(lambda before: text_or_dump(view, part, before, raw=how.raw), how)
+
+
+def shown_bytes(view: View, operation: str, offset: int, length: int) -> slice:
+    """Which bytes of a section are shown, where that many were asked for.
+
+    Raises:
+        ArgumentError: There are none.
+    """
+    if offset >= len(view):
+        raise errors.ArgumentError(
+            f"{operation}: asked for offset {offset}, the section has {len(view)} bytes"
+        )
+    return slice(offset, min(offset + length, len(view)))
+
+
+def text_or_dump(
+    view: View, part: slice, before: bytes | None = None, *, raw: bool = False
+) -> tuple[Text, bytes]:
+    """Some bytes of a section as text, where that is what is in it, or else as a dump; and the
+    bytes, to be given as those ``before`` at the next look."""
+    now = bytes(view[part])
+    text = None if raw or text_in(bytes(view[:_JUDGED])) is None else text_in(now)
+    if text is not None:
+        return _text(text), now
+    return dump(now, part.start, before, _row_that_fits()), now
+
+
+def text_in(data: bytes) -> str | None:
+    """The UTF-8 text that bytes are, with nothing but zeros behind it; None when they are no text.
+
+    Less than four bytes may as well be a number, and a character that is cut at the end is left
+    out.
+    """
+    written = data.rstrip(b"\0")
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(written, len(written) < len(data))
+    except UnicodeDecodeError:
+        return None
+    is_text = all(one.isprintable() or one in "\t\r\n" for one in text)
+    return text if is_text and len(written) >= _SHORTEST_TEXT else None
+
+
+def _text(text: str) -> Text:
+    shown_as = wrapped(f"text, {len(text.encode())} bytes", "cyan").append("\n")
+    lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
+    return shown_as.append("\n".join(shown(line.expandtabs()) for line in lines), "default")
+
+
+def _show_topic(section: Section, facts: schema.Facts, how: _Look) -> bool:
+    """Show the newest message of a topic; False where there are no channels."""
+    from memsection.cli.topic_newest import Newest
+
+    try:
+        topic = Newest(section, facts, how.numbers)
+    except ImportError:
+        return False
+    with topic:
+
+        def look(_: Any) -> tuple[Text, Any]:
+            topic.look()
+            return topic.text(how.length), None
+
+        _show(look, how)
+    return True
 
 
 def _array_in(section: Section) -> Any:
@@ -141,15 +223,15 @@ def _print_json(look: Callable[[], dict[str, Any]], watch: bool, interval: float
             now = look()
 
 
-def _show(look: Callable[[Any], tuple[Text, Any]], watch: bool, interval: float) -> None:
+def _show(look: Callable[[Any], tuple[Text, Any]], how: _Look) -> None:
     """Show what ``look`` gives, again and again if asked; it is told what it saw before."""
     text, before = look(None)
-    if not watch:
+    if not how.watch:
         out.print(text)
         return
     with Live(text, console=out, auto_refresh=False) as live:
         while True:
-            time.sleep(interval)
+            time.sleep(how.interval)
             text, before = look(before)
             live.update(text, refresh=True)
 

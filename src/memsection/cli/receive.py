@@ -17,7 +17,7 @@ from memsection.vocabulary.text import shown
 
 
 def receive(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The queue's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The queue's or topic's name.")],
     follow: Annotated[
         bool,
         typer.Option(
@@ -42,11 +42,12 @@ def receive(
         float | None, typer.Option(help="Seconds to wait for a message.", min=0)
     ] = None,
 ) -> None:
-    """Take the next message of a queue and write it to standard output.
+    """Take the next message of a queue, or read that of a topic, and write it to standard output.
 
     Bytes are written as they are (escaped on a terminal); anything else as a line of JSON, and what
     JSON has no word for as Python shows it.  A message is taken when it was written: one that could
-    not be is given back if the queue redelivers.
+    not be is given back if the queue redelivers.  A topic is only observed: it is opened for
+    reading, and nobody counts it among the receivers or waits for it.
     """
     kind = (object if as_json else bytes) if create else None
     with told_as_failures(), open_queue(name, "receive", patient=follow, create=kind) as queue:

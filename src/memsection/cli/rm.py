@@ -17,6 +17,7 @@ from memsection.cli.show import find, open_named
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
 from memsection.vocabulary import status as st
+from memsection.vocabulary.structs import NamedObject
 from memsection.vocabulary.text import shown
 
 STOP_SECONDS = 5.0  #: how long a process that was asked to end may take
@@ -44,20 +45,7 @@ def rm(
             f"rm '{name}': no object has this name; if it was what a crash left behind, it "
             "is gone already"
         )
-    try:
-        handle = open_named(found, a.DELETE)
-    except errors.NtError as failure:
-        handle = 0
-        # What a killed process left is removed by whoever meets the name: then there is none.
-        if not isinstance(errors.public_error(failure), (errors.AccessError, errors.NotFoundError)):
-            raise errors.public_error(failure) from None
-    if handle:
-        try:
-            kernel.make_temporary_object(handle)
-        except errors.NtError as failure:
-            raise errors.public_error(failure) from None
-        finally:
-            kernel.close(handle)
+    _make_temporary(found)
     pids = sorted({holder.pid for holder in found.holders} - {os.getpid()})
     if pids and stop:
         for pid in pids:
@@ -80,6 +68,24 @@ def rm(
         err.print(shown(f"'memsection rm --stop {name}' asks these processes to end."))
         raise typer.Exit(1)
     err.print(shown(f"'{name}': gone"))
+
+
+def _make_temporary(found: NamedObject) -> None:
+    """An object that is permanent goes with its last handle from now on."""
+    try:
+        handle = open_named(found, a.DELETE)
+    except errors.NtError as failure:
+        handle = 0
+        # What a killed process left is removed by whoever meets the name: then there is none.
+        if not isinstance(errors.public_error(failure), (errors.AccessError, errors.NotFoundError)):
+            raise errors.public_error(failure) from None
+    if handle:
+        try:
+            kernel.make_temporary_object(handle)
+        except errors.NtError as failure:
+            raise errors.public_error(failure) from None
+        finally:
+            kernel.close(handle)
 
 
 def _stop(pids: list[int], name: str) -> None:

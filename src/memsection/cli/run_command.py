@@ -15,6 +15,28 @@ from memsection.cli.output import parse_size
 from memsection.vocabulary import status as st
 from memsection.vocabulary.access_words import SectionAccess
 
+_Windows = Annotated[
+    bool,
+    typer.Option(
+        "--windows",
+        help="Run a Python script that was written for Windows, as it is; it gets no section.",
+    ),
+]
+_AsWindows = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PACKAGE", help="With --windows: a package that sees Windows too; can be repeated."
+    ),
+]
+_Children = Annotated[
+    bool,
+    typer.Option(
+        "--children",
+        help="With --windows: Python programs that the script starts with sys.executable see "
+        "Windows too.",
+    ),
+]
+
 
 def run(
     command: Annotated[
@@ -36,20 +58,9 @@ def run(
     access: Annotated[
         str, typer.Option(help="What the command may do with it: r, rw, c, or these with x.")
     ] = "rw",
-    windows: Annotated[
-        bool,
-        typer.Option(
-            "--windows",
-            help="Run a Python script that was written for Windows, as it is; it gets no section.",
-        ),
-    ] = False,
-    as_windows: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PACKAGE",
-            help="With --windows: a package that sees Windows too; can be repeated.",
-        ),
-    ] = None,
+    windows: _Windows = False,
+    as_windows: _AsWindows = None,
+    children: _Children = False,
 ) -> None:
     """Run a command that inherits the handle of a section.
 
@@ -60,47 +71,59 @@ def run(
     if windows:
         if (size, name, file, access) != (None, None, None, "rw"):
             raise typer.BadParameter(
-                "--windows goes with --as-windows alone: the script makes its own sections"
+                "--windows goes with --as-windows and --children alone: the script makes its own "
+                "sections"
             )
-        run_windows.run(command, as_windows or [])
-    elif as_windows:
-        raise typer.BadParameter("--as-windows goes with --windows")
+        run_windows.run(command, as_windows or [], children)
+    elif as_windows or children:
+        raise typer.BadParameter("--as-windows and --children go with --windows")
+    with _section(size, name, file, access) as section:
+        child = _start(command, section)
+    status = _status_of(child)
+    raise typer.Exit(status if status >= 0 else 128 - status)
+
+
+def _section(size: str | None, name: str | None, file: str | None, access: str) -> Section:
+    """The section that the command is to have, inheritable."""
     permitted = cast(SectionAccess, access)  # anything else is refused where it is used
     if file is not None:
-        section = Section.from_file(file, name=name, access=permitted, inheritable=True)
-    elif name is not None and size is None:
-        section = Section.open(name, access=permitted, inheritable=True)
-    else:
-        section = Section.create(
-            name, parse_size(size or "1M"), exist_ok=True, inheritable=access == "rw"
-        )
-        if access != "rw":
-            whole, section = section, section.duplicate(permitted, inheritable=True)
-            whole.close()
+        return Section.from_file(file, name=name, access=permitted, inheritable=True)
+    if name is not None and size is None:
+        return Section.open(name, access=permitted, inheritable=True)
+    section = Section.create(
+        name, parse_size(size or "1M"), exist_ok=True, inheritable=access == "rw"
+    )
+    if access == "rw":
+        return section
     with section:
-        facts = {"handle": str(section.handle), "size": str(section.size), "pid": str(os.getpid())}
-        environment = {
-            **os.environ,
-            "MEMSECTION_HANDLE": facts["handle"],
-            "MEMSECTION_SIZE": facts["size"],
-        }
-        words = [_filled(word, facts) for word in command]
-        try:
-            child = subprocess.Popen(words, close_fds=False, env=environment)
-        except OSError as problem:
-            kind = (
-                errors.NotFoundError
-                if isinstance(problem, FileNotFoundError)
-                else errors.AccessError
-            )
-            raise kind(f"run '{words[0]}': {problem.strerror}", ntstatus=st.NO_SUCH_FILE) from None
+        return section.duplicate(permitted, inheritable=True)
+
+
+def _start(command: list[str], section: Section) -> subprocess.Popen[bytes]:
+    """The command, with the section's handle."""
+    facts = {"handle": str(section.handle), "size": str(section.size), "pid": str(os.getpid())}
+    environment = {
+        **os.environ,
+        "MEMSECTION_HANDLE": facts["handle"],
+        "MEMSECTION_SIZE": facts["size"],
+    }
+    words = [_filled(word, facts) for word in command]
+    try:
+        return subprocess.Popen(words, close_fds=False, env=environment)
+    except OSError as problem:
+        kind = (
+            errors.NotFoundError if isinstance(problem, FileNotFoundError) else errors.AccessError
+        )
+        raise kind(f"run '{words[0]}': {problem.strerror}", ntstatus=st.NO_SUCH_FILE) from None
+
+
+def _status_of(child: subprocess.Popen[bytes]) -> int:
+    """Wait for the command to end; Ctrl-C is its own affair."""
     while True:
         try:
-            status = child.wait()
-            break
+            return child.wait()
         except KeyboardInterrupt:
             continue  # the command got it too, and decides
-    raise typer.Exit(status if status >= 0 else 128 - status)
 
 
 def _filled(word: str, facts: dict[str, str]) -> str:

@@ -14,7 +14,7 @@ from memsection import errors
 from memsection.vocabulary import status as st
 
 
-def run(script: Sequence[str], packages: Sequence[str]) -> None:
+def run(script: Sequence[str], packages: Sequence[str], children: bool = False) -> None:
     """Run a Python script that sees Windows, in an interpreter that has imported nothing yet.
 
     Raises:
@@ -26,6 +26,7 @@ def run(script: Sequence[str], packages: Sequence[str]) -> None:
         )
     flags = subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
     chosen = [word for package in packages for word in ("--as-windows", package)]
+    chosen += ["--children"] if children else []
     command = [sys.executable, *flags, "-m", "memsection.compat.windows", *chosen, *script]
     # where exec is a new process, and the old one's end is taken for the end
     if sys.platform == "win32":

@@ -15,7 +15,9 @@ import typer
 from memsection import Section, errors
 from memsection.cli import completion, contents, formats
 from memsection.cli.output import err
+from memsection.nt import kernel
 from memsection.vocabulary import status as st
+from memsection.vocabulary.errors import with_hint
 from memsection.vocabulary.text import shown
 
 
@@ -31,9 +33,14 @@ def save(
 ) -> None:
     """Write an array to .npy, .npz or .csv, or a table to .parquet, .arrow, .feather or .csv.
 
-    The file appears when it is complete. 'memsection share FILE NAME' is the reverse; 'memsection
-    cat NAME' writes the bytes of any section.
+    The file appears when it is complete. 'memsection share FILE NAME' is the reverse, also for the
+    arrays NAME.a, NAME.b of an .npz file; 'memsection cat NAME' writes the bytes of any section.
     """
+    members = _members(name) if Path(file).suffix.lower() == ".npz" else []
+    if members:
+        write_whole(Path(file), force, lambda part: formats.save_several(members, str(part)))
+        err.print(shown(f"'{file}': arrays {', '.join(key for key, _ in members)}"))
+        return
     with Section.open(name, access="r") as section:
         inside = contents.content_of(section)
         kind = inside.facts.get("kind")
@@ -46,6 +53,16 @@ def save(
     err.print(shown(f"'{file}': {inside.words()}"))
 
 
+def _members(name: str) -> list[tuple[str, str]]:
+    """What 'share' made of an .npz file, where nothing else has the name: each key, and
+    its section's name."""
+    known = {entry.name for entry in kernel.list_directory() if entry.type_name == "Section"}
+    if name in known:
+        return []
+    start = f"{name}."
+    return sorted((each.removeprefix(start), each) for each in known if each.startswith(start))
+
+
 def write_whole(file: Path, force: bool, write: Callable[[Path], object]) -> None:
     """Write a file beside its place, and move it there when it is complete: who looks there never
     sees a part of it.
@@ -55,9 +72,9 @@ def write_whole(file: Path, force: bool, write: Callable[[Path], object]) -> Non
         Error: It cannot be written.
     """
     if not force and os.path.lexists(file):
-        raise errors.ExistsError(
-            f"save '{file}': there is such a file; --force replaces it",
-            ntstatus=st.OBJECT_NAME_COLLISION,
+        # no object has the name: what is said of those that have does not help
+        raise with_hint(
+            errors.ExistsError(f"save '{file}': there is such a file; --force replaces it"), ""
         )
     try:
         with tempfile.TemporaryDirectory(prefix=".memsection-", dir=file.parent) as place:

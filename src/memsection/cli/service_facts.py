@@ -16,7 +16,7 @@ _CELL, _NOTE, _UNIT, _LINE, _PAGE = 192, 32, 4224, 64, 4096  # ms_call.h, ms_cha
 _IN_HAND = (2, 3)  # TAKING, SERVING
 
 
-def look(fd: int, size: int, described: dict[str, Any]) -> channel.ChannelFacts:
+def look(memory: channel.Memory, size: int, described: dict[str, Any]) -> channel.ChannelFacts:
     """The service in a section, by its description."""
     answers = described.get("reply")
     answered = answers.get("spec") if isinstance(answers, dict) else None
@@ -25,27 +25,27 @@ def look(fd: int, size: int, described: dict[str, Any]) -> channel.ChannelFacts:
         setattr(found, key, channel._number(described.get(key)))
     if described.get("layout") != channel.LAYOUT:
         found.problem = f"a layout of version {shown(described.get('layout'), 20)}, not known here"
-    elif not _read(fd, size, described.get("shape"), found):
+    elif not _read(memory, size, described.get("shape"), found):
         found.problem = "damaged"
     return found
 
 
-def _read(fd: int, size: int, shape: object, found: channel.ChannelFacts) -> bool:
+def _read(memory: channel.Memory, size: int, shape: object, found: channel.ChannelFacts) -> bool:
     """Fill in what the memory says; whether it makes sense."""
     if not isinstance(shape, list) or len(shape) != _NUMBERS:
         return False
     calls = shape[7]
     if type(calls) is not int or not 0 < calls <= _CALLS_MOST:
         return False
-    if not channel._read(fd, size, shape[:5], found):
+    if not channel._read(memory, size, shape[:5], found):
         return False
     at = _cells(shape)
     if at + calls * _CELL > size:
         return False
-    words = channel._words(fd, at, min(calls, _LOOKED_AT) * _CELL // 8)[:: _CELL // 8]
+    words = channel._words(memory, at, min(calls, _LOOKED_AT) * _CELL // 8)[:: _CELL // 8]
     servers = [word >> 14 & 0x3FF for word in words if word & 15 in _IN_HAND]
     found.in_hand = len(servers)
-    found.ends = channel._ends(fd, servers)
+    found.ends = channel._ends(memory, servers)
     for end in found.ends:
         end.role = {"send": "client", "receive": "server"}.get(end.role, end.role)
     return True

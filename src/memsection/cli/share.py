@@ -61,15 +61,7 @@ def share(
     A file .npy, .npz, .parquet, .arrow, .feather or .csv becomes an array or a table; 'memsection
     save NAME FILE' is the reverse. Each of several arrays of a .npz file has the name NAME.KEY.
     """
-    told = []
-
-    def end(ending: int, _: object) -> None:
-        told.append(ending)
-        raise KeyboardInterrupt
-
-    # a shell's background job begins with Ctrl-C ignored
-    for ending in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(ending, end)
+    told = _end_by_signals()
     try:
         if formats.is_typed(file) and not (plain or follow):
             _hold_typed(file, name, security)
@@ -79,19 +71,38 @@ def share(
                 return
             section, length = _fill(source, name, security)
         with section:
-            origin = "standard input" if file == "-" else file
-            err.print(
-                shown(
-                    f"'{name}': {length} bytes ({size_words(length)}) from {origin}, held by "
-                    f"process "
-                    f"{os.getpid()} until Ctrl-C"
-                )
-            )
-            while True:
-                time.sleep(3600)
+            _hold(name, length, "standard input" if file == "-" else file)
     except KeyboardInterrupt:
         err.print(shown(f"'{name}': let go"))
         raise typer.Exit(130 if signal.SIGINT in told else 0) from None
+
+
+def _end_by_signals() -> list[int]:
+    """SIGINT and SIGTERM end this command from now on; which of them came is entered in the list.
+
+    A shell's background job begins with Ctrl-C ignored.
+    """
+    told: list[int] = []
+
+    def end(ending: int, _: object) -> None:
+        told.append(ending)
+        raise KeyboardInterrupt
+
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, end)
+    return told
+
+
+def _hold(name: str, length: int, origin: str) -> None:
+    """Tell what is shared, and stay until Ctrl-C."""
+    err.print(
+        shown(
+            f"'{name}': {length} bytes ({size_words(length)}) from {origin}, held by process "
+            f"{os.getpid()} until Ctrl-C"
+        )
+    )
+    while True:
+        time.sleep(3600)
 
 
 def _hold_typed(file: str, name: str, security: str | None) -> None:

@@ -75,6 +75,7 @@ def open_named(found: s.NamedObject, access: int) -> int:
         "Mutant": kernel.open_mutant,
         "Event": kernel.open_event,
         "Semaphore": kernel.open_semaphore,
+        "Timer": kernel.open_timer,
     }
     return opens.get(found.type_name, kernel.open_section)(access, attributes)
 
@@ -142,8 +143,21 @@ def _state(handle: int, found: s.NamedObject) -> dict[str, Any]:
             "set": bool(event.EventState),
             "reset": "manual" if event.EventType == s.NOTIFICATION_EVENT else "automatic",
         }
+    if found.type_name == "Timer":
+        return _timer(kernel.query_timer(handle))
     semaphore = kernel.query_semaphore(handle)
     return {"count": semaphore.CurrentCount, "maximum": semaphore.MaximumCount}
+
+
+def _timer(timer: s.TimerBasicInformation) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "signaled": timer.TimerState,
+        "due_in": timer.RemainingTime / 1e7 if timer.RemainingTime > 0 else None,
+    }
+    if timer.manual is not None:
+        facts["reset"] = "manual" if timer.manual else "automatic"
+        facts["period"] = timer.period / 1000 if timer.period else None
+    return facts
 
 
 def _views(found: s.NamedObject) -> dict[int, int]:
@@ -224,6 +238,17 @@ def render(found: s.NamedObject, facts: dict[str, Any]) -> Panel:
     return Panel(lines, title=Text(title), title_align="left", expand=False)
 
 
+def _timer_line(facts: dict[str, Any]) -> str:
+    parts = ["signaled" if facts["signaled"] else "not signaled"]
+    if facts["due_in"] is not None:
+        parts.append(f"due in {facts['due_in']:.3f} s")
+    if facts.get("period"):
+        parts.append(f"each {facts['period']:g} s")
+    if "reset" in facts:
+        parts.append(f"{facts['reset']} reset")
+    return ", ".join(parts)
+
+
 def _lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]:
     lines = []
     if found.type_name == "Section":
@@ -244,25 +269,7 @@ def _lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]
                 f"▕{facts['picture']}▏ {facts['resident_pages']} of {facts['pages']} resident",
             )
         )
-    if found.type_name == "Mutant" and "free" in facts:
-        held = (
-            f"held by process {facts['owner_pid']}, thread {facts['owner_tid']}: "
-            f"{command_of(facts['owner_pid'])}"
-            if facts["owner_pid"]
-            else "free"
-            if facts["free"]
-            else "held"
-        )
-        lines.append(
-            (
-                "state",
-                held + (", abandoned: its owner died holding it" if facts["abandoned"] else ""),
-            )
-        )
-    if "set" in facts:
-        lines.append(("state", f"{'set' if facts['set'] else 'not set'}, {facts['reset']} reset"))
-    if "count" in facts:
-        lines.append(("state", f"{facts['count']} of {facts['maximum']} free"))
+    lines.extend(_state_lines(found, facts))
     lines.extend(
         ("waits", f"process {pid}, thread {', '.join(map(str, threads))}: {command_of(pid)}")
         for pid, threads in facts["waiters"].items()
@@ -286,6 +293,33 @@ def _lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]
         lines.append(("refused", facts["refused"]))
     if found.problem:
         lines.append(("problem", found.problem))
+    return lines
+
+
+def _state_lines(found: s.NamedObject, facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """What state an object to wait for is in."""
+    lines = []
+    if found.type_name == "Mutant" and "free" in facts:
+        held = (
+            f"held by process {facts['owner_pid']}, thread {facts['owner_tid']}: "
+            f"{command_of(facts['owner_pid'])}"
+            if facts["owner_pid"]
+            else "free"
+            if facts["free"]
+            else "held"
+        )
+        lines.append(
+            (
+                "state",
+                held + (", abandoned: its owner died holding it" if facts["abandoned"] else ""),
+            )
+        )
+    if "set" in facts:
+        lines.append(("state", f"{'set' if facts['set'] else 'not set'}, {facts['reset']} reset"))
+    if "count" in facts:
+        lines.append(("state", f"{facts['count']} of {facts['maximum']} free"))
+    if "due_in" in facts:
+        lines.append(("state", _timer_line(facts)))
     return lines
 
 

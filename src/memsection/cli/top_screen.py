@@ -6,6 +6,7 @@ What is shown comes from ``ls`` and ``show``; this file arranges it, and reacts 
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import ClassVar
 
 from rich.text import Text
@@ -128,7 +129,8 @@ class Top(App[None]):
         """Look again, and show what there is now; the cursor stays on its object."""
         objects = kernel.list_directory() + (find_unnamed() if self.unnamed else [])
         total = len(objects)
-        rows = [(found, self._row(found)) for found in objects]
+        names = {found.name for found in objects}
+        rows = [(found, self._row(found, names)) for found in objects]
         if self.wanted:
             rows = [
                 pair for pair in rows if any(self.wanted in str(cell).lower() for cell in pair[1])
@@ -158,11 +160,11 @@ class Top(App[None]):
             + (f", with '{self.wanted}'" if self.wanted else "")
         )
 
-    def _row(self, found: NamedObject) -> list[str | Text]:
+    def _row(self, found: NamedObject, names: Container[str]) -> list[str | Text]:
         commands = sorted({command_of(holder.pid) for holder in found.holders})
         return [
             found.name or "-",
-            kind_words(found),
+            kind_words(found, names),
             Text(size_words(found.size) if found.size else "-", justify="right"),
             found.owner,
             holders_words(found) or found.problem,

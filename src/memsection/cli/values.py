@@ -47,6 +47,8 @@ def as_json(
             found = value.read_numbered(0)
             number, content = (0, None) if found is None else found
             return known | {"number": number, "value": plain(content)}
+    if kind == "topic" and facts is not None and (found := _topic(section, facts)) is not None:
+        return known | found
     with section.map() as view:
         part = bytes(view[offset : offset + length])
         return known | {"offset": offset, "size": len(view), "bytes": part.hex()}
@@ -55,13 +57,31 @@ def as_json(
 def _array(section: Section) -> dict[str, Any]:
     from memsection import arrays
 
-    array = arrays.from_section(section.duplicate(), access="r")
+    return numbers(arrays.from_section(section.duplicate(), access="r"))
+
+
+def numbers(array: Any) -> dict[str, Any]:
+    """The values of an array: whole rows, as far as so many fit."""
     if array.size <= MOST:
         return {"values": plain(array.tolist()), "truncated": False}
     each = array.size // array.shape[0]
     if each > MOST:  # not even one row
         return {"values": plain(array.ravel()[:MOST].tolist()), "truncated": True, "flat": True}
     return {"values": plain(array[: MOST // each].tolist()), "truncated": True}
+
+
+def _topic(section: Section, facts: schema.Facts) -> dict[str, Any] | None:
+    """The newest message of a topic, or why there is none to see; None where there are no
+    channels."""
+    from memsection.cli.topic_newest import Newest
+
+    try:
+        topic = Newest(section, facts, numbers=True)
+    except ImportError:
+        return None
+    with topic:
+        topic.look()
+        return topic.as_json()
 
 
 def plain(value: Any) -> Any:

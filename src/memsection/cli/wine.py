@@ -20,7 +20,8 @@ from memsection import Section, errors, wine
 from memsection.cli import peek as bytes_of
 from memsection.cli.output import command_of, err, note, out, print_json, size_words, table
 from memsection.vocabulary.access_words import ReadOrWrite
-from memsection.wine import memory
+from memsection.vocabulary.errors import with_hint
+from memsection.wine import memory, processes
 
 app = typer.Typer(no_args_is_help=True, help="Sections of programs that run in Wine or Proton.")
 _PREFIX = typer.Option(
@@ -37,7 +38,10 @@ def ls(prefix: Annotated[str | None, _PREFIX] = None, json: Annotated[bool, _JSO
         wine.prefixes() if prefix is None else [one for one in wine.prefixes() if _is(one, prefix)]
     )
     if prefix is not None and not running:
-        raise errors.NotFoundError(f"wine ls: the prefix '{prefix}' does not run")
+        raise with_hint(
+            errors.NotFoundError(f"wine ls: the prefix '{prefix}' does not run"),
+            processes.SEE_PREFIXES,
+        )
     found = [(one, wine.ls(one.path)) for one in running]
     if json:
         print_json(
@@ -115,19 +119,18 @@ def peek(
     offset: Annotated[int, typer.Option(help="The first byte to show.", min=0)] = 0,
     length: Annotated[int, typer.Option(help="How many bytes to show.", min=1)] = 256,
     wait: Annotated[float, typer.Option(help="Seconds to wait for the program.", min=0)] = 0,
+    raw: Annotated[bool, typer.Option("--hex", help="Bytes, also where they are text.")] = False,
     json: Annotated[bool, _JSON] = False,
 ) -> None:
-    """Look at the content of a section as it is now."""
+    """Look at the content of a section as it is now: UTF-8 text as text, everything else as
+    bytes."""
     with wine.open(name, prefix=prefix, wait=wait) as section, section.map() as view:
-        if offset >= len(view):
-            raise errors.ArgumentError(
-                f"wine peek '{name}': asked for offset {offset}, the section has {len(view)} bytes"
-            )
-        data = bytes(view[offset : offset + length])
+        shown = bytes_of.shown_bytes(view, f"wine peek '{name}'", offset, length)
         if json:
+            data = bytes(view[shown])
             print_json({"name": name, "size": len(view), "offset": offset, "data": data.hex()})
         else:
-            out.print(bytes_of.dump(data, offset))
+            out.print(bytes_of.text_or_dump(view, shown, raw=raw)[0])
 
 
 @app.command()

@@ -144,4 +144,10 @@ def _peer(connection: socket.socket) -> tuple[int, int]:
 
 
 def _address(pid: int) -> str:
-    return f"\0memsection-blocks-{posix.geteuid()}-{pid}"
+    """The name of a process's socket.  Containers may share these names and each count their own
+    processes, so that the PID namespace is in it."""
+    try:
+        namespace = os.stat("/proc/self/ns/pid").st_ino
+    except OSError:
+        namespace = 0
+    return f"\0memsection-blocks-{posix.geteuid()}-{namespace}-{pid}"

@@ -15,6 +15,7 @@ assert sys.platform != "win32"
 
 import ctypes
 import errno
+import fcntl
 import mmap as genuine
 import os
 import stat
@@ -22,7 +23,7 @@ import weakref
 from typing import Any, Self, cast
 
 from memsection import Section
-from memsection.api.operations import close_fd, make_memory, open_fd, whole
+from memsection.api.operations import close_fd, guard_buffer, make_memory, open_fd, whole
 from memsection.compat import mmap_form as form
 from memsection.content.endpoint import Held, keep_with
 from memsection.vocabulary import status as st
@@ -137,6 +138,8 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
                 descriptor = _unlocked(section)
                 try:
                     self = super().__new__(cls, descriptor, length, access=access, offset=offset)
+                    self._start = offset
+                    self._watch(descriptor)
                 finally:
                     close_fd(descriptor)
             else:
@@ -162,6 +165,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         descriptor = _unlocked(section)
         try:
             self._map_over(descriptor, length)
+            self._watch(descriptor)
         finally:
             close_fd(descriptor)
 
@@ -203,6 +207,20 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         return self
 
     _start = 0
+    _guard: Any = None  #: against others who cut the file of a section
+
+    def _watch(self, descriptor: int) -> None:
+        """Guard the memory of a section that others can cut: their doing must not end this
+        process."""
+        if not _is_sealed(descriptor):
+            self._guard = guard_buffer(self, descriptor, self._start)
+
+    def _unwatch(self) -> bool:
+        """Before the memory goes elsewhere; whether it was guarded."""
+        guard, self._guard = self._guard, None
+        if guard is not None:
+            guard.remove()
+        return guard is not None
 
     def _of_file(self, fileno: int) -> Self:
         """Be known as a map of this file."""
@@ -214,8 +232,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         _maps.add(self)
         return self
 
-    # ------------------------------------------------------------------ what differs from the
-    # genuine one
+    # ----------------------------------------------------------- what differs from the genuine one
 
     def close(self) -> None:
         """Unmap the memory, and close the handle of a section.
@@ -223,10 +240,34 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         Raises:
             BufferError: Somebody uses the memory.
         """
-        super().close()
+        guarded = self._unwatch()
+        try:
+            super().close()
+        except BaseException:
+            if guarded and self._section is not None and not self.closed:  # interrupted just then
+                self._watch_section(self._section)
+            raise
         if self._section is not None:
             self._section.close()
         _maps.discard(self)
+
+    def _watch_section(self, section: Section) -> None:
+        descriptor = _unlocked(section)
+        try:
+            self._watch(descriptor)
+        finally:
+            close_fd(descriptor)
+
+    def flush(self, *args: Any) -> None:
+        """Write what was changed to the file.
+
+        Raises:
+            InPageError: Somebody cut the file of a section: what was there is lost.
+            ValueError: It is closed, or no such range.
+        """
+        if self._guard is not None:
+            self._guard.check()
+        super().flush(*args)
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -276,6 +317,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         else:
             raise _in_use(f"resize '{tagname}': somebody else has a handle to the section")
         if not self._over:  # of a file
+            self._unwatch()  # with the section the name has gone by which others came
             super().resize(newsize)
             return
         before = self[:]
@@ -302,6 +344,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         """Have the memory of another section, of another size, with this content."""
         with section.map(self._start) as view:
             view[: min(size, len(content))] = content[:size]
+        self._unwatch()
         # Back to its own file first: at no moment does it reach beyond the end of what it maps.
         file = make_memory("mmap", os.MFD_CLOEXEC)
         try:
@@ -330,6 +373,14 @@ class WindowsMmap(mmap):
 
 
 WindowsMmap.__name__ = WindowsMmap.__qualname__ = "mmap"
+
+
+def _is_sealed(descriptor: int) -> bool:
+    """Whether nobody can make the file shorter."""
+    try:
+        return bool(fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK)
+    except OSError:
+        return False
 
 
 def _believes_windows(module: dict[str, Any]) -> bool:

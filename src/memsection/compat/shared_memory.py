@@ -44,11 +44,12 @@ class SharedMemory:
     * The object that ``unlink()`` removes is the one that this attachment means, or none.
 
     Args:
-        name: The block's name; one is made up for a new block without. create: Whether to make a
-        new block. size: Bytes of a new block; ignored otherwise. track: Of a new block: whether it
-        goes with the processes that use it.  False makes a POSIX shared memory
-            object, which stays until it is unlinked.  An attachment never removes anything,
-            whatever this is.
+        name: The block's name; one is made up for a new block without.
+        create: Whether to make a new block.
+        size: Bytes of a new block; ignored otherwise.
+        track: Of a new block: whether it goes with the processes that use it.  False makes a POSIX
+            shared memory object, which stays until it is unlinked.  An attachment never removes
+            anything, whatever this is.
 
     Raises:
         FileExistsError: There is a block of that name already.

@@ -52,6 +52,16 @@ def guarded(operation: Any, *arguments: Any) -> int:
         raise ArgumentError(f"atomic operation: {failure}") from None
 
 
+def raise_to(integer: memoryview, value: int) -> None:
+    """Have an unsigned integer be at least ``value``, whoever else changes it meanwhile."""
+    found = guarded(atomics.load, integer, False)
+    while found < value:
+        before = guarded(atomics.compare_exchange, integer, False, found, value)
+        if before == found:
+            return
+        found = before
+
+
 class Atomic:
     """The operations; each is one step for every thread of every process that has the memory.
 

@@ -8,18 +8,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from memsection.api.handle import Handle, after_close
 from memsection.api.operations import drop_held
 from memsection.api.section import Section
 from memsection.content import schema
+from memsection.vocabulary.errors import AccessError
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
     from memsection.api.view import View
@@ -99,12 +97,7 @@ class Endpoint:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -116,21 +109,33 @@ def open_section(name: str, access: SectionAccess, timeout: float | None) -> Sec
             instead.
         Error: As ``Section.open`` otherwise.
     """
-    with schema.explained(name, access):
+    try:
         return Section.open(name, access=access, timeout=timeout)
+    except AccessError as failure:
+        schema.explain(failure, name, access)
+        raise
 
 
 async def open_section_async(name: str, access: SectionAccess, timeout: float | None) -> Section:
     """As ``open_section``, without blocking the event loop."""
-    with schema.explained(name, access):
-        return await Section.open_async(name, access=access, timeout=timeout)
-
-
-@contextlib.contextmanager
-def closed_on_failure(section: Section) -> Iterator[None]:
-    """Close the section if the block fails: until an object owns it, nobody else would."""
     try:
-        yield
-    except BaseException:
-        section.close()
+        return await Section.open_async(name, access=access, timeout=timeout)
+    except AccessError as failure:
+        schema.explain(failure, name, access)
         raise
+
+
+class closed_on_failure:  # noqa: N801  # used as a function is; a generator would take longer
+    """Close the section if the block fails: until an object owns it, nobody else would."""
+
+    __slots__ = ("_section",)
+
+    def __init__(self, section: Section) -> None:
+        self._section = section
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._section.close()

@@ -12,7 +12,7 @@ import ctypes
 import dataclasses
 import typing
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 from memsection.content import schema
@@ -48,11 +48,12 @@ float64: TypeAlias = Annotated[float, "f8"]
 
 MOST_FOREIGN = 1 << 20  #: values and lists that a record of a layout that came with it may become
 LONGEST_SHOWN = 2000  #: characters of a layout in a message
+_OTHER_ENDIAN, _OTHER_TYPE = (">", "__ctype_be__") if ENDIAN == "<" else ("<", "__ctype_le__")
 _PLAIN = {int: "i8", float: "f8", bool: "b1"}
 
 
-def _scalar(code: str) -> Scalar:
-    return Scalar(("|" if code[1:] == "1" or code[0] in "SV" else ENDIAN) + code)
+def _scalar(code: str, order: str = ENDIAN) -> Scalar:
+    return Scalar(("|" if code[1:] == "1" or code[0] in "SV" else order) + code)
 
 
 # ---------------------------------------------------------------------- where layouts come from
@@ -124,30 +125,40 @@ def _of_annotation(where: str, hint: Any) -> Type:
     raise _refuse(where, f"{hint!r} has no fixed size that could be told")
 
 
-def _of_ctypes(where: str, kind: Any) -> Type:
-    if issubclass(kind, ctypes.Structure):
-        fields = []
-        for name, member, *bits in kind._fields_:
+def _of_structure(where: str, kind: Any) -> Struct:
+    # a structure of the other byte order: its base has the mark
+    order = _OTHER_ENDIAN if hasattr(kind, "_swappedbytes_") else ENDIAN
+    fields = []
+    for base in reversed(kind.__mro__):  # the bases' fields come first
+        for name, member, *bits in base.__dict__.get("_fields_", ()):
             if bits:
                 raise _refuse(
                     f"{where}.{name}", "C leaves the place of a bit field to the compiler"
                 )
-            fields.append(
-                Field(name, _of_ctypes(f"{where}.{name}", member), getattr(kind, name).offset)
-            )
-        return Struct(tuple(fields), ctypes.sizeof(kind))
+            at = base.__dict__[name].offset
+            fields.append(Field(name, _of_ctypes(f"{where}.{name}", member, order), at))
+    if not fields:
+        raise _refuse(where, "it has no fields")
+    return Struct(tuple(fields), ctypes.sizeof(kind))
+
+
+def _of_ctypes(where: str, kind: Any, order: str) -> Type:
+    if issubclass(kind, ctypes.Structure):
+        return _of_structure(where, kind)
     if issubclass(kind, ctypes.Array):
         array: Any = kind
         if array._type_ is ctypes.c_char:
             return _scalar(f"S{array._length_}")
-        return Repeat(_of_ctypes(where, array._type_), (array._length_,))
+        return Repeat(_of_ctypes(where, array._type_, order), (array._length_,))
     letter = getattr(kind, "_type_", None)
     size = ctypes.sizeof(kind)
     if letter == "c":
         return _scalar("S1")
+    if getattr(kind, _OTHER_TYPE, None) is kind:
+        order = _OTHER_ENDIAN
     for group, letters in (("b", "?"), ("i", "bhilq"), ("u", "BHILQ"), ("f", "fd")):
         if isinstance(letter, str) and letter in letters:
-            return _scalar(f"{group}{size}")
+            return _scalar(f"{group}{size}", order)
     raise _refuse(where, f"{kind.__name__} is nothing that another process could read")
 
 
@@ -169,9 +180,8 @@ class Layout:
     """What the bytes of one record mean.
 
     Attributes:
-        name: The name that declarations give it.
-        struct: Fields, types, offsets and size.
-        fingerprint: Equal exactly for equal layouts, whatever they were made from.
+        name: The name that declarations give it. struct: Fields, types, offsets and size.
+            fingerprint: Equal exactly for equal layouts, whatever they were made from.
     """
 
     def __init__(self, name: str, whole: Struct, spec: Any = None) -> None:
@@ -182,6 +192,13 @@ class Layout:
         self.struct = whole
         self.fingerprint = schema.fingerprint(whole)
         self._spec = spec
+
+    def _again(self) -> Layout:
+        """The same, with nothing in it that was needed to use it."""
+        again = object.__new__(Layout)
+        again.name, again.struct = self.name, self.struct
+        again.fingerprint, again._spec = self.fingerprint, self._spec
+        return again
 
     @cached_property
     def _codec(self) -> Codec:
@@ -327,19 +344,29 @@ def layout(spec: Spec) -> Layout:
     """
     if isinstance(spec, Layout):
         return spec
-    if isinstance(spec, type) and dataclasses.is_dataclass(spec):
-        return Layout(spec.__name__, _of_dataclass(spec), spec)
-    if isinstance(spec, type) and issubclass(spec, ctypes.Structure):
-        whole = _of_ctypes(spec.__name__, spec)
-        assert isinstance(whole, Struct)
-        return Layout(spec.__name__, whole, spec)
-    if hasattr(spec, "names") and hasattr(spec, "itemsize"):
+    if isinstance(spec, type):
+        if dataclasses.is_dataclass(spec):
+            return _layout_of_class(spec, dataclasses.fields(spec))
+        if issubclass(spec, ctypes.Structure):
+            return _layout_of_class(spec, ())
+    elif hasattr(spec, "names") and hasattr(spec, "itemsize"):
         return Layout("Record", _of_dtype(spec), spec)
     raise _refuse(spec, "neither a dataclass, nor a ctypes structure, nor a structured dtype")
 
 
-# ---------------------------------------------------------------------- in descriptions and
-# messages
+@lru_cache(maxsize=256)
+def _layout_of_class(spec: type[Any], fields: tuple[Any, ...]) -> Layout:
+    """The layout of a class.
+
+    A dataclass can get other fields, where the decorator is applied later or again, and is asked
+    for with those that it has; a structure's never change. Some hundred classes stay alive here.
+    """
+    if fields:
+        return Layout(spec.__name__, _of_dataclass(spec), spec)
+    return Layout(spec.__name__, _of_structure(spec.__name__, spec), spec)
+
+
+# -------------------------------------------------------------------- in descriptions and messages
 
 
 def layout_in(facts: schema.Facts) -> Layout:
@@ -348,6 +375,12 @@ def layout_in(facts: schema.Facts) -> Layout:
     Raises:
         CorruptError: None.
     """
+    known = schema.remembered(facts, Layout, _layout_in)
+    # Not that one itself: what a layout needs to read records can be large, and goes with it.
+    return known._again()
+
+
+def _layout_in(facts: schema.Facts) -> Layout:
     whole = schema.from_json(facts.get("type"))
     if not isinstance(whole, Struct) or whole.size == 0:
         raise CorruptError("description: its type is no record")

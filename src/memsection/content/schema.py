@@ -13,110 +13,64 @@ A description can have been written by anybody: it is data, checked here, and ne
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import os
-import re
 import struct
+import sys
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from math import prod
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from memsection.api.attributes import section_attributes as section_attributes
 from memsection.api.operations import whole
 from memsection.api.process import Process
 from memsection.api.section import Section
-from memsection.api.security import Security
 from memsection.api.view import View, publish, published
+from memsection.content import growing
+from memsection.content.facts import Facts as Facts
+from memsection.content.facts import facts_in, known_facts
+from memsection.content.facts import remembered as remembered
+from memsection.content.facts import text_of as text_of
+from memsection.content.value_types import Field as Field
+from memsection.content.value_types import Repeat as Repeat
+from memsection.content.value_types import Scalar as Scalar
+from memsection.content.value_types import Struct as Struct
+from memsection.content.value_types import Type as Type
+from memsection.content.value_types import fingerprint as fingerprint
+from memsection.content.value_types import from_json as from_json
+from memsection.content.value_types import is_count
+from memsection.content.value_types import is_shape as is_shape
+from memsection.content.value_types import to_json as to_json
 from memsection.vocabulary import log
 from memsection.vocabulary import protection as p
 from memsection.vocabulary.errors import AccessError, ArgumentError, CorruptError, Error
 from memsection.vocabulary.protection import PAGE_SIZE
-from memsection.vocabulary.text import shown
+from memsection.vocabulary.text import about, shown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from memsection.vocabulary.access_words import SectionAccess
+    from memsection.vocabulary.structs import ObjectAttributes
 
 MAGIC = b"MSschema"
 BEING_MADE = b"MSmaking"  #: in the place of MAGIC until the data is complete
 #: magic, version, crc32 of the text, its length, bytes of data
 FOOTER = struct.Struct("<8sIIQQ32x")
 VERSION = 1
+ROOM_BESIDE = PAGE_SIZE - FOOTER.size  #: bytes of text in the page of the footer
 LONGEST_TEXT = 1 << 20
-DEEPEST_TEXT = 100  #: lists and objects in one another: 16 types need 50
-LONGEST_EMPTY = 1 << 16  #: lists in a field without values
 LARGE = 1 << 16  #: bytes from which on a way round page faults pays
+_GLANCE = 1024  #: bytes that are read of a description to find out whether it is known
 PATIENCE = 10.0  #: seconds for which an opener waits for the one who makes the object
 UNMARKED_PATIENCE = 1.0  #: the same while nothing says that anybody makes it
 
-Facts = dict[str, Any]
 
-# ---------------------------------------------------------------------- types
-
-_SCALAR = re.compile(
-    r"[<>|](b1|[iu](1|2|4|8)|f(2|4|8|12|16)|c(8|16|24|32)|[SV][1-9]\d{0,9}|U[1-9]\d{0,8}|"
-    r"[mM]8(\[\d{0,9}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\])?)\Z"
-)
+# -------------------------------------------------------------------- the description in a section
 
 
-@dataclass(frozen=True, slots=True)
-class Scalar:
-    """One value, in the array interface's spelling: ``<f8``, ``|S16``."""
-
-    code: str
-
-    @property
-    def size(self) -> int:
-        digits = re.match(r"\d+", self.code[2:])
-        count = int(digits[0]) if digits else 0
-        return 4 * count if self.code[1] == "U" else count
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """A fixed number of values, last index fastest."""
-
-    of: Type
-    shape: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        return self.of.size * prod(self.shape)
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """A named value at an offset."""
-
-    name: str
-    type: Type
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Struct:
-    """Named values at offsets."""
-
-    fields: tuple[Field, ...]
-    size: int
-
-
-Type = Scalar | Repeat | Struct
-
-
-def to_json(kind: Type) -> Any:
-    """A type as JSON has it."""
-    if isinstance(kind, Scalar):
-        return kind.code
-    if isinstance(kind, Repeat):
-        return {"of": to_json(kind.of), "shape": list(kind.shape)}
-    return {
-        "fields": [[field.name, to_json(field.type), field.offset] for field in kind.fields],
-        "size": kind.size,
-    }
+def _room(text: bytes) -> int:
+    """Bytes of whole pages for the description."""
+    return -(-(len(text) + FOOTER.size) // PAGE_SIZE) * PAGE_SIZE
 
 
 class UndescribedError(ArgumentError, CorruptError):
@@ -124,83 +78,6 @@ class UndescribedError(ArgumentError, CorruptError):
     for."""
 
     ntstatus = ArgumentError.ntstatus
-
-
-def from_json(value: Any, depth: int = 0) -> Type:
-    """The type that JSON describes; CorruptError if that is none."""
-    if isinstance(value, str) and _SCALAR.match(value):
-        return Scalar(value)
-    if isinstance(value, dict) and depth < 16:
-        if (
-            value.keys() == {"of", "shape"}
-            and is_shape(value["shape"])
-            and _is_short_where_empty(value["shape"])
-        ):
-            return Repeat(from_json(value["of"], depth + 1), tuple(value["shape"]))
-        if (
-            value.keys() == {"fields", "size"}
-            and _is_count(value["size"])
-            and value["size"]
-            and isinstance(value["fields"], list)
-        ):
-            fields = tuple(_field(one, value["size"], depth) for one in value["fields"])
-            if len({field.name for field in fields}) == len(fields):
-                return Struct(fields, value["size"])
-    raise CorruptError(f"description: {shown(value, 80)} is not a type")
-
-
-def _field(value: Any, size: int, depth: int) -> Field:
-    if (
-        isinstance(value, list)
-        and len(value) == 3
-        and isinstance(value[0], str)
-        and _is_count(value[2])
-    ):
-        kind = from_json(value[1], depth + 1)
-        if value[2] + kind.size <= size:
-            return Field(value[0], kind, value[2])
-    raise CorruptError(
-        f"description: {shown(value, 80)} is not a field of a record of {size} bytes"
-    )
-
-
-def _is_count(value: Any) -> bool:
-    return type(value) is int and 0 <= value < 1 << 62
-
-
-def is_shape(value: Any) -> bool:
-    """Whether JSON gave the shape of an array."""
-    return (
-        isinstance(value, list)
-        and len(value) <= 32
-        and all(map(_is_count, value))
-        and prod(length or 1 for length in value) < 1 << 62
-    )
-
-
-def _is_short_where_empty(shape: list[int]) -> bool:
-    """Whether a shape without values is no long walk: nothing bounds it otherwise, as the memory
-    does for values."""
-    return 0 not in shape or prod(length or 1 for length in shape) <= LONGEST_EMPTY
-
-
-def fingerprint(kind: Type) -> str:
-    """Sixteen hexadecimal digits that are equal for equal layouts: names, types, offsets, size."""
-    return hashlib.sha256(text_of(to_json(kind))).hexdigest()[:16]
-
-
-# ---------------------------------------------------------------------- the description in a
-# section
-
-
-def text_of(facts: Any) -> bytes:
-    """JSON in the one spelling that is used here."""
-    return json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-def _room(text: bytes) -> int:
-    """Bytes of whole pages for the description."""
-    return -(-(len(text) + FOOTER.size) // PAGE_SIZE) * PAGE_SIZE
 
 
 class UnwrittenSection:
@@ -228,37 +105,40 @@ class UnwrittenSection:
 
 @whole
 def make(
-    name: str | None,
+    attributes: ObjectAttributes | None,
     size: int,
     facts: Facts,
     *,
-    exist_ok: bool = False,
-    inheritable: bool = False,
-    security: Security | str | bytes | None = None,
     content: Iterable[tuple[int, memoryview]] = (),
     fill: Callable[[UnwrittenSection], object] | None = None,
+    rows: int | None = None,
 ) -> tuple[Section, View]:
     """A new section with ``size`` bytes of data and a description, and its view.
 
-    Nobody who looks at the description sees the data before it is complete: bytes at offsets, or
-    whatever ``fill`` does.  With ``exist_ok`` the section may be an old one (``section.created``):
-    then nothing is written, and comparing the facts is the caller's business.
+    ``attributes`` are what ``section_attributes`` gives.  Nobody who looks at the description sees
+    the data before it is complete: bytes at offsets, or whatever ``fill`` does.  With
+    ``exist_ok`` among the attributes the section may be an old one (``section.created``):
+    then nothing is written, and comparing the facts is the caller's business.  With ``rows`` it can
+    grow: that many of ``facts["maximum"]`` are there, and for the others memory is reserved only.
     """
     text = text_of(facts)
     if len(text) > LONGEST_TEXT:
         raise ArgumentError(
-            f"create {name!r}: a description of {len(text)} bytes, at most {LONGEST_TEXT} are "
-            f"possible"
+            f"create {attributes and attributes.ObjectName!r}: a description of {len(text)} bytes,"
+            f" at most {LONGEST_TEXT} are possible"
         )
     # Whatever the size of one that exists: what is in it tells more of the difference than its size
     # does. Whole words, so that the magic has a place where it can be written at once.
     whole_size = -(-max(size, 1) // 8) * 8 + _room(text)
-    section = Section._create(
-        name, whole_size, "rw", exist_ok, inheritable, security, p.SEC_COMMIT, 0, None
-    )
+    kind = p.SEC_COMMIT
+    if rows is not None:
+        whole_size, kind = whole_size + growing.WORD, p.SEC_RESERVE
+    section = Section._create(attributes, whole_size, "rw", kind)
     try:
         view = section.map()
         if section.created:
+            if rows is not None:
+                growing.begin(view, size, rows, facts["maximum"])
             with memoryview(view) as whole:
                 end = len(whole)
                 FOOTER.pack_into(whole, end - FOOTER.size, BEING_MADE, VERSION, 0, 0, 0)
@@ -279,9 +159,17 @@ def make(
     return section, view
 
 
-def read(whole: memoryview) -> tuple[Facts, int] | None:
+def is_footer(tail: bytes | None) -> bool:
+    """Whether the last bytes of a section are those of a description."""
+    return tail is not None and tail[-FOOTER.size :].startswith(MAGIC)
+
+
+def read(whole: memoryview, view: View | None = None) -> tuple[Facts, int] | None:
     """The description at the end of a section, and how many bytes of data there are; None while
     there is none yet.
+
+    Of what can grow it is that of its present state.  ``view`` is what the memory is of, where it
+    may be reserved memory.
 
     Raises:
         UndescribedError: What is there is no description.
@@ -290,51 +178,58 @@ def read(whole: memoryview) -> tuple[Facts, int] | None:
     end = len(whole) - FOOTER.size
     if end < 0:
         raise UndescribedError("description: the section is too small for one")
+    if view is not None and not view._is_committed(end, len(whole)):
+        return None
     magic = published(whole, end)  # before the rest, which is complete only if the magic says so
     if magic in (bytes(8), BEING_MADE):
         return None
     if magic != MAGIC:
         raise UndescribedError("description: there is none")
-    _, version, checksum, length, size = FOOTER.unpack_from(whole, end)
+    if view is not None and not view._is_whole:
+        length = FOOTER.unpack_from(whole, end)[3]
+        if ROOM_BESIDE < length <= end and not view._is_committed(end - length, end):
+            raise CorruptError(f"description: no memory where its {length} bytes should be")
+    facts, size = _checked(whole[end:], end, lambda start: whole[start:end])
+    if view is None or "maximum" not in facts:
+        return facts, size
+    rows_at = _place_of_rows(facts, size, end)
+    rows = growing.rows_there(view, whole[: rows_at + growing.WORD], size, facts["maximum"])
+    return _present(facts, size, rows)
+
+
+def _checked(footer: Any, end: int, text_from: Callable[[int], Any]) -> tuple[Facts, int]:
+    """What a footer and the text before it say, and how many bytes of data there are."""
+    _, version, checksum, length, size = FOOTER.unpack(footer)
     if version != VERSION:
         raise CorruptError(
             f"description: its version is {version}, this library knows version {VERSION}"
         )
     if length > min(end, LONGEST_TEXT) or size > end - length:
         raise CorruptError(
-            f"description: {length} bytes of text and {size} of data in a section of {len(whole)}"
+            f"description: {length} bytes of text and {size} of data in a section of "
+            f"{end + FOOTER.size}"
         )
-    text = bytes(whole[end - length : end])
-    facts = _facts_in(text) if zlib.crc32(text) == checksum else None
+    text = bytes(text_from(end - length))
+    facts = facts_in(text) if zlib.crc32(text) == checksum else None
     if facts is None:
         raise CorruptError("description: its text is damaged")
     return facts, size
 
 
-def _facts_in(text: bytes) -> Facts | None:
-    """What a text says; None for no JSON, and for JSON that could not be worked with or shown."""
-    try:
-        facts = json.loads(text.decode())
-        text_of(facts)  # half characters, which JSON's escapes can spell, are in no text
-    except (ValueError, RecursionError):
-        return None
-    return facts if isinstance(facts, dict) and _is_shallow(facts) else None
+def _place_of_rows(facts: Facts, size: int, end: int) -> int:
+    """Where the number of rows is of what can grow."""
+    maximum, shape = facts["maximum"], facts.get("shape")
+    if not is_count(maximum) or not is_shape(shape) or not shape or shape[0] != maximum:
+        raise CorruptError(f"description: {shown(maximum, 40)} rows of shape {shown(shape, 80)}")
+    at = growing.place(size)
+    if maximum < 1 or at + growing.WORD > end:
+        raise CorruptError(f"description: {size} bytes of data and no room for their number")
+    return at
 
 
-def _is_shallow(facts: Facts) -> bool:
-    """Whether it is nested so little that every later walk over it ends well, by whatever
-    recursion."""
-    level: list[Any] = [facts]
-    for _ in range(DEEPEST_TEXT):
-        level = [
-            inner
-            for one in level
-            for inner in (one.values() if isinstance(one, dict) else one)
-            if isinstance(inner, (dict, list))
-        ]
-        if not level:
-            return True
-    return False
+def _present(facts: Facts, size: int, rows: int) -> tuple[Facts, int]:
+    """The facts of what can grow, with the rows there are now in the place of all there may be."""
+    return {**facts, "shape": [rows, *facts["shape"][1:]]}, size // facts["maximum"] * rows
 
 
 def attach(
@@ -351,25 +246,54 @@ def attach(
         ArgumentError: It describes something else.
     """
     view = section.map(access=access)
-    with memoryview(view) as whole:
-        try:
-            facts, size = _awaited(section, whole)
-        except UndescribedError:
-            raise UndescribedError(
-                f"open {section.name!r}: asked for a section with {kind}, "
-                + _undescribed(section, whole)
-            ) from None
+    found = _known(section, len(view))
+    if found is None:
+        with memoryview(view) as whole:
+            try:
+                found = _awaited(section, view, whole)
+            except UndescribedError:
+                raise UndescribedError(
+                    f"{about('open', section.name)}: asked for a section with {kind}, "
+                    + _undescribed(section, view, whole)
+                ) from None
+    facts, size = found
     if facts.get("kind") != kind:
         raise ArgumentError(
-            f"open {section.name!r}: asked for {kind}, found {shown(facts.get('kind'), 40)}"
+            f"{about('open', section.name)}: asked for {kind}, found {shown(facts.get('kind'), 40)}"
         )
     return view, facts, size
 
 
-def _undescribed(section: Section, whole: memoryview) -> str:
+def _known(section: Section, whole_size: int) -> tuple[Facts, int] | None:
+    """The description, where it is short and says what another one said before: read in one system
+    call, where touching its page would cost a fault and some more when it is unmapped.
+
+    None wherever there is more to be found out, to be looked at, or to be said.
+    """
+    if sys.platform != "linux" or whole_size < PAGE_SIZE:
+        return None
+    try:
+        tail = os.pread(section.fileno(), _GLANCE, whole_size - _GLANCE)
+    except OSError:
+        return None
+    at = _GLANCE - FOOTER.size
+    if len(tail) != _GLANCE:
+        return None
+    magic, version, checksum, length, size = FOOTER.unpack_from(tail, at)
+    if magic != MAGIC or version != VERSION or length > at:
+        return None
+    if size > whole_size - FOOTER.size - length:
+        return None
+    # The text may have been read before the magic was there; then this is not its checksum.
+    facts = known_facts(tail[at - length : at], checksum)
+    return None if facts is None or "maximum" in facts else (facts, size)
+
+
+def _undescribed(section: Section, view: View, whole: memoryview) -> str:
     """What to say of a section without a description: some other one, or one whose maker did not
     come to write it."""
-    if not any(whole[-FOOTER.size :]):
+    end = max(len(whole) - FOOTER.size, 0)
+    if not view._is_committed(end, len(whole)) or not any(whole[end:]):
         with contextlib.suppress(Error), Process(os.getpid()) as me:
             maker = next(
                 (held.creator_pid for held in me.sections() if held.handle == section.handle), 0
@@ -388,38 +312,39 @@ def _lives(pid: int) -> bool:
         return process.alive
 
 
-def _awaited(section: Section, whole: memoryview) -> tuple[Facts, int]:
+def _is_marked(view: View, whole: memoryview) -> bool:
+    """Whether somebody says that the section is being made."""
+    end = len(whole) - FOOTER.size
+    return view._is_committed(end, len(whole)) and bytes(whole[end:][:8]) == BEING_MADE
+
+
+def _awaited(section: Section, view: View, whole: memoryview) -> tuple[Facts, int]:
     """The description, once its maker has written it."""
     begun = time.monotonic()
-    while (found := read(whole)) is None:
-        marked = bytes(whole[-FOOTER.size :][:8]) == BEING_MADE
+    while (found := read(whole, view)) is None:
+        marked = _is_marked(view, whole)
         # Without a mark it may be that its maker has not begun; more probably it is some other
         # section.
         if time.monotonic() - begun > (PATIENCE if marked else min(PATIENCE, UNMARKED_PATIENCE)):
             if not marked:
                 raise UndescribedError("description: there is none yet")
             raise CorruptError(
-                f"open {section.name!r}: it is not complete after {PATIENCE:g} s: whoever makes it "
-                f"has "
+                f"{about('open', section.name)}: it is not complete after {PATIENCE:g} s: whoever "
+                "makes it has "
                 "ended, or is stopped"
             )
         time.sleep(0.0005)
     return found
 
 
-@contextlib.contextmanager
-def explained(name: str, access: str) -> Iterator[None]:
-    """Where a replica is opened to be written to, say in the refusal why that is, and what to do
-    instead."""
-    try:
-        yield
-    except AccessError as failure:
-        origin = _origin(name) if "w" in access else None
-        if origin is None:
-            raise
+def explain(failure: AccessError, name: str, access: str) -> None:
+    """Where a replica was opened to be written to, raise a refusal that says why that is, and what
+    to do instead."""
+    origin = _origin(name) if "w" in access else None
+    if origin is not None:
         raise AccessError(
-            f"open {name!r}: it is a replica of {shown(origin)!r}, which only that host writes: "
-            f"open it to read; "
+            f"{about('open', name)}: it is a replica of {shown(origin)!r}, which only that host "
+            "writes: open it to read; "
             "what this host has to say it publishes itself (memsection.mirror)",
             ntstatus=failure.ntstatus,
         ) from None
@@ -446,13 +371,54 @@ def describe(section: Section) -> Facts | None:
     """
     try:
         with section.map(access="r") as view, memoryview(view) as whole:
-            found = read(whole)
+            found = read(whole, view)
     except UndescribedError:
         return None
     except CorruptError as failure:
         log.tell(log.INFO, "passed over what %r says of its content: %s", section, failure)
         return None
-    return None if found is None else {**found[0], "size": found[1]}
+    return None if found is None else _copy_of(found[0]) | {"size": found[1]}
+
+
+def glance(section: Section) -> Facts | None:
+    """As ``describe``, for lists of many: without a view where the system has descriptors.
+
+    What it says of what can grow is not to be touched without ``describe``.
+
+    Rights:
+        As for ``describe``.
+
+    Raises:
+        AccessError: The handle lacks them.
+    """
+    if sys.platform != "linux":
+        return describe(section)
+    fd, end = section.fileno(), section.size - FOOTER.size
+    # The magic first, and the rest when it says that all of it is there.
+    if end < 0 or os.pread(fd, len(MAGIC), end) != MAGIC:
+        return None
+    try:
+        facts, size = _checked(
+            os.pread(fd, FOOTER.size, end), end, lambda start: os.pread(fd, end - start, start)
+        )
+        if "maximum" in facts:
+            rows = os.pread(fd, growing.WORD, _place_of_rows(facts, size, end))
+            facts, size = _present(facts, size, int.from_bytes(rows, sys.byteorder))
+    except CorruptError as failure:
+        log.tell(log.INFO, "passed over what %r says of its content: %s", section, failure)
+        return None
+    return _copy_of(facts) | {"size": size}
+
+
+def _copy_of(facts: Facts) -> Facts:
+    """A copy of them, which the caller may change."""
+    return {key: _copy_of_value(value) for key, value in facts.items()}
+
+
+def _copy_of_value(value: Any) -> Any:
+    if isinstance(value, dict):
+        return _copy_of(value)
+    return [_copy_of_value(inner) for inner in value] if isinstance(value, list) else value
 
 
 def compare(section: Section, asked: Mapping[str, object], found: Mapping[str, object]) -> None:
@@ -460,7 +426,7 @@ def compare(section: Section, asked: Mapping[str, object], found: Mapping[str, o
     wrong = [key for key, value in asked.items() if value is not None and value != found[key]]
     if wrong:
         raise ArgumentError(
-            f"open {section.name!r}: asked for "
+            f"{about('open', section.name)}: asked for "
             + ", ".join(f"{key} {asked[key]}" for key in wrong)
             + "; found "
             + ", ".join(f"{key} {shown(found[key], 500)}" for key in wrong)

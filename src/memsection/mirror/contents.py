@@ -47,6 +47,11 @@ def facts_of(name: str, described: schema.Facts | None) -> schema.Facts:
             "publish a latest value, an array, a table, records or a topic"
         )
     source = described or {}
+    if kind == "array" and source.get("maximum") is not None:
+        raise ArgumentError(
+            f"publish {name!r}: it is an array that grows, and its replica would not: publish an "
+            "array of a fixed length, or send the rows that come through a topic"
+        )
     return {"kind": kind} | {key: source[key] for key in _KEYS[kind] if key in source}
 
 
@@ -143,7 +148,9 @@ def _latest(facts: schema.Facts, max_size: int) -> None:
         )
     if not _is_between(slots, 2, 64):
         raise CorruptError(f"mirror: a latest value in {str(slots)[:20]} slots")
-    facts["slots"] = min(facts["slots"], MOST_SLOTS)
+    # Every slot is memory of this host, which the other one only has to promise: together they
+    # have what a content may have, and two slots are the fewest that there can be.
+    facts["slots"] = max(2, min(facts["slots"], MOST_SLOTS, max_size // facts["capacity"]))
     layout = layout_of(facts)
     if layout is not None:
         if layout.size > facts["capacity"]:

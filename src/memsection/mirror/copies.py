@@ -14,6 +14,7 @@ from memsection import latest
 from memsection.api.section import Section
 from memsection.api.view import View
 from memsection.content import schema
+from memsection.content.latest_value import make_latest
 from memsection.mirror import contents
 from memsection.vocabulary import access as a
 from memsection.vocabulary.errors import Error, ExistsError, NotFoundError
@@ -21,6 +22,7 @@ from memsection.vocabulary.errors import Error, ExistsError, NotFoundError
 if TYPE_CHECKING:
     from memsection.channels.relay import Sink
     from memsection.mirror.streams import Arriving
+    from memsection.vocabulary.structs import ObjectAttributes
 
 #: Others of this user, and this user in other programs, may read; who carries the replica next may
 #: take its name.
@@ -37,6 +39,7 @@ class Copy:
         self._section: Section | None = None  #: the one that has the name
         self._writer: latest.Writer | None = None
         self._sink: Sink | None = None
+        self._spare: list[bytearray] = []  #: for messages that arrive next
         self._adopt()
 
     def _adopt(self) -> None:
@@ -59,7 +62,8 @@ class Copy:
                 self._section.security = _READERS
             self._writer = latest.from_section(whole, write=True)
         elif self._facts.get("kind") == contents.TOPIC:
-            self._sink = standby(self._name, self._key)
+            opened, _ = opened_as(self._name, self._key)
+            self._sink = None if isinstance(opened, Section) else opened
 
     def begin(
         self, facts: schema.Facts, size: int, after: int, last: int
@@ -73,7 +77,7 @@ class Copy:
         if facts["kind"] == contents.TOPIC:
             from memsection.mirror.streams import Arriving  # channels, which not every system has
 
-            return Arriving(self._topic(facts), facts, size, after, last)
+            return Arriving(self._topic(facts), facts, size, after, last, self._spare)
         return (
             _Value(self._latest(facts), size)
             if facts["kind"] == contents.LATEST
@@ -100,9 +104,7 @@ class Copy:
 
     def _latest(self, facts: schema.Facts) -> latest.Writer:
         if self._writer is None or not self._is_same(facts):
-            fresh = latest._make(
-                None, contents.layout_of(facts), self._marked(facts), security=_READERS
-            )
+            fresh = make_latest(_for_readers(), contents.layout_of(facts), self._marked(facts))
             self._follow(fresh, facts)
             self._writer = fresh
         return self._writer
@@ -162,19 +164,28 @@ class Copy:
             self._section.close()
 
 
-def standby(name: str, key: str) -> Sink | None:
-    """An end of the topic that is the replica of a key, None where that is something else.
+def opened_as(name: str, key: str) -> tuple[Sink | Section | None, bool]:
+    """What keeps the replica of a key as it is while somebody else carries it, None where the name
+    is something else's; and whether all snapshots of an epoch are in it.
 
-    As long as one is there the subscribers' messages have not come to their end, whoever carries
-    the replica.
+    Of a topic it is an end: as long as one is there the subscribers' messages have not come to
+    their end, whoever carries the replica.  Of everything else it is a handle.
     """
-    from memsection.channels.relay import Sink
-
-    with Section.open(name, access="r") as found:
+    found = Section.open(name, access=_RIGHTS)
+    try:
         facts = schema.describe(found) or {}
-    if facts.get("kind") != contents.TOPIC or facts.get("replica") != key:
-        return None
-    return Sink.of(Section.open(name, access="rw"))
+        if facts.get("kind") == contents.TOPIC and facts.get("replica") == key:
+            from memsection.channels.relay import Sink
+
+            found.close()
+            return Sink.of(Section.open(name, access="rw")), True
+    except BaseException:
+        found.close()
+        raise
+    if facts and facts.get("replica") != key:
+        found.close()
+        return None, False
+    return found, facts.get("kind") == contents.LATEST
 
 
 class _Value:
@@ -197,6 +208,11 @@ class _Value:
         self._view.release()
 
 
+def _for_readers() -> ObjectAttributes | None:
+    """Of a section without a name, which others may read."""
+    return schema.section_attributes(None, security=_READERS)
+
+
 class _Fresh:
     """A new section that becomes the replica when it is published."""
 
@@ -208,7 +224,7 @@ class _Fresh:
             self._view: View = self._section.map()
         else:
             self._facts = copy._marked(facts)
-            self._section, self._view = schema.make(None, size, self._facts, security=_READERS)
+            self._section, self._view = schema.make(_for_readers(), size, self._facts)
         self._whole = memoryview(self._view)
         self.memory = self._whole[:size]
 
@@ -227,15 +243,19 @@ class _Fresh:
             self._section.close()
 
 
-def free(name: str) -> None:
-    """ExistsError where something that is no replica has the name.
+def free(name: str, key: str) -> None:
+    """ExistsError where something that is no replica of the key has the name.
+
+    A replica that its readers keep has outlived who carried it, and is gone on with.  Of plain
+    bytes nothing says what they are a replica of.
 
     Raises:
         ExistsError: It is taken.
     """
     try:
-        with Section.open(name, access=a.SECTION_QUERY):
-            pass
+        with Section.open(name, access=_RIGHTS) as found:
+            if (schema.describe(found) or {}).get("replica") == key:
+                return
     except NotFoundError:
         return
     except Error:

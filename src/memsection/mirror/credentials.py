@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memsection.mirror.wire import host_name
-from memsection.vocabulary.errors import ArgumentError, ExistsError, NotFoundError
+from memsection.vocabulary.errors import AccessError, ArgumentError, ExistsError, NotFoundError
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -36,6 +36,7 @@ def make_keys(
     addresses: Sequence[str] = (),
     *,
     days: int = DAYS,
+    renew: bool = False,
 ) -> list[Path]:
     """Write the certificates of hosts, signed by the authority of a directory, which is made if
     there is none.
@@ -49,6 +50,10 @@ def make_keys(
         addresses: Names and IP addresses that the certificates are good for, for other programs;
             zenoh checks the authority and the host's name.
         days: How long they are good.
+        renew: Replace what is there: the hosts' certificates by ones with a new key, which keep
+            their addresses when none are given, and the authority's by one with the same key that
+            ends later.  What the authority has signed stays good with the old one and the new one,
+            so hosts can be given it one after the other.
 
     Returns:
         The files that were written.
@@ -58,6 +63,8 @@ def make_keys(
 
     Raises:
         ExistsError: A host has a certificate there already (FileExistsError).
+        NotFoundError: There is no authority, or no certificate of a host, that could be renewed
+            (FileNotFoundError).
         ArgumentError: A name is no host's name; no days (ValueError).
     """
     if days < 1:
@@ -65,10 +72,12 @@ def make_keys(
     place = Path(directory)
     for host in hosts:
         host_name(host)
-        if (place / f"{host}.pem").exists():
+        if (place / f"{host}.pem").exists() and not renew:
             raise ExistsError(
-                f"keys: {place / f'{host}.pem'} exists; remove it first if it should be replaced"
+                f"keys: {place / f'{host}.pem'} exists; it is replaced with renew (--renew)"
             )
+    if renew:
+        return _renew(place, hosts, addresses, days)
     place.mkdir(parents=True, exist_ok=True)
     written = [] if (place / "authority.key").exists() else _make_authority(place)
     for host in hosts:
@@ -76,26 +85,54 @@ def make_keys(
     return written
 
 
-def _make_authority(place: Path) -> list[Path]:
+def _renew(place: Path, hosts: Sequence[str], addresses: Sequence[str], days: int) -> list[Path]:
+    """Replace certificates; nothing is written before it is known that all of them can be."""
+    _signer(place)
+    known = {
+        host: addresses or _addresses(_certificates(place / f"{host}.pem")[0]) for host in hosts
+    }
+    written = _make_authority(place, renew=True)
+    for host in hosts:
+        written += _make_host(place, host, known[host], days, renew=True)
+    return written
+
+
+def _addresses(certificate: x509.Certificate) -> list[str]:
+    """What a certificate is good for beside its host's name."""
+    from cryptography import x509
+
+    found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [str(one.value) for one in found][1:]
+
+
+def _signer(place: Path) -> Any:
+    from cryptography.hazmat.primitives import serialization
+
+    return serialization.load_pem_private_key(_read(place / "authority.key"), None)
+
+
+def _make_authority(place: Path, *, renew: bool = False) -> list[Path]:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
 
-    key = ec.generate_private_key(ec.SECP256R1())
+    key = _signer(place) if renew else ec.generate_private_key(ec.SECP256R1())
     name = _name("memsection laboratory")
+    if renew:
+        name = _certificates(place / "authority.pem")[0].subject
     built = _builder(name, name, key, AUTHORITY_DAYS).add_extension(
         x509.BasicConstraints(True, 0), True
     )
-    return _save(place, "authority", built, key, key)
+    return _save(place, "authority", built, None if renew else key, key, renew=renew)
 
 
-def _make_host(place: Path, host: str, addresses: Sequence[str], days: int) -> list[Path]:
+def _make_host(
+    place: Path, host: str, addresses: Sequence[str], days: int, *, renew: bool = False
+) -> list[Path]:
     from cryptography import x509
-    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
     authority = _certificates(place / "authority.pem")[0]
-    signer: Any = serialization.load_pem_private_key((place / "authority.key").read_bytes(), None)
     key = ec.generate_private_key(ec.SECP256R1())
     known: list[x509.GeneralName] = [x509.DNSName(host)]
     for address in addresses:
@@ -110,7 +147,7 @@ def _make_host(place: Path, host: str, addresses: Sequence[str], days: int) -> l
         .add_extension(x509.SubjectAlternativeName(known), False)
         .add_extension(x509.ExtendedKeyUsage(use), False)
     )
-    return _save(place, host, built, key, signer)
+    return _save(place, host, built, key, _signer(place), renew=renew)
 
 
 def _name(text: str) -> x509.Name:
@@ -137,21 +174,42 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: Any, days: int) -> x509
 
 
 def _save(
-    place: Path, name: str, built: x509.CertificateBuilder, key: Any, signer: Any
+    place: Path, name: str, built: x509.CertificateBuilder, key: Any, signer: Any, *, renew: bool
 ) -> list[Path]:
+    """Write a certificate, and its key unless that stays (None)."""
     from cryptography.hazmat.primitives import hashes, serialization
 
     certificate, secret = place / f"{name}.pem", place / f"{name}.key"
+    public = built.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    if key is None:
+        _replace(certificate, public)
+        return [certificate]
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    # The key first, never readable by others for a moment; and never over one that exists.
-    with open(secret, "xb", opener=partial(os.open, mode=0o600)) as file:
-        file.write(private)
-    certificate.write_bytes(
-        built.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-    )
+    if renew:
+        _replace(secret, private)
+        _replace(certificate, public)
+    else:
+        # The key first, and never over one that exists.
+        _write(secret, private)
+        certificate.write_bytes(public)
     return [certificate, secret]
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a new file, never readable by others for a moment."""
+    with open(path, "xb", opener=partial(os.open, mode=0o600)) as file:
+        file.write(content)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Put a whole file in the place of one, with its mode."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)  # of somebody who was killed here
+    _write(new, content)
+    new.chmod(path.stat().st_mode & 0o777 if path.exists() else 0o600)
+    new.replace(path)
 
 
 # ---------------------------------------------------------------------- what is wrong with one
@@ -161,12 +219,19 @@ def _certificates(path: str | Path) -> list[x509.Certificate]:
     from cryptography import x509
 
     try:
-        found = x509.load_pem_x509_certificates(Path(path).read_bytes())
-    except FileNotFoundError:
-        raise NotFoundError(f"network: {path}: no such file") from None
+        found = x509.load_pem_x509_certificates(_read(path))
     except ValueError as failure:
         raise ArgumentError(f"network: {path}: no certificate: {failure}") from None
     return found
+
+
+def _read(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError:
+        raise NotFoundError(f"network: {path}: no such file") from None
+    except PermissionError:
+        raise AccessError(f"network: {path}: this user may not read it") from None
 
 
 def check(host: str, certificate: str, key: str, authority: str) -> None:
@@ -174,6 +239,7 @@ def check(host: str, certificate: str, key: str, authority: str) -> None:
 
     Raises:
         NotFoundError: A file is missing (FileNotFoundError).
+        AccessError: A file may not be read (PermissionError).
         ArgumentError: They do not fit together, are of another host, or have expired (ValueError).
     """
     from cryptography.hazmat.primitives import serialization
@@ -200,9 +266,7 @@ def check(host: str, certificate: str, key: str, authority: str) -> None:
                 "clock of this host right?"
             )
     try:
-        private: Any = serialization.load_pem_private_key(Path(key).read_bytes(), None)
-    except FileNotFoundError:
-        raise NotFoundError(f"network: {key}: no such file") from None
+        private: Any = serialization.load_pem_private_key(_read(key), None)
     except (ValueError, TypeError) as failure:
         raise ArgumentError(
             f"network: key={key!r}: no private key without a password: {failure}"

@@ -5,7 +5,7 @@ sessions made from them.
 A network that listens has one session for everything.  One that only connects has a session, and
 so a link, for each publication and each replica: behind a link of its own no small value waits for
 a large one.  Access control is zenoh's, by the common name of the certificate at the other end of
-each link; see ``_access_control``.
+each link (``access_control``).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import socket
 import threading
 import time
 import tomllib
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
@@ -23,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from memsection.mirror import credentials, engine
-from memsection.mirror.wire import ROOT, ROUTER, host_name
+from memsection.mirror.access_control import access_control
+from memsection.mirror.wire import ROUTER, host_name
 from memsection.vocabulary.errors import (
     AccessError,
     ArgumentError,
@@ -34,14 +36,9 @@ from memsection.vocabulary.errors import (
 
 LEASE = 2.0  #: seconds of silence after which a link counts as lost
 MESSAGE = 4 << 20  #: bytes of the largest message that is taken from a link
-
-_IN = ["put", "reply", "declare_queryable", "liveliness_token"]  # what comes from a publisher
-_OUT = [
-    "declare_subscriber",
-    "query",
-    "liveliness_query",
-    "declare_liveliness_subscriber",
-]  # what goes to it
+#: Bytes that a link reads ahead, of a host that only connects: it has few links.  One that listens
+#: may have a thousand, and keeps zenoh's 64 KiB.
+AHEAD = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -79,6 +76,9 @@ class Network:
     connect_timeout: float = 5.0
     max_size: int = 1 << 30
     _shared: list[Connection] = field(default_factory=list, init=False, repr=False, compare=False)
+    _connections: weakref.WeakSet[Connection] = field(
+        default_factory=weakref.WeakSet, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if host_name(self.host) == ROUTER:
@@ -192,8 +192,46 @@ class Network:
                 if not self._shared:
                     self._shared.append(Connection(self))
                 connection = self._shared[0]
+            self._connections.add(connection)
         connection.add(user, remote)
         return connection
+
+    def renew(self) -> None:
+        """Use the files ``certificate``, ``key`` and ``authority`` as they are now.
+
+        The files are read when the network is first used.  A link ends when a certificate of its
+        expires, and may be made again only between processes that had one: replace the files before
+        that, and call this.  Links are made anew; publications and replicas go
+        on, and what is published meanwhile arrives after it.
+
+        Rights:
+            None.
+
+        Raises:
+            ArgumentError: The network has no certificates, or the files do not fit; nothing has
+                changed then (ValueError).
+            NotFoundError: A file is missing; nothing has changed then (FileNotFoundError).
+            AccessError: A peer does not accept the certificate, or we not theirs (PermissionError).
+            WaitTimeoutError: An endpoint could not be reached within ``connect_timeout``
+                (TimeoutError).
+            Error: An endpoint to listen on is taken, or this process was forked from one that used
+                the network.  After this error and the two before it there may be no link: call
+                again.
+        """
+        if self._credentials is None:
+            raise ArgumentError("network: renew: it has no certificate, key and authority")
+        engine.refuse_after_fork()
+        credentials.check(self.host, *self._credentials)
+        with _lock:
+            connections = list(self._connections)
+        failed: Error | None = None
+        for connection in connections:
+            try:
+                connection.renew()
+            except Error as failure:  # the others are renewed all the same
+                failed = failure
+        if failed is not None:
+            raise failed
 
 
 def _is_loopback(host: str) -> bool:
@@ -265,6 +303,12 @@ class Connection:
         self._believed = believed
         for user, _ in self._users:
             user.declare(self.session)
+
+    def renew(self) -> None:
+        """Open the session anew, with the files of the network as they are now."""
+        with self._lock:
+            if self._users:
+                self._open(self._believed)
 
     def remove(self, user: User) -> None:
         """Forget a user; with the last one the session ends."""
@@ -355,6 +399,8 @@ def _settings(network: Network, believed: frozenset[str]) -> dict[str, Any]:
         "transport/link/tx/queue/size/data": 16,
         "transport/link/protocols": ["tls" if network._credentials else "tcp"],
     }
+    if not network.listen:
+        settings["transport/link/rx/buffer_size"] = AHEAD
     if network._credentials is not None:
         certificate, key, authority = network._credentials
         tls = {
@@ -369,41 +415,5 @@ def _settings(network: Network, believed: frozenset[str]) -> dict[str, Any]:
             "verify_name_on_connect": False,
         }
         settings |= {f"transport/link/tls/{name}": value for name, value in tls.items()}
-        settings["access_control"] = _access_control(network.host, believed)
+        settings["access_control"] = access_control(network.host, believed)
     return settings
-
-
-def _access_control(host: str, believed: frozenset[str]) -> dict[str, Any]:
-    """Whose messages pass: a host's keys only on a link whose certificate has that host's name, or
-    a router's.
-
-    What this host publishes is for everybody with a certificate of the authority.
-    """
-
-    def rule(name: str, messages: list[str], flow: str, keys: str) -> dict[str, Any]:
-        return {
-            "id": name,
-            "messages": messages,
-            "flows": [flow],
-            "permission": "allow",
-            "key_exprs": [keys],
-        }
-
-    own = f"{ROOT}/{host}/**"
-    rules = [rule("own-out", _IN, "egress", own), rule("own-in", _OUT, "ingress", own)]
-    subjects: list[dict[str, Any]] = [{"id": "everybody"}]
-    policies: list[dict[str, Any]] = [{"rules": ["own-out", "own-in"], "subjects": ["everybody"]}]
-    for other in sorted(believed):
-        rules += [
-            rule(f"{other}-in", _IN, "ingress", f"{ROOT}/{other}/**"),
-            rule(f"{other}-out", _OUT, "egress", f"{ROOT}/{other}/**"),
-        ]
-        subjects.append({"id": f"host-{other}", "cert_common_names": [other, ROUTER]})
-        policies.append({"rules": [f"{other}-in", f"{other}-out"], "subjects": [f"host-{other}"]})
-    return {
-        "enabled": True,
-        "default_permission": "deny",
-        "rules": rules,
-        "subjects": subjects,
-        "policies": policies,
-    }

@@ -9,7 +9,6 @@ writer, who is not even in this process.
 from __future__ import annotations
 
 import os
-import queue
 import secrets
 import threading
 import time
@@ -18,8 +17,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from memsection.mirror import contents, engine, wire
+from memsection.mirror.cadence import BUSY, Cadence
 from memsection.mirror.network import Network, User
+from memsection.mirror.pulls import MOST_PULLS, Pulls
 from memsection.mirror.sources import Block, Latest, Snapshot, section_of, source_of
+from memsection.vocabulary.arguments import seconds
 from memsection.vocabulary.errors import (
     ArgumentError,
     CorruptError,
@@ -29,19 +31,12 @@ from memsection.vocabulary.errors import (
 )
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
     from memsection.mirror.streams import Stream
 
-MOST_PULLS = 64  #: at the same time, of one publication
 MOST_SNAPSHOTS = 4  #: in memory at the same time, for subscribers of different speed
-#: Seconds between two looks at a latest value, just after news and long after it.  Waiting for it
-#: would cost the writer a system call for each value, to wake us (2 us); a look costs it nothing.
-_BUSY, _IDLE = 0.0001, 0.002
-_LIVELY = 0.5  #: seconds after news during which looks are frequent
 _TURN = 0.05  #: seconds for which a message is waited for before the end is looked for
-IDLE_THREAD = 5.0  #: seconds after which a thread without a pull ends
 
 
 class Publication(User):
@@ -71,7 +66,7 @@ class Publication(User):
         self._declared: list[Any] = []
         self._listening: list[threading.Thread] = []
         self._news: Any = None
-        self._pulls = _Pulls(self._answer)
+        self._pulls = Pulls(self._answer)
         self.sent_bytes = 0  #: of contents, to all subscribers together
         self.problem: str | None = (
             None  #: why there is no newer snapshot, where there should be one
@@ -143,7 +138,7 @@ class Publication(User):
         Raises:
             Nothing.
         """
-        return self._closed.wait(timeout)
+        return self._closed.wait(None if timeout is None else seconds(timeout))
 
     def close(self) -> None:
         """End the publication: replicas keep the last snapshot, and are ``gone``.  Again is
@@ -169,12 +164,7 @@ class Publication(User):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _check(self) -> None:
@@ -234,34 +224,35 @@ class Publication(User):
     def _watch(self) -> None:
         """Announce every new snapshot, until the publication is closed."""
         engine.sleep_exactly()
-        last, at, look_at = -1, 0.0, 0.0
+        source, cadence = self._source, Cadence()
+        last, look_at = -1, 0.0
         while not self._closed.is_set():
             try:
                 now = time.monotonic()
-                if (
-                    isinstance(self._source, Block)
-                    and self._interval is not None
-                    and now >= look_at
-                ):
-                    with self._lock:
-                        if self._interval is not None and not self._closed.is_set():
-                            self._source.look()
-                    look_at = time.monotonic() + self._interval
-                if not isinstance(self._source, Block | Latest):
-                    self._gather(self._source, now - at < _LIVELY)
-                sequence = self._source.sequence
+                if isinstance(source, Block):
+                    if self._interval is not None and now >= look_at:
+                        self._look(source)
+                        look_at = time.monotonic() + (self._interval or 0)
+                elif not isinstance(source, Latest):
+                    self._gather(source, cadence.is_lively(now))
+                sequence = source.sequence
                 if sequence != last:
+                    cadence.news(now)
                     self._announce(last)
-                    last, at = sequence, now
+                    last = sequence
             except (OSError, ValueError) as failure:
                 self.problem = str(failure)
-            if not isinstance(self._source, Block | Latest):
-                continue
-            if isinstance(self._source, Latest):
-                time.sleep(_BUSY if time.monotonic() - at < _LIVELY else _IDLE)
-            else:
+            if isinstance(source, Latest):
+                time.sleep(cadence.pause(time.monotonic()))
+            elif isinstance(source, Block):
                 self._wake.wait(0.05 if self._interval is None else min(0.05, self._interval))
                 self._wake.clear()
+
+    def _look(self, source: Block) -> None:
+        """Take a snapshot of a section that nobody commits, if it has changed."""
+        with self._lock:
+            if self._interval is not None and not self._closed.is_set():
+                source.look()
 
     def _gather(self, source: Stream, is_lively: bool) -> None:
         """Take messages of a topic; wait a while where there are none."""
@@ -269,12 +260,12 @@ class Publication(User):
             if source.gather(0 if is_lively and not source.wakes else _TURN):
                 self.problem = None
             elif is_lively and not source.wakes:
-                time.sleep(_BUSY)
+                time.sleep(BUSY)
         except EndOfChannelError:  # nobody who could send one, until somebody opens it
             self._wake.wait(_TURN)
         except CorruptError as failure:  # somebody spoiled a message: the next may be right
             self.problem = str(failure)
-            self._wake.wait(_BUSY)
+            self._wake.wait(BUSY)
 
     def _announcement(self, after: int | None = None) -> tuple[wire.Announcement, bytes | None]:
         """What is newest, with its content if that is small; of a topic, with the messages after a
@@ -326,7 +317,7 @@ class Publication(User):
                 newest.sequence != self._source.sequence
                 and (len(self._held) < MOST_SNAPSHOTS or isinstance(self._source, Block))
             ):
-                newest = None
+                newest = self._newest = None  # its memory may serve the next one
                 self._newest = newest = self._source.take()
                 if newest is not None:
                     self._held.add(newest)
@@ -334,7 +325,6 @@ class Publication(User):
 
     def _answer(self, query: Any) -> None:
         """Send a snapshot in parts, and the commit record when all of it went."""
-        zenoh = engine.zenoh()
         epoch, sequence, most = wire.wants(
             query.payload.to_bytes() if query.payload is not None else None
         )
@@ -345,75 +335,14 @@ class Publication(User):
         record = wire.Announcement(self.epoch, found.sequence, found.size, self._digest)
         query.reply(key, self._text, attachment=record.pack())
         at = 0
-        for number, part in enumerate(found.parts):
+        for part in found.pieces():
             if self._closed.is_set():
                 return
-            if number == len(
-                found.sent
-            ):  # made for the first subscriber, while the part before is on its way
-                found.sent.append(zenoh.ZBytes(part))
             if part:
-                query.reply(
-                    key, found.sent[number], attachment=wire.chunk(self.epoch, found.sequence, at)
-                )
+                query.reply(key, part, attachment=wire.chunk(self.epoch, found.sequence, at))
             at += len(part)
         self.sent_bytes += at
         query.reply(key, b"", attachment=wire.commit(self.epoch, found.sequence, found.size))
-
-
-class _Pulls:
-    """Threads that answer pulls: one for each at a time, kept for a while for the next."""
-
-    def __init__(self, answer: Any) -> None:
-        self._answer = answer
-        self._queue: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._lock = threading.Lock()
-        self._threads: set[threading.Thread] = set()
-        self._idle, self._closed = 0, False
-
-    def put(self, query: Any) -> None:
-        """Have a query answered."""
-        with self._lock:
-            if self._closed or len(self._threads) >= MOST_PULLS and not self._idle:
-                with suppress(Exception), query:
-                    query.reply_err(b"busy")
-                return
-            if self._idle:
-                self._idle -= 1
-            else:
-                thread = threading.Thread(target=self._work, name="mirror pull", daemon=True)
-                self._threads.add(thread)
-                thread.start()
-        self._queue.put(query)
-
-    def _work(self) -> None:
-        while True:
-            try:
-                query = self._queue.get(timeout=IDLE_THREAD)
-            except queue.Empty:
-                with self._lock:
-                    if self._idle and self._queue.empty():
-                        self._idle -= 1
-                        self._threads.discard(threading.current_thread())
-                        return
-                continue
-            if query is None:
-                return
-            # Whatever the peer asked for, or if it went away under it: the next one is answered.
-            with suppress(Exception), query:
-                self._answer(query)
-            del query
-            with self._lock:
-                self._idle += 1
-
-    def close(self) -> None:
-        """End the threads; one that sends ends with the session."""
-        with self._lock:
-            self._closed = True
-            threads = list(self._threads)
-        for _ in threads:
-            self._queue.put(None)
-        engine.join(threads)
 
 
 def publish(

@@ -2,8 +2,9 @@
 """The carrying side: hears what is announced, asks when it hears nothing, pulls, and publishes
 what is complete.
 
-All of it runs in two threads of one replica: one takes announcements, the other everything that
-takes time.  One pull is under way at a time, and the next is of whatever is newest by then.
+All of it runs in three threads of one replica: one takes announcements, one pulls (``pulling``),
+and one asks, and looks at the tokens.  One pull is under way at a time, and the next is of whatever
+is newest by then.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from memsection.mirror import contents, engine, network, wire
 from memsection.mirror.copies import Copy
 from memsection.mirror.network import Network, User
+from memsection.mirror.pulling import SLOWEST, Puller, Replies
 from memsection.mirror.status import GONE, LOST, Shared
 from memsection.vocabulary.errors import CorruptError, Error
 
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from memsection.content.schema import Facts
+    from memsection.mirror.status import Status
 
 POLL = 0.4  #: seconds between two questions to a publisher
 TURN = 0.05  #: seconds between two looks at the tokens
-SLOWEST = 1 << 16  #: bytes in a second below which a pull is given up
-QUIET = 10 + wire.CHUNK / SLOWEST  #: seconds without a part after which it is given up, too
+#: Bytes of a snapshot that are not here yet when the next one is asked for, and bytes that this one
+#: may have for that.
+AHEAD, MOST_AHEAD = wire.CHUNK, 8 * wire.CHUNK
 _TOKENS = 64  #: epochs that are remembered: a publisher that restarts for ever fills no memory
 
 
@@ -40,9 +44,9 @@ class Receiver(User):
         key: str,
         shared: Shared,
         max_age: float,
-        changed: Callable[[], None],
+        changed: Callable[[Status], None],
     ) -> None:
-        self._network, self._shared, self._changed = settings, shared, changed
+        self._network, self._shared, self._tell = settings, shared, changed
         self._host, name = wire.split(key)
         self._prefix = wire.prefix(self._host, name)
         self._copy = Copy(shared.name, key)
@@ -55,11 +59,12 @@ class Receiver(User):
         self._alive: dict[int, None] = {}  #: epochs whose token is there, the newest last
         self._ended: deque[int] = deque(maxlen=_TOKENS)  #: epochs that will say nothing more
         self._wanted: wire.Announcement | None = None
+        self._ahead: Replies | None = None  #: the pull after the one that is under way
         self._handlers: list[Any] = []
         self._listening: threading.Thread | None = None
         self._tokens: Any = None
         self._session: Any = None
-        self._stop: Callable[[], bool] = lambda: False
+        self._puller = Puller(self._pull, self._pull_failed, f"replica {shared.name} pull")
         self.problem: Error | None = None  #: why the newest snapshot is not here
         found = shared.look()
         self._epoch, self._sequence = found.epoch, found.sequence
@@ -123,12 +128,12 @@ class Receiver(User):
                 content, after = payload.to_bytes(), self._after(news)
                 # Of a topic only what comes next; where something was lost, that is pulled.
                 if facts["kind"] != contents.TOPIC or wire.follows(content, after, news.sequence):
-                    self._arrived(
+                    self._tell_arrival(
                         news, news.size, self._copy.put(facts, content, after, news.sequence)
                     )
                     return
             self._wanted = news
-        self._wake.set()
+        self._puller.want()
 
     def _check_epoch(self, news: wire.Announcement) -> None:
         if news.epoch in self._ended or self._alive and news.epoch not in self._alive:
@@ -149,13 +154,13 @@ class Receiver(User):
         """The newest sequence of that epoch that is here."""
         return self._sequence if news.epoch == self._epoch else 0
 
-    def _arrived(self, news: wire.Announcement, size: int, count: int) -> None:
+    def _tell_arrival(self, news: wire.Announcement, size: int, count: int) -> None:
         """Say that a snapshot is there, or so many messages; the lock is held."""
         before_it = self._after(news)
         skipped = max(news.sequence - before_it - count, 0) if before_it else 0
         self._epoch, self._sequence = news.epoch, news.sequence
         self.problem = None
-        now, before = time.monotonic_ns(), self._shared.look()
+        now, before = time.monotonic_ns(), self._shared.status
         self._shared.write(
             epoch=news.epoch,
             sequence=news.sequence,
@@ -166,22 +171,25 @@ class Receiver(User):
             received=before.received + size,
             missed=before.missed + skipped,
         )
-        self._changed()
+        self._tell_status()
+
+    def _tell_status(self) -> None:
+        """Have the program told that the status was written."""
+        self._tell(self._shared.status)
 
     # ------------------------------------------------------------------ what takes time
 
     def run(self, stop: Callable[[], bool]) -> None:
         """Carry the replica until ``stop``."""
-        ask_at, self._stop = 0.0, stop
+        ask_at = 0.0
+        self._puller.start()
         while not stop():
             try:
                 self._look_at_tokens()
                 if time.monotonic() >= ask_at:
                     self._ask()
                     ask_at = time.monotonic() + self._poll
-                wanted, self._wanted = self._wanted, None
-                if wanted is not None:
-                    self._pull()
+                self._puller.look()
             except Error as failure:
                 self._fail(failure)
             except engine.zenoh().ZError:
@@ -192,9 +200,10 @@ class Receiver(User):
     def _fail(self, failure: Exception) -> None:
         if self._closed:
             return
-        self.problem = failure if isinstance(failure, Error) else Error(f"mirror: {failure}")
-        self._shared.write()
-        self._changed()
+        with self._lock:
+            self.problem = failure if isinstance(failure, Error) else Error(f"mirror: {failure}")
+            self._shared.write()
+        self._tell_status()
 
     def _look_at_tokens(self) -> None:
         """Which publications there are, by their tokens."""
@@ -208,17 +217,24 @@ class Receiver(User):
             if epoch is None:
                 continue
             if sample.kind == zenoh.SampleKind.PUT:
-                self._alive.pop(epoch, None)
-                self._alive[epoch] = None
-                if epoch in self._ended:
-                    self._ended.remove(epoch)
-                if len(self._alive) > _TOKENS:
-                    del self._alive[next(iter(self._alive))]
+                self._found(epoch)
                 appeared = True
-            elif self._alive.pop(epoch, 0) is None:
-                self._lost(epoch)
+            else:
+                with self._lock:
+                    was_there = self._alive.pop(epoch, 0) is None
+                if was_there:
+                    self._lost(epoch)
         if appeared:
             self._ask()
+
+    def _found(self, epoch: int) -> None:
+        with self._lock:
+            self._alive.pop(epoch, None)
+            self._alive[epoch] = None
+            if epoch in self._ended:
+                self._ended.remove(epoch)
+            if len(self._alive) > _TOKENS:
+                del self._alive[next(iter(self._alive))]
 
     def _lost(self, epoch: int) -> None:
         """A token went: its publication has ended, or else the link was silent until its lease was
@@ -229,12 +245,12 @@ class Receiver(User):
                 self._ended.append(epoch)
             if not self._alive:
                 self._shared.write(flags=GONE if silent < network.LEASE * 0.95 else LOST)
-        self._changed()
+        self._tell_status()
 
     def _lose(self) -> None:
         with self._lock:
             self._shared.write(flags=self._shared.look().flags | LOST)
-        self._changed()
+        self._tell_status()
 
     def _ask(self) -> None:
         """Ask what is newest; who answers is heard of."""
@@ -250,10 +266,11 @@ class Receiver(User):
                 self._shared.write(heard_ns=time.monotonic_ns(), flags=0)
                 if self._is_newer(news):
                     self._wanted = news
+                    self._puller.want()
                 else:
                     self.problem = None  # whatever it was, nothing is missing
             if before.flags:
-                self._changed()
+                self._tell_status()
 
     def _describe(self, digest: bytes, text: bytes) -> Facts:
         known = self._facts.get(digest)
@@ -264,36 +281,93 @@ class Receiver(User):
             self._facts = {digest: known}
         return known
 
+    def _pull_failed(self, failure: Exception) -> None:
+        if isinstance(failure, engine.zenoh().ZError):
+            self._lose()  # the session is being made anew
+        else:
+            self._fail(failure)
+
     def _pull(self) -> None:
         """Fetch the newest snapshot and publish it, if all of it arrives."""
+        replies, self._ahead = self._ahead, None
+        if replies is None:
+            with self._lock:
+                wanted, self._wanted = self._wanted, None
+                if wanted is None or not self._is_newer(wanted):
+                    return
+            replies = self._ask_for(self._epoch, self._sequence)
+        if replies is None:
+            return
+        is_here = False
+        try:
+            is_here = self._take(replies)
+        finally:
+            self._puller.done(replies)
+            ahead = self._ahead
+            if ahead is not None and not is_here:
+                # It was asked for as what comes after the one that did not arrive.
+                self._ahead = None
+                self._puller.done(ahead)
+        if ahead is not None:
+            self._puller.want()
+
+    def _ask_for(self, epoch: int, sequence: int, parts: int = 4) -> Replies | None:
+        """Ask for what is newer than a snapshot; so many parts of it may wait here."""
         timeout = 10 + self._network.max_size / SLOWEST
-        wanted = wire.wanted(self._epoch, self._sequence, self._network.max_size)
-        replies = self._replies(self._get("pull", wanted, timeout))
-        first = next((reply.ok for reply in replies if reply.ok is not None), None)
+        have = wire.wanted(epoch, sequence, self._network.max_size)
+        return self._puller.ask(lambda token: self._get("pull", have, timeout, token, parts))
+
+    def _look_ahead(self, facts: Facts, news: wire.Announcement) -> None:
+        """Ask for the next snapshot while the last parts of this one are on their way, so that the
+        link is not idle between the two.
+
+        All of it may wait here: who waited for us to take it would hold up what we wait for.
+        """
+        with self._lock:
+            wanted = self._wanted
+            if (
+                wanted is None
+                or (wanted.epoch, news.size) != (news.epoch, wanted.size)
+                or wanted.sequence <= news.sequence
+                or news.size > MOST_AHEAD
+                or facts["kind"] == contents.TOPIC
+            ):
+                return
+            self._wanted = None
+        self._ahead = self._ask_for(news.epoch, news.sequence, news.size // wire.CHUNK + 4)
+
+    def _take(self, replies: Replies) -> bool:
+        """Publish what is answered to a pull; whether there was something, and all of it."""
+        incoming = iter(replies)
+        first = next((reply.ok for reply in incoming if reply.ok is not None), None)
         if first is None:
-            return  # nothing newer, or nobody there
+            return False  # nothing newer, or nobody there
         news = wire.announcement(_bytes(first.attachment))
         facts = self._describe(news.digest, _bytes(first.payload) or b"")
         contents.check_size(facts, news.size, self._network.max_size)
         with self._lock:
             if self._closed or not self._is_newer(news):
-                return
+                return False
             self._check_epoch(news)
             place = self._copy.begin(facts, news.size, self._after(news), news.sequence)
             self._filling = True
         try:
-            self._fill(place.memory, replies, news)
+            self._fill(place.memory, incoming, news, facts)
             with self._lock:
                 if not self._closed and self._is_newer(news):
-                    self._arrived(news, news.size, place.publish())
+                    self._tell_arrival(news, news.size, place.publish())
+                    return True
         except _Incomplete:
             pass  # the next answer says what is newest then
         finally:
             with self._lock:
                 self._filling = False
                 place.close()
+        return False
 
-    def _fill(self, memory: memoryview, replies: Any, news: wire.Announcement) -> None:
+    def _fill(
+        self, memory: memoryview, replies: Iterator[Any], news: wire.Announcement, facts: Facts
+    ) -> None:
         """Put the parts where they belong, in order; return when the commit record has come."""
         at, end = 0, time.monotonic() + 10 + news.size / SLOWEST
         for reply in replies:
@@ -315,38 +389,27 @@ class Receiver(User):
             memory[at : at + len(part)] = part
             at += len(part)
             self._heard()
+            if self._ahead is None and news.size - at <= AHEAD:
+                self._look_ahead(facts, news)
         raise _Incomplete
-
-    def _replies(self, channel: Any) -> Iterator[Any]:
-        """What is answered, until the end, until nothing has come for too long, or the replica is
-        closed."""
-        failure, pause, end = engine.zenoh().ZError, 0.0001, time.monotonic() + QUIET
-        while not self._stop() and time.monotonic() < end:
-            try:
-                reply = channel.try_recv()
-            except failure:  # that was all
-                return
-            if reply is not None:
-                yield reply
-                pause, end = 0.0001, time.monotonic() + QUIET
-            else:
-                time.sleep(pause)
-                pause = min(2 * pause, 0.002)
 
     def _heard(self) -> None:
         """A part of a long pull is news of the publisher too."""
         now = time.monotonic_ns()
-        if now - self._shared._status.heard_ns > self._poll * 1e9:
+        if now - self._shared.status.heard_ns > self._poll * 1e9:
             with self._lock:
                 self._shared.write(heard_ns=now)
 
-    def _get(self, what: str, payload: bytes | None, timeout: float) -> Any:
+    def _get(
+        self, what: str, payload: bytes | None, timeout: float, token: Any = None, parts: int = 4
+    ) -> Any:
         zenoh, pulled = engine.zenoh(), what == "pull"
         return self._session.get(
             f"{self._prefix}/{what}",
-            zenoh.handlers.FifoChannel(4),
+            zenoh.handlers.FifoChannel(parts),
             payload=payload,
             timeout=timeout,
+            cancellation_token=token,
             target=zenoh.QueryTarget.ALL,
             consolidation=zenoh.ConsolidationMode.NONE,
             priority=zenoh.Priority.DATA if pulled else zenoh.Priority.INTERACTIVE_HIGH,
@@ -360,6 +423,7 @@ class Receiver(User):
 
     def close(self) -> None:
         """Leave the network, and the copy to its readers."""
+        self._puller.close()
         self._undeclare()
         self._connection.remove(self)
         with self._lock:

@@ -18,17 +18,18 @@ from memsection.api.event import Event
 from memsection.mirror import copies, engine, wire
 from memsection.mirror.network import Network
 from memsection.mirror.receiver import Receiver
+from memsection.mirror.standby import Standby
 from memsection.mirror.status import Shared, Status
-from memsection.vocabulary.errors import ArgumentError, Error, HandleError, NotFoundError
+from memsection.vocabulary.arguments import seconds
+from memsection.vocabulary.errors import ArgumentError, Error, HandleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import TracebackType
     from typing import Literal, Self
 
-    from memsection.channels.relay import Sink
 
 LOOK = 0.05  #: seconds after which a program that does not carry looks at the status anyway
+AGAIN = 0.2  #: seconds after which a program that could not carry tries again
 JOIN = 10.0  #: seconds that ``close`` waits for a thread
 
 
@@ -50,12 +51,14 @@ class Replica:
         self._closing = False
         self._problem: Error | None = None
         self._receiver: Receiver | None = None
-        self._standby: Sink | None = None  #: where another program carries the replica of a topic
-        self._stands_by_for = 0  #: the epoch for which that was looked at
+        self._standby = Standby(name, key)  #: where another program carries the replica
         self._shared = Shared(name, key)
-        self._event = Event.create(manual_reset=False)
         self._status = self._shared.look()
-        self._seen = self._status.epoch, self._status.sequence
+        self._seen = self._begun_with = self._status.epoch, self._status.sequence
+        # Made for the first who waits for it, because to set it costs time; who makes it, or looks
+        # whether there is one, holds the lock.
+        self._event: Event | None = None
+        self._making = threading.Lock()
         self._started = threading.Event()
         engine.remember(self)
         self._thread = threading.Thread(target=self._keep, name=f"replica {name}", daemon=True)
@@ -174,7 +177,11 @@ class Replica:
             HandleError: The replica is closed.
         """
         self._check()
-        return self._event.handle
+        with self._making:
+            if self._event is None:
+                is_new = self._seen != self._begun_with
+                self._event = Event.create(manual_reset=False, initial=is_new)
+            return self._event.handle
 
     def _now(self) -> Status:
         self._check()
@@ -204,8 +211,7 @@ class Replica:
 
         Args:
             timeout: Seconds; for ever when omitted.
-            after: The ``sequence``, or ``(epoch, sequence)``, that one has seen.  Of a new epoch
-                every snapshot is newer.
+            after: The ``sequence``, or ``(epoch, sequence)``, seen; a new epoch's are all newer.
 
         Returns:
             Whether it is there; False when the time was up.
@@ -220,7 +226,7 @@ class Replica:
             HandleError: The replica is closed, perhaps by another thread meanwhile.
         """
         start = self._now().epoch
-        end = None if timeout is None else time.monotonic() + timeout
+        end = None if timeout is None else time.monotonic() + seconds(timeout)
         with self._news:
             while True:
                 if self._is_newer(after, start):
@@ -258,7 +264,7 @@ class Replica:
             with suppress(RuntimeError):  # the loop was closed meanwhile
                 loop.call_soon_threadsafe(turn.set)
 
-        end = None if timeout is None else loop.time() + timeout
+        end = None if timeout is None else loop.time() + seconds(timeout)
         self._callbacks.append(wake)
         try:
             while not self._is_newer(after, start):
@@ -294,62 +300,53 @@ class Replica:
                 if self._shared.carries():
                     try:
                         self._carry()
+                        return
+                    except Error as failure:
+                        if not self._started.is_set():  # who subscribes is told
+                            raise
+                        self._problem = failure  # it may be reached later, or by another program
                     finally:
                         self._shared.carrier.release()
-                    return
-                self._stand_by()
+                    time.sleep(AGAIN)
+                self._standby.keep(self._status.epoch, self._status.sequence)
                 self._started.set()
-                if self._shared.news.wait(LOOK):
-                    pass
-                self._notice()
+                self._shared.await_change(LOOK)
+                self._notice(self._shared.look())
         except Error as failure:
             self._problem = failure
         finally:
-            self._leave_standby()
+            self._standby.leave()
             self._started.set()
             with self._news:
                 self._news.notify_all()
 
-    def _stand_by(self) -> None:
-        """Have an end of the replica if it is a topic: its subscribers are not at the end of it
-        while this program goes on."""
-        if self._status.epoch == self._stands_by_for:
-            return
-        self._leave_standby()
-        with suppress(NotFoundError):  # it has just gone; or it is about to be made
-            self._standby = copies.standby(self.name, self.key)
-            self._stands_by_for = self._status.epoch
-
-    def _leave_standby(self) -> None:
-        before, self._standby = self._standby, None
-        if before is not None:
-            before.close()
-
     def _carry(self) -> None:
         if not self._status.sequence:
-            copies.free(self.name)
+            copies.free(self.name, self.key)
         receiver = Receiver(self._network, self.key, self._shared, self.max_age, self._notice)
-        self._receiver = receiver
-        self._leave_standby()
+        self._receiver, self._problem = receiver, None
+        self._standby.leave()
         self._started.set()
         try:
             receiver.run(lambda: self._closing)
         finally:
             receiver.close()
 
-    def _notice(self) -> None:
+    def _notice(self, found: Status) -> None:
         """Wake who waits here, if the status has changed."""
-        found = self._shared.look()
         changed = found.changes != self._status.changes
         self._status = found
         if (found.epoch, found.sequence) != self._seen:
-            self._seen = found.epoch, found.sequence
-            self._event.set()
+            with self._making:
+                self._seen = found.epoch, found.sequence
+                if self._event is not None:
+                    self._event.set()
         if changed or self.problem is not None:
-            with self._news:
-                self._news.notify_all()
             for callback in list(self._callbacks):
                 callback()
+            # The last thing that is done: who is woken cannot go on before this thread sleeps.
+            with self._news:
+                self._news.notify_all()
 
     def close(self) -> None:
         """Leave it: the copy goes with its last reader, and another program that subscribed goes
@@ -369,17 +366,13 @@ class Replica:
         if threading.current_thread() is not self._thread:
             self._thread.join(JOIN)
         self._shared.close()
-        self._event.close()
+        if self._event is not None:
+            self._event.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

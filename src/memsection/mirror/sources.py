@@ -8,7 +8,8 @@ only if the memory, looked at again after the copy, is still the same.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING
 
 from memsection import latest
 from memsection.api.handle import Handle
@@ -19,23 +20,53 @@ from memsection.mirror.wire import CHUNK
 from memsection.vocabulary.errors import ArgumentError, CorruptError, HandleError, WaitTimeoutError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from memsection.mirror.streams import Stream
 
+MOST_SPARE = 4  #: pieces of memory that wait for the next large snapshot
 PATIENCE = 1.0  #: seconds for which a snapshot is tried of memory that changes all the time
 
 
 class Snapshot:
     """A complete content, in parts of at most ``CHUNK`` bytes; it never changes."""
 
-    __slots__ = ("__weakref__", "parts", "sequence", "size", "sent")
+    __slots__ = ("__weakref__", "parts", "sequence", "size")
 
     def __init__(self, sequence: int, parts: list[bytes]) -> None:
         self.sequence = sequence
         self.parts = parts
         self.size = sum(map(len, parts))
-        self.sent: list[
-            Any
-        ] = []  #: the parts in the engine's own form, made once for all subscribers
+
+    def pieces(self) -> Iterable[bytes]:
+        """The content, a part at a time."""
+        return self.parts
+
+
+class _InMemory(Snapshot):
+    """A large content, in memory that the next ones use again.
+
+    Memory that is new for each of them costs more than everything else: the system clears it page
+    by page (6.2 MB: 12 ms instead of 0.2 ms).
+    """
+
+    __slots__ = ("_memory", "_spare")
+
+    def __init__(
+        self, sequence: int, memory: bytearray, size: int, spare: deque[bytearray]
+    ) -> None:
+        super().__init__(sequence, [])
+        self.size = size
+        self._memory, self._spare = memory, spare
+
+    def pieces(self) -> Iterable[bytes]:
+        """The content, a part at a time; each is copied when it is wanted."""
+        with memoryview(self._memory) as whole:
+            for at in range(0, self.size, CHUNK):
+                yield bytes(whole[at : min(at + CHUNK, self.size)])
+
+    def __del__(self) -> None:
+        self._spare.append(self._memory)  # nobody sends it any more
 
 
 class Latest:
@@ -46,6 +77,7 @@ class Latest:
     def __init__(self, section: Section) -> None:
         self._reader = latest.from_section(section)
         self._lock = self._reader._lock
+        self._spare: deque[bytearray] = deque(maxlen=MOST_SPARE)
 
     @property
     def sequence(self) -> int:
@@ -59,15 +91,17 @@ class Latest:
             WaitTimeoutError: It is written all the time, or somebody scribbled on it.
         """
         try:
+            if self._lock.capacity > CHUNK:
+                return self._take_large()
             found = self._lock.read(PATIENCE)
         except TimeoutError as failure:
             raise WaitTimeoutError(str(failure)) from None
-        if found is None:
-            return None
-        sequence, value = found
-        if len(value) <= CHUNK:
-            return Snapshot(sequence, [value])
-        return Snapshot(sequence, [value[at : at + CHUNK] for at in range(0, len(value), CHUNK)])
+        return Snapshot(found[0], [found[1]]) if found is not None else None
+
+    def _take_large(self) -> Snapshot | None:
+        memory = self._spare.pop() if self._spare else bytearray(self._lock.capacity)
+        found = self._lock.read_into(memory, PATIENCE)
+        return _InMemory(found[0], memory, found[1], self._spare) if found is not None else None
 
     def close(self) -> None:
         """Close the section."""

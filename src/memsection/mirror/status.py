@@ -4,7 +4,6 @@ them carries it.
 
     NAME                  the replica itself
     NAME.mirror           a latest value with the Status
-    NAME.mirror.news      an event, pulsed when the status has changed
     NAME.mirror.carrier   a mutex: who owns it transfers; when that process ends the next one goes
     on
 
@@ -15,11 +14,9 @@ from __future__ import annotations
 
 import struct
 import time
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from memsection import latest
-from memsection.api.event import Event
 from memsection.api.mutex import Mutex
 from memsection.vocabulary.errors import (
     AbandonedMutexError,
@@ -40,9 +37,11 @@ _LONGEST_KEY = 2000
 CAPACITY = _RECORD.size + _LONGEST_KEY
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """How a replica stands."""
+class Status(NamedTuple):
+    """How a replica stands.
+
+    A tuple, because it is made anew for every snapshot and for every look at it.
+    """
 
     key: str  #: HOST/NAME
     changes: int = 0  #: times that this record was written
@@ -59,59 +58,18 @@ class Status:
     def pack(self) -> bytes:
         """As it stands in memory."""
         key = self.key.encode()
-        return (
-            _RECORD.pack(
-                _MAGIC,
-                self.changes,
-                self.epoch,
-                self.sequence,
-                self.arrived_ns,
-                self.heard_ns,
-                self.snapshots,
-                self.received,
-                self.missed,
-                self.poll_ns,
-                self.flags,
-                len(key),
-            )
-            + key
-        )
+        return _RECORD.pack(_MAGIC, *self[1:], len(key)) + key
 
     @classmethod
     def unpack(cls, raw: bytes) -> Status:
         """The record in some memory; CorruptError if it is none."""
         if len(raw) < _RECORD.size:
             raise CorruptError("replica: its status is damaged")
-        (
-            magic,
-            changes,
-            epoch,
-            sequence,
-            arrived,
-            heard,
-            snapshots,
-            received,
-            missed,
-            poll,
-            flags,
-            length,
-        ) = _RECORD.unpack_from(raw)
+        magic, *numbers, length = _RECORD.unpack_from(raw)
         key = raw[_RECORD.size :]
         if magic != _MAGIC or len(key) != length:
             raise CorruptError("replica: its status is damaged")
-        return cls(
-            key.decode(errors="replace"),
-            changes,
-            epoch,
-            sequence,
-            arrived,
-            heard,
-            snapshots,
-            received,
-            missed,
-            poll,
-            flags,
-        )
+        return cls._make((key.decode(errors="replace"), *numbers))
 
     def state(self, max_age: float) -> str:
         """``live``, ``stale`` or ``gone``."""
@@ -129,7 +87,7 @@ class Status:
 
 
 class Shared:
-    """The three objects beside a replica; made by the first process that wants it, found by the
+    """The two objects beside a replica; made by the first process that wants it, found by the
     others."""
 
     def __init__(self, name: str, key: str) -> None:
@@ -138,16 +96,12 @@ class Shared:
         self.name = name
         self.carrier = Mutex.create(f"{name}{SUFFIX}.carrier", exist_ok=True)
         try:
-            self.news = Event.create(f"{name}{SUFFIX}.news", exist_ok=True)
-            try:
-                self._end = self._first(key) or latest.open(f"{name}{SUFFIX}", CAPACITY, write=True)
-            except BaseException:
-                self.news.close()
-                raise
+            self._end = self._first(key) or latest.open(f"{name}{SUFFIX}", CAPACITY, write=True)
         except BaseException:
             self.carrier.close()
             raise
-        self._status = Status(key)
+        self._awaited = 0  #: the number of the status after which one was waited for
+        self.status = Status(key)  #: as who carries has written it
         try:
             found = self.look()
             if found.key != key:
@@ -166,17 +120,22 @@ class Shared:
 
     def look(self) -> Status:
         """The status now."""
+        # Not remembered: a look of another thread may be overtaken by a write, and the next write
+        # would go on with what was before it.
         raw = self._end.read()
-        if raw is not None:
-            self._status = Status.unpack(raw)
-        return self._status
+        return Status.unpack(raw) if raw is not None else self.status
+
+    def await_change(self, timeout: float) -> None:
+        """Wait until who carries has written the status since this was last called."""
+        before, self._awaited = self._awaited, self._end.sequence
+        if before == self._awaited:
+            self._end.wait(before, timeout)
 
     def write(self, **changes: Any) -> Status:
-        """Change the status, and wake who waits for that; for who carries the replica."""
-        self._status = replace(self._status, changes=self._status.changes + 1, **changes)
-        self._end.write(self._status.pack())
-        self.news.pulse()
-        return self._status
+        """Change the status, which wakes who waits for that; for who carries the replica."""
+        self.status = self.status._replace(changes=self.status.changes + 1, **changes)
+        self._end.write(self.status.pack())
+        return self.status
 
     def carries(self) -> bool:
         """Whether this thread carries the replica from now on."""
@@ -188,13 +147,12 @@ class Shared:
             # The other wrote with an end of its own: ours has to know what number is next.
             before, self._end = self._end, latest.open(f"{self.name}{SUFFIX}", CAPACITY, write=True)
             before.close()
-            self.look()
+            self.status = self.look()
         return taken
 
     def close(self) -> None:
-        """Let go of all three."""
+        """Let go of both."""
         self._end.close()
-        self.news.close()
         self.carrier.close()
 
 

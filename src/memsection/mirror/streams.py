@@ -14,6 +14,7 @@ import weakref
 from collections import deque
 from contextlib import suppress
 from itertools import takewhile
+from typing import TYPE_CHECKING
 
 from memsection.api.section import Section
 from memsection.channels import relay
@@ -21,6 +22,9 @@ from memsection.content import schema
 from memsection.mirror import wire
 from memsection.mirror.sources import Snapshot
 from memsection.vocabulary.errors import CommitError, CorruptError, EndOfChannelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 KEPT = 4 << 20  #: bytes of messages that a publisher keeps for subscribers
 LEAST = 2  #: messages that it keeps, however long they are
@@ -101,7 +105,7 @@ class Stream:
         """The newest sequence, and the messages after a sequence, if all of them together are few
         enough bytes to travel with their announcement; else nothing."""
         now, found = self.after(sequence, wire.INLINE)
-        content = b"".join(parts_of(found))
+        content = b"".join(pieces_of(found))
         whole = found and found[0][0] <= sequence + 1 and len(content) <= wire.INLINE
         return now, content if whole else b""
 
@@ -112,7 +116,7 @@ class Stream:
         with self._lock:
             made = self._made.get(key)
             if made is None:
-                self._made[key] = made = Snapshot(now, parts_of(found))
+                self._made[key] = made = _Run(now, found)
         return made
 
     def close(self) -> None:
@@ -120,31 +124,64 @@ class Stream:
         self._topic.close()
 
 
-def parts_of(entries: list[Entry]) -> list[bytes]:
-    """A content of some messages, in parts of at most ``CHUNK`` bytes."""
-    parts, part = [], bytearray()
+def pieces_of(entries: list[Entry]) -> Iterator[bytes]:
+    """A content of some messages, in parts of at most ``CHUNK`` bytes, each made when it is
+    wanted."""
+    part = bytearray()
     for sequence, kind, message in entries:
+        if len(part) + wire.FRAME > wire.CHUNK:
+            yield bytes(part)
+            part = bytearray()
         part += wire.frame(sequence, len(message), kind)
         at = 0
-        while len(part) + len(message) - at > wire.CHUNK:
-            room = max(wire.CHUNK - len(part), 0)
-            parts.append(bytes(part[: wire.CHUNK]) + message[at : at + room])
-            part, at = part[wire.CHUNK :], at + room
-        part += message[at:]
-    return [*parts, bytes(part)] if part else parts
+        with memoryview(message) as whole:
+            while at < len(message):
+                room = wire.CHUNK - len(part)
+                part += whole[at : at + room]
+                at += room
+                if len(part) == wire.CHUNK:
+                    yield bytes(part)
+                    part = bytearray()
+    if part:
+        yield bytes(part)
+
+
+class _Run(Snapshot):
+    """Some messages as a content."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self, sequence: int, entries: list[Entry]) -> None:
+        super().__init__(sequence, [])
+        self.size = sum(wire.FRAME + len(message) for _, _, message in entries)
+        self._entries = entries
+
+    def pieces(self) -> Iterator[bytes]:
+        """The content, a part at a time."""
+        return pieces_of(self._entries)
 
 
 class Arriving:
     """The place of messages that arrive, which are put into the local topic when all of them are
     here."""
 
-    def __init__(self, sink: relay.Sink, facts: schema.Facts, size: int, after: int, last: int):
+    def __init__(
+        self,
+        sink: relay.Sink,
+        facts: schema.Facts,
+        size: int,
+        after: int,
+        last: int,
+        spare: list[bytearray],
+    ) -> None:
+        self._spare = spare  #: memory of the ones before: new memory costs more than the copy
+        content = spare.pop() if spare else bytearray()
         try:
-            self._content = bytearray(size)
+            self._content = content if len(content) >= size else bytearray(size)
         except MemoryError:
             raise CommitError(f"replica: no memory for messages of {size} bytes") from None
         self._sink, self._facts, self._after, self._last = sink, facts, after, last
-        self.memory = memoryview(self._content)
+        self.memory = memoryview(self._content)[:size]
 
     def publish(self) -> int:
         """Send them here; how many were."""
@@ -167,3 +204,5 @@ class Arriving:
     def close(self) -> None:
         """Let go of the memory."""
         self.memory.release()
+        if not self._spare and len(self._content) <= KEPT * 2:
+            self._spare.append(self._content)

@@ -41,7 +41,8 @@ ViewBuffer = _view.View  #: what kernel.view_buffer makes, to be subclassed
 #: eight bytes that say that others are complete
 publish, published = _view.publish, _view.published
 
-_owners.connect_close(kernel.close)
+if sys.platform != "win32":
+    _owners.connect_close(kernel.close)
 
 
 @_owners.whole
@@ -152,6 +153,8 @@ def NtCreateFile(
     """(status, handle, what was done).  The name is a path in the system's own spelling."""
     if ObjectAttributes is None or not (name := ObjectAttributes.ObjectName):
         return _st.OBJECT_PATH_SYNTAX_BAD, 0, 0
+    if ObjectAttributes.Attributes & (_structs.OBJ_PERMANENT | _structs.OBJ_EXCLUSIVE):
+        return _st.NOT_ON_THIS_SYSTEM, 0, 0  # a file is its path, whoever has a handle
     flags = ObjectAttributes.Attributes & _structs.OBJ_INHERIT
     status, found = _with(
         lambda: kernel.create_file(
@@ -166,6 +169,35 @@ def NtCreateFile(
         (0, 0),
     )
     return (status, *found)
+
+
+def NtOpenDirectoryObject(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:
+    return _with(lambda: kernel.open_directory_object(DesiredAccess, ObjectAttributes))
+
+
+def NtCreateDirectoryObject(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:
+    return _made(lambda: kernel.create_directory_object(DesiredAccess, ObjectAttributes))
+
+
+def NtQueryDirectoryObject(
+    DirectoryHandle: int,
+    ReturnSingleEntry: bool = False,
+    RestartScan: bool = False,
+    Context: int = 0,
+) -> tuple[int, list[tuple[str, str]], int]:
+    """(status, entries, the Context to go on with): each entry is a name and the name of a type.
+    Without ReturnSingleEntry all that are left; NO_MORE_ENTRIES where none is."""
+    status, found = _with(
+        lambda: kernel.query_directory_object(
+            DirectoryHandle, bool(ReturnSingleEntry), 0 if RestartScan else Context
+        ),
+        ([], Context),
+    )
+    return (status, *found)
+
+
+def NtOpenSymbolicLinkObject(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:
+    return _with(lambda: kernel.open_symbolic_link_object(DesiredAccess, ObjectAttributes))
 
 
 def NtMakeTemporaryObject(Handle: int) -> int:
@@ -413,6 +445,40 @@ def NtQuerySemaphore(SemaphoreHandle: int) -> tuple[int, Any]:
     return _with(lambda: kernel.query_semaphore(SemaphoreHandle), None)
 
 
+def NtCreateTimer(DesiredAccess: int, ObjectAttributes: Any, TimerType: int) -> tuple[int, int]:
+    return _made(lambda: kernel.create_timer(DesiredAccess, ObjectAttributes, TimerType))
+
+
+def NtOpenTimer(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:
+    return _with(lambda: kernel.open_timer(DesiredAccess, ObjectAttributes))
+
+
+def NtSetTimer(
+    TimerHandle: int,
+    DueTime: int | None,
+    TimerApcRoutine: Any = None,
+    TimerContext: Any = None,
+    ResumeTimer: bool = False,
+    Period: int = 0,
+) -> tuple[int, int]:
+    if DueTime is None:
+        return _st.ACCESS_VIOLATION, 0
+    if TimerApcRoutine:
+        return _st.NOT_SUPPORTED, 0  # nothing would call it
+    try:
+        return kernel.set_timer(TimerHandle, DueTime, Period, bool(ResumeTimer))
+    except NtError as failure:
+        return failure.status, 0
+
+
+def NtCancelTimer(TimerHandle: int) -> tuple[int, int]:
+    return _with(lambda: kernel.cancel_timer(TimerHandle))
+
+
+def NtQueryTimer(TimerHandle: int) -> tuple[int, Any]:
+    return _with(lambda: kernel.query_timer(TimerHandle), None)
+
+
 def NtWaitForSingleObject(Handle: int, Alertable: bool = False, Timeout: int | None = None) -> int:
     try:
         return kernel.wait_for_single_object(Handle, Timeout)
@@ -453,6 +519,23 @@ def NtQueryInformationProcess(
     if ProcessInformationClass != 0:
         return _st.INVALID_INFO_CLASS, None
     return _with(lambda: kernel.query_process(ProcessHandle), None)
+
+
+def NtOpenThread(
+    DesiredAccess: int, ObjectAttributes: Any, ClientId: int | tuple[int, int] | None
+) -> tuple[int, int]:
+    """The client id is the thread's id, or those of a process and one of its threads."""
+    if ClientId is None:
+        return _st.INVALID_PARAMETER_MIX, 0
+    flags = 0 if ObjectAttributes is None else ObjectAttributes.Attributes
+    pid, tid = ClientId if isinstance(ClientId, tuple) else (0, ClientId)
+    return _with(lambda: kernel.open_thread(DesiredAccess, flags, tid, pid))
+
+
+def NtQueryInformationThread(ThreadHandle: int, ThreadInformationClass: int = 0) -> tuple[int, Any]:
+    if ThreadInformationClass != 0:
+        return _st.INVALID_INFO_CLASS, None
+    return _with(lambda: kernel.query_thread(ThreadHandle), None)
 
 
 def NtOpenProcessToken(ProcessHandle: int, DesiredAccess: int) -> tuple[int, int]:
@@ -510,6 +593,10 @@ ZwQueryObject = NtQueryObject
 ZwSetInformationObject = NtSetInformationObject
 ZwCompareObjects = NtCompareObjects
 ZwCreateFile = NtCreateFile
+ZwOpenDirectoryObject = NtOpenDirectoryObject
+ZwCreateDirectoryObject = NtCreateDirectoryObject
+ZwQueryDirectoryObject = NtQueryDirectoryObject
+ZwOpenSymbolicLinkObject = NtOpenSymbolicLinkObject
 ZwMakeTemporaryObject = NtMakeTemporaryObject
 ZwMakePermanentObject = NtMakePermanentObject
 ZwQuerySecurityObject = NtQuerySecurityObject
@@ -543,12 +630,19 @@ ZwCreateSemaphore = NtCreateSemaphore
 ZwOpenSemaphore = NtOpenSemaphore
 ZwReleaseSemaphore = NtReleaseSemaphore
 ZwQuerySemaphore = NtQuerySemaphore
+ZwCreateTimer = NtCreateTimer
+ZwOpenTimer = NtOpenTimer
+ZwSetTimer = NtSetTimer
+ZwCancelTimer = NtCancelTimer
+ZwQueryTimer = NtQueryTimer
 ZwWaitForSingleObject = NtWaitForSingleObject
 ZwWaitForMultipleObjects = NtWaitForMultipleObjects
 ZwSignalAndWaitForSingleObject = NtSignalAndWaitForSingleObject
 ZwOpenProcess = NtOpenProcess
 ZwTerminateProcess = NtTerminateProcess
 ZwQueryInformationProcess = NtQueryInformationProcess
+ZwOpenThread = NtOpenThread
+ZwQueryInformationThread = NtQueryInformationThread
 ZwOpenProcessToken = NtOpenProcessToken
 ZwQueryInformationToken = NtQueryInformationToken
 ZwDuplicateToken = NtDuplicateToken

@@ -41,20 +41,32 @@ NEEDED: dict[str, tuple[str, ...]] = {
                 "inspect.diagnosis",
                 "inspect.mappings",
                 "inspect.search",
+                "names.file_data",
+                "services.files",
+                "services.processes",
+                "services.synchronisation",
+                "services.timers",
+                "services.watching",
                 "transfer.duplicate",
                 "transfer.give",
                 "transfer.passing",
                 "types.byte_ranges",
                 "types.file",
                 "types.file_facts",
+                "types.file_section",
+                "types.new_process",
+                "types.process",
                 "types.succession",
+                "types.thread",
                 "types.token",
                 "types.token_copies",
                 "types.token_facts",
                 "views.allocate",
+                "views.commit_pages",
                 "views.flush",
                 "views.mapped_file",
                 "views.peers",
+                "views.protect",
                 "views.query",
                 "waiting.appearance",
                 "waiting.watch",
@@ -76,9 +88,11 @@ NEEDED: dict[str, tuple[str, ...]] = {
                 "security",
                 "semaphore",
                 "staged",
+                "timer",
                 "transit",
                 "view",
                 "wait",
+                "waitable",
             )
         ),
     ),
@@ -98,6 +112,20 @@ NEEDED: dict[str, tuple[str, ...]] = {
 
 def import_what_a_child_needs() -> None:
     """Before a fork: import what the modules that are loaded may import later."""
+    # logging takes its lock before a fork, and earlier than this where it was imported later.  An
+    # import waits for another thread's import of the same module, which may wait for that lock.
+    lock = getattr(sys.modules.get("logging"), "_lock", None)
+    if lock is None or not lock._is_owned():
+        _import_needed()
+        return
+    held = lock._release_save()
+    try:
+        _import_needed()
+    finally:
+        lock._acquire_restore(held)
+
+
+def _import_needed() -> None:
     from importlib import import_module
 
     done: set[str] = set()

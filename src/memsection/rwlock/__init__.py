@@ -3,14 +3,6 @@
 
 from __future__ import annotations
 
-import sys
-
-if sys.platform != "linux":
-    raise ImportError(
-        "memsection.RWLock: there is a readers-writer lock on Linux only so far (SUPPORTED.md); "
-        "memsection.Mutex works everywhere"
-    )
-
 from memsection.rwlock.lock import RWLock
 from memsection.rwlock.sides import ReadSide, WriteSide
 

@@ -4,17 +4,23 @@ here."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import itertools
 import os
 import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
 from memsection._native import readers as native
-from memsection.api.wait import Changing
+from memsection.api.descriptors import with_descriptors
+from memsection.api.waitable import Changing, units
+from memsection.nt import kernel
+from memsection.rwlock.bell import hang_bell
 from memsection.rwlock.tasks import TaskOrder
 from memsection.vocabulary import status as st
-from memsection.vocabulary.errors import AccessError, CorruptError, Error
+from memsection.vocabulary.errors import AccessError, CorruptError, Error, HandleError
+from memsection.vocabulary.text import about
 
 if TYPE_CHECKING:
     import asyncio
@@ -30,18 +36,22 @@ class Core(Changing):
     def __init__(self, section: Section, view: View) -> None:
         self._memory = memoryview(view)
         try:
-            self.readers = native.Readers(view, section.fileno())
+            fd = -1 if native.BY_NAME else section.fileno()
+            self.readers = with_descriptors(section, lambda: native.Readers(view, fd))
+            if native.BY_NAME:
+                hang_bell(self.readers, section)
         except ValueError as problem:
-            raise CorruptError(f"open {section.name!r}: {problem}") from None
+            raise CorruptError(f"{about('open', section.name)}: {problem}") from None
         except OSError as problem:
             if isinstance(problem, Error):
                 raise
             raise _no_slot(section.name, problem) from None
+        self.users: weakref.WeakSet[Any] = weakref.WeakSet()  #: the open objects for the lock
         self.orders: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, TaskOrder] = (
             weakref.WeakKeyDictionary()
         )
 
-    # the number of readers that left while somebody wanted to write
+    # the number of readers that left while somebody wanted to write, or the bell that they ring
 
     def _awaited(self, after: int | None) -> tuple[memoryview, int]:
         at = native.DEPARTURES_AT
@@ -49,6 +59,14 @@ class Core(Changing):
 
     def _has_risen(self, above: int) -> bool:
         return self.readers.departures > above
+
+    def _waiting(self, after: int | None = None) -> Any:
+        return self.readers.bell or super()._waiting(after)
+
+    def _wait(self, after: int | None, timeout: float | None) -> bool:
+        if not self.readers.bell:
+            return super()._wait(after, timeout)
+        return kernel.wait_for_single_object(self.readers.bell, units(timeout)) != st.TIMEOUT
 
     def order(self) -> TaskOrder:
         import asyncio
@@ -68,15 +86,15 @@ class Core(Changing):
 def _no_slot(name: str | None, problem: OSError) -> Error:
     if problem.errno == errno.EBUSY:
         return AccessError(
-            f"open {name!r}: a process that may only read the lock's section holds locks on "
-            "its file, so that nobody can"
+            f"{about('open', name)}: a process that may only read the lock's section holds locks "
+            "on its file, so that nobody can"
         )
-    if problem.errno == errno.EUSERS:
+    if problem.errno == errno.ENOSPC:
         return Error(
-            f"open {name!r}: more processes use the lock than it has room for",
+            f"{about('open', name)}: more processes use the lock than it has room for",
             ntstatus=st.INSUFFICIENT_RESOURCES,
         )
-    return Error(f"open {name!r}: {problem}")
+    return Error(f"{about('open', name)}: {problem}")
 
 
 _cores: weakref.WeakValueDictionary[tuple[int, int], Core] = weakref.WeakValueDictionary()
@@ -84,6 +102,9 @@ _making = threading.Lock()
 
 
 def core_of(section: Section, view: View) -> Core:
+    """The one for the lock in a section, which this process may have by another handle already."""
+    if native.BY_NAME:
+        return _core_by_comparison(section, view)
     facts = os.fstat(section.fileno())
     key = facts.st_dev, facts.st_ino
     with _making:
@@ -91,6 +112,26 @@ def core_of(section: Section, view: View) -> Core:
         if core is None:
             core = _cores[key] = Core(section, view)
         return core
+
+
+#: where a section has no number: each under one of its own
+_numbers = itertools.count()
+
+
+def _core_by_comparison(section: Section, view: View) -> Core:
+    # Not by what is in the memory: somebody may have copied that from another lock.
+    with _making:
+        for core in list(_cores.values()):
+            if any(_is_of(user, section) for user in list(core.users)):
+                return core
+        core = _cores[-1, next(_numbers)] = Core(section, view)
+        return core
+
+
+def _is_of(user: Any, section: Section) -> bool:
+    with contextlib.suppress(HandleError):  # it is being closed
+        return section.same_object(user.section)
+    return False
 
 
 def _forget_in_child() -> None:

@@ -46,7 +46,7 @@ def take(gate: Mutex, limit: float | None) -> None:
         TimeUp: It was not to be had.
     """
     if not done(
-        partial(_give_back, gate),
+        partial(give_back, gate),
         gate.acquire,
         True,
         -1 if limit is None else limit,
@@ -55,7 +55,8 @@ def take(gate: Mutex, limit: float | None) -> None:
         raise TimeUp
 
 
-def _give_back(gate: Mutex, _: tuple[Any, ...], taken: bool) -> None:
+def give_back(gate: Mutex, _: tuple[Any, ...], taken: bool) -> None:
+    """Undo ``acquire``, for the ledger."""
     if taken:
         with contextlib.suppress(Error):
             gate.release()

@@ -16,21 +16,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from memsection._native import readers as native
-from memsection.api.appearing import opened_async
+from memsection.api.appearing import open_in_time_async
 from memsection.api.mutex import Mutex
 from memsection.api.section import Section
 from memsection.content import schema
-from memsection.nt.owners import done, whole
+from memsection.nt.owners import done, undo_here, whole
 from memsection.rwlock.core import Core, core_of
-from memsection.rwlock.gate import TimeUp, deadline_of, gate_of, take, undo_again
+from memsection.rwlock.gate import TimeUp, deadline_of, gate_of, give_back, take, undo_again
 from memsection.rwlock.sides import SLICE, ReadSide, WriteSide
 from memsection.rwlock.state import LockState
 from memsection.vocabulary import status as st
 from memsection.vocabulary.arguments import object_name, waiting_time
 from memsection.vocabulary.errors import AccessError, Error
+from memsection.vocabulary.text import about
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
     from memsection.api.security import Security
@@ -38,10 +38,10 @@ if TYPE_CHECKING:
 
 _KIND = "rwlock"
 _GATE = ".gate"  #: behind the lock's name: that of its mutex
-_METHODS = {False: ("acquire_read", "release_read"), True: ("acquire_write", "release_write")}
+_METHODS = (("acquire_read", "release_read"), ("acquire_write", "release_write"))
 
 
-class RWLock(LockState):
+class RWLock(LockState, native.Sided):
     r"""A lock for what is read often and changed seldom: any number read at once, or one writes,
     among all threads of all processes that have it.
 
@@ -53,8 +53,12 @@ class RWLock(LockState):
     """
 
     created: bool  #: whether this object made the lock
-    read: ReadSide  #: to read
-    write: WriteSide  #: to write
+    if TYPE_CHECKING:
+
+        @property
+        def read(self) -> ReadSide: ...
+        @property
+        def write(self) -> WriteSide: ...
 
     def __init__(self) -> None:
         raise TypeError("RWLock() makes nothing: use RWLock.create(...) or RWLock.open(...)")
@@ -90,7 +94,6 @@ class RWLock(LockState):
             ArgumentError: The name is that of something else in a section; or it or the security
                 makes no sense.
             AccessError: An existing lock does not grant the access.
-            ImportError: A system other than Linux.
 
         Example:
             >>> from memsection import RWLock
@@ -111,13 +114,12 @@ class RWLock(LockState):
         )
         try:
             section, view = schema.make(
-                name,
+                schema.section_attributes(
+                    name, exist_ok=exist_ok, inheritable=inheritable, security=security
+                ),
                 native.size(),
                 {"kind": _KIND},
-                exist_ok=exist_ok,
-                inheritable=inheritable,
-                security=security,
-                fill=lambda fresh: native.format(fresh.memory),
+                fill=lambda fresh: native.format(fresh.memory, os.urandom(16)),
             )
             if not section.created:
                 view.close()
@@ -155,7 +157,6 @@ class RWLock(LockState):
             AccessError: The lock does not grant the access (PermissionError).
             ArgumentError: The name is that of something else in a section (ValueError).
             CorruptError: The lock is damaged.
-            ImportError: A system other than Linux.
         """
         section = Section.open(name, access="rw", inheritable=inheritable, timeout=timeout)
         try:
@@ -188,7 +189,7 @@ class RWLock(LockState):
             NameTimeoutError: Nothing had the name within the time.
             Error: As ``open`` otherwise.
         """
-        return await opened_async(
+        return await open_in_time_async(
             lambda: cls.open(name, inheritable=inheritable, repair=repair), name, timeout
         )
 
@@ -205,10 +206,14 @@ class RWLock(LockState):
         self.section, self.created = section, section.created
         self._gate, self._repair = gate, repair
         self._core = core
-        self.read, self.write = ReadSide(), WriteSide()
-        for side, writes in ((self.read, False), (self.write, True)):
-            own = all(getattr(cls, name) is getattr(RWLock, name) for name in _METHODS[writes])
-            side._connect(self, writes, core.readers if own else None, gate)
+        core.users.add(self)
+        reads, writes = (
+            core.readers
+            if all(getattr(cls, one) is getattr(RWLock, one) for one in names)
+            else None
+            for names in _METHODS
+        )
+        self._have_sides((ReadSide, WriteSide), (reads, writes), gate)
         return self
 
     # ------------------------------------------------------------------ reading
@@ -257,14 +262,18 @@ class RWLock(LockState):
 
     @whole
     def _read_through_gate(
-        self, core: Core, gate: Mutex, limit: float | None, knowing: bool
+        self, core: Core, gate: Mutex, limit: float | None, accept_abandoned: bool
     ) -> None:
         end = deadline_of(limit)
         take(gate, limit)
-        if self._needs_writer(core, False, knowing):
-            self._begin(core, end, knowing)
-            core.readers.restore(0)
-        done(core.undo_enter, core.readers.enter_through, gate)
+        try:
+            if self._needs_writer(core, False, accept_abandoned):
+                self._begin(core, end, accept_abandoned)
+                core.readers.restore(0)
+            done(core.undo_enter, core.readers.enter_through, gate)
+        except BaseException:
+            undo_here(give_back, gate, (), True)
+            raise
 
     def release_read(self) -> None:
         """Give it back once; when all who read have, a writer can have it.
@@ -278,7 +287,7 @@ class RWLock(LockState):
         """
         if not self._opened()[0].readers.leave():
             raise AccessError(
-                f"release {self.name!r}: this thread has not taken the lock for reading",
+                f"{about('release', self.name)}: this thread has not taken the lock for reading",
                 ntstatus=st.MUTANT_NOT_OWNED,
             )
 
@@ -329,11 +338,15 @@ class RWLock(LockState):
 
     @whole
     def _write_through_gate(
-        self, core: Core, gate: Mutex, limit: float | None, knowing: bool
+        self, core: Core, gate: Mutex, limit: float | None, accept_abandoned: bool
     ) -> None:
         end = deadline_of(limit)
         take(gate, limit)
-        self._begin(core, end, knowing)
+        try:
+            self._begin(core, end, accept_abandoned)
+        except BaseException:
+            undo_here(give_back, gate, (), True)
+            raise
 
     def release_write(self) -> None:
         """Give it back once; when that was as often as it was taken, others can have it.
@@ -348,31 +361,38 @@ class RWLock(LockState):
         core, gate = self._opened()
         if not core.readers.finish(gate):
             raise AccessError(
-                f"release {self.name!r}: this thread has not taken the lock for writing",
+                f"{about('release', self.name)}: this thread has not taken the lock for writing",
                 ntstatus=st.MUTANT_NOT_OWNED,
             )
 
-    def _begin(self, core: Core, end: float | None, knowing: bool) -> None:
+    def _begin(self, core: Core, end: float | None, accept_abandoned: bool) -> None:
         """With the gate taken: keep new readers out, wait until the others have left, and write."""
         readers = core.readers
         before = done(core.undo_block, readers.block)
-        self._tell_if_abandoned(before, knowing)
+        try:
+            self._tell_if_abandoned(before, accept_abandoned)
+            self._await_readers(core, end)
+            self._repair_if_needed(before, accept_abandoned)
+        except BaseException:
+            undo_here(core.undo_block, (), before)
+            raise
+        readers.begin(os.getpid())
+
+    def _await_readers(self, core: Core, end: float | None) -> None:
         while True:
-            seen = readers.departures
-            if readers.gone(True):
-                break
+            seen = core.readers.departures
+            if core.readers.gone(True):
+                return
             left = SLICE if end is None else min(SLICE, end - time.monotonic())
             if left <= 0:
                 raise TimeUp
             core._wait(seen, left)
-        self._repair_if_needed(before, knowing)
-        readers.begin(os.getpid())
 
     def _refuse_upgrade(self, core: Core) -> None:
         if core.readers.reads_here:
             raise Error(
-                f"acquire {self.name!r} for writing: this thread reads, and would wait for itself; "
-                "release it first, and look again at what was read",
+                f"{about('acquire', self.name)} for writing: this thread reads, and would wait "
+                "for itself; release it first, and look again at what was read",
                 ntstatus=st.POSSIBLE_DEADLOCK,
             )
 
@@ -386,8 +406,7 @@ class RWLock(LockState):
             None.
         """
         self._core = None
-        self.read._disconnect()
-        self.write._disconnect()
+        self._close_sides()
         self._gate.close()
         self.section.close()
 
@@ -399,19 +418,14 @@ class RWLock(LockState):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
         return (
             "<memsection.RWLock closed>"
             if self._core is None
-            else f"<memsection.RWLock {self.name!r}>"
+            else f"<{about('memsection.RWLock', self.name)}>"
         )
 
 

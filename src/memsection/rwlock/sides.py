@@ -151,7 +151,7 @@ class SideStage(Stage):
     reader."""
 
     def __init__(self, lock: RWLock, writes: bool, accept_abandoned: bool) -> None:
-        self._lock, self._writes, self._knowing = lock, writes, accept_abandoned
+        self._lock, self._writes, self._accept_abandoned = lock, writes, accept_abandoned
         self._core, self._gate = lock._opened()
         self.pause: float | None = None
         self.seen = 0
@@ -174,19 +174,19 @@ class SideStage(Stage):
 
     def step(self) -> bool:
         self._has_gate = True
-        if not self._taken():
+        if not self._try_to_take():
             return False
         self._has_gate = False
         return True
 
-    def _taken(self) -> bool:
+    def _try_to_take(self) -> bool:
         readers = self._core.readers
         if self.pause is None and self._writes and readers.writes_here:
             readers.again(self._gate)
             self._gate.release()
             return True
         if self.pause is None and not self._lock._needs_writer(
-            self._core, self._writes, self._knowing
+            self._core, self._writes, self._accept_abandoned
         ):
             readers.enter_through(self._gate)
             return True
@@ -196,7 +196,7 @@ class SideStage(Stage):
         self.seen = readers.departures
         if not readers.gone(True):
             return False
-        self._lock._repair_if_needed(self._before, self._knowing)
+        self._lock._repair_if_needed(self._before, self._accept_abandoned)
         readers.begin(os.getpid())
         if not self._writes:
             readers.restore(0)

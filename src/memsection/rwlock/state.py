@@ -9,6 +9,7 @@ from memsection._native import readers as native
 from memsection.nt.owners import outside
 from memsection.vocabulary import log
 from memsection.vocabulary.errors import AbandonedMutexError, HandleError
+from memsection.vocabulary.text import about
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,34 +38,34 @@ class LockState:
 
     # ------------------------------------------------------------------ a writer that ended
 
-    def _needs_writer(self, core: Core, writes: bool, knowing: bool) -> bool:
+    def _needs_writer(self, core: Core, writes: bool, accept_abandoned: bool) -> bool:
         """With the gate taken: whether it has to be taken for writing, by a writer or to repair
         what one left."""
         word = core.readers.writer
         if writes:
-            self._tell_if_abandoned(word, knowing)
+            self._tell_if_abandoned(word, accept_abandoned)
             return True
         if core.readers.writes_here or not word & native.WRITES:
             if word and not word & native.WRITES:
                 core.readers.restore(0)  # of one that ended while it waited: nothing was changed
             return False
-        self._tell_if_abandoned(word, knowing)
-        return not knowing
+        self._tell_if_abandoned(word, accept_abandoned)
+        return not accept_abandoned
 
-    def _tell_if_abandoned(self, word: int, knowing: bool) -> None:
-        if word & native.WRITES and not knowing and self._repair is None:
+    def _tell_if_abandoned(self, word: int, accept_abandoned: bool) -> None:
+        if word & native.WRITES and not accept_abandoned and self._repair is None:
             raise self._abandoned(word)
 
     def _abandoned(self, word: int) -> AbandonedMutexError:
         pid = word & 0xFFFFFFFF
         return AbandonedMutexError(
-            f"acquire {self.name!r}: process {pid} ended while it wrote, and what the lock "
+            f"{about('acquire', self.name)}: process {pid} ended while it wrote, and what the lock "
             "protects may be half changed; 'accept_abandoned' takes it all the same",
             owner_pid=pid,
         )
 
-    def _repair_if_needed(self, word: int, knowing: bool) -> None:
-        if not word & native.WRITES or knowing:
+    def _repair_if_needed(self, word: int, accept_abandoned: bool) -> None:
+        if not word & native.WRITES or accept_abandoned:
             return
         assert self._repair is not None  # or it would have been told
         error = self._abandoned(word)

@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 SectionAccess: TypeAlias = Literal["r", "rw", "c", "rx", "rwx", "cx"]
 #: Of sections that other systems' programs have.
 ReadOrWrite: TypeAlias = Literal["r", "rw"]
-#: Of mutexes, events and semaphores.
+#: Of mutexes, events, semaphores and timers.
 WaitableAccess: TypeAlias = Literal["r", "w", "rw"]
 #: Of whatever has a handle.
 Access: TypeAlias = SectionAccess | WaitableAccess

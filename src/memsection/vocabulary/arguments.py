@@ -5,6 +5,7 @@ use it."""
 from __future__ import annotations
 
 from memsection.vocabulary.errors import ArgumentError
+from memsection.vocabulary.text import shown
 
 
 def whole_number(value: object, what: str) -> int:
@@ -42,17 +43,31 @@ def seconds(value: object, what: str = "timeout") -> float:
 
     Raises:
         TypeError: It is no number, or a complex one.
+        ArgumentError: It is NaN.
     """
-    if type(value) is float or type(value) is int:
+    if type(value) is int:
         return value
-    if isinstance(value, (str, bytes, bytearray)):
-        raise TypeError(f"{what}: a number of seconds is needed, not {type(value).__name__}")
-    try:
-        return float(value)  # type: ignore[arg-type]
-    except TypeError:
-        raise TypeError(
-            f"{what}: a number of seconds is needed, not {type(value).__name__}"
-        ) from None
+    if not isinstance(value, (str, bytes, bytearray)):
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+        else:
+            if number != number:
+                raise ArgumentError(f"{what}: a number of seconds is needed, not nan")
+            return number
+    raise TypeError(f"{what}: a number of seconds is needed, not {shown(repr(value), 60)}")
+
+
+def may_wait(timeout: object) -> bool:
+    """Whether a timeout is not 0.
+
+    Raises:
+        TypeError: It is no number of seconds and not None: said also where nothing has to be
+            waited for.
+        ArgumentError: It is NaN.
+    """
+    return timeout is None or (timeout != 0 and seconds(timeout) != 0)
 
 
 def waiting_time(blocking: object, timeout: object) -> float | None:

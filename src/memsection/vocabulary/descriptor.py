@@ -9,11 +9,11 @@ and from memory that other processes write: every length, offset and count is ch
 from __future__ import annotations
 
 import struct
-from functools import lru_cache
 
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.records import record
+from memsection.vocabulary.remembering import remembered
 from memsection.vocabulary.sid import Sid
 from memsection.vocabulary.structs import (
     DACL_SECURITY_INFORMATION,
@@ -231,7 +231,7 @@ class SecurityDescriptor:
         return part
 
 
-@lru_cache(maxsize=256)
+@remembered(256)
 def _parsed(data: bytes) -> SecurityDescriptor:
     if len(data) < _HEADER.size:
         raise NtError(

@@ -10,6 +10,12 @@ from __future__ import annotations
 from memsection.vocabulary import status as st
 from memsection.vocabulary.text import shown as _shown
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TypeVar
+
+    _E = TypeVar("_E", bound="Error")
+
 
 class NtError(Exception):
     """A kernel service failed: the status, the operation, the object, and what was asked and found.
@@ -31,8 +37,8 @@ class NtError(Exception):
 
 
 class AbandonedNtError(NtError):
-    """A careful wait found an abandoned mutex and left it so: ABANDONED_WAIT_0, by whom, and which
-    of the objects."""
+    """A wait without ``accept_abandoned`` found an abandoned mutex, and left it abandoned:
+    ABANDONED_WAIT_0, by whom, and which of the objects."""
 
     def __init__(self, name: str | None, *, owner_pid: int, index: int = 0) -> None:
         whom = f"process {owner_pid}" if owner_pid else "its owner"
@@ -62,9 +68,12 @@ class Error(OSError):
         winerror: The Win32 error code, on every system.
         ntstatus: The NT status code.
         errno: The POSIX error number.
+        hint: What can be done about it, where whoever raised it knows more than its status tells:
+        a sentence, or "" because the text says all; None where there is nothing to add.
     """
 
     ntstatus: int = st.UNSUCCESSFUL
+    hint: str | None = None
 
     def __init__(self, text: str = "", *, ntstatus: int | None = None) -> None:
         if ntstatus is not None:
@@ -81,11 +90,19 @@ class Error(OSError):
         return f"[WinError {self._winerror}] {self.strerror}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild, (type(self), str(self.strerror), self.ntstatus)
+        return _rebuild, (type(self), str(self.strerror), self.ntstatus, self.hint)
 
 
-def _rebuild(kind: type[Error], text: str, ntstatus: int) -> Error:
-    return kind(text, ntstatus=ntstatus)
+def with_hint(problem: _E, hint: str) -> _E:
+    """The error, with what can be done about it."""
+    problem.hint = hint
+    return problem
+
+
+def _rebuild(kind: type[Error], text: str, ntstatus: int, hint: str | None = None) -> Error:
+    made = kind(text, ntstatus=ntstatus)
+    made.hint = hint
+    return made
 
 
 class NotFoundError(Error, FileNotFoundError):
@@ -169,7 +186,7 @@ class EndOfChannelError(Error, EOFError):
 
 
 class NoReceiverError(Error, BrokenPipeError):
-    """The channel is full, and all who received from it have gone."""
+    """The channel is full, and all others who received from it have gone."""
 
     ntstatus = st.PIPE_BROKEN
 
@@ -192,8 +209,10 @@ class RemoteError(Error):
 
     Attributes:
         type: The exception's name, with its module if that is not the builtins: ``"KeyError"``,
-        ``"shop.OutOfStock"``. text: What it said. traceback: Where it was raised, as the server's
-        Python shows it; lines of printable characters.
+            ``"shop.OutOfStock"``.
+        text: What it said.
+        traceback: Where it was raised, as the server's Python shows it; lines of printable
+            characters.
     """
 
     ntstatus = st.UNHANDLED_EXCEPTION

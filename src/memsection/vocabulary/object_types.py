@@ -130,6 +130,18 @@ SEMAPHORE = ObjectType(
     True,
     _rights("SEMAPHORE_"),
 )
+TIMER = ObjectType(
+    "Timer",
+    9,
+    a.TIMER_ALL_ACCESS,
+    _R | a.TIMER_QUERY_STATE,
+    _R | a.TIMER_MODIFY_STATE,
+    _R | a.SYNCHRONIZE,
+    a.TIMER_ALL_ACCESS,
+    True,
+    True,
+    _rights("TIMER_"),
+)
 PROCESS = ObjectType(
     "Process",
     5,
@@ -141,7 +153,6 @@ PROCESS = ObjectType(
     | a.PROCESS_VM_OPERATION
     | a.PROCESS_VM_WRITE
     | a.PROCESS_DUP_HANDLE
-    | a.PROCESS_TERMINATE
     | a.PROCESS_SET_QUOTA
     | a.PROCESS_SET_INFORMATION
     | a.PROCESS_SUSPEND_RESUME,
@@ -150,6 +161,24 @@ PROCESS = ObjectType(
     True,
     False,
     _rights("PROCESS_"),
+)
+THREAD = ObjectType(
+    "Thread",
+    10,
+    a.THREAD_ALL_ACCESS,
+    _R | a.THREAD_QUERY_INFORMATION | a.THREAD_GET_CONTEXT,
+    _R
+    | a.THREAD_TERMINATE
+    | a.THREAD_SUSPEND_RESUME
+    | 0x4  # THREAD_ALERT, which has a name in the kernel alone
+    | a.THREAD_SET_CONTEXT
+    | a.THREAD_SET_INFORMATION
+    | a.THREAD_SET_LIMITED_INFORMATION,
+    _R | a.SYNCHRONIZE | a.THREAD_QUERY_LIMITED_INFORMATION | a.THREAD_RESUME,
+    a.THREAD_ALL_ACCESS,
+    True,
+    False,
+    _rights("THREAD_"),
 )
 FILE = ObjectType(
     "File",
@@ -188,6 +217,8 @@ DIRECTORY = ObjectType(
     _rights("DIRECTORY_"),
 )
 
-ALL = (SECTION, MUTANT, EVENT, SEMAPHORE, PROCESS, FILE, TOKEN, DIRECTORY)
+ALL = (SECTION, MUTANT, EVENT, SEMAPHORE, PROCESS, FILE, TOKEN, DIRECTORY, TIMER, THREAD)
+#: Names of the types that have a body: what is listed, searched for and counted.
+LISTED = tuple(kind.name for kind in ALL if kind.has_body)
 BY_NUMBER = {kind.number: kind for kind in ALL}
 BY_NAME = {kind.name: kind for kind in ALL}

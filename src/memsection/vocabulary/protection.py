@@ -107,6 +107,8 @@ def executable(protect: int) -> bool:
 def allows(section: int, view: int) -> bool:
     """Whether a view may have this protection in a section of that one (STATUS_SECTION_PROTECTION
     if not)."""
+    if section == PAGE_EXECUTE:  # it can be executed and nothing else
+        return view in (PAGE_NOACCESS, PAGE_EXECUTE)
     return (not writable(view) or writable(section)) and (
         not executable(view) or executable(section)
     )

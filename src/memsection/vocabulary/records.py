@@ -27,18 +27,34 @@ else:
             if key not in fields and key not in ("__dict__", "__weakref__")
         }
         defaults = {field: vars(cls)[field] for field in fields if field in vars(cls)}
-        parameters = ", ".join(
-            f"{field}=_defaults[{field!r}]" if field in defaults else field for field in fields
-        )
-        lines = "".join(f"    self.{field} = {field}\n" for field in fields)
-        space = {"_defaults": defaults}
-        exec(f"def __init__(self, {parameters}):\n{lines}", space)
-        make = body["__init__"] = space["__init__"]
-        make.__qualname__, make.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
+        make = body["__init__"] = _initialiser(cls, fields, tuple(defaults.values()))
+        make.__module__ = cls.__module__
         body.update(__slots__=fields, __match_args__=fields, __repr__=_repr)
         if options.get("eq", True):
             body.update(__eq__=_eq, __hash__=_hash)
         return type(cls)(cls.__name__, cls.__bases__, body)
+
+    _templates = {}  # number of fields: what an ``__init__`` of so many consists of
+
+    def _initialiser(cls, fields, defaults):
+        """``__init__`` with these parameters, the last of which have defaults.
+
+        Compiling one for each record would take most of the time that the import does; with as many
+        fields they differ in names only.
+        """
+        template = _templates.get(len(fields))
+        if template is None:
+            names = [f"field_{number}" for number in range(len(fields))]
+            lines = "".join(f"    self.{name} = {name}\n" for name in names) or "    pass\n"
+            space = {}
+            exec(f"def __init__(self, {', '.join(names)}):\n{lines}", space)
+            template = _templates[len(fields)] = space["__init__"].__code__
+        code = template.replace(
+            co_varnames=("self", *fields),
+            co_names=fields,
+            co_qualname=f"{cls.__qualname__}.__init__",
+        )
+        return type(_initialiser)(code, {}, "__init__", defaults)
 
     def _values(self):
         return tuple(getattr(self, field) for field in self.__slots__)

@@ -15,7 +15,7 @@ from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.sid import Sid
 
 _NUMBER = r"(?:0X[0-9A-F]+|[0-9]+)"
-_SID = rf"S-1(?:-{_NUMBER})+|[A-Z]{{2}}"
+_SID = rf"S-(?:0X0*)?1(?:-{_NUMBER})+|[A-Z]{{2}}"
 _PART = re.compile(
     rf"\s*(?:(?P<key>[OG]):\s*(?P<sid>{_SID})"
     r"|(?P<list>[DS]):\s*(?P<flags>[A-Z_]*?)(?P<aces>(?:\s*\([^()]*\))*))\s*(?=$|[OGDS]:)"
@@ -85,7 +85,7 @@ def parse(text: str) -> d.SecurityDescriptor:
 
     Raises:
         NtError: INVALID_PARAMETER for what is not made of the parts ``O: G: D: S:``; INVALID_ACL
-            for an access list or an entry; INVALID_SID.
+            for an access list or an entry, its SID too; INVALID_SID for owner and group.
     """
     rest = text.upper()
     result = d.SecurityDescriptor()
@@ -142,13 +142,29 @@ def _ace(key: str, body: str) -> d.Ace:
         raise NtError(st.INVALID_ACL, detail=f"'{kind}' is no type of entry for '{key}:'")
     table = _LABEL_RIGHTS if number == d.MANDATORY_LABEL else {**_SINGLE_RIGHTS, **_WHOLE_RIGHTS}
     return d.Ace(
-        number, _pairs(flags, _ACE_FLAGS, "flags", body), _mask(rights, table, body), Sid.parse(sid)
+        number, _pairs(flags, _ACE_FLAGS, "flags", body), _mask(rights, table, body), _sid(sid)
     )
 
 
+def _sid(text: str) -> Sid:
+    try:
+        return Sid.parse(text)
+    except NtError as failure:  # what is wrong with an entry is wrong with its list
+        raise NtError(st.INVALID_ACL, detail=failure.detail) from None
+
+
+_RIGHT = re.compile(rf"{_NUMBER}|[^0-9]{{1,2}}")
+
+
 def _mask(text: str, table: dict[str, int], body: str) -> int:
-    if not text[:1].isdigit():
-        return _pairs(text, table, "rights", body)
+    """Rights by their letters and by numbers, in any order (Wine, advapi32/tests/security.c)."""
+    mask = 0
+    for word in _RIGHT.findall(text):
+        mask |= _number(word, body) if word[0].isdigit() else _pairs(word, table, "rights", body)
+    return mask
+
+
+def _number(text: str, body: str) -> int:
     try:
         value = int(text, 16 if text[:2] == "0X" else 8 if text[0] == "0" else 10)
     except ValueError:

@@ -9,8 +9,6 @@ users get as ``memsection.security``.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from memsection.vocabulary import access as a
 from memsection.vocabulary import sid as wellknown
 from memsection.vocabulary import status as st
@@ -26,6 +24,7 @@ from memsection.vocabulary.descriptor import (
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import BY_NUMBER, ObjectType
 from memsection.vocabulary.records import record
+from memsection.vocabulary.remembering import remembered
 from memsection.vocabulary.sid import Sid
 from memsection.vocabulary.structs import (
     DACL_SECURITY_INFORMATION,
@@ -117,7 +116,7 @@ def maximum_access(descriptor: SecurityDescriptor, sids: frozenset[Sid], kind: O
     return granted & kind.valid
 
 
-@lru_cache(maxsize=512)
+@remembered(512)
 def _maximum(descriptor: bytes, token: Token, kind: int) -> int | None:
     parsed = SecurityDescriptor.from_bytes(descriptor)
     if not parsed.dacl_present or parsed.dacl is None:
@@ -132,9 +131,10 @@ def access_check(
 
     Args:
         descriptor: The object's descriptor; bytes are checked and remembered, which makes the next
-        check cheap. token: Who asks.  Nobody is above the check: neither the owner nor an
-        administrator. desired: Specific, standard and generic rights, MAXIMUM_ALLOWED. kind: The
-        object's type.
+            check cheap.
+        token: Who asks.  Nobody is above the check: neither the owner nor an administrator.
+        desired: Specific, standard and generic rights, MAXIMUM_ALLOWED.
+        kind: The object's type.
 
     Raises:
         NtError: ACCESS_DENIED; PRIVILEGE_NOT_HELD for ACCESS_SYSTEM_SECURITY; the INVALID_*
@@ -227,7 +227,7 @@ def creation_descriptor(supplied: bytes | None, token: Token, kind: ObjectType) 
     return assigned(supplied, token, kind).to_bytes()
 
 
-@lru_cache(maxsize=32)
+@remembered(32)
 def _default_bytes(token: Token, kind: int) -> bytes:
     return default_descriptor(token, BY_NUMBER[kind]).to_bytes()
 

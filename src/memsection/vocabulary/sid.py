@@ -15,7 +15,7 @@ from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.records import record
 
 MAXIMUM_SUB_AUTHORITIES = 15
-_TEXT = r"(?i:S-1-(0X[0-9A-F]{1,12}|[0-9]{1,15})((?:-(?:0X[0-9A-F]{1,8}|[0-9]{1,10}))+))"
+_TEXT = r"(?i:S-(?:0X0*)?1-(0X[0-9A-F]{1,12}|[0-9]{1,15})((?:-(?:0X[0-9A-F]{1,8}|[0-9]{1,10}))+))"
 # the convention of Samba for accounts of a Unix system
 _UNIX_AUTHORITY, _UNIX_USER, _UNIX_GROUP = 22, 1, 2
 _NO_ID = 0xFFFFFFFF  # (uid_t) -1 means "no change" to chown(2): never an account

@@ -40,6 +40,9 @@ ABANDONED_WAIT_0 = _s(
 USER_APC = _s(0x000000C0, "STATUS_USER_APC", 0, _errno.EINTR, "the wait was interrupted")
 TIMEOUT = _s(0x00000102, "STATUS_TIMEOUT", 258, _errno.ETIMEDOUT, "the time is up")
 PENDING = _s(0x00000103, "STATUS_PENDING", 997, _errno.EINPROGRESS, "still going on")
+MORE_ENTRIES = _s(
+    0x00000105, "STATUS_MORE_ENTRIES", 234, 0, "there are more entries than were given"
+)
 NOT_ALL_ASSIGNED = _s(
     0x00000106,
     "STATUS_NOT_ALL_ASSIGNED",
@@ -50,9 +53,19 @@ NOT_ALL_ASSIGNED = _s(
 OBJECT_NAME_EXISTS = _s(
     0x40000000, "STATUS_OBJECT_NAME_EXISTS", 183, _errno.EEXIST, "the name exists and was opened"
 )
+TIMER_RESUME_IGNORED = _s(
+    0x40000025,
+    "STATUS_TIMER_RESUME_IGNORED",
+    50,
+    0,
+    "the timer is set, and does not wake a system that sleeps",
+)
 IMAGE_NOT_AT_BASE = _s(0x40000003, "STATUS_IMAGE_NOT_AT_BASE", 0, 0, "mapped at another address")
 PARTIAL_COPY = _s(
     0x8000000D, "STATUS_PARTIAL_COPY", 299, _errno.EFAULT, "only a part could be copied"
+)
+NO_MORE_ENTRIES = _s(
+    0x8000001A, "STATUS_NO_MORE_ENTRIES", 259, _errno.ENOENT, "there are no more entries"
 )
 UNSUCCESSFUL = _s(
     0xC0000001, "STATUS_UNSUCCESSFUL", 31, _errno.EIO, "the operation did not succeed"
@@ -268,6 +281,9 @@ BAD_IMPERSONATION_LEVEL = _s(
     _errno.EPERM,
     "the token's impersonation level does not allow it",
 )
+MEMORY_NOT_ALLOCATED = _s(
+    0xC00000A0, "STATUS_MEMORY_NOT_ALLOCATED", 487, _errno.EINVAL, "nothing was allocated there"
+)
 NOT_SUPPORTED = _s(0xC00000BB, "STATUS_NOT_SUPPORTED", 50, _errno.ENOTSUP, "not supported here")
 UNEXPECTED_IO_ERROR = _s(
     0xC00000E9, "STATUS_UNEXPECTED_IO_ERROR", 1117, _errno.EIO, "input or output failed"
@@ -453,12 +469,7 @@ def winerror(status: int) -> int:
     return row(status).winerror
 
 
-def is_error(status: int) -> bool:
-    """Whether a status is a failure: severity warning or error (NT_SUCCESS is its opposite)."""
-    return status & 0x80000000 != 0
-
-
-def known() -> dict[int, Row]:
+def rows_by_status() -> dict[int, Row]:
     """The whole table."""
     return dict(_TABLE)
 

@@ -32,6 +32,8 @@ LABEL_SECURITY_INFORMATION = 0x10
 
 NOTIFICATION_EVENT = 0  #: EVENT_TYPE: manual reset
 SYNCHRONIZATION_EVENT = 1  #: EVENT_TYPE: auto reset
+NOTIFICATION_TIMER = 0  #: TIMER_TYPE: manual reset
+SYNCHRONIZATION_TIMER = 1  #: TIMER_TYPE: lets one wait through each time that it is due
 WAIT_ALL = 0  #: WAIT_TYPE
 WAIT_ANY = 1  #: WAIT_TYPE
 
@@ -190,6 +192,25 @@ class SemaphoreBasicInformation:
 
 
 @record(frozen=True, slots=True)
+class TimerBasicInformation:
+    """TIMER_BASIC_INFORMATION; besides, what Windows does not tell: None there.
+
+    Attributes:
+        RemainingTime: Until it is due next, in 100 ns; negative: since then; 0 when it is not set.
+        TimerState: Whether it is signaled.
+        manual: Whether it is a notification timer.
+        is_set: Whether it has a due time, to come or not waited for yet.
+        period: In milliseconds, 0 for once.
+    """
+
+    RemainingTime: int
+    TimerState: bool
+    manual: bool | None = None
+    is_set: bool | None = None
+    period: int | None = None
+
+
+@record(frozen=True, slots=True)
 class ProcessBasicInformation:
     """PROCESS_BASIC_INFORMATION, as far as this library needs it; ExitStatus is STATUS_PENDING
     while it runs."""
@@ -200,17 +221,33 @@ class ProcessBasicInformation:
 
 
 @record(frozen=True, slots=True)
+class ThreadBasicInformation:
+    """THREAD_BASIC_INFORMATION, as far as this library needs it; ExitStatus is STATUS_PENDING
+    while it runs."""
+
+    ExitStatus: int
+    UniqueProcess: int
+    UniqueThread: int
+
+
+@record(frozen=True, slots=True)
 class HandleEntry:
     """One handle of some process, found by searching its handle table.
 
     Attributes:
-        pid: The process that has the handle. handle: Its value there. type_name: "Section",
-        "Mutant", "Event", "Semaphore", "File", ... granted_access: The rights it carries.
-        attributes: OBJ_INHERIT and OBJ_PROTECT_CLOSE as far as known. name: Full object name, or
-        the file's path; "" when there is none or it cannot be told. size: Bytes of a section, else
-        0. identity: Equal for two handles exactly when they mean the same object; None when it
-        cannot be told. creator_pid: The process that made the object, 0 when unknown. created:
-        When, in seconds since the epoch; 0.0 when unknown.
+        pid: The process that has the handle.
+        handle: Its value there.
+        type_name: "Section", "Mutant", "Event", "Semaphore", "File", ...
+        granted_access: The rights it carries.
+        attributes: OBJ_INHERIT and OBJ_PROTECT_CLOSE as far as known.
+        name: Full object name, or the file's path; "" when there is none or it cannot be told.
+        size: Bytes of a section, else 0.
+        identity: Equal for two handles exactly when they mean the same object; None when it cannot
+            be told.
+        creator_pid: The process that made the object, 0 when unknown.
+        created: When, in seconds since the epoch; 0.0 when unknown.
+        tail: The last bytes of a section's memory, where a description of it would be; None when
+            unknown.
     """
 
     pid: int
@@ -223,6 +260,7 @@ class HandleEntry:
     identity: tuple[int, ...] | None = None
     creator_pid: int = 0
     created: float = 0.0
+    tail: bytes | None = None
 
 
 @record(frozen=True, slots=True)

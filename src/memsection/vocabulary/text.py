@@ -20,6 +20,13 @@ def shown(text: object, longest: int | None = None) -> str:
     return whole if whole.isprintable() else "".join(map(_shown_character, whole))
 
 
+def about(operation: str, name: str | None) -> str:
+    """What a message begins with: the operation, and the name of an object that has one."""
+    if name:
+        return f"{operation} {name!r}"
+    return operation.removesuffix(" from").removesuffix(" to")
+
+
 def _shown_character(character: str) -> str:
     if character.isprintable():
         return character

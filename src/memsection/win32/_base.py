@@ -58,7 +58,7 @@ def _signed(bits: int) -> Callable[[Any], int]:
     )
 
 
-_pointer_sized = _signed(64)
+_pointer_sized = large_integer = _signed(64)
 _address = _unsigned(64)
 
 

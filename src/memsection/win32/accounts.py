@@ -14,7 +14,7 @@ from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.privileges import PRIVILEGES
 from memsection.vocabulary.sid import Sid, builtin
 from memsection.win32._base import DWORD, LPCWSTR, failed, windows
-from memsection.win32.securitybaseapi import sid_of
+from memsection.win32.securitybaseapi_acl import sid_of
 from memsection.win32.winnt import SidTypeAlias, SidTypeGroup, SidTypeUser, SidTypeWellKnownGroup
 
 __all__ = ["LookupAccountName", "LookupAccountSid", "LookupPrivilegeName", "LookupPrivilegeValue"]
@@ -68,10 +68,10 @@ def _this_system(name: str | None, operation: str) -> None:
 
 def sid_of_account(name: str) -> Sid:
     """The SID of an account: well-known, a user, or a group, with or without its domain."""
-    return _found(name)[0]
+    return _look_up(name)[0]
 
 
-def _found(name: str) -> tuple[Sid, str, int]:
+def _look_up(name: str) -> tuple[Sid, str, int]:
     domain, _, account = name.rpartition("\\")
     for sid, (place, known, use) in _WELL_KNOWN.items():
         if known.casefold() == account.casefold() and domain.casefold() in ("", place.casefold()):
@@ -106,7 +106,7 @@ def LookupAccountName(lpSystemName: LPCWSTR, lpAccountName: LPCWSTR) -> tuple[Si
     _this_system(lpSystemName, "LookupAccountName")
     if not lpAccountName:
         failed(st.INVALID_PARAMETER, "LookupAccountName", "the name of an account is needed")
-    return _found(lpAccountName)
+    return _look_up(lpAccountName)
 
 
 @windows

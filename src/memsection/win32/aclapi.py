@@ -26,7 +26,7 @@ from memsection.vocabulary.records import record
 from memsection.vocabulary.sid import Sid
 from memsection.win32._base import DWORD, HANDLE, failed, to_open, windows
 from memsection.win32.accounts import sid_of_account
-from memsection.win32.securitybaseapi import ACL, sid_of
+from memsection.win32.securitybaseapi_acl import ACL, sid_of
 from memsection.win32.winbase import (
     DENY_ACCESS,
     GRANT_ACCESS,
@@ -59,7 +59,7 @@ __all__ = [
 _TYPES = (SE_FILE_OBJECT, SE_KERNEL_OBJECT)
 
 
-def _checked(kind: int, operation: str) -> None:
+def _require_type(kind: int, operation: str) -> None:
     if kind not in _TYPES:
         failed(
             st.INVALID_PARAMETER,
@@ -80,7 +80,7 @@ def GetSecurityInfo(handle: HANDLE, ObjectType: DWORD, SecurityInfo: DWORD) -> b
         OSError: 5: the right is missing; 6: it is no handle; 87: ``ObjectType`` is not
             SE_KERNEL_OBJECT or SE_FILE_OBJECT.
     """
-    _checked(ObjectType, "GetSecurityInfo")
+    _require_type(ObjectType, "GetSecurityInfo")
     return kernel.query_security_object(handle, SecurityInfo)
 
 
@@ -105,7 +105,7 @@ def SetSecurityInfo(
         OSError: 5: a right is missing; 6: it is no handle; 87: ``ObjectType`` is not
             SE_KERNEL_OBJECT or SE_FILE_OBJECT; 1307: that owner may not be set.
     """
-    _checked(ObjectType, "SetSecurityInfo")
+    _require_type(ObjectType, "SetSecurityInfo")
     value = SecurityDescriptor()
     if SecurityInfo & OWNER_SECURITY_INFORMATION and psidOwner is not None:
         value = value.with_owner(sid_of(psidOwner))
@@ -124,7 +124,7 @@ def SetSecurityInfo(
 @contextmanager
 def _opened(name: str | None, kind: int, access: int, operation: str) -> Iterator[int]:
     """A handle to the object of a name, whatever its type, for the time of the block."""
-    _checked(kind, operation)
+    _require_type(kind, operation)
     if not name:
         failed(st.INVALID_PARAMETER, operation, "the name of an object is needed")
     handle = _file(name, access) if kind == SE_FILE_OBJECT else _object(name, access, operation)
@@ -146,6 +146,7 @@ def _object(name: str, access: int, operation: str) -> int:
         kernel.open_mutant,
         kernel.open_event,
         kernel.open_semaphore,
+        kernel.open_timer,
     ):
         try:
             return open_(access, attributes)
@@ -159,8 +160,8 @@ def _object(name: str, access: int, operation: str) -> int:
 
 @windows
 def GetNamedSecurityInfo(pObjectName: str, ObjectType: DWORD, SecurityInfo: DWORD) -> bytes:
-    """The descriptor of a named section, mutex, event or semaphore, or of a file, in self-relative
-    form.
+    """The descriptor of a named section, mutex, event, semaphore or timer, or of a file, in
+    self-relative form.
 
     Rights:
         READ_CONTROL on the object; ACCESS_SYSTEM_SECURITY for its SACL.
@@ -195,7 +196,8 @@ def SetNamedSecurityInfo(
 
     Raises:
         OSError: 2: there is no such object; 5: a right is missing; 87: no name, or ``ObjectType``
-            is not SE_KERNEL_OBJECT or SE_FILE_OBJECT; 1307: that owner may not be set.
+            is not SE_KERNEL_OBJECT or SE_FILE_OBJECT; 1307: that owner may not be set; 50: a file
+            of Linux, which has a mode instead (os.chmod).
     """
     access = (
         (a.WRITE_DAC if SecurityInfo & DACL_SECURITY_INFORMATION else 0)

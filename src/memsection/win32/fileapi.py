@@ -90,13 +90,16 @@ def CreateFile(
     function or by Windows itself.
 
     Args:
-        lpFileName: The path. dwDesiredAccess: GENERIC_READ, GENERIC_WRITE, ... or ``FILE_*``; 0
-        only asks about the file. dwShareMode: What others may open the file for meanwhile:
-        FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_SHARE_DELETE. lpSecurityAttributes:
-        SECURITY_ATTRIBUTES, or None. dwCreationDisposition: CREATE_NEW, CREATE_ALWAYS,
-        OPEN_EXISTING, OPEN_ALWAYS or TRUNCATE_EXISTING. dwFlagsAndAttributes:
-        FILE_FLAG_DELETE_ON_CLOSE and its like; what is only advice is taken as such. hTemplateFile:
-        Must be 0: templates are not supported.
+        lpFileName: The path.
+        dwDesiredAccess: GENERIC_READ, GENERIC_WRITE, ... or ``FILE_*``; 0 only asks about the file.
+        dwShareMode: What others may open the file for meanwhile: FILE_SHARE_READ, FILE_SHARE_WRITE,
+            FILE_SHARE_DELETE.
+        lpSecurityAttributes: SECURITY_ATTRIBUTES, or None.
+        dwCreationDisposition: CREATE_NEW, CREATE_ALWAYS, OPEN_EXISTING, OPEN_ALWAYS or
+            TRUNCATE_EXISTING.
+        dwFlagsAndAttributes: FILE_FLAG_DELETE_ON_CLOSE and its like; what is only advice is taken
+            as such.
+        hTemplateFile: Must be 0: templates are not supported.
 
     Rights:
         ``dwDesiredAccess`` on an existing file; to TRUNCATE_EXISTING, GENERIC_WRITE.

@@ -64,9 +64,9 @@ def LockFileEx(
     """Lock a range that begins where ``lpOverlapped`` says; it returns when the range is locked.
 
     Args:
-        hFile: The file. dwFlags: LOCKFILE_EXCLUSIVE_LOCK, else others may lock the range for
-        reading too; LOCKFILE_FAIL_IMMEDIATELY, else
-            it waits.
+        hFile: The file.
+        dwFlags: LOCKFILE_EXCLUSIVE_LOCK, else others may lock the range for reading too;
+            LOCKFILE_FAIL_IMMEDIATELY, else it waits.
         dwReserved: Must be 0.
         nNumberOfBytesToLockLow: The length.
         nNumberOfBytesToLockHigh: Its upper half.

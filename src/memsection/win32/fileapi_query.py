@@ -29,9 +29,11 @@ class BY_HANDLE_FILE_INFORMATION:
 
     Attributes:
         dwFileAttributes: FILE_ATTRIBUTE_READONLY where nobody may write the file; on Linux
-        FILE_ATTRIBUTE_NORMAL else. ftCreationTime: 100 ns units since 1601; 0 on Linux, which does
-        not tell it. ftLastAccessTime: As above. ftLastWriteTime: As above. dwVolumeSerialNumber:
-        The volume; on Linux the number of its device.
+            FILE_ATTRIBUTE_NORMAL else.
+        ftCreationTime: 100 ns units since 1601; 0 on Linux, which does not tell it.
+        ftLastAccessTime: As above.
+        ftLastWriteTime: As above.
+        dwVolumeSerialNumber: The volume; on Linux the number of its device.
     """
 
     dwFileAttributes: int
@@ -121,9 +123,11 @@ def ReOpenFile(
     grants.  The handle has the file open too: both share modes have to agree.
 
     Args:
-        hOriginalFile: A handle to a file on a disk. dwDesiredAccess: As for ``CreateFile``.
-        dwShareMode: As for ``CreateFile``. dwFlagsAndAttributes: FILE_FLAG_*;
-        FILE_FLAG_DELETE_ON_CLOSE removes the path that the file was opened by.
+        hOriginalFile: A handle to a file on a disk.
+        dwDesiredAccess: As for ``CreateFile``.
+        dwShareMode: As for ``CreateFile``.
+        dwFlagsAndAttributes: FILE_FLAG_*; FILE_FLAG_DELETE_ON_CLOSE removes the path that the file
+            was opened by.
 
     Returns:
         The new handle, which is not inherited.

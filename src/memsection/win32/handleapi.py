@@ -7,6 +7,7 @@ from memsection.nt import kernel
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
+from memsection.win32 import processenv
 from memsection.win32._base import BOOL, DWORD, HANDLE, inherit_flag, set_last_error, windows
 from memsection.win32.winbase import HANDLE_FLAG_INHERIT, HANDLE_FLAG_PROTECT_FROM_CLOSE
 
@@ -23,13 +24,17 @@ __all__ = [
 def CloseHandle(hObject: HANDLE) -> None:
     """Close a handle; the last one of an object takes its name away, never the bytes under a view.
 
+    STD_INPUT_HANDLE, STD_OUTPUT_HANDLE and STD_ERROR_HANDLE, which are no handles, close the
+    standard handle, and ``GetStdHandle`` gives 0 until another one is set; the descriptors of the
+    process stay as they are.
+
     Rights:
         None.
 
     Raises:
         OSError: 6: it is no handle, or is protected from close.
     """
-    kernel.close(hObject)
+    kernel.close(processenv.take_standard(hObject) if hObject in processenv.STANDARD else hObject)
 
 
 @windows

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""memoryapi.h: sections, their views, and the memory of processes."""
+"""memoryapi.h: sections and their views."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from memsection.nt import kernel
 from memsection.vocabulary import protection as p
@@ -16,12 +14,9 @@ from memsection.vocabulary.access import (
     SECTION_QUERY,
     STANDARD_RIGHTS_REQUIRED,
 )
-from memsection.vocabulary.errors import NtError
-from memsection.vocabulary.records import record
 from memsection.win32._base import (
     ATTRIBUTES,
     BOOL,
-    BUFFER,
     DWORD,
     HANDLE,
     LPCWSTR,
@@ -46,7 +41,6 @@ from memsection.win32.winbase import (
 )
 
 __all__ = [
-    "WIN32_MEMORY_RANGE_ENTRY",
     "CreateFileMapping",
     "CreateFileMappingNuma",
     "FlushViewOfFile",
@@ -54,18 +48,7 @@ __all__ = [
     "MapViewOfFileEx",
     "MapViewOfFileExNuma",
     "OpenFileMapping",
-    "PrefetchVirtualMemory",
-    "ReadProcessMemory",
     "UnmapViewOfFile",
-    "VirtualAlloc",
-    "VirtualAllocEx",
-    "VirtualFree",
-    "VirtualFreeEx",
-    "VirtualProtect",
-    "VirtualProtectEx",
-    "VirtualQuery",
-    "VirtualQueryEx",
-    "WriteProcessMemory",
 ]
 
 _READ = STANDARD_RIGHTS_REQUIRED | SECTION_QUERY | SECTION_MAP_READ
@@ -80,14 +63,6 @@ _ACCESS_OF = {
     p.PAGE_EXECUTE_READWRITE: _READ | SECTION_MAP_WRITE | SECTION_MAP_EXECUTE,
 }
 _VIEW_FLAGS = FILE_MAP_LARGE_PAGES | FILE_MAP_TARGETS_INVALID | FILE_MAP_RESERVE
-
-
-@record(frozen=True, slots=True)
-class WIN32_MEMORY_RANGE_ENTRY:
-    """A range of addresses to prefetch."""
-
-    VirtualAddress: int
-    NumberOfBytes: int
 
 
 # ------------------------------------------------------------------ sections
@@ -109,11 +84,13 @@ def CreateFileMapping(
     nothing, ``flProtect`` says which access to it is asked for, and the last error is 183.
 
     Args:
-        hFile: A file handle, or INVALID_HANDLE_VALUE. lpFileMappingAttributes: SECURITY_ATTRIBUTES,
-        or None for the default. flProtect: One of ``PAGE_*``, and ``SEC_*`` flags; without any
-        ``SEC_*`` flag ``SEC_COMMIT`` is meant. dwMaximumSizeHigh: The upper half of the size.
-        dwMaximumSizeLow: The lower half of the size. lpName: ``name``, ``Local\\\\name``,
-        ``Global\\\\name``, or None for an anonymous section.
+        hFile: A file handle, or INVALID_HANDLE_VALUE.
+        lpFileMappingAttributes: SECURITY_ATTRIBUTES, or None for the default.
+        flProtect: One of ``PAGE_*``, and ``SEC_*`` flags; without any ``SEC_*`` flag ``SEC_COMMIT``
+            is meant.
+        dwMaximumSizeHigh: The upper half of the size.
+        dwMaximumSizeLow: The lower half of the size.
+        lpName: ``name``, ``Local\\\\name``, ``Global\\\\name``, or None for an anonymous section.
 
     Rights:
         On the file FILE_READ_DATA, and FILE_WRITE_DATA for a writable section.  On an existing
@@ -131,8 +108,7 @@ def CreateFileMapping(
         hFile,
         lpFileMappingAttributes,
         flProtect,
-        dwMaximumSizeHigh,
-        dwMaximumSizeLow,
+        dwMaximumSizeHigh << 32 | dwMaximumSizeLow,
         lpName,
         None,
     )
@@ -161,8 +137,7 @@ def CreateFileMappingNuma(
         hFile,
         lpFileMappingAttributes,
         flProtect,
-        dwMaximumSizeHigh,
-        dwMaximumSizeLow,
+        dwMaximumSizeHigh << 32 | dwMaximumSizeLow,
         lpName,
         _node(nndPreferred),
     )
@@ -173,8 +148,7 @@ def _create(
     file: int,
     attributes: object,
     protect: int,
-    high: int,
-    low: int,
+    size: int,
     name: str | None,
     node: int | None,
 ) -> int:
@@ -187,7 +161,6 @@ def _create(
             f"{protect & ~p.SEC_MASK:#x} is no protection of a section",
             name,
         )
-    size = high << 32 | low
     if file == INVALID_HANDLE_VALUE:
         file = 0
         # before the name is looked at (conformance: existing.zero_size_with_an_existing_name)
@@ -244,9 +217,9 @@ def MapViewOfFile(
     """Map a section, or a part of it, into this process.
 
     Args:
-        hFileMappingObject: The section. dwDesiredAccess: FILE_MAP_READ, FILE_MAP_WRITE (reads too),
-        FILE_MAP_COPY or FILE_MAP_ALL_ACCESS, and
-            FILE_MAP_EXECUTE besides; 0 gives a view that nobody may touch.
+        hFileMappingObject: The section.
+        dwDesiredAccess: FILE_MAP_READ, FILE_MAP_WRITE (reads too), FILE_MAP_COPY or
+            FILE_MAP_ALL_ACCESS, and FILE_MAP_EXECUTE besides; 0 gives a view that nobody may touch.
         dwFileOffsetHigh: The upper half of the offset.
         dwFileOffsetLow: The lower half of the offset, a multiple of 65536.
         dwNumberOfBytesToMap: 0 maps to the end of the section.
@@ -362,6 +335,9 @@ def _map(section: int, access: int, offset: int, size: int, base: int, node: int
 def UnmapViewOfFile(lpBaseAddress: LPVOID) -> None:
     """Unmap the whole view that contains an address.
 
+    The address may be that of a ``memsection.View``: then the view is closed, as by its ``close``,
+    and what is lent of it (arrays, memoryviews) keeps the memory mapped until the last goes.
+
     Rights:
         None.
 
@@ -385,225 +361,3 @@ def FlushViewOfFile(lpBaseAddress: LPVOID, dwNumberOfBytesToFlush: SIZE_T = 0) -
         OSError: 487: there is no view at this address; 112, 1117: the disk is full, or failed.
     """
     kernel.flush_virtual_memory(s.CURRENT_PROCESS, lpBaseAddress, dwNumberOfBytesToFlush)
-
-
-# ------------------------------------------------------------------ pages
-
-
-@windows
-def VirtualQuery(lpAddress: LPVOID) -> s.MemoryBasicInformation:
-    """What the page at an address is, and how far the pages after it are the same.
-
-    Rights:
-        None.
-
-    Raises:
-        OSError: 87: beyond what a process can address.
-    """
-    return kernel.query_virtual_memory(s.CURRENT_PROCESS, lpAddress)
-
-
-@windows
-def VirtualQueryEx(hProcess: HANDLE, lpAddress: LPVOID) -> s.MemoryBasicInformation:
-    """``VirtualQuery`` for a process.  Of another one Linux tells each mapping, as an allocation of
-    its own.
-
-    Rights:
-        PROCESS_QUERY_INFORMATION.
-
-    Raises:
-        OSError: 5: the right is missing; 6: it is no process; 87: beyond what a process can
-            address.
-    """
-    return kernel.query_virtual_memory(hProcess, lpAddress)
-
-
-@windows
-def VirtualProtect(lpAddress: LPVOID, dwSize: SIZE_T, flNewProtect: DWORD) -> int:
-    """Change the protection of pages, to no more than their view was mapped with.
-
-    Returns:
-        The protection that the first page had.
-
-    Rights:
-        Those that the view was mapped with.
-
-    Raises:
-        OSError: 87: no protection, more than the view allows, or copy-on-write of private memory;
-            487: the range leaves the view.
-    """
-    return kernel.protect_virtual_memory(s.CURRENT_PROCESS, lpAddress, dwSize, flNewProtect)[2]
-
-
-@windows
-def VirtualProtectEx(
-    hProcess: HANDLE, lpAddress: LPVOID, dwSize: SIZE_T, flNewProtect: DWORD
-) -> int:
-    """``VirtualProtect`` for a process; on Linux only for this one.
-
-    Rights:
-        PROCESS_VM_OPERATION.
-
-    Raises:
-        OSError: As ``VirtualProtect``; 5: the right is missing; 6: it is no process; 50: another
-            process, on Linux.
-    """
-    return kernel.protect_virtual_memory(hProcess, lpAddress, dwSize, flNewProtect)[2]
-
-
-@windows
-def VirtualAlloc(
-    lpAddress: LPVOID, dwSize: SIZE_T, flAllocationType: DWORD, flProtect: DWORD
-) -> int:
-    """Reserve or commit pages; in a view of a SEC_RESERVE section it commits them for everybody.
-
-    MEM_RESET says that the contents of committed pages are not needed for now, MEM_RESET_UNDO that
-    they are needed again.
-
-    Returns:
-        The address of the pages.
-
-    Rights:
-        None.
-
-    Raises:
-        OSError: 5: the pages of a file need no commit; 87: bad flags, or more than the view was
-            mapped with; 487: the range is not free, or not reserved; 1455: more memory than can be
-            had.
-    """
-    return _allocate(
-        "VirtualAlloc", s.CURRENT_PROCESS, lpAddress, dwSize, flAllocationType, flProtect
-    )
-
-
-@windows
-def VirtualAllocEx(
-    hProcess: HANDLE, lpAddress: LPVOID, dwSize: SIZE_T, flAllocationType: DWORD, flProtect: DWORD
-) -> int:
-    """``VirtualAlloc`` for a process; on Linux only for this one.
-
-    Rights:
-        PROCESS_VM_OPERATION.
-
-    Raises:
-        OSError: As ``VirtualAlloc``; 5: the right is missing; 6: it is no process; 50: another
-            process, on Linux.
-    """
-    return _allocate("VirtualAllocEx", hProcess, lpAddress, dwSize, flAllocationType, flProtect)
-
-
-def _allocate(
-    operation: str, process: int, address: int, size: int, kind: int, protection: int
-) -> int:
-    if 0 < address < p.ALLOCATION_GRANULARITY:  # nobody's, by definition
-        failed(
-            st.INVALID_PARAMETER,
-            operation,
-            f"{address:#x} is below the first address that can be allocated",
-        )
-    return kernel.allocate_virtual_memory(process, address, 0, size, kind, protection)[0]
-
-
-@windows
-def VirtualFree(lpAddress: LPVOID, dwSize: SIZE_T, dwFreeType: DWORD) -> None:
-    """Give back what ``VirtualAlloc`` reserved or committed; pages of sections cannot be given
-    back.
-
-    Rights:
-        None.
-
-    Raises:
-        OSError: 87: MEM_RELEASE with a size, bad flags, or pages of a section; 487: not allocated.
-    """
-    _free("VirtualFree", s.CURRENT_PROCESS, lpAddress, dwSize, dwFreeType)
-
-
-@windows
-def VirtualFreeEx(hProcess: HANDLE, lpAddress: LPVOID, dwSize: SIZE_T, dwFreeType: DWORD) -> None:
-    """``VirtualFree`` for a process; on Linux only for this one.
-
-    Rights:
-        PROCESS_VM_OPERATION.
-
-    Raises:
-        OSError: As ``VirtualFree``; 5: the right is missing; 6: it is no process; 50: another
-            process, on Linux.
-    """
-    _free("VirtualFreeEx", hProcess, lpAddress, dwSize, dwFreeType)
-
-
-def _free(operation: str, process: int, address: int, size: int, kind: int) -> None:
-    if kind == p.MEM_RELEASE and size:
-        failed(
-            st.INVALID_PARAMETER,
-            operation,
-            f"MEM_RELEASE frees the whole allocation, not {size} bytes of it",
-        )
-    kernel.free_virtual_memory(process, address, size, kind)
-
-
-@windows
-def PrefetchVirtualMemory(
-    hProcess: HANDLE,
-    VirtualAddresses: Sequence[WIN32_MEMORY_RANGE_ENTRY | tuple[int, int]],
-    Flags: DWORD = 0,
-) -> None:
-    """Bring ranges of memory in, before they are touched; advice only.
-
-    The list knows its length: there is no ``NumberOfEntries``.
-
-    Rights:
-        PROCESS_QUERY_INFORMATION and PROCESS_SET_QUOTA on another process.
-
-    Raises:
-        OSError: 87: no range, one of no bytes, or a flag; 6: it is no process.
-    """
-    ranges = [
-        (one.VirtualAddress, one.NumberOfBytes)
-        if isinstance(one, WIN32_MEMORY_RANGE_ENTRY)
-        else one
-        for one in VirtualAddresses
-    ]
-    if Flags or not ranges or not all(size for _, size in ranges):
-        failed(st.INVALID_PARAMETER, "PrefetchVirtualMemory", f"ranges {ranges}, flags {Flags:#x}")
-    kernel.prefetch_virtual_memory(hProcess, ranges)
-
-
-@windows
-def ReadProcessMemory(hProcess: HANDLE, lpBaseAddress: LPVOID, nSize: SIZE_T) -> bytes:
-    """Bytes from the memory of a process, this one included; what is not there is an error, not a
-    crash.
-
-    Rights:
-        PROCESS_VM_READ.
-
-    Raises:
-        OSError: 299, 998: some of it cannot be read; 5: the right is missing; 6: it is no process.
-    """
-    return kernel.read_virtual_memory(hProcess, lpBaseAddress, nSize)
-
-
-@windows
-def WriteProcessMemory(hProcess: HANDLE, lpBaseAddress: LPVOID, lpBuffer: BUFFER) -> int:
-    """Bytes into the memory of a process, this one included; what is not there is an error, not a
-    crash.
-
-    Returns:
-        How many bytes were written: all of them.
-
-    Rights:
-        PROCESS_VM_WRITE and PROCESS_VM_OPERATION.
-
-    Raises:
-        OSError: 299, 998: some of it cannot be written; 5: the right is missing; 6: it is no
-            process.
-    """
-    written = kernel.write_virtual_memory(hProcess, lpBaseAddress, bytes(lpBuffer))
-    if written != len(lpBuffer):
-        raise NtError(
-            st.PARTIAL_COPY,
-            "WriteProcessMemory",
-            None,
-            f"{written} of {len(lpBuffer)} bytes were written",
-        )
-    return written

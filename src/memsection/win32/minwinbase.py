@@ -21,8 +21,9 @@ class SECURITY_ATTRIBUTES:
     """Who may do what with a new object, and whether its handle is inherited.
 
     Attributes:
-        nLength: The size of the structure; not looked at. lpSecurityDescriptor: A
-        SECURITY_DESCRIPTOR, the bytes of a self-relative one, or None for the default.
+        nLength: The size of the structure; not looked at.
+        lpSecurityDescriptor: A SECURITY_DESCRIPTOR, the bytes of a self-relative one, or None for
+            the default.
         bInheritHandle: Whether children created with ``bInheritHandles`` have the handle too.
     """
 

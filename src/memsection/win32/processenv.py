@@ -17,6 +17,7 @@ _DESCRIPTORS = {
     STD_OUTPUT_HANDLE: (1, FILE_WRITE_DATA),
     STD_ERROR_HANDLE: (2, FILE_WRITE_DATA),
 }
+STANDARD = _DESCRIPTORS.keys()
 _handles: dict[int, int] = {}
 
 
@@ -70,3 +71,10 @@ def SetStdHandle(nStdHandle: DWORD, hHandle: HANDLE) -> None:
     """
     _row(nStdHandle)
     _handles[nStdHandle] = hHandle
+
+
+def take_standard(which: int) -> int:
+    """The standard handle, which is none any more."""
+    handle = GetStdHandle(which)
+    _handles[which] = 0
+    return int(handle)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""processthreadsapi.h: processes, and opening their tokens."""
+"""processthreadsapi.h: processes and threads, and opening the tokens of processes."""
 
 from __future__ import annotations
 
@@ -30,11 +30,16 @@ __all__ = [
     "CreateProcess",
     "GetCurrentProcess",
     "GetCurrentProcessId",
+    "GetCurrentThread",
     "GetCurrentThreadId",
     "GetExitCodeProcess",
+    "GetExitCodeThread",
     "GetProcessId",
+    "GetProcessIdOfThread",
+    "GetThreadId",
     "OpenProcess",
     "OpenProcessToken",
+    "OpenThread",
     "TerminateProcess",
 ]
 
@@ -47,8 +52,10 @@ class STARTUPINFO:
 
     Attributes:
         dwFlags: STARTF_USESTDHANDLES when the three handles below are to be the child's standard
-        handles. hStdInput: An inheritable handle, or 0 for none. hStdOutput: An inheritable handle,
-        or 0 for none. hStdError: An inheritable handle, or 0 for none.
+            handles.
+        hStdInput: An inheritable handle, or 0 for none.
+        hStdOutput: An inheritable handle, or 0 for none.
+        hStdError: An inheritable handle, or 0 for none.
     """
 
     cb: int = 104
@@ -91,6 +98,21 @@ def GetCurrentProcessId() -> int:
         Nothing.
     """
     return kernel.current_process_id()
+
+
+def GetCurrentThread() -> int:
+    """The pseudo handle of the calling thread, whichever that is: -2.
+
+    It can be compared, asked, waited for (which takes as long as was asked for), and duplicated:
+    ``DuplicateHandle`` makes of it a handle that means this thread to every thread.
+
+    Rights:
+        None.
+
+    Raises:
+        Nothing.
+    """
+    return s.CURRENT_THREAD
 
 
 def GetCurrentThreadId() -> int:
@@ -149,6 +171,66 @@ def GetExitCodeProcess(hProcess: HANDLE) -> int:
 
 
 @windows
+def OpenThread(dwDesiredAccess: DWORD, bInheritHandle: BOOL, dwThreadId: DWORD) -> int:
+    """A handle to a thread, to wait for its end, to compare and to ask.
+
+    Rights:
+        ``dwDesiredAccess``, on a thread of this user's processes; on another's only with
+        SeDebugPrivilege enabled.
+
+    Raises:
+        OSError: 87: no such thread; 5: not granted; 50: the kernel has no handles to threads other
+            than the first of a process (Linux before 6.9).
+    """
+    if dwThreadId == 0:
+        failed(st.INVALID_CID, "OpenThread", "0 is no thread id")
+    return kernel.open_thread(dwDesiredAccess, inherit_flag(bInheritHandle), dwThreadId)
+
+
+@windows
+def GetThreadId(Thread: HANDLE) -> int:
+    """The id of the thread that a handle means.
+
+    Rights:
+        THREAD_QUERY_LIMITED_INFORMATION.
+
+    Raises:
+        OSError: 6: it is no thread; 5: the right is missing.
+    """
+    return kernel.query_thread(Thread).UniqueThread
+
+
+@windows
+def GetProcessIdOfThread(Thread: HANDLE) -> int:
+    """The id of the process that a thread is of.
+
+    Rights:
+        THREAD_QUERY_LIMITED_INFORMATION.
+
+    Raises:
+        OSError: 6: it is no thread; 5: the right is missing.
+    """
+    return kernel.query_thread(Thread).UniqueProcess
+
+
+@windows
+def GetExitCodeThread(hThread: HANDLE) -> int:
+    """What a thread ended with, STILL_ACTIVE while it runs: for the first thread of a process what
+    the process ended with, for another one 0, or on Linux 128 more than the signal that ended it
+    with its process.
+
+    Rights:
+        THREAD_QUERY_LIMITED_INFORMATION.
+
+    Raises:
+        OSError: 6: it is no thread; 5: the right is missing; 50: the kernel does not tell it (Linux
+            before 6.15).
+    """
+    code = kernel.query_thread(hThread).ExitStatus
+    return STILL_ACTIVE if code == st.PENDING else code
+
+
+@windows
 def TerminateProcess(hProcess: HANDLE, uExitCode: DWORD) -> None:
     """End a process at once; it gets no chance to clean up, and its handles are closed by the
     system.
@@ -179,11 +261,14 @@ def CreateProcess(
     Args:
         lpApplicationName: The program's file, or None to take the first word of the command line.
         lpCommandLine: The command line, quoted as ``CommandLineToArgv`` reads it; None when there
-        are no arguments. lpProcessAttributes: Whether the process handle is inheritable.
-        lpThreadAttributes: Whether the thread handle is inheritable. bInheritHandles: Whether the
-        child gets the inheritable handles, under the same values. dwCreationFlags: ``CREATE_*``
-        flags. lpEnvironment: Variables as a mapping or as a block of ``NAME=value`` ended by zeros;
-        None for this process's. lpCurrentDirectory: Where the child begins; None for here.
+            are no arguments.
+        lpProcessAttributes: Whether the process handle is inheritable.
+        lpThreadAttributes: Whether the thread handle is inheritable.
+        bInheritHandles: Whether the child gets the inheritable handles, under the same values.
+        dwCreationFlags: ``CREATE_*`` flags.
+        lpEnvironment: Variables as a mapping or as a block of ``NAME=value`` ended by zeros; None
+            for this process's.
+        lpCurrentDirectory: Where the child begins; None for here.
         lpStartupInfo: The child's standard handles, with STARTF_USESTDHANDLES.
 
     Returns:
@@ -200,11 +285,16 @@ def CreateProcess(
         failed(
             st.INVALID_PARAMETER, "CreateProcess", "neither a program nor a command line is given"
         )
+    if lpApplicationName == "":
+        failed(st.OBJECT_PATH_NOT_FOUND, "CreateProcess", "the name of the program is empty")
+    arguments = CommandLineToArgv(lpCommandLine) if lpCommandLine else [lpApplicationName or ""]
+    if lpApplicationName is None and not arguments[0].rstrip(" "):
+        # what begins with a blank too: that is the end of an empty first word
+        failed(st.INVALID_PARAMETER, "CreateProcess", "the command line begins with no program")
     startup = lpStartupInfo
     handles = None
     if startup is not None and startup.dwFlags & STARTF_USESTDHANDLES:
         handles = (startup.hStdInput, startup.hStdOutput, startup.hStdError)
-    arguments = CommandLineToArgv(lpCommandLine) if lpCommandLine else [lpApplicationName or ""]
     return kernel.create_process(
         s.ProcessStart(
             lpApplicationName,

@@ -6,7 +6,8 @@ from __future__ import annotations
 from memsection.vocabulary import descriptor, sddl, sid
 from memsection.vocabulary import status as st
 from memsection.win32._base import DWORD, LPCWSTR, failed, windows
-from memsection.win32.securitybaseapi import SECURITY_DESCRIPTOR, plain, sid_of
+from memsection.win32.securitybaseapi import SECURITY_DESCRIPTOR, plain
+from memsection.win32.securitybaseapi_acl import sid_of
 from memsection.win32.winbase import SDDL_REVISION_1
 
 __all__ = [
@@ -32,8 +33,8 @@ def ConvertStringSecurityDescriptorToSecurityDescriptor(
         None.
 
     Raises:
-        OSError: 1305: a revision that is none; 87: no text, or no descriptor; 1336: no access list;
-            1337: no SID.
+        OSError: 1305: a revision that is none; 87: no text, or no descriptor; 1336: no access list,
+            or an entry that is none; 1337: an owner or a group that is no SID.
     """
     if StringSecurityDescriptor is None:
         failed(

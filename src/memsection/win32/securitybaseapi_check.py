@@ -20,7 +20,8 @@ from memsection.win32._base import (
     set_last_error,
     windows,
 )
-from memsection.win32.securitybaseapi import SECURITY_DESCRIPTOR, plain, sid_of
+from memsection.win32.securitybaseapi import SECURITY_DESCRIPTOR, plain
+from memsection.win32.securitybaseapi_acl import sid_of
 from memsection.win32.winnt import (
     GENERIC_ALL,
     GENERIC_EXECUTE,
@@ -95,9 +96,10 @@ def DuplicateTokenEx(
     outlives it.
 
     Args:
-        hExistingToken: A token. dwDesiredAccess: Rights of the new handle; 0 for those of the old
-        one. lpTokenAttributes: SECURITY_ATTRIBUTES without a descriptor, or None; on Linux without
-        inheritance.
+        hExistingToken: A token.
+        dwDesiredAccess: Rights of the new handle; 0 for those of the old one.
+        lpTokenAttributes: SECURITY_ATTRIBUTES without a descriptor, or None; on Linux without
+            inheritance.
         ImpersonationLevel: As for ``DuplicateToken``.
         TokenType: TokenPrimary or TokenImpersonation.
 

@@ -13,6 +13,7 @@ import sys
 assert sys.platform != "win32"
 
 import contextlib
+import ctypes
 import os
 import re
 import secrets
@@ -20,6 +21,7 @@ import select
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from memsection.vocabulary import status as st
@@ -30,6 +32,7 @@ from memsection.vocabulary.errors import (
     NtError,
     WaitTimeoutError,
     public_error,
+    with_hint,
 )
 from memsection.vocabulary.text import shown
 from memsection.wine import processes
@@ -41,6 +44,12 @@ _MOST = 1 << 16  #: lines of an answer: as many objects may be listed
 _RESULTS = (0, 0x80, 0x102)  #: of a wait: WAIT_OBJECT_0, WAIT_ABANDONED, WAIT_TIMEOUT
 _NUMBER = re.compile("[0-9a-fA-F]{1,16}")
 _WIN32 = 0xC0070000  #: FACILITY_NTWIN32: a Win32 error code as a status
+#: What can be done about an answer, in the place of what is said of objects here.
+_HINTS = {
+    st.OBJECT_NAME_NOT_FOUND: processes.SEE_PREFIXES,
+    st.OBJECT_NAME_COLLISION: "'memsection wine ls' shows the names; choose another one.",
+}
+_ADDR_NO_RANDOMIZE = 0x0040000  #: personality(2)
 
 
 class Helper:
@@ -83,16 +92,17 @@ class Helper:
             else []
         )
         # The token finds the helper again from outside, whatever its process id is there.
-        return subprocess.Popen(
-            [*entering, program, executable, self._token],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=variables,
-            cwd="/",
-            pass_fds=(keep,) if keep >= 0 else (),
-            bufsize=0,
-        )
+        with addresses_not_randomised():
+            return subprocess.Popen(
+                [*entering, program, executable, self._token],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                env=variables,
+                cwd="/",
+                pass_fds=(keep,) if keep >= 0 else (),
+                bufsize=0,
+            )
 
     def _visible(self, file: Path) -> str:
         """The helper's file under a name that the prefix's processes can open: a copy in the prefix
@@ -150,7 +160,7 @@ class Helper:
             raise nonsense(answer[-1])
         return result
 
-    def settle(self) -> int | None:
+    def read_interrupted_wait(self) -> int | None:
         """The result of a wait that was interrupted, once it is there; None when there was none."""
         return self.wait("0", 0) if self._owed else None
 
@@ -179,14 +189,13 @@ class Helper:
                 raise nonsense(words)
             if words[0] == "error":
                 status = hexadecimal(words, 1)
-                raise public_error(
-                    NtError(
-                        _status(status),
-                        f"wine: {command.partition(' ')[0]}",
-                        command.rpartition(" ")[2],
-                        st.row(_status(status)).text,
-                    )
+                failure = NtError(
+                    _status(status),
+                    f"wine: {command.partition(' ')[0]}",
+                    command.rpartition(" ")[2],
+                    st.row(_status(status)).text,
                 )
+                raise with_hint(public_error(failure), _HINTS.get(failure.status, ""))
             if words[0] == "ok":
                 return lines
 
@@ -278,6 +287,28 @@ class Helper:
         self.close()
 
 
+@contextlib.contextmanager
+def addresses_not_randomised() -> Iterator[None]:
+    """What this thread starts meanwhile has its heap where it always is.
+
+    A process of Wine's needs the page at 0x7ffe0000.  Where the kernel puts a program's heap
+    anywhere within a gigabyte, the heap of Wine's loader covers that page once in some ten thousand
+    starts, and the program ends before its first instruction.
+
+    The setting is the thread's own, and a child has it through execve (personality(2)).  A
+    container may forbid it: then the program starts as any other does.
+    """
+    libc = ctypes.CDLL(None)
+    before = libc.personality(ctypes.c_ulong(0xFFFFFFFF))  # changes nothing
+    try:
+        if before != -1:
+            libc.personality(ctypes.c_ulong(before | _ADDR_NO_RANDOMIZE))
+        yield
+    finally:
+        if before != -1:
+            libc.personality(ctypes.c_ulong(before))
+
+
 def hexadecimal(words: list[str], at: int) -> int:
     """A number in an answer.
 
@@ -308,7 +339,7 @@ def _status(value: int) -> int:
     return next(
         (
             status
-            for status, row in st.known().items()
+            for status, row in st.rows_by_status().items()
             if row.winerror == code and status & 0x80000000
         ),
         st.UNSUCCESSFUL,

@@ -8,15 +8,15 @@ import sys
 
 assert sys.platform != "win32"
 
-import math
 import os
 import time
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Self, TypeVar
 
 from memsection import PAGE_SIZE, Section
 from memsection.api.operations import close_fd, duplicate_fd, whole
 from memsection.vocabulary.access_words import ReadOrWrite
+from memsection.vocabulary.arguments import seconds
 from memsection.vocabulary.errors import ArgumentError, NotFoundError
 from memsection.vocabulary.records import record
 from memsection.wine import memory, processes
@@ -92,9 +92,9 @@ def open_section(
     any more; ``is_stale`` tells.
 
     Args:
-        name: ``Local\\name``, ``Global\\name``, or ``name``. access: ``"r"``, or ``"rw"`` to
-        write.  The object must grant it; that a program made the section with
-            ``PAGE_READONLY`` does not hold for this process.
+        name: ``Local\\name``, ``Global\\name``, or ``name``.
+        access: ``"r"``, or ``"rw"`` to write.  The object must grant it; that a program made the
+            section with ``PAGE_READONLY`` does not hold for this process.
         prefix: The prefix's directory; the only one that runs when omitted.
         wait: Seconds to wait for the prefix and the name; not at all when omitted.
 
@@ -178,10 +178,10 @@ def is_stale(section: Section, name: str, prefix: str | os.PathLike[str] | None 
     return found.identity != (facts.st_dev, facts.st_ino)
 
 
-def patiently(attempt: Callable[[], T], seconds: float | None) -> T:
+def patiently(attempt: Callable[[], T], wait: float | None) -> T:
     """What an attempt gives, made again until the time is up while there is no such prefix or
     name."""
-    deadline = time.monotonic() + (0 if seconds is None else checked_seconds(seconds))
+    deadline = time.monotonic() + (0 if wait is None else checked_seconds(wait, "wait"))
     while True:
         try:
             return attempt()
@@ -192,16 +192,41 @@ def patiently(attempt: Callable[[], T], seconds: float | None) -> T:
             time.sleep(min(_AGAIN, left))
 
 
-def checked_seconds(seconds: float) -> float:
-    if math.isnan(seconds) or seconds < 0:
-        raise ArgumentError(f"wine: {seconds} seconds cannot be waited")
-    return seconds
+def checked_seconds(value: float, what: str = "timeout") -> float:
+    number = seconds(value, what)
+    if number < 0:
+        raise ArgumentError(f"{what}: {number} seconds cannot be waited")
+    return number
 
 
 # ------------------------------------------------------------------ the other direction
 
 
-class Published:
+class Resident:
+    """What is in a prefix as long as it is open here: a helper stays there for it."""
+
+    _helper: Helper
+
+    def close(self) -> None:
+        """Let go of it; a name that was given with it goes.  Programs that have opened it keep it.
+        Again is harmless.
+
+        Rights:
+            None.
+
+        Raises:
+            Nothing.
+        """
+        self._helper.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Published(Resident):
     """A section of this process under a name in a prefix, for as long as this is open; made by
     ``publish``."""
 
@@ -220,23 +245,6 @@ class Published:
             Nothing.
         """
         return self._helper.alive
-
-    def close(self) -> None:
-        """Take the name away; programs that have opened it keep the memory.
-
-        Rights:
-            None.
-
-        Raises:
-            Nothing.
-        """
-        self._helper.close()
-
-    def __enter__(self) -> Published:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 @whole

@@ -15,9 +15,10 @@ assert sys.platform != "win32"
 import os
 from collections.abc import Iterator
 
-from memsection.vocabulary.errors import ArgumentError, NotFoundError
+from memsection.vocabulary.errors import ArgumentError, NotFoundError, with_hint
 from memsection.vocabulary.records import record
 
+SEE_PREFIXES = "'memsection wine ls' shows the prefixes that run, and their names."
 #: What a process of Wine's has in its environment for itself alone.
 _OWN = ("WINESERVERSOCKET", "WINELOADERNOEXEC", "WINEPRELOADRESERVE", "WINEDATADIR", "WINEBUILDDIR")
 _NAMESPACES = ("user", "mnt", "pid")
@@ -92,8 +93,9 @@ def choose(path: str | os.PathLike[str] | None) -> Prefix:
         if len(running) == 1:
             return running[0]
         if not running:
-            raise NotFoundError(
-                "wine: no prefix of this user runs; start the Windows program first"
+            raise with_hint(
+                NotFoundError("wine: no prefix of this user runs; start the Windows program first"),
+                SEE_PREFIXES,
             )
         raise ArgumentError(
             "wine: several prefixes run, say which: " + ", ".join(repr(one.path) for one in running)
@@ -102,8 +104,11 @@ def choose(path: str | os.PathLike[str] | None) -> Prefix:
     for one in running:
         if one.path == os.fspath(path) or one.path == wanted or _is_same(one, wanted):
             return one
-    raise NotFoundError(
-        f"wine: the prefix '{os.fspath(path)}' does not run; it is not started from here"
+    raise with_hint(
+        NotFoundError(
+            f"wine: the prefix '{os.fspath(path)}' does not run; it is not started from here"
+        ),
+        SEE_PREFIXES,
     )
 
 

@@ -10,17 +10,18 @@ assert sys.platform != "win32"
 import math
 import os
 import time
+from typing import Self
 
 from memsection.vocabulary.errors import AbandonedMutexError
 from memsection.wine import processes
 from memsection.wine.helper import Helper, hexadecimal
-from memsection.wine.objects import checked_seconds, patiently
+from memsection.wine.objects import Resident, checked_seconds, patiently
 
 _CHUNK = 100  #: milliseconds of a wait in the helper, after which this process looks for signals
 _TIMEOUT, _ABANDONED = 0x102, 0x80
 
 
-class _Waitable:
+class _Waitable(Resident):
     """An object in a prefix that is waited for through a resident helper."""
 
     _verb = ""
@@ -44,7 +45,7 @@ class _Waitable:
     def _wait(self, timeout: float | None) -> int:
         """The result of a wait: 0, WAIT_ABANDONED or WAIT_TIMEOUT."""
         deadline = None if timeout is None else time.monotonic() + checked_seconds(timeout)
-        found = self._helper.settle()  # of a wait that was interrupted
+        found = self._helper.read_interrupted_wait()  # of a wait that was interrupted
         while found is None or found == _TIMEOUT:
             left = (
                 _CHUNK
@@ -58,7 +59,8 @@ class _Waitable:
 
     def _ask(self, verb: str) -> list[str]:
         """The helper's answer to a command about this object."""
-        self._helper.settle()  # the result of a wait that was interrupted comes first
+        # the result of a wait that was interrupted comes first
+        self._helper.read_interrupted_wait()
         return self._helper.ask(f"{verb} {self._handle}")
 
     def is_alone(self) -> bool:
@@ -72,20 +74,6 @@ class _Waitable:
             Error: The prefix, or the helper, has ended.
         """
         return hexadecimal(self._ask("count"), 0) <= 1
-
-    def close(self) -> None:
-        """Let go of the object.  Closing again does nothing.
-
-        Rights:
-            None.
-
-        Raises:
-            Nothing.
-        """
-        self._helper.close()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return (
@@ -134,9 +122,6 @@ class Event(_Waitable):
         """
         self._ask("reset")
 
-    def __enter__(self) -> Event:
-        return self
-
 
 class Mutex(_Waitable):
     """A mutex of a program in Wine; made by ``open_mutex``.  The helper owns it, and gives it up
@@ -177,7 +162,7 @@ class Mutex(_Waitable):
         """
         self._ask("release")
 
-    def __enter__(self) -> Mutex:
+    def __enter__(self) -> Self:
         try:
             self.acquire()
         except BaseException:

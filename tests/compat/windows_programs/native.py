@@ -61,3 +61,19 @@ print(advapi32.GetSecurityDescriptorDacl(absolute, byref(present), byref(access_
       access_list.value, defaulted.value)
 security = SECURITY_ATTRIBUTES(24, ctypes.addressof(absolute), False)
 print(bool(kernel32.CreateMutexW(byref(security), False, None)))
+
+view = kernel32.MapViewOfFile
+view.argtypes, view.restype = [wintypes.HANDLE, wintypes.DWORD, wintypes.DWORD, wintypes.DWORD, ctypes.c_size_t], ctypes.c_void_p
+create = kernel32.CreateFileMappingW
+create.argtypes, create.restype = [wintypes.HANDLE] + [ctypes.c_void_p] + 3 * [wintypes.DWORD] + [wintypes.LPCWSTR], wintypes.HANDLE
+place = view(create(wintypes.HANDLE(-1), None, 4, 0, 4096, None), 2, 0, 0, 0)
+for library in (kernel32, ntdll):
+    library.RtlMoveMemory.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+    library.RtlMoveMemory(place + 3, b"memory", 6)
+    library.RtlFillMemory(ctypes.c_void_p(place), ctypes.c_size_t(3), 0x141)
+    print(ctypes.string_at(place, 10), library.RtlCompareMemory(ctypes.c_void_p(place), b"AAAmeM", ctypes.c_size_t(6)))
+    library.RtlMoveMemory(place, place + 1, 8)
+    library.RtlMoveMemory(None, None, 0)
+    print(ctypes.string_at(place, 10))
+    library.RtlZeroMemory(ctypes.c_void_p(place), ctypes.c_size_t(8))
+    print(ctypes.string_at(place, 10))

@@ -79,7 +79,7 @@ def test_every_kind_waits_for_its_name(kind: str, name: str) -> None:
     face, make = KINDS[kind]
     made: list[Any] = []
     thread = _make_soon(lambda: make(name), made)
-    found = face.open(name, timeout=30)
+    found = face.open(name, timeout=60)
     thread.join_()  # type: ignore[attr-defined]
     _close(found)
     _close(made.pop())
@@ -90,7 +90,7 @@ def test_every_kind_waits_in_an_event_loop(kind: str, name: str) -> None:
     face, make = KINDS[kind]
 
     async def program() -> tuple[Any, Any]:
-        waiting = asyncio.create_task(face.open_async(name, timeout=30))
+        waiting = asyncio.create_task(face.open_async(name, timeout=60))
         await asyncio.sleep(0.02)
         assert not waiting.done()
         made = make(name)
@@ -123,7 +123,7 @@ def test_a_name_that_is_there_is_opened_at_once_and_bad_arguments_are_told(name:
     with Section.create(name, 4096), Section.open(name, timeout=None) as again:
         assert again.name == name
     with Event.create(name), pytest.raises(HandleError):
-        Section.open(name, timeout=5)
+        Section.open(name, timeout=60)
     for bad, error in (("", ArgumentError), ("no directory\\b", NotFoundError)):
         with pytest.raises(error):
             Section.open(bad, timeout=None)
@@ -147,7 +147,7 @@ def test_a_cancelled_wait_leaves_nothing(name: str) -> None:
 
 def test_other_names_do_not_end_the_wait(name: str) -> None:
     opened: list[Any] = []
-    thread = threading.Thread(target=lambda: opened.append(Event.open(name, timeout=30)))
+    thread = threading.Thread(target=lambda: opened.append(Event.open(name, timeout=60)))
     thread.start()
     for number in range(50):
         Event.create(f"{name}.{number}").close()
@@ -187,12 +187,12 @@ def test_without_watches_it_looks_now_and_then(
     monkeypatch.setattr(syscalls, "inotify_init", none_left)
     made: list[Any] = []
     thread = _make_soon(lambda: Event.create(scope + name), made)
-    Event.open(scope + name, timeout=30).close()
+    Event.open(scope + name, timeout=60).close()
     thread.join_()  # type: ignore[attr-defined]
     made.pop().close()
 
     async def program() -> None:
-        waiting = asyncio.create_task(Event.open_async(scope + name, timeout=30))
+        waiting = asyncio.create_task(Event.open_async(scope + name, timeout=60))
         await asyncio.sleep(0.01)
         with Event.create(scope + name):
             (await waiting).close()
@@ -238,7 +238,7 @@ def test_another_process_makes_the_name(name: str) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
     ) as process:
-        with Section.open(name, access="r", timeout=30) as section:
+        with Section.open(name, access="r", timeout=60) as section:
             assert section.size == 4096
         process.communicate(b"")
     assert process.returncode == 0

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from memsection import Event, Mutex, Section, Semaphore
+from memsection import Event, Mutex, Section, Semaphore, Timer
 from memsection.api import passing, transit
 from memsection.api.handle import Handle
 from memsection.api.transit import in_transit
@@ -77,6 +77,9 @@ def use(thing: Any) -> str:
         if isinstance(thing, Event):
             thing.set()
             return "event set"
+        if isinstance(thing, Timer):
+            thing.set(0, period=3600)
+            return f"timer {thing.wait(10)} {thing.wait(0)}"
         return f"semaphore {thing.acquire(timeout=0)} {thing.acquire(timeout=0)}"
 
 
@@ -129,6 +132,7 @@ THINGS: dict[str, tuple[Callable[[], Any], str]] = {
     "read-only section": (_section("r"), "r hello refused"),
     "mutex": (Mutex.create, "mutex free"),
     "event": (Event.create, "event set"),
+    "timer": (Timer.create, "timer True False"),
     "semaphore": (_semaphore, "semaphore True False"),
 }
 
@@ -142,6 +146,8 @@ def thing(request: pytest.FixtureRequest) -> Iterator[tuple[Any, str]]:
 
 def changed(thing: Any) -> bool:
     """Whether this process sees what the other one did."""
+    if isinstance(thing, Timer):
+        return thing.remaining() is not None
     if isinstance(thing, Section):
         with thing.map(access="r") as view:
             return view[0] == ord("j" if "w" in thing.access else "h")
@@ -549,15 +555,38 @@ def test_what_was_sent_to_a_process_that_was_killed_is_let_go_of(
 def test_a_pickle_that_goes_nowhere_is_held_for_a_while_and_never_keeps_others_from_going(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transit, "_SLOTS", 4)
+    monkeypatch.setattr(transit, "_MOST", 4)
     with Section.create(size=4096) as section:
         for _ in range(20):
             data = pickle.dumps(section)
         assert len(in_transit) == 4
         pickle.loads(data).close()
-        monkeypatch.setattr(transit, "_TO_NOBODY", 0.0)
-        monkeypatch.setattr(transit, "_TO_THE_DEAD", 0.0)
+        # below 0: a clock of 15 ms may show the same time as before
+        monkeypatch.setattr(transit, "_TO_NOBODY", -1.0)
+        monkeypatch.setattr(transit, "_TO_THE_DEAD", -1.0)
         monkeypatch.setattr(transit, "_is_anybody_there", lambda: False)
         transit.close_collected()
         transit.close_collected()
     assert in_transit == {}
+
+
+@posix_only
+@pytest.mark.parametrize("limits", [(64, 240), (240, 240)])
+def test_discarded_pickles_leave_a_program_most_of_its_descriptors(limits: tuple[int, int]) -> None:
+    program = f"""
+import os, pickle, resource
+from memsection import Section
+from memsection.api.transit import in_transit
+resource.setrlimit(resource.RLIMIT_NOFILE, {limits})
+with Section.create(size=4096) as section:
+    for _ in range(500):
+        data = pickle.dumps(section)
+    files = [os.open("/dev/null", os.O_RDONLY) for _ in range(130)]
+    print(len(in_transit))
+    pickle.loads(data).close()
+    print(len(in_transit))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("60\n59\n", "")

@@ -3,30 +3,38 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
-import multiprocessing.resource_tracker
 import os
 import pickle
-import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import pytest
+from support.elsewhere import Elsewhere, elsewhere
 from support.objects import unique_name
-from support.workers import fork, reap, until, worker
+from support.users import Refused
+from support.workers import until
 
 from memsection import Event, Mutex, RWLock, Section, Semaphore, errors, wait_all, wait_any
 from memsection.api import transit
 from memsection.rwlock.sides import SLICE
 
 LONG = 20.0
+METHODS = [
+    method for method in ("fork", "spawn") if method in multiprocessing.get_all_start_methods()
+]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def helpers_of_multiprocessing() -> None:
     """What it keeps for itself is there before anything is counted."""
-    multiprocessing.resource_tracker.ensure_running()
+    if sys.platform != "win32":
+        from multiprocessing import resource_tracker
+
+        resource_tracker.ensure_running()
     transit._own.make_notes()
 
 
@@ -52,25 +60,12 @@ def in_thread(body: Callable[[], object]) -> object:
     return found[0]
 
 
-def child_that(lock: RWLock, body: Callable[[], object]) -> tuple[int, Callable[[], None]]:
-    """A forked child that does something and stays, once it has; and what kills it."""
-    read, write = os.pipe()
-
-    def run() -> None:
-        body()
-        os.write(write, b"+")
-        signal.pause()
-
-    pid = fork(run)
-    os.close(write)
-    assert os.read(read, 1) == b"+"
-    os.close(read)
-
-    def kill() -> None:
-        os.kill(pid, signal.SIGKILL)
-        reap(pid)
-
-    return pid, kill
+@contextmanager
+def holder(lock: RWLock, side: str) -> Iterator[Elsewhere]:
+    """Another process that has one side of the lock until it is killed."""
+    with elsewhere() as other:
+        other.run(f"lock = RWLock.open({lock.name!r}); lock.acquire_{side}()")
+        yield other
 
 
 # ---------------------------------------------------------------------- beside whom
@@ -112,23 +107,18 @@ def test_it_holds_between_two_objects_for_the_same_lock(lock: RWLock) -> None:
 
 
 def test_it_holds_between_processes(lock: RWLock) -> None:
-    _, kill = child_that(lock, lock.acquire_read)
-    assert lock.processes == 1
-    assert lock.acquire_read(timeout=0)
-    lock.release_read()
-    assert not lock.acquire_write(timeout=0.01)
-    kill()
-    _, kill = child_that(lock, lock.acquire_write)
-    assert not lock.acquire_read(timeout=0.01)
-    assert not lock.acquire_write(timeout=0.01)
-    kill()
+    with holder(lock, "read"):
+        assert lock.processes == 1
+        assert lock.acquire_read(timeout=0)
+        lock.release_read()
+        assert not lock.acquire_write(timeout=0.01)
+    with holder(lock, "write"):
+        assert not lock.acquire_read(timeout=0.01)
+        assert not lock.acquire_write(timeout=0.01)
 
 
 def test_another_program_opens_it_by_its_name(lock: RWLock) -> None:
-    with worker() as other:
-        other.run(
-            f"from memsection import RWLock\nlock = RWLock.open({lock.name!r})\nlock.acquire_read()"
-        )
+    with holder(lock, "read") as other:
         assert lock.processes == 1
         assert not lock.acquire_write(timeout=0)
         other.run("lock.release_read()")
@@ -137,18 +127,17 @@ def test_another_program_opens_it_by_its_name(lock: RWLock) -> None:
 
 
 def test_a_waiting_writer_keeps_new_readers_out_and_gets_it(lock: RWLock) -> None:
-    _, kill = child_that(lock, lock.acquire_read)
     got = threading.Event()
 
     def write() -> None:
         with lock.write:
             got.set()
 
-    writer = threading.Thread(target=write)
-    writer.start()
-    until(lambda: not lock.acquire_read(timeout=0) or lock.release_read(), "the writer waits")
-    assert not lock.acquire_read(timeout=0.01)
-    kill()
+    with holder(lock, "read"):
+        writer = threading.Thread(target=write)
+        writer.start()
+        until(lambda: not lock.acquire_read(timeout=0) or lock.release_read(), "the writer waits")
+        assert not lock.acquire_read(timeout=0.01)
     assert got.wait(LONG)
     writer.join(LONG)
 
@@ -268,9 +257,8 @@ def test_wait_any_that_takes_something_else_leaves_the_lock(lock: RWLock) -> Non
 
 
 def test_wait_any_forgets_a_reader_that_was_killed(lock: RWLock) -> None:
-    _, kill = child_that(lock, lock.acquire_read)
-    threading.Timer(0.02, kill).start()
-    with closing(Event.create()) as event:
+    with holder(lock, "read") as other, closing(Event.create()) as event:
+        threading.Timer(0.02, other.process.kill).start()
         assert wait_any([event, lock.write], LONG) is lock.write
     lock.release_write()
 
@@ -285,23 +273,23 @@ def test_wait_all_says_that_it_does_not_take_sides(lock: RWLock) -> None:
 
 @pytest.mark.invariant("S5")
 def test_a_reader_that_is_killed_is_forgotten(lock: RWLock) -> None:
-    _, kill = child_that(lock, lock.acquire_read)
-    kill()
+    with holder(lock, "read"):
+        pass
     assert lock.acquire_write(timeout=LONG)
     lock.release_write()
     assert lock.processes == 0
 
 
 def test_a_reader_that_is_killed_while_a_writer_waits_is_forgotten(lock: RWLock) -> None:
-    _, kill = child_that(lock, lock.acquire_read)
-    threading.Timer(2 * SLICE, kill).start()
-    assert lock.acquire_write(timeout=LONG)
-    lock.release_write()
+    with holder(lock, "read") as other:
+        threading.Timer(2 * SLICE, other.process.kill).start()
+        assert lock.acquire_write(timeout=LONG)
+        lock.release_write()
 
 
 def test_after_a_writer_that_was_killed_everybody_is_told(lock: RWLock) -> None:
-    pid, kill = child_that(lock, lock.acquire_write)
-    kill()
+    with holder(lock, "write") as other:
+        pid = other.pid
     assert lock.abandoned
     for take in (
         lock.acquire_read,
@@ -324,8 +312,8 @@ def test_after_a_writer_that_was_killed_everybody_is_told(lock: RWLock) -> None:
 
 @pytest.mark.parametrize("side", ["read", "write"])
 def test_a_repair_is_called_with_the_lock_taken(lock: RWLock, side: str) -> None:
-    _, kill = child_that(lock, lock.acquire_write)
-    kill()
+    with holder(lock, "write"):
+        pass
     seen: list[object] = []
 
     def repair(error: errors.AbandonedMutexError) -> None:
@@ -344,8 +332,8 @@ def test_a_repair_is_called_with_the_lock_taken(lock: RWLock, side: str) -> None
 
 
 def test_a_repair_that_raises_leaves_it_to_the_next(lock: RWLock) -> None:
-    _, kill = child_that(lock, lock.acquire_write)
-    kill()
+    with holder(lock, "write"):
+        pass
 
     def fails(error: errors.AbandonedMutexError) -> None:
         raise RuntimeError("not to be repaired")
@@ -361,19 +349,19 @@ def test_a_repair_that_raises_leaves_it_to_the_next(lock: RWLock) -> None:
 
 def test_a_writer_that_is_killed_while_it_waits_has_changed_nothing(lock: RWLock) -> None:
     with lock.read:
-        read, write = os.pipe()
-        pid = fork(lambda: (os.write(write, b"+"), lock.acquire_write()))  # type: ignore[arg-type]
-        os.close(write)
-        os.read(read, 1)
-        os.close(read)
-        until(
-            lambda: (
-                in_thread(lambda: lock.acquire_read(timeout=0) and not lock.release_read()) is False
-            ),
-            "it waits",
-        )
-        os.kill(pid, signal.SIGKILL)
-        reap(pid)
+        with elsewhere() as other:
+            other.run(
+                "import threading\n"
+                f"lock = RWLock.open({lock.name!r})\n"
+                "threading.Thread(target=lock.acquire_write, daemon=True).start()"
+            )
+            until(
+                lambda: (
+                    in_thread(lambda: lock.acquire_read(timeout=0) and not lock.release_read())
+                    is False
+                ),
+                "it waits",
+            )
         assert (
             in_thread(lambda: lock.acquire_read(timeout=LONG) and not lock.release_read()) is True
         )
@@ -396,35 +384,6 @@ def test_after_a_thread_that_ended_while_it_wrote_everybody_is_told(lock: RWLock
     lock.release_write()
 
 
-def test_a_forked_child_has_nothing_of_what_its_parent_has(lock: RWLock) -> None:
-    def child() -> None:
-        for release in (lock.release_read, lock.release_write):
-            with pytest.raises(errors.AccessError):
-                release()
-        assert lock.acquire_read(timeout=0)
-        lock.release_read()
-
-    with lock.read:
-        assert reap(fork(child)) == 0
-        assert in_thread(lambda: lock.acquire_write(timeout=0)) is False
-
-
-def test_a_child_does_not_keep_its_parents_reads_alive(lock: RWLock) -> None:
-    with worker() as parent:
-        parent.run(
-            f"import os, signal\nfrom memsection import RWLock\nlock = RWLock.open({lock.name!r})\n"
-            "lock.acquire_read()\nchild = os.fork()\nif not child:\n    signal.pause()\n    "
-            "os._exit(0)"
-        )
-        child = parent.value("child")
-        try:
-            parent.kill()
-            assert lock.acquire_write(timeout=LONG)
-            lock.release_write()
-        finally:
-            os.kill(child, signal.SIGKILL)
-
-
 def test_closing_gives_back_what_is_read(lock: RWLock) -> None:
     other = RWLock.open(lock.name or "")
     other.close()
@@ -435,11 +394,8 @@ def test_closing_gives_back_what_is_read(lock: RWLock) -> None:
     with pytest.raises(errors.HandleError), other.read:
         pass
     name = lock.name or ""
-    with worker() as reader:
-        reader.run(
-            f"from memsection import RWLock\nlock = RWLock.open({name!r})\nlock.acquire_read()\n"
-            f"lock.close()"
-        )
+    with elsewhere() as reader:
+        reader.run(f"lock = RWLock.open({name!r}); lock.acquire_read(); lock.close()")
         assert lock.acquire_write(timeout=LONG)
         lock.release_write()
 
@@ -471,7 +427,7 @@ def _reads(lock: RWLock, ready: object, go: object) -> None:
         go.wait(LONG)  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", METHODS)
 def test_it_is_an_argument_of_a_process(method: str) -> None:
     context = multiprocessing.get_context(method)
     ready, go = context.Event(), context.Event()
@@ -505,5 +461,34 @@ def test_memory_that_somebody_scribbled_on_is_an_error_when_it_is_opened_and_no_
         )
         lock.release_write()
         view[:4] = b"none"
-        with worker() as other, pytest.raises(Exception, match="there is none"):
-            other.run(f"from memsection import RWLock\nRWLock.open({lock.name!r})")
+        with elsewhere() as other, pytest.raises(Refused, match="there is none"):
+            other.run(f"RWLock.open({lock.name!r})")
+
+
+def test_a_lost_lock_is_closed_at_once_and_a_side_keeps_one(leaves_nothing: None) -> None:
+    name = unique_name()
+    gc.disable()
+    try:
+        lost = RWLock.create(name)
+        with lost.read, lost.read:
+            pass
+        side = lost.write
+        assert lost.write is side, "the same one as long as somebody has it"
+        del lost
+        with side, RWLock.open(name) as other:
+            assert in_thread(lambda: other.acquire_read(timeout=0)) is False
+        with pytest.warns(ResourceWarning):
+            del side
+        with pytest.raises(errors.NotFoundError):
+            RWLock.open(name)
+    finally:
+        gc.enable()
+
+
+def test_sides_of_a_closed_lock_say_so(leaves_nothing: None) -> None:
+    lock = RWLock.create()
+    kept = lock.read
+    lock.close()
+    for side in (kept, lock.read, lock.write):
+        with pytest.raises(errors.HandleError, match="closed"), side:
+            pass

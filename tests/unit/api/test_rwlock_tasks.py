@@ -14,7 +14,7 @@ from support.workers import fork, reap
 from memsection import RWLock, errors
 from memsection.rwlock.sides import SLICE
 
-LONG = 20.0
+LONG = 60.0
 
 
 def test_tasks_read_together_and_write_alone() -> None:

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from support import objects
 
-import memsection
 from memsection import ALLOCATION_GRANULARITY, PAGE_SIZE, Section, errors
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
@@ -443,10 +442,3 @@ def test_every_word_of_access_has_rights_and_a_protection() -> None:
     for word, rights in section.RIGHTS.items():
         assert not p.needed_access(section.PROTECTIONS[word]) & ~rights
         assert section.access_words(rights) == word.replace("c", "r")
-
-
-def test_all_public_names_can_be_had() -> None:
-    for public in memsection.__all__:
-        assert getattr(memsection, public) is not None
-    with pytest.raises(AttributeError, match="nothing_like_it"):
-        _ = memsection.nothing_like_it  # type: ignore[attr-defined]

@@ -28,7 +28,7 @@ def threads_come_to_an_end() -> Any:
     yield
     for thread in set(threading.enumerate()) - before:
         if thread.name.startswith("memsection"):
-            thread.join(20)
+            thread.join(60)
     assert set(threading.enumerate()) <= before
 
 
@@ -103,7 +103,7 @@ def test_a_cancelled_wait_that_had_been_woken_leaves_the_turn_to_another() -> No
             first = asyncio.create_task(event.wait_async())
             await asyncio.sleep(0.02)
             through: list[bool] = []
-            thread = threading.Thread(target=lambda: through.append(event.wait(30)))
+            thread = threading.Thread(target=lambda: through.append(event.wait(60)))
             thread.start()
             await asyncio.sleep(0.02)
             event.set()

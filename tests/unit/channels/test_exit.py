@@ -21,7 +21,7 @@ from memsection.channels.futures import in_background
 @pytest.fixture(scope="module", autouse=True)
 def thread_of_the_futures() -> None:
     """What this process keeps for all futures is there before anything is counted."""
-    in_background(asyncio.sleep(0)).result(20)
+    in_background(asyncio.sleep(0)).result(60)
 
 
 BEGIN = """
@@ -84,13 +84,13 @@ expected = 7
 """,
     "service": """
 server = Service.open(name, bytes, bytes)
-call, placed = server.receive(20), server.receive(20, copy=False)
+call, placed = server.receive(60), server.receive(60, copy=False)
 own = Service.create(None, bytes, bytes, capacity=1)
 client, other = (Client.from_section(own.section.duplicate(), bytes, bytes) for _ in range(2))
 waits(server.receive); waits(server.serve, bytes.upper); waits(wait_any, [server]); waits(client, b"answered by nobody")
 while not len(own):
     time.sleep(0.001)
-answered = own.receive(20)
+answered = own.receive(60)
 answered.reply(b"y" * 300_000)
 futures = [other.submit(b"x" * 300_000)]
 waits(other.submit, b"no room"); forever(lambda: other.call_async(b"no room")); forever(server.receive_async)
@@ -127,10 +127,10 @@ def test_an_interpreter_ends_with_queues_in_use_and_others_go_on(exit_by: str) -
         for number in range(3):
             queue.send(b"%d" % number + b" " * 4000)
         ends("queue", exit_by, name, lambda: None)
-        assert queue.receive(20).strip() == b"2"
+        assert queue.receive(60).strip() == b"2"
         for _ in range(12):
-            queue.send(b"x" * 4000, 20)
-            queue.receive(20)
+            queue.send(b"x" * 4000, 60)
+            queue.receive(60)
         queue._core.judge()
         assert (queue.senders, queue.receivers, queue._core.kept()[0]) == (1, 1, 0)
     with pytest.raises(NotFoundError):
@@ -141,10 +141,10 @@ def test_an_interpreter_ends_with_queues_in_use_and_others_go_on(exit_by: str) -
 def test_an_interpreter_ends_with_topics_in_use_and_others_go_on(exit_by: str) -> None:
     name = unique_name()
     with Topic.create(name, bytes, capacity=4, slow="wait") as topic:
-        ends("topic", exit_by, name, lambda: topic.receive(20))
+        ends("topic", exit_by, name, lambda: topic.receive(60))
         for _ in range(12):
-            topic.send(b"x" * 4000, 20)
-            while topic.receive(20) != b"x" * 4000:
+            topic.send(b"x" * 4000, 60)
+            while topic.receive(60) != b"x" * 4000:
                 pass
         topic._core.judge()
         assert (topic.senders, topic.receivers, topic._core.kept()[0]) == (1, 1, 0)
@@ -163,10 +163,10 @@ def test_an_interpreter_ends_with_services_in_use_and_clients_are_told(exit_by: 
         ends("service", exit_by, name, lambda: None)
         for future in futures:
             with pytest.raises(PeerDiedError):
-                future.result(20)
+                future.result(60)
         later = client.submit(b"again")
-        service.receive(20).reply(b"yes")
-        assert later.result(20) == b"yes"
+        service.receive(60).reply(b"yes")
+        assert later.result(60) == b"yes"
         service._core.judge()
         assert (service.servers, service.clients, service._core.kept()[0]) == (1, 1, 0)
     with pytest.raises(NotFoundError):

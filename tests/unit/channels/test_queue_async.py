@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from memsection import EndOfChannelError, WaitTimeoutError
-from memsection.channels import Queue
+from memsection.channels import Queue, overflow, waiting
 
 
 def test_messages_pass_and_the_end_ends_the_iteration() -> None:
@@ -97,5 +99,83 @@ def test_a_thousand_tasks_wait_without_a_thousand_threads() -> None:
                 set(await asyncio.gather(*tasks)) == {b"%d" % i for i in range(999)}
                 and len(queue) == 0
             )
+
+    asyncio.run(main())
+
+
+def test_who_waits_for_a_place_does_not_keep_the_loop_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[object] = []
+
+    class Counted(waiting.Waiting):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            waits.append(options)
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(waiting, "Waiting", Counted)
+
+    async def main() -> None:
+        with Queue.create(
+            None, bytes, capacity=8, largest=1_000_000, memory=2_000_000, overflow=False
+        ) as queue:
+            held = []
+            for _ in range(2):
+                queue.send(b"x" * 900_000, 0)
+                held.append(queue.receive(0, copy=False))
+            with pytest.raises(WaitTimeoutError, match="2 places are kept"):
+                await queue.send_async(b"y" * 900_000, 0.2)
+            assert len(waits) < 50, "there is a position all the time, but no place"
+            task = asyncio.create_task(queue.send_async(b"y" * 900_000, 60))
+            await asyncio.sleep(0.01)
+            held.pop()
+            await task
+            assert await queue.receive_async(0) == b"y" * 900_000
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("largest", [4_000_000, 4000])
+@pytest.mark.parametrize("spec", [bytes, object])
+def test_large_messages_are_copied_in_other_threads(
+    monkeypatch: pytest.MonkeyPatch, spec: Any, largest: int
+) -> None:
+    copied: list[str] = []
+
+    def noted(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            if threading.current_thread() is not threading.main_thread():
+                copied.append(name)
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(waiting, "parts_of", noted("read", waiting.parts_of))
+    monkeypatch.setattr(overflow, "put", noted("written", overflow.put))
+    value = b"x" * 3_000_000 if spec is bytes else {"a": bytearray(b"y" * 3_000_000)}
+
+    async def main() -> None:
+        with Queue.create(None, spec, capacity=2, largest=largest) as queue:
+            await queue.send_async(value, 60)
+            assert await queue.receive_async(60) == value
+            assert copied == ["written", "read"][largest == 4_000_000 :]
+            assert queue._core.kept()[0] == 0 and len(queue) == 0
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("largest", [4_000_000, 4000])
+def test_a_large_message_whose_sending_is_cancelled_leaves_nothing(largest: int) -> None:
+    async def main() -> None:
+        with Queue.create(None, bytes, capacity=1, largest=largest, memory=8_500_000) as queue:
+            queue.send(b"first", 0)
+            for pause in (0, 0.001, 0.02):
+                task = asyncio.create_task(queue.send_async(b"x" * 3_000_000))
+                await asyncio.sleep(pause)
+                task.cancel()
+                assert isinstance(
+                    (await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError
+                )
+            assert await queue.receive_async(0) == b"first" and len(queue) == 0
+            await queue.send_async(b"y" * 3_000_000, 60)
+            assert await queue.receive_async(60) == b"y" * 3_000_000
 
     asyncio.run(main())

@@ -65,6 +65,37 @@ def test_a_sender_to_a_full_queue_whose_receivers_are_killed_is_told() -> None:
             queue.send(b"3" * PLACED, 0)
 
 
+@pytest.mark.invariant("Q1")
+@pytest.mark.parametrize(
+    ("length", "redeliver", "in_hand"), [(10, 0, False), (PLACED, 0, False), (PLACED, 2, True)]
+)
+def test_a_both_end_is_told_that_only_it_could_make_room_and_goes_on_when_it_does(
+    length: int, redeliver: int, in_hand: bool
+) -> None:
+    first, *others = (b"%d" % n * length for n in range(3))
+    memory = 3 * 4224 if in_hand else None  # as many places as messages
+    with Queue.create(
+        None, bytes, capacity=3, largest=4000, memory=memory, redeliver=redeliver
+    ) as queue:
+        for message in (first, *others):
+            queue.send(message, 0)
+        if in_hand:
+            pid = stopped_in(lambda: [queue.receive(0, copy=False) for _ in range(3)])
+        else:
+            pid = stopped_in(lambda: queue._core.take_whole(0))  # in the middle of a receive
+            assert [queue.receive(0), queue.receive(0)] == others
+        kill(pid)
+        with pytest.raises(NoReceiverError, match="all others"):
+            queue.send(first, 20)
+        assert len(queue) == (3 if in_hand else 1)
+        assert {queue.receive(20) for _ in range(len(queue))} == (
+            {first, *others} if in_hand else {first}
+        )
+        for message in (first, *others):
+            queue.send(message, 0)
+        assert [queue.receive(0) for _ in range(3)] == [first, *others]
+
+
 @pytest.mark.invariant("Q4")
 def test_places_that_a_dead_receiver_had_in_hand_are_taken_back() -> None:
     with Queue.create(None, np.ndarray, capacity=8, largest=1_000_000) as queue:
@@ -77,6 +108,24 @@ def test_places_that_a_dead_receiver_had_in_hand_are_taken_back() -> None:
         threading.Thread(target=lambda: None).start()
         queue.send(np.zeros(900_000, np.uint8), 20)
         assert queue.repaired == 2
+
+
+@pytest.mark.invariant("Q3")
+def test_what_the_dead_had_in_hand_is_free_for_who_comes_next_at_its_first_look() -> None:
+    with Queue.create(None, bytes, capacity=4, largest=3000, memory=2 * 4224) as queue:
+
+        def held_by_a_dead_one() -> None:
+            for _ in range(2):
+                queue.send(b"x" * 3000)
+            kill(stopped_in(lambda: [queue.receive(copy=False) for _ in range(2)]))
+            assert queue._core.kept()[0] == 2
+
+        held_by_a_dead_one()
+        queue.send(b"y" * 3000, 0)  # whoever finds no place looks after the others first
+        assert queue.receive(0) == b"y" * 3000 and queue._core.kept()[0] == 0
+        held_by_a_dead_one()
+        Queue.from_section(queue.section.duplicate(), bytes).close()  # so does whoever opens an end
+        assert queue._core.kept()[0] == 0
 
 
 @pytest.mark.parametrize("length", [5, PLACED])
@@ -256,6 +305,17 @@ def test_ends_are_counted_by_who_lives() -> None:
         assert (queue.senders, queue.receivers) == (2, 2)
         kill(pid)
         assert (queue.senders, queue.receivers) == (2, 1)
+
+
+def test_what_was_sent_before_another_began_is_received_first() -> None:
+    queue = Queue.create(None, bytes)
+    other = Queue.from_section(queue.section.duplicate(), bytes, role="send")
+    for i in range(60):
+        (queue, other, other)[i % 3].send(b"%d" % i * (1 if i % 2 else PLACED), 0)
+    found = queue.receive_many(60)
+    assert [int(one[: len(str(i))]) for i, one in enumerate(found)] == list(range(60))
+    other.close()
+    queue.close()
 
 
 def test_a_stopped_receiver_holds_up_nobody_but_its_position() -> None:

@@ -25,7 +25,7 @@ from memsection.channels.futures import in_background
 @pytest.fixture(scope="module", autouse=True)
 def thread_of_the_futures() -> None:
     """What this process keeps for all futures is there before anything is counted."""
-    in_background(asyncio.sleep(0)).result(20)
+    in_background(asyncio.sleep(0)).result(60)
     transit._own.make_notes()
 
 
@@ -84,7 +84,7 @@ def test_a_caller_whose_server_is_killed_with_the_call_in_hand_is_told(length: i
         until(lambda: client.servers == 1 and not len(client._core), "the call is in hand")
         kill(pid)
         with pytest.raises(PeerDiedError):
-            future.result(20)
+            future.result(60)
         pid = serving(name, answers)
         until(lambda: client.servers == 1, "another server is there")
         assert client(b"x" * length, 20) == b"X" * length
@@ -118,13 +118,13 @@ def test_a_killed_client_costs_a_server_nothing() -> None:
                     client(b"x" * length)
 
             pid = fork(asks)
-            call = service.receive(20)
+            call = service.receive(60)
             assert len(call.value) == length and not call.abandoned
             kill(pid)
             assert call.abandoned
             call.reply(b"y" * length)
             pid = fork(asks)
-            service.receive(20).reply(b"z" * length)
+            service.receive(60).reply(b"z" * length)
             assert reap(pid) == 0
         service._core.judge()
         assert service.clients == 0 and service._core.kept()[0] == 0
@@ -150,7 +150,7 @@ def test_in_a_forked_child_calls_and_answers_are_the_parents() -> None:
     name = unique_name()
     with Service.create(name, bytes, bytes) as service, Client.open(name) as client:
         future = client.submit(b"1")
-        call = service.receive(20)
+        call = service.receive(60)
 
         def child() -> None:
             assert call.abandoned
@@ -159,12 +159,12 @@ def test_in_a_forked_child_calls_and_answers_are_the_parents() -> None:
             assert client(b"2", 20) == b"of the child"
 
         pid = fork(child)
-        mine = service.receive(20)
+        mine = service.receive(60)
         assert mine.value == b"2"
         mine.reply(b"of the child")
         assert reap(pid) == 0
         call.reply(b"right")
-        assert future.result(20) == b"right"
+        assert future.result(60) == b"right"
 
 
 def test_futures_of_a_forked_child_have_a_thread_of_their_own() -> None:
@@ -172,10 +172,10 @@ def test_futures_of_a_forked_child_have_a_thread_of_their_own() -> None:
     with Service.create(name, bytes, bytes) as service, Client.open(name) as client:
         server = threading.Thread(target=service.serve, args=[bytes.upper])
         server.start()
-        assert client.submit(b"parent").result(20) == b"PARENT"
+        assert client.submit(b"parent").result(60) == b"PARENT"
 
         def child() -> None:
-            assert client.submit(b"child").result(20) == b"CHILD"
+            assert client.submit(b"child").result(60) == b"CHILD"
 
         assert reap(fork(child)) == 0
         service.shutdown()
@@ -187,8 +187,8 @@ def test_ends_are_passed_on_with_their_specs() -> None:
     with Service.create(name, bytes, object) as service, Client.open(name) as client:
         with pickle.loads(pickle.dumps(client)) as other:
             future = other.submit(b"x")
-            service.receive(20).reply({"a": 1})
-            assert future.result(20) == {"a": 1} and service.clients == 2
+            service.receive(60).reply({"a": 1})
+            assert future.result(60) == {"a": 1} and service.clients == 2
 
 
 def test_a_stopped_client_holds_up_no_server_and_no_other_client() -> None:
@@ -201,14 +201,14 @@ def test_a_stopped_client_holds_up_no_server_and_no_other_client() -> None:
                     client(b"x" * 4000)
 
         pid = fork(asks)
-        first = service.receive(20)
+        first = service.receive(60)
         os.kill(pid, signal.SIGSTOP)
         first.reply(b"y" * 4000)
         with Client.open(name) as client:
             futures = [client.submit(b"z" * 4000) for _ in range(30)]
             for _ in futures:
-                service.receive(20).reply(b"w" * 4000)
-            assert all(future.result(20) == b"w" * 4000 for future in futures)
+                service.receive(60).reply(b"w" * 4000)
+            assert all(future.result(60) == b"w" * 4000 for future in futures)
         kill(pid)
 
 
@@ -248,8 +248,7 @@ def test_tasks_call_and_are_cancelled_without_holding_up_the_loop() -> None:
     asyncio.run(main())
 
 
-# ---------------------------------------------------------------------- whoever may write the
-# memory
+# -------------------------------------------------------------------- whoever may write the memory
 
 
 @pytest.mark.sentence(12)

@@ -70,3 +70,20 @@ def test_what_is_cancelled_took_nothing(role: Any, length: int) -> None:
                 await subscriber.receive_async(0.02)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("role", ["receive", "observe"])
+def test_a_large_message_that_went_with_its_sender_is_missed(role: Any) -> None:
+    async def main() -> None:
+        with (
+            Topic.create(unique_name(), bytes, role="send", largest=4000) as topic,
+            Topic.open(topic.name, role=role) as subscriber,
+        ):
+            await topic.send_async(b"x" * LARGE)
+            (sent,) = topic._codec.channel.sent
+            sent.section.close()  # as the sender's death does
+            await topic.send_async(b"next")
+            assert await subscriber.receive_async(60) == b"next"
+            assert subscriber.missed == 1
+
+    asyncio.run(main())

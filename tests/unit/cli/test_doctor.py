@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,6 +142,44 @@ def test_logout_clean_up_is_noted_for_whom_it_hits(
     assert [check.state for check in diagnosis._logout()] == ["note"]
     files["/etc/systemd/logind.conf"] = "[Login]\nRemoveIPC=no\n"
     assert [check.state for check in diagnosis._logout()] == ["ok"]
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "lost"),
+    [("eventfd2", 290, "eventfd (waiting"), ("process_vm_readv", 310, "process_vm_readv (reading")],
+)
+def test_a_call_that_a_filter_refuses_is_a_problem(name: str, number: int, lost: str) -> None:
+    program = _FILTERED.format(number=number)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    state, found, remedy = done.stdout.splitlines()
+    assert state == "problem" and lost in found and "Operation not permitted" in found
+    assert found.count("Operation not permitted") == 1 and "seccomp profile" in remedy
+
+
+#: Refuses one system call of x86-64 by a filter of its own (seccomp(2)), and asks the doctor.
+_FILTERED = """
+import ctypes, struct
+
+program = struct.pack(
+    "<HBBIHBBIHBBIHBBI",
+    0x20, 0, 0, 0,  # the number of the call
+    0x15, 0, 1, {number},
+    0x06, 0, 0, 0x00050001,  # EPERM
+    0x06, 0, 0, 0x7FFF0000,  # anything else goes through
+)
+code = ctypes.create_string_buffer(program)
+filter = ctypes.create_string_buffer(struct.pack("<H6xQ", 4, ctypes.addressof(code)))
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+assert libc.prctl(22, 2, filter, 0, 0) == 0  # PR_SET_SECCOMP
+
+from memsection.cli import doctor
+
+check = next(check for check in doctor.run() if check.name == "system calls")
+print(check.state, check.found, check.remedy, sep="\\n")
+"""
 
 
 def test_what_is_found_is_shown_with_its_remedy() -> None:

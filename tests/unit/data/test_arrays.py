@@ -293,13 +293,12 @@ def test_without_numpy_the_error_names_the_extra(other: Callable[..., str]) -> N
     assert "memsection[numpy]" in told
 
 
-# ---------------------------------------------------------------------- what a description cannot
-# do
+# -------------------------------------------------------------------- what a description cannot do
 
 
 def forge(name: str, facts: Any, size: int = 96) -> Section:
     """A section whose description is well-formed and says this."""
-    section, view = schema.make(name, size, facts)
+    section, view = schema.make(schema.section_attributes(name), size, facts)
     view.close()
     return section
 
@@ -402,7 +401,7 @@ def slow(fresh):
     time.sleep(0.3)
     fresh.memory[:] = bytes([1]) * len(fresh.memory)
 facts = {"kind": "array", "dtype": "|u1", "shape": [96], "order": "C", "version": 0}
-section, view = schema.make(sys.argv[1], 96, facts, fill=slow)
+section, view = schema.make(schema.section_attributes(sys.argv[1]), 96, facts, fill=slow)
 sys.stdin.read()
 view.close(); section.close()
 """,
@@ -428,7 +427,7 @@ def test_a_failed_copy_leaves_no_name(name: str) -> None:
         raise KeyError("stop")
 
     with pytest.raises(KeyError):
-        schema.make(name, 96, GOOD, fill=fail)
+        schema.make(schema.section_attributes(name), 96, GOOD, fill=fail)
     assert not exists(name)
 
 

@@ -68,7 +68,9 @@ def columns() -> dict[str, Any]:
 def forged(name: str, content: bytes) -> Iterator[Section]:
     """A section that is said to hold a table."""
     facts = {"kind": "arrow", "rows": 0, "version": 0, "columns": []}
-    section, view = schema.make(name, len(content), facts, content=[(0, memoryview(content))])
+    section, view = schema.make(
+        schema.section_attributes(name), len(content), facts, content=[(0, memoryview(content))]
+    )
     with section, view:
         yield section
 
@@ -153,8 +155,8 @@ def test_a_table_of_another_user_is_not_trusted() -> None:
         owner.run(
             "from memsection import Section, Security; from memsection.content import schema\n"
             "facts = {'kind': 'arrow', 'rows': 0, 'version': 0, 'columns': []}\n"
-            "made = schema.make(name, len(data), facts, content=[(0, memoryview(data))],"
-            " security=Security(everyone='r'))",
+            "readable = schema.section_attributes(name, security=Security(everyone='r'))\n"
+            "made = schema.make(readable, len(data), facts, content=[(0, memoryview(data))])",
             name=name,
             data=file_of(pa.table({"x": ["a", "b"]})),
         )
@@ -208,7 +210,10 @@ def test_bytes_that_were_altered_anywhere_end_no_reader(name: str) -> None:
         kept.append((f"{name}-{kind}-cut", good[: chance.randrange(len(good))]))
     made = [
         schema.make(
-            each, len(data), {"kind": "arrow", "version": 0}, content=[(0, memoryview(data))]
+            schema.section_attributes(each),
+            len(data),
+            {"kind": "arrow", "version": 0},
+            content=[(0, memoryview(data))],
         )
         for each, data in kept
     ]

@@ -22,6 +22,7 @@ from memsection import (
     ArgumentError,
     CorruptError,
     Error,
+    NotFoundError,
     Section,
     arrays,
     latest,
@@ -29,6 +30,7 @@ from memsection import (
     records,
 )
 from memsection._native import seqlock
+from memsection.content import facts as facts_of
 from memsection.content import schema
 
 LONG = 1 << 31
@@ -92,7 +94,7 @@ def quick() -> Iterator[None]:
         raise AssertionError("it hangs")
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(20)
+    signal.alarm(60)
     try:
         yield
     finally:
@@ -348,3 +350,74 @@ latest.create(sys.argv[1], 8)
     finally:
         maker.kill()
         maker.communicate()
+    with pytest.raises(NotFoundError):
+        latest.open(name)  # and so what a kill left of the name is swept
+
+
+def test_texts_that_were_good_once_are_bounded_and_not_read_again() -> None:
+    for number in range(3 * facts_of._MOST_GOOD):
+        text = facts_of.text_of({"kind": "array", "shape": [number]})
+        first, again = facts_of.facts_in(text), facts_of.facts_in(text)
+        assert first == again == {"kind": "array", "shape": [number]}
+        assert first is again
+        assert len(facts_of._found_good) <= facts_of._MOST_GOOD
+    for bad in (b'{"kind":"\\ud800"}', b"[1]", b'{"a":' + b"[" * 400 + b"]" * 400 + b"}"):
+        assert facts_of.facts_in(bad) is facts_of.facts_in(bad) is None
+    long = facts_of.text_of({"kind": "x" * 2 * facts_of._SHORT})
+    assert facts_of.facts_in(long) and long not in facts_of._found_good
+
+
+@contextmanager
+def described() -> Iterator[tuple[Section, Any, int]]:
+    """A section whose description is known, its view, and where the footer is."""
+    section, view = schema.make(None, 64, {"kind": "array", "shape": [16]})
+    with section, view:
+        schema.attach(section, "array")[0].close()
+        end = len(view) - schema.FOOTER.size
+        _, _, checksum, length, _ = schema.FOOTER.unpack(view[end:])
+        assert facts_of.known_facts(bytes(view[end - length : end]), checksum) is not None
+        yield section, view, end
+
+
+@pytest.mark.parametrize(
+    ("magic", "version", "checksum", "size", "error"),
+    [
+        (schema.MAGIC, schema.VERSION, 1, 0, "its text is damaged"),
+        (schema.MAGIC, schema.VERSION + 1, 0, 0, "its version is"),
+        (schema.MAGIC, schema.VERSION, 0, 1 << 40, "bytes of text and"),
+        (b"MSnoting", schema.VERSION, 0, 0, "no description"),
+    ],
+)
+def test_a_text_that_was_good_once_excuses_no_footer(
+    magic: bytes, version: int, checksum: int, size: int, error: str
+) -> None:
+    with described() as (section, view, end):
+        _, _, good, length, room = schema.FOOTER.unpack(view[end:])
+        view[end:] = schema.FOOTER.pack(magic, version, good ^ checksum, length, size or room)
+        with pytest.raises(CorruptError, match=error):
+            schema.attach(section, "array")
+
+
+def test_another_text_under_the_footer_of_a_known_one_is_not_taken_for_it() -> None:
+    with described() as (section, view, end):
+        _, _, _, length, room = schema.FOOTER.unpack(view[end:])
+        other = bytes(view[end - length : end]).replace(b"16", b"32")
+        view[end - length : end] = other
+        with pytest.raises(CorruptError, match="its text is damaged"):
+            schema.attach(section, "array")
+        view[end:] = schema.FOOTER.pack(
+            schema.MAGIC, schema.VERSION, zlib.crc32(other), length, room
+        )
+        for _ in range(2):  # read, and known
+            _, facts, size = schema.attach(section, "array")
+            assert (facts["shape"], size) == ([32], room)
+
+
+def test_what_is_being_made_is_waited_for_though_its_text_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(schema, "PATIENCE", 0.05)
+    with described() as (section, view, end):
+        view[end : end + 8] = schema.BEING_MADE
+        with pytest.raises(CorruptError, match="not complete"):
+            schema.attach(section, "array")

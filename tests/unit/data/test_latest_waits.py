@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.alarms import ended_by_a_handler
 
 from memsection import ArgumentError, Event, Mutex, Section, latest, wait_all, wait_any
 
@@ -60,7 +60,7 @@ def test_many_readers_are_woken_by_each_value(ends: Ends, name: str) -> None:
     def follow(numbers: list[int]) -> None:
         with latest.open(name) as reader:
             while not numbers or numbers[-1] < 50:
-                assert reader.wait(timeout=30)
+                assert reader.wait(timeout=60)
                 numbers.append(reader.read_numbered()[0])
 
     threads = [threading.Thread(target=follow, args=(numbers,)) for numbers in seen]
@@ -78,10 +78,10 @@ def test_a_reader_in_another_process_with_a_read_only_handle_is_woken(name: str)
     program = """if True:
         import sys
         from memsection import latest
-        with latest.open(sys.argv[1], timeout=30) as reader:
+        with latest.open(sys.argv[1], timeout=60) as reader:
             assert reader.section.access == "r"
             print("ready", flush=True)
-            while reader.wait(timeout=30):
+            while reader.wait(timeout=60):
                 number, value = reader.read_numbered()
                 print(number, value, flush=True)
                 if value == b"end":
@@ -105,7 +105,7 @@ def test_an_event_loop_waits_for_several_values_and_cancels(ends: Ends, name: st
         found = []
         with latest.open(name) as own:
             while len(found) < 3:
-                assert await own.wait_async(timeout=30)
+                assert await own.wait_async(timeout=60)
                 found.append(own.read())
         return found
 
@@ -185,7 +185,7 @@ def test_closing_while_somebody_waits_takes_no_memory_away(ends: Ends) -> None:
 
     def wait() -> None:
         try:
-            found.append(reader.wait(timeout=30))
+            found.append(reader.wait(timeout=60))
         except ArgumentError as failure:  # closed before the wait began, or between two looks
             found.append(str(failure))
 
@@ -204,16 +204,7 @@ def test_ctrl_c_ends_a_wait(ends: Ends) -> None:
     class Interrupted(Exception):
         pass
 
-    def handler(*_: object) -> None:
-        raise Interrupted
-
-    before = signal.signal(signal.SIGALRM, handler)
-    try:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
-        with pytest.raises(Interrupted):
-            reader.wait(timeout=30)
-    finally:
-        signal.signal(signal.SIGALRM, before)
+    ended_by_a_handler(lambda: reader.wait(timeout=60), Interrupted)
 
 
 def test_numbers_beyond_four_billion_are_compared_whole(ends: Ends) -> None:

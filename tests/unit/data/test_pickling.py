@@ -144,6 +144,10 @@ def test_a_table_of_buffers_that_leaves_the_section_is_an_error(name: str) -> No
                 with pytest.raises(CorruptError):
                     pickling.load(name)
     for wrong in ({"length": -1}, {"length": 10**9}, {"buffers": 10**9}, {"buffers": "1"}):
-        made, view = schema.make(name, 100, {"kind": "pickle", "length": 1, "buffers": 1, **wrong})
+        made, view = schema.make(
+            schema.section_attributes(name),
+            100,
+            {"kind": "pickle", "length": 1, "buffers": 1, **wrong},
+        )
         with made, view, pytest.raises(CorruptError):
             pickling.load(name)

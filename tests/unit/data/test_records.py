@@ -339,7 +339,7 @@ def test_a_description_that_makes_no_sense_is_an_error(name: str) -> None:
             }
         },
     ):
-        section, view = schema.make(name, 32, {**good, **change})
+        section, view = schema.make(schema.section_attributes(name), 32, {**good, **change})
         with section, view, pytest.raises(CorruptError):
             records.open(name)
 

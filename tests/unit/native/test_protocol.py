@@ -35,9 +35,7 @@ def directory(tmp_path: Path) -> Iterator[int]:
 
 
 def area() -> bytes:
-    head = control_page.Draft("", "", b"descriptor").head(1, 4, 0x8000000)
-    assert head is not None
-    return head
+    return control_page.Template("", b"descriptor", 1, 4, 0x8000000, 4096, 0).area
 
 
 def create(flags: int = protocol.SEAL, directory: int = -1, name: bytes = NAME) -> protocol.Made:
@@ -68,7 +66,7 @@ def test_a_body_that_was_created_is_what_the_object_manager_reads() -> None:
 def test_a_draft_with_pages_of_its_own_is_written_as_it_is() -> None:
     draft = control_page.Draft("n" * 2000, "", b"d")
     fd = protocol.make_body(-1, SIZE + draft.area_pages * 4096, True)
-    draft.write(fd, SIZE, 1, 0, 4, 0x8000000, SIZE, (0, 0), (1, 2), b"")
+    draft.write(fd, SIZE, (1, 4, 0x8000000, SIZE), (0, 0), (1, 2))
     written = os.pread(fd, draft.area_pages * 4096, SIZE)
     os.close(fd)
     made = protocol.create_body(

@@ -35,8 +35,10 @@ EVERYWHERE = set(dir(object)) | {
 }
 
 names = sorted(path.stem for path in FOLDER.glob("*.pyx"))
-if sys.platform != "linux":
-    names = [name for name in names if name in ("view", "seqlock")]
+if sys.platform == "linux":
+    names.remove("handles")
+else:
+    names = [name for name in names if name in ("handles", "view", "seqlock")]
 
 
 def stub(name: str) -> ast.Module:

@@ -63,7 +63,7 @@ def run(directory: Path, content: str, *options: str) -> tuple[int, str]:
         cwd=directory,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         env={**environment, "PYTHONPATH": f"{SOURCE}:{TESTS}:{directory}"},
     )
     return done.returncode, done.stdout + done.stderr

@@ -19,7 +19,7 @@ def _build(command: str, **environment: str) -> subprocess.CompletedProcess[str]
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=280,
         env={**os.environ, **environment},
     )
 

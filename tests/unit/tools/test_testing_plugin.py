@@ -16,9 +16,10 @@ SOURCE = str(Path(memsection.__file__).resolve().parent.parent)
 pytestmark = pytest.mark.linux_only("names of a test's own are files")
 
 
-def run(tmp_path: Path, text: str) -> tuple[str, int]:
+def run(tmp_path: Path, text: str) -> tuple[str, int, int]:
+    """Run these tests with the plugin: what pytest wrote, its exit status and its process id."""
     (tmp_path / "test_user.py").write_text("from memsection import Event, Section\n" + text)
-    done = subprocess.run(
+    with subprocess.Popen(
         [
             sys.executable,
             "-m",
@@ -32,16 +33,21 @@ def run(tmp_path: Path, text: str) -> tuple[str, int]:
             str(tmp_path),
             str(tmp_path),
         ],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
         env={**os.environ, "PYTHONPATH": SOURCE, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
-    )
-    return done.stdout, done.returncode
+    ) as pytest_process:
+        try:
+            out, _ = pytest_process.communicate(timeout=60)
+        except BaseException:
+            pytest_process.kill()
+            raise
+    return out, pytest_process.returncode, pytest_process.pid
 
 
 def test_a_test_has_names_of_its_own(tmp_path: Path) -> None:
-    out, code = run(
+    out, code, _ = run(
         tmp_path,
         """
 import os, subprocess, sys
@@ -87,7 +93,7 @@ def test_the_names_of_everybody_are_back():
     ],
 )
 def test_what_is_left_fails_the_test(tmp_path: Path, fixture: str, body: str, says: str) -> None:
-    out, code = run(
+    out, code, pid = run(
         tmp_path,
         f"""
 keep = []
@@ -100,12 +106,8 @@ def test_end():
 """,
     )
     assert code == 1 and says in out and "1 error" in out and "2 passed" in out, out
-    of_the_dead = [
-        path
-        for path in Path("/dev/shm").glob("memsection-test-*")
-        if not Path("/proc", path.name.split("-")[2]).exists()
-    ]
-    assert not of_the_dead
+    # Only its own: a run of the tests that was killed leaves directories to everybody after it.
+    assert not list(Path("/dev/shm").glob(f"memsection-test-{pid}-*"))
 
 
 def test_nothing_of_the_package_is_imported_before_a_fixture_is_used() -> None:

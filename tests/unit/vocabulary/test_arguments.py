@@ -4,6 +4,7 @@ what was given."""
 
 from __future__ import annotations
 
+import ctypes
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -29,8 +30,8 @@ def test_numbers_of_any_library_are_seconds(value: Any) -> None:
     assert seconds(value) == float(value)
 
 
-class Record(records.ctypes.Structure):
-    _fields_ = [("x", records.ctypes.c_int)]
+class Record(ctypes.Structure):
+    _fields_ = [("x", ctypes.c_int)]
 
 
 @pytest.mark.parametrize("size", [1.5, 4096.0, "4096", b"4", None, [1]])

@@ -50,7 +50,7 @@ def test_a_repaired_mutex_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
     mutex = Mutex.create(name, repair=lambda error: None)
     _die_with(f"from memsection import Mutex; m = Mutex.open({name!r}); m.acquire()")
     with caplog.at_level(logging.INFO, "memsection"):
-        assert mutex.acquire(timeout=30)
+        assert mutex.acquire(timeout=60)
     mutex.release()
     mutex.close()
     assert "repaired" in caplog.text and name in caplog.text

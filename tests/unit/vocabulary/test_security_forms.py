@@ -93,6 +93,12 @@ def test_unix_accounts_are_sids_by_the_convention_of_samba() -> None:
         ("S:(ML;;NWNX;;;LW)D:", "D:S:(ML;;NWNX;;;LW)"),
         ("O:S-1-0x100000000001-7", "O:S-1-0x100000000001-7"),
         ("D:S:(AU;SAFA;GA;;;WD)", "D:S:(AU;SAFA;GA;;;WD)"),
+        # letters and numbers together, as Wine's test (advapi32/tests/security.c) records it of Windows
+        ("S:(AU;;GR0xFFFFFFFF;;;WD)", "S:(AU;;0xffffffff;;;WD)"),
+        ("S:(AU;;0xFFFFFFFFGR;;;WD)", "S:(AU;;0xffffffff;;;WD)"),
+        ("S:(AU;;0xFFFFFGR;;;WD)", "S:(AU;;0x800fffff;;;WD)"),
+        ("D:(A;;020000000000;;;WD)", "D:(A;;GR;;;WD)"),
+        ("O:S-0x1-0X5-0x12", "O:SY"),
     ],
 )
 def test_text(text: str, canonical: str) -> None:
@@ -127,13 +133,19 @@ def test_text(text: str, canonical: str) -> None:
         ("D:Q(A;;GR;;;WD)", st.INVALID_ACL),
         ("D:NO_ACCESS_CONTROL(A;;GR;;;WD)", st.INVALID_ACL),
         ("D:(OA;;GR;bf967aba-0de6-11d0-a285-00aa003049e2;;WD)", st.INVALID_ACL),
-        ("D:(A;;GR;;;XX)", st.INVALID_SID),
-        ("D:(A;;GR;;;DA)", st.INVALID_SID),  # an account of a domain
-        ("D:(A;;GR;;;S-1-5-4294967296)", st.INVALID_SID),
-        ("D:(A;;GR;;;S-1-5" + "-1" * 16 + ")", st.INVALID_SID),
-        ("D:(A;;GR;;;S-2-5-1)", st.INVALID_SID),
-        ("D:(A;;GR;;;S-1-5)", st.INVALID_SID),  # not one sub-authority
-        ("D:(A;;GR;;;S-1-5-0x1ffffffff)", st.INVALID_SID),
+        ("D:(A;;GR;;;XX)", st.INVALID_ACL),
+        ("D:(A;;GR;;;DA)", st.INVALID_ACL),  # an account of a domain
+        ("D:(A;;GR;;;S-1-5-4294967296)", st.INVALID_ACL),
+        ("D:(A;;GR;;;S-1-5" + "-1" * 16 + ")", st.INVALID_ACL),
+        ("D:(A;;GR;;;S-2-5-1)", st.INVALID_ACL),
+        ("D:(A;;GR;;;S-1-5)", st.INVALID_ACL),  # not one sub-authority
+        ("D:(A;;GR;;;S-1-5-0x1ffffffff)", st.INVALID_ACL),
+        # what Wine's test (advapi32/tests/security.c) records of Windows
+        ("D:(D;;GA;;;WDANDSUCH)", st.INVALID_ACL),
+        ("D:(D;;GA;;;Nonexistent account)", st.INVALID_ACL),
+        ("O:XX", st.INVALID_SID),
+        ("O:DA", st.INVALID_SID),
+        ("O:S-1-5-4294967296", st.INVALID_SID),
     ],
 )
 def test_what_is_no_descriptor_is_refused(text: str, status: int) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import uuid
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 
 from memsection import nt, win32
 from memsection.vocabulary import status
+from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.sid import Sid
 from memsection.vocabulary.structs import ObjectAttributes
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -74,32 +77,71 @@ def test_a_copied_token_is_a_value_of_this_process() -> None:
     win32.CloseHandle(token)
 
 
+@pytest.mark.linux_only("Windows makes them")
+def test_object_directories_are_those_that_are_there() -> None:
+    new = f"\\BaseNamedObjects\\{uuid.uuid4()}"
+    refused = nt.STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM, 0
+    for attributes in (
+        None,
+        ObjectAttributes(),
+        ObjectAttributes(new),
+        ObjectAttributes(new, 0, nt.OBJ_OPENIF),
+    ):
+        assert nt.NtCreateDirectoryObject(nt.DIRECTORY_QUERY, attributes) == refused
+    assert (
+        nt.NtOpenDirectoryObject(nt.DIRECTORY_QUERY, ObjectAttributes(new))[0]
+        == nt.STATUS_OBJECT_NAME_NOT_FOUND
+    )
+    made, handle = nt.NtCreateDirectoryObject(
+        nt.DIRECTORY_QUERY, ObjectAttributes("\\BaseNamedObjects", 0, nt.OBJ_OPENIF)
+    )
+    assert made == nt.STATUS_OBJECT_NAME_EXISTS
+    assert nt.NtClose(handle) == nt.STATUS_SUCCESS
+
+
+@pytest.mark.linux_only("links of Windows are objects")
+def test_links_of_directories_are_followed_and_not_opened() -> None:
+    def opened(name: str) -> int:
+        status, handle = nt.NtOpenSymbolicLinkObject(nt.SYMBOLIC_LINK_QUERY, ObjectAttributes(name))
+        assert not handle
+        return status
+
+    for link in ("Global", "Local", "Session"):
+        assert opened(f"\\BaseNamedObjects\\{link}") == nt.STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM
+    assert opened("\\BaseNamedObjects") == opened("\\") == nt.STATUS_OBJECT_TYPE_MISMATCH
+    assert opened("\\BaseNamedObjects\\none") == nt.STATUS_OBJECT_NAME_NOT_FOUND
+    assert opened("\\none\\none") == nt.STATUS_OBJECT_PATH_NOT_FOUND
+    assert opened("none") == nt.STATUS_OBJECT_PATH_SYNTAX_BAD
+
+
+@pytest.mark.linux_only("Windows has a handle like any other")
+def test_a_handle_to_a_directory_stays_in_its_process() -> None:
+    refused = nt.STATUS_MEMSECTION_NOT_ON_THIS_SYSTEM
+    whole = ObjectAttributes("\\BaseNamedObjects", 0, nt.OBJ_INHERIT)
+    assert nt.NtOpenDirectoryObject(nt.DIRECTORY_QUERY, whole) == (refused, 0)
+    status, handle = nt.NtOpenDirectoryObject(
+        nt.DIRECTORY_QUERY, ObjectAttributes("\\BaseNamedObjects")
+    )
+    assert status == nt.STATUS_SUCCESS
+    for value in (handle, nt.kernel.named_objects_directory()):
+        assert nt.NtDuplicateObject(
+            nt.CURRENT_PROCESS, value, nt.CURRENT_PROCESS, 0, 0, nt.DUPLICATE_SAME_ACCESS
+        ) == (refused, 0)
+        flags = nt.ObjectHandleFlagInformation
+        assert nt.NtSetInformationObject(value, flags, (True, False)) == refused
+        with pytest.raises(NtError) as caught:
+            nt.kernel.handle_descriptors(value)
+        assert caught.value.status == refused
+    assert nt.NtQueryObject(handle, nt.ObjectHandleFlagInformation)[1] == (False, False)
+    assert nt.NtClose(handle) == nt.STATUS_SUCCESS
+
+
 @pytest.mark.linux_only("Windows has based sections")
 def test_a_section_has_no_base_of_its_own() -> None:
     made = nt.NtCreateSection(
         nt.SECTION_ALL_ACCESS, None, 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT | 0x200000
     )
     assert made == (status.INVALID_PARAMETER_6, 0)
-
-
-@pytest.mark.linux_only("Windows releases parts")
-def test_an_allocation_is_released_as_a_whole() -> None:
-    me = nt.CURRENT_PROCESS
-    _, address, _ = nt.NtAllocateVirtualMemory(
-        me, 0, 0, 0x4000, nt.MEM_RESERVE | nt.MEM_COMMIT, nt.PAGE_READWRITE
-    )
-    assert (
-        nt.NtFreeVirtualMemory(me, address, 0x1000, nt.MEM_RELEASE)[0] == status.NOT_ON_THIS_SYSTEM
-    )
-    assert (
-        nt.NtFreeVirtualMemory(me, address + 0x1000, 0x1000, nt.MEM_RELEASE)[0]
-        == status.FREE_VM_NOT_AT_BASE
-    )
-    assert nt.NtFreeVirtualMemory(me, address, 0x4000, nt.MEM_RELEASE) == (
-        status.SUCCESS,
-        address,
-        0x4000,
-    )
 
 
 @pytest.mark.linux_only("Windows reserves what follows the end of a file")
@@ -262,6 +304,17 @@ def test_an_object_cannot_be_created_exclusive() -> None:
             assert made == status.NOT_ON_THIS_SYSTEM
 
 
+@pytest.mark.linux_only("a machine with Windows is a domain of its own")
+@pytest.mark.parametrize("letters", ["LA", "LG", "DA", "DU", "SA", "EA", "RS"])
+def test_accounts_of_a_domain_have_no_letters_here(letters: str) -> None:
+    with pytest.raises(OSError, match="domain") as caught:
+        win32.ConvertStringSidToSid(letters)
+    assert _code(caught) == win32.ERROR_INVALID_SID
+    with pytest.raises(OSError, match="domain") as caught:
+        win32.ConvertStringSecurityDescriptorToSecurityDescriptor(f"D:(A;;GA;;;{letters})")
+    assert _code(caught) == win32.ERROR_INVALID_ACL
+
+
 @pytest.mark.linux_only("names are counted strings in the kernel of Windows")
 def test_a_native_name_cannot_contain_a_zero() -> None:
     name = ObjectAttributes("one\0two", nt.kernel.named_objects_directory())
@@ -271,11 +324,107 @@ def test_a_native_name_cannot_contain_a_zero() -> None:
     )
 
 
+@pytest.mark.linux_only("Windows has handles to all threads")
+def test_an_older_kernel_has_no_handles_to_other_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    from memsection.nt.linux.system import syscalls
+
+    genuine = syscalls.pidfd_open
+
+    def before_linux_6_9(pid: int, flags: int = 0) -> int:
+        if flags:
+            raise OSError(22, "Invalid argument")
+        return genuine(pid)
+
+    monkeypatch.setattr(syscalls, "pidfd_open", before_linux_6_9)
+    me, seen = nt.CURRENT_PROCESS, []
+
+    def body() -> None:
+        thread = win32.GetCurrentThread()
+        seen.append(nt.NtDuplicateObject(me, thread, me, 0, 0, nt.DUPLICATE_SAME_ACCESS))
+        try:
+            seen.append(win32.OpenThread(win32.SYNCHRONIZE, False, win32.GetCurrentThreadId()))
+        except OSError as error:
+            seen.append(error.winerror)
+
+    other = threading.Thread(target=body)
+    other.start()
+    other.join()
+    assert seen == [(status.NOT_ON_THIS_SYSTEM, 0), win32.ERROR_NOT_SUPPORTED]
+
+
+def test_nothing_calls_a_timers_routine() -> None:
+    timer = win32.CreateWaitableTimer()
+    for set_ in (win32.SetWaitableTimer, win32.SetWaitableTimerEx):
+        with pytest.raises(OSError) as caught:
+            set_(timer, 0, 0, print)
+        assert _code(caught) == win32.ERROR_NOT_SUPPORTED
+    assert nt.NtSetTimer(timer, 0, print)[0] == nt.STATUS_NOT_SUPPORTED
+    assert win32.WaitForSingleObject(timer, 0) == win32.WAIT_TIMEOUT
+    win32.CloseHandle(timer)
+
+
+@pytest.mark.linux_only("Windows wakes a system that sleeps, where it can")
+def test_a_timer_does_not_wake_a_system_that_sleeps() -> None:
+    timer = win32.CreateWaitableTimer()
+    win32.SetLastError(0)
+    win32.SetWaitableTimer(timer, 0, 0, None, None, True)
+    assert win32.GetLastError() == win32.ERROR_NOT_SUPPORTED
+    assert win32.WaitForSingleObject(timer, 10_000) == win32.WAIT_OBJECT_0
+    win32.CloseHandle(timer)
+
+
+def test_timers_of_high_resolution_are_had_on_linux_alone() -> None:
+    flag = win32.CREATE_WAITABLE_TIMER_HIGH_RESOLUTION
+    if sys.platform != "linux":
+        with pytest.raises(OSError) as refused:
+            win32.CreateWaitableTimerEx(None, None, flag)
+        assert refused.value.winerror == 50
+        return
+    handle = win32.CreateWaitableTimerEx(None, None, flag)
+    win32.SetWaitableTimer(handle, -1000)
+    assert win32.WaitForSingleObject(handle, 10_000) == win32.WAIT_OBJECT_0
+    win32.CloseHandle(handle)
+
+
 def test_the_page_of_deviations_is_what_the_tables_say() -> None:
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / "deviations.py"), "--check"], check=False
     )
     assert done.returncode == 0, "run tools/deviations.py"
+
+
+@pytest.mark.linux_only("Windows keeps a descriptor of its own for each file")
+@pytest.mark.parametrize(
+    "mode, list_",
+    [
+        (0o644, "(A;;0x12019f;;;{0})(A;;FR;;;{1})(A;;FR;;;WD)"),
+        (0o600, "(A;;0x12019f;;;{0})"),
+        (0o751, "(A;;0x1201bf;;;{0})(A;;0x1200a9;;;{1})(A;;FX;;;WD)"),
+        (0o046, "(D;;CCDCLC;;;{0})(D;;DCLC;;;{1})(A;;FR;;;{1})(A;;0x12019f;;;WD)"),
+        (0o000, ""),
+    ],
+)
+def test_the_descriptor_of_a_file_is_its_mode_and_is_not_set(
+    tmp_path: Path, mode: int, list_: str
+) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"")
+    file = win32.CreateFile(path, win32.READ_CONTROL | win32.WRITE_DAC)
+    path.chmod(mode)
+    found = path.stat()
+    read = win32.GetKernelObjectSecurity(file, 7)
+    owner = Sid.unix_user(found.st_uid)
+    group = Sid.unix_group(found.st_gid)
+    assert win32.GetSecurityDescriptorOwner(read)[0] == owner
+    assert win32.GetSecurityDescriptorGroup(read)[0] == group
+    text = win32.ConvertSecurityDescriptorToStringSecurityDescriptor(
+        read, win32.SDDL_REVISION_1, win32.DACL_SECURITY_INFORMATION
+    )
+    assert text == "D:" + list_.format(owner, group)
+    with pytest.raises(OSError) as caught:
+        win32.SetKernelObjectSecurity(file, win32.DACL_SECURITY_INFORMATION, read)
+    assert _code(caught) == 50
+    win32.CloseHandle(file)
 
 
 def test_every_deviation_names_a_test_that_shows_it() -> None:

@@ -253,15 +253,24 @@ def test_pages_that_are_not_needed_for_now_are_there_again_when_that_is_undone(p
     )
 
 
-@pytest.mark.linux_only("Wine 8 keeps PAGE_NOCACHE when the protection changes")
+@pytest.mark.linux_only("Wine 8 has modifiers for single pages")
 def test_a_modifier_of_private_memory_is_kept_and_shown() -> None:
     uncached = win32.PAGE_READWRITE | win32.PAGE_NOCACHE
     address = win32.VirtualAlloc(0, SIZE, win32.MEM_RESERVE | win32.MEM_COMMIT, uncached)
     shown = win32.VirtualQuery(address)
     assert (shown.Protect, shown.AllocationProtect) == (uncached, uncached)
+    # as Wine's test (kernel32/tests/virtual.c) records it of recent Windows: single pages have none
     assert win32.VirtualProtect(address, 0x1000, win32.PAGE_READWRITE) == uncached
-    assert win32.VirtualQuery(address).Protect == win32.PAGE_READWRITE
-    assert win32.VirtualQuery(address + 0x1000).Protect == uncached
+    assert win32.VirtualQuery(address).Protect == uncached
+    assert win32.VirtualQuery(address).RegionSize == SIZE
+    assert win32.VirtualProtect(address, 0x1000, win32.PAGE_READONLY) == uncached
+    shown = win32.VirtualQuery(address)
+    assert (shown.Protect, shown.RegionSize) == (win32.PAGE_READONLY | win32.PAGE_NOCACHE, 0x1000)
+    win32.VirtualFree(address, 0, win32.MEM_RELEASE)
+    address = win32.VirtualAlloc(0, SIZE, win32.MEM_COMMIT, win32.PAGE_READWRITE)
+    plain = win32.PAGE_READONLY | win32.PAGE_NOCACHE
+    assert win32.VirtualProtect(address, 0x1000, plain) == win32.PAGE_READWRITE
+    assert win32.VirtualQuery(address).Protect == win32.PAGE_READONLY
     win32.VirtualFree(address, 0, win32.MEM_RELEASE)
     for wrong in (
         win32.PAGE_NOACCESS | win32.PAGE_NOCACHE,
@@ -271,6 +280,23 @@ def test_a_modifier_of_private_memory_is_kept_and_shown() -> None:
             _code(win32.VirtualAlloc, 0, 0x1000, win32.MEM_RESERVE, wrong)
             == win32.ERROR_INVALID_PARAMETER
         )
+
+
+def test_reserved_pages_are_not_needed_for_now_either(reserved: int) -> None:
+    win32.VirtualAlloc(reserved, 0x1000, win32.MEM_COMMIT, win32.PAGE_READWRITE)
+    for page in (reserved, reserved + 0x1000):
+        assert win32.VirtualAlloc(page, 0x1000, win32.MEM_RESET, win32.PAGE_NOACCESS) == page
+    assert win32.VirtualQuery(reserved).Protect == win32.PAGE_READWRITE
+    assert win32.VirtualQuery(reserved + 0x1000).State == win32.MEM_RESERVE
+    beyond = (reserved + SIZE - 0x1000, 0x2000, win32.MEM_RESET, win32.PAGE_NOACCESS)
+    assert _code(win32.VirtualAlloc, *beyond) == win32.ERROR_INVALID_ADDRESS
+    section = win32.CreateFileMapping(
+        win32.INVALID_HANDLE_VALUE, None, win32.PAGE_READWRITE | win32.SEC_RESERVE, 0, SIZE, None
+    )
+    view = win32.MapViewOfFile(section, win32.FILE_MAP_WRITE)
+    assert win32.VirtualAlloc(view, SIZE, win32.MEM_RESET, win32.PAGE_READONLY) == view
+    win32.UnmapViewOfFile(view)
+    win32.CloseHandle(section)
 
 
 @pytest.mark.parametrize("kind", [win32.SEC_COMMIT, win32.SEC_RESERVE])

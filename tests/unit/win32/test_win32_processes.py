@@ -273,6 +273,23 @@ def test_standard_handles_are_made_once_and_can_be_replaced() -> None:
     win32.CloseHandle(event)
 
 
+def test_a_standard_handle_is_closed_by_its_number(capfd: pytest.CaptureFixture[str]) -> None:
+    first = win32.GetStdHandle(win32.STD_ERROR_HANDLE)
+    event = win32.CreateEvent()
+    win32.SetStdHandle(win32.STD_ERROR_HANDLE, event)
+    try:
+        win32.CloseHandle(win32.STD_ERROR_HANDLE)
+        assert win32.GetStdHandle(win32.STD_ERROR_HANDLE) == 0
+        for gone in (event, win32.STD_ERROR_HANDLE):
+            with pytest.raises(OSError) as caught:
+                win32.CloseHandle(gone)
+            assert caught.value.winerror == win32.ERROR_INVALID_HANDLE
+    finally:
+        win32.SetStdHandle(win32.STD_ERROR_HANDLE, first)
+    os.write(2, b"still there")
+    assert capfd.readouterr().err == "still there"
+
+
 WAITING = """\
 import sys
 from memsection import win32

@@ -198,8 +198,7 @@ def test_sids_come_apart() -> None:
     refused(1337, lambda: win32.ConvertStringSidToSid("S-1-5"))
 
 
-# ------------------------------------------------------------------ lists made of entries for
-# accounts
+# -------------------------------------------------------------- lists made of entries for accounts
 
 
 def entry(mode: int, mask: int, sid: str, inheritance: int = 0) -> win32.EXPLICIT_ACCESS:
@@ -336,7 +335,7 @@ def test_every_privilege_of_windows_has_its_number() -> None:
 
 
 def test_every_code_that_this_library_gives_has_a_text() -> None:
-    for row in status.known().values():
+    for row in status.rows_by_status().values():
         assert win32.FormatMessage(
             win32.FORMAT_MESSAGE_FROM_SYSTEM | win32.FORMAT_MESSAGE_IGNORE_INSERTS,
             None,

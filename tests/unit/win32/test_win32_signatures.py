@@ -19,26 +19,10 @@ import pytest
 from memsection import win32
 
 ROOT = Path(__file__).resolve().parents[3]
-HEADERS = (
-    "accounts",
-    "aclapi",
-    "errhandlingapi",
-    "fileapi",
-    "fileapi_lock",
-    "fileapi_query",
-    "handleapi",
-    "memoryapi",
-    "processenv",
-    "processthreadsapi",
-    "psapi",
-    "sddl",
-    "securitybaseapi",
-    "securitybaseapi_check",
-    "securitybaseapi_query",
-    "securitybaseapi_token",
-    "shellapi",
-    "synchapi",
-    "sysinfoapi",
+HEADERS = sorted(
+    path.stem
+    for path in Path(win32.__file__).parent.glob("*.py")
+    if not path.stem.startswith(("_", "win", "minwinbase"))
 )
 FUNCTIONS = {
     name: function
@@ -86,7 +70,16 @@ def test_functions_take_what_the_conformance_suite_passes(suite: ModuleType) -> 
 
 
 def test_constants_have_the_values_that_the_conformance_suite_has(suite: ModuleType) -> None:
-    native = ("OBJ_", "STATUS_", "View", "Section", "Object", "MUTANT_")
+    native = (
+        "OBJ_",
+        "STATUS_",
+        "View",
+        "Section",
+        "Object",
+        "MUTANT_",
+        "DIRECTORY_",
+        "SYMBOLIC_LINK_",
+    )
     wrong = {
         name: (value, getattr(win32, name, None))
         for name, value in suite.c.ALL.items()

@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sleeping and waking.  A sleeper reads the bell's sequence, sets its mark, looks once more and sleeps while the sequence is
- * what it read.  Whoever changes something looks at the mark; if it is set, clears it, changes the sequence and wakes (S4).
- * One is woken for one message; whoever slept and was satisfied sets the mark again, because others may sleep too, and wakes
- * the next one if there is more.  A wake-up that a killed process swallowed costs the next one a look: nobody sleeps for
- * longer than LOOK.
+ * Sleeping and waking.  A sleeper reads the bell's sequence, sets its mark, looks once more and
+ * sleeps while the sequence is what it read.  Whoever changes something looks at the mark; if it is
+ * set, clears it, changes the sequence and wakes (S4). One is woken for one message; whoever slept
+ * and was satisfied sets the mark again, because others may sleep too, and wakes the next one if
+ * there is more.  A wake-up that a killed process swallowed costs the next one a look: nobody
+ * sleeps for longer than LOOK.
  */
 #define _GNU_SOURCE
 #include "ms_call.h"
+#include "ms_sleep.h"
 #include "ms_topic.h"
 
 #include <errno.h>
-#include <limits.h>
 
 #include "../include/ms_atomic.h"
 #include "../ms_futex.h"
@@ -27,62 +28,69 @@ int64_t ms_step_look = 50000000, ms_step_first_look = 10000000;
 #endif
 
 #define SHORT_RING 8192u
-#define SELDOM (64u * 4096u) /* of what ms_judge adds to `scan`: a long ring is looked over whole in one of 64 looks */
+/* of what ms_judge adds to `scan`: a long ring is looked over whole in one of 64 looks */
+#define SELDOM (64u * 4096u)
 
 static ms_bell *bell_of(ms_end *end, int which)
 {
-    return &end->channel->bells[which];
+    return which < MS_BELLS ? &end->channel->bells[which] : &end->cells[which - MS_BELLS].bell;
+}
+
+static int bell_of_cell(uint32_t cell)
+{
+    return MS_BELLS + (int)cell;
 }
 
 /* Where this wait sleeps: whoever waits for an answer, at its call. */
-static ms_bell *bell_for(const ms_await *wait)
+static int which_for(const ms_await *wait)
 {
-    return wait->what == MS_FOR_ANSWER ? &wait->end->cells[wait->call->cell].bell : bell_of(wait->end, wait->what);
+    return wait->what == MS_FOR_ANSWER ? bell_of_cell(wait->call->cell) : wait->what;
 }
 
-static void ring(ms_bell *bell, int n)
+static void ring(ms_end *end, int which, ms_bell *bell, int everybody)
 {
     ms_ring(&bell->rung);
     MS_STEP("bell: before the sequence");
-    ms_add_u32(&bell->sequence, 1); /* SYNC(bell): release; pairs with the load in sleep_at */
-    MS_STEP("bell: before the wake");
-    ms_futex_wake(&bell->sequence, n);
+    ms_wake(end, which, bell, everybody);
 }
 
-static void ring_if_marked(ms_bell *bell, int everybody, int observed)
+static void ring_if_marked(ms_end *end, int which, ms_bell *bell, int everybody, int observed)
 {
-    MS_FENCE_AFTER_SWAP(); /* the change before the look at the mark; a sleeper does it the other way round */
+    MS_FENCE_AFTER_SWAP(); /* the change before the look at the mark; a sleeper does it the other
+                              way round */
     if (__builtin_expect(ms_peek_u32(&bell->mark) == 0, 1) && !observed)
         return;
     MS_STEP("bell: marked");
     if (ms_swap_u32(&bell->mark, 0) || observed)
-        ring(bell, everybody ? INT_MAX : 1);
+        ring(end, which, bell, everybody);
 }
 
 void ms_ring_bell(ms_end *end, int which, int everybody)
 {
     int message = which == MS_BELL_MESSAGE;
-    int observed = __builtin_expect(end->flags & MS_OBSERVED, 0) && message; /* by some who cannot mark */
-    ring_if_marked(bell_of(end, which), everybody || (MS_IS_TOPIC(end) && message), observed);
+    int observed =
+        __builtin_expect(end->flags & MS_OBSERVED, 0) && message; /* by some who cannot mark */
+    ring_if_marked(end, which, &end->channel->bells[which],
+                   everybody || (MS_IS_TOPIC(end) && message), observed);
 }
 
 void ms_ring_cell(ms_end *end, uint32_t cell)
 {
-    ring_if_marked(&end->cells[cell].bell, 1, 0);
+    ring_if_marked(end, bell_of_cell(cell), &end->cells[cell].bell, 1, 0);
 }
 
 void ms_ring_all_bells(ms_end *end)
 {
     for (uint32_t cell = 0; cell < end->calls; cell++)
-        ring_if_marked(&end->cells[cell].bell, 1, 0);
+        ring_if_marked(end, bell_of_cell(cell), &end->cells[cell].bell, 1, 0);
     for (int which = 0; which < MS_BELLS; which++) {
-        ms_bell *bell = bell_of(end, which);
+        ms_bell *bell = &end->channel->bells[which];
         ms_swap_u32(&bell->mark, 0);
-        ring(bell, INT_MAX);
+        ring(end, which, bell, 1);
     }
 }
 
-/* ------------------------------------------------------------------ whether it is worth an attempt */
+/* --------------------------------------------------------------- whether it is worth an attempt */
 
 int ms_worth_it(ms_end *end, int what, uint64_t length)
 {
@@ -122,7 +130,8 @@ int ms_look_after(ms_end *end)
     return ms_judge(end);
 }
 
-/* Look after the others: 0 when something changed, -EBUSY, -ENOTCONN: nobody lives who could end the wait. */
+/* Look after the others: 0 when something changed, -EBUSY, -ENOTCONN: nobody lives who could end
+ * the wait. */
 static int look_after(ms_await *wait)
 {
     ms_end *end = wait->end;
@@ -130,34 +139,39 @@ static int look_after(ms_await *wait)
     if (ms_look_after(end) || is_worth_it(wait))
         return 0;
     if (MS_IS_TOPIC(end) && wait->what != MS_FOR_MESSAGE)
-        return -EBUSY; /* who is in the way lives: the dead are set right, and those who have left are not waited for */
+        return -EBUSY; /* who is in the way lives: the dead are set right, and those who have left
+                          are not waited for */
     if (wait->what == MS_FOR_ANSWER && ms_call_is_in_hand(end, wait->call))
-        return -EBUSY; /* by somebody who lives, or it would have been set right, even if its end was closed */
-    if (ms_partners(end, wait->what == MS_FOR_MESSAGE ? MS_ROLE_SEND : MS_ROLE_RECEIVE, &ever) || !ever)
+        return -EBUSY; /* by somebody who lives, or it would have been set right, even if its end
+                          was closed */
+    if (ms_partners(end, wait->what == MS_FOR_MESSAGE ? MS_ROLE_SEND : MS_ROLE_RECEIVE, &ever) ||
+        !ever)
         return -EBUSY;
     if (wait->what == MS_FOR_MESSAGE && ms_ring_ready(end) == -EBUSY)
-        return -EBUSY; /* a position is being worked on by somebody who lives, this process itself for example */
+        return -EBUSY; /* a position is being worked on by somebody who lives, this process itself
+                          for example */
     return -ENOTCONN;
 }
 
 static int sleep_at(ms_await *wait, int64_t until)
 {
-    ms_bell *bell = bell_for(wait);
-    uint32_t sequence = ms_load_u32(&bell->sequence); /* SYNC(bell): acquire, before the mark; pairs with ring */
+    int which = which_for(wait);
+    ms_bell *bell = bell_of(wait->end, which);
+    uint32_t sequence =
+        ms_load_u32(&bell->sequence); /* SYNC(bell): acquire, before the mark; pairs with ring */
     MS_STEP("sleep: before marking");
     ms_swap_u32(&bell->mark, 1);
     ms_fence();
     if (is_worth_it(wait))
         return 0;
     MS_STEP("sleep: before sleeping");
-    int result = ms_futex_wait(&bell->sequence, sequence, until);
-    return result == -ETIMEDOUT ? 0 : result;
+    return ms_sleep(wait->end, which, bell, sequence, until);
 }
 
 int ms_await_change(ms_await *wait)
 {
     ms_end *end = wait->end;
-    ms_bell *bell = bell_for(wait);
+    ms_bell *bell = bell_of(wait->end, which_for(wait));
     if (!ms_peek_u32(&end->role))
         return -EBADF;
     if (!wait->deadline) {
@@ -168,7 +182,8 @@ int ms_await_change(ms_await *wait)
     int64_t begun = 0;
     if (!wait->spun) {
         wait->spun = 1;
-        if (ms_spin(&end->paces[wait->what], &bell->rung, wait->deadline, is_worth_it, wait, &begun))
+        if (ms_spin(&end->paces[wait->what], &bell->rung, wait->deadline, is_worth_it, wait,
+                    &begun))
             return 0;
     }
     int64_t now = ms_now();
@@ -178,7 +193,8 @@ int ms_await_change(ms_await *wait)
         int result = look_after(wait);
         wait->judged = now + LOOK;
         if (now >= wait->deadline && (result == -EBUSY || wait->slept & 2))
-            return -ETIMEDOUT; /* even if strangers' scribbling has it look as if an attempt were worth it */
+            return -ETIMEDOUT; /* even if strangers' scribbling has it look as if an attempt were
+                                  worth it */
         wait->slept |= now >= wait->deadline ? 2 : 0;
         if (result != -EBUSY)
             return result;
@@ -194,11 +210,12 @@ int ms_await_change(ms_await *wait)
 
 void ms_await_end(ms_await *wait, int taken)
 {
-    ms_bell *bell = bell_for(wait);
+    ms_bell *bell = bell_of(wait->end, which_for(wait));
     if (!(wait->slept & 1) || wait->what == MS_FOR_ANSWER)
         return;
-    if (taken && !(MS_IS_TOPIC(wait->end) && wait->what == MS_FOR_MESSAGE)) { /* there everybody was woken */
-        ms_swap_u32(&bell->mark, 1); /* others may sleep too */
+    if (taken &&
+        !(MS_IS_TOPIC(wait->end) && wait->what == MS_FOR_MESSAGE)) { /* there everybody was woken */
+        ms_swap_u32(&bell->mark, 1);                                 /* others may sleep too */
         ms_fence();
     }
     if (is_worth_it(wait))
@@ -207,25 +224,28 @@ void ms_await_end(ms_await *wait, int taken)
 
 /* ------------------------------------------------------------------ one sleeper for many waits */
 
-int ms_channel_ready(ms_end *end, int what)
+int ms_channel_ready(ms_end *end, int what, uint64_t length)
 {
     int ever;
-    if (!ms_peek_u32(&end->role) || ms_worth_it(end, what, 0))
+    if (!ms_peek_u32(&end->role) || ms_worth_it(end, what, length))
         return 1;
     if (MS_IS_TOPIC(end) && what != MS_FOR_MESSAGE)
         return 0;
-    return !ms_partners(end, what == MS_FOR_MESSAGE ? MS_ROLE_SEND : MS_ROLE_RECEIVE, &ever) && ever;
+    return !ms_partners(end, what == MS_FOR_MESSAGE ? MS_ROLE_SEND : MS_ROLE_RECEIVE, &ever) &&
+           ever;
 }
 
-/* That nobody lives who could end the wait is asked when a look found it so, and not whenever somebody asks. */
+/* That nobody lives who could end the wait is asked when a look found it so, and not whenever
+ * somebody asks. */
 static int is_ready(void *self)
 {
     ms_watched *watched = self;
-    if (!ms_peek_u32(&watched->end->role) || ms_worth_it(watched->end, watched->what, 0))
+    if (!ms_peek_u32(&watched->end->role) ||
+        ms_worth_it(watched->end, watched->what, watched->length))
         return 1;
     if (!ms_peek_u32(&watched->nobody))
         return 0;
-    int yes = ms_channel_ready(watched->end, watched->what);
+    int yes = ms_channel_ready(watched->end, watched->what, watched->length);
     ms_poke_u32(&watched->nobody, (uint32_t)yes);
     return yes;
 }
@@ -234,7 +254,7 @@ static int look_and_say(void *self)
 {
     ms_watched *watched = self;
     ms_look_after(watched->end);
-    int yes = ms_channel_ready(watched->end, watched->what);
+    int yes = ms_channel_ready(watched->end, watched->what, watched->length);
     ms_poke_u32(&watched->nobody, (uint32_t)yes);
     return yes;
 }
@@ -243,7 +263,8 @@ static uint32_t *mark(void *self, uint32_t *value)
 {
     const ms_watched *watched = self;
     ms_bell *bell = bell_of(watched->end, watched->what);
-    *value = ms_load_u32(&bell->sequence); /* SYNC(bell): acquire, before the mark; pairs with ring */
+    *value =
+        ms_load_u32(&bell->sequence); /* SYNC(bell): acquire, before the mark; pairs with ring */
     ms_swap_u32(&bell->mark, 1);
     ms_fence();
     return &bell->sequence;
@@ -258,8 +279,9 @@ static void leave(void *self)
         ms_ring_bell(watched->end, watched->what, 0);
 }
 
-void ms_watched_make(ms_watched *watched, ms_end *end, int what)
+void ms_watched_make(ms_watched *watched, ms_end *end, int what, uint64_t length)
 {
-    *watched = (ms_watched){.end = end, .what = what};
-    watched->other = (ms_other){.self = watched, .ready = is_ready, .look = look_and_say, .mark = mark, .leave = leave};
+    *watched = (ms_watched){.end = end, .what = what, .length = length};
+    watched->other = (ms_other){
+        .self = watched, .ready = is_ready, .look = look_and_say, .mark = mark, .leave = leave};
 }

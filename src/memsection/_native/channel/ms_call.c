@@ -34,8 +34,8 @@ static int becomes(ms_cell *cell, uint64_t from, uint64_t to)
 
 static int is_same_call(uint64_t word, const ms_call *call)
 {
-    return MS_CALL_NUMBER(word) == MS_CALL_NUMBER(call->word)
-           && MS_CALL_CLIENT(word) == MS_CALL_CLIENT(call->word);
+    return MS_CALL_NUMBER(word) == MS_CALL_NUMBER(call->word) &&
+           MS_CALL_CLIENT(word) == MS_CALL_CLIENT(call->word);
 }
 
 static uint64_t answered(const ms_call *call)
@@ -70,8 +70,8 @@ static int noted_place(const ms_end *end, const ms_cell *cell, uint32_t sender, 
 {
     uint64_t at = *(const volatile uint64_t *)&cell->u.place.unit;
     *word = *(const volatile uint64_t *)&cell->u.place.word;
-    if (*(const volatile uint32_t *)&cell->length != MS_IN_PLACE || at >= end->units
-        || MS_PLACE_STATE(*word) != MS_PLACE_SENDING || MS_PLACE_WHO(*word) != sender)
+    if (*(const volatile uint32_t *)&cell->length != MS_IN_PLACE || at >= end->units ||
+        MS_PLACE_STATE(*word) != MS_PLACE_SENDING || MS_PLACE_WHO(*word) != sender)
         return -EBADMSG;
     *unit = (uint32_t)at;
     return 0;
@@ -97,8 +97,8 @@ static int get(ms_end *end, ms_cell *cell, uint32_t sender, ms_message *message)
         return length <= MS_SHORT ? 0 : -EBADMSG;
     }
     message->length = *(volatile uint64_t *)&cell->u.place.length;
-    if (noted_place(end, cell, sender, &unit, &word)
-        || message->length > ms_place_room(end, unit, word))
+    if (noted_place(end, cell, sender, &unit, &word) ||
+        message->length > ms_place_room(end, unit, word))
         return -EBADMSG;
     MS_STEP("call: before holding the place");
     message->word = hand_over(end, unit, word, end->slot);
@@ -218,7 +218,8 @@ void ms_call_end(ms_end *end, const ms_call *call, int has_answer)
                 return;
         } else if (state == MS_CALL_ANSWERED ? end_answered(end, cell, word, has_answer)
                    : state == MS_CALL_ASKED || state == MS_CALL_DROPPED || state == MS_CALL_AGAIN
-                       ? frees(cell, word) : 1)
+                       ? frees(cell, word)
+                       : 1)
             break;
     }
     MS_STEP("call: ended, before the bell");
@@ -254,7 +255,8 @@ static int take(ms_end *end, const ticket *ticket, ms_call *call, ms_message *re
     MS_STEP("serve: taking");
     if (!get(end, cell, MS_CALL_CLIENT(word), request))
         return 0;
-    /* Who gives up a call says so in the cell before it takes its place back: nothing is wrong then. */
+    /* Who gives up a call says so in the cell before it takes its place back: nothing is wrong
+     * then. */
     if (ms_load_u64(&cell->word) != mine)
         return finish_abandoned(end, call);
     ms_call_drop(end, call, 0);
@@ -358,7 +360,8 @@ static int noted_still(const ms_end *end, const ms_cell *cell, uint64_t word, ui
     return !result && ms_peek_u64(&cell->word) == word;
 }
 
-static void undo_serving(ms_end *end, uint32_t at, uint64_t word)
+/* Whether nothing is left to do; if not, the cell has changed meanwhile. */
+static int undo_serving(ms_end *end, uint32_t at, uint64_t word)
 {
     ms_cell *cell = &end->cells[at];
     uint32_t state = MS_CALL_STATE(word), unit;
@@ -366,43 +369,52 @@ static void undo_serving(ms_end *end, uint32_t at, uint64_t word)
     MS_STEP("judge: before setting a call right");
     if (state == MS_CALL_TAKING || state == MS_CALL_SERVING) {
         uint32_t now = state == MS_CALL_TAKING ? MS_CALL_AGAIN : MS_CALL_DROPPED;
-        if (becomes(cell, word, MS_CALL_BECOMES(word, 0, now)))
-            ms_ring_cell(end, at);
+        if (!becomes(cell, word, MS_CALL_BECOMES(word, 0, now)))
+            return 0;
+        ms_ring_cell(end, at);
     } else if (state == MS_CALL_ABANDONED)
-        frees(cell, word);
+        return frees(cell, word);
     else if (state == MS_CALL_ANSWERED && noted_still(end, cell, word, &unit, &place))
         hand_over(end, unit, place, MS_CALL_CLIENT(word));
+    return 1;
 }
 
-static void undo_asking(ms_end *end, uint32_t at, uint64_t word)
+static int undo_asking(ms_end *end, uint32_t at, uint64_t word)
 {
     ms_cell *cell = &end->cells[at];
     uint32_t state = MS_CALL_STATE(word), unit;
     uint64_t place;
     MS_STEP("judge: before setting a call right");
+    if (state == MS_CALL_ABANDONED)
+        return 1;
     if (state == MS_CALL_TAKING || state == MS_CALL_SERVING)
-        becomes(cell, word, MS_CALL_BECOMES(word, MS_CALL_SERVER(word), MS_CALL_ABANDONED));
-    else if (state != MS_CALL_ABANDONED) {
-        /* Into its client's hands, like every place that one had: from there it is taken back. */
-        if (state == MS_CALL_ANSWERED && noted_still(end, cell, word, &unit, &place))
-            hand_over(end, unit, place, MS_CALL_CLIENT(word));
-        MS_STEP("judge: before freeing a cell");
-        frees(cell, word);
+        return becomes(cell, word, MS_CALL_BECOMES(word, MS_CALL_SERVER(word), MS_CALL_ABANDONED));
+    /* Into its client's hands, like every place that one had: from there it is taken back. */
+    if (state == MS_CALL_ANSWERED && noted_still(end, cell, word, &unit, &place))
+        hand_over(end, unit, place, MS_CALL_CLIENT(word));
+    MS_STEP("judge: before freeing a cell");
+    return frees(cell, word);
+}
+
+/* A cell that changed meanwhile is looked at again: a server that takes a dead client's call has to
+ * find in the cell that it was given up, before its place is gone. */
+static void set_right(ms_end *end, uint32_t at, uint32_t slot)
+{
+    for (int tries = 0; tries < 8; tries++) { /* it has no more states than that */
+        uint64_t word = ms_load_u64(&end->cells[at].word);
+        if (MS_CALL_STATE(word) == MS_CALL_FREE)
+            return;
+        if (MS_CALL_CLIENT(word) == slot   ? undo_asking(end, at, word)
+            : MS_CALL_SERVER(word) == slot ? undo_serving(end, at, word)
+                                           : 1)
+            return;
     }
 }
 
 void ms_calls_set_right(ms_end *end, uint32_t slot)
 {
-    for (uint32_t at = 0; at < end->calls; at++) {
-        uint64_t word = ms_load_u64(&end->cells[at].word);
-        uint32_t state = MS_CALL_STATE(word);
-        if (state == MS_CALL_FREE)
-            continue;
-        if (MS_CALL_CLIENT(word) == slot)
-            undo_asking(end, at, word);
-        else if (MS_CALL_SERVER(word) == slot)
-            undo_serving(end, at, word);
-    }
+    for (uint32_t at = 0; at < end->calls; at++)
+        set_right(end, at, slot);
 }
 
 /* ------------------------------------------------------------------ one sleeper for many waits */
@@ -410,8 +422,8 @@ void ms_calls_set_right(ms_end *end, uint32_t slot)
 static int is_ready(void *self)
 {
     ms_watched_call *watched = self;
-    return !ms_peek_u32(&watched->end->role) || ms_peek_u32(&watched->nobody)
-           || ms_call_state(watched->end, &watched->call) != -EAGAIN;
+    return !ms_peek_u32(&watched->end->role) || ms_peek_u32(&watched->nobody) ||
+           ms_call_state(watched->end, &watched->call) != -EAGAIN;
 }
 
 static int look_and_say(void *self)
@@ -419,8 +431,8 @@ static int look_and_say(void *self)
     ms_watched_call *watched = self;
     int ever;
     ms_look_after(watched->end);
-    int nobody = !ms_call_is_in_hand(watched->end, &watched->call)
-                 && !ms_partners(watched->end, MS_ROLE_RECEIVE, &ever) && ever;
+    int nobody = !ms_call_is_in_hand(watched->end, &watched->call) &&
+                 !ms_partners(watched->end, MS_ROLE_RECEIVE, &ever) && ever;
     ms_poke_u32(&watched->nobody, (uint32_t)nobody);
     return is_ready(self);
 }

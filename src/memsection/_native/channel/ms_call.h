@@ -24,8 +24,16 @@
 
 #define MS_CALLS_MOST (1u << 23)
 
-enum { MS_CALL_FREE, MS_CALL_ASKED, MS_CALL_TAKING, MS_CALL_SERVING, MS_CALL_ANSWERED,
-       MS_CALL_DROPPED, MS_CALL_AGAIN, MS_CALL_ABANDONED };
+enum {
+    MS_CALL_FREE,
+    MS_CALL_ASKED,
+    MS_CALL_TAKING,
+    MS_CALL_SERVING,
+    MS_CALL_ANSWERED,
+    MS_CALL_DROPPED,
+    MS_CALL_AGAIN,
+    MS_CALL_ABANDONED
+};
 
 typedef struct ms_cell {
     uint64_t word;
@@ -41,14 +49,14 @@ typedef struct ms_cell {
 } ms_cell;
 _Static_assert(sizeof(ms_cell) == 192, "a cell has three cache lines");
 
-#define MS_CALL_WORD(number, server, client, state) \
+#define MS_CALL_WORD(number, server, client, state)                                                \
     ((uint64_t)(number) << 24 | (uint64_t)(server) << 14 | (uint64_t)(client) << 4 | (state))
 #define MS_CALL_STATE(word) ((uint32_t)(word) & 0xfu)
 #define MS_CALL_CLIENT(word) ((uint32_t)((word) >> 4) & 0x3ffu)
 #define MS_CALL_SERVER(word) ((uint32_t)((word) >> 14) & 0x3ffu)
 #define MS_CALL_NUMBER(word) ((word) >> 24)
 /* The same call in another state and in the hands of another server. */
-#define MS_CALL_BECOMES(word, server, state) \
+#define MS_CALL_BECOMES(word, server, state)                                                       \
     MS_CALL_WORD(MS_CALL_NUMBER(word), server, MS_CALL_CLIENT(word), state)
 
 /* What a request or an answer consists of: short bytes, or a place that is SENDING if `word` is not

@@ -1,64 +1,82 @@
 /* SPDX-License-Identifier: MIT
  *
- * A channel: a ring of positions, places for what does not fit a position, slots of those who have it open, and bells.
- * Nothing here knows a name, a handle, a right or what a message means.  What follows is a queue; how a topic differs, in
- * which every message is for everybody, stands in ms_topic.h.
+ * A channel: a ring of positions, places for what does not fit a position, slots of those who have
+ * it open, and bells. Nothing here knows a name, a handle, a right or what a message means.  What
+ * follows is a queue; how a topic differs, in which every message is for everybody, stands in
+ * ms_topic.h.
  *
- * One word decides.  All that matters of a ring position is in its u64, changed by compare-and-swap only:
+ * One word decides.  All that matters of a ring position is in its u64, changed by compare-and-swap
+ * only:
  *
  *     0..15   slot    who is at work on it: WRITING, READING
- *     16..19  state   FREE -> WRITING -> FULL -> READING -> FREE of the next lap; VOID: skipped, its sender died;
- *                     GONE: of a topic, skipped, its place was needed
+ *     16..19  state   FREE -> WRITING -> FULL -> READING -> FREE of the next lap; VOID: skipped,
+ *                     its sender died; GONE: of a topic, skipped, its place was needed
  *     20..63  lap     how often the ring came round to it: a stale attempt fails
  *
  * and of a place:
  *
- *     0..3    state   FREE, PART of the place before it, SENDING, QUEUED, HELD, TAKING, AGAIN; of a topic
- *                     LEFT: no longer in the ring, and in somebody's hands
+ *     0..3    state   FREE, PART of the place before it, SENDING, QUEUED, HELD, TAKING, AGAIN; of
+ *                     a topic LEFT: no longer in the ring, and in somebody's hands
  *     4..9    units   how many units it has (PART: how many units before this one it begins)
  *     10..33  who     SENDING, HELD, TAKING: the slot; QUEUED: the index of the ring position
  *     34..63  number  how often it was taken: a stale attempt fails
  *
- * Head, tail and the marks are hints: any value in them may cost time, never correctness (invariant Q5).
+ * Head, tail and the marks are hints: any value in them may cost time, never correctness (invariant
+ * Q5).
  *
- * A slot is a number that one end claimed by an exclusive byte-range lock (fcntl(2), open file description locks) on
- * byte MS_CHANNEL_LOCKS + slot of the section's file, which the kernel drops when the process ends in any way.  Whoever
- * gets the lock of a slot, to claim it or (with others, by a read lock) to judge its last owner, first sets right every
- * word that names the slot; only then is the lock used or given back (invariant S3).
+ * A slot is a number that one end holds (ms_lives.h), by what the kernel takes back when the
+ * process ends in any way: on Linux a byte-range lock on the section's file, on Windows a named
+ * event. Whoever gets a slot, to hold it or to judge its last owner, first sets right every word
+ * that names the slot; only then is it used or given back (invariant S3).
  *
- * Everything in the section is written by strangers: what matters for bounds is kept in ms_end, out of their reach.
+ * What the systems do differently is in ms_lives.c (who lives), ms_sleep.c (sleeping and waking)
+ * and ms_process.c; nothing else here knows which of them it runs on.
+ *
+ * Everything in the section is written by strangers: what matters for bounds is kept in ms_end, out
+ * of their reach.
  */
 #ifndef MS_CHANNEL_H
 #define MS_CHANNEL_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "../ms_errno.h"
+#include "../ms_lives.h"
 #include "../ms_other.h"
 #include "../ms_spin.h"
 
 #define MS_CHANNEL_MAGIC 0x4c4e4843u /* "CHNL" */
 #define MS_CHANNEL_VERSION 1u
-#define MS_CHANNEL_LOCKS ((1ll << 62) + (1ll << 32))
-#define MS_ENDS_MOST 1023u             /* slots are 1 to this */
+#define MS_ENDS_MOST 1023u /* slots are 1 to this */
 #define MS_CAPACITY_MOST (1u << 22)
 #define MS_UNITS_MOST (1u << 22)
-#define MS_SHORT 112u                  /* bytes of a message that a ring position holds itself */
-#define MS_SMALL_UNIT 4224u            /* 4 KiB and what codecs put before them */
-#define MS_RUN 17u                     /* units that the largest message of a pool has */
+/* bytes of a message that a ring position holds itself */
+#define MS_SHORT 112u
+#define MS_SMALL_UNIT 4224u /* 4 KiB and what codecs put before them */
+#define MS_RUN 17u          /* units that the largest message of a pool has */
 #define MS_LINE 64u
 
 enum { MS_RING_FREE, MS_RING_WRITING, MS_RING_FULL, MS_RING_READING, MS_RING_VOID, MS_RING_GONE };
-enum { MS_PLACE_FREE, MS_PLACE_PART, MS_PLACE_SENDING, MS_PLACE_QUEUED, MS_PLACE_HELD, MS_PLACE_TAKING,
-       MS_PLACE_AGAIN, MS_PLACE_LEFT };
+enum {
+    MS_PLACE_FREE,
+    MS_PLACE_PART,
+    MS_PLACE_SENDING,
+    MS_PLACE_QUEUED,
+    MS_PLACE_HELD,
+    MS_PLACE_TAKING,
+    MS_PLACE_AGAIN,
+    MS_PLACE_LEFT
+};
 enum { MS_ROLE_SEND = 1, MS_ROLE_RECEIVE = 2, MS_ROLE_BOTH = 3 };
 enum { MS_DOWN = 1, MS_DOWN_AT_ONCE = 2 };
 
 /* A ring position. */
 typedef struct {
     uint64_t word;
-    uint32_t length;    /* of a short message, else MS_IN_PLACE */
-    uint32_t format;    /* what the bytes are: the callers' business */
+    uint32_t length; /* of a short message, else MS_IN_PLACE */
+    uint32_t format; /* what the bytes are: the callers' business */
     union {
         unsigned char bytes[MS_SHORT];
         struct {
@@ -76,7 +94,8 @@ typedef struct {
     uint64_t reserved;
 } ms_note;
 
-/* One that has the channel open, at its slot; believed only as far as the slot's lock bears it out. */
+/* One that has the channel open, at its slot; believed only as far as the slot's lock bears it out.
+ */
 typedef struct {
     uint32_t role; /* 0: nobody */
     uint32_t pid;
@@ -94,6 +113,7 @@ typedef struct {
 _Static_assert(sizeof(ms_bell) == MS_LINE, "a bell has a cache line");
 
 enum { MS_BELL_MESSAGE, MS_BELL_ROOM, MS_BELL_PLACE, MS_BELLS };
+#define MS_EVENTS 3 /* of a bell, on Windows */
 
 typedef struct {
     uint32_t magic, version;
@@ -101,14 +121,16 @@ typedef struct {
     uint64_t small_units, large_units, large_unit;
     uint32_t down;
     uint32_t flags, history; /* of a topic */
-    uint32_t calls; /* cells of a service; ms_call.h */
+    uint32_t calls;          /* cells of a service; ms_call.h */
     uint32_t reserved[2];
-    uint64_t tail; /* where senders look first */
-    uint64_t reserved2[7];
-    uint64_t head; /* where receivers look first */
+    uint64_t tail;      /* where senders look first */
+    uint64_t shared[2]; /* Windows: random, in the names that belong to this channel */
+    uint64_t reserved2[5];
+    uint64_t head;  /* where receivers look first */
     uint32_t again; /* whether there may be a place to be delivered again */
     uint32_t reserved3[13];
-    uint32_t ever[2]; /* senders, receivers there ever were: 0, the token of their process, or MS_MANY */
+    uint32_t
+        ever[2]; /* senders, receivers there ever were: 0, the token of their process, or MS_MANY */
     uint32_t reserved4[14];
     ms_bell bells[MS_BELLS];
     uint32_t reserved5[16];
@@ -123,7 +145,7 @@ typedef struct {
     uint32_t capacity, redeliver;
     uint64_t small_units, large_units, large_unit;
     uint32_t flags, history; /* MS_TOPIC and what goes with it; 0 of a queue */
-    uint32_t calls; /* 0: of no service */
+    uint32_t calls;          /* 0: of no service */
 } ms_shape;
 enum { MS_TOPIC = 1, MS_SLOW_WAITS = 2, MS_OBSERVED = 4 };
 
@@ -144,15 +166,22 @@ typedef struct {
     const unsigned char *bytes;
     uint64_t word; /* of the place */
     uint32_t unit, in_place, in_ring, format, deliveries;
-    uint64_t seen; /* an observer's: the position's word */
-    uint64_t copy[MS_SHORT / 8]; /* of a short message of a topic, whose position others may write to any time */
+    uint64_t seen;               /* an observer's: the position's word */
+    uint64_t copy[MS_SHORT / 8]; /* of a short message of a topic, whose position others may write
+                                    to any time */
 } ms_message;
+
+/* As nothing has been taken yet; the copy is looked at only after it was made. */
+static inline void ms_message_clear(ms_message *message)
+{
+    memset(message, 0, offsetof(ms_message, copy));
+}
 
 /* Units of one size. */
 typedef struct {
-    uint64_t unit;        /* bytes */
+    uint64_t unit;         /* bytes */
     uint32_t first, count; /* of the units of both pools */
-    uint32_t cursor;      /* where to look next when the warm ones are taken */
+    uint32_t cursor;       /* where to look next when the warm ones are taken */
     uint32_t turn;
     unsigned char *bytes;
 } ms_pool;
@@ -165,16 +194,16 @@ typedef struct ms_end {
     ms_note *notes;
     ms_pool pools[2];
     uint32_t capacity, redeliver, units;
-    uint32_t role;   /* 0 after it was closed */
-    uint32_t slot;   /* 0 before one was claimed, in a forked child */
+    uint32_t role; /* 0 after it was closed */
+    uint32_t slot; /* 0 before one was claimed, in a forked child */
     uint32_t token;
-    uint32_t epoch;  /* of forks: what was in hand before is the parent's */
+    uint32_t epoch; /* of forks: what was in hand before is the parent's */
     uint32_t repaired;
     uint32_t partner; /* a slot that lived when it was last looked at */
-    uint32_t scan;   /* where the next look at a long ring begins */
-    uint64_t looked; /* when this end last looked after the others */
-    uint32_t uses;   /* messages in hand, and the end itself */
-    int lock_fd;     /* a description of our own, which no handle and no child shares */
+    uint32_t scan;    /* where the next look at a long ring begins */
+    uint64_t looked;  /* when this end last looked after the others */
+    uint32_t uses;    /* messages in hand, and the end itself */
+    ms_lives lives;   /* by which this end holds its slot, and judges others */
     ms_pace paces[MS_BELLS + 1];
     struct ms_end *following;
     /* of a topic: see ms_topic.h */
@@ -189,16 +218,20 @@ typedef struct ms_end {
     /* of a service: see ms_call.h */
     struct ms_cell *cells;
     uint32_t calls, warm_cell;
+    uint64_t shared[2]; /* the channel's, read once */
+#ifdef _WIN32
+    void *events[MS_BELLS][MS_EVENTS]; /* ms_sleep.h; NULL before they are needed */
+#endif
 } ms_end;
 
 /* Named steps, for tests that kill a process between two instructions; nothing in the product. */
 #ifdef MS_TEST_STEPS
 extern void (*ms_step_hook)(const char *name);
 extern uint32_t ms_step_first_slot;
-#define MS_STEP(name) \
-    do { \
-        if (ms_step_hook) \
-            ms_step_hook(name); \
+#define MS_STEP(name)                                                                              \
+    do {                                                                                           \
+        if (ms_step_hook)                                                                          \
+            ms_step_hook(name);                                                                    \
     } while (0)
 #else
 #define MS_STEP(name) ((void)0)
@@ -221,14 +254,14 @@ extern uint32_t ms_step_first_slot;
 /* How many laps a is after b; negative for before. */
 #define MS_LAPS(a, b) ((int64_t)(((a) - (b)) << (64 - MS_LAP_BITS)) >> (64 - MS_LAP_BITS))
 
-#define MS_PLACE_WORD(number, who, units, state) \
+#define MS_PLACE_WORD(number, who, units, state)                                                   \
     ((uint64_t)(number) << 34 | (uint64_t)(who) << 10 | (uint64_t)(units) << 4 | (state))
 #define MS_PLACE_STATE(word) ((uint32_t)(word) & 0xfu)
 #define MS_PLACE_UNITS(word) ((uint32_t)((word) >> 4) & 0x3fu)
 #define MS_PLACE_WHO(word) ((uint32_t)((word) >> 10) & 0xffffffu)
 #define MS_PLACE_NUMBER(word) ((word) >> 34)
 /* The same place with another state and somebody else who has it. */
-#define MS_PLACE_BECOMES(word, who, state) \
+#define MS_PLACE_BECOMES(word, who, state)                                                         \
     MS_PLACE_WORD(MS_PLACE_NUMBER(word), who, MS_PLACE_UNITS(word), state)
 
 /* Which entry a position is, and its lap. */
@@ -246,11 +279,15 @@ uint64_t ms_channel_size(const ms_shape *shape);
 void ms_channel_format(void *memory, const ms_shape *shape);
 /* What an end knows of a channel, from memory that may be read-only.  0, -EPROTO, -EBADMSG. */
 int ms_end_attach(ms_end *end, void *memory, uint64_t size, const ms_shape *shape);
-/* 0; -EPROTO: another layout version, -EBADMSG: what is there is not of this shape.  Takes a slot: -EUSERS, -EACCES... */
-int ms_end_open(ms_end *end, void *memory, uint64_t size, const ms_shape *shape, int fd, uint32_t role);
-/* Others are told; the slot stays until nothing is in hand any more.  1: nobody uses the memory any more. */
+/* 0; -EPROTO: another layout version, -EBADMSG: what is there is not of this shape.  Takes a slot:
+ * -EUSERS, -EACCES... */
+int ms_end_open(ms_end *end, void *memory, uint64_t size, const ms_shape *shape, int fd,
+                uint32_t role);
+/* Others are told; the slot stays until nothing is in hand any more.  1: nobody uses the memory any
+ * more. */
 int ms_end_close(ms_end *end);
-/* The caller is about to use the end, or to keep something of it: a forked child claims a slot first.  0, -EBADF: closed. */
+/* The caller is about to use the end, or to keep something of it: a forked child claims a slot
+ * first.  0, -EBADF: closed. */
 int ms_end_enter(ms_end *end);
 void ms_end_keep(ms_end *end);
 int ms_end_release(ms_end *end);
@@ -262,15 +299,19 @@ uint32_t ms_end_count(ms_end *end, uint32_t role);
 void ms_channel_shut(ms_end *end, int at_once);
 extern uint32_t ms_forks; /* how often this process is a forked child's child */
 
-/* 0: nobody who lives has the slot, nor can claim it before it is dropped; others may judge it too.  -EAGAIN: its owner lives. */
+/* 0: nobody who lives has the slot, nor can claim it before it is dropped; others may judge it too.
+ * -EAGAIN: its owner lives. */
 int ms_slot_take(ms_end *end, uint32_t slot);
 void ms_slot_drop(ms_end *end, uint32_t slot);
+/* One lock for the list of ends and for judging: what holds a slot excludes other processes, not
+ * the threads of one.  Nothing is waited for under it, and fork() happens outside of it. */
 void ms_ends_lock(void);
 void ms_ends_unlock(void);
 
 /* ---- ms_place.c: memory for messages that do not fit a ring position ---- */
 
-/* A place for so many bytes, SENDING.  0, -EAGAIN: none is free, -EMSGSIZE: there is none so large. */
+/* A place for so many bytes, SENDING.  0, -EAGAIN: none is free, -EMSGSIZE: there is none so large.
+ */
 int ms_place_take(ms_end *end, uint64_t length, uint32_t *unit, uint64_t *word);
 /* Whether a place at this unit could be part of one for so many bytes. */
 int ms_place_fits(const ms_end *end, uint32_t unit, uint64_t length);
@@ -289,13 +330,14 @@ uint32_t ms_places_kept(const ms_end *end, uint32_t *slots, uint32_t most);
 
 /* ---- ms_ring.c; each asks ms_topic.c instead where the channel is a topic ---- */
 
-/* Queue a message: short bytes, or a place that is SENDING.  0; -EAGAIN: full; -EPIPE: shut down.  `quiet`: the caller
- * rings the bell. */
-int ms_ring_push(ms_end *end, const void *bytes, uint32_t length, uint32_t format, int quiet, uint64_t *position);
-int ms_ring_push_place(ms_end *end, uint32_t unit, uint64_t word, uint64_t length, uint32_t format, int quiet,
-                       uint64_t *position);
-/* Begin to take the next message.  0; -EAGAIN: none; -EBUSY: the next one is being worked on; -EBADMSG: what was taken
- * made no sense, and is gone. */
+/* Queue a message: short bytes, or a place that is SENDING.  0; -EAGAIN: full; -EPIPE: shut down.
+ * `quiet`: the caller rings the bell. */
+int ms_ring_push(ms_end *end, const void *bytes, uint32_t length, uint32_t format, int quiet,
+                 uint64_t *position);
+int ms_ring_push_place(ms_end *end, uint32_t unit, uint64_t word, uint64_t length, uint32_t format,
+                       int quiet, uint64_t *position);
+/* Begin to take the next message.  0; -EAGAIN: none; -EBUSY: the next one is being worked on;
+ * -EBADMSG: what was taken made no sense, and is gone. */
 int ms_ring_pull(ms_end *end, ms_message *message);
 /* It was copied, or is kept in hand (only in a place), or was not taken after all. */
 void ms_ring_pulled(ms_end *end, const ms_message *message);
@@ -332,25 +374,30 @@ void ms_ring_all_bells(ms_end *end);
 /* The same, at the bell of a call's cell. */
 void ms_ring_cell(ms_end *end, uint32_t cell);
 
-enum { MS_FOR_MESSAGE = MS_BELL_MESSAGE, MS_FOR_ROOM = MS_BELL_ROOM, MS_FOR_PLACE = MS_BELL_PLACE,
-       MS_FOR_ANSWER = MS_BELLS };
+enum {
+    MS_FOR_MESSAGE = MS_BELL_MESSAGE,
+    MS_FOR_ROOM = MS_BELL_ROOM,
+    MS_FOR_PLACE = MS_BELL_PLACE,
+    MS_FOR_ANSWER = MS_BELLS
+};
 
 typedef struct {
     ms_end *end;
     int what;
-    uint64_t length;  /* MS_FOR_PLACE */
+    uint64_t length;            /* MS_FOR_PLACE */
     const struct ms_call *call; /* MS_FOR_ANSWER */
-    int64_t deadline; /* of CLOCK_MONOTONIC in ns; MS_FOREVER; 0: look once */
+    int64_t deadline;           /* of CLOCK_MONOTONIC in ns; MS_FOREVER; 0: look once */
     int slept, spun;
     int64_t judged; /* when to look after the others next */
 } ms_await;
 
-/* After an attempt in vain.  0: try again; -ETIMEDOUT; -EINTR: see to signals and call again; -ENOTCONN: nobody lives
- * who could end the wait (try once more); -EBADF: this end was closed. */
+/* After an attempt in vain.  0: try again; -ETIMEDOUT; -EINTR: see to signals and call again;
+ * -ENOTCONN: nobody lives who could end the wait (try once more); -EBADF: this end was closed. */
 int ms_await_change(ms_await *wait);
 /* Once after the last attempt of a wait that slept; `taken`: whether it got what it waited for. */
 void ms_await_end(ms_await *wait, int taken);
-/* Look after those who may have died, and the hints, unless that was just done.  1 when something was set right. */
+/* Look after those who may have died, and the hints, unless that was just done.  1 when something
+ * was set right. */
 int ms_look_after(ms_end *end);
 /* Whether an attempt is worth it: MS_FOR_MESSAGE also when a receive would fail at once. */
 int ms_worth_it(ms_end *end, int what, uint64_t length);
@@ -358,11 +405,13 @@ int ms_worth_it(ms_end *end, int what, uint64_t length);
 typedef struct {
     ms_end *end;
     int what;
+    uint64_t length; /* MS_FOR_PLACE */
     uint32_t nobody; /* whether the last look found nobody who could end the wait */
     ms_other other;
 } ms_watched;
-void ms_watched_make(ms_watched *watched, ms_end *end, int what);
-/* Whether a send or a receive would end at once, for better or worse. */
-int ms_channel_ready(ms_end *end, int what);
+void ms_watched_make(ms_watched *watched, ms_end *end, int what, uint64_t length);
+/* Whether a send or a receive, or what takes a place for so many bytes, would end at once, for
+ * better or worse. */
+int ms_channel_ready(ms_end *end, int what, uint64_t length);
 
 #endif

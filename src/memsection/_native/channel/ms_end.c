@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Ends: the layout of a channel, opening and closing, slots and who lives, and what becomes of all that in a forked child.
+ * Ends: the layout of a channel, opening and closing, slots and who lives, and what becomes of all
+ * that in a forked child.
  */
 #define _GNU_SOURCE
 #include "ms_call.h"
+#include "ms_process.h"
+#include "ms_sleep.h"
 #include "ms_topic.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
-#include <unistd.h>
 
 #include "../include/ms_atomic.h"
 
@@ -21,44 +19,18 @@ void (*ms_step_hook)(const char *name);
 uint32_t ms_step_first_slot;
 #endif
 
-/* One lock for the list of ends and for judging: threads share a description, so between them the kernel's lock excludes
- * nobody.  Nothing is waited for under it, and fork() happens outside of it. */
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 static ms_end *ends;
 static uint32_t process_token;
 uint32_t ms_forks;
 
-void ms_ends_lock(void)
-{
-    pthread_mutex_lock(&lock);
-}
-
-void ms_ends_unlock(void)
-{
-    pthread_mutex_unlock(&lock);
-}
-
 /* ------------------------------------------------------------------ fork */
 
-/* A description of our own of the same file. */
-static int describe(int fd)
-{
-    char path[40];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    int own = open(path, O_RDWR | O_CLOEXEC);
-    return own < 0 ? -errno : own;
-}
-
-/* The child has no slot: the descriptions it got are its parent's, and would keep the parent's slots alive after its death.
- * It claims others when it uses its ends. */
-static void after_fork_in_child(void)
+/* The child has no slot: the descriptions it got are its parent's, and would keep the parent's
+ * slots alive after its death. It claims others when it uses its ends. */
+void ms_ends_forked(void)
 {
     for (ms_end *end = ends; end; end = end->following) {
-        int own = end->lock_fd >= 0 ? describe(end->lock_fd) : -1;
-        if (end->lock_fd >= 0)
-            close(end->lock_fd);
-        end->lock_fd = own < 0 ? -1 : own;
+        ms_lives_forked(&end->lives);
         end->slot = 0;
         end->partner = 0;
         end->token = 0;
@@ -67,20 +39,14 @@ static void after_fork_in_child(void)
     }
     process_token = 0;
     ms_forks++;
-    pthread_mutex_init(&lock, NULL);
-}
-
-static void set_up(void)
-{
-    pthread_atfork(ms_ends_lock, ms_ends_unlock, after_fork_in_child);
 }
 
 /* A number that no other process has, as far as 32 bits go. */
 static uint32_t token_here(void)
 {
     while (!process_token || process_token == MS_MANY)
-        if (getrandom(&process_token, sizeof process_token, GRND_NONBLOCK) != sizeof process_token)
-            process_token = (uint32_t)getpid() << 8 | 1;
+        if (!ms_random(&process_token, sizeof process_token))
+            process_token = ms_process_id() << 8 | 1;
     return process_token;
 }
 
@@ -95,7 +61,8 @@ typedef struct {
     uint64_t ring, words, notes, seats, holders, small, large, cells, size;
 } offsets;
 
-/* Where senders wait for subscribers, those who come later still find the last messages before them. */
+/* Where senders wait for subscribers, those who come later still find the last messages before
+ * them. */
 static uint64_t ring_size(const ms_shape *shape)
 {
     return (uint64_t)shape->capacity + (shape->flags & MS_SLOW_WAITS ? shape->history : 0);
@@ -104,11 +71,12 @@ static uint64_t ring_size(const ms_shape *shape)
 static int lay_out(const ms_shape *shape, offsets *at)
 {
     uint64_t units = shape->small_units + shape->large_units, is_topic = shape->flags & MS_TOPIC;
-    if (!shape->capacity || shape->capacity > MS_CAPACITY_MOST || shape->small_units > MS_UNITS_MOST
-        || shape->large_units > MS_UNITS_MOST || shape->large_unit > 1ull << 40 || shape->large_unit % MS_LINE
-        || (shape->large_units && !shape->large_unit) || shape->history > shape->capacity
-        || (!is_topic && (shape->flags || shape->history)) || (is_topic && (shape->redeliver || shape->calls))
-        || shape->calls > MS_CALLS_MOST)
+    if (!shape->capacity || shape->capacity > MS_CAPACITY_MOST ||
+        shape->small_units > MS_UNITS_MOST || shape->large_units > MS_UNITS_MOST ||
+        shape->large_unit > 1ull << 40 || shape->large_unit % MS_LINE ||
+        (shape->large_units && !shape->large_unit) || shape->history > shape->capacity ||
+        (!is_topic && (shape->flags || shape->history)) ||
+        (is_topic && (shape->redeliver || shape->calls)) || shape->calls > MS_CALLS_MOST)
         return -EINVAL;
     at->ring = round_up(sizeof(ms_channel), 4096);
     at->words = at->ring + ring_size(shape) * sizeof(ms_entry);
@@ -141,16 +109,20 @@ void ms_channel_format(void *memory, const ms_shape *shape)
     channel->flags = shape->flags;
     channel->history = shape->history;
     channel->calls = shape->calls;
+#ifdef _WIN32
+    ms_random(channel->shared, sizeof channel->shared); /* without it, it cannot be opened */
+#endif
     channel->version = MS_CHANNEL_VERSION;
     channel->magic = MS_CHANNEL_MAGIC; /* every other word of an empty channel is 0 */
 }
 
 static int is_of(const ms_channel *channel, const ms_shape *shape)
 {
-    return channel->capacity == shape->capacity && channel->redeliver == shape->redeliver
-           && channel->small_units == shape->small_units && channel->large_units == shape->large_units
-           && channel->large_unit == shape->large_unit && channel->flags == shape->flags
-           && channel->history == shape->history && channel->calls == shape->calls;
+    return channel->capacity == shape->capacity && channel->redeliver == shape->redeliver &&
+           channel->small_units == shape->small_units &&
+           channel->large_units == shape->large_units && channel->large_unit == shape->large_unit &&
+           channel->flags == shape->flags && channel->history == shape->history &&
+           channel->calls == shape->calls;
 }
 
 int ms_end_attach(ms_end *end, void *start, uint64_t size, const ms_shape *shape)
@@ -165,7 +137,9 @@ int ms_end_attach(ms_end *end, void *start, uint64_t size, const ms_shape *shape
     if (lay_out(shape, &at) || at.size > size || !is_of(channel, shape))
         return -EBADMSG;
     memset(end, 0, sizeof *end);
+    ms_lives_init(&end->lives, MS_CHANNEL_LOCKS);
     end->channel = channel;
+    memcpy(end->shared, channel->shared, sizeof end->shared);
     end->ring = (ms_entry *)(memory + at.ring);
     end->words = (uint64_t *)(memory + at.words);
     end->notes = (ms_note *)(memory + at.notes);
@@ -178,33 +152,25 @@ int ms_end_attach(ms_end *end, void *start, uint64_t size, const ms_shape *shape
     end->cells = (ms_cell *)(memory + at.cells);
     end->calls = shape->calls;
     end->units = (uint32_t)(shape->small_units + shape->large_units);
-    end->pools[0] = (ms_pool){.unit = MS_SMALL_UNIT, .count = (uint32_t)shape->small_units, .bytes = memory + at.small};
-    end->pools[1] = (ms_pool){.unit = shape->large_unit, .first = (uint32_t)shape->small_units,
-                              .count = (uint32_t)shape->large_units, .bytes = memory + at.large};
+    end->pools[0] = (ms_pool){
+        .unit = MS_SMALL_UNIT, .count = (uint32_t)shape->small_units, .bytes = memory + at.small};
+    end->pools[1] = (ms_pool){.unit = shape->large_unit,
+                              .first = (uint32_t)shape->small_units,
+                              .count = (uint32_t)shape->large_units,
+                              .bytes = memory + at.large};
     return 0;
 }
 
 /* ------------------------------------------------------------------ slots */
 
-static int slot_lock(const ms_end *end, uint32_t slot, short type)
-{
-    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = MS_CHANNEL_LOCKS + slot, .l_len = 1};
-    while (fcntl(end->lock_fd, F_OFD_SETLK, &range))
-        if (errno != EINTR)
-            return errno == EACCES ? -EAGAIN : -errno;
-    return 0;
-}
-
-/* A read lock, which excludes the owner and whoever would claim the slot, and not others who judge: who may only read the
- * file can have such locks too, and must not be able to hide a death by them. */
 int ms_slot_take(ms_end *end, uint32_t slot)
 {
-    return slot_lock(end, slot, F_RDLCK);
+    return ms_lives_judge(&end->lives, slot);
 }
 
 void ms_slot_drop(ms_end *end, uint32_t slot)
 {
-    slot_lock(end, slot, F_UNLCK);
+    ms_lives_judged(&end->lives, slot);
 }
 
 static uint32_t first_slot(void)
@@ -216,12 +182,14 @@ static uint32_t first_slot(void)
     return 1;
 }
 
-/* There was one with these roles; a "both" end says whose, because it does not count for its own process. */
+/* There was one with these roles; a "both" end says whose, because it does not count for its own
+ * process. */
 static void note_ever(ms_end *end)
 {
     for (uint32_t i = 0; i < 2; i++) {
         uint32_t *ever = &end->channel->ever[i], seen = ms_load_u32(ever);
-        if (!(end->role & (1u << i)) || seen == MS_MANY || (seen == end->token && end->role == MS_ROLE_BOTH))
+        if (!(end->role & (1u << i)) || seen == MS_MANY ||
+            (seen == end->token && end->role == MS_ROLE_BOTH))
             continue;
         uint32_t now = seen || end->role != MS_ROLE_BOTH ? MS_MANY : end->token;
         if (ms_cas_u32(ever, seen, now) != seen)
@@ -233,11 +201,12 @@ static void register_member(ms_end *end, uint32_t slot)
 {
     ms_member *member = &end->channel->members[slot];
     end->token = token_here();
-    member->pid = (uint32_t)getpid();
+    member->pid = ms_process_id();
     member->token = end->token;
     if (MS_IS_TOPIC(end))
         ms_topic_join(end, slot, 0);
-    note_ever(end); /* before the role: who sees nobody that lives must see that there was somebody */
+    note_ever(
+        end); /* before the role: who sees nobody that lives must see that there was somebody */
     MS_STEP("open: before the role");
     ms_store_u32(&member->role, end->role); /* SYNC(member): release; pairs with ms_partners */
     if (MS_IS_TOPIC(end))
@@ -248,17 +217,18 @@ static void register_member(ms_end *end, uint32_t slot)
 /* The lowest slot that nobody has; under the lock. */
 static int claim(ms_end *end)
 {
-    if (end->lock_fd < 0)
+    if (!ms_lives_is_open(&end->lives))
         return -EBADF;
     uint32_t slot = first_slot();
     for (uint32_t tries = 0; tries < MS_ENDS_MOST; tries++, slot = slot % MS_ENDS_MOST + 1) {
-        int result = slot_lock(end, slot, F_WRLCK);
+        int result = ms_lives_hold(&end->lives, slot);
         if (result == -EAGAIN)
             continue;
         if (result)
             return result;
         MS_STEP("open: slot locked");
-        if (ms_load_u32(&end->channel->members[slot].role) || ms_load_u32(&end->channel->members[slot].pid))
+        if (ms_load_u32(&end->channel->members[slot].role) ||
+            ms_load_u32(&end->channel->members[slot].pid))
             ms_set_right(end, slot); /* of its last owner, who is gone */
         register_member(end, slot);
         return 0;
@@ -268,23 +238,24 @@ static int claim(ms_end *end)
 
 /* ------------------------------------------------------------------ opening and closing */
 
-int ms_end_open(ms_end *end, void *memory, uint64_t size, const ms_shape *shape, int fd, uint32_t role)
+int ms_end_open(ms_end *end, void *memory, uint64_t size, const ms_shape *shape, int fd,
+                uint32_t role)
 {
     int result = ms_end_attach(end, memory, size, shape);
     if (result)
         return result;
-    pthread_once(&once, set_up);
+    ms_watch_forks();
     end->role = role;
     end->uses = 1;
     ms_ends_lock();
-    end->lock_fd = describe(fd);
-    result = end->lock_fd < 0 ? end->lock_fd : claim(end);
+    result = ms_lives_open(&end->lives, fd, end->shared);
+    result = result ? result : claim(end);
     if (!result) {
         end->epoch = ms_forks;
         end->following = ends;
         ends = end;
-    } else if (end->lock_fd >= 0)
-        close(end->lock_fd);
+    } else
+        ms_lives_close(&end->lives);
     ms_ends_unlock();
     if (!result)
         ms_judge(end);
@@ -303,9 +274,8 @@ static void leave(ms_end *end) /* under the lock */
     if (end->slot)
         ms_store_u32(&end->channel->members[end->slot].pid, 0);
     MS_STEP("close: before the slot is dropped");
-    if (end->lock_fd >= 0)
-        close(end->lock_fd);
-    end->lock_fd = -1;
+    ms_lives_close(&end->lives);
+    ms_sleep_close(end);
 }
 
 void ms_end_keep(ms_end *end)
@@ -328,7 +298,8 @@ int ms_end_close(ms_end *end)
     if (!ms_swap_u32(&end->role, 0))
         return 0;
     if (end->slot) {
-        ms_store_u32(&end->channel->members[end->slot].role, 0); /* SYNC(member): release; pairs with ms_partners */
+        ms_store_u32(&end->channel->members[end->slot].role,
+                     0); /* SYNC(member): release; pairs with ms_partners */
         MS_STEP("close: before the bells");
         ms_ring_all_bells(end);
     }
@@ -351,7 +322,9 @@ int ms_end_enter(ms_end *end)
 
 void ms_channel_shut(ms_end *end, int at_once)
 {
-    ms_or_u32(&end->channel->down, MS_DOWN | (at_once ? MS_DOWN_AT_ONCE : 0)); /* SYNC(down): release; pairs with is_down */
+    ms_or_u32(&end->channel->down,
+              MS_DOWN |
+                  (at_once ? MS_DOWN_AT_ONCE : 0)); /* SYNC(down): release; pairs with is_down */
     ms_fence();
     ms_ring_all_bells(end);
 }
@@ -362,7 +335,8 @@ void ms_channel_shut(ms_end *end, int at_once)
 static int lives(ms_end *end, uint32_t slot, uint32_t role)
 {
     ms_member *member = &end->channel->members[slot];
-    uint32_t has = ms_load_u32(&member->role); /* SYNC(member): acquire; pairs with register_member */
+    uint32_t has =
+        ms_load_u32(&member->role); /* SYNC(member): acquire; pairs with register_member */
     if (!(has & role))
         return 0;
     if (slot == end->slot)
@@ -378,7 +352,8 @@ static int lives(ms_end *end, uint32_t slot, uint32_t role)
 static int counts_for(const ms_end *end, uint32_t slot)
 {
     const ms_member *member = &end->channel->members[slot];
-    return slot != end->slot && !(ms_peek_u32(&member->token) == end->token && ms_peek_u32(&member->role) == MS_ROLE_BOTH);
+    return slot != end->slot && !(ms_peek_u32(&member->token) == end->token &&
+                                  ms_peek_u32(&member->role) == MS_ROLE_BOTH);
 }
 
 int ms_partners(ms_end *end, uint32_t role, int *ever)
@@ -393,7 +368,8 @@ int ms_partners(ms_end *end, uint32_t role, int *ever)
     if (last && last <= MS_ENDS_MOST && counts_for(end, last) && lives(end, last, role))
         found = 1;
     for (uint32_t slot = 1; slot <= MS_ENDS_MOST && !found; slot++)
-        if (ms_peek_u32(&end->channel->members[slot].role) && counts_for(end, slot) && lives(end, slot, role)) {
+        if (ms_peek_u32(&end->channel->members[slot].role) && counts_for(end, slot) &&
+            lives(end, slot, role)) {
             ms_poke_u32(&end->partner, slot);
             found = 1;
         }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Places of a topic: in the ring, in the hands of a set of slots, or both.  See ms_topic.h for why nobody misses anybody.
+ * Places of a topic: in the ring, in the hands of a set of slots, or both.  See ms_topic.h for why
+ * nobody misses anybody.
  */
 #include "ms_topic.h"
 
@@ -12,7 +13,8 @@ static int is_held(const ms_end *end, uint32_t unit)
 {
     uint64_t all = 0;
     for (uint32_t i = 0; i < MS_HOLDER_WORDS; i++)
-        all |= ms_load_u64(&end->holders[unit][i]); /* SYNC(holders): acquire; pairs with ms_unhold */
+        all |=
+            ms_load_u64(&end->holders[unit][i]); /* SYNC(holders): acquire; pairs with ms_unhold */
     return all != 0;
 }
 
@@ -39,9 +41,9 @@ int ms_hold(ms_end *end, ms_message *message, ms_entry *entry, uint64_t seen)
     MS_STEP("receive: holding the place, before looking again");
     message->word = ms_load_u64(&end->words[unit]);
     int result = ms_load_u64(&entry->word) == seen ? 0 : -EAGAIN;
-    if (!result
-        && (MS_PLACE_STATE(message->word) != MS_PLACE_QUEUED || MS_PLACE_WHO(message->word) != (uint32_t)(entry - end->ring)
-            || message->length > ms_place_room(end, unit, message->word)))
+    if (!result && (MS_PLACE_STATE(message->word) != MS_PLACE_QUEUED ||
+                    MS_PLACE_WHO(message->word) != (uint32_t)(entry - end->ring) ||
+                    message->length > ms_place_room(end, unit, message->word)))
         result = ms_load_u64(&entry->word) == seen ? -EBADMSG : -EAGAIN;
     if (result)
         ms_unhold(end, unit);
@@ -62,11 +64,13 @@ void ms_free_left(ms_end *end, uint32_t unit, uint32_t as)
 void ms_unhold(ms_end *end, uint32_t unit)
 {
     MS_STEP("receive: before letting go of the place");
-    ms_and_u64(&end->holders[unit][end->slot / 64], ~(1ull << end->slot % 64)); /* SYNC(holders): release; pairs with is_held */
+    ms_and_u64(&end->holders[unit][end->slot / 64],
+               ~(1ull << end->slot % 64)); /* SYNC(holders): release; pairs with is_held */
     MS_FENCE_AFTER_SWAP();
     MS_STEP("receive: let go, before freeing the place");
     ms_free_left(end, unit, end->slot);
-    ms_ring_bell(end, MS_BELL_PLACE, 1); /* a place in the ring that nobody holds can be taken out of it */
+    ms_ring_bell(end, MS_BELL_PLACE,
+                 1); /* a place in the ring that nobody holds can be taken out of it */
 }
 
 void ms_set_holders_right(ms_end *end, uint32_t slot)
@@ -76,7 +80,8 @@ void ms_set_holders_right(ms_end *end, uint32_t slot)
         if (!(ms_load_u64(&end->holders[unit][slot / 64]) & bit))
             continue;
         MS_STEP("judge: before letting go of a place");
-        ms_and_u64(&end->holders[unit][slot / 64], ~bit); /* SYNC(holders): release; pairs with is_held */
+        ms_and_u64(&end->holders[unit][slot / 64],
+                   ~bit); /* SYNC(holders): release; pairs with is_held */
         MS_FENCE_AFTER_SWAP();
         ms_free_left(end, unit, end->slot ? end->slot : slot);
         ms_add_u32(&end->repaired, 1);
@@ -92,12 +97,14 @@ int ms_topic_queued(const ms_end *end, ms_entry *entry, uint32_t *unit, uint64_t
         return 0;
     *unit = (uint32_t)named;
     *word = ms_load_u64(&end->words[named]);
-    return MS_PLACE_STATE(*word) == MS_PLACE_QUEUED && MS_PLACE_WHO(*word) == (uint32_t)(entry - end->ring);
+    return MS_PLACE_STATE(*word) == MS_PLACE_QUEUED &&
+           MS_PLACE_WHO(*word) == (uint32_t)(entry - end->ring);
 }
 
 void ms_topic_unqueue(ms_end *end, uint32_t unit, uint64_t word, uint32_t as)
 {
-    if (!is_held(end, unit)) { /* and whoever holds it from now on sees that its position has changed */
+    if (!is_held(end,
+                 unit)) { /* and whoever holds it from now on sees that its position has changed */
         uint64_t mine = MS_PLACE_BECOMES(word, as, MS_PLACE_SENDING);
         MS_STEP("place: before taking it out of the ring");
         if (ms_cas_u64(&end->words[unit], word, mine) == word)
@@ -121,26 +128,30 @@ static int can_go(ms_end *end, uint64_t position, uint64_t length, ms_entry **en
     uint32_t unit;
     *entry = ms_entry_at(end, position, &lap);
     *seen = ms_load_u64(&(*entry)->word);
-    return MS_RING_STATE(*seen) == MS_RING_FULL && MS_LAPS(MS_RING_LAP(*seen), lap) == 0
-           && ms_topic_queued(end, *entry, &unit, &word) && ms_place_fits(end, unit, length) && !is_held(end, unit);
+    return MS_RING_STATE(*seen) == MS_RING_FULL && MS_LAPS(MS_RING_LAP(*seen), lap) == 0 &&
+           ms_topic_queued(end, *entry, &unit, &word) && ms_place_fits(end, unit, length) &&
+           !is_held(end, unit);
 }
 
 /* The first position in [from, until) whose message can go: until if there is none. */
-static uint64_t find(ms_end *end, uint64_t from, uint64_t until, uint64_t length, ms_entry **entry, uint64_t *seen)
+static uint64_t find(ms_end *end, uint64_t from, uint64_t until, uint64_t length, ms_entry **entry,
+                     uint64_t *seen)
 {
     while (from < until && !can_go(end, from, length, entry, seen))
         from++;
     return from;
 }
 
-static uint64_t oldest_that_can_go(ms_end *end, uint64_t length, uint64_t *until, ms_entry **entry, uint64_t *seen)
+static uint64_t oldest_that_can_go(ms_end *end, uint64_t length, uint64_t *until, ms_entry **entry,
+                                   uint64_t *seen)
 {
     uint64_t tail = ms_topic_tail(end), first = tail > end->capacity ? tail - end->capacity : 0;
     uint64_t hint = ms_peek_u64(&end->channel->head), found;
     *until = end->flags & MS_SLOW_WAITS ? ms_topic_floor(end) : tail;
     if (*until < first || *until - first > end->capacity) /* from strangers' scribbling */
         *until = *until < first ? first : first + end->capacity;
-    if (hint > first && hint < *until && (found = find(end, hint, *until, length, entry, seen)) < *until)
+    if (hint > first && hint < *until &&
+        (found = find(end, hint, *until, length, entry, seen)) < *until)
         return found;
     return find(end, first, *until, length, entry, seen);
 }

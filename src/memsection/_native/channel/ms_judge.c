@@ -2,8 +2,9 @@
  *
  * The dead: finding out that a slot's process has ended, and setting right what its words say.
  *
- * The order is what makes it safe to be killed in the middle: the words of a message's place change before those of its ring
- * position, and the slot's lock is given back last, so the next one who judges finds what is left to do.
+ * The order is what makes it safe to be killed in the middle: the words of a message's place change
+ * before those of its ring position, and the slot's lock is given back last, so the next one who
+ * judges finds what is left to do.
  */
 #include "ms_call.h"
 #include "ms_topic.h"
@@ -13,7 +14,7 @@
 
 #include "../include/ms_atomic.h"
 
-#define SLICE 4096u  /* ring positions, and units, of one look at a long channel */
+#define SLICE 4096u /* ring positions, and units, of one look at a long channel */
 
 typedef struct {
     uint64_t alive[(MS_ENDS_MOST + 64) / 64]; /* slots found alive in this look */
@@ -22,8 +23,9 @@ typedef struct {
 
 /* ------------------------------------------------------------------ setting right */
 
-/* A place of a dead owner's becomes that of one who judges, and of one of them alone, who gives it back; when that one dies,
- * its own slot says what is left to do.  Who is about to claim the slot has it already. */
+/* A place of a dead owner's becomes that of one who judges, and of one of them alone, who gives it
+ * back; when that one dies, its own slot says what is left to do.  Who is about to claim the slot
+ * has it already. */
 static void take_back(ms_end *end, uint32_t unit, uint64_t word, uint32_t slot)
 {
     if (MS_IS_TOPIC(end) && MS_PLACE_STATE(word) == MS_PLACE_QUEUED) {
@@ -37,12 +39,18 @@ static void take_back(ms_end *end, uint32_t unit, uint64_t word, uint32_t slot)
     ms_place_free(end, unit, mine);
 }
 
+/* The position is looked at again after its place: whoever judges beside us may have set both right
+ * already, and then they may be a living sender's. */
 static void undo_sending(ms_end *end, ms_entry *entry, uint64_t word)
 {
+    MS_STEP("judge: before looking at a position's place");
     uint64_t unit = *(volatile uint64_t *)&entry->u.place.unit;
-    if (entry->length == MS_IN_PLACE && unit < end->units) {
+    if (*(volatile uint32_t *)&entry->length == MS_IN_PLACE && unit < end->units) {
         uint64_t place = ms_load_u64(&end->words[unit]);
-        if (MS_PLACE_STATE(place) == MS_PLACE_QUEUED && MS_PLACE_WHO(place) == (uint32_t)(entry - end->ring))
+        ms_fence_acquire();
+        if (MS_PLACE_STATE(place) == MS_PLACE_QUEUED &&
+            MS_PLACE_WHO(place) == (uint32_t)(entry - end->ring) &&
+            ms_peek_u64(&entry->word) == word)
             take_back(end, (uint32_t)unit, place, MS_RING_SLOT(word));
     }
     MS_STEP("judge: before skipping a position");
@@ -109,14 +117,16 @@ void ms_set_right(ms_end *end, uint32_t slot)
     if (MS_IS_TOPIC(end))
         ms_set_holders_right(end, slot);
     MS_STEP("judge: before forgetting the slot");
-    ms_store_u32(&end->channel->members[slot].role, 0); /* SYNC(member): release; pairs with ms_partners */
+    ms_store_u32(&end->channel->members[slot].role,
+                 0); /* SYNC(member): release; pairs with ms_partners */
 }
 
 /* ------------------------------------------------------------------ looking after others */
 
 static void suspect(ms_end *end, look *at, uint32_t slot)
 {
-    if (slot == 0 || slot > MS_ENDS_MOST || slot == end->slot || at->alive[slot / 64] >> slot % 64 & 1)
+    if (slot == 0 || slot > MS_ENDS_MOST || slot == end->slot ||
+        at->alive[slot / 64] >> slot % 64 & 1)
         return;
     at->alive[slot / 64] |= 1ull << slot % 64; /* asked about once, whatever comes of it */
     if (ms_slot_take(end, slot))
@@ -127,21 +137,24 @@ static void suspect(ms_end *end, look *at, uint32_t slot)
     at->dead++;
 }
 
-/* Whether the entry holds the place at `unit`; true only if the entry's word did not change meanwhile. */
+/* Whether the entry holds the place at `unit`; true only if the entry's word did not change
+ * meanwhile. */
 MS_READS_RACILY static int says_place(const ms_entry *entry, uint32_t unit)
 {
-    return *(volatile const uint32_t *)&entry->length == MS_IN_PLACE
-        && *(volatile const uint64_t *)&entry->u.place.unit == unit;
+    return *(volatile const uint32_t *)&entry->length == MS_IN_PLACE &&
+           *(volatile const uint64_t *)&entry->u.place.unit == unit;
 }
 
-/* A QUEUED place whose position does not name it: nothing of ours leaves one, a stranger's scribbling does (Q3). */
+/* A QUEUED place whose position does not name it: nothing of ours leaves one, a stranger's
+ * scribbling does (Q3). */
 static void look_for_orphan(ms_end *end, uint32_t unit, uint64_t word)
 {
     uint32_t index = MS_PLACE_WHO(word);
     if (index < end->capacity) {
         uint64_t state = ms_load_u64(&end->ring[index].word);
         uint32_t at = MS_RING_STATE(state);
-        if (at != MS_RING_FREE && at != MS_RING_VOID && at != MS_RING_GONE && says_place(&end->ring[index], unit))
+        if (at != MS_RING_FREE && at != MS_RING_VOID && at != MS_RING_GONE &&
+            says_place(&end->ring[index], unit))
             return;
         if (ms_load_u64(&end->ring[index].word) != state)
             return;
@@ -159,13 +172,14 @@ static void look_at_holders(ms_end *end, look *at, uint32_t unit)
     ms_free_left(end, unit, end->slot); /* whoever let go of it last may have died before this */
 }
 
-/* Subscribers that senders may wait for: for a position, or for a place that they could have had. */
+/* Subscribers that senders may wait for: for a position, or for a place that they could have had.
+ */
 static void look_at_seats(ms_end *end, look *at)
 {
     uint64_t tail = ms_peek_u64(&end->channel->tail);
     for (uint32_t slot = 1; slot <= MS_ENDS_MOST; slot++)
-        if (ms_peek_u32(&end->channel->members[slot].role) & MS_ROLE_RECEIVE
-            && ms_peek_u64(&end->seats[slot].next) != tail)
+        if (ms_peek_u32(&end->channel->members[slot].role) & MS_ROLE_RECEIVE &&
+            ms_peek_u64(&end->seats[slot].next) != tail)
             suspect(end, at, slot);
 }
 
@@ -174,6 +188,8 @@ static void look_at_units(ms_end *end, look *at, uint32_t first, uint32_t count)
     uint32_t until = count < end->units - first ? first + count : end->units;
     for (uint32_t unit = first; unit < until; unit++) {
         uint64_t word = ms_load_u64(&end->words[unit]);
+        if (MS_PLACE_STATE(word) == MS_PLACE_FREE && !MS_IS_TOPIC(end))
+            continue; /* as nearly all are */
         if (has_place(word))
             suspect(end, at, MS_PLACE_WHO(word));
         else if (MS_PLACE_STATE(word) == MS_PLACE_AGAIN)
@@ -187,8 +203,10 @@ static void look_at_units(ms_end *end, look *at, uint32_t first, uint32_t count)
 
 static void look_at_ring(ms_end *end, look *at, uint64_t first, uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t word = ms_load_u64(&end->ring[(first + i) % end->capacity].word);
+    uint32_t index = (uint32_t)(first % end->capacity);
+    for (uint32_t i = 0; i < count; i++, index++) {
+        index = index == end->capacity ? 0 : index;
+        uint64_t word = ms_load_u64(&end->ring[index].word);
         uint32_t state = MS_RING_STATE(word);
         if (state == MS_RING_WRITING || state == MS_RING_READING)
             suspect(end, at, MS_RING_SLOT(word));

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * Reading a topic through memory that may only be read: an observer has no slot, is never waited for, and has nothing in
- * hand.  It copies, and the words around the copy tell whether that was a message.
+ * Reading a topic through memory that may only be read: an observer has no slot, is never waited
+ * for, and has nothing in hand.  It copies, and the words around the copy tell whether that was a
+ * message.
  */
 #define _GNU_SOURCE
+#include "ms_sleep.h"
 #include "ms_topic.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "../include/ms_atomic.h"
 #include "../ms_futex.h"
@@ -17,23 +16,32 @@
 
 #define LOOK 50000000ll
 #define FIRST_LOOK 10000000ll
-#define NAP 1000000ll /* between looks where no sender wakes those who may only read */
+/* Between looks where no sender wakes those who may only read: with those for the dead, which come
+ * every 50 ms, not more than 1,000 a second. */
+#define NAP 1100000ll
 
 int ms_observer_open(ms_end *end, const void *memory, uint64_t size, const ms_shape *shape, int fd)
 {
-    /* Safety: nothing here writes to it; the end has no slot, without which the functions that it calls do not either. */
+    /* Safety: nothing here writes to it; the end has no slot, without which the functions that it
+     * calls do not either. */
     int result = ms_end_attach(end, (void *)(uintptr_t)memory, size, shape);
     if (result)
         return result;
-    end->lock_fd = fd;
+    ms_lives_watch(&end->lives, fd, end->shared);
     end->role = MS_ROLE_RECEIVE;
     end->next = end->since = ms_topic_tail(end);
     return 0;
 }
 
+void ms_observer_close(ms_end *end)
+{
+    ms_sleep_close(end);
+}
+
 static int is_down_at_once(const ms_end *end)
 {
-    return ms_load_u32(&end->channel->down) & MS_DOWN_AT_ONCE; /* SYNC(down): acquire; pairs with ms_channel_shut */
+    return ms_load_u32(&end->channel->down) &
+           MS_DOWN_AT_ONCE; /* SYNC(down): acquire; pairs with ms_channel_shut */
 }
 
 /* The newest message at or after `next`. */
@@ -52,8 +60,9 @@ static void skip_to_newest(ms_end *end)
 static int look_at_place(ms_end *end, ms_message *message, uint32_t index)
 {
     message->word = ms_load_u64(&end->words[message->unit]);
-    return MS_PLACE_STATE(message->word) == MS_PLACE_QUEUED && MS_PLACE_WHO(message->word) == index
-                   && message->length <= ms_place_room(end, message->unit, message->word)
+    return MS_PLACE_STATE(message->word) == MS_PLACE_QUEUED &&
+                   MS_PLACE_WHO(message->word) == index &&
+                   message->length <= ms_place_room(end, message->unit, message->word)
                ? 0
                : -EBADMSG;
 }
@@ -77,7 +86,8 @@ int ms_observer_pull(ms_end *end, ms_message *message, int newest)
             if (!result)
                 return 0; /* ms_observer_pulled goes on */
         }
-        if (result == -EAGAIN || ms_load_u64(&entry->word) != seen || ms_cas_u64(&end->next, at, at + 1) != at)
+        if (result == -EAGAIN || ms_load_u64(&entry->word) != seen ||
+            ms_cas_u64(&end->next, at, at + 1) != at)
             continue;
         return result;
     }
@@ -88,9 +98,11 @@ int ms_observer_pulled(ms_end *end, const ms_message *message)
 {
     uint64_t lap;
     ms_entry *entry = ms_entry_at(end, message->position, &lap);
-    ms_fence_acquire(); /* SYNC(topic-message): acquire: the bytes before the words again; pairs with begin */
-    return ms_peek_u64(&entry->word) == message->seen && ms_peek_u64(&end->words[message->unit]) == message->word
-           && ms_cas_u64(&end->next, message->position, message->position + 1) == message->position;
+    ms_fence_acquire(); /* SYNC(topic-message): acquire: the bytes before the words again; pairs
+                           with begin */
+    return ms_peek_u64(&entry->word) == message->seen &&
+           ms_peek_u64(&end->words[message->unit]) == message->word &&
+           ms_cas_u64(&end->next, message->position, message->position + 1) == message->position;
 }
 
 void ms_observer_unpull(ms_end *end, uint64_t position)
@@ -107,14 +119,9 @@ int ms_observer_ready(ms_end *end)
 
 /* ------------------------------------------------------------------ who lives */
 
-/* A lock that others have for reading only proves nothing: everybody who may read the file can have one. */
 static int lives(const ms_end *end, uint32_t slot)
 {
-    struct flock range = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = MS_CHANNEL_LOCKS + slot, .l_len = 1};
-    while (fcntl(end->lock_fd, F_OFD_GETLK, &range))
-        if (errno != EINTR)
-            return 0;
-    return range.l_type == F_WRLCK;
+    return ms_lives_is_held(&end->lives, slot);
 }
 
 int ms_observer_partners(ms_end *end, int *ever)
@@ -146,17 +153,20 @@ static int is_worth_it(void *argument)
     const ms_await *wait = argument;
     ms_end *end = wait->end;
     int ready = ms_observer_ready(end);
-    return !ms_peek_u32(&end->role) || ready == 0 || (ready == -EAGAIN && ms_load_u32(&end->channel->down));
+    return !ms_peek_u32(&end->role) || ready == 0 ||
+           (ready == -EAGAIN && ms_load_u32(&end->channel->down));
 }
 
-/* On from a message that somebody has begun who is dead: those who may write skip it too, when they look. */
+/* On from a message that somebody has begun who is dead: those who may write skip it too, when they
+ * look. */
 static void skip_the_dead(ms_end *end)
 {
     uint64_t at = ms_peek_u64(&end->next), lap;
     uint64_t seen = ms_load_u64(&ms_entry_at(end, at, &lap)->word);
     uint32_t slot = MS_RING_SLOT(seen);
-    if (MS_RING_STATE(seen) == MS_RING_WRITING && MS_LAPS(MS_RING_LAP(seen), lap) == 0 && slot && slot <= MS_ENDS_MOST
-        && !lives(end, slot) && ms_load_u64(&ms_entry_at(end, at, &lap)->word) == seen)
+    if (MS_RING_STATE(seen) == MS_RING_WRITING && MS_LAPS(MS_RING_LAP(seen), lap) == 0 && slot &&
+        slot <= MS_ENDS_MOST && !lives(end, slot) &&
+        ms_load_u64(&ms_entry_at(end, at, &lap)->word) == seen)
         ms_cas_u64(&end->next, at, at + 1);
 }
 
@@ -179,12 +189,9 @@ static int sleep_until(ms_await *wait, int64_t now, int64_t until)
         uint32_t sequence = ms_load_u32(&bell->sequence); /* SYNC(bell): acquire; pairs with ring */
         if (is_worth_it(wait))
             return 0;
-        int result = ms_futex_wait(&bell->sequence, sequence, until);
-        return result == -ETIMEDOUT ? 0 : result;
+        return ms_sleep(wait->end, MS_BELL_MESSAGE, bell, sequence, until);
     }
-    int64_t left = until - now < NAP ? until - now : NAP;
-    struct timespec nap = {.tv_nsec = left > 0 ? left : 0};
-    return nanosleep(&nap, NULL) ? -EINTR : 0;
+    return ms_nap(until - now < NAP ? until - now : NAP);
 }
 
 int ms_observer_await(ms_await *wait)
@@ -201,7 +208,8 @@ int ms_observer_await(ms_await *wait)
     }
     if (!wait->spun) {
         wait->spun = 1;
-        if (ms_spin(&end->paces[MS_BELL_MESSAGE], &bell->rung, wait->deadline, is_worth_it, wait, &begun))
+        if (ms_spin(&end->paces[MS_BELL_MESSAGE], &bell->rung, wait->deadline, is_worth_it, wait,
+                    &begun))
             return 0;
     }
     int64_t now = ms_now();
@@ -215,7 +223,8 @@ int ms_observer_await(ms_await *wait)
         if (now >= wait->deadline)
             return -ETIMEDOUT;
     }
-    int result = sleep_until(wait, now, wait->judged < wait->deadline ? wait->judged : wait->deadline);
+    int result =
+        sleep_until(wait, now, wait->judged < wait->deadline ? wait->judged : wait->deadline);
     ms_spin_slept(&end->paces[MS_BELL_MESSAGE], &bell->rung, begun);
     wait->slept = 1;
     return result ? result : -EINTR; /* a signal may have come just before */
@@ -255,5 +264,6 @@ static void leave(void *self)
 void ms_observed_make(ms_watched *watched, ms_end *end)
 {
     *watched = (ms_watched){.end = end, .what = MS_FOR_MESSAGE};
-    watched->other = (ms_other){.self = watched, .ready = is_ready, .look = look_and_say, .mark = mark, .leave = leave};
+    watched->other = (ms_other){
+        .self = watched, .ready = is_ready, .look = look_and_say, .mark = mark, .leave = leave};
 }

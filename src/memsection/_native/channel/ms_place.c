@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Places: memory for messages that do not fit a ring position.  A place is a run of units of one pool; its first unit's word
- * decides, the others' say how far before them it is.  The first is taken first and given back last, so a unit that is
- * PART of nothing never exists while its owner lives; what a dead owner left is freed in the same order.
+ * Places: memory for messages that do not fit a ring position.  A place is a run of units of one
+ * pool; its first unit's word decides, the others' say how far before them it is.  The first is
+ * taken first and given back last, so a unit that is PART of nothing never exists while its owner
+ * lives; what a dead owner left is freed in the same order.
  */
 #include "ms_topic.h"
 
@@ -10,7 +11,8 @@
 
 #include "../include/ms_atomic.h"
 
-#define WARM_MOST (2u << 20) /* bytes below which two places in turn are faster than one (bench/channels.py) */
+/* bytes below which two places in turn are faster than one (bench/channels.py) */
+#define WARM_MOST (2u << 20)
 
 unsigned char *ms_place_bytes(const ms_end *end, uint32_t unit)
 {
@@ -57,7 +59,8 @@ static void free_parts(ms_end *end, uint32_t unit, uint32_t units)
     while (--units > 0) {
         uint64_t word = ms_load_u64(&end->words[unit + units]);
         if (MS_PLACE_STATE(word) == MS_PLACE_PART && MS_PLACE_UNITS(word) == units)
-            ms_cas_u64(&end->words[unit + units], word, MS_PLACE_WORD(MS_PLACE_NUMBER(word), 0, 0, MS_PLACE_FREE));
+            ms_cas_u64(&end->words[unit + units], word,
+                       MS_PLACE_WORD(MS_PLACE_NUMBER(word), 0, 0, MS_PLACE_FREE));
     }
 }
 
@@ -66,8 +69,11 @@ int ms_place_free(ms_end *end, uint32_t unit, uint64_t word)
     if (!ms_place_room(end, unit, word) || ms_load_u64(&end->words[unit]) != word)
         return -ESTALE;
     if (MS_PLACE_UNITS(word) > 1) {
-        /* First it is nobody's message any more: were it, it would be delivered again after our death, without its parts. */
-        uint64_t mine = MS_PLACE_STATE(word) == MS_PLACE_SENDING ? word : MS_PLACE_BECOMES(word, end->slot, MS_PLACE_SENDING);
+        /* First it is nobody's message any more: were it, it would be delivered again after our
+         * death, without its parts. */
+        uint64_t mine = MS_PLACE_STATE(word) == MS_PLACE_SENDING
+                            ? word
+                            : MS_PLACE_BECOMES(word, end->slot, MS_PLACE_SENDING);
         MS_STEP("place: before giving it up");
         if (mine != word && ms_cas_u64(&end->words[unit], word, mine) != word)
             return -ESTALE;
@@ -77,7 +83,8 @@ int ms_place_free(ms_end *end, uint32_t unit, uint64_t word)
     }
     MS_STEP("place: before freeing it");
     /* SYNC(place): release; pairs with take_run */
-    if (ms_cas_u64(&end->words[unit], word, MS_PLACE_WORD(MS_PLACE_NUMBER(word), 0, 0, MS_PLACE_FREE)) != word)
+    if (ms_cas_u64(&end->words[unit], word,
+                   MS_PLACE_WORD(MS_PLACE_NUMBER(word), 0, 0, MS_PLACE_FREE)) != word)
         return -ESTALE;
     MS_STEP("place: freed, before the bell");
     ms_ring_bell(end, MS_BELL_PLACE, 1);
@@ -96,11 +103,12 @@ static int take_run(ms_end *end, uint32_t unit, uint32_t units, uint64_t *out)
     for (uint32_t i = 1; i < units; i++) {
         MS_STEP("place: before taking a part");
         word = ms_load_u64(&end->words[unit + i]);
-        if (MS_PLACE_STATE(word) != MS_PLACE_FREE
-            || ms_cas_u64(&end->words[unit + i], word,
-                          MS_PLACE_WORD(MS_PLACE_NUMBER(word) + 1, 0, i, MS_PLACE_PART)) != word) {
+        if (MS_PLACE_STATE(word) != MS_PLACE_FREE ||
+            ms_cas_u64(&end->words[unit + i], word,
+                       MS_PLACE_WORD(MS_PLACE_NUMBER(word) + 1, 0, i, MS_PLACE_PART)) != word) {
             free_parts(end, unit, i);
-            ms_cas_u64(&end->words[unit], mine, MS_PLACE_WORD(MS_PLACE_NUMBER(mine), 0, 0, MS_PLACE_FREE));
+            ms_cas_u64(&end->words[unit], mine,
+                       MS_PLACE_WORD(MS_PLACE_NUMBER(mine), 0, 0, MS_PLACE_FREE));
             return 0;
         }
     }
@@ -108,7 +116,8 @@ static int take_run(ms_end *end, uint32_t unit, uint32_t units, uint64_t *out)
     return 1;
 }
 
-/* The first unit in [from, until) at which so many are free, as far as a look shows; until if there is none. */
+/* The first unit in [from, until) at which so many are free, as far as a look shows; until if there
+ * is none. */
 static uint32_t find_run(const ms_end *end, uint32_t from, uint32_t until, uint32_t units)
 {
     uint32_t free = 0;
@@ -120,7 +129,8 @@ static uint32_t find_run(const ms_end *end, uint32_t from, uint32_t until, uint3
     return until;
 }
 
-static int take_between(ms_end *end, uint32_t from, uint32_t until, uint32_t units, uint32_t *unit, uint64_t *word)
+static int take_between(ms_end *end, uint32_t from, uint32_t until, uint32_t units, uint32_t *unit,
+                        uint64_t *word)
 {
     while ((from = find_run(end, from, until, units)) < until) {
         if (take_run(end, from, units, word)) {
@@ -132,8 +142,9 @@ static int take_between(ms_end *end, uint32_t from, uint32_t until, uint32_t uni
     return 0;
 }
 
-/* Where the processor's caches are warm: the first places of the pool, short messages in two of them in turn.  When these
- * are taken, go round, so that a long queue is not looked over for every message. */
+/* Where the processor's caches are warm: the first places of the pool, short messages in two of
+ * them in turn.  When these are taken, go round, so that a long queue is not looked over for every
+ * message. */
 static int take_from(ms_end *end, ms_pool *pool, uint64_t length, uint32_t *unit, uint64_t *word)
 {
     uint32_t units = units_for(pool, length), last = pool->first + pool->count;
@@ -142,13 +153,14 @@ static int take_from(ms_end *end, ms_pool *pool, uint64_t length, uint32_t *unit
     uint32_t turn = length < WARM_MOST ? ms_peek_u32(&pool->turn) ^ 1 : 0;
     ms_poke_u32(&pool->turn, turn);
     uint32_t warm = pool->first + 2 * units < last ? pool->first + 2 * units : last;
-    if (take_between(end, turn ? pool->first + units : pool->first, warm, units, unit, word)
-        || (turn && take_between(end, pool->first, warm, units, unit, word)))
+    if (take_between(end, turn ? pool->first + units : pool->first, warm, units, unit, word) ||
+        (turn && take_between(end, pool->first, warm, units, unit, word)))
         return 1;
     uint32_t cursor = ms_peek_u32(&pool->cursor);
     if (cursor < pool->first || cursor >= last)
         cursor = pool->first;
-    if (!take_between(end, cursor, last, units, unit, word) && !take_between(end, pool->first, last, units, unit, word))
+    if (!take_between(end, cursor, last, units, unit, word) &&
+        !take_between(end, pool->first, last, units, unit, word))
         return 0;
     ms_poke_u32(&pool->cursor, *unit + units);
     return 1;
@@ -171,7 +183,8 @@ static int take(ms_end *end, uint64_t length, uint32_t *unit, uint64_t *word)
 int ms_place_take(ms_end *end, uint64_t length, uint32_t *unit, uint64_t *word)
 {
     int result = take(end, length, unit, word);
-    for (uint32_t tries = 0; result == -EAGAIN && MS_IS_TOPIC(end) && tries <= end->capacity; tries++)
+    for (uint32_t tries = 0; result == -EAGAIN && MS_IS_TOPIC(end) && tries <= end->capacity;
+         tries++)
         if (!ms_topic_make_room(end, length))
             break;
         else

@@ -2,10 +2,11 @@
  *
  * The ring: queueing a message and taking one.  The words are described in ms_channel.h.
  *
- * A message in a place is queued like this, and every step can be the last of a process: the entry becomes WRITING and says
- * which place; the place becomes QUEUED for this entry; the entry becomes FULL.  It is taken like this: the entry becomes
- * READING; the message is copied, or the place becomes HELD; the entry becomes FREE; a place that was copied is freed, having
- * become HELD before its entry was given up, so that nobody finds a QUEUED place without its entry (invariant Q3).
+ * A message in a place is queued like this, and every step can be the last of a process: the entry
+ * becomes WRITING and says which place; the place becomes QUEUED for this entry; the entry becomes
+ * FULL.  It is taken like this: the entry becomes READING; the message is copied, or the place
+ * becomes HELD; the entry becomes FREE; a place that was copied is freed, having become HELD before
+ * its entry was given up, so that nobody finds a QUEUED place without its entry (invariant Q3).
  */
 #include "ms_topic.h"
 
@@ -62,12 +63,14 @@ static void give_up(ms_entry *entry, uint64_t mine)
     ms_cas_u64(&entry->word, mine, MS_RING_WORD(MS_RING_LAP(mine), MS_RING_VOID, 0));
 }
 
-/* Whether the channel was shut down; asked by whoever has a position, because a receiver that saw the ring empty after the
- * channel was shut down does not look again. */
+/* Whether the channel was shut down; asked by whoever has just claimed a position, by a swap,
+ * because a receiver that saw the ring empty after the channel was shut down does not look again.
+ */
 static int is_down(const ms_end *end)
 {
-    ms_fence();
-    return ms_load_u32(&end->channel->down) != 0; /* SYNC(down): acquire; pairs with ms_channel_shut */
+    MS_FENCE_AFTER_SWAP();
+    return ms_load_u32(&end->channel->down) !=
+           0; /* SYNC(down): acquire; pairs with ms_channel_shut */
 }
 
 static int publish(ms_end *end, ms_entry *entry, uint64_t mine, int quiet)
@@ -82,7 +85,8 @@ static int publish(ms_end *end, ms_entry *entry, uint64_t mine, int quiet)
     return 0;
 }
 
-int ms_ring_push(ms_end *end, const void *bytes, uint32_t length, uint32_t format, int quiet, uint64_t *position)
+int ms_ring_push(ms_end *end, const void *bytes, uint32_t length, uint32_t format, int quiet,
+                 uint64_t *position)
 {
     if (MS_IS_TOPIC(end))
         return ms_topic_push(end, bytes, length, format, quiet, position);
@@ -103,8 +107,8 @@ int ms_ring_push(ms_end *end, const void *bytes, uint32_t length, uint32_t forma
     return publish(end, entry, mine, quiet);
 }
 
-int ms_ring_push_place(ms_end *end, uint32_t unit, uint64_t word, uint64_t length, uint32_t format, int quiet,
-                       uint64_t *position)
+int ms_ring_push_place(ms_end *end, uint32_t unit, uint64_t word, uint64_t length, uint32_t format,
+                       int quiet, uint64_t *position)
 {
     if (MS_IS_TOPIC(end))
         return ms_topic_push_place(end, unit, word, length, format, quiet, position);
@@ -155,9 +159,9 @@ static int look_into(ms_end *end, ms_entry *entry, ms_message *message)
     message->unit = (uint32_t)unit;
     message->word = ms_load_u64(&end->words[unit]);
     message->bytes = ms_place_bytes(end, message->unit);
-    return MS_PLACE_STATE(message->word) == MS_PLACE_QUEUED
-                   && MS_PLACE_WHO(message->word) == (uint32_t)(entry - end->ring)
-                   && message->length <= ms_place_room(end, message->unit, message->word)
+    return MS_PLACE_STATE(message->word) == MS_PLACE_QUEUED &&
+                   MS_PLACE_WHO(message->word) == (uint32_t)(entry - end->ring) &&
+                   message->length <= ms_place_room(end, message->unit, message->word)
                ? 0
                : -EBADMSG;
 }
@@ -177,9 +181,15 @@ static int pull_again(ms_end *end, ms_message *message)
             continue;
         ms_store_u32(&end->channel->again, 1); /* there may be more */
         const volatile ms_note *note = &end->notes[unit];
-        *message = (ms_message){.in_place = 1, .unit = unit, .word = taking, .length = note->length,
-                                .number = note->number, .position = note->number, .format = note->format,
-                                .deliveries = note->deliveries + 1, .bytes = ms_place_bytes(end, unit)};
+        *message = (ms_message){.in_place = 1,
+                                .unit = unit,
+                                .word = taking,
+                                .length = note->length,
+                                .number = note->number,
+                                .position = note->number,
+                                .format = note->format,
+                                .deliveries = note->deliveries + 1,
+                                .bytes = ms_place_bytes(end, unit)};
         if (message->length <= ms_place_room(end, unit, taking))
             return 0;
         ms_place_free(end, unit, taking);
@@ -220,7 +230,8 @@ static int next(ms_end *end, ms_entry **out, uint64_t *word, uint64_t *at)
 
 static int at_once_down(const ms_end *end)
 {
-    return ms_load_u32(&end->channel->down) & MS_DOWN_AT_ONCE; /* SYNC(down): acquire; pairs with ms_channel_shut */
+    return ms_load_u32(&end->channel->down) &
+           MS_DOWN_AT_ONCE; /* SYNC(down): acquire; pairs with ms_channel_shut */
 }
 
 int ms_ring_pull(ms_end *end, ms_message *message)
@@ -242,7 +253,8 @@ int ms_ring_pull(ms_end *end, ms_message *message)
             return result;
         uint64_t mine = MS_RING_WORD(MS_RING_LAP(seen), MS_RING_READING, end->slot);
         MS_STEP("receive: before claiming");
-        if (ms_cas_u64(&entry->word, seen, mine) != seen) /* SYNC(message): acquire; pairs with publish */
+        if (ms_cas_u64(&entry->word, seen, mine) !=
+            seen) /* SYNC(message): acquire; pairs with publish */
             continue;
         advance(&end->channel->head, position, position + 1);
         MS_STEP("receive: claimed");
@@ -326,7 +338,8 @@ void ms_ring_unpull(ms_end *end, const ms_message *message)
         ms_store_u32(&end->channel->again, 1);
     } else {
         ms_entry *entry = ms_entry_at(end, message->position, &lap);
-        ms_cas_u64(&entry->word, MS_RING_WORD(lap, MS_RING_READING, end->slot), MS_RING_WORD(lap, MS_RING_FULL, 0));
+        ms_cas_u64(&entry->word, MS_RING_WORD(lap, MS_RING_READING, end->slot),
+                   MS_RING_WORD(lap, MS_RING_FULL, 0));
         if (ms_peek_u64(&end->channel->head) > message->position)
             ms_poke_u64(&end->channel->head, message->position);
     }
@@ -342,7 +355,8 @@ void ms_kept_done(ms_end *end, const ms_message *message, int again)
     if (again && message->deliveries <= end->redeliver) {
         uint64_t word = message->word;
         MS_STEP("kept: before sending it again");
-        if (ms_cas_u64(&end->words[message->unit], word, MS_PLACE_BECOMES(word, 0, MS_PLACE_AGAIN)) == word) {
+        if (ms_cas_u64(&end->words[message->unit], word,
+                       MS_PLACE_BECOMES(word, 0, MS_PLACE_AGAIN)) == word) {
             ms_store_u32(&end->channel->again, 1);
             ms_ring_bell(end, MS_BELL_MESSAGE, 0);
         }
@@ -396,9 +410,12 @@ uint32_t ms_ring_count(ms_end *end)
     if (at_once_down(end))
         return 0;
     if (looks > COUNTED_WHOLE && tail - head < looks)
-        looks = (uint32_t)(tail - head); /* a long ring is looked at where the hints say that messages are */
+        looks =
+            (uint32_t)(tail -
+                       head); /* a long ring is looked at where the hints say that messages are */
     for (uint32_t i = 0; i < looks; i++)
-        count += MS_RING_STATE(ms_load_u64(&ms_entry_at(end, head + i, &lap)->word)) == MS_RING_FULL;
+        count +=
+            MS_RING_STATE(ms_load_u64(&ms_entry_at(end, head + i, &lap)->word)) == MS_RING_FULL;
     if (ms_load_u32(&end->channel->again))
         for (uint32_t unit = 0; unit < end->units; unit++)
             count += MS_PLACE_STATE(ms_load_u64(&end->words[unit])) == MS_PLACE_AGAIN;

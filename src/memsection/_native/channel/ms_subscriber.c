@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Receiving from a topic.  Where an end reads is its own: a lock of the process's own guards it, under which nothing waits.
- * The seat tells others how far the end has come, for senders that wait and for those who look.
+ * Receiving from a topic.  Where an end reads is its own: a lock of the process's own guards it,
+ * under which nothing waits. The seat tells others how far the end has come, for senders that wait
+ * and for those who look.
  */
+#include "ms_process.h"
 #include "ms_topic.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <string.h>
 
 #include "../include/ms_atomic.h"
@@ -14,7 +15,7 @@
 static void lock(ms_end *end)
 {
     while (ms_swap_u32(&end->taking, 1))
-        sched_yield();
+        ms_give_way();
 }
 
 static void unlock(ms_end *end)
@@ -131,7 +132,8 @@ int ms_topic_find(ms_end *end, ms_entry **out, uint64_t *word, uint64_t *positio
 static void skip_to_newest(ms_end *end)
 {
     uint64_t tail = ms_topic_tail(end), next = ms_peek_u64(&end->next), lap;
-    uint64_t lowest = tail > end->capacity && tail - end->capacity > next ? tail - end->capacity : next;
+    uint64_t lowest =
+        tail > end->capacity && tail - end->capacity > next ? tail - end->capacity : next;
     for (uint64_t at = tail; at > lowest; at--) {
         uint64_t seen = ms_load_u64(&ms_entry_at(end, at - 1, &lap)->word);
         if (MS_RING_STATE(seen) == MS_RING_FULL && MS_LAPS(MS_RING_LAP(seen), lap) == 0) {
@@ -153,7 +155,8 @@ int ms_topic_read(ms_end *end, ms_entry *entry, uint64_t seen, ms_message *messa
     message->length = length;
     for (uint32_t i = 0; i < count && i < MS_SHORT / 8; i++)
         message->copy[i] = ms_peek_u64(&words[2 + i]);
-    ms_fence_acquire(); /* SYNC(topic-message): acquire: the bytes before the word again; pairs with begin */
+    ms_fence_acquire(); /* SYNC(topic-message): acquire: the bytes before the word again; pairs with
+                           begin */
     if (ms_peek_u64(&entry->word) != seen)
         return -EAGAIN;
     message->bytes = (const unsigned char *)message->copy;
@@ -191,7 +194,7 @@ static int take_next(ms_end *end, ms_message *message)
     return -EBUSY;
 }
 
-/* ------------------------------------------------------------------ what was not taken after all */
+/* ----------------------------------------------------------------- what was not taken after all */
 
 /* The first of them, or the last; under the lock. */
 static ms_message take_returned(ms_end *end, int last)
@@ -216,7 +219,8 @@ static void forget_returned(ms_end *end)
 int ms_topic_pull(ms_end *end, ms_message *message, int newest)
 {
     int result;
-    if (__builtin_expect(ms_load_u32(&end->channel->down) & MS_DOWN_AT_ONCE, 0)) /* SYNC(down): acquire */
+    if (__builtin_expect(ms_load_u32(&end->channel->down) & MS_DOWN_AT_ONCE,
+                         0)) /* SYNC(down): acquire */
         return -EAGAIN;
     lock(end);
     if (newest) {
@@ -272,7 +276,8 @@ int ms_topic_ready(ms_end *end)
 {
     ms_entry *entry;
     uint64_t seen, at;
-    if (ms_load_u32(&end->channel->down) & MS_DOWN_AT_ONCE) /* SYNC(down): acquire; pairs with ms_channel_shut */
+    if (ms_load_u32(&end->channel->down) &
+        MS_DOWN_AT_ONCE) /* SYNC(down): acquire; pairs with ms_channel_shut */
         return -EAGAIN;
     lock(end);
     int result = end->returned ? 0 : ms_topic_find(end, &entry, &seen, &at);
@@ -284,7 +289,8 @@ uint32_t ms_topic_count(ms_end *end)
 {
     uint64_t tail = ms_topic_tail(end), next = ms_peek_u64(&end->next), lap;
     uint32_t count = end->returned;
-    if (ms_load_u32(&end->channel->down) & MS_DOWN_AT_ONCE) /* SYNC(down): acquire; pairs with ms_channel_shut */
+    if (ms_load_u32(&end->channel->down) &
+        MS_DOWN_AT_ONCE) /* SYNC(down): acquire; pairs with ms_channel_shut */
         return 0;
     if (next >= tail)
         return count;

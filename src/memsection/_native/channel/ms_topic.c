@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Sending to a topic.  Every step can be the last of a process: the position becomes WRITING; the place of the message that
- * it had leaves the ring; the position says what is in it; its place becomes QUEUED for it; it becomes FULL.
+ * Sending to a topic.  Every step can be the last of a process: the position becomes WRITING; the
+ * place of the message that it had leaves the ring; the position says what is in it; its place
+ * becomes QUEUED for it; it becomes FULL.
  */
 #include "ms_topic.h"
 
@@ -22,7 +23,8 @@ uint64_t ms_topic_tail(const ms_end *end)
 {
     uint64_t position = ms_peek_u64(&end->channel->tail), lap;
     for (uint64_t steps = 0; steps <= 2ull * end->capacity && is_claimed(end, position); steps++) {
-        int64_t ahead = MS_LAPS(MS_RING_LAP(ms_load_u64(&ms_entry_at(end, position, &lap)->word)), lap);
+        int64_t ahead =
+            MS_LAPS(MS_RING_LAP(ms_load_u64(&ms_entry_at(end, position, &lap)->word)), lap);
         position += ahead > 0 ? (uint64_t)ahead * end->capacity + 1 : 1;
     }
     return position;
@@ -33,9 +35,10 @@ uint64_t ms_topic_tail(const ms_end *end)
 static int is_waited_for(const ms_end *end, uint32_t slot)
 {
     const ms_member *member = &end->channel->members[slot];
-    uint32_t role = ms_load_u32(&member->role); /* SYNC(member): acquire; pairs with register_member */
-    return role & MS_ROLE_RECEIVE && slot != end->slot
-           && !(role == MS_ROLE_BOTH && ms_peek_u32(&member->token) == end->token);
+    uint32_t role =
+        ms_load_u32(&member->role); /* SYNC(member): acquire; pairs with register_member */
+    return role & MS_ROLE_RECEIVE && slot != end->slot &&
+           !(role == MS_ROLE_BOTH && ms_peek_u32(&member->token) == end->token);
 }
 
 /* The tail first: whoever comes too late to be seen here begins at it or behind it. */
@@ -46,7 +49,8 @@ uint64_t ms_topic_floor(ms_end *end)
     for (uint32_t slot = 1; slot <= MS_ENDS_MOST; slot++) {
         if (!ms_peek_u32(&end->channel->members[slot].role) || !is_waited_for(end, slot))
             continue;
-        uint64_t next = ms_load_u64(&end->seats[slot].next); /* SYNC(seat): acquire; pairs with publish_seat */
+        uint64_t next =
+            ms_load_u64(&end->seats[slot].next); /* SYNC(seat): acquire; pairs with publish_seat */
         if ((int64_t)(next - lowest) < 0)
             lowest = next;
     }
@@ -67,7 +71,8 @@ int ms_topic_waits(ms_end *end, uint64_t position)
     int waits = 0;
     ms_ends_lock();
     for (uint32_t slot = 1; slot <= MS_ENDS_MOST && !waits; slot++) {
-        if (!is_waited_for(end, slot) || (int64_t)(ms_load_u64(&end->seats[slot].next) - position) > 0)
+        if (!is_waited_for(end, slot) ||
+            (int64_t)(ms_load_u64(&end->seats[slot].next) - position) > 0)
             continue;
         waits = ms_slot_take(end, slot) != 0;
         if (!waits)
@@ -79,7 +84,8 @@ int ms_topic_waits(ms_end *end, uint64_t position)
 
 /* ------------------------------------------------------------------ positions */
 
-/* Whether this position can be the next one that is written: the one before it is taken, itself it is not. */
+/* Whether this position can be the next one that is written: the one before it is taken, itself it
+ * is not. */
 static int is_next(const ms_end *end, uint64_t position)
 {
     return !is_claimed(end, position) && (!position || is_claimed(end, position - 1));
@@ -88,7 +94,8 @@ static int is_next(const ms_end *end, uint64_t position)
 /* Whether somebody who may live writes the message of an earlier lap there. */
 static int is_in_use(uint64_t word)
 {
-    return MS_RING_STATE(word) == MS_RING_WRITING && MS_RING_SLOT(word) && MS_RING_SLOT(word) <= MS_ENDS_MOST;
+    return MS_RING_STATE(word) == MS_RING_WRITING && MS_RING_SLOT(word) &&
+           MS_RING_SLOT(word) <= MS_ENDS_MOST;
 }
 
 /* A position of our own: 0, -EAGAIN. */
@@ -139,10 +146,12 @@ static void give_up(ms_end *end, ms_entry *entry, uint64_t mine)
     ms_ring_bell(end, MS_BELL_MESSAGE, 1);
 }
 
+/* Asked by whoever has just claimed a position, by a swap. */
 static int is_down(const ms_end *end)
 {
-    ms_fence();
-    return ms_load_u32(&end->channel->down) != 0; /* SYNC(down): acquire; pairs with ms_channel_shut */
+    MS_FENCE_AFTER_SWAP();
+    return ms_load_u32(&end->channel->down) !=
+           0; /* SYNC(down): acquire; pairs with ms_channel_shut */
 }
 
 /* A position of our own in a channel that is open, without what was in it. */
@@ -158,7 +167,8 @@ static int begin(ms_end *end, ms_entry **entry, uint64_t *mine, uint64_t *number
         return -EPIPE;
     }
     release_old(end, *entry);
-    ms_fence_release(); /* SYNC(topic-message): release: the new word before any byte; pairs with ms_topic_read */
+    ms_fence_release(); /* SYNC(topic-message): release: the new word before any byte; pairs with
+                           ms_topic_read */
     return 0;
 }
 
@@ -171,11 +181,13 @@ static int publish(ms_end *end, ms_entry *entry, uint64_t mine, int quiet)
     MS_STEP("send: published, before the bell");
     if (!quiet)
         ms_ring_bell(end, MS_BELL_MESSAGE, 1);
-    ms_ring_bell(end, MS_BELL_ROOM, 1); /* the ring may have come round to this position meanwhile */
+    ms_ring_bell(end, MS_BELL_ROOM,
+                 1); /* the ring may have come round to this position meanwhile */
     return 0;
 }
 
-int ms_topic_push(ms_end *end, const void *bytes, uint32_t length, uint32_t format, int quiet, uint64_t *position)
+int ms_topic_push(ms_end *end, const void *bytes, uint32_t length, uint32_t format, int quiet,
+                  uint64_t *position)
 {
     ms_entry *entry;
     uint64_t mine, words[MS_SHORT / 8];
@@ -193,8 +205,8 @@ int ms_topic_push(ms_end *end, const void *bytes, uint32_t length, uint32_t form
     return publish(end, entry, mine, quiet);
 }
 
-int ms_topic_push_place(ms_end *end, uint32_t unit, uint64_t word, uint64_t length, uint32_t format, int quiet,
-                        uint64_t *position)
+int ms_topic_push_place(ms_end *end, uint32_t unit, uint64_t word, uint64_t length, uint32_t format,
+                        int quiet, uint64_t *position)
 {
     ms_entry *entry;
     uint64_t mine;
@@ -218,18 +230,21 @@ int ms_topic_push_place(ms_end *end, uint32_t unit, uint64_t word, uint64_t leng
 int ms_topic_has_room(ms_end *end)
 {
     uint64_t position = ms_topic_tail(end), lap;
-    return is_next(end, position) && !is_in_use(ms_load_u64(&ms_entry_at(end, position, &lap)->word))
-           && is_for_us_to_write(end, position);
+    return is_next(end, position) &&
+           !is_in_use(ms_load_u64(&ms_entry_at(end, position, &lap)->word)) &&
+           is_for_us_to_write(end, position);
 }
 
 /* ------------------------------------------------------------------ hints */
 
-/* The lowest position from `from` on, and the highest, that was written or is being written: 0 if there is none. */
+/* The lowest position from `from` on, and the highest, that was written or is being written: 0 if
+ * there is none. */
 static int claimed_between(const ms_end *end, uint64_t from, uint64_t *lowest, uint64_t *highest)
 {
     int found = 0;
     for (uint32_t i = 0; i < end->capacity; i++) {
-        uint64_t word = ms_load_u64(&end->ring[i].word), position = MS_RING_LAP(word) * end->capacity + i;
+        uint64_t word = ms_load_u64(&end->ring[i].word),
+                 position = MS_RING_LAP(word) * end->capacity + i;
         if (MS_RING_STATE(word) == MS_RING_FREE || position < from)
             continue;
         *lowest = !found || position < *lowest ? position : *lowest;
@@ -239,17 +254,20 @@ static int claimed_between(const ms_end *end, uint64_t from, uint64_t *lowest, u
     return found;
 }
 
-/* The tail; and where we read, if strangers' scribbling left a hole there or led us beyond everything. */
+/* The tail; and where we read, if strangers' scribbling left a hole there or led us beyond
+ * everything. */
 void ms_topic_resync(ms_end *end)
 {
-    uint64_t lowest, highest, tail = ms_peek_u64(&end->channel->tail), next = ms_peek_u64(&end->next);
+    uint64_t lowest, highest, tail = ms_peek_u64(&end->channel->tail),
+                              next = ms_peek_u64(&end->next);
     uint64_t right = claimed_between(end, 0, &lowest, &highest) ? highest + 1 : 0;
     if (tail != right && !is_next(end, tail) && end->slot)
         ms_cas_u64(&end->channel->tail, tail, right);
     if (is_claimed(end, next))
         return;
     if (claimed_between(end, next + 1, &lowest, &highest)) {
-        if (!is_claimed(end, next)) /* whoever claims a position has seen the one before it claimed */
+        if (!is_claimed(end,
+                        next)) /* whoever claims a position has seen the one before it claimed */
             ms_cas_u64(&end->next, next, lowest);
     } else if (next > right && next > ms_topic_tail(end))
         ms_cas_u64(&end->next, next, right);

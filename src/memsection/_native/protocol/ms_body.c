@@ -35,6 +35,13 @@ int ms_body_same_page(int fd, uint64_t body_size, const char *page, size_t size)
            !memcmp(now, page, size);
 }
 
+int ms_body_is_unchanged(int fd, uint64_t body_size, const char *page, size_t size)
+{
+    const int seals = F_SEAL_GROW | F_SEAL_SHRINK;
+    int has = MS_CALL(fcntl, fd, F_GET_SEALS);
+    return has >= 0 && (has & seals) == seals && ms_body_same_page(fd, body_size, page, size);
+}
+
 int ms_body_is_permanent(int fd)
 {
     ms_page page;

@@ -67,6 +67,9 @@ int ms_body_file(int fd, ms_file *file);
 /* 1 where the control page begins with these bytes, 0 where it does not, or cannot be read. */
 int ms_body_same_page(int fd, uint64_t body_size, const char *page, size_t size);
 
+/* 1 where that is so and the body is sealed, as every one in memory is (M3). */
+int ms_body_is_unchanged(int fd, uint64_t body_size, const char *page, size_t size);
+
 /* 1 where the flags in the control page say that the object lives without handles. */
 int ms_body_is_permanent(int fd);
 

@@ -30,8 +30,8 @@ extern int (*ms_before_call)(const char *name);
 #define MS_CLOSE(fd) ((void)ms_before_call("close"), (void)close(fd))
 #else
 #define MS_CALL(name, ...) name(__VA_ARGS__)
-#define MS_CLOSE(fd)                                                                               \
-    ((void)close(fd)) /* close(2) always gives the number back, whatever it returns */
+/* close(2) always gives the number back, whatever it returns */
+#define MS_CLOSE(fd) ((void)close(fd))
 #endif
 
 /* How a body or a locator is opened: nothing that was planted there can make the open wait or

@@ -87,6 +87,19 @@ int ms_description_set(int fd, uint64_t position, int inherit)
     return 0;
 }
 
+int ms_description_copy(int fd, int writable, uint64_t position)
+{
+    int copy = ms_description_reopen(fd, writable);
+    if (copy < 0) return copy;
+    int locked = ms_description_lock(copy, LOCK_SH);
+    int failure = locked > 0 ? ms_description_set(copy, position, 0)
+                  : locked   ? locked
+                             : -EWOULDBLOCK;
+    if (!failure) return copy;
+    MS_CLOSE(copy);
+    return failure;
+}
+
 static int is_live(uint64_t position)
 {
     return (position & (MS_HANDLE_TAG | MS_HANDLE_REVOKED)) == MS_HANDLE_TAG;

@@ -29,6 +29,10 @@ int ms_description_position(int fd, uint64_t *position);
 /* Make it this handle, and the descriptor one that survives exec where that is wished. */
 int ms_description_set(int fd, uint64_t position, int inherit);
 
+/* Another handle to what a handle of this process means: a new description with the shared lock and
+ * this position.  -EWOULDBLOCK where somebody else has the exclusive lock. */
+int ms_description_copy(int fd, int writable, uint64_t position);
+
 /* 1 for a handle that nobody took away, 0 for none (H2). */
 int ms_description_is_live(int fd);
 

@@ -18,13 +18,12 @@
 #define MS_PAGE_SIZE 4096u
 #define MS_GRANULARITY 65536u
 
-/* ------------------------------------------------------------------ the control page: the last of
- * each body */
+/* ------------------------------------------------------ the control page: the last of each body */
 
 #define MS_PAGE_MAGIC "MEMSECT" /* with its NUL: 8 bytes */
 #define MS_PAGE_VERSION 1u
-#define MS_PAGE_DESCRIPTOR_AT                                                                      \
-    256u                       /* of the security descriptor, where it is not in pages of its own */
+/* of the security descriptor, where it is not in pages of its own */
+#define MS_PAGE_DESCRIPTOR_AT 256u
 #define MS_PAGE_TEXT_AT 1536u  /* of the name, then the path */
 #define MS_PAGE_STATE_AT 3072u /* of the state words of a synchronisation object */
 
@@ -50,8 +49,7 @@ static_assert(offsetof(ms_page, name_at) == 92, "control page");
 static_assert(offsetof(ms_page, path_length) + 4 == MS_PAGE_HEADER_SIZE, "control page");
 static_assert(sizeof(ms_page) <= MS_PAGE_DESCRIPTOR_AT, "the header ends before the descriptor");
 
-/* ------------------------------------------------------------------ the locator: the file of a
- * Local name */
+/* -------------------------------------------------------- the locator: the file of a Local name */
 
 #define MS_LOCATOR_MAGIC "MSLOCAT" /* with its NUL: 8 bytes */
 #define MS_LOCATOR_VERSION 1u
@@ -76,13 +74,13 @@ static_assert(offsetof(ms_locator, name_length) == 40, "locator");
 static_assert(offsetof(ms_locator, hints) == 64, "locator");
 static_assert(sizeof(ms_hint) == 8 && sizeof(ms_locator) == 192, "locator");
 
-/* ------------------------------------------------------------------ the file position of a handle
- * (H1) */
+/* ----------------------------------------------------------- the file position of a handle (H1) */
 
 #define MS_HANDLE_TAG ((uint64_t)1 << 62)       /* this description is a handle */
 #define MS_HANDLE_REVOKED ((uint64_t)1 << 61)   /* another process took it away */
 #define MS_HANDLE_PROTECTED ((uint64_t)1 << 60) /* HANDLE_FLAG_PROTECT_FROM_CLOSE */
-#define MS_HANDLE_GIVEN ((uint64_t)1 << 59) /* another process's, which has not fetched it yet */
-#define MS_HANDLE_DATA_SHIFT 32             /* one more than the data descriptor, 24 bits */
+/* another process's, which has not fetched it yet */
+#define MS_HANDLE_PENDING ((uint64_t)1 << 59)
+#define MS_HANDLE_DATA_SHIFT 32 /* one more than the data descriptor, 24 bits */
 
 #endif

@@ -11,7 +11,8 @@
 #endif
 
 #define HUGE_PAGE ((uint64_t)2 << 20)
-#define LOWEST ((uint64_t)1 << 40) /* below it a hint is no better than the kernel's own choice */
+/* below it a hint is no better than the kernel's own choice */
+#define LOWEST ((uint64_t)1 << 40)
 
 static void *pointer(uint64_t address)
 {

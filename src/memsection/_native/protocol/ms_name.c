@@ -193,8 +193,7 @@ int ms_name_find(const ms_name *name, uint32_t uid, uint64_t pid_namespace, int 
     return outcome;
 }
 
-/* ------------------------------------------------------------------ finding a body by its own name
- */
+/* --------------------------------------------------------------- finding a body by its own name */
 
 int ms_name_find_body(int directory, const char *file, int writable, int *body, ms_file *status,
                       int *is_writable)
@@ -241,6 +240,13 @@ int ms_name_hold_body(int body, int directory, const char *file)
     return failure ? failure : status.links ? MS_FOUND : MS_GONE;
 }
 
+int ms_name_exists(int directory, const char *file)
+{
+    struct stat st;
+    if (!MS_CALL(fstatat, directory, file, &st, AT_SYMLINK_NOFOLLOW)) return 1;
+    return errno == ENOENT ? 0 : -errno;
+}
+
 int ms_name_is_free(int directory, const char *file)
 {
     int fd = MS_CALL(openat, directory, file, O_RDONLY | MS_OPEN_FLAGS | O_NOFOLLOW);
@@ -273,7 +279,8 @@ static int unlink_locator_of(int body, int directory, const char *file)
     return failure;
 }
 
-int ms_name_unlink_if_last(int probe, int directory, const char *file, int locator, int is_body)
+/* Remove the name if nobody has a handle: 1, and the probe has the exclusive lock; 0. */
+static int remove_if_last(int probe, int directory, const char *file, int locator, int is_body)
 {
     int locked = ms_description_lock(probe, LOCK_EX);
     if (locked <= 0) return locked;
@@ -286,27 +293,40 @@ int ms_name_unlink_if_last(int probe, int directory, const char *file, int locat
     } else {
         (void)unlink_linked(locator, directory, file);
     }
-    MS_CALL(flock, probe, LOCK_UN);
     return 1;
 }
 
+int ms_name_unlink_if_last(int probe, int directory, const char *file, int locator, int is_body)
+{
+    int last = remove_if_last(probe, directory, file, locator, is_body);
+    if (last > 0) MS_CALL(flock, probe, LOCK_UN);
+    return last;
+}
+
 int ms_name_close_last(int fd, int *probe, int directory, const char *file, int locator,
-                       int is_body)
+                       int is_body, int keeps)
 {
     /* A description of its own asks "was I last?" after the handle is closed (L3).  Where none can
      * be had (no descriptor left, or another user's object that is no longer open to this one)
      * closing does not fail: a name whose object is gone is swept by whoever meets it. */
     if (*probe < 0) *probe = ms_description_reopen(fd, 0);
     MS_CLOSE(fd);
-    if (*probe >= 0) return ms_name_unlink_if_last(*probe, directory, file, locator, is_body);
-    *probe = -1;
-    return 1;
+    if (*probe >= 0 && keeps)
+        return ms_name_unlink_if_last(*probe, directory, file, locator, is_body);
+    int last = *probe < 0 ? 1 : remove_if_last(*probe, directory, file, locator, is_body);
+    if (*probe >= 0 && last > 0) MS_CLOSE(*probe); /* the lock goes with the description */
+    if (*probe < 0 || last > 0) *probe = -1;
+    return last;
 }
 
 void ms_name_give_up(int fd, int directory, const char *file, int is_body)
 {
     /* Nobody shares this description, so that converting its lock takes nothing from anybody. */
-    if (ms_description_lock(fd, LOCK_EX) > 0)
-        (void)(is_body ? unlink_body(fd, directory, file) : unlink_locator_of(fd, directory, file));
+    if (ms_description_lock(fd, LOCK_EX) > 0) {
+        if (!is_body)
+            (void)unlink_locator_of(fd, directory, file);
+        else if (!ms_body_is_permanent(fd))
+            (void)unlink_body(fd, directory, file);
+    }
     MS_CLOSE(fd);
 }

@@ -89,6 +89,9 @@ int ms_name_hold_body(int body, int directory, const char *file);
 /* 1 where nobody has a lock on a file, be it a locator or a body; 0 where somebody has. */
 int ms_name_is_free(int directory, const char *file);
 
+/* 1 where anything has this name in a directory, 0 where nothing has. */
+int ms_name_exists(int directory, const char *file);
+
 /* ------------------------------------------------------------------ the last close */
 
 /* Remove the name of a body if it leads to it, and nobody has a handle: 1, or 0 when somebody has
@@ -97,9 +100,10 @@ int ms_name_is_free(int directory, const char *file);
 int ms_name_unlink_if_last(int probe, int directory, const char *file, int locator, int is_body);
 
 /* Close a handle that is the last of its process, and remove the name if it was the last of all; as
- * above.  Without a probe one is opened and stays the caller's in `*probe`. */
+ * above.  Without a probe one is opened and stays the caller's in `*probe`; where it was the last
+ * and the caller does not keep the probe, that is closed too, and -1. */
 int ms_name_close_last(int fd, int *probe, int directory, const char *file, int locator,
-                       int is_body);
+                       int is_body, int keeps);
 
 /* Close a locked description that became no handle; if it was the last by then, the name goes (L3).
  */

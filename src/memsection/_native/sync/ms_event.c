@@ -2,9 +2,10 @@
  *
  * Events and semaphores: making them available, and taking it back.  Taking them is in ms_wait.c.
  *
- * A pulse lets those through who wait at this moment.  Nobody counts them, because the count of a killed waiter would
- * stay: a pulse adds one to the event's number of pulses, and a waiter that began under another number has been let
- * through.  An auto-reset event lets one of them through: the one that gets the token.
+ * A pulse lets those through who wait at this moment.  Nobody counts them, because the count of a
+ * killed waiter would stay: a pulse adds one to the event's number of pulses, and a waiter that
+ * began under another number has been let through.  An auto-reset event lets one of them through:
+ * the one that gets the token.
  */
 #include "ms_event.h"
 
@@ -46,10 +47,12 @@ int ms_unlocked(ms_object *object, int fd, int64_t deadline)
             return -ETIMEDOUT;
         if (now - begun > PATIENCE)
             return -EDEADLK;
-        if (!(word & MS_CONTENDED) && ms_cas_u64(&object->state->word, word, word | MS_CONTENDED) != word)
+        if (!(word & MS_CONTENDED) &&
+            ms_cas_u64(&object->state->word, word, word | MS_CONTENDED) != word)
             continue;
         MS_STEP("locked: before sleeping");
-        result = ms_futex_wait(&object->state->sequence, sequence, until < deadline ? until : deadline);
+        result =
+            ms_futex_wait(&object->state->sequence, sequence, until < deadline ? until : deadline);
         if (result == -EINTR)
             return result;
         look = LOOK;
@@ -87,8 +90,8 @@ int ms_event_change(ms_object *object, int fd, int what, uint32_t *before)
         }
         uint64_t now = changed(object, what, word, &wake);
         MS_STEP("event: before the swap");
-        /* A swap even where nothing changes: what was written before a set must be seen by whoever it lets through.
-         * SYNC(event): release; pairs with take_event in ms_take.c */
+        /* A swap even where nothing changes: what was written before a set must be seen by whoever
+         * it lets through. SYNC(event): release; pairs with take_event in ms_take.c */
         uint64_t seen = ms_cas_u64(&object->state->word, word, now);
         if (seen == word) {
             *before = (word & MS_SIGNALED) != 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * The mutex: recursive, owned by a thread, and abandoned when its owner ends in any way.  Taking and giving back one
- * that nobody else wants is one compare-and-swap each and no system call.  Sleeping is in ms_wait.c, the death of
- * processes in ms_slot.c.
+ * The mutex: recursive, owned by a thread, and abandoned when its owner ends in any way.  Taking
+ * and giving back one that nobody else wants is one compare-and-swap each and no system call.
+ * Sleeping is in ms_wait.c, the death of processes in ms_slot.c.
  *
- * The word says which process owns it; which of its threads, and how often, only that process keeps.  The thread's
- * `pending` covers the moments in which the two differ.
+ * The word says which process owns it; which of its threads, and how often, only that process
+ * keeps.  The thread's `pending` covers the moments in which the two differ.
  */
 #include "ms_mutex.h"
 
@@ -101,10 +101,12 @@ static int give_back(ms_object *object, ms_thread *thread, uint64_t left)
     ms_store_u64(&thread->pending, (uintptr_t)object);
     not_owned(object, thread);
     MS_STEP("release: before the swap");
-    seen = ms_cas_u64(&object->state->word, me, left); /* SYNC(mutex): release; pairs with ms_mutex_try */
+    seen = ms_cas_u64(&object->state->word, me,
+                      left); /* SYNC(mutex): release; pairs with ms_mutex_try */
     if (__builtin_expect(seen == (me | MS_CONTENDED), 0)) {
         MS_STEP("release: contended");
-        seen = ms_cas_u64(&object->state->word, seen, left); /* SYNC(mutex): release; nobody else changes it */
+        seen = ms_cas_u64(&object->state->word, seen,
+                          left); /* SYNC(mutex): release; nobody else changes it */
         if (seen == (me | MS_CONTENDED)) {
             seen = me;
             MS_STEP("release: after the swap, before the wake");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * What a process keeps about its synchronisation objects: one record and one mapping for each, and its threads; and what
- * becomes of all that in a forked child and at the end of a thread.  Slots are in ms_slot.c.
+ * What a process keeps about its synchronisation objects: one record and one mapping for each, and
+ * its threads; and what becomes of all that in a forked child and at the end of a thread.  Slots
+ * are in ms_slot.c.
  */
 #define _GNU_SOURCE
 #include "ms_object.h"
@@ -18,8 +19,9 @@
 
 #include "ms_atomic.h"
 
-/* One lock for the records, the threads and the slots' file locks (threads share a description, so between them the
- * kernel's lock excludes nobody).  Nothing is waited for under it, and fork() happens outside of it. */
+/* One lock for the records, the threads and the slots' file locks (threads share a description, so
+ * between them the kernel's lock excludes nobody).  Nothing is waited for under it, and fork()
+ * happens outside of it. */
 pthread_mutex_t ms_records = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t at_thread_end;
@@ -59,9 +61,9 @@ static void abandon_all(ms_thread *thread)
         MS_STEP("thread ends: before abandoning");
         ms_poke_u64(&object->owner, 0);
         uint64_t mine = object->me, left = MS_WORD(MS_HIGH(mine), MS_ABANDONED);
-        uint64_t seen = ms_cas_u64(&object->state->word, mine, left); /* SYNC(mutex): release; pairs with ms_mutex_try */
-        if (seen == (mine | MS_CONTENDED)
-            && ms_cas_u64(&object->state->word, seen, left) == seen)
+        uint64_t seen = ms_cas_u64(&object->state->word, mine,
+                                   left); /* SYNC(mutex): release; pairs with ms_mutex_try */
+        if (seen == (mine | MS_CONTENDED) && ms_cas_u64(&object->state->word, seen, left) == seen)
             ms_wake(object->state, 1);
         if (object->uses == 0)
             drop(object);
@@ -93,8 +95,9 @@ static void after_fork_in_parent(void)
     pthread_mutex_unlock(&ms_records);
 }
 
-/* The child owns nothing and has no slot: the descriptions it got are its parent's, and would keep the parent's slots
- * alive after its death.  The records of other threads are left where they are: those threads do not exist here. */
+/* The child owns nothing and has no slot: the descriptions it got are its parent's, and would keep
+ * the parent's slots alive after its death.  The records of other threads are left where they are:
+ * those threads do not exist here. */
 static void after_fork_in_child(void)
 {
     for (uint32_t i = 0; i < BUCKETS; i++) {
@@ -168,6 +171,8 @@ int ms_sane(const ms_object *object, uint64_t word)
     uint32_t slot = MS_SLOT(word);
     if (word & MS_UNUSED || (word & MS_LOCKED && !slot))
         return 0;
+    if (word & (MS_ARMED | MS_SECOND) && object->kind != MS_TIMER)
+        return 0;
     if (object->kind == MS_MUTEX) {
         if (word & (MS_SIGNALED | MS_TOKEN))
             return 0;
@@ -177,16 +182,22 @@ int ms_sane(const ms_object *object, uint64_t word)
     }
     if (word & MS_ABANDONED || (slot && !(word & MS_LOCKED)))
         return 0;
+    if (object->kind == MS_TIMER)
+        return !(word & MS_TOKEN);
     if (object->kind == MS_SEMAPHORE)
         return !(word & (MS_SIGNALED | MS_TOKEN)) && MS_HIGH(word) <= object->maximum;
     return 1;
 }
 
+static int is_of_kind(const ms_state *state, uint32_t kind)
+{
+    return ms_peek_u32(&state->magic) == MS_STATE_MAGIC && state->version == MS_STATE_VERSION &&
+           state->kind == kind;
+}
+
 int ms_same_state(const ms_object *object)
 {
-    const ms_state *state = object->state;
-    return ms_peek_u32(&state->magic) == MS_STATE_MAGIC && state->version == MS_STATE_VERSION
-           && state->kind == object->kind;
+    return is_of_kind(object->state, object->kind);
 }
 
 int ms_open_again(int fd)
@@ -207,10 +218,21 @@ int ms_open_again(int fd)
     return own;
 }
 
-/* A mapping pins the description it is made through, and a handle's carries the lock that keeps the object's name:
- * so it is made through one of its own, where the file lets us open it again. */
+/* A mapping pins the description it is made through, and a handle's carries the lock that keeps the
+ * object's name: so it is made through one of its own, where the file lets us open it again.
+ *
+ * What is looked at is read from the file and not from the mapping: who may write the file of a
+ * Global object may cut it between any two of our instructions, and the caller can guard the
+ * mapping only when it has it. */
 static int map_state(ms_object *object, int fd, int64_t page, uint32_t kind)
 {
+    ms_state seen;
+    ssize_t length = pread(fd, &seen, sizeof seen, page + MS_STATE_OFFSET);
+    if (length < 0)
+        return -errno;
+    if (length != sizeof seen || !is_of_kind(&seen, kind) ||
+        (kind == MS_SEMAPHORE && (seen.maximum == 0 || seen.maximum > MS_COUNT_MOST)))
+        return -EBADMSG;
     int own = ms_open_again(fd);
     void *at = mmap(NULL, MS_PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, own >= 0 ? own : fd, page);
     int problem = errno;
@@ -221,13 +243,9 @@ static int map_state(ms_object *object, int fd, int64_t page, uint32_t kind)
     object->state = (ms_state *)((char *)at + MS_STATE_OFFSET);
     object->kind = kind;
     /* Read once: what a peer writes there later changes nothing here. */
-    object->flags = object->state->flags;
-    object->maximum = ms_peek_u32(&object->state->maximum);
-    if (!ms_same_state(object)
-        || (kind == MS_SEMAPHORE && (object->maximum == 0 || object->maximum > MS_COUNT_MOST))) {
-        munmap(at, MS_PAGE);
-        return -EBADMSG;
-    }
+    object->flags = seen.flags;
+    object->maximum = seen.maximum;
+    MS_STEP("open: mapped");
     return 0;
 }
 
@@ -281,7 +299,8 @@ int ms_object_get(int fd, int64_t page, uint32_t kind, ms_object **out)
 void ms_object_put(ms_object *object)
 {
     pthread_mutex_lock(&ms_records);
-    /* A mutex that a thread here still owns stays until that thread ends: it has to be abandoned then. */
+    /* A mutex that a thread here still owns stays until that thread ends: it has to be abandoned
+     * then. */
     if (--object->uses == 0 && !ms_load_u64(&object->owner))
         drop(object);
     pthread_mutex_unlock(&ms_records);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Slots: how a process gets one, and how it is found out that the process of one is dead.  The protocol is in ms_state.h.
+ * Slots: how a process gets one, and how it is found out that the process of one is dead.  The
+ * protocol is in ms_state.h.
  */
 #define _GNU_SOURCE
 #include "ms_slot.h"
@@ -19,18 +20,20 @@ uint32_t ms_step_first_slot;
 
 static int slot_lock(const ms_object *object, uint32_t slot, short type)
 {
-    struct flock range = {.l_type = type, .l_whence = SEEK_SET, .l_start = MS_SLOT_BASE + slot, .l_len = 1};
+    struct flock range = {
+        .l_type = type, .l_whence = SEEK_SET, .l_start = MS_SLOT_BASE + slot, .l_len = 1};
     while (fcntl(object->lock_fd, F_OFD_SETLK, &range))
         if (errno != EINTR)
             return errno == EACCES ? -EAGAIN : -errno;
     return 0;
 }
 
-/* Who stands in the way of a claim: 1 when it may only read the file, for a slot of a process is locked for writing.
- * `slot` becomes the last one that its lock covers. */
+/* Who stands in the way of a claim: 1 when it may only read the file, for a slot of a process is
+ * locked for writing. `slot` becomes the last one that its lock covers. */
 static int is_reader(const ms_object *object, uint32_t *slot)
 {
-    struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = MS_SLOT_BASE + *slot, .l_len = 1};
+    struct flock range = {
+        .l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = MS_SLOT_BASE + *slot, .l_len = 1};
     if (fcntl(object->lock_fd, F_OFD_GETLK, &range) || range.l_type != F_RDLCK)
         return 0;
     int64_t last = range.l_len ? range.l_start + range.l_len - 1 - MS_SLOT_BASE : MS_SLOT_MOST;
@@ -65,8 +68,9 @@ static uint64_t without_slot(uint64_t word)
     return MS_WORD(MS_HIGH(word), MS_ABANDONED);
 }
 
-/* With a lock of the slot held by this process, and none by its owner: set the word right.  1 if it was changed.  Others
- * may be at it too; but nobody can claim the slot meanwhile, so a word that names it again was not changed. */
+/* With a lock of the slot held by this process, and none by its owner: set the word right.  1 if it
+ * was changed.  Others may be at it too; but nobody can claim the slot meanwhile, so a word that
+ * names it again was not changed. */
 static int set_right(ms_object *object, uint32_t slot)
 {
     for (;;) {
@@ -120,16 +124,16 @@ int ms_claim(ms_object *object, int fd)
     return result;
 }
 
-/* The word names this process: whether any thread of it knows.  A thread says so in `pending` or `lockers` before it
- * changes the word and until it noted the change, and counts in `counts` what it noted.  So when nobody is at work before
- * and after the word was read, and nothing was noted in between, then nobody here wrote that word. */
+/* The word names this process: whether any thread of it knows.  A thread says so in `pending` or
+ * `lockers` before it changes the word and until it noted the change, and counts in `counts` what
+ * it noted.  So when nobody is at work before and after the word was read, and nothing was noted in
+ * between, then nobody here wrote that word. */
 static int known_here(const ms_object *object, uint64_t word)
 {
     uint64_t counts = ms_load_u64(&object->counts);
-    return ms_at_work_here(object)
-           || ((ms_load_u64(&object->state->word) ^ word) & ~MS_CONTENDED)
-           || ms_at_work_here(object)
-           || ms_load_u64(&object->counts) != counts;
+    return ms_at_work_here(object) ||
+           ((ms_load_u64(&object->state->word) ^ word) & ~MS_CONTENDED) ||
+           ms_at_work_here(object) || ms_load_u64(&object->counts) != counts;
 }
 
 int ms_recover(ms_object *object, int fd, uint64_t word)
@@ -144,8 +148,9 @@ int ms_recover(ms_object *object, int fd, uint64_t word)
     if (!result && slot == MS_SLOT(object->me)) {
         result = known_here(object, word) ? 0 : -EBADMSG;
     } else if (!result) {
-        /* For reading: it is to be had unless the owner lives, who has it for writing.  Whoever may only read the file can
-         * have it for reading too, for as long as it likes, and does not hide a death by that. */
+        /* For reading: it is to be had unless the owner lives, who has it for writing.  Whoever may
+         * only read the file can have it for reading too, for as long as it likes, and does not
+         * hide a death by that. */
         result = slot_lock(object, slot, F_RDLCK);
         if (result == 0) {
             MS_STEP("recover: slot locked");

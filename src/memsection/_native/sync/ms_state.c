@@ -29,6 +29,7 @@ void ms_wake(ms_state *state, int n)
 {
     MS_STEP("wake: before");
     ms_ring(&state->rung);
-    ms_add_u32(&state->sequence, 1); /* SYNC(sequence): release; pairs with the load before a sleep in ms_wait.c */
+    ms_add_u32(&state->sequence,
+               1); /* SYNC(sequence): release; pairs with the load before a sleep in ms_wait.c */
     ms_futex_wake(&state->sequence, n);
 }

@@ -9,6 +9,7 @@
 
 #include "ms_atomic.h"
 #include "ms_mutex.h"
+#include "ms_timer.h"
 
 int ms_process_ended(int pidfd)
 {
@@ -77,6 +78,8 @@ int ms_take(ms_wait *wait, const ms_item *item)
         return ms_mutex_try(object, wait->accept_abandoned, wait->slept, &wait->dead);
     if (object->kind == MS_EVENT)
         return take_event(object, item->pulses, wait->slept);
+    if (object->kind == MS_TIMER)
+        return ms_timer_take(object, item->fd, wait->slept);
     return take_semaphore(object, wait->slept);
 }
 
@@ -92,6 +95,8 @@ int ms_available(const ms_object *object, uint64_t word, uint32_t pulses)
         return 1;
     if (object->kind == MS_MUTEX)
         return !MS_SLOT(word);
+    if (object->kind == MS_TIMER)
+        return ms_timer_available(object, word);
     if (object->kind == MS_EVENT && object->flags & MS_MANUAL)
         return word & MS_SIGNALED || MS_HIGH(word) != pulses;
     if (word & MS_LOCKED)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the parts of waiting share: taking one object, and taking all of several at once.  Private to ms_wait.c, ms_take.c
- * and ms_take_all.c.
+ * Taking one object for a wait, and what taking all of several needs of it.  Private to ms_wait.c,
+ * ms_take.c and ms_take_all.c.
  */
 #ifndef MS_TAKE_H
 #define MS_TAKE_H
@@ -14,14 +14,17 @@ int ms_process_ended(int pidfd);
 /* Take one item of a wait if it can be had now; results as for ms_mutex_try. */
 int ms_take(ms_wait *wait, const ms_item *item);
 
+/* Give a held object its new word; whoever sleeps looks again.  -EBADMSG when somebody else changed
+ * it meanwhile. */
+int ms_let_go(ms_object *object, uint64_t held, uint64_t now);
+
+/* After an object was let go, or could not be held: this thread is no longer at it. */
+void ms_not_held(ms_object *object);
+
 /* Whether this thread owns it, if it is a mutex. */
 int ms_mine(const ms_object *object);
 
 /* Whether an object with this word could be taken (or its damage be told); LOCKED counts as not. */
 int ms_available(const ms_object *object, uint64_t word, uint32_t pulses);
-
-/* Take all items or none: 0, MS_WAS_ABANDONED; -EBUSY or -EAGAIN: `index` is one that is missing; -EOWNERDEAD, -EBADMSG,
- * -EOVERFLOW. */
-int ms_take_all(ms_wait *wait);
 
 #endif

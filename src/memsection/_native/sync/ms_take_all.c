@@ -2,18 +2,22 @@
  *
  * Taking all of several objects at once, or none.
  *
- * First each is held still (LOCKED), in one order for everybody, as long as each is available.  Once they are all held
- * they are taken; otherwise those that are held are let go.  Nobody sleeps while holding.
+ * First each is held still (LOCKED), in one order for everybody, as long as each is available. Once
+ * they are all held they are taken; otherwise those that are held are let go.  Nobody sleeps while
+ * holding.
  */
-#include "ms_take.h"
+#include "ms_take_all.h"
 
 #include <errno.h>
 
 #include "ms_atomic.h"
 #include "ms_mutex.h"
+#include "ms_take.h"
+#include "ms_timer.h"
 
-/* Whether item i permits a wait for all, by this word: 0, -EBUSY, -EAGAIN, -EBADMSG, -EOWNERDEAD.  A pulse counts only on the
- * object slept on: the others may have been pulsed while this one was missing. */
+/* Whether item i permits a wait for all, by this word: 0, -EBUSY, -EAGAIN, -EBADMSG, -EOWNERDEAD.
+ * A pulse counts only on the object slept on: the others may have been pulsed while this one was
+ * missing. */
 static int permits(ms_wait *wait, uint32_t i, uint64_t word)
 {
     ms_object *object = wait->items[i].object;
@@ -61,7 +65,7 @@ static int hold(ms_wait *wait, uint32_t i, uint64_t *held)
         }
         MS_STEP("all: before holding");
         uint64_t locked = word | MS_LOCKED | MS_SLOT(object->me);
-        /* SYNC(hold): acquire; pairs with let_go */
+        /* SYNC(hold): acquire; pairs with ms_let_go */
         if (ms_cas_u64(&object->state->word, word, locked) == word) {
             *held = locked & ~MS_CONTENDED;
             MS_STEP("all: held");
@@ -70,8 +74,7 @@ static int hold(ms_wait *wait, uint32_t i, uint64_t *held)
     }
 }
 
-/* Give a held object its new word; whoever sleeps looks again. */
-static int let_go(ms_object *object, uint64_t held, uint64_t now)
+int ms_let_go(ms_object *object, uint64_t held, uint64_t now)
 {
     int result = 0;
     for (;;) {
@@ -91,7 +94,7 @@ static int let_go(ms_object *object, uint64_t held, uint64_t now)
     return result;
 }
 
-static void not_held(ms_object *object)
+void ms_not_held(ms_object *object)
 {
     ms_add_u64(&object->counts, MS_WORD(1, 0));
     ms_add_u64(&object->lockers, (uint64_t)-1);
@@ -102,8 +105,8 @@ static void hold_none(ms_wait *wait, const uint32_t *order, const uint64_t *held
     while (n--) {
         ms_object *object = wait->items[order[n]].object;
         if (held[n]) {
-            let_go(object, held[n], held[n] & ~(uint64_t)(MS_LOCKED | MS_SLOT_MOST));
-            not_held(object);
+            ms_let_go(object, held[n], held[n] & ~(uint64_t)(MS_LOCKED | MS_SLOT_MOST));
+            ms_not_held(object);
         }
     }
 }
@@ -120,22 +123,26 @@ static int take_held(ms_wait *wait, uint32_t i, uint64_t held)
     uint64_t free_word = held & ~(uint64_t)(MS_LOCKED | MS_SLOT_MOST);
     uint64_t mark = wait->slept ? MS_CONTENDED : 0; /* others may sleep too */
     if (object->kind == MS_MUTEX) {
-        result = let_go(object, held, object->me | mark);
+        result = ms_let_go(object, held, object->me | mark);
         if (!result) {
             ms_mutex_owned(object, ms_self());
             result = held & MS_ABANDONED ? MS_WAS_ABANDONED : 0;
         }
     } else if (object->kind == MS_SEMAPHORE)
-        result = let_go(object, held, (free_word - MS_WORD(1, 0)) | mark);
+        result = ms_let_go(object, held, (free_word - MS_WORD(1, 0)) | mark);
+    else if (object->kind == MS_TIMER)
+        result = ms_let_go(object, held, ms_timer_taken(object, free_word) | mark);
     else if (object->flags & MS_MANUAL)
-        result = let_go(object, held, free_word);
+        result = ms_let_go(object, held, free_word);
     else
-        result = let_go(object, held, (free_word & ~(held & MS_SIGNALED ? MS_SIGNALED : MS_TOKEN)) | mark);
-    not_held(object);
+        result = ms_let_go(object, held,
+                           (free_word & ~(held & MS_SIGNALED ? MS_SIGNALED : MS_TOKEN)) | mark);
+    ms_not_held(object);
     return result;
 }
 
-/* One order for everybody, so that two waits for the same objects do not hinder each other again and again. */
+/* One order for everybody, so that two waits for the same objects do not hinder each other again
+ * and again. */
 static void sort(const ms_wait *wait, uint32_t *order)
 {
     for (uint32_t n = 0; n < wait->count; n++) {
@@ -143,8 +150,9 @@ static void sort(const ms_wait *wait, uint32_t *order)
         uint32_t at = n;
         for (; at; at--) {
             const ms_object *other = wait->items[order[at - 1]].object;
-            if (!object || (other && (other->device < object->device
-                                      || (other->device == object->device && other->inode <= object->inode))))
+            if (!object ||
+                (other && (other->device < object->device ||
+                           (other->device == object->device && other->inode <= object->inode))))
                 break;
             order[at] = order[at - 1];
         }

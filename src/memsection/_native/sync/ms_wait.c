@@ -2,15 +2,17 @@
  *
  * Waiting; see ms_wait.h.
  *
- * Sleepers and wakers meet like this (invariant S4).  A sleeper reads `sequence`, sees that the object cannot be had, marks
- * the word CONTENDED, and sleeps while `sequence` is what it read.  Whoever makes the object available clears the mark in
- * the same swap and, if it was set, changes `sequence` and wakes.  A sleeper that takes the object leaves the mark, for
- * others may sleep too.  Whoever was woken and takes nothing wakes somebody else if there is something to take.
- * The only wake-up that can be lost is that of a process killed between waking and taking: so nobody sleeps for longer than
- * SLICE without looking.
+ * Sleepers and wakers meet like this (invariant S4).  A sleeper reads `sequence`, sees that the
+ * object cannot be had, marks the word CONTENDED, and sleeps while `sequence` is what it read.
+ * Whoever makes the object available clears the mark in the same swap and, if it was set, changes
+ * `sequence` and wakes.  A sleeper that takes the object leaves the mark, for others may sleep too.
+ * Whoever was woken and takes nothing wakes somebody else if there is something to take. The only
+ * wake-up that can be lost is that of a process killed between waking and taking: so nobody sleeps
+ * for longer than SLICE without looking.
  */
 #define _GNU_SOURCE
 #include "ms_take.h"
+#include "ms_take_all.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -25,19 +27,24 @@
 #include "ms_atomic.h"
 #include "ms_event.h"
 #include "ms_slot.h"
+#include "ms_timer.h"
 
 #ifdef MS_TEST_STEPS
-int64_t ms_step_slice = 50000000, ms_step_first_slice = 10000000; /* long ones show that a wake-up was needed, and came */
+int64_t ms_step_slice = 50000000,
+        ms_step_first_slice = 10000000; /* long ones show that a wake-up was needed, and came */
 #define SLICE ms_step_slice
 #define FIRST_SLICE ms_step_first_slice
 #else
 #define SLICE 50000000ll
-/* Before the first look whether an owner lives.  Not shorter: a timer that is the processor's next one costs as much to set
- * as the rest of the sleep, in a virtual machine (bench/event_ping_pong.py). */
+/* Before the first look whether an owner lives.  Not shorter: a timer that is the processor's next
+ * one costs as much to set as the rest of the sleep, in a virtual machine
+ * (bench/event_ping_pong.py). */
 #define FIRST_SLICE 10000000ll
 #endif
-#define LOCKED_LOOK 100000000ll  /* for an object held still by somebody who was stopped, when there is no time to wait */
-#define UNHELPED_SLICE 5000000ll /* for processes among other objects, when no thread can be had */
+/* for an object held still by somebody who was stopped, when there is no time to wait */
+#define LOCKED_LOOK 100000000ll
+/* for processes among other objects, when no thread can be had */
+#define UNHELPED_SLICE 5000000ll
 
 static int open_question(int result) /* neither taken nor failed */
 {
@@ -50,8 +57,11 @@ static int looks_available(const ms_wait *wait)
 {
     for (uint32_t i = 0; i < wait->count; i++) {
         const ms_item *item = &wait->items[i];
-        int yes = item->other ? item->other->ready(item->other->self)
-                  : item->object && ms_available(item->object, ms_load_u64(&item->object->state->word), item->pulses);
+        int yes = item->other
+                      ? item->other->ready(item->other->self)
+                      : item->object &&
+                            ms_available(item->object, ms_load_u64(&item->object->state->word),
+                                         item->pulses);
         if (yes != wait->all)
             return yes;
     }
@@ -76,14 +86,16 @@ static int spin(ms_wait *wait)
 {
     ms_object *object = wait->items[0].object;
     attempt one = {.wait = wait, .result = -EBUSY};
-    if (object && ms_spin(&object->pace, &object->state->rung, wait->deadline, attempt_ends, &one, &wait->begun))
+    if (object && ms_spin(&object->pace, &object->state->rung, wait->deadline, attempt_ends, &one,
+                          &wait->begun))
         return one.result;
     return -EBUSY;
 }
 
 /* ------------------------------------------------------------------ sleeping */
 
-/* The helper of a wait that watches processes and words: it turns the end of a process into a change of a word. */
+/* The helper of a wait that watches processes and words: it turns the end of a process into a
+ * change of a word. */
 static void *watch_processes(void *argument)
 {
     ms_wait *wait = argument;
@@ -95,7 +107,8 @@ static void *watch_processes(void *argument)
             list[n++] = (struct pollfd){.fd = wait->items[i].fd, .events = POLLIN};
     while (poll(list, n, -1) < 0 && errno == EINTR)
         ;
-    ms_store_u32(&wait->ended, 1); /* SYNC(ended): release; pairs with the kernel's comparison in futex_waitv */
+    ms_store_u32(&wait->ended,
+                 1); /* SYNC(ended): release; pairs with the kernel's comparison in futex_waitv */
     ms_futex_wake(&wait->ended, 1);
     return NULL;
 }
@@ -132,16 +145,27 @@ static void stop_helper(ms_wait *wait)
     wait->helped = 0;
 }
 
+/* The end of a sleep until `until` on this object among others: not after the timer that it may be
+ * is due. */
+static int64_t until_due(const ms_object *object, int64_t until)
+{
+    int64_t due = object->kind == MS_TIMER ? ms_timer_due(object) : MS_FOREVER;
+    return due < until ? due : until;
+}
+
 /* Before sleeping on an object: 1 when it need not be slept on. */
 static int mark(ms_object *object, uint32_t pulses, uint32_t *sequence)
 {
-    *sequence = ms_load_u32(&object->state->sequence); /* SYNC(sequence): acquire, before the word; pairs with ms_wake */
+    *sequence = ms_load_u32(
+        &object->state
+             ->sequence); /* SYNC(sequence): acquire, before the word; pairs with ms_wake */
     for (;;) {
         uint64_t word = ms_load_u64(&object->state->word);
         if (ms_available(object, word, pulses))
             return 1;
         MS_STEP("sleep: before marking");
-        if (word & MS_CONTENDED || ms_cas_u64(&object->state->word, word, word | MS_CONTENDED) == word)
+        if (word & MS_CONTENDED ||
+            ms_cas_u64(&object->state->word, word, word | MS_CONTENDED) == word)
             return 0;
     }
 }
@@ -175,6 +199,12 @@ static void pass_on(const ms_item *item)
     }
 }
 
+/* Until when something of another part may be slept on, once it is marked. */
+static int64_t limited(const ms_item *item, int64_t until)
+{
+    return item->other->limit ? item->other->limit(item->other->self, until) : until;
+}
+
 /* Without the one that is missing the others do not matter. */
 static int sleep_for_all(ms_wait *wait, int64_t until)
 {
@@ -184,7 +214,9 @@ static int sleep_for_all(ms_wait *wait, int64_t until)
     uint32_t sequence;
     if (item->other) {
         uint32_t *word = item->other->mark(item->other->self, &sequence);
-        return item->other->ready(item->other->self) ? 0 : ms_futex_wait(word, sequence, until);
+        return item->other->ready(item->other->self)
+                   ? 0
+                   : ms_futex_wait(word, sequence, limited(item, until));
     }
     if (!item->object)
         return sleep_on_processes(wait, until);
@@ -197,7 +229,7 @@ static int sleep_for_all(ms_wait *wait, int64_t until)
     if (mark(item->object, item->pulses, &sequence))
         return 0;
     MS_STEP("sleep: before sleeping");
-    return ms_futex_wait(&item->object->state->sequence, sequence, until);
+    return ms_futex_wait(&item->object->state->sequence, sequence, until_due(item->object, until));
 }
 
 static int sleep_for_any(ms_wait *wait, int64_t until)
@@ -211,6 +243,7 @@ static int sleep_for_any(ms_wait *wait, int64_t until)
             n++;
             if (item->other->ready(item->other->self))
                 return 0;
+            until = limited(item, until);
             continue;
         }
         if (!item->object) {
@@ -220,6 +253,7 @@ static int sleep_for_any(ms_wait *wait, int64_t until)
         words[n] = &item->object->state->sequence;
         if (mark(item->object, item->pulses, &values[n++]))
             return 0;
+        until = until_due(item->object, until);
     }
     if (processes == wait->count)
         return sleep_on_processes(wait, until);
@@ -234,7 +268,8 @@ static int sleep_for_any(ms_wait *wait, int64_t until)
 
 /* ------------------------------------------------------------------ the wait */
 
-/* The first object in order is to be taken: before a later one is, a mutex whose owner is dead must be seen to be free. */
+/* The first object in order is to be taken: before a later one is, a mutex whose owner is dead must
+ * be seen to be free. */
 static int owner_has_ended(const ms_wait *wait, uint32_t i)
 {
     ms_object *object = wait->items[i].object;
@@ -242,7 +277,8 @@ static int owner_has_ended(const ms_wait *wait, uint32_t i)
         return 0;
     for (uint32_t later = i + 1; later < wait->count; later++) {
         const ms_item *item = &wait->items[later];
-        if (!item->object || ms_mine(item->object) || ms_available(item->object, ms_load_u64(&item->object->state->word), item->pulses))
+        if (!item->object || ms_mine(item->object) ||
+            ms_available(item->object, ms_load_u64(&item->object->state->word), item->pulses))
             return ms_recover(object, wait->items[i].fd, ms_load_u64(&object->state->word)) > 0;
     }
     return 0;
@@ -267,7 +303,8 @@ int ms_wait_attempt(ms_wait *wait)
     return result;
 }
 
-/* Look after those who own or hold what is waited for: 1 when something changed, 0, or what is wrong. */
+/* Look after those who own or hold what is waited for: 1 when something changed, 0, or what is
+ * wrong. */
 static int recover_owners(ms_wait *wait, int64_t locked_until)
 {
     int changed = 0;
@@ -360,6 +397,13 @@ int ms_wait_run(ms_wait *wait)
     }
 }
 
+/* Whether taking it writes this process into it: a mutex names its owner, a timer is held still
+ * while its due time moves. */
+static int needs_slot(const ms_object *object)
+{
+    return object->kind == MS_MUTEX || (object->kind == MS_TIMER && !(object->flags & MS_MANUAL));
+}
+
 int ms_wait_begin(ms_wait *wait)
 {
     wait->slept = wait->spun = wait->helped = wait->tried = 0;
@@ -373,7 +417,7 @@ int ms_wait_begin(ms_wait *wait)
         if (!item->object)
             continue;
         item->pulses = MS_HIGH(ms_load_u64(&item->object->state->word));
-        int result = wait->all || item->object->kind == MS_MUTEX ? ms_claim(item->object, item->fd) : 0;
+        int result = wait->all || needs_slot(item->object) ? ms_claim(item->object, item->fd) : 0;
         if (result) {
             wait->index = i;
             return result;
@@ -394,30 +438,35 @@ void ms_wait_end(ms_wait *wait)
 
 /* ------------------------------------------------------------------ many waits, one sleeper */
 
-int ms_watch(ms_wait *const *waits, int n, int look, uint32_t *control, uint32_t value, uint8_t *ready)
+int ms_watch(ms_wait *const *waits, int n, int look, uint32_t *control, uint32_t value,
+             uint8_t *ready)
 {
     uint32_t *words[MS_FUTEX_MOST], values[MS_FUTEX_MOST];
     int found = 0;
+    int64_t until = ms_now() + SLICE;
     if (n >= MS_FUTEX_MOST)
         return -EINVAL;
     for (int i = 0; i < n; i++) {
         const ms_item *item = &waits[i]->items[0];
         if (item->other) {
             words[i] = item->other->mark(item->other->self, &values[i]);
-            ready[i] = (uint8_t)(look ? item->other->look(item->other->self) : item->other->ready(item->other->self));
+            ready[i] = (uint8_t)(look ? item->other->look(item->other->self)
+                                      : item->other->ready(item->other->self));
             found += ready[i];
+            until = limited(item, until);
             continue;
         }
         words[i] = &item->object->state->sequence;
         uint64_t word = ms_load_u64(&item->object->state->word);
-        ready[i] = (look && MS_SLOT(word) && ms_recover(item->object, item->fd, word))
-                   || mark(item->object, item->pulses, &values[i]);
+        ready[i] = (look && MS_SLOT(word) && ms_recover(item->object, item->fd, word)) ||
+                   mark(item->object, item->pulses, &values[i]);
         found += ready[i];
+        until = until_due(item->object, until);
     }
     if (found)
         return found;
     words[n] = control;
     values[n] = value;
-    int result = ms_futex_wait_any(words, values, n + 1, ms_now() + SLICE);
+    int result = ms_futex_wait_any(words, values, n + 1, until);
     return result == -EINTR ? 0 : result;
 }

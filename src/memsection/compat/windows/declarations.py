@@ -5,8 +5,8 @@ declares them.
 A declaration is one line: the result, the name, the parameters.  ``out T`` is a pointer through
 which the result goes, ``opt out T`` one that may be NULL, ``inout T`` and ``ref T`` pointers to a
 value.  A name that ends with W and has text stands for its A form too.  Behind each is the function
-of ``memsection.win32`` or ``memsection.nt`` of that name, or one of ``bodies``, ``security`` and
-``tokens``, where C has buffers and we have values.
+of ``memsection.win32`` or ``memsection.nt`` of that name, or one of ``kernel32``, ``ntdll``,
+``security``, ``access_lists``, ``buffers`` and ``tokens``, where C has buffers and we have values.
 """
 
 from __future__ import annotations
@@ -19,8 +19,17 @@ from typing import Any
 
 from memsection import nt
 from memsection import win32 as w
-from memsection.compat.windows import bodies, memory, security, tokens
-from memsection.compat.windows.memory import KINDS
+from memsection.compat.windows import (
+    access_lists,
+    buffers,
+    directories,
+    kernel32,
+    memory,
+    ntdll,
+    security,
+    tokens,
+)
+from memsection.compat.windows.structures import KINDS
 
 #: Result: its C type, and what it is when the function fails.
 _RESULTS: dict[str, tuple[Any, Any]] = {
@@ -43,6 +52,7 @@ _READERS: dict[str, Callable[[int], Any]] = {
     "STARTUPINFO": memory.startup_info,
     "DESCRIPTOR": memory.descriptor,
     "SID": memory.sid_bytes,
+    "CLIENT_ID": memory.client_id,
 }
 _WITH_UNIT: dict[str, Callable[[int, int], Any]] = {
     "LPCWSTR": memory.text,
@@ -135,8 +145,17 @@ def _declared(lines: str, homes: tuple[Any, ...]) -> dict[str, Declaration]:
     return table
 
 
+_BUFFERS = """
+    VOID RtlMoveMemory(PVOID, PVOID, SIZE_T)
+    VOID RtlCopyMemory(PVOID, PVOID, SIZE_T)
+    VOID RtlFillMemory(PVOID, SIZE_T, BYTE)
+    VOID RtlZeroMemory(PVOID, SIZE_T)
+    SIZE_T RtlCompareMemory(PVOID, PVOID, SIZE_T)
+"""
+
 KERNEL32 = _declared(
-    """
+    _BUFFERS
+    + """
     HANDLE CreateFileMappingW(HANDLE, ATTRIBUTES, DWORD, DWORD, DWORD, LPCWSTR)
     HANDLE CreateFileMappingNumaW(HANDLE, ATTRIBUTES, DWORD, DWORD, DWORD, LPCWSTR, DWORD)
     HANDLE OpenFileMappingW(DWORD, BOOL, LPCWSTR)
@@ -175,6 +194,12 @@ KERNEL32 = _declared(
     HANDLE CreateSemaphoreExW(ATTRIBUTES, LONG, LONG, LPCWSTR, DWORD, DWORD)
     HANDLE OpenSemaphoreW(DWORD, BOOL, LPCWSTR)
     BOOL ReleaseSemaphore(HANDLE, LONG, opt out LONG)
+    HANDLE CreateWaitableTimerW(ATTRIBUTES, BOOL, LPCWSTR)
+    HANDLE CreateWaitableTimerExW(ATTRIBUTES, LPCWSTR, DWORD, DWORD)
+    HANDLE OpenWaitableTimerW(DWORD, BOOL, LPCWSTR)
+    BOOL SetWaitableTimer(HANDLE, ref LARGE_INTEGER, LONG, PVOID, PVOID, BOOL)
+    BOOL SetWaitableTimerEx(HANDLE, ref LARGE_INTEGER, LONG, PVOID, PVOID, PVOID, DWORD)
+    BOOL CancelWaitableTimer(HANDLE)
     DWORD WaitForSingleObject(HANDLE, DWORD)
     DWORD WaitForSingleObjectEx(HANDLE, DWORD, BOOL)
     DWORD WaitForMultipleObjects(DWORD, PVOID, BOOL, DWORD)
@@ -185,10 +210,15 @@ KERNEL32 = _declared(
     LENGTH FormatMessageW(DWORD, PVOID, DWORD, DWORD, PVOID, DWORD, PVOID)
     HANDLE GetCurrentProcess()
     LENGTH GetCurrentProcessId()
+    HANDLE GetCurrentThread()
     LENGTH GetCurrentThreadId()
     HANDLE OpenProcess(DWORD, BOOL, DWORD)
     LENGTH GetProcessId(HANDLE)
     BOOL GetExitCodeProcess(HANDLE, out DWORD)
+    HANDLE OpenThread(DWORD, BOOL, DWORD)
+    LENGTH GetThreadId(HANDLE)
+    LENGTH GetProcessIdOfThread(HANDLE)
+    BOOL GetExitCodeThread(HANDLE, out DWORD)
     BOOL TerminateProcess(HANDLE, DWORD)
     BOOL CreateProcessW(LPCWSTR, LPCWSTR, ATTRIBUTES, ATTRIBUTES, BOOL, DWORD, ENVIRONMENT, LPCWSTR, STARTUPINFO,
                         out PROCESS_INFORMATION)
@@ -223,7 +253,7 @@ KERNEL32 = _declared(
     BOOL QueryPerformanceCounter(out LARGE_INTEGER)
     BOOL QueryPerformanceFrequency(out LARGE_INTEGER)
 """,
-    (bodies, w),
+    (buffers, kernel32, w),
 )
 
 ADVAPI32 = _declared(
@@ -286,31 +316,36 @@ ADVAPI32 = _declared(
     BOOL DuplicateTokenEx(HANDLE, DWORD, ATTRIBUTES, DWORD, DWORD, out HANDLE)
     BOOL GetTokenInformation(HANDLE, DWORD, PVOID, DWORD, PVOID)
 """,
-    (security, tokens, w),
+    (security, access_lists, tokens, w),
 )
 
 PSAPI = _declared(
     """
     LENGTH GetMappedFileNameW(HANDLE, PVOID, PVOID, DWORD)
 """,
-    (bodies, w),
+    (kernel32, w),
 )
 
 SHELL32 = _declared(
     """
     PVOID CommandLineToArgvW(LPCWSTR, PVOID)
 """,
-    (bodies, w),
+    (kernel32, w),
 )
 del SHELL32["CommandLineToArgvA"]  # Windows has none
 
 _NT = _declared(
-    """
+    _BUFFERS
+    + """
     NTSTATUS NtClose(HANDLE)
     NTSTATUS NtDuplicateObject(HANDLE, HANDLE, HANDLE, DWORD, ULONG, ULONG, opt out HANDLE)
     NTSTATUS NtCompareObjects(HANDLE, HANDLE)
     NTSTATUS NtMakeTemporaryObject(HANDLE)
     NTSTATUS NtMakePermanentObject(HANDLE)
+    NTSTATUS NtOpenDirectoryObject(out HANDLE, DWORD, OBJECT_ATTRIBUTES)
+    NTSTATUS NtCreateDirectoryObject(out HANDLE, DWORD, OBJECT_ATTRIBUTES)
+    NTSTATUS NtQueryDirectoryObject(HANDLE, PVOID, ULONG, BOOLEAN, BOOLEAN, PVOID, PVOID)
+    NTSTATUS NtOpenSymbolicLinkObject(out HANDLE, DWORD, OBJECT_ATTRIBUTES)
     NTSTATUS NtSetInformationObject(HANDLE, ULONG, PVOID, ULONG)
     NTSTATUS NtQueryObject(HANDLE, ULONG, PVOID, ULONG, PVOID)
     NTSTATUS NtQuerySecurityObject(HANDLE, ULONG, PVOID, ULONG, PVOID)
@@ -345,12 +380,19 @@ _NT = _declared(
     NTSTATUS NtOpenSemaphore(out HANDLE, DWORD, OBJECT_ATTRIBUTES)
     NTSTATUS NtReleaseSemaphore(HANDLE, ULONG, opt out LONG)
     NTSTATUS NtQuerySemaphore(HANDLE, ULONG, PVOID, ULONG, PVOID)
+    NTSTATUS NtCreateTimer(out HANDLE, DWORD, OBJECT_ATTRIBUTES, ULONG)
+    NTSTATUS NtOpenTimer(out HANDLE, DWORD, OBJECT_ATTRIBUTES)
+    NTSTATUS NtSetTimer(HANDLE, ref LARGE_INTEGER, PVOID, PVOID, BOOLEAN, LONG, opt out BOOLEAN)
+    NTSTATUS NtCancelTimer(HANDLE, opt out BOOLEAN)
+    NTSTATUS NtQueryTimer(HANDLE, ULONG, PVOID, ULONG, PVOID)
     NTSTATUS NtWaitForSingleObject(HANDLE, BOOLEAN, ref LARGE_INTEGER)
     NTSTATUS NtWaitForMultipleObjects(ULONG, PVOID, ULONG, BOOLEAN, ref LARGE_INTEGER)
     NTSTATUS NtSignalAndWaitForSingleObject(HANDLE, HANDLE, BOOLEAN, ref LARGE_INTEGER)
     NTSTATUS NtOpenProcess(out HANDLE, DWORD, OBJECT_ATTRIBUTES, ref SIZE_T)
     NTSTATUS NtTerminateProcess(HANDLE, ULONG)
     NTSTATUS NtQueryInformationProcess(HANDLE, ULONG, PVOID, ULONG, PVOID)
+    NTSTATUS NtOpenThread(out HANDLE, DWORD, OBJECT_ATTRIBUTES, CLIENT_ID)
+    NTSTATUS NtQueryInformationThread(HANDLE, ULONG, PVOID, ULONG, PVOID)
     NTSTATUS NtOpenProcessToken(HANDLE, DWORD, out HANDLE)
     NTSTATUS NtAdjustPrivilegesToken(HANDLE, BOOLEAN, PVOID, ULONG, PVOID, PVOID)
     NTSTATUS NtQueryInformationToken(HANDLE, ULONG, PVOID, ULONG, PVOID)
@@ -359,7 +401,7 @@ _NT = _declared(
     NTSTATUS NtCreateFile(out HANDLE, DWORD, PVOID, PVOID, PVOID, ULONG, ULONG, ULONG, ULONG, PVOID, ULONG)
     ULONGLONG RtlNtStatusToDosError(ULONG)
 """,
-    (bodies, tokens, nt),
+    (buffers, ntdll, directories, tokens, nt),
 )
 NTDLL = {**_NT, **{"Zw" + name[2:]: one for name, one in _NT.items() if name.startswith("Nt")}}
 

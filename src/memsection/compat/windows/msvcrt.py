@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from memsection import win32 as w
 from memsection.nt import kernel
@@ -43,16 +42,21 @@ def open_osfhandle(handle: int, flags: int) -> int:
     Raises:
         OSError: It is no handle of a file.
     """
+    value = int(handle)
     for (fd, device, inode), known in _handles.items():
-        if known == handle:
+        if known == value:
             found = os.fstat(fd)
             if (found.st_dev, found.st_ino) == (device, inode):
                 return os.dup(fd)
-    raise OSError(
-        9,
-        f"msvcrt.open_osfhandle: {handle:#x} is no handle that get_osfhandle gave, on "
-        f"{sys.platform}",
-    )
+    try:
+        is_file = w.GetFileType(value) != 0
+        descriptor = os.dup(kernel.handle_descriptors(value)[0]) if is_file else -1
+    except (OSError, NtError):
+        descriptor = -1
+    if descriptor < 0:
+        raise OSError(9, f"msvcrt.open_osfhandle: {value:#x} is no handle of a file")
+    w.CloseHandle(value)
+    return descriptor
 
 
 def setmode(fd: int, flags: int) -> int:

@@ -94,6 +94,20 @@ def _mmap_stand_in() -> StandIn:
     return StandIn(mmap, mmap=WindowsMmap, ALLOCATIONGRANULARITY=ALLOCATION_GRANULARITY)
 
 
+class _Processes(StandIn):
+    """``multiprocessing``, whose blocks are sections by name."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = super().__getattr__(name)
+        return _blocks() if name == "shared_memory" else found
+
+
+def _blocks() -> types.ModuleType:
+    from memsection.compat.windows import shared_memory
+
+    return shared_memory
+
+
 def _made() -> dict[str, Any]:
     wide = StandIn(ctypes, **sizes.REPLACED)
     seen: dict[str, Any] = {
@@ -134,13 +148,22 @@ def _import(
     if not level and name == "msvcrt":
         return _seen[name]
     found = builtins.__import__(name, globals, locals, fromlist, level)
-    return found if level else _seen.get(name if fromlist else name.partition(".")[0], found)
+    return found if level else _seen_as(name if fromlist else name.partition(".")[0], found)
 
 
 def _import_module(name: str, package: str | None = None) -> Any:
-    return (
-        _seen[name] if name == "msvcrt" else _seen.get(name, importlib.import_module(name, package))
-    )
+    if name == "msvcrt":
+        return _seen[name]
+    return _seen_as(name, importlib.import_module(name, package))
+
+
+def _seen_as(name: str, found: types.ModuleType) -> types.ModuleType:
+    """What a module is to those who see Windows.  Most do not import ``multiprocessing``."""
+    if name == "multiprocessing.shared_memory":
+        return _blocks()
+    if name == "multiprocessing" and name not in _seen:
+        _seen[name] = _Processes(found)
+    return _seen.get(name, found)  # type: ignore[no-any-return]
 
 
 def windows_builtins() -> dict[str, Any]:
@@ -182,8 +205,12 @@ class _Finder(importlib.abc.MetaPathFinder):
         return spec
 
 
-def choose(names: Sequence[str]) -> None:
+def choose(names: Sequence[str], executable: str | None = None) -> None:
     """Have modules, and what is below them, see Windows when they are imported.
+
+    Args:
+        names: The modules.
+        executable: What ``sys.executable`` is to them; what it is when omitted.
 
     Raises:
         ImportError: There is no such module, or it was imported before.
@@ -193,6 +220,10 @@ def choose(names: Sequence[str]) -> None:
             raise ImportError(
                 f"'{name}' is imported already, and has seen the system as it is", name=name
             )
+    if executable is not None:
+        windows_builtins()
+        facts = vars(_seen["sys"])
+        facts["executable"] = facts["_replaced"]["executable"] = executable
     sys.meta_path.insert(0, _Finder(names))
     for name in names:
         spec = importlib.util.find_spec(name)
@@ -205,11 +236,38 @@ def choose(names: Sequence[str]) -> None:
             )
 
 
-def run(path: str) -> None:
-    """Run a script as the main module, which sees Windows."""
-    main = types.ModuleType("__main__")
-    main.__dict__.update(__file__=path, __builtins__=windows_builtins(), __cached__=None)
-    sys.modules["__main__"] = main
+def run(path: str, name: str = "__main__") -> None:
+    """Run a script as the main module, which sees Windows, or under another name as what stands for
+    it."""
     with open(path, "rb") as file:
-        code = compile(file.read(), path, "exec")
-    exec(code, main.__dict__)
+        _run(file.read(), path, name, __file__=path)
+
+
+def run_text(text: str, name: str) -> None:
+    """Run a program that is no file as the main module, which sees Windows."""
+    _run(text, name, "__main__")
+
+
+def run_module(name: str, as_name: str = "__main__") -> None:
+    """Run a module, or what a package has for that, as the main module, which sees Windows, or
+    under another name as what stands for it.
+
+    Raises:
+        ImportError: There is none, or it has no source.
+    """
+    spec = importlib.util.find_spec(name)
+    if spec is not None and spec.submodule_search_locations is not None:
+        spec = importlib.util.find_spec(f"{name}.__main__")
+    if spec is None or spec.origin is None or not os.path.isfile(spec.origin):
+        raise ImportError(f"there is no module '{name}' that could see Windows", name=name)
+    sys.argv[0] = spec.origin
+    facts = {"__file__": spec.origin, "__spec__": spec, "__package__": spec.parent}
+    with open(spec.origin, "rb") as file:
+        _run(file.read(), spec.origin, as_name, **facts)
+
+
+def _run(source: bytes | str, place: str, name: str, **facts: Any) -> None:
+    main = types.ModuleType(name)
+    main.__dict__.update(__builtins__=windows_builtins(), __cached__=None, **facts)
+    sys.modules["__main__"] = sys.modules[name] = main
+    exec(compile(source, place, "exec"), main.__dict__)

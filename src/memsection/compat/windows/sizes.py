@@ -45,7 +45,7 @@ def _until_zero(data: bytes) -> str:
     return data.decode("utf-16-le", "surrogatepass").split("\0", 1)[0]
 
 
-class _WideKind(type(ctypes.c_uint16)):
+class _WideKind(type(ctypes.c_uint16)):  # type: ignore[misc]  # a metaclass without a name
     """The type of ``c_wchar``: its arrays are text."""
 
     def __mul__(cls, count: int) -> Any:
@@ -54,7 +54,7 @@ class _WideKind(type(ctypes.c_uint16)):
     __rmul__ = __mul__
 
 
-class c_wchar(ctypes.c_uint16, metaclass=_WideKind):
+class c_wchar(ctypes.c_uint16, metaclass=_WideKind):  # type: ignore[misc]
     """One unit of UTF-16."""
 
     def __init__(self, value: str = "\0") -> None:
@@ -84,14 +84,15 @@ class _WideArray:
     @property
     def value(self) -> str:
         """The text up to the first zero."""
-        return _until_zero(bytes(self))
+        return _until_zero(ctypes.string_at(ctypes.addressof(self), 2 * self._length_))
 
     @value.setter
     def value(self, text: str) -> None:
         _write(ctypes.addressof(self), 2 * self._length_, text)
 
     def __getitem__(self, index: Any) -> str:
-        data = bytes(self).decode("utf-16-le", "surrogatepass")
+        raw = ctypes.string_at(ctypes.addressof(self), 2 * self._length_)
+        data = raw.decode("utf-16-le", "surrogatepass")
         return (
             data[index]
             if len(data) == self._length_
@@ -127,7 +128,7 @@ def _write(address: int, size: int, text: str) -> None:
     ctypes.memmove(address, data, len(data))
 
 
-class c_wchar_p(ctypes.c_void_p):
+class c_wchar_p(ctypes.c_void_p):  # type: ignore[misc]
     """A pointer to UTF-16 text that a zero ends."""
 
     def __init__(self, value: Any = None) -> None:
@@ -203,7 +204,7 @@ class _TextPointer:
 
 
 def _with_text(base: Any) -> Any:
-    class Kind(type(base)):
+    class Kind(type(base)):  # type: ignore[misc]
         def __setattr__(cls, name: str, value: Any) -> None:
             super().__setattr__(name, value)
             if name == "_fields_":
@@ -220,8 +221,10 @@ def _wrapped(field: Any, name: str, kind: Any) -> Any:
         return _Text(field, 0)
     if kind is c_wchar_p:
         return _TextPointer(field, name)
-    is_text = isinstance(kind, type) and issubclass(kind, ctypes.Array) and kind._type_ is c_wchar
-    return _Text(field, kind._length_) if is_text else None
+    if not (isinstance(kind, type) and issubclass(kind, ctypes.Array)):
+        return None
+    array: Any = kind
+    return _Text(field, array._length_) if array._type_ is c_wchar else None
 
 
 Structure, Union = _with_text(ctypes.Structure), _with_text(ctypes.Union)

@@ -2,7 +2,7 @@
 """The functions of advapi32 and ntdll whose C form has buffers: accounts, privileges, tokens, and
 what these are granted.
 
-As in ``bodies``, each is called as ``declarations`` says: without the pointers that its result goes
+Each is called as ``declarations`` says: without the pointers that its result goes
 through.
 """
 
@@ -17,7 +17,8 @@ from typing import Any
 from memsection import nt
 from memsection import win32 as w
 from memsection.compat.windows import memory
-from memsection.compat.windows.memory import KINDS, fill, fill_all, load, refused, store, with_unit
+from memsection.compat.windows.memory import fill, fill_all, load, refused, store, with_unit
+from memsection.compat.windows.structures import KINDS, RawObjectAttributes
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.sid import Sid
@@ -165,7 +166,7 @@ def NtDuplicateToken(
         return st.NOT_SUPPORTED, 0  # what is not in force cannot be left out here
     level = 0
     if attributes:
-        quality = memory.RawObjectAttributes.from_address(attributes).SecurityQualityOfService
+        quality = RawObjectAttributes.from_address(attributes).SecurityQualityOfService
         level = load("DWORD", quality + 4) if quality else 0
     return nt.NtDuplicateToken(
         token, access, memory.object_attributes(attributes, unit), level, kind

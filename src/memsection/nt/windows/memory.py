@@ -8,13 +8,13 @@ import sys
 assert sys.platform == "win32"
 
 import ctypes
-import threading
 from collections.abc import Sequence
 from ctypes import wintypes as w
 from typing import Any
 
+from memsection._native import handles
 from memsection._native.view import View
-from memsection.nt.windows import arguments, ntdll, objects
+from memsection.nt.windows import arguments, named, ntdll, objects
 from memsection.nt.windows import structs as n
 from memsection.vocabulary import access as a
 from memsection.vocabulary import protection as p
@@ -25,25 +25,7 @@ from memsection.vocabulary.errors import NtError
 _VM_PREFETCH = 0  #: VIRTUAL_MEMORY_INFORMATION_CLASS
 _MAPPED_FILE_NAME = 2  #: MemoryMappedFilenameInformation
 _PARAMETER_NUMA_NODE = 3  #: MemSectionExtendedParameterNumaNode
-
-_lock = threading.RLock()  # reentrant: the collector may release a view at any line
-_releases: dict[int, _Release] = {}  #: where a view begins: what the buffer over it will call
-
-
-class _Release:
-    """Unmaps one view, unless that was done otherwise: somebody else's view may be at its address
-    by then."""
-
-    __slots__ = ("address",)
-
-    def __init__(self, address: int) -> None:
-        self.address = address
-
-    def __call__(self) -> None:
-        with _lock:
-            if _releases.get(self.address) is self:
-                del _releases[self.address]
-                ntdll.call("NtUnmapViewOfSection", s.CURRENT_PROCESS, self.address)
+_view_lock = handles.view_lock()
 
 
 class Memory:
@@ -60,9 +42,9 @@ class Memory:
         *,
         numa_node: int | None = None,
     ) -> tuple[int, int]:
-        handle = n.HANDLE()
-        native, size = arguments.object_attributes(attributes), arguments.large(maximum_size)
+        size = arguments.large(maximum_size)
         if numa_node is not None:
+            handle, native = n.HANDLE(), arguments.object_attributes(attributes)
             parameter = n.SectionParameter(_PARAMETER_NUMA_NODE, numa_node)
             status = ntdll.status_of(
                 "NtCreateSectionEx",
@@ -84,30 +66,10 @@ class Memory:
                 return status, handle.value
             # The node is a preference: a Windows before 10, which cannot be told it, makes the
             # section without.
-        status = ntdll.call(
-            "NtCreateSection",
-            ctypes.byref(handle),
-            access,
-            native,
-            size,
-            protection,
-            kind,
-            file,
-            name=arguments.name_of(attributes),
-        )
-        return status, handle.value
+        return named.create("NtCreateSection", access, attributes, size, protection, kind, file)
 
     def open_section(self, access: int, attributes: Any) -> int:
-        handle = n.HANDLE()
-        ntdll.call(
-            "NtOpenSection",
-            ctypes.byref(handle),
-            access,
-            arguments.object_attributes(attributes),
-            name=arguments.name_of(attributes),
-            detail=f"asked for access {access:#x}",
-        )
-        return handle.value
+        return named.open_("NtOpenSection", access, attributes)
 
     def map_view(
         self,
@@ -150,20 +112,17 @@ class Memory:
         return status, address.value, size.value
 
     def unmap_view(self, process: int, address: int) -> None:
-        with _lock:
-            released = (
-                _releases.pop(self._base(address), None) if process == s.CURRENT_PROCESS else None
+        with _view_lock:
+            base = self._base(address) if process == s.CURRENT_PROCESS else address
+            ntdll.checked(
+                handles.unmap(process, address, base),
+                "NtUnmapViewOfSection",
+                detail=f"address {address:#x}",
             )
-            try:
-                ntdll.call("NtUnmapViewOfSection", process, address, detail=f"address {address:#x}")
-            except NtError:
-                if released is not None:
-                    _releases[released.address] = released
-                raise
 
     def _base(self, address: int) -> int:
         """Where the view begins that an address is in."""
-        if address in _releases or not _releases:
+        if handles.is_base(address):
             return address
         try:
             return self.query_virtual_memory(s.CURRENT_PROCESS, address).AllocationBase
@@ -237,6 +196,8 @@ class Memory:
         protection: int,
     ) -> tuple[int, int]:
         base, length = n.ADDRESS(address), n.SIZE(size)
+        if not address and allocation_type & p.MEM_COMMIT:
+            allocation_type |= p.MEM_RESERVE  # as it means without an address; so it can be undone
         ntdll.call(
             "NtAllocateVirtualMemory",
             process,
@@ -315,10 +276,9 @@ class Memory:
     def view_buffer(
         self, address: int, length: int, *, readonly: bool, kind: type[Any] | None = None
     ) -> Any:
-        release = _Release(address)
+        release = handles.Mapped(address)
         buffer = (kind or View)(address, length, readonly=readonly, release=release)
-        with _lock:
-            _releases[address] = release
+        release.register(buffer)
         return buffer
 
     def map_buffer(
@@ -343,19 +303,15 @@ class Memory:
             protection,
             numa_node=numa_node,
         )
-        try:
-            length = view_size
-            if not length:
-                try:
-                    length = min(self.query_section(section).Size - offset, pages)
-                except NtError:
-                    # a handle without SECTION_QUERY: whole pages are what can be known
-                    length = pages
-            readonly = not (p.writable(protection) or p.copies(protection))
-            return self.view_buffer(address, length, readonly=readonly, kind=kind)
-        except BaseException:
-            self.unmap_view(s.CURRENT_PROCESS, address)
-            raise
+        length = view_size
+        if not length:
+            try:
+                length = min(self.query_section(section).Size - offset, pages)
+            except NtError:
+                # a handle without SECTION_QUERY: whole pages are what can be known
+                length = pages
+        readonly = not (p.writable(protection) or p.copies(protection))
+        return self.view_buffer(address, length, readonly=readonly, kind=kind)
 
     def flush_buffer(self, buffer: Any, offset: int, size: int) -> None:
         release = buffer._mapping
@@ -371,22 +327,17 @@ class Memory:
 
     def commit_buffer(self, buffer: Any, offset: int, size: int, protection: int) -> None:
         release = buffer._mapping
-        with _lock:  # so that the view is there until it is done
+        with _view_lock:  # so that the view is there until it is done
             self._require_mapped(release)
             self.allocate_virtual_memory(
                 s.CURRENT_PROCESS, release.address + offset, 0, size, p.MEM_COMMIT, protection
             )
 
-    def _require_mapped(self, release: _Release | None) -> None:
+    def _require_mapped(self, release: handles.Mapped | None) -> None:
         """NOT_MAPPED_VIEW where a view was unmapped: what is at its address by now is somebody
         else's (M2)."""
-        with _lock:
-            if release is None or _releases.get(release.address) is not release:
-                raise NtError(st.NOT_MAPPED_VIEW, detail="the view was unmapped")
-
-    def view_fault(self, address: int) -> int | None:
-        """Never: Windows refuses to cut a mapped file, so no page of a view goes missing."""
-        return None
+        if release is None or not release.is_mapped:
+            raise NtError(st.NOT_MAPPED_VIEW, detail="the view was unmapped")
 
     def seal_section(self, section: int) -> None:
         raise NtError(

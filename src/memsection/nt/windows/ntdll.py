@@ -19,6 +19,7 @@ from collections.abc import Callable
 from ctypes import wintypes as w
 from typing import Any
 
+from memsection._native import handles
 from memsection.nt.windows import structs as n
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
@@ -42,6 +43,8 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "NtQuerySecurityObject": (_H, _D, _P, _D, _P),
     "NtSetSecurityObject": (_H, _D, _P),
     "NtOpenDirectoryObject": (_P, _D, _OA),
+    "NtCreateDirectoryObject": (_P, _D, _OA),
+    "NtOpenSymbolicLinkObject": (_P, _D, _OA),
     "NtQueryDirectoryObject": (_H, _P, _D, _B, _B, _P, _P),
     "NtQuerySystemInformation": (_D, _P, _D, _P),
     # sections and memory
@@ -82,13 +85,20 @@ _PROTOTYPES: dict[str, tuple[Any, ...]] = {
     "NtOpenSemaphore": (_P, _D, _OA),
     "NtReleaseSemaphore": (_H, w.LONG, _P),
     "NtQuerySemaphore": (_H, _D, _P, _D, _P),
+    "NtCreateTimer": (_P, _D, _OA, _D),
+    "NtOpenTimer": (_P, _D, _OA),
+    "NtSetTimer": (_H, _P, _P, _P, _B, w.LONG, _P),
+    "NtCancelTimer": (_H, _P),
+    "NtQueryTimer": (_H, _D, _P, _D, _P),
     "NtWaitForSingleObject": (_H, _B, _P),
     "NtWaitForMultipleObjects": (_D, _P, _D, _B, _P),
     "NtSignalAndWaitForSingleObject": (_H, _H, _B, _P),
     # processes and tokens
     "NtOpenProcess": (_P, _D, _OA, _P),
+    "NtOpenThread": (_P, _D, _OA, _P),
     "NtTerminateProcess": (_H, _D),
     "NtQueryInformationProcess": (_H, _D, _P, _D, _P),
+    "NtQueryInformationThread": (_H, _D, _P, _D, _P),
     "NtOpenProcessToken": (_H, _D, _P),
     "NtQueryInformationToken": (_H, _D, _P, _D, _P),
     "NtDuplicateToken": (_H, _D, _OA, _B, ctypes.c_int, _P),
@@ -105,9 +115,6 @@ def _load(name: str, parameters: tuple[Any, ...]) -> Callable[..., int]:
     function.restype = ctypes.c_uint32
     function.argtypes = parameters
     return function  # type: ignore[no-any-return]
-
-
-_functions = {name: _load(name, parameters) for name, parameters in _PROTOTYPES.items()}
 
 
 #: What an operation is called in messages, where that is not its function's name in words.
@@ -134,6 +141,7 @@ _WORDS = {
     "NtReadVirtualMemory": "read memory",
     "NtWriteVirtualMemory": "write memory",
     "NtQueryInformationProcess": "query process",
+    "NtQueryInformationThread": "query thread",
     "NtOpenProcessToken": "open token",
     "NtQueryInformationToken": "query token",
     "NtAccessCheck": "check access",
@@ -159,6 +167,13 @@ def operation(function: str) -> str:
     )
 
 
+# What they acquire is noted before any bytecode runs, so that an operation can be undone (O1).
+_functions = handles.connect(
+    {name: _load(name, parameters) for name, parameters in _PROTOTYPES.items()},
+    lambda status, function: NtError(status, operation(function)),
+)
+
+
 def status_of(function: str, *arguments: Any) -> int:
     """Call a service and give its status, whatever it is."""
     return _functions[function](*arguments)
@@ -171,7 +186,11 @@ def call(function: str, *arguments: Any, name: str | None = None, detail: str = 
         NtError: With the status; ``name`` tells which object, ``detail`` what was asked, when it
             was denied.
     """
-    status = _functions[function](*arguments)
+    return checked(_functions[function](*arguments), function, name, detail)
+
+
+def checked(status: int, function: str, name: str | None = None, detail: str = "") -> int:
+    """The status of a service, unless it is a failure, which is raised as ``call`` does."""
     if status & 0x80000000:
         told = detail if status == st.ACCESS_DENIED else ""
         raise NtError(status, operation(function), name, told and f"{told}: {st.row(status).text}")

@@ -10,9 +10,11 @@ assert sys.platform == "win32"
 
 import ctypes
 import os
+import threading
 from collections.abc import Iterator
 from ctypes import wintypes as w
 
+from memsection._native.handles import own, settled
 from memsection.nt.windows import arguments, ntdll
 from memsection.nt.windows import structs as n
 from memsection.vocabulary import access as a
@@ -20,14 +22,13 @@ from memsection.vocabulary import names
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
-from memsection.vocabulary.object_types import BY_NAME
+from memsection.vocabulary.object_types import BY_NAME, LISTED
 
 _BASIC, NAME, TYPE, _HANDLE_FLAGS = 0, 1, 2, 4  #: OBJECT_INFORMATION_CLASS
 _EXTENDED_HANDLES = 64  #: SystemExtendedHandleInformation
-_NO_MORE_ENTRIES = 0x8000001A
 #: What is listed and found.  The names of files and pipes are never asked for: that can wait for
 #: ever.
-_OURS = ("Section", "Mutant", "Event", "Semaphore")
+_OURS = LISTED
 
 
 def session() -> int:
@@ -151,7 +152,7 @@ def _handle_table() -> list[n.HandleTableEntry]:
     )
 
 
-def _found(process: int, entry: n.HandleTableEntry) -> s.HandleEntry | None:
+def _handle_entry(process: int, entry: n.HandleTableEntry) -> s.HandleEntry | None:
     """What one handle of another process is; None when it is gone, or of a type that is not looked
     into."""
     pid, value = entry.UniqueProcessId, entry.HandleValue
@@ -198,7 +199,9 @@ def _entries(table: list[n.HandleTableEntry], pid: int) -> list[s.HandleEntry]:
         name=f"process {pid}",
     )
     try:
-        found = [_found(handle.value, entry) for entry in table if entry.UniqueProcessId == pid]
+        found = [
+            _handle_entry(handle.value, entry) for entry in table if entry.UniqueProcessId == pid
+        ]
     finally:
         close(handle.value)
     return [entry for entry in found if entry is not None and entry.handle != 0]
@@ -221,7 +224,7 @@ def _members(path: str) -> Iterator[tuple[str, str]]:
                 ctypes.byref(context),
                 None,
             )
-            if status == _NO_MORE_ENTRIES or status & 0x80000000:
+            if status & 0x80000000:
                 return
             entry = n.DirectoryEntry.from_buffer(buffer)
             yield entry.Name.text(), entry.TypeName.text()
@@ -229,12 +232,28 @@ def _members(path: str) -> Iterator[tuple[str, str]]:
         close(directory)
 
 
+class _Kept:
+    """The one thing that is kept: the directory that Win32 names are relative to, opened once for
+    the process."""
+
+    _handle = 0
+
+
+_named_objects, _opening = _Kept(), threading.Lock()
+
+
+@settled
+def _open_named_objects() -> None:
+    number = session()
+    try:
+        handle = open_directory(names.local_directory(number) if number else names.GLOBAL_DIRECTORY)
+    except NtError:
+        handle = open_directory(names.GLOBAL_DIRECTORY)
+    own(_named_objects, handle)
+
+
 class Objects:
     """The part of the kernel that is about any object."""
-
-    #: The one thing that is kept: the directory that Win32 names are relative to, opened once for
-    #: the process.
-    _directory: int | None = None
 
     def close(self, handle: int) -> None:
         ntdll.call("NtClose", handle)
@@ -322,15 +341,12 @@ class Objects:
         )
 
     def named_objects_directory(self) -> int:
-        if Objects._directory is None:
-            number = session()
-            try:
-                Objects._directory = open_directory(
-                    names.local_directory(number) if number else names.GLOBAL_DIRECTORY
-                )
-            except NtError:
-                Objects._directory = open_directory(names.GLOBAL_DIRECTORY)
-        return Objects._directory
+        if not _named_objects._handle:
+            # Around the step, not in it: nobody sees a handle that may yet be undone.
+            with _opening:
+                if not _named_objects._handle:
+                    _open_named_objects()
+        return _named_objects._handle
 
     def process_handles(self, pid: int) -> list[s.HandleEntry]:
         return _entries(_handle_table(), pid)

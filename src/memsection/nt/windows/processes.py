@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The services for processes and tokens."""
+"""The services for processes, threads and tokens."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from collections.abc import Mapping, Sequence
 from ctypes import wintypes as w
 from typing import Any
 
-from memsection.nt.windows import arguments, ntdll
+from memsection._native import handles
+from memsection.nt.windows import arguments, named, ntdll
 from memsection.nt.windows import structs as n
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
@@ -47,25 +48,20 @@ def _security(inheritable: bool) -> n.SecurityAttributes:
     return n.SecurityAttributes(ctypes.sizeof(n.SecurityAttributes), None, inheritable)
 
 
+def _open(function: str, access: int, attributes: int, client: n.ClientId, called: str) -> int:
+    """A service that opens what is known by an id."""
+    native = s.ObjectAttributes(None, 0, attributes)
+    return named.create(function, access, native, ctypes.byref(client), called=called)[1]
+
+
 class Processes:
-    """The part of the kernel that is about processes and tokens."""
+    """The part of the kernel that is about processes, threads and tokens."""
 
     def current_process_id(self) -> int:
         return os.getpid()
 
     def open_process(self, access: int, attributes: int, pid: int) -> int:
-        handle, client = n.HANDLE(), n.ClientId(pid, 0)
-        native = arguments.object_attributes(s.ObjectAttributes(None, 0, attributes))
-        ntdll.call(
-            "NtOpenProcess",
-            ctypes.byref(handle),
-            access,
-            native,
-            ctypes.byref(client),
-            name=f"process {pid}",
-            detail=f"asked for access {access:#x}",
-        )
-        return handle.value
+        return _open("NtOpenProcess", access, attributes, n.ClientId(pid, 0), f"process {pid}")
 
     def query_process(self, process: int) -> s.ProcessBasicInformation:
         info = n.ProcessBasicInformation()
@@ -75,6 +71,17 @@ class Processes:
         return s.ProcessBasicInformation(
             info.ExitStatus & 0xFFFFFFFF, info.UniqueProcessId, info.InheritedFromUniqueProcessId
         )
+
+    def open_thread(self, access: int, attributes: int, tid: int, pid: int = 0) -> int:
+        return _open("NtOpenThread", access, attributes, n.ClientId(pid, tid), f"thread {tid}")
+
+    def query_thread(self, thread: int) -> s.ThreadBasicInformation:
+        info = n.ThreadBasicInformation()
+        ntdll.call(
+            "NtQueryInformationThread", thread, 0, ctypes.byref(info), ctypes.sizeof(info), None
+        )
+        code = info.ExitStatus & 0xFFFFFFFF
+        return s.ThreadBasicInformation(code, info.UniqueProcess or 0, info.UniqueThread or 0)
 
     def terminate_process(self, process: int, exit_status: int) -> None:
         ntdll.call("NtTerminateProcess", process, exit_status)
@@ -92,7 +99,8 @@ class Processes:
         made = n.ProcessInformation()
         # CreateProcess writes into it
         text = None if command is None else ctypes.create_unicode_buffer(command)
-        if not ntdll.CreateProcess(
+        if not handles.start(
+            ntdll.CreateProcess,
             start.application,
             text,
             ctypes.byref(_security(start.process_inheritable)),

@@ -9,6 +9,7 @@ import sys
 assert sys.platform == "win32"
 
 from memsection.nt.windows.accounts import Accounts
+from memsection.nt.windows.directories import Directories
 from memsection.nt.windows.files import Files
 from memsection.nt.windows.memory import Memory
 from memsection.nt.windows.objects import Objects
@@ -16,5 +17,5 @@ from memsection.nt.windows.processes import Processes
 from memsection.nt.windows.synchronisation import Synchronisation
 
 
-class WindowsKernel(Objects, Memory, Files, Synchronisation, Processes, Accounts):
+class WindowsKernel(Objects, Directories, Memory, Files, Synchronisation, Processes, Accounts):
     """``nt.interface.Kernel`` over ntdll."""

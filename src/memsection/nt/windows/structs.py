@@ -193,6 +193,12 @@ class SemaphoreBasicInformation(ctypes.Structure):
     _fields_ = [("CurrentCount", w.ULONG), ("MaximumCount", w.ULONG)]
 
 
+class TimerBasicInformation(ctypes.Structure):
+    """TIMER_BASIC_INFORMATION."""
+
+    _fields_ = [("RemainingTime", ctypes.c_int64), ("TimerState", w.BOOLEAN)]
+
+
 class ProcessBasicInformation(ctypes.Structure):
     """PROCESS_BASIC_INFORMATION."""
 
@@ -203,6 +209,20 @@ class ProcessBasicInformation(ctypes.Structure):
         ("BasePriority", ctypes.c_ssize_t),
         ("UniqueProcessId", ctypes.c_size_t),
         ("InheritedFromUniqueProcessId", ctypes.c_size_t),
+    ]
+
+
+class ThreadBasicInformation(ctypes.Structure):
+    """THREAD_BASIC_INFORMATION."""
+
+    _fields_ = [
+        ("ExitStatus", ctypes.c_int32),
+        ("TebBaseAddress", ADDRESS),
+        ("UniqueProcess", ctypes.c_size_t),
+        ("UniqueThread", ctypes.c_size_t),
+        ("AffinityMask", ctypes.c_size_t),
+        ("Priority", ctypes.c_int32),
+        ("BasePriority", ctypes.c_int32),
     ]
 
 

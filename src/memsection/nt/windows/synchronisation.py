@@ -7,9 +7,10 @@ object, so it stays one wait of the kernel. Where there is no room for it (64 ha
 several, a pseudo handle, signal-and-wait's second half) the wait is made in slices.  Waits of other
 threads are the kernel's own, untouched.
 
-The kernel has no careful wait: it gives an abandoned mutant to whoever waits, once.  So a careful
-wait looks first, and a mutant abandoned while it waits is given back by ``abandon_mutant``, to a
-thread that takes it and ends.  Between these two another waiter can get it without being told.
+The kernel has no wait that leaves an abandoned mutant abandoned: it gives it to whoever waits,
+once.  So a wait without ``accept_abandoned`` looks first, and a mutant abandoned while it waits is
+given back by ``abandon_mutant``, to a thread that takes it and ends.  Between these two another
+waiter can get it without being told.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import sys
 
 assert sys.platform == "win32"
 
+import contextlib
 import ctypes
 import threading
 import time
@@ -25,143 +27,97 @@ from collections.abc import Callable, Sequence
 from ctypes import wintypes as w
 from typing import Any, TypeVar
 
-from memsection.nt.interface import NameWatch, Watch
-from memsection.nt.windows import arguments, ntdll, objects
+from memsection._native import handles as _native
+from memsection.nt.interface_synchronisation import NameWatch, Watch
+from memsection.nt.windows import arguments, named, ntdll, objects
 from memsection.nt.windows import structs as n
+from memsection.nt.windows.timers import Timers
+from memsection.nt.windows.waits import (
+    MOST_HANDLES,
+    SLICE,
+    abandoned_error,
+    deadline_of,
+    interrupt_event,
+    is_abandoned,
+    is_interruptible,
+    remaining,
+    succeeded,
+    wait_any,
+    wait_in_slices,
+)
 from memsection.vocabulary import access as a
-from memsection.vocabulary import names
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.errors import AbandonedNtError, NtError
-
-_SLICE = 500_000  #: 50 ms in units of 100 ns
-_MOST = 64  #: MAXIMUM_WAIT_OBJECTS
-
-
-def _interrupt_event() -> int:
-    """The event that the interpreter sets at Ctrl-C, 0 where it does not show it."""
-    try:
-        function = ctypes.pythonapi._PyOS_SigintEvent
-    except AttributeError:
-        return 0
-    function.restype = n.HANDLE
-    function.argtypes = ()
-    return int(function() or 0)
-
-
-def _deadline(timeout: int | None) -> int | None:
-    """When a timeout is over, in 100 ns units of the one clock that does not tick in steps of 16 ms
-    here; an absolute time becomes a span first."""
-    if timeout is None:
-        return None
-    if timeout > 0:  # 100 ns units since 1601
-        timeout = min(0, int((time.time() + 11_644_473_600) * 10_000_000) - timeout)
-    return time.perf_counter_ns() // 100 - timeout
-
-
-def _remaining(deadline: int | None) -> int | None:
-    """What is left of it, as a timeout."""
-    return None if deadline is None else min(0, time.perf_counter_ns() // 100 - deadline)
-
-
-def _succeeded(status: int, handles: Sequence[int]) -> int:
-    """The status of a wait, unless it failed; the message names the first handle that does not
-    permit it."""
-    if status & 0x80000000:
-        for handle in handles:
-            problem = objects.failure(status, "NtWaitForSingleObject", handle, a.SYNCHRONIZE)
-            if problem.detail:
-                raise problem
-        raise NtError(status, "wait")
-    return status
-
-
-def _sliced(wait: Any, timeout: int | None) -> int:
-    """A wait in slices short enough for Ctrl-C, which Python sees between them."""
-    deadline = _deadline(timeout)
-    while True:
-        left = _remaining(deadline)
-        last = left is not None and left > -_SLICE
-        status: int = wait(arguments.large(left if last else -_SLICE))
-        if status != st.TIMEOUT or last:
-            return status
-
-
-def _wait_any(handles: Sequence[int], timeout: int | None, event: int) -> int:
-    """A wait for any of fewer than 64 objects, or for Ctrl-C."""
-    array = (n.HANDLE * (len(handles) + 1))(*handles, event)
-    deadline = _deadline(timeout)
-    while True:
-        ntdll.call("NtResetEvent", event, None)
-        status = _succeeded(
-            ntdll.status_of(
-                "NtWaitForMultipleObjects",
-                len(array),
-                array,
-                s.WAIT_ANY,
-                False,
-                arguments.large(_remaining(deadline)),
-            ),
-            handles,
-        )
-        if status != st.WAIT_0 + len(handles):
-            return status
-        # Python raises KeyboardInterrupt somewhere below; the event can come a moment before its
-        # flag.
-        time.sleep(0.001)
-
-
-def _abandoned(handle: int) -> bool:
-    """Whether a handle is that of a mutant whose owner ended; False too where it may not be
-    asked."""
-    info = n.MutantBasicInformation()
-    status = ntdll.status_of(
-        "NtQueryMutant", handle, 0, ctypes.byref(info), ctypes.sizeof(info), None
-    )
-    return status == st.SUCCESS and bool(info.AbandonedState)
-
-
-def _told(handle: int, index: int = 0) -> AbandonedNtError:
-    name = names.win32_name(objects.object_name(handle)) or None
-    return AbandonedNtError(name, owner_pid=0, index=index)  # Windows does not say who it was
-
-
-def _interruptible(timeout: int | None) -> bool:
-    """Whether this wait can be long, and Python would have to be told of Ctrl-C meanwhile."""
-    return timeout != 0 and threading.current_thread() is threading.main_thread()
-
+from memsection.vocabulary.errors import NtError
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
 class WaitableBase:
-    """The base of what can be waited for: nothing, because no method of it is native on Windows."""
+    """The base of what can be waited for: nothing, because no object has native state on
+    Windows."""
 
     __slots__ = ()
 
     def _disconnect(self) -> None:
         """The handle is closed."""
 
-    def _take_carefully(self) -> None:
+    def _take_in_python(self) -> None:
         """A mutex is taken by the method in Python alone."""
 
 
+#: the methods in Python that only release, once
+_releases: list[object] = []
+
+
 def native(name: str) -> Callable[[_Method], _Method]:
-    """A decorator for a method that is native elsewhere: here the one in Python serves."""
-    return lambda method: method
+    """A decorator for a method that is native elsewhere: here the one in Python serves, made whole
+    if it may take something; the end of a block is native, so that nothing comes before it (O1)."""
+    if name == "release_on_exit":
+        return lambda method: _native.on_exit(method, _releases)
+    if name in ("mutex_release", "semaphore_release"):
+
+        def remembered(method: _Method) -> _Method:
+            _releases.append(method)
+            return method
+
+        return remembered
+    return _native.whole
 
 
-class Synchronisation:
+def _signal_again(handle: int) -> None:
+    """Have an event or a timer signaled that a wait has reset; again is harmless."""
+    with contextlib.suppress(NtError):
+        kind = objects.text_of(handle, objects.TYPE)
+        if kind == "Event":
+            right = a.EVENT_QUERY_STATE | a.EVENT_MODIFY_STATE
+        elif kind == "Timer":
+            right = a.TIMER_QUERY_STATE | a.TIMER_MODIFY_STATE
+        else:
+            return
+        kernel = Synchronisation()
+        # who may wait need not be allowed to change it by this handle
+        other = objects.duplicate(s.CURRENT_PROCESS, handle, s.CURRENT_PROCESS, right, 0, 0)
+        try:
+            if kind == "Timer":
+                kernel._give_firing_back(other)
+            elif kernel.query_event(other).EventType == s.SYNCHRONIZATION_EVENT:
+                kernel.set_event(other)
+        finally:
+            objects.close(other)
+
+
+class Synchronisation(Timers):
     """The part of the kernel that is about synchronisation objects."""
 
     def create_mutant(self, access: int, attributes: Any, initial_owner: bool) -> tuple[int, int]:
-        return self._create("NtCreateMutant", access, attributes, bool(initial_owner))
+        return named.create("NtCreateMutant", access, attributes, bool(initial_owner))
 
     def open_mutant(self, access: int, attributes: Any) -> int:
-        return self._open("NtOpenMutant", access, attributes)
+        return named.open_("NtOpenMutant", access, attributes)
 
     def release_mutant(self, handle: int) -> int:
-        return self._changed("NtReleaseMutant", handle)
+        return self._change("NtReleaseMutant", handle)
 
     def abandon_mutant(self, handle: int) -> None:
         owned = self.query_mutant(handle)
@@ -204,19 +160,19 @@ class Synchronisation:
     def create_event(
         self, access: int, attributes: Any, event_type: int, initial: bool
     ) -> tuple[int, int]:
-        return self._create("NtCreateEvent", access, attributes, event_type, bool(initial))
+        return named.create("NtCreateEvent", access, attributes, event_type, bool(initial))
 
     def open_event(self, access: int, attributes: Any) -> int:
-        return self._open("NtOpenEvent", access, attributes)
+        return named.open_("NtOpenEvent", access, attributes)
 
     def set_event(self, handle: int) -> int:
-        return self._changed("NtSetEvent", handle)
+        return self._change("NtSetEvent", handle)
 
     def reset_event(self, handle: int) -> int:
-        return self._changed("NtResetEvent", handle)
+        return self._change("NtResetEvent", handle)
 
     def pulse_event(self, handle: int) -> int:
-        return self._changed("NtPulseEvent", handle)
+        return self._change("NtPulseEvent", handle)
 
     def query_event(self, handle: int) -> s.EventBasicInformation:
         info = n.EventBasicInformation()
@@ -226,10 +182,10 @@ class Synchronisation:
     def create_semaphore(
         self, access: int, attributes: Any, initial: int, maximum: int
     ) -> tuple[int, int]:
-        return self._create("NtCreateSemaphore", access, attributes, initial, maximum)
+        return named.create("NtCreateSemaphore", access, attributes, initial, maximum)
 
     def open_semaphore(self, access: int, attributes: Any) -> int:
-        return self._open("NtOpenSemaphore", access, attributes)
+        return named.open_("NtOpenSemaphore", access, attributes)
 
     def release_semaphore(self, handle: int, count: int) -> int:
         # said here, because a LONG would be another number, and Wine takes 0
@@ -253,68 +209,75 @@ class Synchronisation:
         return s.SemaphoreBasicInformation(info.CurrentCount, info.MaximumCount)
 
     def wait_for_single_object(
-        self, handle: int, timeout: int | None, *, careful: bool = False
+        self, handle: int, timeout: int | None, *, accept_abandoned: bool = True
     ) -> int:
         def wait(time_left: Any) -> int:
-            return _succeeded(
+            return succeeded(
                 ntdll.status_of("NtWaitForSingleObject", handle, False, time_left), [handle]
             )
 
-        if careful and _abandoned(handle):
-            raise _told(handle)
-        event = _interrupt_event()
-        if not _interruptible(timeout):
+        if not accept_abandoned and is_abandoned(handle):
+            raise abandoned_error(handle)
+        event = interrupt_event()
+        if not is_interruptible(timeout):
             status = wait(arguments.large(timeout))
         elif event and handle >= 0:
-            status = _wait_any([handle], timeout, event)
+            status = wait_any([handle], timeout, event)
         else:
-            status = _sliced(wait, timeout)
-        if careful and status == st.ABANDONED_WAIT_0:
+            status = wait_in_slices(wait, timeout)
+        if not accept_abandoned and status == st.ABANDONED_WAIT_0:
             self.abandon_mutant(handle)
-            raise _told(handle)
+            raise abandoned_error(handle)
         return status
 
     def wait_for_multiple_objects(
-        self, handles: Sequence[int], wait_type: int, timeout: int | None, *, careful: bool = False
+        self,
+        handles: Sequence[int],
+        wait_type: int,
+        timeout: int | None,
+        *,
+        accept_abandoned: bool = True,
     ) -> int:
-        if careful:
-            return self._wait_carefully(handles, wait_type, timeout)
+        if not accept_abandoned:
+            return self._wait_without_abandoned(handles, wait_type, timeout)
 
         def wait(time_left: Any) -> int:
             array = (n.HANDLE * len(handles))(*handles)
-            return _succeeded(
+            return succeeded(
                 ntdll.status_of(
                     "NtWaitForMultipleObjects", len(array), array, wait_type, False, time_left
                 ),
                 handles,
             )
 
-        if not _interruptible(timeout):
+        if not is_interruptible(timeout):
             return wait(arguments.large(timeout))
-        event = _interrupt_event()
-        if event and wait_type == s.WAIT_ANY and 0 < len(handles) < _MOST:
-            return _wait_any(handles, timeout, event)
-        return _sliced(wait, timeout)
+        event = interrupt_event()
+        if event and wait_type == s.WAIT_ANY and 0 < len(handles) < MOST_HANDLES:
+            return wait_any(handles, timeout, event)
+        return wait_in_slices(wait, timeout)
 
-    def _wait_carefully(self, handles: Sequence[int], wait_type: int, timeout: int | None) -> int:
-        marked = [index for index, handle in enumerate(handles) if _abandoned(handle)]
+    def _wait_without_abandoned(
+        self, handles: Sequence[int], wait_type: int, timeout: int | None
+    ) -> int:
+        marked = [index for index, handle in enumerate(handles) if is_abandoned(handle)]
         if marked and wait_type == s.WAIT_ALL:
-            raise _told(handles[marked[0]], marked[0])
+            raise abandoned_error(handles[marked[0]], marked[0])
         if marked:
             before = list(handles[: marked[0]])
             status = self.wait_for_multiple_objects(before, wait_type, 0) if before else st.TIMEOUT
             if status == st.TIMEOUT:
-                raise _told(handles[marked[0]], marked[0])
+                raise abandoned_error(handles[marked[0]], marked[0])
             return status
         status = self.wait_for_multiple_objects(handles, wait_type, timeout)
-        if not st.ABANDONED_WAIT_0 <= status < st.ABANDONED_WAIT_0 + _MOST:
+        if not st.ABANDONED_WAIT_0 <= status < st.ABANDONED_WAIT_0 + MOST_HANDLES:
             return status
         index = status - st.ABANDONED_WAIT_0
         if wait_type == s.WAIT_ALL:
             index = self._give_all_back(handles)
         else:
             self.abandon_mutant(handles[index])
-        raise _told(handles[index], index)
+        raise abandoned_error(handles[index], index)
 
     def _give_all_back(self, handles: Sequence[int]) -> int:
         """Undo a wait for all; the index of the abandoned mutant, which the kernel does not tell:
@@ -331,7 +294,20 @@ class Synchronisation:
                 self.release_semaphore(handle, 1)
             elif kind == "Event" and self.query_event(handle).EventType == s.SYNCHRONIZATION_EVENT:
                 self.set_event(handle)
+            elif kind == "Timer":
+                self._give_firing_back(handle)
         return first
+
+    def _give_firing_back(self, handle: int) -> None:
+        """Have a timer that a wait went through be due again.
+
+        One with a period is due again by itself; the kernel does not tell the period, so what was
+        taken of it is lost (decision 0070).
+        """
+        with contextlib.suppress(NtError):  # who may wait for it need not be allowed to set it
+            found = self.query_timer(handle)
+            if not found.TimerState and found.RemainingTime <= 0:
+                self.set_timer(handle, 0, 0, False)
 
     def connect_waitable(
         self, door: WaitableBase, handle: int, failed: Callable[[NtError], Any]
@@ -365,55 +341,32 @@ class Synchronisation:
         return None
 
     def signal_and_wait(self, signal: int, waited: int, timeout: int | None) -> int:
-        if not _interruptible(timeout):
+        if not is_interruptible(timeout):
             return ntdll.call(
                 "NtSignalAndWaitForSingleObject", signal, waited, False, arguments.large(timeout)
             )
-        deadline = _deadline(timeout)
-        left = _remaining(deadline)
-        last = left is not None and left > -_SLICE
+        deadline = deadline_of(timeout)
+        left = remaining(deadline)
+        last = left is not None and left > -SLICE
         status = ntdll.call(
             "NtSignalAndWaitForSingleObject",
             signal,
             waited,
             False,
-            arguments.large(left if last else -_SLICE),
+            arguments.large(left if last else -SLICE),
         )
         if status != st.TIMEOUT or last:
             return status
         # Signalled; what is left is an ordinary wait.
-        return self.wait_for_single_object(waited, _remaining(deadline))
+        return self.wait_for_single_object(waited, remaining(deadline))
 
     @staticmethod
-    def _create(function: str, access: int, attributes: Any, *rest: Any) -> tuple[int, int]:
-        handle = n.HANDLE()
-        status = ntdll.call(
-            function,
-            ctypes.byref(handle),
-            access,
-            arguments.object_attributes(attributes),
-            *rest,
-            name=arguments.name_of(attributes),
-        )
-        return status, handle.value
-
-    @staticmethod
-    def _open(function: str, access: int, attributes: Any) -> int:
-        handle = n.HANDLE()
-        ntdll.call(
-            function,
-            ctypes.byref(handle),
-            access,
-            arguments.object_attributes(attributes),
-            name=arguments.name_of(attributes),
-            detail=f"asked for access {access:#x}",
-        )
-        return handle.value
-
-    @staticmethod
-    def _changed(function: str, handle: int) -> int:
+    def _change(function: str, handle: int) -> int:
         before = w.LONG()
         status = ntdll.status_of(function, handle, ctypes.byref(before))
         if status & 0x80000000:
             raise objects.failure(status, function, handle, a.EVENT_MODIFY_STATE)
         return before.value
+
+
+_native.connect_waits(Synchronisation().abandon_mutant, _signal_again)

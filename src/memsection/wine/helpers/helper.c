@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The helper that runs inside a Wine prefix: it turns names into handles, and says what it was asked for.
+/* The helper that runs inside a Wine prefix: it turns names into handles, and says what it was
+ * asked for.
  *
- * One command in a line of UTF-8 on standard input, one answer in lines on standard output; numbers are hexadecimal.
- * It ends with its input.  It uses no C library, so that it depends on nothing but kernel32 and ntdll, and the same
- * compiler makes the same file.  Build: tools/wine_helpers.py.
+ * One command in a line of UTF-8 on standard input, one answer in lines on standard output; numbers
+ * are hexadecimal. It ends with its input.  It uses no C library, so that it depends on nothing but
+ * kernel32 and ntdll, and the same compiler makes the same file.  Build: tools/wine_helpers.py.
  *
  *   hello                      ok BITS SESSION
  *   ls                         entry TYPE SIZE NAME ... ok
- *   section ACCESS NAME        ok HANDLE ADDRESS SIZE ATTRIBUTES     a section, opened and its first page mapped
+ *   section ACCESS NAME        ok HANDLE ADDRESS SIZE ATTRIBUTES   opened, first page mapped
  *   event NAME | mutex NAME    ok HANDLE MANUAL
- *   share ACCESS SIZE PATH NAME                                      a section of a file, held until the end
+ *   share ACCESS SIZE PATH NAME                                    a file, held until the end
  *   wait HANDLE MILLISECONDS   ok RESULT
- *   count HANDLE               ok HANDLES                            how many handles the object has in the prefix
+ *   count HANDLE               ok HANDLES                          how many the prefix has
  *   set HANDLE | reset HANDLE | release HANDLE | close HANDLE ADDRESS
  *
  * A failure is "error STATUS".
@@ -28,9 +29,18 @@ NTSTATUS NTAPI NtQueryEvent(HANDLE, int, void *, ULONG, ULONG *);
 NTSTATUS NTAPI NtOpenMutant(HANDLE *, ACCESS_MASK, OBJECT_ATTRIBUTES *);
 
 enum { LINE = 4096, NAME = 1200, ANSWER = 65536 };
-typedef struct { void *base; ULONG attributes; LARGE_INTEGER size; } SECTION_FACTS;
-typedef struct { LONG type; LONG state; } EVENT_FACTS;
-typedef struct { ULONG attributes, access, handles, pointers, reserved[10]; } OBJECT_FACTS; /* OBJECT_BASIC_INFORMATION */
+typedef struct {
+    void *base;
+    ULONG attributes;
+    LARGE_INTEGER size;
+} SECTION_FACTS;
+typedef struct {
+    LONG type;
+    LONG state;
+} EVENT_FACTS;
+typedef struct {
+    ULONG attributes, access, handles, pointers, reserved[10];
+} OBJECT_FACTS; /* OBJECT_BASIC_INFORMATION */
 
 static char out[ANSWER], line[LINE], input[LINE];
 static DWORD used, input_used, input_at;
@@ -38,7 +48,9 @@ static DWORD used, input_used, input_at;
 static void flush(void)
 {
     DWORD at = 0, written;
-    while (at < used && WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), out + at, used - at, &written, NULL) && written)
+    while (at < used &&
+           WriteFile(GetStdHandle(STD_OUTPUT_HANDLE), out + at, used - at, &written, NULL) &&
+           written)
         at += written;
     used = 0;
 }
@@ -77,14 +89,16 @@ static void say_wide(const WCHAR *text, int length)
     used += WideCharToMultiByte(CP_UTF8, 0, text, length, out + used, LINE, NULL, NULL);
 }
 
-/* The next line of the input without its end; 0 at the end of the input, and for a line that is too long. */
+/* The next line of the input without its end; 0 at the end of the input, and for a line that is too
+ * long. */
 static int read_line(void)
 {
     DWORD n = 0;
     for (;;) {
         if (input_at == input_used) {
             input_at = 0;
-            if (!ReadFile(GetStdHandle(STD_INPUT_HANDLE), input, LINE, &input_used, NULL) || !input_used)
+            if (!ReadFile(GetStdHandle(STD_INPUT_HANDLE), input, LINE, &input_used, NULL) ||
+                !input_used)
                 return 0;
         }
         char c = input[input_at++];
@@ -124,7 +138,8 @@ static int is(const char *one, const char *other)
     return *one == *other;
 }
 
-/* Whether a name begins with a word of lower case letters and a backslash, in any case; its length. */
+/* Whether a name begins with a word of lower case letters and a backslash, in any case; its length.
+ */
 static int prefix(const WCHAR *name, const char *text)
 {
     int n = 0;
@@ -180,7 +195,8 @@ static ULONGLONG size_of(const char *directory, UNICODE_STRING *leaf)
         name[n] = directory[n];
         n++;
     }
-    n += WideCharToMultiByte(CP_UTF8, 0, leaf->Buffer, leaf->Length / 2, name + n, LINE - 64, NULL, NULL);
+    n += WideCharToMultiByte(CP_UTF8, 0, leaf->Buffer, leaf->Length / 2, name + n, LINE - 64, NULL,
+                             NULL);
     name[n] = 0;
     if (NtOpenSection(&section, SECTION_QUERY, full_name(name)))
         return 0;
@@ -191,7 +207,12 @@ static ULONGLONG size_of(const char *directory, UNICODE_STRING *leaf)
 
 static NTSTATUS list(const char *directory)
 {
-    static union { char bytes[8192]; struct { UNICODE_STRING name, type; } entry; } found;
+    static union {
+        char bytes[8192];
+        struct {
+            UNICODE_STRING name, type;
+        } entry;
+    } found;
     OBJECT_ATTRIBUTES *attributes = full_name(directory);
     ULONG context = 0, length;
     HANDLE handle;
@@ -199,7 +220,8 @@ static NTSTATUS list(const char *directory)
     attributes->ObjectName->Length -= sizeof(WCHAR); /* without the backslash at the end */
     if ((status = NtOpenDirectoryObject(&handle, 3, attributes)))
         return status;
-    while (!NtQueryDirectoryObject(handle, &found, sizeof found, TRUE, !context, &context, &length)) {
+    while (
+        !NtQueryDirectoryObject(handle, &found, sizeof found, TRUE, !context, &context, &length)) {
         static const WCHAR kind[] = L"Section";
         UNICODE_STRING *type = &found.entry.type;
         int section = type->Length == sizeof kind - sizeof(WCHAR);
@@ -231,7 +253,8 @@ static NTSTATUS open_section(ULONG access, const char *name)
     if (status)
         return status;
     NtQuerySection(section, 0, &facts, sizeof facts, NULL);
-    view = MapViewOfFile(section, access & SECTION_MAP_WRITE ? FILE_MAP_WRITE : FILE_MAP_READ, 0, 0, 1);
+    view = MapViewOfFile(section, access & SECTION_MAP_WRITE ? FILE_MAP_WRITE : FILE_MAP_READ, 0, 0,
+                         1);
     if (!view) {
         status = last();
         NtClose(section);
@@ -251,13 +274,14 @@ static NTSTATUS share(ULONG access, ULONGLONG size, const char *path, const char
     HANDLE file, section;
     MultiByteToWideChar(CP_UTF8, 0, path, -1, wide_path, LINE);
     MultiByteToWideChar(CP_UTF8, 0, name, -1, wide_name, LINE);
-    file = CreateFileW(wide_path, GENERIC_READ | (access & SECTION_MAP_WRITE ? GENERIC_WRITE : 0), 7, NULL, OPEN_EXISTING, 0,
-                       NULL);
+    file = CreateFileW(wide_path, GENERIC_READ | (access & SECTION_MAP_WRITE ? GENERIC_WRITE : 0),
+                       7, NULL, OPEN_EXISTING, 0, NULL);
     if (file == INVALID_HANDLE_VALUE)
         return last();
     SetLastError(0);
-    section = CreateFileMappingW(file, NULL, access & SECTION_MAP_WRITE ? PAGE_READWRITE : PAGE_READONLY,
-                                 (DWORD)(size >> 32), (DWORD)size, wide_name);
+    section =
+        CreateFileMappingW(file, NULL, access & SECTION_MAP_WRITE ? PAGE_READWRITE : PAGE_READONLY,
+                           (DWORD)(size >> 32), (DWORD)size, wide_name);
     if (!section || GetLastError() == ERROR_ALREADY_EXISTS) {
         NTSTATUS status = last();
         if (section)
@@ -337,8 +361,12 @@ static NTSTATUS obey(void)
         say_number(facts.handles);
         return 0;
     }
-    if (is(verb, "set") ? !SetEvent(handle) : is(verb, "reset") ? !ResetEvent(handle) : is(verb, "release") ? !ReleaseMutex(handle)
-        : is(verb, "close") ? !(UnmapViewOfFile((void *)(ULONG_PTR)number(&at)) & CloseHandle(handle)) : 1)
+    if (is(verb, "set")       ? !SetEvent(handle)
+        : is(verb, "reset")   ? !ResetEvent(handle)
+        : is(verb, "release") ? !ReleaseMutex(handle)
+        : is(verb, "close")
+            ? !(UnmapViewOfFile((void *)(ULONG_PTR)number(&at)) & CloseHandle(handle))
+            : 1)
         return last();
     say("ok");
     return 0;

@@ -40,6 +40,12 @@ def private_memory(k):
     k.VirtualQuery(memory)
 
 
+@windows(
+    "VirtualFree(a1, 0, MEM_RELEASE)",
+    "error 487 ERROR_INVALID_ADDRESS",
+    "Wine 11 dlls/ntdll/tests/virtual.c: STATUS_MEMORY_NOT_ALLOCATED where nothing is allocated",
+    2,
+)
 def private_memory_is_zero_and_writable(k):
     """Committed memory is zero at first; its protection can be changed and is told back."""
     memory = k.VirtualAlloc(0, 0x3000, k.MEM_RESERVE | k.MEM_COMMIT, k.PAGE_READWRITE)

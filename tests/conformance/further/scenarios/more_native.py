@@ -18,7 +18,7 @@ def _create(k, size=0x10000, protect=None, kind=None, access=None, file=0):
     return section
 
 
-def _map(k, section, protect=None, inherit=None, kind=0, base=0, offset=0, size=0):
+def _map(k, section, protect=None, *, inherit=None, kind=0, base=0, offset=0, size=0):
     return k.NtMapViewOfSection(
         section,
         k.GetCurrentProcess(),

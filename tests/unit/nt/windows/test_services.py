@@ -184,12 +184,18 @@ def test_timeouts_of_all_kinds_run_out(opened: list[int]) -> None:
         assert time.monotonic() - before >= 0.05
 
 
-def test_a_careful_wait_leaves_an_abandoned_mutex_abandoned(opened: list[int]) -> None:
+def test_a_wait_that_does_not_accept_an_abandoned_mutex_leaves_it_abandoned(
+    opened: list[int],
+) -> None:
     handle, other = abandoned(opened), event(opened)
     for wait in (
-        lambda: kernel.wait_for_single_object(handle, 0, careful=True),
-        lambda: kernel.wait_for_multiple_objects([other, handle], s.WAIT_ANY, 0, careful=True),
-        lambda: kernel.wait_for_multiple_objects([other, handle], s.WAIT_ALL, 0, careful=True),
+        lambda: kernel.wait_for_single_object(handle, 0, accept_abandoned=False),
+        lambda: kernel.wait_for_multiple_objects(
+            [other, handle], s.WAIT_ANY, 0, accept_abandoned=False
+        ),
+        lambda: kernel.wait_for_multiple_objects(
+            [other, handle], s.WAIT_ALL, 0, accept_abandoned=False
+        ),
     ):
         with pytest.raises(AbandonedNtError):
             wait()
@@ -197,13 +203,12 @@ def test_a_careful_wait_leaves_an_abandoned_mutex_abandoned(opened: list[int]) -
     kernel.release_mutant(handle)
 
 
-def test_a_careful_wait_for_any_takes_what_comes_before_the_abandoned_one(
-    opened: list[int],
-) -> None:
+def test_a_wait_for_any_takes_what_comes_before_the_abandoned_one(opened: list[int]) -> None:
     handle, other = abandoned(opened), event(opened)
     kernel.set_event(other)
     assert (
-        kernel.wait_for_multiple_objects([other, handle], s.WAIT_ANY, 0, careful=True) == st.WAIT_0
+        kernel.wait_for_multiple_objects([other, handle], s.WAIT_ANY, 0, accept_abandoned=False)
+        == st.WAIT_0
     )
     assert kernel.query_mutant(handle).AbandonedState
 
@@ -218,8 +223,8 @@ def test_an_owner_can_give_a_mutex_back_as_abandoned(opened: list[int]) -> None:
     refused(st.MUTANT_NOT_OWNED, kernel.abandon_mutant, handle)
 
 
-def test_a_mutex_abandoned_during_a_careful_wait_is_given_back(opened: list[int]) -> None:
-    handle = mutant(opened)
+def owner_for_a_moment(handle: int) -> threading.Thread:
+    """A thread that owns a mutex already, and ends soon without giving it back."""
     taken = threading.Event()
 
     def own_for_a_moment() -> None:
@@ -230,10 +235,36 @@ def test_a_mutex_abandoned_during_a_careful_wait_is_given_back(opened: list[int]
     owner = threading.Thread(target=own_for_a_moment)
     owner.start()
     taken.wait()
+    return owner
+
+
+def test_a_mutex_abandoned_during_a_wait_that_does_not_accept_it_is_given_back(
+    opened: list[int],
+) -> None:
+    handle = mutant(opened)
+    owner = owner_for_a_moment(handle)
     with pytest.raises(AbandonedNtError):
-        kernel.wait_for_single_object(handle, -200_000_000, careful=True)
+        kernel.wait_for_single_object(handle, -200_000_000, accept_abandoned=False)
     owner.join()
     assert kernel.query_mutant(handle).AbandonedState
+
+
+@pytest.mark.parametrize("period", [0, 50])
+def test_a_firing_that_a_wait_for_all_took_comes_again(opened: list[int], period: int) -> None:
+    handle = mutant(opened)
+    _, timer = kernel.create_timer(a.TIMER_ALL_ACCESS, None, s.SYNCHRONIZATION_TIMER)
+    opened.append(timer)
+    kernel.set_timer(timer, 0, period, False)
+    owner = owner_for_a_moment(handle)
+    with pytest.raises(AbandonedNtError):
+        kernel.wait_for_multiple_objects(
+            [timer, handle], s.WAIT_ALL, -200_000_000, accept_abandoned=False
+        )
+    owner.join()
+    assert kernel.query_mutant(handle).AbandonedState
+    assert kernel.wait_for_single_object(timer, -200_000_000) == st.WAIT_0
+    if not period:
+        assert kernel.wait_for_single_object(timer, 0) == st.TIMEOUT
 
 
 def test_accounts_have_names_both_ways() -> None:

@@ -24,7 +24,10 @@ NAMES = (
     "win32file",
     "win32process",
     "win32security",
+    "win32pipe",
+    "win32timezone",
     "winerror",
+    "winnt",
     "ntsecuritycon",
 )
 _HERE = Path(__file__).resolve().parent

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""pywin32's ntsecuritycon: rights, as far as ``memsection.win32`` has them."""
+"""pywin32's ntsecuritycon: rights, privileges and well-known numbers."""
 
-from memsection.win32 import winnt as _winnt
+from memsection.compat.windows.pywin32 import security_numbers as _numbers
 
-globals().update({name: value for name, value in vars(_winnt).items() if name.isupper()})
+globals().update({name: value for name, value in vars(_numbers).items() if name[0] != "_"})

@@ -142,6 +142,18 @@ class SECURITY_ATTRIBUTES:
         """Say who may do what; None gives everybody everything."""
         self.SECURITY_DESCRIPTOR.SetSecurityDescriptorDacl(present, dacl, defaulted)
 
+    def SetSecurityDescriptorSacl(self, present: Any, sacl: Any, defaulted: Any) -> None:
+        """Say what is recorded, and the label."""
+        self.SECURITY_DESCRIPTOR.SetSecurityDescriptorSacl(present, sacl, defaulted)
+
+    def SetSecurityDescriptorOwner(self, sid: Any, defaulted: Any) -> None:
+        """Say whose the object is."""
+        self.SECURITY_DESCRIPTOR.SetSecurityDescriptorOwner(sid, defaulted)
+
+    def SetSecurityDescriptorGroup(self, sid: Any, defaulted: Any) -> None:
+        """Say of which group the object is."""
+        self.SECURITY_DESCRIPTOR.SetSecurityDescriptorGroup(sid, defaulted)
+
 
 SECURITY_ATTRIBUTESType = SECURITY_ATTRIBUTES
 
@@ -186,6 +198,16 @@ class OVERLAPPED:
         self.hEvent: Any = 0
         self.object: Any = None
         self.dword = 0
+
+    def _content(self) -> tuple[Any, ...]:
+        words = (self.Internal, self.InternalHigh, self.Offset, self.OffsetHigh)
+        return (*words, number(self.hEvent), self.object)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, OVERLAPPED) and self._content() == other._content()
+
+    def __hash__(self) -> int:
+        return id(self)  # as pywin32's: it changes after it was put into a dictionary
 
 
 OVERLAPPEDType = OVERLAPPED

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +21,6 @@ SEMAPHORE_ALL_ACCESS, SEMAPHORE_MODIFY_STATE = 0x1F0003, 2
 TIMER_ALL_ACCESS, TIMER_MODIFY_STATE, TIMER_QUERY_STATE = 0x1F0003, 2, 1
 CREATE_WAITABLE_TIMER_MANUAL_RESET, CREATE_WAITABLE_TIMER_HIGH_RESOLUTION = 1, 2
 QS_ALLINPUT, QS_ALLEVENTS, MWMO_WAITALL, MWMO_ALERTABLE = 0x4FF, 0x4BF, 1, 2
-_EPOCH = 11644473600  #: seconds from 1601 to 1970
 
 
 def CreateEvent(
@@ -166,47 +164,15 @@ def WaitForInputIdle(hProcess: Any, milliseconds: int) -> int:
     raise error(50, "WaitForInputIdle", message(50))
 
 
-# ------------------------------------------------------------------ timers: an event, and a thread
-# that sets it
-
-
-class _Timer:
-    """A timer that is set: its thread, and how it is stopped."""
-
-    def __init__(self, event: int, first: float, period: float) -> None:
-        self._event, self._first, self._period = event, first, period
-        self._stopped = threading.Event()
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        due = time.monotonic() + self._first
-        try:
-            while not self._stopped.wait(max(0.0, due - time.monotonic())):
-                w.SetEvent(self._event)
-                if not self._period:
-                    break
-                due += self._period
-        except OSError:
-            pass
-        finally:
-            w.CloseHandle(self._event)
-
-    def stop(self) -> None:
-        """Do not fire any more."""
-        self._stopped.set()
-
-
-_timers: dict[int, _Timer] = {}
+# ------------------------------------------------------------------ timers
 
 
 def CreateWaitableTimer(TimerAttributes: Any, bManualReset: Any, TimerName: str | None) -> Any:
-    """A timer; among processes it has the name of an event."""
     return made(
         "CreateWaitableTimer",
-        w.CreateEvent,
+        w.CreateWaitableTimer,
         attributes(TimerAttributes),
         bManualReset,
-        False,
         TimerName,
     )
 
@@ -216,20 +182,20 @@ def CreateWaitableTimerEx(
 ) -> Any:
     return made(
         "CreateWaitableTimerEx",
-        w.CreateEventEx,
+        w.CreateWaitableTimerEx,
         attributes(timerAttributes),
         timerName,
-        flags & CREATE_WAITABLE_TIMER_MANUAL_RESET,
+        flags,
         desiredAccess,
     )
 
 
 def OpenWaitableTimer(desiredAccess: int, bInheritHandle: Any, timerName: str) -> Any:
-    return made("OpenWaitableTimer", w.OpenEvent, desiredAccess, bInheritHandle, timerName)
+    return made("OpenWaitableTimer", w.OpenWaitableTimer, desiredAccess, bInheritHandle, timerName)
 
 
 def SetWaitableTimer(
-    handle: Any, dueTime: Any, period: int, func: Any, param: Any, resume_state: Any
+    handle: Any, dueTime: int, period: int, func: Any, param: Any, resume_state: Any
 ) -> None:
     """Set a timer: in so many units of 100 ns when negative, at that time since 1601 otherwise;
     then each ``period`` ms."""
@@ -237,25 +203,17 @@ def SetWaitableTimer(
         raise TypeError(
             "SetWaitableTimer: there are no asynchronous procedure calls: func has to be None"
         )
-    call("SetWaitableTimer", w.ResetEvent, number(handle))
-    _stop(handle)
-    first = -dueTime / 10_000_000 if dueTime < 0 else dueTime / 10_000_000 - _EPOCH - time.time()
-    own = call(
+    call(
         "SetWaitableTimer",
-        w.DuplicateHandle,
-        w.GetCurrentProcess(),
+        w.SetWaitableTimer,
         number(handle),
-        w.GetCurrentProcess(),
+        dueTime,
+        period,
+        None,
+        param,
+        resume_state,
     )
-    _timers[number(handle)] = _Timer(own, max(first, 0.0), period / 1000)
 
 
 def CancelWaitableTimer(handle: Any) -> None:
-    call("CancelWaitableTimer", w.GetHandleInformation, number(handle))
-    _stop(handle)
-
-
-def _stop(handle: Any) -> None:
-    timer = _timers.pop(number(handle), None)
-    if timer is not None:
-        timer.stop()
+    call("CancelWaitableTimer", w.CancelWaitableTimer, number(handle))

@@ -65,6 +65,10 @@ def GetExitCodeProcess(handle: Any) -> int:
     return int(call("GetExitCodeProcess", w.GetExitCodeProcess, number(handle)))
 
 
+def GetExitCodeThread(handle: Any) -> int:
+    return int(call("GetExitCodeThread", w.GetExitCodeThread, number(handle)))
+
+
 def TerminateProcess(handle: Any, exitCode: int) -> None:
     call("TerminateProcess", w.TerminateProcess, number(handle), exitCode)
 

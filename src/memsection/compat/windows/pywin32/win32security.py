@@ -8,159 +8,16 @@ from __future__ import annotations
 from typing import Any
 
 from pywintypes import SECURITY_ATTRIBUTES as SECURITY_ATTRIBUTES
-from pywintypes import call, made, number
+from pywintypes import call, made, message, number
 from pywintypes import error as error
 
 from memsection import win32 as w
-from memsection.vocabulary.descriptor import SecurityDescriptor
-from memsection.vocabulary.sid import Sid
+from memsection.compat.windows.pywin32 import security_numbers
+from memsection.compat.windows.pywin32.access_lists import ACL as ACL
+from memsection.compat.windows.pywin32.access_lists import SECURITY_DESCRIPTOR, SID
 
-OWNER_SECURITY_INFORMATION, GROUP_SECURITY_INFORMATION = 1, 2
-DACL_SECURITY_INFORMATION, SACL_SECURITY_INFORMATION = 4, 8
-ACL_REVISION, ACL_REVISION_DS, SDDL_REVISION_1, SECURITY_DESCRIPTOR_REVISION = 2, 4, 1, 1
-SE_FILE_OBJECT, SE_KERNEL_OBJECT = 1, 6
-SE_DACL_PRESENT, SE_SELF_RELATIVE = 4, 0x8000
-TOKEN_QUERY, TOKEN_ADJUST_PRIVILEGES, SE_PRIVILEGE_ENABLED = 8, 0x20, 2
-SE_DEBUG_NAME = "SeDebugPrivilege"
-WinWorldSid, WinLocalSystemSid, WinBuiltinAdministratorsSid, WinAuthenticatedUserSid = 1, 22, 26, 17
-_WELL_KNOWN = {
-    WinWorldSid: "WD",
-    WinLocalSystemSid: "SY",
-    WinBuiltinAdministratorsSid: "BA",
-    WinAuthenticatedUserSid: "AU",
-}
-
-
-class SID:
-    """Who somebody is."""
-
-    def __init__(self, data: Any = None) -> None:
-        self._sid = (
-            data
-            if isinstance(data, Sid)
-            else Sid.from_bytes(bytes(data))
-            if data is not None
-            else None
-        )
-
-    @property
-    def value(self) -> Sid:
-        """The identifier itself."""
-        if self._sid is None:
-            raise ValueError("the SID is not initialized")
-        return self._sid
-
-    def __bytes__(self) -> bytes:
-        return self.value.to_bytes()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SID) and self._sid == other._sid
-
-    def __hash__(self) -> int:
-        return hash(self._sid)
-
-    def __repr__(self) -> str:
-        return f"PySID:{self._sid}"
-
-    def IsValid(self) -> bool:
-        return self._sid is not None
-
-    def GetLength(self) -> int:
-        return len(bytes(self))
-
-
-class ACL:
-    """An access list."""
-
-    def __init__(self, size: int = 64) -> None:
-        self.raw = w.ACL()
-
-    def Initialize(self) -> None:
-        w.InitializeAcl(self.raw)
-
-    def AddAccessAllowedAce(self, revision: int, access: int, sid: SID) -> None:
-        call("AddAccessAllowedAce", w.AddAccessAllowedAce, self.raw, revision, access, sid.value)
-
-    def AddAccessDeniedAce(self, revision: int, access: int, sid: SID) -> None:
-        call("AddAccessDeniedAce", w.AddAccessDeniedAce, self.raw, revision, access, sid.value)
-
-    def GetAceCount(self) -> int:
-        return len(self.raw.aces)
-
-    def GetAce(self, index: int) -> tuple[tuple[int, int], int, SID]:
-        """Type and flags, rights, and whom an entry is about."""
-        one = self.raw.aces[index]
-        return (one.type, one.flags), one.mask, SID(one.sid)
-
-    def DeleteAce(self, index: int) -> None:
-        del self.raw.aces[index]
-
-    def GetAclSize(self) -> int:
-        return len(bytes(self.raw))
-
-    def IsValid(self) -> bool:
-        return True
-
-
-class SECURITY_DESCRIPTOR:
-    """Who owns an object, and who may do what with it."""
-
-    def __init__(self, data: Any = None) -> None:
-        given = data is not None and not isinstance(data, int)  # a number is how large it will be
-        self.value = SecurityDescriptor.from_bytes(bytes(data)) if given else SecurityDescriptor()
-
-    def Initialize(self) -> None:
-        """Make it empty."""
-        self.value = SecurityDescriptor()
-
-    def is_said(self) -> bool:
-        """Whether it says anything at all."""
-        return (
-            self.value.dacl_present or self.value.owner is not None or self.value.group is not None
-        )
-
-    def __bytes__(self) -> bytes:
-        return self.value.to_bytes()
-
-    def SetSecurityDescriptorDacl(self, bSaclPresent: Any, SACL: Any, bSaclDefaulted: Any) -> None:
-        """Say who may do what: present and None gives everybody everything."""
-        if not bSaclPresent:
-            self.value = SecurityDescriptor(self.value.owner, self.value.group)
-        else:
-            self.value = self.value.with_dacl(None if SACL is None else SACL.raw.value())
-
-    SetDacl = SetSecurityDescriptorDacl
-
-    def GetSecurityDescriptorDacl(self) -> ACL | None:
-        """The access list; None where there is none, which gives everybody everything."""
-        if self.value.dacl is None:
-            return None
-        found = ACL()
-        found.raw.aces = list(self.value.dacl.aces)
-        return found
-
-    GetDacl = GetSecurityDescriptorDacl
-
-    def SetSecurityDescriptorOwner(self, sid: SID, bOwnerDefaulted: Any) -> None:
-        self.value = self.value.with_owner(sid.value)
-
-    def SetSecurityDescriptorGroup(self, sid: SID, bOwnerDefaulted: Any) -> None:
-        self.value = self.value.with_group(sid.value)
-
-    def GetSecurityDescriptorOwner(self) -> SID | None:
-        return None if self.value.owner is None else SID(self.value.owner)
-
-    def GetSecurityDescriptorGroup(self) -> SID | None:
-        return None if self.value.group is None else SID(self.value.group)
-
-    def GetLength(self) -> int:
-        return len(bytes(self))
-
-    def IsValid(self) -> bool:
-        return True
-
-    def IsSelfRelative(self) -> bool:
-        return True
+globals().update({name: value for name, value in vars(security_numbers).items() if name[0] != "_"})
+SDDL_REVISION_1 = 1
 
 
 def ConvertStringSecurityDescriptorToSecurityDescriptor(
@@ -198,13 +55,9 @@ def ConvertSidToStringSid(Sid: SID) -> str:
     return str(Sid.value)
 
 
-def CreateWellKnownSid(WellKnownSidType: int, DomainSid: Any = None) -> SID:
-    text = _WELL_KNOWN.get(WellKnownSidType)
-    if text is None:
-        raise error(
-            87, "CreateWellKnownSid", f"{WellKnownSidType} is none of those that are known here"
-        )
-    return ConvertStringSidToSid(text)
+def CreateWellKnownSid(WellKnownSidType: int, DomainSid: SID | None = None) -> SID:
+    domain = None if DomainSid is None else DomainSid.value
+    return SID(call("CreateWellKnownSid", w.CreateWellKnownSid, WellKnownSidType, domain))
 
 
 def GetKernelObjectSecurity(handle: Any, info: int) -> SECURITY_DESCRIPTOR:
@@ -237,11 +90,119 @@ def SetSecurityInfo(
         None if Owner is None else Owner.value,
         None if Group is None else Group.value,
         None if Dacl is None else Dacl.raw,
+        None if Sacl is None else Sacl.raw,
     )
+
+
+def GetNamedSecurityInfo(
+    ObjectName: str, ObjectType: int, SecurityInfo: int
+) -> SECURITY_DESCRIPTOR:
+    return SECURITY_DESCRIPTOR(
+        bytes(
+            call(
+                "GetNamedSecurityInfo", w.GetNamedSecurityInfo, ObjectName, ObjectType, SecurityInfo
+            )
+        )
+    )
+
+
+def SetNamedSecurityInfo(
+    ObjectName: str,
+    ObjectType: int,
+    SecurityInfo: int,
+    Owner: Any,
+    Group: Any,
+    Dacl: Any,
+    Sacl: Any,
+) -> None:
+    call(
+        "SetNamedSecurityInfo",
+        w.SetNamedSecurityInfo,
+        ObjectName,
+        ObjectType,
+        SecurityInfo,
+        None if Owner is None else Owner.value,
+        None if Group is None else Group.value,
+        None if Dacl is None else Dacl.raw,
+        None if Sacl is None else Sacl.raw,
+    )
+
+
+def GetFileSecurity(
+    filename: str, info: int = w.OWNER_SECURITY_INFORMATION | w.DACL_SECURITY_INFORMATION
+) -> SECURITY_DESCRIPTOR:
+    return _of_file("GetFileSecurity", filename, info)
+
+
+def _of_file(name: str, filename: str, info: int) -> SECURITY_DESCRIPTOR:
+    found = call(name, w.GetNamedSecurityInfo, filename, w.SE_FILE_OBJECT, info)
+    return SECURITY_DESCRIPTOR(bytes(found))
+
+
+def SetFileSecurity(filename: str, info: int, security: SECURITY_DESCRIPTOR) -> None:
+    value = security.value
+    call(
+        "SetFileSecurity",
+        w.SetNamedSecurityInfo,
+        filename,
+        w.SE_FILE_OBJECT,
+        info,
+        value.owner,
+        value.group,
+        None if value.dacl is None else ACL._of(value.dacl).raw,
+        None if value.sacl is None else ACL._of(value.sacl).raw,
+    )
+
+
+def DsBind(DomainController: str | None = None, DnsDomainName: str | None = None) -> Any:
+    """A connection to a domain: this machine is in none."""
+    raise error(1355, "DsBind", message(1355))
+
+
+def DsGetDcName(
+    computerName: str | None = None,
+    domainName: str | None = None,
+    domainGUID: Any = None,
+    siteName: str | None = None,
+    flags: int = 0,
+) -> Any:
+    """The controller of a domain: this machine is in none."""
+    raise error(1355, "DsGetDcName", message(1355))
+
+
+# ------------------------------------------------------------------ tokens
+
+
+def GetTokenInformation(TokenHandle: Any, TokenInformationClass: int) -> Any:
+    """What a token says: an identifier and its attributes, or as many as there are; a number."""
+    found = call(
+        "GetTokenInformation", w.GetTokenInformation, number(TokenHandle), TokenInformationClass
+    )
+    if TokenInformationClass == w.TokenUser:
+        return SID(found.Sid), found.Attributes
+    if TokenInformationClass == w.TokenGroups:
+        return tuple((SID(one.Sid), one.Attributes) for one in found)
+    if TokenInformationClass == w.TokenPrivileges:
+        return tuple((one.Luid, one.Attributes) for one in found.Privileges)
+    if TokenInformationClass in (w.TokenOwner, w.TokenPrimaryGroup):
+        return SID(found)
+    if TokenInformationClass == w.TokenStatistics:
+        return {name: getattr(found, name) for name in found.__slots__}
+    return found
+
+
+def LookupPrivilegeName(SystemName: Any, luid: int) -> str:
+    return str(call("LookupPrivilegeName", w.LookupPrivilegeName, SystemName or None, luid))
 
 
 def OpenProcessToken(processHandle: Any, desiredAccess: int) -> Any:
     return made("OpenProcessToken", w.OpenProcessToken, number(processHandle), desiredAccess)
+
+
+def OpenThreadToken(handle: Any, desiredAccess: int, openasself: Any) -> Any:
+    """The token of whom a thread acts for: nobody but its process."""
+    call("GetThreadId", w.GetThreadId, number(handle))
+    raise error(1008, "OpenThreadToken", message(1008))
 
 
 def LookupPrivilegeValue(systemName: Any, privilegeName: str) -> int:

@@ -4,7 +4,9 @@
 from memsection.win32 import winerror as _winerror
 
 globals().update({name: value for name, value in vars(_winerror).items() if name.isupper()})
-ERROR_NONE_MAPPED = 1332
+ERROR_NONE_MAPPED, ERROR_NO_SUCH_DOMAIN, ERROR_HANDLE_EOF, ERROR_IO_PENDING = 1332, 1355, 38, 997
+ERROR_PROC_NOT_FOUND, ERROR_MOD_NOT_FOUND, ERROR_FILENAME_EXCED_RANGE = 127, 126, 206
+TRUST_E_PROVIDER_UNKNOWN = -2146762751
 S_OK, S_FALSE = 0, 1
 
 

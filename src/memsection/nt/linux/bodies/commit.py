@@ -17,6 +17,7 @@ assert sys.platform == "linux"
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.protection import PAGE_SIZE
 from memsection.vocabulary.records import record
 
 TYPE_CHECKING = False
@@ -43,15 +44,24 @@ class Limit:
     total: int
     available: int
     remedy: str
+    exact: bool = (
+        False  #: counts whole pages of files, and nothing of what the kernel notes of them
+    )
+
+    def needed(self, size: int) -> int:
+        """What a body of this size takes of it."""
+        if self.exact:
+            return (-(-size // PAGE_SIZE) + 1) * PAGE_SIZE  # the control page
+        return size + size // 128 + _MARGIN
 
 
 def check(size: int, where: str = MEMORY) -> None:
     """Whether ``size`` bytes can be had.
 
     Args:
-        size: Bytes to be committed. where: ``"memory"`` for a body in memory alone, or a directory
-        of the mount that the body is to be on, whose
-            free space counts besides.
+        size: Bytes to be committed.
+        where: ``"memory"`` for a body in memory alone, or a directory of the mount that the body is
+            to be on, whose free space counts besides.
 
     Raises:
         NtError: COMMITMENT_LIMIT, with what was asked, which limit stands against it, and the
@@ -67,17 +77,19 @@ def check(size: int, where: str = MEMORY) -> None:
 
 def require(size: int, where: str = MEMORY) -> int:
     """The check itself, for any size; what is free besides."""
-    needed = size + size // 128 + _MARGIN
     left = _UNLIMITED
     for limit in limits(where):
+        needed = limit.needed(size)
         left = min(left, limit.available - needed)
         if needed > limit.available:
+            records = f", and up to {amount(needed - size)} for the kernel's records of it"
             raise NtError(
                 st.COMMITMENT_LIMIT,
                 "commit",
                 None,
                 (
-                    f"asked for {amount(size)}; {limit.what} allows {amount(limit.total)}, of "
+                    f"asked for {amount(size)}{'' if limit.exact else records}; "
+                    f"{limit.what} allows {amount(limit.total)}, of "
                     f"which "
                     f"{amount(max(limit.available, 0))} can be had now; {limit.remedy}"
                 ),
@@ -114,6 +126,19 @@ def mount_limit(directory: str) -> Iterator[Limit]:
             f"enlarge it (mount -o remount,size=... {directory}; docker run --shm-size=...), or "
             f"use a name "
             "without Global\\, which needs no room there",
+            exact=True,
+        )
+
+
+def require_inode(directory: str) -> None:
+    """DISK_FULL where the mount has no inode left, which every file needs whatever its size."""
+    found = sys_.statvfs(directory)
+    if found.f_files and not found.f_ffree:
+        raise NtError(
+            st.DISK_FULL,
+            detail=f"no inode is left in {directory}, which has room for {found.f_files} "
+            f"('df -i {directory}'): remove what fills it, or allow more "
+            f"(mount -o remount,nr_inodes=... {directory})",
         )
 
 

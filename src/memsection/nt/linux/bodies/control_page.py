@@ -21,7 +21,6 @@ import struct
 import time
 import zlib
 
-from memsection.nt.linux._fast import FactsRecord
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
@@ -31,7 +30,7 @@ MAGIC = b"MEMSECT\0"
 VERSION = 1
 STATE_OFFSET = 3072  #: of the state words within the control page
 _DESCRIPTOR_AT, _TEXT_AT = 256, 1536
-_DESCRIPTOR_ROOM, _TEXT_ROOM = _TEXT_AT - _DESCRIPTOR_AT, STATE_OFFSET - _TEXT_AT
+_DESCRIPTOR_ROOM, TEXT_ROOM = _TEXT_AT - _DESCRIPTOR_AT, STATE_OFFSET - _TEXT_AT
 PERMANENT = 0x1  #: flag: lives without handles (NtMakePermanentObject)
 #: flag: its name may have gone to another section: look it up, also with a handle to this one
 SUPERSEDED = 0x2
@@ -51,15 +50,52 @@ _DESCRIPTOR_FIELDS_AT = 8 + 6 * 4 + 4 * 8 + 3 * 4
 _NAME_FIELDS = struct.Struct("<2I")
 _NAME_FIELDS_AT = _DESCRIPTOR_FIELDS_AT + _DESCRIPTOR_FIELDS.size
 
+#: What a body is: the number of its type, protection, attributes, bytes of data.
+Meaning = tuple[int, int, int, int]
 
-class Facts(FactsRecord):
+
+class Facts:
     """What a control page says of its object, checked.
 
     ``page`` is what its beginning, with the descriptor, was when it was read; None where the
     descriptor is elsewhere.
     """
 
-    __slots__ = ()
+    __slots__ = (
+        "area_pages",
+        "attributes",
+        "bitmap_pages",
+        "body_size",
+        "created_ns",
+        "creator_pid",
+        "creator_uid",
+        "descriptor",
+        "file_identity",
+        "flags",
+        "name_at",
+        "page",
+        "path_at",
+        "protection",
+        "size",
+        "type",
+    )
+
+    type: int
+    flags: int
+    protection: int
+    attributes: int
+    creator_pid: int
+    creator_uid: int
+    area_pages: int
+    bitmap_pages: int
+    size: int
+    created_ns: int
+    body_size: int
+    file_identity: tuple[int, int] | None
+    name_at: tuple[int, int]
+    path_at: tuple[int, int]
+    descriptor: bytes
+    page: bytes | None
 
     @property
     def data_size(self) -> int:
@@ -83,7 +119,7 @@ class Draft:
         self.descriptor = descriptor
         self.bitmap_pages = bitmap_pages
         text = len(self.name) + len(self.path)
-        if len(descriptor) <= _DESCRIPTOR_ROOM and text <= _TEXT_ROOM:
+        if len(descriptor) <= _DESCRIPTOR_ROOM and text <= TEXT_ROOM:
             self.room = _DESCRIPTOR_ROOM
             self.spill_pages = 0
         else:
@@ -91,10 +127,16 @@ class Draft:
             self.spill_pages = -(-(text + 2 * self.room) // PAGE_SIZE)
         self.area_pages = bitmap_pages + self.spill_pages + 1
 
-    def area(self, kind: int, protection: int, attributes: int, size: int) -> tuple[bytes, int]:
-        """The area of an object that is not a file's, and where in it the control page begins.
+    def area(
+        self,
+        meaning: Meaning,
+        file_identity: tuple[int, int] = (0, 0),
+        creator: tuple[int, int] = (0, 0),
+    ) -> tuple[bytes, int]:
+        """The area, and where in it the control page begins.
 
-        Who made it and when is for the step that writes it to say.
+        Where no ``creator`` (process, user) is given, who made it and when is for the step that
+        writes it to say.
         """
         if self.spill_pages:
             at = (0, 2 * self.room, 2 * self.room + len(self.name))
@@ -103,7 +145,7 @@ class Draft:
         else:
             at = (_DESCRIPTOR_AT, _TEXT_AT, _TEXT_AT + len(self.name))
             begin = b""
-        page = self._header(kind, 0, protection, attributes, size, (0, 0), (0, 0), at)
+        page = self._header(meaning, file_identity, creator, at)
         if not self.spill_pages:
             page = page.ljust(_DESCRIPTOR_AT, b"\0") + self.descriptor
             if self.name or self.path:
@@ -114,55 +156,27 @@ class Draft:
         self,
         fd: int,
         data_size: int,
-        kind: int,
-        flags: int,
-        protection: int,
-        attributes: int,
-        size: int,
+        meaning: Meaning,
         file_identity: tuple[int, int],
         creator: tuple[int, int],
-        state: bytes,
     ) -> None:
         """Write the area to a body that has just been made."""
-        last = data_size + (self.area_pages - 1) * PAGE_SIZE
-        if self.spill_pages:
-            base = last - self.spill_pages * PAGE_SIZE
-            at = (0, 2 * self.room, 2 * self.room + len(self.name))
-        else:
-            base = last
-            at = (_DESCRIPTOR_AT, _TEXT_AT, _TEXT_AT + len(self.name))
-        header = self._header(kind, flags, protection, attributes, size, file_identity, creator, at)
-        if self.spill_pages or self.path or len(self.name) > 256:
-            sys_.pwrite(fd, self.descriptor, base + at[0])
-            sys_.pwrite(fd, self.name + self.path, base + at[1])
-            sys_.pwrite(fd, header, last)
-        else:  # the usual case in one call
-            sys_.pwrite(
-                fd,
-                header.ljust(_DESCRIPTOR_AT, b"\0")
-                + self.descriptor.ljust(_DESCRIPTOR_ROOM, b"\0")
-                + self.name,
-                last,
-            )
-        if state:
-            sys_.pwrite(fd, state, last + STATE_OFFSET)
+        area, _ = self.area(meaning, file_identity, creator)
+        sys_.pwrite(fd, area, data_size + self.bitmap_pages * PAGE_SIZE)
 
     def _header(
         self,
-        kind: int,
-        flags: int,
-        protection: int,
-        attributes: int,
-        size: int,
+        meaning: Meaning,
         file_identity: tuple[int, int],
         creator: tuple[int, int],
         at: tuple[int, int, int],
     ) -> bytes:
+        kind, protection, attributes, size = meaning
         return HEADER.pack(
             MAGIC,
             VERSION,
             kind,
-            flags,
+            0,
             protection,
             attributes,
             creator[0],
@@ -182,14 +196,54 @@ class Draft:
             len(self.path),
         )
 
-    def head(self, kind: int, protection: int, attributes: int) -> bytes | None:
-        """The beginning of a plain object's control page, up to the end of the descriptor; None if
-        it is not plain."""
-        if self.area_pages > 1 or self.path:
-            return None
-        at = _DESCRIPTOR_AT, _TEXT_AT, _TEXT_AT + len(self.name)
-        header = self._header(kind, 0, protection, attributes, 0, (0, 0), (0, 0), at)
-        return header.ljust(_DESCRIPTOR_AT, b"\0") + self.descriptor
+
+class Template:
+    """What the control areas of new objects have in common that differ in their makers, and in
+    their names where these fit into the control page; else it has the name."""
+
+    __slots__ = ("_length", "_model", "area", "area_pages", "is_plain", "page_at")
+
+    def __init__(
+        self,
+        name: str,
+        descriptor: bytes,
+        kind: int,
+        protection: int,
+        attributes: int,
+        size: int,
+        bitmap_pages: int,
+    ) -> None:
+        draft = Draft(name, "", descriptor, bitmap_pages)
+        #: else the descriptor, and with it the name, is in pages of its own
+        self.is_plain = not draft.spill_pages
+        self.area_pages = draft.area_pages
+        self.area, self.page_at = draft.area((kind, protection, attributes, size))
+        self._length = _DESCRIPTOR_AT + len(descriptor)
+        body_size = size + draft.area_pages * PAGE_SIZE
+        pages = draft.area_pages, bitmap_pages
+        self._model = kind, 0, protection, attributes, *pages, size, body_size, None, descriptor
+
+    def facts(
+        self, creator_pid: int, creator_uid: int, created_ns: int, name_length: int, page: bytes
+    ) -> Facts:
+        """What the control page says of an object that was just made, by this process and user."""
+        facts = Facts()
+        (
+            facts.type,
+            facts.flags,
+            facts.protection,
+            facts.attributes,
+            facts.area_pages,
+            facts.bitmap_pages,
+            facts.size,
+            facts.body_size,
+            facts.file_identity,
+            facts.descriptor,
+        ) = self._model
+        facts.creator_pid, facts.creator_uid = creator_pid, creator_uid
+        facts.created_ns, facts.page = created_ns, page[: self._length]
+        facts.name_at, facts.path_at = (_TEXT_AT, name_length), (_TEXT_AT + name_length, 0)
+        return facts
 
 
 def corrupt(what: str) -> NtError:
@@ -203,74 +257,10 @@ def read(fd: int, body_size: int, written: bytes = b"") -> Facts:
     Raises:
         NtError: FILE_CORRUPT_ERROR with what is wrong; OSError goes through.
     """
-    last = body_size - PAGE_SIZE
-    if last < 0 or body_size % PAGE_SIZE:
-        raise NtError(
-            st.OBJECT_TYPE_MISMATCH,
-            detail=f"it has {body_size} bytes, which no object of this library has",
-        )
     for attempt in range(4):
-        page = written or sys_.pread(fd, _HEAD_READ, last)
-        if len(page) < HEADER.size or page[:8] != MAGIC:
-            raise corrupt("it does not begin with the magic number")
-        facts = Facts()
-        (
-            _,
-            version,
-            facts.type,
-            facts.flags,
-            facts.protection,
-            facts.attributes,
-            facts.creator_pid,
-            facts.size,
-            facts.created_ns,
-            device,
-            inode,
-            facts.creator_uid,
-            facts.area_pages,
-            facts.bitmap_pages,
-            at,
-            length,
-            room,
-            checksum,
-            name_at,
-            name_length,
-            path_at,
-            path_length,
-        ) = HEADER.unpack_from(page)
-        if version != VERSION:
-            raise corrupt(f"version {version}, this library knows {VERSION}")
-        facts.body_size = body_size
-        facts.file_identity = (device, inode) if inode else None
-        area = facts.area_pages * PAGE_SIZE
-        if not 0 < area <= body_size or facts.bitmap_pages >= facts.area_pages:
-            raise corrupt(
-                f"a control area of {facts.area_pages} pages in a body of {body_size} bytes"
-            )
-        if (
-            facts.file_identity is None
-            and facts.type == 1
-            and (
-                facts.size != body_size - area
-                or not facts.size
-                or 8 * facts.bitmap_pages * PAGE_SIZE * PAGE_SIZE
-                < facts.size * bool(facts.bitmap_pages)
-            )
-        ):
-            raise corrupt(f"a section of {facts.size} bytes in a body of {body_size}")
-        if facts.size > 1 << 62:
-            raise corrupt(f"a size of {facts.size} bytes")
+        page = written or sys_.pread(fd, _HEAD_READ, max(0, body_size - PAGE_SIZE))
+        facts, at, length, checksum = _header(page, body_size)
         spill = facts.area_pages - facts.bitmap_pages - 1
-        limit = spill * PAGE_SIZE if spill else STATE_OFFSET
-        if (
-            max(at, name_at, path_at) > limit
-            or length > min(room, limit - at)
-            or room > limit - at
-            or name_length > limit - name_at
-            or path_length > limit - path_at
-        ):
-            raise corrupt("a text reaches beyond its pages")
-        facts.name_at, facts.path_at = (name_at, name_length), (path_at, path_length)
         facts.descriptor = (
             page[at : at + length]
             if not spill and at + length <= len(page)
@@ -284,6 +274,80 @@ def read(fd: int, body_size: int, written: bytes = b"") -> Facts:
     raise corrupt("the security descriptor does not match its checksum")
 
 
+def facts_and_name(page: bytes, body_size: int) -> tuple[Facts, str] | None:
+    """The facts, without the descriptor, and the full name, by the beginning of the control page
+    alone; None where the name does not stand there.
+
+    Raises:
+        NtError: FILE_CORRUPT_ERROR with what is wrong.
+    """
+    facts, _, _, _ = _header(page, body_size)
+    at, length = facts.name_at
+    if length and (facts.area_pages - facts.bitmap_pages > 1 or at + length > len(page)):
+        return None
+    return facts, _name(page[at : at + length])
+
+
+def _header(page: bytes, body_size: int) -> tuple[Facts, int, int, int]:
+    """The facts but for the descriptor; then where that is, its length and its checksum."""
+    if body_size < PAGE_SIZE or body_size % PAGE_SIZE:
+        raise NtError(
+            st.OBJECT_TYPE_MISMATCH,
+            detail=f"it has {body_size} bytes, which no object of this library has",
+        )
+    if len(page) < HEADER.size or page[:8] != MAGIC:
+        raise corrupt("it does not begin with the magic number")
+    facts = Facts()
+    words = HEADER.unpack_from(page)
+    version, facts.type, facts.flags, facts.protection, facts.attributes = words[1:6]
+    facts.creator_pid, facts.size, facts.created_ns, device, inode, facts.creator_uid = words[6:12]
+    facts.area_pages, facts.bitmap_pages, at, length, room, checksum = words[12:18]
+    if version != VERSION:
+        raise corrupt(f"version {version}, this library knows {VERSION}")
+    facts.body_size = body_size
+    facts.file_identity = (device, inode) if inode else None
+    facts.name_at, facts.path_at = words[18:20], words[20:22]
+    _check_sizes(facts)
+    spill = facts.area_pages - facts.bitmap_pages - 1
+    limit = spill * PAGE_SIZE if spill else STATE_OFFSET
+    if (
+        at > limit
+        or length > min(room, limit - at)
+        or room > limit - at
+        or sum(facts.name_at) > limit
+        or sum(facts.path_at) > limit
+    ):
+        raise corrupt("a text reaches beyond its pages")
+    return facts, at, length, checksum
+
+
+def _check_sizes(facts: Facts) -> None:
+    """The sizes that a control page says, against the body's true one (M1)."""
+    body_size, area = facts.body_size, facts.area_pages * PAGE_SIZE
+    if not 0 < area <= body_size or facts.bitmap_pages >= facts.area_pages:
+        raise corrupt(f"a control area of {facts.area_pages} pages in a body of {body_size} bytes")
+    if (
+        facts.file_identity is None
+        and facts.type == 1
+        and (
+            facts.size != body_size - area
+            or not facts.size
+            or 8 * facts.bitmap_pages * PAGE_SIZE * PAGE_SIZE
+            < facts.size * bool(facts.bitmap_pages)
+        )
+    ):
+        raise corrupt(f"a section of {facts.size} bytes in a body of {body_size}")
+    if facts.size > 1 << 62:
+        raise corrupt(f"a size of {facts.size} bytes")
+
+
+def current(fd: int, known: Facts) -> Facts:
+    """What the control page says now: what is known, while it still begins so; else as ``read``."""
+    if known.page is not None and sys_.same_page(fd, known.body_size, known.page):
+        return known
+    return read(fd, known.body_size)
+
+
 def _text(fd: int, facts: Facts, at: int, length: int) -> bytes:
     spill = facts.area_pages - facts.bitmap_pages - 1
     base = facts.body_size - PAGE_SIZE - spill * PAGE_SIZE
@@ -295,12 +359,12 @@ def _text(fd: int, facts: Facts, at: int, length: int) -> bytes:
 
 def name(fd: int, facts: Facts) -> str:
     """The object's full name, "" when it has none."""
+    return _name(_text(fd, facts, *facts.name_at)) if facts.name_at[1] else ""
+
+
+def _name(text: bytes) -> str:
     try:
-        return (
-            _text(fd, facts, *facts.name_at).decode("utf-8", "surrogatepass")
-            if facts.name_at[1]
-            else ""
-        )
+        return text.decode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         raise corrupt("the name is no text") from None
 
@@ -352,10 +416,10 @@ def write_name(fd: int, facts: Facts, full: str) -> None:
     room for it."""
     name = full.encode("utf-8", "surrogatepass")
     last = facts.body_size - PAGE_SIZE
-    if facts.area_pages - facts.bitmap_pages > 1 or facts.path_at[1] or len(name) > _TEXT_ROOM:
+    if facts.area_pages - facts.bitmap_pages > 1 or facts.path_at[1] or len(name) > TEXT_ROOM:
         raise NtError(
             st.OBJECT_NAME_INVALID,
-            detail=f"{len(name)} bytes of name, the section keeps {_TEXT_ROOM}",
+            detail=f"{len(name)} bytes of name, the section keeps {TEXT_ROOM}",
         )
     sys_.pwrite(fd, name, last + _TEXT_AT)
     sys_.pwrite(fd, _NAME_FIELDS.pack(_TEXT_AT, len(name)), last + _NAME_FIELDS_AT)

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Security descriptors and the Linux kernel: a descriptor as file permissions, and setting them.
+"""Security descriptors and the Linux kernel: a descriptor as file permissions.
 
 The permissions are owner, mode and POSIX ACL of a body: what the kernel enforces even against
 programs that go round this library.  They give nobody more than the descriptor does (invariant S1),
 and where mode and ACL cannot say the same as the descriptor about reading and writing, there are
-none and the descriptor is refused.  The access check itself is ``vocabulary.security``; why they
-are as they are: docs/decisions/0020-kernel-floor.md.
+none and the descriptor is refused.  How a body
+gets them is ``set_permissions``' business, the access check itself ``vocabulary.security``'s; why
+they are as they are: docs/decisions/0020-kernel-floor.md.
 """
 
 from __future__ import annotations
@@ -14,9 +15,6 @@ import sys
 
 assert sys.platform == "linux"
 
-import errno
-import struct
-from functools import lru_cache
 from itertools import combinations
 
 from memsection.nt.linux.system import syscalls as sys_
@@ -28,28 +26,23 @@ from memsection.vocabulary.descriptor import ACCESS_DENIED, INHERIT_ONLY_ACE, Se
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import BY_NUMBER, SECTION, ObjectType
 from memsection.vocabulary.records import record
+from memsection.vocabulary.remembering import remembered
 from memsection.vocabulary.security import EVERYBODY, maximum_access
 from memsection.vocabulary.sid import Sid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 
-_XATTR = "system.posix_acl_access"
-_VERSION, _USER_OBJ, _USER, _GROUP_OBJ, _GROUP, _MASK, _OTHER = (
-    2,
-    0x01,
-    0x02,
-    0x04,
-    0x08,
-    0x10,
-    0x20,
+#: tags of a POSIX access list's entries (acl(5), linux/posix_acl.h)
+USER_OBJ, USER, GROUP_OBJ, GROUP, MASK, OTHER = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
+NO_ID = 0xFFFFFFFF
+NONE, _READ, _READ_WRITE = 0, 4, 6  #: what a principal gets, as permission bits
+_QUERY_STATE = (
+    a.EVENT_QUERY_STATE | a.MUTANT_QUERY_STATE | a.SEMAPHORE_QUERY_STATE | a.TIMER_QUERY_STATE
 )
-_NO_ID = 0xFFFFFFFF
-_NONE, _READ, _READ_WRITE = 0, 4, 6  #: what a principal gets, as permission bits
-_QUERY_STATE = a.EVENT_QUERY_STATE | a.MUTANT_QUERY_STATE | a.SEMAPHORE_QUERY_STATE
-_ENTRY = struct.Struct("<HHI")
+_MODIFY_STATE = a.EVENT_MODIFY_STATE | a.SEMAPHORE_MODIFY_STATE | a.TIMER_MODIFY_STATE
 _MOST_DECIDING_GROUPS = 24  # their triples are tried one by one
 
 
@@ -75,9 +68,9 @@ class PosixPermissions:
     def entries(self) -> tuple[tuple[int, int, int], ...]:
         """The whole access list, the one that a bare mode stands for too (acl(5))."""
         return self.acl_entries or (
-            (_USER_OBJ, self.mode >> 6, _NO_ID),
-            (_GROUP_OBJ, self.mode >> 3 & 7, _NO_ID),
-            (_OTHER, self.mode & 7, _NO_ID),
+            (USER_OBJ, self.mode >> 6, NO_ID),
+            (GROUP_OBJ, self.mode >> 3 & 7, NO_ID),
+            (OTHER, self.mode & 7, NO_ID),
         )
 
 
@@ -113,27 +106,14 @@ def owner_writes_only(permissions: PosixPermissions) -> PosixPermissions:
         None
         if permissions.acl_entries is None
         else tuple(
-            (tag, bits if tag == _USER_OBJ else readable(bits), number)
+            (tag, bits if tag == USER_OBJ else readable(bits), number)
             for tag, bits, number in permissions.acl_entries
         )
     )
     return PosixPermissions(permissions.uid, permissions.gid, permissions.mode & ~0o022, entries)
 
 
-def enforce(
-    fd: int, descriptor: SecurityDescriptor | bytes, kind: ObjectType, *, fresh: bool = False
-) -> None:
-    """Give a body the permissions of its descriptor; ``fresh`` when this process just made it.
-
-    Raises:
-        NtError: As ``permissions_for`` and ``apply``.
-    """
-    apply(
-        fd, permissions_for(descriptor, kind, None if fresh else sys_.fstat(fd).st_gid), fresh=fresh
-    )
-
-
-@lru_cache(maxsize=256)
+@remembered(256)
 def _permissions_for(data: bytes, number: int, gid: int) -> PosixPermissions:
     descriptor, kind = SecurityDescriptor.from_bytes(data), BY_NUMBER[number]
     owner = owner_uid(descriptor)
@@ -153,12 +133,12 @@ def _permissions_for(data: bytes, number: int, gid: int) -> PosixPermissions:
         return PosixPermissions(owner, gid, owner_bits << 6 | own_group << 3 | other_bits)
     mask = max(own_group, *user_bits.values(), *group_bits.values())
     entries = (
-        (_USER_OBJ, owner_bits, _NO_ID),
-        *((_USER, bits, uid) for uid, bits in sorted(user_bits.items())),
-        (_GROUP_OBJ, own_group, _NO_ID),
-        *((_GROUP, bits, number) for number, bits in sorted(group_bits.items())),
-        (_MASK, mask, _NO_ID),
-        (_OTHER, other_bits, _NO_ID),
+        (USER_OBJ, owner_bits, NO_ID),
+        *((USER, bits, uid) for uid, bits in sorted(user_bits.items())),
+        (GROUP_OBJ, own_group, NO_ID),
+        *((GROUP, bits, number) for number, bits in sorted(group_bits.items())),
+        (MASK, mask, NO_ID),
+        (OTHER, other_bits, NO_ID),
     )
     return PosixPermissions(owner, gid, owner_bits << 6 | mask << 3 | other_bits, entries)
 
@@ -235,12 +215,12 @@ def _level(descriptor: SecurityDescriptor, kind: ObjectType, sids: frozenset[Sid
         # read-write file only.
         if granted & a.SECTION_MAP_WRITE:
             return _READ_WRITE
-        return _READ if granted & (a.SECTION_MAP_READ | a.SECTION_MAP_EXECUTE) else _NONE
+        return _READ if granted & (a.SECTION_MAP_READ | a.SECTION_MAP_EXECUTE) else NONE
     # Waiting takes (a mutex, a unit, an auto-reset event): waiting and signalling both change the
     # state words.
-    if granted & (a.SYNCHRONIZE | a.EVENT_MODIFY_STATE | a.SEMAPHORE_MODIFY_STATE):
+    if granted & (a.SYNCHRONIZE | _MODIFY_STATE):
         return _READ_WRITE
-    return _READ if granted & _QUERY_STATE else _NONE
+    return _READ if granted & _QUERY_STATE else NONE
 
 
 def _user_level(
@@ -310,167 +290,3 @@ def _own_group(gid: int, deciding: list[Sid], group_bits: dict[int, int]) -> int
 
 def _names(sids: frozenset[Sid]) -> str:
     return "group " + " and ".join(str(number) for number in sorted(sid.gid or 0 for sid in sids))
-
-
-# ------------------------------------------------------------------ telling it
-
-
-def apply(fd: int, wanted: PosixPermissions, *, fresh: bool = False) -> None:
-    """Give a body its permissions, at once and never loosely in between.
-
-    Args:
-        fd: A descriptor of the body, not opened with O_PATH.
-        wanted: What to set.
-        fresh: The body was just made by this process: it has no ACL, and its owner is the caller.
-
-    Raises:
-        NtError: NO_KERNEL_FLOOR where the file system keeps no access lists, INVALID_OWNER where
-            the caller may not give the file away, ACCESS_DENIED for a file that is not the
-            caller's.
-    """
-    try:
-        if fresh and wanted.acl_entries is None:
-            sys_.fchmod(fd, wanted.mode)
-        else:
-            _set_entries(fd, wanted)
-        found = sys_.fstat(fd)
-    except OSError as failure:
-        raise _refusal(failure) from failure
-    if (found.st_uid, found.st_gid) != (wanted.uid, wanted.gid):
-        try:
-            sys_.fchown(fd, wanted.uid, wanted.gid)
-        except OSError as failure:
-            raise _not_given(failure, found.st_uid, wanted) from failure
-
-
-def _set_entries(fd: int, wanted: PosixPermissions) -> None:
-    # One call sets mode and ACL together, and removes an ACL that is no longer needed (acl(5),
-    # posix_acl_update_mode): with chmod and the ACL one after the other a moment would be looser or
-    # stricter than both.
-    data = struct.pack("<I", _VERSION) + b"".join(_ENTRY.pack(*entry) for entry in wanted.entries())
-    try:
-        sys_.setxattr(fd, _XATTR, data)
-    except OSError as failure:
-        if failure.errno != errno.EOPNOTSUPP or wanted.acl_entries is not None:
-            raise
-        sys_.fchmod(fd, wanted.mode)
-
-
-def _refusal(failure: OSError) -> NtError:
-    if failure.errno == errno.EOPNOTSUPP:
-        return NtError(
-            st.NO_KERNEL_FLOOR,
-            detail="the file system of this object keeps no access lists: only the "
-            "owner, one group and everybody can be told apart",
-        )
-    if failure.errno == errno.EINVAL:
-        return NtError(
-            st.NO_KERNEL_FLOOR,
-            detail="the descriptor names a user or group that this user namespace has "
-            "no number for",
-        )
-    return NtError(
-        st.from_errno(failure.errno or errno.EPERM),
-        detail=f"setting mode and access list: {failure.strerror} (only the owner of its file may)",
-    )
-
-
-def _not_given(failure: OSError, owner: int, wanted: PosixPermissions) -> NtError:
-    if failure.errno == errno.EPERM and wanted.uid == owner:
-        return NtError(
-            st.NO_KERNEL_FLOOR,
-            detail=(
-                f"group {wanted.gid} is denied what everybody is allowed; the kernel can be told "
-                f"so by giving the file to "
-                "that group, which its members may do, and who has CAP_CHOWN"
-            ),
-        )
-    if failure.errno == errno.EPERM:
-        return NtError(
-            st.INVALID_OWNER, detail=f"giving the object to user {wanted.uid} needs CAP_CHOWN"
-        )
-    return NtError(
-        st.from_errno(failure.errno or errno.EPERM),
-        detail=f"setting owner and group: {failure.strerror}",
-    )
-
-
-def change(fd: int, wanted: PosixPermissions, write: Callable[[], None]) -> None:
-    """Give a body another permissions and, by ``write``, the descriptor that it is the permissions
-    of.
-
-    At no moment, not even for those who die in the middle, does the kernel give more than the
-    descriptor that stands: what both the old and the new permissions give comes first, then the
-    descriptor, then the new ones.
-
-    Raises:
-        NtError: As ``apply``, and what ``write`` raises; then everything is as before.
-    """
-    before = read_back(fd)
-    if before == wanted:
-        write()
-        return
-    try:
-        apply(fd, _common(before, wanted))
-        write()
-    except BaseException:
-        try:
-            apply(fd, before)
-        except NtError:
-            pass  # nothing was changed either: the file is somebody else's
-        raise
-    apply(fd, wanted)
-
-
-def _common(one: PosixPermissions, other: PosixPermissions) -> PosixPermissions:
-    """A permissions, with the second's owner and group, that gives nobody more than either."""
-    first, second = (
-        {(tag, number): bits for tag, bits, number in each.entries() if tag != _MASK}
-        for each in (_masked(one), _masked(other))
-    )
-    both = {
-        key: min(first.get(key, _NONE), second.get(key, _NONE))
-        for key in first.keys() | second.keys()
-    }
-    if one.gid != other.gid:  # who was of the file's group is one of the others then
-        both[_GROUP_OBJ, _NO_ID] = both[_OTHER, _NO_ID] = _NONE
-    mask = max(bits for (tag, _), bits in both.items() if tag in (_USER, _GROUP_OBJ, _GROUP))
-    entries = sorted(
-        (tag, bits, number) for (tag, number), bits in (both | {(_MASK, _NO_ID): mask}).items()
-    )
-    return PosixPermissions(
-        other.uid,
-        other.gid,
-        both[_USER_OBJ, _NO_ID] << 6 | mask << 3 | both[_OTHER, _NO_ID],
-        tuple(entries) if len(entries) > 4 else None,
-    )
-
-
-def _masked(permissions: PosixPermissions) -> PosixPermissions:
-    """With the mask taken into the entries that it bounds."""
-    mask = next((bits for tag, bits, _ in permissions.entries() if tag == _MASK), 7)
-    return PosixPermissions(
-        permissions.uid,
-        permissions.gid,
-        permissions.mode,
-        tuple(
-            (tag, bits & mask if tag in (_USER, _GROUP_OBJ, _GROUP) else bits, number)
-            for tag, bits, number in permissions.entries()
-        ),
-    )
-
-
-def read_back(fd: int) -> PosixPermissions:
-    """The permissions that a body has."""
-    found = sys_.fstat(fd)
-    mode = found.st_mode & 0o777
-    try:
-        data = sys_.getxattr(fd, _XATTR)
-    except OSError as failure:
-        if failure.errno not in (errno.ENODATA, errno.EOPNOTSUPP):
-            raise NtError(
-                st.from_errno(failure.errno or errno.EIO), detail=str(failure.strerror)
-            ) from failure
-        return PosixPermissions(found.st_uid, found.st_gid, mode)
-    entries = tuple(_ENTRY.iter_unpack(data[4:]))
-    return PosixPermissions(found.st_uid, found.st_gid, mode, entries)

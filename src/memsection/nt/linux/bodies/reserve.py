@@ -48,6 +48,8 @@ def tell_shortage(error: OSError, size: int, where: str) -> None:
     """Raise what stands against reserving so much, where that is why a call failed."""
     if error.errno == errno.EFBIG:
         commit.require(size)  # which limit that was (RLIMIT_FSIZE), and what to do
+    if error.errno == errno.ENOSPC and where != commit.MEMORY:
+        commit.require_inode(where)
     if error.errno in (errno.ENOSPC, errno.ENOMEM):
         commit.require(size, where)
         raise NtError(

@@ -7,10 +7,7 @@ import sys
 
 assert sys.platform == "linux"
 
-import os
-
 from memsection._native import ending, ledger
-from memsection.nt.linux import _fast
 from memsection.nt.linux.bodies import control_page
 from memsection.nt.linux.handles import last_handle, state
 from memsection.nt.linux.handles.record import Handle
@@ -24,16 +21,16 @@ is_ending = False  #: whether that end has begun
 ended: set[int] = set()
 
 
-def arrange_exit_cleanup() -> None:
-    """With a process's first named object: names go at its ordinary end too, as they do on
-    Windows."""
+def arrange_exit_cleanup(pid: int) -> None:
+    """With the first named object of this process, which is ``pid``: names go at its ordinary end
+    too, as they do on Windows."""
     global _cleans_up
-    if _cleans_up != os.getpid():
+    if _cleans_up != pid:
         if not _cleans_up:  # a forked child has its parent's handlers
             import atexit
 
             atexit.register(_at_exit)
-        _cleans_up = os.getpid()
+        _cleans_up = pid
         if _leaves_at_once():
             from multiprocessing.util import Finalize
 
@@ -58,7 +55,6 @@ def _at_exit() -> None:
         _close_named_handles()
         return
     is_ending = True
-    _fast.switch(False)  # which does not note what is made from here on
     for handle in state.all_handles():
         note_for_the_end(handle)
 
@@ -94,7 +90,7 @@ def note_for_the_end(handle: Handle) -> None:
             handle.fd,
             place.dirfd,
             place.path,
-            place.directory == "global",
+            place.is_global,
             control_page.FLAGS_BEFORE_END,
             control_page.PERMANENT,
         )

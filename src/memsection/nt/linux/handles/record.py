@@ -23,11 +23,6 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import ObjectType
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-
 CURRENT_PROCESS, CURRENT_THREAD = -1, -2
 #: from CURRENT_PROCESS down: the thread, and the tokens of process and thread
 LAST_PSEUDO_HANDLE = -6
@@ -38,26 +33,10 @@ class Handle(HandleRecord):
 
     __slots__ = ()
 
+    # Of the native record: value, access, fd, data_fd (of the file behind a section, with this
+    # handle's rights; -1 without one), whether it is protected from being closed.
     kind: ObjectType
     obj: LocalObject
-
-    def __init__(
-        self,
-        fd: int,
-        kind: ObjectType,
-        access: int,
-        obj: LocalObject,
-        data_fd: int = -1,
-        value: int = 0,
-    ) -> None:
-        self.fd = fd
-        self.value = value or fd * 4
-        self.kind = kind
-        self.access = access
-        self.obj = obj
-        #: of the file behind a section, with this handle's rights; -1 without one
-        self.data_fd = data_fd
-        self.protected = False
 
     def require(self, needed: int, what: str = "") -> None:
         """Raise ACCESS_DENIED, saying what was asked and what is granted, unless the handle grants
@@ -104,27 +83,16 @@ class LocalObject(ObjectRecord):
 
     __slots__ = ()
 
+    # Of the native record: name (the full one, "" for none) and its directory, the locator's
+    # descriptor, descriptions without a lock that views are mapped through (L5: view_ro, view_rw),
+    # how many views there are, a synchronisation object's mapped state words (state), and whether
+    # it was made here and no page of it was touched yet (fresh).
     kind: ObjectType
     identity: tuple[int, ...]
     facts: control_page.Facts | None
-
-    def __init__(
-        self, kind: ObjectType, identity: tuple[int, ...], facts: control_page.Facts | None = None
-    ) -> None:
-        self.kind = kind
-        self.identity = identity
-        self.facts = facts
-        self.handles: set[Handle] = set()
-        self.views = 0
-        self.name = ""  #: full name; "" for none
-        self.directory: str | None = None
-        self.place: namespace.Place | None = None
-        self.place_key: str | None = None
-        self.locator_fd = -1
-        self.view_ro = -1  #: descriptions without a lock, which views are mapped through (L5)
-        self.view_rw = -1
-        self.state: Any = None  #: a synchronisation object's mapped state words
-        self.fresh = False  #: made here, and no page of it was touched yet
+    handles: set[Handle]
+    place: namespace.Place | None
+    place_key: str | None  #: while its name leads here by ``state.objects_by_place``
 
     def display_name(self) -> str | None:
         """The name for messages."""

@@ -11,7 +11,6 @@ assert sys.platform == "linux"
 import os
 
 from memsection._native import records
-from memsection.nt.linux import _fast
 from memsection.nt.linux.handles.record import Handle, LocalObject
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.tables_lock import lock
@@ -21,25 +20,13 @@ objects_by_identity: dict[tuple[int, ...], LocalObject] = {}
 objects_by_place: dict[str, LocalObject] = {}
 
 
-def _after_fork_in_child() -> None:
-    """The child has every handle too, and counts of its own; view descriptions it must not share
-    (their locks probe)."""
-    records.after_fork(True)
-    _fast.forget_in_child()
-    for obj in objects_by_identity.values():
-        obj.shut_views()
-
-
+# Native calls, without a bytecode at which a signal handler could raise: what it raises in such a
+# callback is only told, and the tables would stay locked for all other threads.
 os.register_at_fork(
     before=records.before_fork,
-    after_in_parent=lambda: records.after_fork(False),
-    after_in_child=_after_fork_in_child,
+    after_in_parent=records.after_fork_in_parent,
+    after_in_child=records.after_fork_in_child,
 )
-
-
-def forget(handle: Handle) -> None:
-    handles.pop(handle.value, None)
-    handle.obj.handles.discard(handle)
 
 
 #: Handles given to other processes, which have not fetched them (``transfer.give``).
@@ -71,7 +58,7 @@ def discard(handle: Handle, *, close: bool = True) -> None:
     For handles that are not the last: nothing is asked about the name.
     """
     with lock:
-        forget(handle)
+        records.forget(handle)
         if close:
             sys_.close(handle.fd)
             if handle.data_fd >= 0:

@@ -9,14 +9,14 @@ assert sys.platform == "linux"
 
 import os
 import stat as stat_
-from collections.abc import Callable
 
-from memsection._native import ledger
+from memsection._native import ledger, records
 from memsection.nt.linux.bodies import control_page
-from memsection.nt.linux.bodies.position import TRANSFERRED_VALUES_FROM, decode, position
+from memsection.nt.linux.bodies.position import TRANSFERRED_VALUES_FROM, decode
 from memsection.nt.linux.handles import at_exit, last_handle, state
 from memsection.nt.linux.handles.record import (
     CURRENT_PROCESS,
+    CURRENT_THREAD,
     LAST_PSEUDO_HANDLE,
     Handle,
     LocalObject,
@@ -31,6 +31,10 @@ from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import FILE, PROCESS, ObjectType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: How an inherited descriptor that carries no access becomes a handle, by the type of what it can
 #: only be.
@@ -51,20 +55,20 @@ def register(
     value: int = 0,
 ) -> Handle:
     """Make a descriptor a handle.  On failure the descriptor is still the caller's."""
-    if tag:
-        sys_.lseek(fd, position(access, data_fd), 0)
-    if inherit:
-        sys_.set_inheritable(fd, True)
-        if data_fd >= 0:
-            sys_.set_inheritable(data_fd, True)
-    handle = Handle(fd, kind, access, obj, data_fd, value)
-    with lock:
-        stale = state.handles.get(handle.value)
-        if stale is not None:  # closed behind our back; the number is used again
-            state.forget(stale)
-        state.handles[handle.value] = handle
-        obj.handles.add(handle)
-        state.objects_by_identity[obj.identity] = obj
+    handle = sys_.new_handle(Handle, fd, kind, access, obj, data_fd, value, inherit, tag)
+    if at_exit.is_ending:
+        at_exit.note_for_the_end(handle)
+    return handle
+
+
+def copy(mine: Handle, access: int, *, writable: bool, data_fd: int, inherit: bool) -> Handle:
+    """Another handle to what a handle of this process means, with a description and a lock of its
+    own."""
+    handle = sys_.copy_handle(mine, access, writable, data_fd, inherit)
+    if handle is None:  # somebody looks whether it is the last, or keeps the lock
+        fd = descriptions.reopen(mine.fd, sys_.O_RDWR if writable else sys_.O_RDONLY)
+        descriptions.hold(fd)
+        return register(fd, mine.kind, access, mine.obj, data_fd=data_fd, inherit=inherit)
     if at_exit.is_ending:
         at_exit.note_for_the_end(handle)
     return handle
@@ -76,21 +80,29 @@ def lookup(value: int, kind: ObjectType | None = None, access: int = 0) -> Handl
     Raises:
         NtError: INVALID_HANDLE, OBJECT_TYPE_MISMATCH, ACCESS_DENIED.
     """
-    handle = state.handles.get(value & ~3)
+    handle: Handle | None = sys_.live_handle(value)
     if handle is None:
-        if value == CURRENT_PROCESS and kind is not None:
-            raise NtError(
-                st.OBJECT_TYPE_MISMATCH,
-                detail=f"the pseudo handle of the process is no {kind.noun}",
-            )
-        handle = _adopt(value)
-    elif handle.kind.has_body and not revalidate(handle):
-        raise invalid(value)
+        handle = _look_into(value, kind)
     if kind is not None and handle.kind is not kind:
         raise mismatch(handle, kind)
     if access & ~handle.access:
         handle.require(access)
     return handle
+
+
+def _look_into(value: int, kind: ObjectType | None) -> Handle:
+    """A handle that is not in the table, or does not look as one does."""
+    handle = state.handles.get(value & ~3)
+    if handle is not None:
+        if not revalidate(handle):
+            raise invalid(value)
+        return handle
+    if value in (CURRENT_PROCESS, CURRENT_THREAD) and kind is not None:
+        whose = "process" if value == CURRENT_PROCESS else "thread"
+        raise NtError(
+            st.OBJECT_TYPE_MISMATCH, detail=f"the pseudo handle of the {whose} is no {kind.noun}"
+        )
+    return _adopt(value)
 
 
 def revalidate(handle: Handle) -> bool:
@@ -101,7 +113,7 @@ def revalidate(handle: Handle) -> bool:
             return True
     except OSError:  # closed behind our back
         with lock:
-            state.forget(handle)
+            records.forget(handle)
         return False
     with lock:
         if state.handles.get(handle.value) is handle:
@@ -162,13 +174,13 @@ def object_for_body(
         obj.name = control_page.name(fd, facts)
         obj.directory = namespace.directory_of(obj.name)
         if obj.name:
-            at_exit.arrange_exit_cleanup()
+            at_exit.arrange_exit_cleanup(os.getpid())
     return obj
 
 
 def close(value: int) -> None:
     """NtClose."""
-    if value in at_exit.ended:
+    if at_exit.ended and value in at_exit.ended:
         at_exit.ended.discard(value)
         return
     if LAST_PSEUDO_HANDLE <= value <= CURRENT_PROCESS:
@@ -177,36 +189,13 @@ def close(value: int) -> None:
         return
     try:
         handle = lookup(value)  # closes it, and raises, if another process revoked it
-        with lock:
+        if not records.close_handle(handle):
             if handle.protected:
                 raise NtError(st.HANDLE_NOT_CLOSABLE, name=handle.obj.display_name())
-            if state.handles.get(handle.value) is not handle:
-                raise invalid(value)
-            ledger.finish(last_handle.close_handle, handle)
+            raise invalid(value)
     finally:
-        closing.recheck_doubtful()
-
-
-def view_descriptor(handle: Handle, *, writable: bool) -> int:
-    """The descriptor that views of this handle's object are mapped through: one without a lock
-    (L5)."""
-    if handle.data_fd >= 0:
-        return handle.data_fd
-    obj = handle.obj
-    try:
-        with lock:
-            if writable:
-                if obj.view_rw < 0:
-                    obj.view_rw = descriptions.reopen(handle.fd, sys_.O_RDWR)
-                return obj.view_rw
-            if obj.view_ro < 0:
-                obj.view_ro = descriptions.reopen(handle.fd, sys_.O_RDONLY)
-            return obj.view_ro
-    except PermissionError:
-        # What was granted stays, though the descriptor now says otherwise, or the debug privilege
-        # got the handle.  The view then keeps the handle's own lock, and with it the name, until it
-        # is unmapped.
-        return handle.fd
+        if closing.doubtful or closing.later:
+            closing.recheck_doubtful()
 
 
 def set_protected(handle: Handle, protect: bool) -> None:

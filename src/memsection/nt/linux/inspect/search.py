@@ -18,7 +18,7 @@ from collections.abc import Container
 
 from memsection.nt.linux.bodies import control_page
 from memsection.nt.linux.bodies.position import decode
-from memsection.nt.linux.names import find, locators, namespace
+from memsection.nt.linux.names import locators, namespace
 from memsection.nt.linux.system import proc
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.proc import descriptor_info
@@ -27,9 +27,29 @@ from memsection.vocabulary import log, names, object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.protection import PAGE_SIZE
+from memsection.vocabulary.records import record
 
 _CLOEXEC_FLAG = 0o2000000  # O_CLOEXEC in fdinfo's flags
+TAIL = 64  #: bytes of a section that are looked at
+_HEAD = 1856  #: bytes of a control page that are: all of it but for a long name
 LEFT_BEHIND = "left by a process that was killed; goes when its owner next uses a Global name"
+
+
+@record(frozen=True, slots=True, eq=False)
+class _Source:
+    """A descriptor that carries a handle, as it was found in a process."""
+
+    pid: int
+    fd: int
+    found: os.stat_result
+    carried: tuple[int, int, bool]
+    attributes: int
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Device and inode of the object's body."""
+        return self.found.st_dev, self.found.st_ino
 
 
 def process_handles(pid: int, known: Container[tuple[int, int]] = ()) -> list[s.HandleEntry]:
@@ -49,27 +69,60 @@ def process_handles(pid: int, known: Container[tuple[int, int]] = ()) -> list[s.
         raise NtError(
             st.INVALID_CID, name=f"process {pid}", detail="there is no such process"
         ) from None
-    return [entry for entry in (_entry(pid, fd, known) for fd in descriptors) if entry is not None]
-
-
-def _entry(pid: int, fd: int, known: Container[tuple[int, int]]) -> s.HandleEntry | None:
-    path = f"/proc/{pid}/fd/{fd}"
+    # Once for all descriptors: from the root each look would take half as long again.
+    opened: list[int] = []
     try:
-        found = sys_.stat(path)
+        for directory in ("fd", "fdinfo"):
+            opened.append(sys_.open(f"/proc/{pid}/{directory}", sys_.O_PATH | sys_.O_DIRECTORY))
+        entries = [_entry(pid, fd, known, *opened) for fd in descriptors]
+    except (FileNotFoundError, ProcessLookupError):
+        return []  # it has ended
+    finally:
+        for each in opened:
+            sys_.close(each)
+    return [entry for entry in entries if entry is not None]
+
+
+def _entry(
+    pid: int, fd: int, known: Container[tuple[int, int]], directory: int, infos: int
+) -> s.HandleEntry | None:
+    number = str(fd)
+    try:
+        found = sys_.stat(number, dir_fd=directory)
         if not stat_.S_ISREG(found.st_mode) or (found.st_dev, found.st_ino) in known:
             return None
-        info = descriptor_info(pid, fd)
+        info = proc.parse_descriptor_info(sys_.read_file(infos, number, 256)[3])
         if info is None:
             return None
         attributes = 0 if info[1] & _CLOEXEC_FLAG else s.OBJ_INHERIT
         carried = decode(info[0])
         if carried is None:
+            path = f"/proc/{pid}/fd/{fd}"
             return _file_entry(pid, fd, path, found, info[1], attributes)
-        return _object_entry(pid, fd, path, found, carried, attributes)
+        source = _Source(pid, fd, found, carried, attributes)
+        return _entry_at_a_glance(source, directory) or _object_entry(source)
     except PermissionError:
         return _borrowed_entry(pid, fd)
     except OSError:
         return None
+
+
+def _entry_at_a_glance(source: _Source, directory: int) -> s.HandleEntry | None:
+    """A handle by a single read of its body: enough for all but those with long names, and those
+    that this process has to ask for in other ways."""
+    try:
+        device, inode, size, data = sys_.read_file(
+            directory, str(source.fd), TAIL + _HEAD, PAGE_SIZE + TAIL, follow=True
+        )
+        if (device, inode) != source.identity:
+            return None  # another one has come in its place
+        tail = data[:TAIL] if size > PAGE_SIZE else b""  # else there is but the control page
+        whole = control_page.facts_and_name(data[len(tail) :], size)
+        if whole is None or whole[0].area_pages > 1:
+            return None  # what stands before the control page is not the data's end
+        return _described(source, *whole, tail)
+    except (OSError, NtError, KeyError):
+        return None  # whoever looks again says why
 
 
 def _borrowed_entry(pid: int, fd: int) -> s.HandleEntry | None:
@@ -83,14 +136,12 @@ def _borrowed_entry(pid: int, fd: int) -> s.HandleEntry | None:
         carried = decode(info[0]) if info is not None else None
         if info is None or carried is None or not stat_.S_ISREG(found.st_mode):
             return None
-        facts = control_page.read(own, found.st_size)
-        return _described(
-            pid, fd, own, found, facts, carried, 0 if info[1] & _CLOEXEC_FLAG else s.OBJ_INHERIT
-        )
+        attributes = 0 if info[1] & _CLOEXEC_FLAG else s.OBJ_INHERIT
+        return _read_entry(_Source(pid, fd, found, carried, attributes), own)
     except OSError:
         return None
     except (NtError, KeyError) as failure:
-        _passed_over(pid, fd, failure)
+        _tell_passed_over(pid, fd, failure)
         return None
     finally:
         sys_.close(own)
@@ -109,33 +160,26 @@ def _file_entry(
     )
 
 
-def _object_entry(
-    pid: int,
-    fd: int,
-    path: str,
-    found: os.stat_result,
-    carried: tuple[int, int, bool],
-    attributes: int,
-) -> s.HandleEntry | None:
-    identity = (found.st_dev, found.st_ino)
+def _object_entry(source: _Source) -> s.HandleEntry | None:
+    pid, fd = source.pid, source.fd
     try:
-        body = find.open_source((pid, fd), identity)
-    except NtError:
+        body = sys_.open_body(pid, fd, *source.identity, False)
+    except OSError:
+        body = -1
+    if body < 0:  # forbidden, or another one has come in its place
         return _borrowed_entry(pid, fd) or s.HandleEntry(
-            pid, fd * 4, "", carried[0], attributes, "", 0, identity
+            pid, fd * 4, "", source.carried[0], source.attributes, "", 0, source.identity
         )
     try:
-        return _described(
-            pid, fd, body, found, control_page.read(body, found.st_size), carried, attributes
-        )
+        return _read_entry(source, body)
     except (NtError, KeyError) as failure:
-        _passed_over(pid, fd, failure)
+        _tell_passed_over(pid, fd, failure)
         return None
     finally:
         sys_.close(body)
 
 
-def _passed_over(pid: int, fd: int, failure: NtError | KeyError) -> None:
+def _tell_passed_over(pid: int, fd: int, failure: NtError | KeyError) -> None:
     why = (
         f"it says to be of type {failure.args[0]}"
         if isinstance(failure, KeyError)
@@ -146,28 +190,32 @@ def _passed_over(pid: int, fd: int, failure: NtError | KeyError) -> None:
     )
 
 
-def _described(
-    pid: int,
-    fd: int,
-    body: int,
-    found: os.stat_result,
-    facts: control_page.Facts,
-    carried: tuple[int, int, bool],
-    attributes: int,
-) -> s.HandleEntry:
-    access, _, protected = carried
+def _read_entry(source: _Source, body: int) -> s.HandleEntry:
+    facts = control_page.read(body, source.found.st_size)
+    tail = sys_.pread(body, TAIL, max(0, facts.size - TAIL)) if _has_tail(facts) else b""
+    return _described(source, facts, control_page.name(body, facts), tail)
+
+
+def _has_tail(facts: control_page.Facts) -> bool:
+    """Whether there are last bytes of a section's memory in its body."""
+    return bool(facts.size) and facts.file_identity is None
+
+
+def _described(source: _Source, facts: control_page.Facts, name: str, tail: bytes) -> s.HandleEntry:
+    access, _, protected = source.carried
     kind = object_types.BY_NUMBER[facts.type]
     return s.HandleEntry(
-        pid,
-        fd * 4,
+        source.pid,
+        source.fd * 4,
         kind.name,
         access & kind.valid,
-        attributes | (s.OBJ_PROTECT_CLOSE if protected else 0),
-        control_page.name(body, facts),
+        source.attributes | (s.OBJ_PROTECT_CLOSE if protected else 0),
+        name,
         facts.size,
-        (found.st_dev, found.st_ino),
+        source.identity,
         facts.creator_pid,
         facts.created_ns / 1e9,
+        tail if _has_tail(facts) else None,
     )
 
 
@@ -190,33 +238,41 @@ def list_directory() -> list[s.NamedObject]:
     return found
 
 
-def _open_locator(file: str) -> int:
-    return sys_.open(
-        file,
-        sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC,
-        dir_fd=namespace.local_directory(),
-    )
+def _open_to_look(file: str, directory: int) -> int:
+    flags = sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC
+    return sys_.open(file, flags, dir_fd=directory)
 
 
 def _locators() -> list[tuple[str, tuple[int, int], locators.Locator | None]]:
     """Every file of the directory of Local names: its name, which file it is, and what it says,
     None if it is damaged."""
     found = []
-    for file in sys_.listdir(namespace.local_directory()):
+    directory = namespace.local_directory()
+    for file in sys_.listdir(directory):
         if file.startswith("."):
             continue  # a locator on its way to a name (``succession``)
         try:
-            fd = _open_locator(file)
+            device, inode, size, data = sys_.read_file(directory, file, PAGE_SIZE)
+            locator = (
+                locators.parse_locator(data, size)
+                if size <= PAGE_SIZE
+                else _read_long_locator(file, (device, inode))
+            )
         except OSError:
             continue
-        try:
-            status = sys_.fstat(fd)
-            found.append(
-                (file, (status.st_dev, status.st_ino), locators.read_locator(fd, status.st_size))
-            )
-        finally:
-            sys_.close(fd)
+        found.append((file, (device, inode), locator))
     return found
+
+
+def _read_long_locator(file: str, identity: tuple[int, int]) -> locators.Locator | None:
+    fd = _open_to_look(file, namespace.local_directory())
+    try:
+        status = sys_.fstat(fd)
+        if (status.st_dev, status.st_ino) != identity:
+            raise FileNotFoundError(file)  # it has ended, and there is another one
+        return locators.read_locator(fd, status.st_size)
+    finally:
+        sys_.close(fd)
 
 
 def _local(
@@ -252,16 +308,16 @@ def _local(
 
 def _is_locator_held(file: str) -> bool:
     try:
-        fd = _open_locator(file)
+        fd = _open_to_look(file, namespace.local_directory())
     except OSError:
         return False  # its object has ended since
     try:
-        return _held(fd)
+        return _has_holder(fd)
     finally:
         sys_.close(fd)
 
 
-def _held(fd: int) -> bool:
+def _has_holder(fd: int) -> bool:
     try:
         sys_.flock(fd, sys_.LOCK_EX | sys_.LOCK_NB)
     except BlockingIOError:
@@ -301,24 +357,15 @@ def _global_object(
     owner = _user(status.st_uid)
     shown = "Global\\" + file[len(namespace.GLOBAL_PREFIX) :]
     try:
-        fd = sys_.open(
-            file,
-            sys_.O_RDONLY | sys_.O_NOFOLLOW | sys_.O_NONBLOCK | sys_.O_CLOEXEC,
-            dir_fd=directory,
-        )
+        fd = _open_to_look(file, directory)
     except OSError:
-        problem = "" if entries else "its security descriptor does not let this user look"
-        seen = proc.lockers() if problem and status.st_uid == os.geteuid() else None
-        if seen is not None and identity not in seen:
+        if entries:
+            return s.NamedObject(shown, entries[0].type_name, entries[0].size, entries, owner)
+        problem = "its security descriptor does not let this user look"
+        locked = proc.lockers() if status.st_uid == os.geteuid() else None
+        if locked is not None and identity not in locked:
             problem = LEFT_BEHIND
-        return s.NamedObject(
-            shown,
-            entries[0].type_name if entries else "",
-            entries[0].size if entries else status.st_size,
-            entries,
-            owner,
-            problem,
-        )
+        return s.NamedObject(shown, "", status.st_size, (), owner, problem)
     try:
         facts = control_page.read(fd, status.st_size)
         kind = object_types.BY_NUMBER.get(facts.type)
@@ -327,7 +374,7 @@ def _global_object(
         problem = ""
         if place is None or place.file != file:
             problem = f"a hard link that somebody made of {names.win32_name(name)}"
-        elif not entries and not facts.flags & control_page.PERMANENT and not _held(fd):
+        elif not entries and not facts.flags & control_page.PERMANENT and not _has_holder(fd):
             problem = LEFT_BEHIND
         return s.NamedObject(
             shown if problem else names.win32_name(name),

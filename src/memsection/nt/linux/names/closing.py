@@ -39,11 +39,12 @@ _keepers: set[int] = set()  # children that were waited for in vain
 _lockers = {os.getpid(), os.getppid()}  # who may have taken the locks of this process's handles
 
 
-def note_doubtful(probe: int, obj: records.ObjectRecord) -> None:
+def note_doubtful(obj: records.ObjectRecord) -> None:
     """Note a close that was refused to be the last, when a child may be why.  The tables' lock is
     held."""
     if records.is_alone():
         return
+    probe = obj.view_ro if obj.view_ro >= 0 else obj.view_rw
     try:
         doubtful.append((sys_.fcntl(probe, 1030, 3), obj.name, obj.identity))  # F_DUPFD_CLOEXEC
     except OSError:

@@ -10,7 +10,6 @@ assert sys.platform == "linux"
 
 import os
 import stat as stat_
-from collections.abc import Iterator
 
 from memsection.nt.linux.bodies import control_page, file_locks
 from memsection.nt.linux.bodies.position import decode
@@ -21,6 +20,10 @@ from memsection.nt.linux.system.descriptions import OPEN_FLAGS
 from memsection.nt.linux.system.proc import descriptor_info
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def open_data(found: Found, facts: control_page.Facts, *, writable: bool) -> int:

@@ -15,15 +15,14 @@ assert sys.platform == "linux"
 
 import errno
 import os
-import stat as stat_
-from collections.abc import Iterator
+from itertools import chain
 
+from memsection._native import protocol
 from memsection.nt.linux.bodies import control_page, permissions
 from memsection.nt.linux.bodies.position import decode
 from memsection.nt.linux.names import locators, namespace, unlink, verify
 from memsection.nt.linux.system import descriptions, proc
 from memsection.nt.linux.system import syscalls as sys_
-from memsection.nt.linux.system.descriptions import OPEN_FLAGS
 from memsection.nt.linux.system.proc import descriptor_info
 from memsection.vocabulary import log, names
 from memsection.vocabulary import status as st
@@ -34,29 +33,41 @@ from memsection.vocabulary.errors import NtError
 class Found:
     """A living body: a descriptor of it, where it was found, and the locator that led there.
 
-    One that was found through the file system holds a shared lock of its own until it is taken or
-    released.
+    One that was found by its name holds a shared lock of its own until it is taken or released.
     """
 
-    __slots__ = ("fd", "hints", "locator_fd", "owned", "place", "source", "writable")
+    __slots__ = (
+        "fd",
+        "hints",
+        "identity",
+        "locator_fd",
+        "owned",
+        "place",
+        "size",
+        "source",
+        "writable",
+    )
 
     def __init__(
         self,
         fd: int,
-        *,
         source: tuple[int, int] | None = None,
-        owned: bool = False,
+        place: namespace.Place | None = None,
+        identity: tuple[int, int] = (0, 0),
+        size: int = 0,
+        *,
         writable: bool = False,
         locator_fd: int = -1,
-        place: namespace.Place | None = None,
+        hints: bytes = b"",
     ) -> None:
         self.fd = fd
         self.source = source or (os.getpid(), fd)
-        self.owned = owned
+        self.place = place  #: of one that was found by its name
+        self.owned = place is not None
+        self.identity, self.size = identity, size
         self.writable = writable
         self.locator_fd = locator_fd
-        self.place = place
-        self.hints: list[tuple[int, int]] = []  #: that the locator had
+        self.hints = hints  #: that the locator had
 
     def handle_descriptor(self, *, writable: bool) -> int:
         """A locked description for a new handle: this very one where its mode fits."""
@@ -87,95 +98,118 @@ class Found:
                 sys_.close(self.keep_locator())
 
 
-def find(place: namespace.Place, *, writable: bool) -> Found | None:
+def find(place: namespace.Place, *, writable: bool, again: bool = False) -> Found | None:
     """The living object of a name; None to look again, because something was just ending.
+
+    Who looks ``again`` looks alone at once: several that come with shared locks, each for a moment,
+    would keep from sweeping a name whoever found that nobody has its object.
 
     Raises:
         NtError: OBJECT_NAME_NOT_FOUND, NAMESPACE_REFUSED, FILE_CORRUPT_ERROR, ACCESS_DENIED.
     """
-    return (
-        _find_local(place, writable)
-        if place.directory == "local"
-        else _find_global(place, writable)
-    )
+    if place.is_global:
+        return _find_global(place, writable)
+    return _search(place, writable) if again else _find_local(place, writable)
 
 
-def _open_file(place: namespace.Place, mode: int) -> int | None:
-    try:
-        return sys_.open(place.file, mode | OPEN_FLAGS | sys_.O_NOFOLLOW, dir_fd=place.dirfd)
-    except FileNotFoundError:
-        if namespace.directory_is_gone(place):
-            return None
-        raise NtError(st.OBJECT_NAME_NOT_FOUND, name=names.win32_name(place.full)) from None
-    except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise verify.planted(place, "is a link") from None
-        if error.errno in (errno.EISDIR, errno.ENXIO, errno.ENODEV):
-            raise verify.planted(place, "is no regular file") from None
-        raise
+def _refuse_file(place: namespace.Place, error: OSError) -> None:
+    """Raise what it means that the file of a name could not be opened, unless its directory is
+    gone."""
+    if error.errno == errno.ENOENT:
+        if not namespace.directory_is_gone(place):
+            raise NtError(st.OBJECT_NAME_NOT_FOUND, name=names.win32_name(place.full)) from None
+    elif error.errno == errno.ELOOP:
+        raise verify.planted(place, "is a link") from None
+    elif error.errno in (errno.EISDIR, errno.ENXIO, errno.ENODEV):
+        raise verify.planted(place, "is no regular file") from None
+    else:
+        raise error
 
 
 SWEPT = "removed the name %r: nobody has a handle to its object any more, so its last user died"
 
 
 def _find_local(place: namespace.Place, writable: bool) -> Found | None:
-    locator_fd = _open_file(place, sys_.O_RDWR)
-    if locator_fd is None:
+    try:
+        outcome, body, locator_fd, device, inode, size, pid, fd, is_writable, hints = sys_.find(
+            place.dirfd,
+            place.path,
+            place.name,
+            place.checksum,
+            locators.pid_namespace(),
+            place.uid,
+            writable,
+        )
+    except OSError as error:
+        _refuse_file(place, error)
+        return None
+    if outcome == protocol.FOUND:
+        return Found(
+            body,
+            (pid, fd),
+            place,
+            (device, inode),
+            size,
+            writable=is_writable,
+            locator_fd=locator_fd,
+            hints=hints,
+        )
+    if outcome in (protocol.LOST, protocol.DAMAGED):
+        return _search(place, writable)
+    _tell(place, outcome, body)
+    return None
+
+
+def _tell(place: namespace.Place, outcome: int, owner: int) -> None:
+    """Say what became of a name that does not lead to a living body."""
+    if outcome == protocol.PLANTED:
+        raise verify.planted(place, f"is no regular file of yours (owner {owner})")
+    if outcome == protocol.SWEPT:
+        log.tell(log.INFO, SWEPT, place.leaf)
+
+
+def _search(place: namespace.Place, writable: bool) -> Found | None:
+    """The body of a locator whose hints do not lead there, by the descriptors of all processes."""
+    try:
+        # Whoever gets the exclusive lock looks alone, and the others wait.  With shared locks,
+        # several that look for what a crash left would keep each other from ever sweeping it.
+        outcome, locator_fd, device, inode, pid_namespace, hints, is_alone = sys_.open_locator(
+            place.dirfd, place.path, place.name, place.checksum, place.uid, True
+        )
+    except OSError as error:
+        _refuse_file(place, error)
+        return None
+    if outcome not in (protocol.FOUND, protocol.DAMAGED):
+        _tell(place, outcome, locator_fd)
         return None
     body = -1
     try:
-        status = sys_.fstat(locator_fd)
-        if not stat_.S_ISREG(status.st_mode) or status.st_uid != os.geteuid():
-            raise verify.planted(place, f"is no regular file of yours (owner {status.st_uid})")
-        # Whoever gets the exclusive lock looks alone, and the others wait.  With shared locks,
-        # several that look for what a crash left would keep each other from ever sweeping it.
-        exclusive = descriptions.try_lock(locator_fd, sys_.LOCK_EX)
-        if (
-            not (exclusive or descriptions.try_lock(locator_fd, sys_.LOCK_SH))
-            or not sys_.fstat(locator_fd).st_nlink
-        ):
+        if outcome == protocol.DAMAGED:
+            _sweep_damaged(place, locator_fd)
             return None
-        locator = locators.read_locator(locator_fd, status.st_size)
-        if locator is None or locator.name != place.full:
-            log.tell(log.INFO, "the locator file of %r is damaged", place.leaf)
-            if _sweep_locator(place, locator_fd):
-                return None
-            raise NtError(
-                st.FILE_CORRUPT_ERROR, detail="its locator file is damaged, and a process holds it"
-            )
-        source = None
-        for source in candidates(locator):
-            body = _open_body(source, locator.identity, writable)
-            if body >= 0:
-                break
-        else:
+        source, body = _search_body(
+            hints if pid_namespace == locators.pid_namespace() else b"", (device, inode), writable
+        )
+        if body < 0:
             _sweep_locator(place, locator_fd)
             return None
-        # no handle anywhere: what was found is a view's, or on its way out (L4)
-        if descriptions.try_lock(body, sys_.LOCK_EX):
-            if sys_.fstat(locator_fd).st_nlink:
-                sys_.unlink(place.file, dir_fd=place.dirfd)
-                log.tell(log.INFO, SWEPT, place.leaf)
+        outcome = sys_.hold_found(body, locator_fd, place.dirfd, place.path, is_alone)
+        if outcome != protocol.FOUND:
+            _tell(place, outcome, -1)
             return None
-        if (
-            not descriptions.try_lock(body, sys_.LOCK_SH)
-            or exclusive
-            and not descriptions.try_lock(locator_fd, sys_.LOCK_SH)
-            or not sys_.fstat(locator_fd).st_nlink
-        ):
-            return None
-        if source is not None and source not in locator.hints:
-            # a search had to find it: the next one is spared that
-            locators.write_hint(locator_fd, 0, source)
+        if source not in protocol.hints_of(hints):
+            # the next one is spared the search
+            sys_.leave_hint(locator_fd, b"", 0, *source)
         found = Found(
             body,
-            source=source,
-            owned=True,
+            source,
+            place,
+            (device, inode),
+            sys_.fstat(body).st_size,
             writable=descriptions.is_writable(body),
             locator_fd=locator_fd,
-            place=place,
+            hints=hints,
         )
-        found.hints = locator.hints
         body = locator_fd = -1
         return found
     finally:
@@ -185,53 +219,39 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
             sys_.close(locator_fd)
 
 
+def _sweep_damaged(place: namespace.Place, locator_fd: int) -> None:
+    """Unlink a locator that makes no sense; an error where somebody holds it."""
+    log.tell(log.INFO, "the locator file of %r is damaged", place.leaf)
+    if not _sweep_locator(place, locator_fd):
+        raise NtError(
+            st.FILE_CORRUPT_ERROR, detail="its locator file is damaged, and a process holds it"
+        )
+
+
+def _search_body(
+    hints: bytes, identity: tuple[int, int], writable: bool
+) -> tuple[tuple[int, int], int]:
+    """Whose descriptor leads to a body, and a description of it; -1 for none that can be looked
+    into."""
+    for source in chain(protocol.hints_of(hints), proc.search(identity)):
+        body = sys_.open_body(*source, *identity, writable)
+        if body >= 0:
+            return source, body
+    return (0, 0), -1
+
+
 def _sweep_locator(place: namespace.Place, locator_fd: int) -> bool:
     """Unlink a locator whose object nobody has, unless somebody holds the locator (L6)."""
-    sys_.flock(locator_fd, sys_.LOCK_UN)
-    if not descriptions.try_lock(locator_fd, sys_.LOCK_EX):
+    if not sys_.sweep_locator(locator_fd, place.dirfd, place.path):
         return False
-    if sys_.fstat(locator_fd).st_nlink:
-        sys_.unlink(place.file, dir_fd=place.dirfd)
-        log.tell(log.INFO, SWEPT, place.leaf)
+    log.tell(log.INFO, SWEPT, place.leaf)
     return True
-
-
-def candidates(locator: locators.Locator) -> Iterator[tuple[int, int]]:
-    """(pid, descriptor) pairs that may be the body: the hints, then every descriptor that can be
-    looked into."""
-    if locator.pid_namespace == locators.pid_namespace():
-        yield from locator.hints
-    yield from proc.search(locator.identity)
-
-
-def _open_body(source: tuple[int, int], identity: tuple[int, int], writable: bool) -> int:
-    """Open the body through somebody's descriptor; -1 unless it is that very file (hints may
-    lie)."""
-    path = f"/proc/{source[0]}/fd/{source[1]}"
-    try:
-        status = sys_.stat(path)
-        if (status.st_dev, status.st_ino) != identity or not stat_.S_ISREG(status.st_mode):
-            return -1
-        try:
-            fd = descriptions.open_as_owner(path, sys_.O_RDWR if writable else sys_.O_RDONLY)
-        except PermissionError:
-            fd = descriptions.open_as_owner(path, sys_.O_RDONLY)
-    except OSError as error:
-        if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-            raise
-        # gone, forbidden, or by now something else that cannot even be opened so (EISDIR, ENXIO)
-        return -1
-    status = sys_.fstat(fd)
-    if (status.st_dev, status.st_ino) != identity:
-        sys_.close(fd)
-        return -1
-    return fd
 
 
 def open_source(source: tuple[int, int], identity: tuple[int, int]) -> int:
     """A description of a body that another process has open under this descriptor; INVALID_HANDLE
     if it has not."""
-    fd = _open_body(source, identity, False)
+    fd = sys_.open_body(*source, *identity, False)
     if fd < 0:
         raise NtError(st.INVALID_HANDLE, name=f"process {source[0]}")
     return fd
@@ -239,34 +259,38 @@ def open_source(source: tuple[int, int], identity: tuple[int, int]) -> int:
 
 def _find_global(place: namespace.Place, writable: bool) -> Found | None:
     try:
-        fd = _open_file(place, sys_.O_RDWR if writable else sys_.O_RDONLY)
+        outcome, fd, device, inode, size, uid, _, is_writable = sys_.find_body(
+            place.dirfd, place.path, writable
+        )
     except PermissionError:
-        fd = _open_global_as_owner(place, writable)
-    if fd is None:
+        raise NtError(
+            st.ACCESS_DENIED,
+            name=names.win32_name(place.full),
+            detail="the object's security descriptor gives this user nothing (the kernel refused "
+            "to open it)",
+        ) from None
+    except OSError as error:
+        _refuse_file(place, error)
+        return None
+    if outcome == protocol.PLANTED:
+        raise verify.planted(place, "is no regular file")
+    if outcome != protocol.FOUND:
         return None
     try:
-        status = sys_.fstat(fd)
-        if not stat_.S_ISREG(status.st_mode):
-            raise verify.planted(place, "is no regular file")
-        if not status.st_nlink:
-            return None
-        if status.st_uid != os.geteuid():
-            _verify_foreign(place, fd, status)
-        if descriptions.try_lock(fd, sys_.LOCK_EX) and not unlink.is_permanent(fd):
+        if uid != place.uid:
+            _verify_foreign(place, fd, sys_.fstat(fd))
+        try:
+            outcome = sys_.hold_body(fd, place.dirfd, place.path)
+        except PermissionError:
             # The lock is free: remains of a crash.  Who may not remove them sees no object (sticky
             # directory).
-            try:
-                unlink.unlink_if(place, fd)
-            except PermissionError:
-                raise NtError(
-                    st.OBJECT_NAME_NOT_FOUND,
-                    detail=f"only the remains of a crashed process of user "
-                    f"{status.st_uid} are there",
-                ) from None
+            raise NtError(
+                st.OBJECT_NAME_NOT_FOUND,
+                detail=f"only the remains of a crashed process of user {uid} are there",
+            ) from None
+        if outcome != protocol.FOUND:
             return None
-        if not descriptions.try_lock(fd, sys_.LOCK_SH) or not sys_.fstat(fd).st_nlink:
-            return None
-        found = Found(fd, owned=True, writable=descriptions.is_writable(fd), place=place)
+        found = Found(fd, None, place, (device, inode), size, writable=is_writable)
         fd = -1
         return found
     finally:
@@ -291,26 +315,6 @@ def _verify_foreign(place: namespace.Place, fd: int, status: os.stat_result) -> 
             place, f"belongs to user {status.st_uid}, while its security descriptor says {owner}"
         )
     verify.require_own_name(place, fd, facts, status)
-
-
-def _open_global_as_owner(place: namespace.Place, writable: bool) -> int:
-    by_path = sys_.open(
-        place.file, sys_.O_PATH | sys_.O_NOFOLLOW | sys_.O_CLOEXEC, dir_fd=place.dirfd
-    )
-    try:
-        for mode in (sys_.O_RDWR, sys_.O_RDONLY) if writable else (sys_.O_RDONLY,):
-            try:
-                return descriptions.open_as_owner(f"/proc/self/fd/{by_path}", mode)
-            except PermissionError:
-                continue
-    finally:
-        sys_.close(by_path)
-    raise NtError(
-        st.ACCESS_DENIED,
-        name=names.win32_name(place.full),
-        detail="the object's security descriptor gives this user nothing (the kernel refused to "
-        "open it)",
-    )
 
 
 def count_handles(identity: tuple[int, ...]) -> int:

@@ -78,8 +78,12 @@ def read_locator(fd: int, size: int) -> Locator | None:
     """What the locator says; None when it is none, damaged, or not whole."""
     if not _NAME_AT < size <= _LARGEST:
         return None
-    data = sys_.pread(fd, size, 0)
-    if len(data) != size:
+    return parse_locator(sys_.pread(fd, size, 0), size)
+
+
+def parse_locator(data: bytes, size: int) -> Locator | None:
+    """The same of what was read of a file of that size."""
+    if not _NAME_AT < size <= _LARGEST or len(data) != size:
         return None
     magic, version, kind, device, inode, namespace, length, checksum = _HEAD.unpack_from(data)
     name = data[_NAME_AT:]
@@ -100,12 +104,3 @@ def hint_slot(pid: int) -> int:
     """Where a process that opened the object says so; slot 0 is the creator's, or of who was found
     in its stead."""
     return 1 + pid % (HINTS - 1)
-
-
-def write_hint(fd: int, slot: int, hint: tuple[int, int]) -> None:
-    """Say which process has the object open under which descriptor.  Hints need no lock: each is
-    verified."""
-    try:
-        sys_.pwrite(fd, _HINT.pack(*hint), _HINTS_AT + slot * _HINT.size)
-    except OSError:
-        pass  # no room on the mount: whoever looks for the object searches

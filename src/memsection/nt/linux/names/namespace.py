@@ -17,15 +17,16 @@ assert sys.platform == "linux"
 import errno
 import os
 import stat as stat_
-from collections.abc import Callable
-from functools import wraps
 
 from memsection._native import records
-from memsection.nt.linux import _fast
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.vocabulary import names
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ROOT_VARIABLE = "MEMSECTION_ROOT"
 _MEMORY_ROOT, _OTHER_ROOT = "/dev/shm", "/tmp"
@@ -35,15 +36,30 @@ GLOBAL_PREFIX = "memsection."  #: of a Global\ body's file
 _LONGEST = 180
 
 
-class Place(_fast.PlaceRecord):
+class Place:
     """Where one name is kept."""
 
-    __slots__ = ()
+    __slots__ = (
+        "checksum",
+        "directory",
+        "dirfd",
+        "file",
+        "full",
+        "generation",
+        "gone",
+        "is_global",
+        "key",
+        "leaf",
+        "name",
+        "path",
+        "uid",
+    )
 
     def __init__(self, directory: str, leaf: str) -> None:
         import zlib
 
         self.directory = directory
+        self.is_global = directory == "global"
         #: the directory was removed under us: look for the name again, in a new one
         self.gone = False
         self.leaf = leaf
@@ -57,7 +73,7 @@ class Place(_fast.PlaceRecord):
             self.dirfd = global_directory()
             self.file = GLOBAL_PREFIX + escape(leaf)
             self.full = f"{names.GLOBAL_DIRECTORY}\\{leaf}"
-        self.generation = _fast.generation()
+        self.generation = _generation
         self.path = self.file.encode()
         self.name = self.full.encode("utf-8", "surrogatepass")
         self.checksum = zlib.crc32(self.name)
@@ -119,6 +135,27 @@ def _upper(text: str) -> str:
 _SAFE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")
 _PLAIN = {ord(letter): "a" for letter in "-_."}
 
+_generation = 1  # of the directories that places are in
+
+#: Places by the name that was given for each, relative to the directory of names; only those of the
+#: user whose id they carry, and of directories that are still in use, are good (``is_current``).
+known_places: dict[str, Place] = {}
+_MOST_REMEMBERED = 256
+
+
+def remember(name: str, place: Place) -> None:
+    """Have a name lead to its place at once the next time."""
+    if len(known_places) >= _MOST_REMEMBERED:
+        known_places.clear()
+    if place.generation == _generation:
+        known_places[name] = place
+
+
+def is_current(place: Place) -> bool:
+    """Whether the place is this user's (N1), in a directory that is in use."""
+    return place.generation == _generation and place.uid == os.geteuid()
+
+
 # (which, effective uid): (descriptor, path)
 known_directories: dict[tuple[str, int], tuple[int, str]] = {}
 
@@ -126,7 +163,9 @@ known_directories: dict[tuple[str, int], tuple[int, str]] = {}
 def reset() -> None:
     """Forget the directories; the next name looks for them again (``MEMSECTION_ROOT`` may have
     changed)."""
-    _fast.forget_places()
+    global _generation
+    _generation += 1
+    known_places.clear()
     while known_directories:
         sys_.close(known_directories.popitem()[1][0])
 
@@ -155,7 +194,8 @@ def _alone(find: Callable[[], int]) -> Callable[[], int]:
         with records.lock:
             return find()
 
-    return wraps(find)(found)
+    found.__name__, found.__doc__ = find.__name__, find.__doc__
+    return found
 
 
 @_alone

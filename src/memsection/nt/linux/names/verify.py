@@ -23,6 +23,44 @@ from memsection.vocabulary import names, object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 
+_MOST_REMEMBERED = 256
+# Of bodies that were found or received, by identity; each is compared with the control page at
+# every use (R1).
+_remembered: dict[tuple[int, int], control_page.Facts] = {}
+
+
+def facts_of_found(
+    fd: int, identity: tuple[int, int], size: int, place: namespace.Place | None
+) -> control_page.Facts:
+    """The facts of a body that was found by its name, or came from another process; as
+    ``read_body``."""
+    facts = _remembered.get(identity)
+    if facts is not None and facts.body_size == size:
+        assert facts.page is not None
+        if sys_.is_unchanged(fd, size, facts.page):
+            return facts
+    facts = read_body(fd, None, place)
+    # only what is sealed stays as it is
+    if facts.page is not None and (place is None or not place.is_global):
+        if len(_remembered) >= _MOST_REMEMBERED:
+            _remembered.clear()
+        _remembered[identity] = facts
+    return facts
+
+
+def current_facts(
+    fd: int, known: control_page.Facts | None, *, is_sealed: bool
+) -> control_page.Facts:
+    """What the body of a handle of this process says now, of which something is ``known``."""
+    if (
+        is_sealed
+        and known is not None
+        and known.page is not None
+        and sys_.is_unchanged(fd, known.body_size, known.page)
+    ):
+        return known
+    return read_body(fd)
+
 
 def read_body(
     fd: int, found: os.stat_result | None = None, place: namespace.Place | None = None
@@ -55,13 +93,13 @@ def read_body(
         raise control_page.corrupt(f"object type {facts.type}")
     if not sealed and (
         place is not None
-        and place.directory == "local"
+        and not place.is_global
         or not control_page.name(fd, facts).startswith(names.GLOBAL_DIRECTORY + "\\")
     ):
         raise control_page.corrupt(
             "it is not sealed against being cut, as every object without a Global name is"
         )
-    if place is not None and place.directory == "global":
+    if place is not None and place.is_global:
         require_own_name(place, fd, facts, found)
     return facts
 

@@ -10,24 +10,43 @@ import sys
 
 assert sys.platform == "linux"
 
-from memsection.nt.linux.services import quick
-from memsection.nt.linux.services.files import FileServices
+from memsection.nt.linux.services.directories import DirectoryServices
 from memsection.nt.linux.services.memory import MemoryServices
-from memsection.nt.linux.services.objects import ROOT_DIRECTORY, ObjectServices
-from memsection.nt.linux.services.processes import ProcessServices
-from memsection.nt.linux.services.synchronisation import SynchronisationServices
-from memsection.nt.linux.services.wrapping import translated
+from memsection.nt.linux.services.objects import ObjectServices
 from memsection.nt.linux.transfer import adopt
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from memsection.nt.linux.services.files import FileServices
+    from memsection.nt.linux.services.processes import ProcessServices
+    from memsection.nt.linux.services.synchronisation import SynchronisationServices
+    from memsection.nt.linux.services.timers import TimerServices
 
-class LinuxKernel(
-    ObjectServices, MemoryServices, FileServices, SynchronisationServices, ProcessServices
-):
+    class _LaterServices(FileServices, SynchronisationServices, TimerServices, ProcessServices):
+        """All of them, for type checkers."""
+
+else:
+
+    class _LaterServices:
+        """Services that a program with nothing but sections does not use: they are imported when
+        the first of them is asked for, or before a fork."""
+
+        def __getattr__(self, name: str) -> object:
+            from memsection.nt.linux.services.files import FileServices
+            from memsection.nt.linux.services.processes import ProcessServices
+            from memsection.nt.linux.services.synchronisation import SynchronisationServices
+            from memsection.nt.linux.services.timers import TimerServices
+
+            for group in (FileServices, SynchronisationServices, TimerServices, ProcessServices):
+                if name in vars(group):
+                    setattr(LinuxKernel, name, vars(group)[name])
+                    return getattr(self, name)
+            raise AttributeError(f"the object manager has no service {name!r}")
+
+
+class LinuxKernel(ObjectServices, DirectoryServices, MemoryServices, _LaterServices):
     """The object manager of this process; all of its state is in ``handles.state`` and
     ``views.regions``."""
 
     def __init__(self) -> None:
         adopt.connect()
-        # What is called most has a short way in native code, which calls the service here for all
-        # that is unusual.
-        vars(self).update(quick.services(self, ROOT_DIRECTORY, translated))

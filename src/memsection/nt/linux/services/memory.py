@@ -8,14 +8,13 @@ import sys
 assert sys.platform == "linux"
 
 import os
-from collections.abc import Sequence
+from _weakref import ref
 
 from memsection.nt.linux.handles import create_open
 from memsection.nt.linux.handles.record import CURRENT_PROCESS
 from memsection.nt.linux.services.wrapping import service
-from memsection.nt.linux.types import process, section
-from memsection.nt.linux.types.process import target
-from memsection.nt.linux.views import commit_pages, mapping, protect, regions
+from memsection.nt.linux.types import section
+from memsection.nt.linux.views import mapping, regions
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
@@ -24,7 +23,16 @@ from memsection.vocabulary.errors import NtError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
+
+
+def _require_this_process(process_handle: int, right: int, what: str) -> None:
+    """Refuse a handle to another process than this one."""
+    if process_handle != CURRENT_PROCESS:
+        from memsection.nt.linux.types import process
+
+        process.require_this_process(process_handle, right, what)
 
 
 class MemoryServices:
@@ -70,8 +78,7 @@ class MemoryServices:
         numa_node: int | None = None,
     ) -> tuple[int, int, int]:
         """NtMapViewOfSection."""
-        if process_handle != CURRENT_PROCESS:
-            process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "mapping a view")
+        _require_this_process(process_handle, a.PROCESS_VM_OPERATION, "mapping a view")
         return mapping.map_view(
             section_handle,
             base,
@@ -88,8 +95,7 @@ class MemoryServices:
     @service("unmap")
     def unmap_view(self, process_handle: int, address: int) -> None:
         """NtUnmapViewOfSection."""
-        if process_handle != CURRENT_PROCESS:
-            process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "unmapping a view")
+        _require_this_process(process_handle, a.PROCESS_VM_OPERATION, "unmapping a view")
         mapping.unmap(address)
 
     @service("extend section")
@@ -105,6 +111,7 @@ class MemoryServices:
     @service("query memory")
     def query_virtual_memory(self, process_handle: int, address: int) -> s.MemoryBasicInformation:
         """NtQueryVirtualMemory."""
+        from memsection.nt.linux.types.process import target
         from memsection.nt.linux.views import query
 
         pid, other = target(process_handle, a.PROCESS_QUERY_INFORMATION)
@@ -119,7 +126,9 @@ class MemoryServices:
         self, process_handle: int, address: int, size: int, protection: int
     ) -> tuple[int, int, int]:
         """NtProtectVirtualMemory."""
-        process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "protecting memory")
+        _require_this_process(process_handle, a.PROCESS_VM_OPERATION, "protecting memory")
+        from memsection.nt.linux.views import protect
+
         return protect.protect(address, size, protection)
 
     @service("allocate memory")
@@ -135,7 +144,7 @@ class MemoryServices:
         """NtAllocateVirtualMemory."""
         from memsection.nt.linux.views import allocate
 
-        process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "allocating memory")
+        _require_this_process(process_handle, a.PROCESS_VM_OPERATION, "allocating memory")
         return allocate.allocate(address, zero_bits, size, allocation_type, protection)
 
     @service("free memory")
@@ -145,7 +154,7 @@ class MemoryServices:
         """NtFreeVirtualMemory."""
         from memsection.nt.linux.views import allocate
 
-        process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "freeing memory")
+        _require_this_process(process_handle, a.PROCESS_VM_OPERATION, "freeing memory")
         return allocate.free(address, size, free_type)
 
     @service("flush")
@@ -153,7 +162,7 @@ class MemoryServices:
         """NtFlushVirtualMemory."""
         from memsection.nt.linux.views import flush
 
-        process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "flushing a view")
+        _require_this_process(process_handle, a.PROCESS_VM_OPERATION, "flushing a view")
         flush.flush(address, size)
 
     @service("prefetch")
@@ -163,12 +172,13 @@ class MemoryServices:
         """NtSetInformationVirtualMemory, VmPrefetchInformation."""
         from memsection.nt.linux.views import flush
 
-        process.require_this_process(process_handle, a.PROCESS_VM_OPERATION, "prefetching")
+        _require_this_process(process_handle, a.PROCESS_VM_OPERATION, "prefetching")
         flush.prefetch(ranges)
 
     @service("query mapped file")
     def query_mapped_file_name(self, process_handle: int, address: int) -> str:
         """NtQueryVirtualMemory, MemoryMappedFilenameInformation."""
+        from memsection.nt.linux.types.process import target
         from memsection.nt.linux.views import mapped_file
 
         return mapped_file.name(target(process_handle, a.PROCESS_QUERY_INFORMATION)[0], address)
@@ -176,6 +186,7 @@ class MemoryServices:
     @service("read memory")
     def read_virtual_memory(self, process_handle: int, address: int, size: int) -> bytes:
         """NtReadVirtualMemory."""
+        from memsection.nt.linux.types.process import target
         from memsection.nt.linux.views import peers
 
         return peers.read(target(process_handle, a.PROCESS_VM_READ)[0], address, size)
@@ -183,6 +194,7 @@ class MemoryServices:
     @service("write memory")
     def write_virtual_memory(self, process_handle: int, address: int, data: bytes) -> int:
         """NtWriteVirtualMemory."""
+        from memsection.nt.linux.types.process import target
         from memsection.nt.linux.views import peers
 
         return peers.write(
@@ -201,13 +213,15 @@ class MemoryServices:
             raise NtError(st.NOT_MAPPED_VIEW, detail=f"there is no view at {address:#x}")
         # It releases the region, not the address: whoever unmaps the view otherwise makes room for
         # another one there.
-        return (kind or View)(
+        buffer = (kind or View)(
             address,
             length,
             readonly=readonly,
             release=region,
             check=region.guard.check if region.guard is not None else None,
         )
+        region.buffer = ref(buffer)
+        return buffer
 
     @service("map")
     def map_buffer(
@@ -232,11 +246,9 @@ class MemoryServices:
     @service("commit")
     def commit_buffer(self, buffer: Any, offset: int, size: int, protection: int) -> None:
         """Commit pages of the view that a buffer is of."""
-        commit_pages.commit_region(regions.region_of(buffer), offset, size, protection)
+        from memsection.nt.linux.views import commit_pages
 
-    def view_fault(self, address: int) -> int | None:
-        """The first missing page of a view."""
-        return regions.guard_fault(address)
+        commit_pages.commit_region(regions.region_of(buffer), offset, size, protection)
 
     @service("resident pages")
     def resident_pages(self, address: int, size: int) -> bytes:

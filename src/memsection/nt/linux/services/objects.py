@@ -8,31 +8,33 @@ import sys
 assert sys.platform == "linux"
 
 import os
-from collections.abc import Sequence
 
 from memsection._native import ledger
-from memsection.nt.linux.bodies import control_page, permissions
-from memsection.nt.linux.handles import create_open, record, state, table
-from memsection.nt.linux.handles.record import CURRENT_PROCESS, Handle
-from memsection.nt.linux.names import find
+from memsection.nt.linux.bodies import control_page, permissions, set_permissions
+from memsection.nt.linux.handles import create_open, state, table
+from memsection.nt.linux.handles.record import CURRENT_PROCESS, CURRENT_THREAD, Handle
+from memsection.nt.linux.names import find, unlink
 from memsection.nt.linux.services.wrapping import service
-from memsection.nt.linux.system import accounts, descriptions, proc
+from memsection.nt.linux.system import accounts, descriptions
 from memsection.nt.linux.system import syscalls as sys_
-from memsection.nt.linux.types import process
+from memsection.nt.linux.types import directory
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types, security
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.descriptor import SecurityDescriptor
 from memsection.vocabulary.errors import NtError
-from memsection.vocabulary.object_types import DIRECTORY
+from memsection.vocabulary.object_types import DIRECTORY, FILE, PROCESS, THREAD
+from memsection.vocabulary.remembering import remembered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    pass
+    from collections.abc import Sequence
+    from typing import Any
 
 #: the value of the handle that Win32 names are relative to; no descriptor is behind it
 ROOT_DIRECTORY = 0x3FFFFFFC
+_PSEUDO = {CURRENT_PROCESS: object_types.PROCESS, CURRENT_THREAD: object_types.THREAD}
 
 
 class ObjectServices:
@@ -54,17 +56,15 @@ class ObjectServices:
         options: int,
     ) -> int:
         """NtDuplicateObject."""
-        from memsection.nt.linux.transfer import duplicate
+        from memsection.nt.linux.transfer.duplicate import duplicate
 
-        return duplicate.duplicate(
-            source_process, source, target_process, access, attributes, options
-        )
+        return duplicate(source_process, source, target_process, access, attributes, options)
 
     @service("query object")
     def query_object(self, handle: int) -> s.ObjectBasicInformation:
         """NtQueryObject, ObjectBasicInformation."""
-        if handle == CURRENT_PROCESS:
-            return s.ObjectBasicInformation(0, object_types.PROCESS.valid, 1, 2)
+        if handle in _PSEUDO:  # either may do all, to itself
+            return s.ObjectBasicInformation(0, _PSEUDO[handle].valid, 1, 2)
         found = table.lookup(handle)
         for hook in create_open.before_open:
             hook()
@@ -84,8 +84,8 @@ class ObjectServices:
     def query_handle(self, handle: int) -> tuple[int, int]:
         """The handle's own part of ObjectBasicInformation: looking for the other handles takes
         milliseconds."""
-        if handle == CURRENT_PROCESS:
-            return 0, object_types.PROCESS.valid
+        if handle in _PSEUDO:
+            return 0, _PSEUDO[handle].valid
         found = table.lookup(handle)
         return (s.OBJ_INHERIT if found.fd >= 0 and sys_.get_inheritable(found.fd) else 0) | (
             s.OBJ_PROTECT_CLOSE if found.protected else 0
@@ -94,12 +94,21 @@ class ObjectServices:
     @service("query object name")
     def query_object_name(self, handle: int) -> str:
         """NtQueryObject, ObjectNameInformation."""
-        return "" if handle == CURRENT_PROCESS else table.lookup(handle).obj.name
+        if handle in _PSEUDO:
+            return ""
+        found = table.lookup(handle)
+        if found.kind is DIRECTORY:
+            return directory.path_of(found)
+        name: str = found.obj.name
+        return name
 
     @service("query object type")
     def query_object_type(self, handle: int) -> str:
         """NtQueryObject, ObjectTypeInformation."""
-        return "Process" if handle == CURRENT_PROCESS else table.lookup(handle).kind.name
+        if handle in _PSEUDO:
+            return _PSEUDO[handle].name
+        name: str = table.lookup(handle).kind.name
+        return name
 
     @service("set handle flags")
     def set_handle_flags(
@@ -107,6 +116,13 @@ class ObjectServices:
     ) -> None:
         """NtSetInformationObject, ObjectHandleFlagInformation."""
         found = table.lookup(handle)
+        if inherit and found.kind is DIRECTORY:
+            raise directory.stays_here(directory.path_of(found))
+        if inherit and found.kind is THREAD:
+            from memsection.nt.linux.types import thread
+
+            one: Any = found.obj
+            thread.require_inheritable(found.fd, one.tid)
         if inherit is not None:
             for fd in (found.fd, found.data_fd):
                 if fd >= 0:
@@ -121,8 +137,17 @@ class ObjectServices:
 
     def _identity(self, handle: int) -> tuple[int, ...]:
         if handle == CURRENT_PROCESS:
-            return -2, os.getpid(), proc.start_time(os.getpid())
-        return table.lookup(handle).obj.identity
+            from memsection.nt.linux.types import process
+
+            return process.identity_of(os.getpid())
+        if handle == CURRENT_THREAD:
+            from memsection.nt.linux.types import thread
+
+            return thread.current_identity()
+        found = table.lookup(handle)
+        if found.kind is DIRECTORY:
+            return directory.identity_of(directory.path_of(found))
+        return found.obj.identity
 
     @service("make temporary")
     def make_temporary_object(self, handle: int) -> None:
@@ -135,13 +160,15 @@ class ObjectServices:
         self._set_permanent(table.lookup(handle), True)
 
     def _set_permanent(self, handle: Handle, permanent: bool) -> None:
-        if permanent and handle.obj.directory != "global":
+        if handle.kind is DIRECTORY:
             raise NtError(
                 st.NOT_ON_THIS_SYSTEM,
                 name=handle.obj.display_name(),
-                detail="only an object with a Global name can outlive its handles on this system",
+                detail="an object directory is there, whoever has a handle to it",
             )
         if handle.obj.directory != "global":
+            if permanent:
+                raise unlink.cannot_be_permanent(handle.obj.display_name())
             return
         facts = self._facts(handle)
         body = descriptions.reopen(handle.fd, sys_.O_RDWR)
@@ -161,39 +188,37 @@ class ObjectServices:
                 name=handle.obj.display_name(),
                 detail=f"not for handles to {handle.kind.a_noun}",
             )
-        return control_page.read(handle.fd, handle.obj.facts.body_size)
+        return control_page.current(handle.fd, handle.obj.facts)
 
     @service("query security")
     def query_security_object(self, handle: int, information: int) -> bytes:
         """NtQuerySecurityObject."""
         system = a.ACCESS_SYSTEM_SECURITY if information & s.SACL_SECURITY_INFORMATION else 0
-        if handle == CURRENT_PROCESS:
+        if handle in _PSEUDO:
             if system:
                 raise NtError(
                     st.ACCESS_DENIED,
                     detail="the pseudo handle does not grant ACCESS_SYSTEM_SECURITY",
                 )
-            return (
-                SecurityDescriptor.from_bytes(process.descriptor(os.getpid()))
-                .select(information)
-                .to_bytes()
-            )
+            from memsection.nt.linux.types import process
+
+            return _selected(process.descriptor(os.getpid(), _PSEUDO[handle]), information)
         found = table.lookup(
             handle,
             None,
             system | (a.READ_CONTROL if information & ~s.SACL_SECURITY_INFORMATION else 0),
         )
-        if isinstance(found.obj, process.Process):
-            return (
-                SecurityDescriptor.from_bytes(process.descriptor(found.obj.pid))
-                .select(information)
-                .to_bytes()
-            )
-        return (
-            SecurityDescriptor.from_bytes(self._facts(found).descriptor)
-            .select(information)
-            .to_bytes()
-        )
+        if found.kind is PROCESS or found.kind is THREAD:
+            from memsection.nt.linux.types import process
+
+            one: Any = found.obj
+            whole = one.process if found.kind is THREAD else one.identity
+            return _selected(process.descriptor_of(found, one.pid, whole), information)
+        if found.kind is FILE:
+            from memsection.nt.linux.types import file_facts
+
+            return _selected(file_facts.descriptor(found.fd), information)
+        return _selected(self._facts(found).descriptor, information)
 
     @service("set security")
     def set_security_object(self, handle: int, information: int, descriptor: bytes) -> None:
@@ -204,6 +229,12 @@ class ObjectServices:
             else 0
         )
         found = table.lookup(handle, None, needed)
+        if found.kind is FILE:
+            raise NtError(
+                st.NOT_SUPPORTED,
+                name=found.obj.name,
+                detail="a file has a mode here, and no descriptor: use os.chmod and os.chown",
+            )
         facts = self._facts(found)
         merged = security.merged(
             SecurityDescriptor.from_bytes(facts.descriptor),
@@ -219,7 +250,7 @@ class ObjectServices:
             )
             if facts.file_identity is not None:
                 file_permissions = permissions.owner_writes_only(file_permissions)
-            permissions.change(
+            set_permissions.change(
                 body,
                 file_permissions,
                 lambda: control_page.write_descriptor(body, facts, merged.to_bytes()),
@@ -274,10 +305,11 @@ class ObjectServices:
 
     @service("handle descriptors")
     def handle_descriptors(self, handle: int) -> tuple[int, ...]:
-        """The descriptors that are a handle."""
-        from memsection.nt.linux.transfer import passing
-
-        return passing.descriptors(handle)
+        """The descriptors that are a handle: its own, and that of the file behind a section."""
+        found = table.lookup(handle)
+        if found.kind is DIRECTORY:
+            raise directory.stays_here(directory.path_of(found))
+        return (found.fd,) if found.data_fd < 0 else (found.fd, found.data_fd)
 
     def handle_from_descriptors(self, descriptors: Sequence[int]) -> int:
         """A handle of passed descriptors."""
@@ -292,15 +324,20 @@ class ObjectServices:
 
     @service("handle from descriptors")
     def _accept(self, descriptors: Sequence[int]) -> Handle:
-        from memsection.nt.linux.transfer import passing
+        from memsection.nt.linux.transfer.passing import accept
 
-        return passing.accept(descriptors)
+        return accept(descriptors)
+
+
+@remembered(64)
+def _selected(descriptor: bytes, information: int) -> bytes:
+    """The parts of a descriptor that are asked for."""
+    return SecurityDescriptor.from_bytes(descriptor).select(information).to_bytes()
 
 
 def _enter_root_directory() -> None:
     """The directory handle is there from the beginning, under a value that no descriptor has."""
-    root = record.LocalObject(DIRECTORY, (-4, 0))
-    root.name = "\\Sessions"
+    root = directory.Directory("", (-4, 0))
     state.add_without_descriptor(Handle(-1, DIRECTORY, DIRECTORY.valid, root, value=ROOT_DIRECTORY))
 
 

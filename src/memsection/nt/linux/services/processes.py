@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Services for processes, tokens and accounts."""
+"""Services for processes, threads, tokens and accounts."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ import sys
 assert sys.platform == "linux"
 
 import os
-from collections.abc import Sequence
 
 from memsection.nt.linux.services.wrapping import service
 from memsection.nt.linux.system import accounts
-from memsection.nt.linux.types import process
+from memsection.nt.linux.types import process, thread
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.sid import Sid
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from typing import Any
 
 
 class ProcessServices:
-    """Services for processes, tokens and accounts."""
+    """Services for processes, threads, tokens and accounts."""
 
     def current_process_id(self) -> int:
         """The caller's process id."""
@@ -46,7 +46,19 @@ class ProcessServices:
     @service("create process")
     def create_process(self, start: s.ProcessStart) -> s.StartedProcess:
         """A new process."""
-        return process.create(start)
+        from memsection.nt.linux.types import new_process
+
+        return new_process.create(start)
+
+    @service("open thread")
+    def open_thread(self, access: int, attributes: int, tid: int, pid: int = 0) -> int:
+        """NtOpenThread."""
+        return thread.open_(access, attributes, tid, pid)
+
+    @service("query thread")
+    def query_thread(self, thread_handle: int) -> s.ThreadBasicInformation:
+        """NtQueryInformationThread."""
+        return thread.query(thread_handle)
 
     @service("open token")
     def open_process_token(self, process_handle: int, access: int) -> int:

@@ -7,7 +7,6 @@ import sys
 
 assert sys.platform == "linux"
 
-from collections.abc import Callable, Sequence
 
 from memsection.nt.linux.handles import table
 from memsection.nt.linux.names import namespace
@@ -19,6 +18,7 @@ from memsection.vocabulary.errors import NtError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 
@@ -109,17 +109,22 @@ class SynchronisationServices:
 
     @service("wait")
     def wait_for_single_object(
-        self, handle: int, timeout: int | None, *, careful: bool = False
+        self, handle: int, timeout: int | None, *, accept_abandoned: bool = True
     ) -> int:
         """NtWaitForSingleObject."""
-        return wait.single(handle, timeout, careful=careful)
+        return wait.single(handle, timeout, accept_abandoned=accept_abandoned)
 
     @service("wait")
     def wait_for_multiple_objects(
-        self, handles: Sequence[Any], wait_type: int, timeout: int | None, *, careful: bool = False
+        self,
+        handles: Sequence[Any],
+        wait_type: int,
+        timeout: int | None,
+        *,
+        accept_abandoned: bool = True,
     ) -> int:
         """NtWaitForMultipleObjects."""
-        return wait.multiple(handles, wait_type, timeout, careful=careful)
+        return wait.multiple(handles, wait_type, timeout, accept_abandoned=accept_abandoned)
 
     @service("signal and wait")
     def signal_and_wait(self, signal: int, waited: int, timeout: int | None) -> int:
@@ -164,6 +169,6 @@ class SynchronisationServices:
     @service("wait")
     def watch(self, handle: Any, ready: Callable[[], None]) -> Any:
         """A wait that nobody sleeps in."""
-        from memsection.nt.linux.waiting import watch
+        from memsection.nt.linux.services import watching
 
-        return watch.watch(handle, ready)
+        return watching.Watch(handle, ready)

@@ -22,17 +22,17 @@ ROOT = 0
 # capabilities(7): may give files away, which is what SeRestorePrivilege means for owners
 _CAP_CHOWN = 1 << 0
 
-_token_key: tuple[int, int, tuple[int, ...]] | None = None
-_token: Token | None = None
+_known: tuple[bytes, Token] | None = None  # the last caller's ids, and the token of these
 
 
-def current_token() -> Token:
+def current_token(ids: bytes = b"") -> Token:
     """The caller's token, made of the ids that the kernel itself checks files with."""
-    global _token, _token_key
-    key = (sys_.geteuid(), sys_.getegid(), tuple(sys_.getgroups()))
-    if _token is None or key != _token_key:
-        _token, _token_key = token_of(*key), key
-    return _token
+    global _known
+    ids, known = ids or sys_.caller_ids(), _known
+    if known is None or known[0] != ids:
+        uid, gid, *groups = memoryview(ids).cast("I")
+        _known = known = ids, token_of(uid, gid, tuple(groups))
+    return known[1]
 
 
 def token_of(uid: int, gid: int, groups: tuple[int, ...]) -> Token:
@@ -41,10 +41,10 @@ def token_of(uid: int, gid: int, groups: tuple[int, ...]) -> Token:
     sids = EVERYBODY | {Sid.unix_group(number) for number in (gid, *groups)}
     if uid == ROOT:
         sids |= {wellknown.ADMINISTRATORS}
-    return Token(Sid.unix_user(uid), frozenset(sids), Sid.unix_group(gid), _privileged)
+    return Token(Sid.unix_user(uid), frozenset(sids), Sid.unix_group(gid), _is_privileged)
 
 
-def _privileged(name: str) -> bool:
+def _is_privileged(name: str) -> bool:
     return name == SE_RESTORE_PRIVILEGE and bool(sys_.capabilities()[0] & _CAP_CHOWN)
 
 

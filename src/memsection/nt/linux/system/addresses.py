@@ -10,6 +10,8 @@ assert sys.platform == "linux"
 from memsection._native import system
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.vocabulary import protection as p
+from memsection.vocabulary import status as st
+from memsection.vocabulary.errors import NtError
 
 PAGE, GRANULARITY = p.PAGE_SIZE, p.ALLOCATION_GRANULARITY
 HUGE_PAGE = 2 << 20  #: what transparent huge pages have on x86-64, and on arm64 with pages of 4 KiB
@@ -40,3 +42,16 @@ def address_limit(zero_bits: int) -> int:
     all outside of a mask."""
     limit = 1 << 32 - zero_bits if zero_bits <= 21 else 1 << zero_bits.bit_length()
     return min(limit, HIGHEST)
+
+
+def large_page_size() -> int:
+    """Bytes of a large page (GetLargePageMinimum): the default huge page, 0 where the kernel has
+    none."""
+    fd = sys_.open("/proc/meminfo", sys_.O_RDONLY | sys_.O_CLOEXEC)
+    try:
+        for line in sys_.read(fd, 16384).splitlines():
+            if line.startswith(b"Hugepagesize:"):
+                return int(line.split()[1]) * 1024
+    finally:
+        sys_.close(fd)
+    raise NtError(st.NOT_SUPPORTED, detail="this kernel has no large pages")

@@ -11,9 +11,7 @@ import sys
 
 assert sys.platform == "linux"
 
-import errno
 import os
-import stat as stat_
 import time
 
 from memsection.nt.linux.system import syscalls as sys_
@@ -66,26 +64,6 @@ def reopen(fd: int, mode: int) -> int:
     (chmod(2)).
     """
     return sys_.reopen(fd, mode == sys_.O_RDWR)
-
-
-def open_as_owner(path: str, mode: int) -> int:
-    try:
-        return sys_.open(path, mode | OPEN_FLAGS)
-    except PermissionError:
-        pass
-    by_path = sys_.open(path, sys_.O_PATH | sys_.O_CLOEXEC)
-    try:
-        found = sys_.fstat(by_path)
-        if found.st_uid != os.geteuid() or not stat_.S_ISREG(found.st_mode):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
-        link, bits = f"/proc/self/fd/{by_path}", stat_.S_IMODE(found.st_mode)
-        sys_.chmod(link, bits | 0o600)
-        try:
-            return sys_.open(link, mode | OPEN_FLAGS)
-        finally:
-            sys_.chmod(link, bits)
-    finally:
-        sys_.close(by_path)
 
 
 def is_writable(fd: int) -> bool:

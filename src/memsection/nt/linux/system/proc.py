@@ -9,11 +9,14 @@ import sys
 assert sys.platform == "linux"
 
 import os
-from collections.abc import Iterator
 
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def processes() -> list[int]:
@@ -75,19 +78,27 @@ def search(identity: tuple[int, ...]) -> Iterator[tuple[int, int]]:
                 yield pid, fd
 
 
+def read_start(path: str, count: int) -> bytes:
+    """The first bytes of a file of /proc, as one read(2) gives them; OSError where it fails."""
+    fd = sys_.open(path, sys_.O_RDONLY | sys_.O_CLOEXEC)
+    try:
+        return sys_.read(fd, count)
+    finally:
+        sys_.close(fd)
+
+
 def descriptor_info(pid: int, fd: int) -> tuple[int, int] | None:
     """(file position, open flags) of a descriptor of any process, from /proc/PID/fdinfo (proc(5));
     None if it is none."""
     try:
-        source = sys_.open(f"/proc/{pid}/fdinfo/{fd}", sys_.O_RDONLY | sys_.O_CLOEXEC)
+        text = read_start(f"/proc/{pid}/fdinfo/{fd}", 256)
     except (FileNotFoundError, ProcessLookupError):
         return None
-    try:
-        text = sys_.read(source, 256)
-    except (FileNotFoundError, ProcessLookupError):
-        return None
-    finally:
-        sys_.close(source)
+    return parse_descriptor_info(text)
+
+
+def parse_descriptor_info(text: bytes) -> tuple[int, int] | None:
+    """(file position, open flags) of what stands in a file of /proc/PID/fdinfo."""
     # "pos:", its value, "flags:", theirs: the first two lines of every descriptor
     words = text.split(None, 4)
     if len(words) < 4 or words[0] != b"pos:" or words[2] != b"flags:":
@@ -106,15 +117,35 @@ def start_time(pid: int) -> int:
         NtError: INVALID_CID.
     """
     try:
-        fd = sys_.open(f"/proc/{pid}/stat", sys_.O_RDONLY | sys_.O_CLOEXEC)
-        try:
-            text = sys_.read(fd, 1024)
-        finally:
-            sys_.close(fd)
-        return int(text[text.rindex(b")") + 2 :].split()[19])
-    except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
+        return start_time_in(f"/proc/{pid}")
+    except (FileNotFoundError, ProcessLookupError, ValueError):
         raise NtError(
             st.INVALID_CID, name=f"process {pid}", detail="there is no such process"
+        ) from None
+
+
+def start_time_in(directory: str) -> int:
+    """When the process started that a directory of /proc is of; OSError or ValueError where it does
+    not say so."""
+    text = read_start(f"{directory}/stat", 1024)
+    try:
+        return int(text[text.rindex(b")") + 2 :].split()[19])
+    except IndexError:
+        raise ValueError("no start time") from None
+
+
+def process_of_thread(tid: int) -> int:
+    """The id of the process that a thread is of (proc_pid_status(5), Tgid).
+
+    Raises:
+        NtError: INVALID_CID.
+    """
+    try:
+        text = read_start(f"/proc/{tid}/status", 1024)
+        return int(text[text.index(b"\nTgid:") + 6 :].split(None, 1)[0])
+    except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
+        raise NtError(
+            st.INVALID_CID, name=f"thread {tid}", detail="there is no such thread"
         ) from None
 
 
@@ -135,11 +166,7 @@ def proc_is_mounted() -> bool:
 
 def pid_of(pidfd: int) -> int:
     """The process id behind a pidfd, -1 when the process has gone (proc(5), fdinfo)."""
-    fd = sys_.open(f"/proc/self/fdinfo/{pidfd}", sys_.O_RDONLY | sys_.O_CLOEXEC)
-    try:
-        text = sys_.read(fd, 1024)
-    finally:
-        sys_.close(fd)
+    text = read_start(f"/proc/self/fdinfo/{pidfd}", 1024)
     for line in text.splitlines():
         if line.startswith(b"Pid:"):
             return int(line[4:])

@@ -16,13 +16,12 @@ import os
 
 from memsection.nt.linux.handles import create_open, state, table
 from memsection.nt.linux.handles.record import Handle
-from memsection.nt.linux.types import process
 from memsection.vocabulary.object_types import FILE, PROCESS
 
 
 def connect() -> None:
     """Enter who adopts into the handle table, and what has to be done before a name is opened."""
-    table.adopters[PROCESS] = process.adopt
+    table.adopters[PROCESS] = _adopt_pidfd
     table.adopters[FILE] = _adopt_file
     table.fetch_given = _fetch_given
     if _close_delivered not in create_open.before_open:
@@ -30,6 +29,13 @@ def connect() -> None:
 
 
 # What few programs need is imported with its first use.
+
+
+def _adopt_pidfd(fd: int, found: os.stat_result, value: int) -> Handle:
+    from memsection.nt.linux.types import process, thread
+
+    adopt = thread.adopt if thread.is_thread(fd) else process.adopt
+    return adopt(fd, found, value)
 
 
 def _adopt_file(fd: int, found: os.stat_result, value: int) -> Handle:

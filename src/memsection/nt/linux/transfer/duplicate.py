@@ -14,6 +14,7 @@ import sys
 assert sys.platform == "linux"
 
 import os
+import threading
 
 from memsection.nt.linux.bodies import control_page
 from memsection.nt.linux.handles import rights, state, table
@@ -21,13 +22,13 @@ from memsection.nt.linux.handles.record import Handle
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.tables_lock import lock
 from memsection.nt.linux.transfer import copies, give, take
-from memsection.nt.linux.types import process
+from memsection.nt.linux.types import directory, process, thread
 from memsection.nt.linux.types.process import target
 from memsection.vocabulary import access as a
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
-from memsection.vocabulary.object_types import FILE, PROCESS
+from memsection.vocabulary.object_types import DIRECTORY, FILE, PROCESS, THREAD
 
 
 def duplicate(
@@ -63,8 +64,10 @@ def duplicate(
         table.close(handle.value)
         return value
     if source in (s.CURRENT_PROCESS, s.CURRENT_THREAD):
-        return _open_this_process(target_pid, access, attributes, options)
+        return _open_oneself(source, target_pid, access, attributes, options)
     handle = table.lookup(source)
+    if target_pid and handle.kind is DIRECTORY:
+        raise directory.stays_here(directory.path_of(handle))
     if target_pid == own:
         return _duplicate_here(handle, access, attributes, options)
     if target_pid:
@@ -78,14 +81,19 @@ def duplicate(
     return value
 
 
-def _open_this_process(target_pid: int, access: int, attributes: int, options: int) -> int:
-    """A real handle for the pseudo handle of this process."""
+def _open_oneself(source: int, target_pid: int, access: int, attributes: int, options: int) -> int:
+    """A real handle for the pseudo handle of this process or of the calling thread."""
+    kind = PROCESS if source == s.CURRENT_PROCESS else THREAD
     if target_pid != os.getpid():
         raise NtError(
-            st.NOT_ON_THIS_SYSTEM, detail="a handle to a process cannot be put into another process"
+            st.NOT_ON_THIS_SYSTEM,
+            detail=f"a handle to {kind.a_noun} cannot be put into another process",
         )
-    wanted = PROCESS.valid if options & s.DUPLICATE_SAME_ACCESS else access
-    value = process.open_(wanted, attributes, os.getpid())
+    wanted = kind.valid if options & s.DUPLICATE_SAME_ACCESS else access
+    if kind is PROCESS:
+        value = process.open_(wanted, attributes, os.getpid())
+    else:
+        value = thread.open_(wanted, attributes, threading.get_native_id(), os.getpid())
     if attributes & s.OBJ_PROTECT_CLOSE:
         table.set_protected(table.lookup(value), True)
     return value
@@ -97,7 +105,7 @@ def _requested_access(handle: Handle, access: int, options: int) -> int:
     if options & s.DUPLICATE_SAME_ACCESS:
         return handle.access
     kind = handle.kind
-    wanted = kind.specific(access)
+    wanted = kind.specific(access & 0xFFFFFFFF)
     if wanted & ~(kind.valid | a.MAXIMUM_ALLOWED):
         raise NtError(
             st.ACCESS_DENIED,
@@ -107,7 +115,7 @@ def _requested_access(handle: Handle, access: int, options: int) -> int:
     if wanted & ~handle.access:
         if kind.has_body:
             assert handle.obj.facts is not None
-            facts = control_page.read(handle.fd, handle.obj.facts.body_size)
+            facts = control_page.current(handle.fd, handle.obj.facts)
             return rights.grant(facts.descriptor, wanted, kind)
         if kind is FILE:
             raise NtError(
@@ -120,6 +128,8 @@ def _requested_access(handle: Handle, access: int, options: int) -> int:
             assert isinstance(handle.obj, process.Process)
             temporary = process.open_(wanted, 0, handle.obj.pid)
             table.close(temporary)
+        if isinstance(handle.obj, thread.Thread):
+            table.close(thread.open_(wanted, 0, handle.obj.tid, handle.obj.pid))
     return wanted & ~a.MAXIMUM_ALLOWED
 
 
@@ -130,6 +140,8 @@ def _duplicate_here(handle: Handle, access: int, attributes: int, options: int) 
     protect = bool(attributes & s.OBJ_PROTECT_CLOSE)
     if options & s.DUPLICATE_SAME_ATTRIBUTES:
         inherit, protect = sys_.get_inheritable(handle.fd), handle.protected
+    if inherit and isinstance(handle.obj, thread.Thread):
+        thread.require_inheritable(handle.fd, handle.obj.tid)
     copy = copies.copy(handle, wanted, inherit)
     if options & s.DUPLICATE_CLOSE_SOURCE and not handle.protected:
         copy = _replace_source(handle, copy)

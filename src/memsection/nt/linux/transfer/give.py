@@ -11,17 +11,10 @@ assert sys.platform == "linux"
 import os
 
 from memsection._native import ledger
-from memsection.nt.linux import _fast
-from memsection.nt.linux.bodies.position import (
-    PENDING,
-    PROTECTED,
-    REVOKED,
-    TRANSFERRED_VALUES_FROM,
-    decode,
-)
+from memsection.nt.linux.bodies.position import PENDING, PROTECTED, REVOKED, TRANSFERRED_VALUES_FROM
 from memsection.nt.linux.handles import state, table
 from memsection.nt.linux.handles.record import Handle, invalid
-from memsection.nt.linux.names import find, namespace, unlink
+from memsection.nt.linux.names import namespace, unlink
 from memsection.nt.linux.system import descriptions
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.tables_lock import lock
@@ -37,16 +30,12 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 
-# whether opens went the fast path, which does not look at what waits, before something waited
-_fast_before = False
-
 
 @ledger.whole
 def put_into_process(
     handle: Handle, receiver: Handle | None, access: int, attributes: int, options: int
 ) -> int:
     """Make a handle for another process; it fetches it when it first uses the value."""
-    global _fast_before
     assert receiver is not None and isinstance(receiver.obj, process.Process)
     if not handle.kind.has_body:
         raise NtError(
@@ -72,8 +61,6 @@ def put_into_process(
         state.discard(copy, close=False)
         copy.publish()
         sys_.lseek(copy.fd, sys_.lseek(copy.fd, 0, 1) | PENDING, 0)
-        if not state.pending_transfers:
-            _fast_before = _fast.switch(False)
         state.pending_transfers.append((pidfd, copy.fd, copy.data_fd, handle.obj.name))
     value = (
         TRANSFERRED_VALUES_FROM
@@ -93,30 +80,22 @@ def accept(value: int) -> Handle:
     inherit = bool(value & INHERIT)
     pid, fd = (value & ~(TRANSFERRED_VALUES_FROM | INHERIT)) >> PID_SHIFT, (value & FD_MASK) // 4
     try:
-        found, info = take.inspect_descriptor(pid, fd, value)
+        source = take.Source(pid, fd, value)
     except NtError:
         raise invalid(value) from None
-    carried = decode(info[0])
-    if carried is None or not info[0] & PENDING or pid == os.getpid():
+    carried = source.carried
+    if carried is None or not source.position & PENDING or pid == os.getpid():
         raise invalid(value)
-    body = find.open_source((pid, fd), (found.st_dev, found.st_ino))
+    body = source.open()
     try:
         descriptions.hold(body)
-        handle = take.handle_of_body(
-            body,
-            (pid, fd),
-            found,
-            carried,
-            info[1],
-            0,
-            s.OBJ_INHERIT if inherit else 0,
-            s.DUPLICATE_SAME_ACCESS,
-        )
+        attributes = s.OBJ_INHERIT if inherit else 0
+        handle = take.handle_of_body(body, source, carried, 0, attributes, s.DUPLICATE_SAME_ACCESS)
     finally:
         unlink.close_unused(body, None)
     with lock:
         state.rename(handle, value)
-    if info[0] & PROTECTED:
+    if source.position & PROTECTED:
         table.set_protected(handle, True)
     try:
         take.revoke(pid, fd)
@@ -136,8 +115,6 @@ def close_delivered() -> None:
             if not sys_.lseek(fd, 0, 1) & REVOKED and not _is_readable(pidfd):
                 continue
             state.pending_transfers.remove(entry)
-            if not state.pending_transfers:
-                _fast.switch(_fast_before)
             unlink.close_unused(fd, namespace.place_of_name(name) if name else None)
             sys_.close(pidfd)
             if data_fd >= 0:
@@ -153,8 +130,6 @@ def _is_readable(pidfd: int) -> bool:
 
 def _forget_pending() -> None:
     """A forked child has copies of what waits for others: not its to give."""
-    if state.pending_transfers:
-        _fast.switch(_fast_before)
     for entry in state.pending_transfers:
         for fd in entry[:3]:
             if fd >= 0:

@@ -17,7 +17,7 @@ assert sys.platform == "linux"
 import os
 
 from memsection._native import ledger
-from memsection.nt.linux.bodies import control_page, file_locks
+from memsection.nt.linux.bodies import control_page, file_locks, seals
 from memsection.nt.linux.bodies.position import decode
 from memsection.nt.linux.handles import table
 from memsection.nt.linux.handles.record import Handle
@@ -35,12 +35,6 @@ if TYPE_CHECKING:
 
 
 _F_GETFL = 3
-
-
-def descriptors(value: int) -> tuple[int, ...]:
-    """The descriptors that are a handle: its own, and that of the file behind a section."""
-    handle = table.lookup(value)
-    return (handle.fd,) if handle.data_fd < 0 else (handle.fd, handle.data_fd)
 
 
 @ledger.whole
@@ -63,8 +57,14 @@ def accept(fds: Sequence[int]) -> Handle:
 def _examine(fds: Sequence[int]) -> tuple[int, control_page.Facts, os.stat_result]:
     """The access that the descriptors carry, and the object they mean; the sender may have passed
     anything."""
+    # Asked first: the kernel alone answers it, with an error for what is no file in memory.  A file
+    # system that another user runs (FUSE) lets everything else wait, fstat too.
+    if seals.seals(fds[0]) < 0:
+        raise _refused("it is no file in memory")
     try:
-        facts = verify.read_body(fds[0])
+        found = sys_.fstat(fds[0])
+        identity = (found.st_dev, found.st_ino)
+        facts = verify.facts_of_found(fds[0], identity, found.st_size, None)
     except NtError as failure:
         raise _refused(failure.detail or "it has no control page") from None
     carried = decode(sys_.lseek(fds[0], 0, 1))
@@ -76,7 +76,7 @@ def _examine(fds: Sequence[int]) -> tuple[int, control_page.Facts, os.stat_resul
         data = (file.st_dev, file.st_ino)
     if data != facts.file_identity:
         raise _refused("the file that came with it is not the one behind the section")
-    return carried[0], facts, sys_.fstat(fds[0])
+    return carried[0], facts, found
 
 
 def _own_description(fd: int) -> int:

@@ -15,7 +15,13 @@ import os
 import stat as stat_
 
 from memsection._native import ledger
-from memsection.nt.linux.bodies.position import PENDING, REVOKED, TRANSFERRED_VALUES_FROM, decode
+from memsection.nt.linux.bodies.position import (
+    PENDING,
+    REVOKED,
+    TAG,
+    TRANSFERRED_VALUES_FROM,
+    decode,
+)
 from memsection.nt.linux.handles import rights, table
 from memsection.nt.linux.handles.record import Handle
 from memsection.nt.linux.names import file_data, find, unlink, verify
@@ -35,33 +41,63 @@ from memsection.vocabulary.object_types import FILE, ObjectType
 _CLOEXEC_FLAG = 0o2000000  # O_CLOEXEC in fdinfo's flags
 
 
+class Source:
+    """A handle of another process, as its descriptor was when this looked.
+
+    Raises:
+        NtError: ACCESS_DENIED, INVALID_HANDLE, PROCESS_IS_TERMINATING.
+    """
+
+    __slots__ = ("carried", "fd", "flags", "found", "pid", "position", "value")
+
+    def __init__(self, pid: int, fd: int, value: int) -> None:
+        self.pid, self.fd, self.value = pid, fd, value
+        try:
+            self.found = sys_.stat(f"/proc/{pid}/fd/{fd}")
+            info = descriptor_info(pid, fd)
+        except PermissionError:
+            raise NtError(
+                st.ACCESS_DENIED,
+                name=f"process {pid}",
+                detail="the kernel does not let this process look into its descriptors (another "
+                "user's?)",
+            ) from None
+        except OSError:
+            raise _no_such_handle(pid, value) from None
+        if info is None:
+            raise _no_such_handle(pid, value)
+        self.position, self.flags = info
+        self.carried = decode(self.position)  #: access, data descriptor, whether it is protected
+
+    def open(self) -> int:
+        """A description of the object's body."""
+        return find.open_source((self.pid, self.fd), (self.found.st_dev, self.found.st_ino))
+
+
 def duplicate_from(pid: int, value: int, access: int, attributes: int, options: int) -> Handle:
     """A handle of another process, into this one."""
     value &= ~3
     pid, fd = (pid, value // 4) if value < TRANSFERRED_VALUES_FROM else _whereabouts(pid, value)
     try:
-        found, info = inspect_descriptor(pid, fd, value)
+        source = Source(pid, fd, value)
     except NtError as failure:
         if failure.status != st.ACCESS_DENIED:
             raise
         return _duplicate_privileged(pid, fd, access, attributes, options, failure)
-    carried = decode(info[0])
+    carried = source.carried
     if carried is None:
-        return _file_from(pid, fd, value, found, info, access, attributes, options)
+        return _file_from(source, access, attributes, options)
     try:
-        body = find.open_source((pid, fd), (found.st_dev, found.st_ino))
+        body = source.open()
     except NtError:
-        return _duplicate_privileged(
-            pid, fd, access, attributes, options, _no_such_handle(pid, value)
-        )
+        refusal = _no_such_handle(pid, value)
+        return _duplicate_privileged(pid, fd, access, attributes, options, refusal)
     try:
         descriptions.hold(body)
         again = descriptor_info(pid, fd)
         if again is None or decode(again[0]) is None:
             raise _no_such_handle(pid, value)
-        handle = handle_of_body(
-            body, (pid, fd), found, carried, info[1], access, attributes, options
-        )
+        handle = handle_of_body(body, source, carried, access, attributes, options)
     finally:
         unlink.close_unused(body, None)
     if options & s.DUPLICATE_CLOSE_SOURCE and not carried[2]:
@@ -141,24 +177,6 @@ def _duplicate_privileged(
         )
 
 
-def inspect_descriptor(pid: int, fd: int, value: int) -> tuple[os.stat_result, tuple[int, int]]:
-    try:
-        found = sys_.stat(f"/proc/{pid}/fd/{fd}")
-        info = descriptor_info(pid, fd)
-    except PermissionError:
-        raise NtError(
-            st.ACCESS_DENIED,
-            name=f"process {pid}",
-            detail="the kernel does not let this process look into its descriptors (another "
-            "user's?)",
-        ) from None
-    except OSError:
-        raise _no_such_handle(pid, value) from None
-    if info is None:
-        raise _no_such_handle(pid, value)
-    return found, info
-
-
 def _no_such_handle(pid: int, value: int) -> NtError:
     alive = os.path.exists(f"/proc/{pid}/stat")
     return NtError(
@@ -171,18 +189,17 @@ def _no_such_handle(pid: int, value: int) -> NtError:
 @ledger.whole
 def handle_of_body(
     body: int,
-    source: tuple[int, int],
-    found: os.stat_result,
+    source: Source,
     carried: tuple[int, int, bool],
-    open_flags: int,
     access: int,
     attributes: int,
     options: int,
 ) -> Handle:
-    facts = verify.read_body(body, found)
+    """A handle to the object with this body, which the source keeps alive meanwhile."""
+    facts = verify.read_body(body, source.found)
     kind = object_types.BY_NUMBER[facts.type]
     has = carried[0] & kind.valid
-    if rights.needs_write(kind, has, facts) and open_flags & os.O_ACCMODE == os.O_RDONLY:
+    if rights.needs_write(kind, has, facts) and source.flags & os.O_ACCMODE == os.O_RDONLY:
         # a read-only descriptor carries no such right, whatever its holder wrote there
         has &= ~_writing_rights(kind)
     if options & s.DUPLICATE_SAME_ACCESS:
@@ -193,7 +210,7 @@ def handle_of_body(
             wanted = rights.grant(facts.descriptor, wanted, kind)
     inherit = bool(attributes & s.OBJ_INHERIT)
     if options & s.DUPLICATE_SAME_ATTRIBUTES:
-        inherit = not open_flags & _CLOEXEC_FLAG
+        inherit = not source.flags & _CLOEXEC_FLAG
     writable = rights.needs_write(kind, wanted)
     fd = descriptions.reopen(
         body, sys_.O_RDWR if rights.needs_write(kind, wanted, facts) else sys_.O_RDONLY
@@ -201,13 +218,14 @@ def handle_of_body(
     data_fd = -1
     descriptions.hold(fd)
     if facts.file_identity is not None:
-        data_fd = file_data.open_data(find.Found(body, source=source), facts, writable=writable)
+        whole = find.Found(body, source=(source.pid, source.fd))
+        data_fd = file_data.open_data(whole, facts, writable=writable)
     with lock:
         handle = table.register(
             fd,
             kind,
             wanted,
-            table.object_for_body(found, kind, facts, fd),
+            table.object_for_body(source.found, kind, facts, fd),
             data_fd=data_fd,
             inherit=inherit,
         )
@@ -221,20 +239,12 @@ def _writing_rights(kind: ObjectType) -> int:
 
 
 @ledger.whole
-def _file_from(
-    pid: int,
-    fd: int,
-    value: int,
-    found: os.stat_result,
-    info: tuple[int, int],
-    access: int,
-    attributes: int,
-    options: int,
-) -> Handle:
+def _file_from(source: Source, access: int, attributes: int, options: int) -> Handle:
     """A descriptor that is no handle of this library's: a file shares the position, so the
     description must too."""
-    if not stat_.S_ISREG(found.st_mode) or info[0] & (1 << 62):
-        raise _no_such_handle(pid, value)
+    pid = source.pid
+    if not stat_.S_ISREG(source.found.st_mode) or source.position & TAG:
+        raise _no_such_handle(pid, source.value)
     if options & s.DUPLICATE_CLOSE_SOURCE:
         raise NtError(
             st.NOT_ON_THIS_SYSTEM,
@@ -243,8 +253,8 @@ def _file_from(
         )
     from memsection.nt.linux.types import file
 
-    new = _share_description(pid, fd)
-    mode = info[1] & os.O_ACCMODE
+    new = _share_description(pid, source.fd)
+    mode = source.flags & os.O_ACCMODE
     has = {os.O_RDONLY: a.FILE_GENERIC_READ, os.O_WRONLY: a.FILE_GENERIC_WRITE}.get(
         mode, a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE
     )

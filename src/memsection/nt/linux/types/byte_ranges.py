@@ -19,7 +19,8 @@ import struct
 import time
 from typing import NamedTuple
 
-from memsection.nt.linux.handles import table
+from memsection._native import ledger
+from memsection.nt.linux.handles import state, table
 from memsection.nt.linux.handles.record import Handle, LocalObject
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.tables_lock import lock as tables_lock
@@ -70,9 +71,21 @@ def lock(file: int, offset: int, length: int, exclusive: bool, wait: bool) -> No
     while True:
         handle = _usable(file)
         start, end = _checked(handle, offset, length)
-        with tables_lock:
-            if _take(handle, Range(start, end, exclusive)):
-                return
+        try:
+            with tables_lock:
+                _take(handle, Range(start, end, exclusive))
+            return
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+            raise NtError(
+                st.NOT_SUPPORTED,
+                name=handle.obj.name,
+                detail="Linux locks exclusively what is open for writing, and shared what is open "
+                "for reading",
+            ) from None
         if not wait:
             raise NtError(
                 st.LOCK_NOT_GRANTED, name=handle.obj.name, detail=f"bytes {start:#x} to {end:#x}"
@@ -88,10 +101,11 @@ def unlock(file: int, offset: int, length: int) -> None:
     with tables_lock:
         held = _ranges(handle)
         for exclusive in (True, False):
-            found = Range(start, end, exclusive)
-            if found in held:
-                held.remove(found)
-                _say(handle, start, end)
+            wanted = Range(start, end, exclusive)
+            if wanted in held:
+                problem = ledger.finish(_drop, handle, held[held.index(wanted)])
+                if problem is not None:
+                    raise problem
                 return
     raise NtError(st.RANGE_NOT_LOCKED, name=handle.obj.name, detail=f"bytes {start:#x} to {end:#x}")
 
@@ -150,29 +164,28 @@ def _checked(handle: Handle, offset: int, length: int) -> tuple[int, int]:
     return offset, min(offset + length, _LARGEST)
 
 
-def _take(handle: Handle, wanted: Range) -> bool:
+@ledger.whole
+def _take(handle: Handle, wanted: Range) -> None:
+    """Lock a range, or raise and leave the ranges as they were."""
     held = _ranges(handle)
     if wanted.exclusive and any(one.overlaps(wanted.start, wanted.end) for one in held):
-        return False
-    held.append(wanted)
-    try:
-        _say(handle, wanted.start, wanted.end)
-    except BlockingIOError:
-        held.remove(wanted)
-        _say(handle, wanted.start, wanted.end)
-        return False
-    except OSError as error:
-        held.remove(wanted)
-        _say(handle, wanted.start, wanted.end)
-        if error.errno != errno.EBADF:
-            raise
-        raise NtError(
-            st.NOT_SUPPORTED,
-            name=handle.obj.name,
-            detail="Linux locks exclusively what is open for writing, and shared what is open for "
-            "reading",
-        ) from None
-    return True
+        raise BlockingIOError
+    ledger.done(lambda *_: _drop(handle, wanted), held.append, wanted)
+    _say(handle, wanted.start, wanted.end)
+
+
+def _drop(handle: Handle, gone: Range) -> OSError | None:
+    """Take this very range off the list, and have the kernel keep what follows; it may begin
+    anew."""
+    with tables_lock:
+        held = _ranges(handle)
+        held[:] = [one for one in held if one is not gone]
+        try:
+            if state.handles.get(handle.value) is handle:  # else the lock went with the description
+                _say(handle, gone.start, gone.end)
+        except OSError as problem:
+            return problem
+    return None
 
 
 def _say(handle: Handle, start: int, end: int) -> None:

@@ -16,7 +16,7 @@ import os
 import stat as stat_
 
 from memsection._native import records
-from memsection.nt.linux.bodies import file_locks, permissions
+from memsection.nt.linux.bodies import file_locks, permissions, set_permissions
 from memsection.nt.linux.handles import table
 from memsection.nt.linux.handles.record import Handle, invalid
 from memsection.nt.linux.system import accounts
@@ -78,7 +78,7 @@ def create(
     try:
         if descriptor is not None and done == s.FILE_CREATED:
             full = security.assigned(descriptor, accounts.current_token(), FILE)
-            permissions.apply(fd, permissions.permissions_for(full, FILE))
+            set_permissions.apply(fd, permissions.permissions_for(full, FILE))
         _check_and_cut(fd, granted, path, share, done)
         obj = File(os.path.abspath(path))
         obj.opener = os.getpid()

@@ -19,11 +19,25 @@ from memsection.nt.linux.types import file as files
 from memsection.vocabulary import access as a
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.descriptor import (
+    ACCESS_ALLOWED,
+    ACCESS_DENIED,
+    Ace,
+    Acl,
+    SecurityDescriptor,
+)
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import FILE
+from memsection.vocabulary.sid import EVERYONE, Sid
 
 _EPOCH = 116444736000000000  #: of POSIX, in 100 ns since 1601
 _WRITE_BITS = 0o222
+#: For each bit of a mode, what it allows, and what is denied to who lacks it.
+_RIGHTS = (
+    (4, a.FILE_GENERIC_READ, a.FILE_READ_DATA),
+    (2, a.FILE_GENERIC_WRITE, a.FILE_WRITE_DATA | a.FILE_APPEND_DATA),
+    (1, a.FILE_GENERIC_EXECUTE, a.FILE_EXECUTE),
+)
 _ALL_SHARE = s.FILE_SHARE_READ | s.FILE_SHARE_WRITE | s.FILE_SHARE_DELETE
 
 
@@ -60,6 +74,39 @@ def query_information(file: int) -> s.FileInformation:
         found.st_nlink,
         found.st_ino,
     )
+
+
+def descriptor(fd: int) -> bytes:
+    """The security descriptor of a file, which says what its mode says.
+
+    The mode's first class that fits decides (path_resolution(7)): what a later class has more than
+    an earlier one is denied to that one first.  Entries of a POSIX list are not told apart: the
+    mode then has its mask in the place of the group.
+    """
+    found = sys_.fstat(fd)
+    owner, group = Sid.unix_user(found.st_uid), Sid.unix_group(found.st_gid)
+    mine, groups, others = (found.st_mode >> shift & 7 for shift in (6, 3, 0))
+    entries = tuple(
+        Ace(kind, 0, _mask(bits, kind), sid)
+        for kind, bits, sid in (
+            (ACCESS_DENIED, (groups | others) & ~mine, owner),
+            (ACCESS_ALLOWED, mine, owner),
+            (ACCESS_DENIED, others & ~groups, group),
+            (ACCESS_ALLOWED, groups, group),
+            (ACCESS_ALLOWED, others, EVERYONE),
+        )
+        if bits
+    )
+    return SecurityDescriptor(owner, group).with_dacl(Acl(entries)).to_bytes()
+
+
+def _mask(bits: int, kind: int) -> int:
+    """Three bits of a mode as rights; denied are only those that no other bit has too."""
+    mask = 0
+    for bit, allowed, denied in _RIGHTS:
+        if bits & bit:
+            mask |= allowed if kind == ACCESS_ALLOWED else denied
+    return mask
 
 
 def _filetime(nanoseconds: int) -> int:

@@ -37,7 +37,12 @@ def create(access: int, attributes: Any, initial_owner: bool) -> tuple[int, Hand
         while mine:  # an earlier attempt, whose name was taken meanwhile
             mine.pop().release_mutex()
         result = ledger.done(
-            sync.put_back_one, sync.wait, [(state, fd)], all=False, knowing=True, deadline=0
+            sync.put_back_one,
+            sync.wait,
+            [(state, fd)],
+            all=False,
+            accept_abandoned=True,
+            deadline=0,
         )[0]
         if result:
             raise waitable.failure(result, MUTANT)
@@ -91,7 +96,7 @@ def query(value: int) -> s.MutantBasicInformation:
     """NtQueryMutant; the owner as far as it says so itself."""
     handle = table.lookup(value, MUTANT, a.MUTANT_QUERY_STATE)
     if rights.needs_write(MUTANT, handle.access):
-        waitable.state_of(handle).settle(handle.fd)
+        waitable.state_of(handle).recover_dead_owner(handle.fd)
     word, tid, depth, owned, _, _ = waitable.look(handle)
     if not word & _SLOT or word & _LOCKED:
         return s.MutantBasicInformation(1, False, bool(word & _ABANDONED))

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""Processes as objects: opening, querying, ending and starting them; tokens and the debug
-privilege.
+"""Processes as objects: opening, querying and ending them.
 
-A process handle is a pidfd: it never means another process that got the same id later
-(pidfd_open(2)).  Handles that go from one process to another are ``transfer``'s.
+Starting them is ``new_process``'s.  A process handle is a pidfd: it never means another process
+that got the same id later (pidfd_open(2)).  Handles that go from one process to another are
+``transfer``'s.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import sys
 
 assert sys.platform == "linux"
 
-import errno
 import os
 import struct
 
@@ -26,20 +25,20 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.descriptor import ACCESS_ALLOWED, Ace, Acl, SecurityDescriptor
 from memsection.vocabulary.errors import NtError
-from memsection.vocabulary.object_types import PROCESS
+from memsection.vocabulary.object_types import PROCESS, ObjectType
 from memsection.vocabulary.sid import ADMINISTRATORS, Sid
 
 SIGKILL = 9  #: signal(7); the module of that name takes long to import
 
 # Rights that need more than seeing that the process exists.
-_LOOK_INSIDE = (
+LOOK_INSIDE = (
     a.PROCESS_DUP_HANDLE
     | a.PROCESS_VM_OPERATION
     | a.PROCESS_VM_READ
     | a.PROCESS_VM_WRITE
     | a.PROCESS_QUERY_INFORMATION
 )
-_CONTROL = (
+CONTROL = (
     a.PROCESS_TERMINATE | a.PROCESS_SUSPEND_RESUME | a.PROCESS_SET_INFORMATION | a.PROCESS_SET_QUOTA
 )
 
@@ -78,8 +77,24 @@ def collect() -> None:
             _started.remove(pid)
 
 
-def descriptor(pid: int) -> bytes:
-    """The security descriptor of a process: its user and the administrators may do everything.
+def descriptor_of(handle: Handle, pid: int, whole: tuple[int, ...]) -> bytes:
+    """The security descriptor of the process or thread of a handle; the process has this id and
+    identity."""
+    found = descriptor(pid, handle.kind)
+    # If it is gone that may have been another process's; a thread may have gone before its process.
+    is_whole = handle.obj.identity[1] == pid
+    if is_gone(handle) and (is_whole or identity_of(pid) != whole):
+        raise NtError(
+            st.PROCESS_IS_TERMINATING,
+            name=handle.obj.display_name(),
+            detail="it has ended, and whose it was is known no more",
+        )
+    return found
+
+
+def descriptor(pid: int, kind: ObjectType = PROCESS) -> bytes:
+    """The security descriptor of a process, or of its threads: its user and the administrators may
+    do everything.
 
     Linux has no list for a process: who may look into one or end it is decided by ids (ptrace(2),
     kill(2)), and this is the list that says the same.
@@ -89,17 +104,18 @@ def descriptor(pid: int) -> bytes:
     except FileNotFoundError:
         raise NtError(st.PROCESS_IS_TERMINATING, name=f"process {pid}") from None
     owner, group = Sid.unix_user(found.st_uid), Sid.unix_group(found.st_gid)
-    entries = tuple(Ace(ACCESS_ALLOWED, 0, PROCESS.valid, sid) for sid in (owner, ADMINISTRATORS))
+    entries = tuple(Ace(ACCESS_ALLOWED, 0, kind.valid, sid) for sid in (owner, ADMINISTRATORS))
     return SecurityDescriptor(owner, group).with_dacl(Acl(entries)).to_bytes()
 
 
 def open_(access: int, attributes: int, pid: int) -> int:
     """NtOpenProcess."""
-    granted = _with_implied(PROCESS.specific(access))
+    granted = _with_implied(PROCESS.specific(access & 0xFFFFFFFF))
     if not granted:
         raise NtError(st.ACCESS_DENIED, name=f"process {pid}", detail="no right was asked for")
+    require_rights_of(PROCESS, granted, f"process {pid}")
     if granted & a.MAXIMUM_ALLOWED:
-        all_of_it = _is_allowed(pid, _LOOK_INSIDE | _CONTROL)
+        all_of_it = is_allowed(pid, LOOK_INSIDE | CONTROL)
         granted = (
             PROCESS.valid if all_of_it else a.PROCESS_QUERY_LIMITED_INFORMATION | a.SYNCHRONIZE
         )
@@ -112,7 +128,7 @@ def open_(access: int, attributes: int, pid: int) -> int:
             st.INVALID_CID, name=f"process {pid}", detail="there is no such process"
         ) from None
     try:
-        if not _is_allowed(pid, granted):
+        if not is_allowed(pid, granted):
             raise NtError(
                 st.ACCESS_DENIED,
                 name=f"process {pid}",
@@ -120,10 +136,18 @@ def open_(access: int, attributes: int, pid: int) -> int:
                 f"rights than "
                 "this process uses (the debug privilege, CAP_SYS_PTRACE, lifts that)",
             )
-        return _register(fd, pid, granted, bool(attributes & s.OBJ_INHERIT)).value
+        return register(fd, pid, granted, bool(attributes & s.OBJ_INHERIT)).value
     except BaseException:
         records.give_back(fd, False)
         raise
+
+
+def require_rights_of(kind: ObjectType, access: int, name: str) -> None:
+    """Make sure that only rights are asked for that the type has."""
+    if beyond := access & ~(kind.valid | a.MAXIMUM_ALLOWED):
+        raise NtError(
+            st.ACCESS_DENIED, name=name, detail=f"no {kind.noun} has the rights {beyond:#x}"
+        )
 
 
 def _with_implied(access: int) -> int:
@@ -134,24 +158,51 @@ def _with_implied(access: int) -> int:
     return access
 
 
-def _register(fd: int, pid: int, granted: int, inherit: bool, what: int = -2) -> Handle:
-    identity = (what, pid, proc.start_time(pid))
+def identity_of(pid: int) -> tuple[int, ...]:
+    """Equal for the same process, and for nothing else."""
+    try:
+        fd = sys_.pidfd_open(pid)
+    except ProcessLookupError:
+        raise NtError(
+            st.INVALID_CID, name=f"process {pid}", detail="there is no such process"
+        ) from None
+    try:
+        return _identity_behind(fd, pid)
+    finally:
+        sys_.close(fd)
+
+
+def _identity_behind(fd: int, pid: int) -> tuple[int, ...]:
+    """The identity of the process of a pidfd.
+
+    Start times are told in ticks of 10 ms, in which another process can get the id. The inode of a
+    pidfd is one process's for ever since Linux 6.9; before that all pidfds have the same.
+    """
+    return -2, pid, proc.start_time(pid), sys_.fstat(fd).st_ino
+
+
+def register(fd: int, pid: int, granted: int, inherit: bool) -> Handle:
+    """Make a pidfd a handle."""
+    identity = _identity_behind(fd, pid)
+    if proc.pid_of(fd) < 0:
+        # it ended meanwhile: what was read of the id may have been another process's
+        raise NtError(st.INVALID_CID, name=f"process {pid}", detail="there is no such process")
     obj = state.find_identity(identity) or Process(pid, identity)
     return table.register(fd, PROCESS, granted, obj, inherit=inherit, tag=False)
 
 
-def _is_allowed(pid: int, granted: int) -> bool:
+def is_allowed(pid: int, granted: int) -> bool:
     """Whether the kernel would let this process do that; it is asked again at each deed."""
     if pid == os.getpid():
         return True
-    if granted & _CONTROL:
+    if granted & CONTROL:
         try:
             os.kill(pid, 0)
         except PermissionError:
             return False
         except ProcessLookupError:
             pass
-    if granted & _LOOK_INSIDE:
+    if granted & LOOK_INSIDE:
         try:
             # The kernel's own question (ptrace(2), PTRACE_MODE_READ); listing /proc/PID/fd asks for
             # more than that.
@@ -165,21 +216,41 @@ def _is_allowed(pid: int, granted: int) -> bool:
 
 def adopt(fd: int, found: os.stat_result, value: int) -> Handle:
     """A process handle inherited through exec: it may do what the kernel lets its holder do."""
+    return register(fd, inherited_id(fd, value), PROCESS.valid, True)
+
+
+def inherited_id(fd: int, value: int) -> int:
+    """The id behind a pidfd that came through exec; anything else is no handle."""
     try:
         if not sys_.get_inheritable(fd) or sys_.readlink(f"/proc/self/fd/{fd}") not in (
             "anon_inode:[pidfd]",
             "pidfd",
         ):
             raise invalid(value)
-        pid = proc.pid_of(fd)
+        return proc.pid_of(fd)
     except OSError:
         raise invalid(value) from None
-    return _register(fd, pid, PROCESS.valid, True)
 
 
 def target(process: int, access: int) -> tuple[int, Handle | None]:
-    """(process id, handle) of a process argument; own process for the pseudo handle and for a real
-    one on itself."""
+    """(process id, handle) of a process argument, for what the kernel does by id; own process for
+    the pseudo handle and for a real one on itself.
+
+    A handle to a process that has ended, and whose status was taken, names nothing any more: its id
+    may be another process's.
+    """
+    pid, handle = _named(process, access)
+    if handle is not None and is_gone(handle):
+        raise NtError(
+            st.PROCESS_IS_TERMINATING,
+            name=handle.obj.display_name(),
+            detail="the process has ended",
+        )
+    return pid, handle
+
+
+def _named(process: int, access: int) -> tuple[int, Handle | None]:
+    """As ``target``, of a process that may have ended."""
     if process == CURRENT_PROCESS:
         return os.getpid(), None
     handle = table.lookup(process, PROCESS, access)
@@ -205,22 +276,29 @@ def has_ended(handle: Handle) -> bool:
     return bool(poll.poll(0))
 
 
+def is_gone(handle: Handle) -> bool:
+    """Whether the id of the process or thread of a handle may mean another one by now."""
+    return has_ended(handle) and proc.pid_of(handle.fd) < 0
+
+
 _INFO = struct.Struct("<QQ11Ii")  # struct pidfd_info (linux/pidfd.h)
 _GET_INFO, _INFO_EXIT = 0xC040FF0B, 1 << 3
 
 
 def query(process: int) -> s.ProcessBasicInformation:
     """NtQueryInformationProcess, ProcessBasicInformation."""
-    pid, handle = target(process, a.PROCESS_QUERY_LIMITED_INFORMATION)
+    pid, handle = _named(process, a.PROCESS_QUERY_LIMITED_INFORMATION)
     if handle is None:
         return s.ProcessBasicInformation(st.PENDING, pid, os.getppid())
     if not has_ended(handle):
         return s.ProcessBasicInformation(st.PENDING, pid)
-    return s.ProcessBasicInformation(_exit_status(handle), pid)
+    assert isinstance(handle.obj, Process)
+    return s.ProcessBasicInformation(exit_status(handle, pid, handle.obj.identity), pid)
 
 
-def _exit_status(handle: Handle) -> int:
-    known = _ended.get(handle.obj.identity)
+def exit_status(handle: Handle, number: int, process: tuple[int, ...]) -> int:
+    """What a process ended with, or one of its threads: whatever has this number."""
+    known = _ended.get(process)
     if known is not None:
         return known
     try:  # a child: look without taking, subprocess may want to take it
@@ -230,7 +308,7 @@ def _exit_status(handle: Handle) -> int:
     except OSError:
         pass
     for look in (_taken_status, _zombie_status, _taken_status):  # it may be taken between two looks
-        code = look(handle)
+        code = look(handle, number)
         if code is not None:
             return os.WEXITSTATUS(code) if os.WIFEXITED(code) else 128 + os.WTERMSIG(code)
     raise NtError(
@@ -240,7 +318,7 @@ def _exit_status(handle: Handle) -> int:
     )
 
 
-def _taken_status(handle: Handle) -> int | None:
+def _taken_status(handle: Handle, number: int) -> int | None:
     """The wait status of a process whose parent has taken it: since Linux 6.15 the pidfd keeps
     it."""
     import fcntl
@@ -253,20 +331,15 @@ def _taken_status(handle: Handle) -> int | None:
     return int(code) if mask & _INFO_EXIT else None
 
 
-def _zombie_status(handle: Handle) -> int | None:
+def _zombie_status(handle: Handle, number: int) -> int | None:
     """The wait status of a process whose parent has not taken it yet (proc_pid_stat(5), state and
     exit_code)."""
-    assert isinstance(handle.obj, Process)
     try:
-        fd = sys_.open(f"/proc/{handle.obj.pid}/stat", sys_.O_RDONLY | sys_.O_CLOEXEC)
-        try:
-            fields = sys_.read(fd, 2048).rpartition(b")")[2].split()
-        finally:
-            sys_.close(fd)
-        # The start time says that the id still means this process; to other users exit_code reads
-        # 0.
-        mine = sys_.stat(f"/proc/{handle.obj.pid}").st_uid == os.geteuid()
-        if mine and fields[0] in (b"Z", b"X") and int(fields[19]) == handle.obj.identity[2]:
+        fields = proc.read_start(f"/proc/{number}/stat", 2048).rpartition(b")")[2].split()
+        # To other users exit_code reads 0.
+        mine = sys_.stat(f"/proc/{number}").st_uid == os.geteuid()
+        # Asked last: while nobody has taken the status, the id means this process.
+        if mine and fields[0] in (b"Z", b"X") and proc.pid_of(handle.fd) == number:
             return int(fields[49])
     except (OSError, ValueError, IndexError):
         pass
@@ -275,91 +348,13 @@ def _zombie_status(handle: Handle) -> int | None:
 
 def terminate(process: int, exit_status: int) -> None:
     """NtTerminateProcess."""
-    pid, handle = target(process, a.PROCESS_TERMINATE)
+    pid, handle = _named(process, a.PROCESS_TERMINATE)
+    if handle is not None and has_ended(handle):
+        raise NtError(st.PROCESS_IS_TERMINATING, name=handle.obj.display_name())
     if handle is None or pid == os.getpid():
         os._exit(exit_status & 0xFF)
-    if has_ended(handle):
-        raise NtError(st.PROCESS_IS_TERMINATING, name=handle.obj.display_name())
     try:
         sys_.pidfd_send_signal(handle.fd, SIGKILL)
     except ProcessLookupError:
         raise NtError(st.PROCESS_IS_TERMINATING, name=handle.obj.display_name()) from None
     _ended[handle.obj.identity] = exit_status & 0xFFFFFFFF
-
-
-def create(start: s.ProcessStart) -> s.StartedProcess:
-    """What CreateProcess needs of the kernel.  Arguments are split already; CREATE_SUSPENDED is not
-    possible here."""
-    import subprocess
-
-    collect()
-    if start.creation_flags & 0x4:
-        raise NtError(st.NOT_ON_THIS_SYSTEM, name=start.application, detail="CREATE_SUSPENDED")
-    arguments = list(start.arguments) or [start.application or ""]
-    standard = [
-        None if value in (0, CURRENT_PROCESS) else _descriptor(value)
-        for value in start.standard_handles or (0, 0, 0)
-    ]
-    # What is inheritable is inherited, all of it or none; the standard descriptors go in any case.
-    try:
-        child = subprocess.Popen(
-            arguments,
-            executable=start.application,
-            stdin=standard[0],
-            stdout=standard[1],
-            stderr=standard[2],
-            close_fds=not start.inherit_handles,
-            cwd=start.directory,
-            env=None if start.environment is None else dict(start.environment),
-            start_new_session=bool(start.creation_flags & 0x8),
-            process_group=0 if start.creation_flags & 0x200 else None,
-        )
-    except OSError as error:
-        name = start.application or arguments[0]
-        # subprocess says which of them it was
-        if start.directory is not None and error.filename == start.directory:
-            raise NtError(
-                st.NOT_A_DIRECTORY, name=start.directory, detail=str(error.strerror)
-            ) from None
-        if error.errno == errno.ENOEXEC:
-            raise NtError(st.INVALID_IMAGE_FORMAT, name=name) from None
-        raise NtError(
-            st.from_errno(error.errno or errno.EIO), name=name, detail=str(error.strerror)
-        ) from None
-    pid = child.pid
-    child.returncode = 0  # from here on the process handle is who waits
-    handles: list[Handle] = []
-    try:
-        # The first thread has its process's id and end here: its handle is like one to that, yet to
-        # another object.
-        for what, inheritable in ((-2, start.process_inheritable), (-4, start.thread_inheritable)):
-            fd = sys_.pidfd_open(pid)
-            try:
-                handles.append(_register(fd, pid, PROCESS.valid, inheritable, what))
-            except BaseException:
-                sys_.close(fd)
-                raise
-    except BaseException:
-        # The caller is told that there is no process: then none may run.
-        os.kill(pid, SIGKILL)
-        os.waitpid(pid, 0)
-        for handle in handles:
-            table.close(handle.value)
-        raise
-    process, thread = handles
-    assert isinstance(process.obj, Process)
-    process.obj.reaps = True
-    return s.StartedProcess(process.value, thread.value, pid, pid)
-
-
-def _descriptor(value: int) -> int:
-    """The descriptor of a handle, or of a standard handle's value."""
-    try:
-        return table.lookup(value).fd
-    except NtError:
-        fd = value // 4
-        try:
-            sys_.fstat(fd)
-        except OSError:
-            raise invalid(value) from None
-        return fd

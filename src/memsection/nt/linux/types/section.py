@@ -11,13 +11,13 @@ import sys
 assert sys.platform == "linux"
 
 import errno
-import os
-import stat as stat_
 
 from memsection._native import system
-from memsection.nt.linux.bodies import commit, control_page, file_locks, permissions, reserve, seals
+from memsection.nt.linux.bodies import commit, control_page, reserve, seals
+from memsection.nt.linux.bodies.set_permissions import apply as apply_permissions
 from memsection.nt.linux.handles import create_open, table
 from memsection.nt.linux.handles.record import Handle
+from memsection.nt.linux.handles.rights import NewSecurity
 from memsection.nt.linux.names import namespace
 from memsection.nt.linux.system import addresses, descriptions
 from memsection.nt.linux.system import syscalls as sys_
@@ -49,33 +49,61 @@ def create(
     numa_node: int | None,
 ) -> tuple[int, Handle]:
     """NtCreateSection."""
+    body: create_open.NewBody | None = None
+    if not file and numa_node is None:
+        body = _checked.get((maximum_size, protection, kind))
+    if body is None:
+        body = _new_body(access, maximum_size, protection, kind, file, numa_node)
+    return create_open.create(SECTION, access, attributes, body)
+
+
+#: Bodies of memory, by the size, the protection and the kind that were found right for each.
+_checked: dict[tuple[int | None, int, int], _MemoryBody] = {}
+_MOST_REMEMBERED = 64
+
+
+def _new_body(
+    access: int,
+    maximum_size: int | None,
+    protection: int,
+    kind: int,
+    file: int,
+    numa_node: int | None,
+) -> create_open.NewBody:
+    """What a section will be, once it is clear that there can be such a one."""
     if protection not in p.SECTION_PROTECTIONS:
         raise NtError(
             st.INVALID_PAGE_PROTECTION,
             detail=f"{p.words(protection)} is no protection of a section",
         )
     size = maximum_size or 0
-    if size < 0 or size > addresses.HIGHEST and not file:
+    if not 0 <= size <= (_LARGEST_FILE if file else addresses.HIGHEST):
         raise NtError(
-            st.SECTION_TOO_BIG if size > 0 else st.INVALID_PARAMETER_4,
+            st.SECTION_TOO_BIG,  # below 0 too: Windows takes it for an unsigned number
             detail=f"a size of {size} bytes",
         )
-    _check_kind(kind, bool(file))
+    if kind != p.SEC_COMMIT:
+        _check_kind(kind, bool(file))
     if file:
         source = table.lookup(file, object_types.FILE)
-        build = _file_builder(source, access, size, protection, kind)
-    elif kind & p.SEC_IMAGE:
+        from memsection.nt.linux.types.file_section import new_body_of_file
+
+        return new_body_of_file(source, access, size, protection, kind)
+    if kind & p.SEC_IMAGE:
         raise NtError(st.INVALID_FILE_FOR_SECTION, detail="an image section needs a file")
-    elif not size:
+    if not size:
         raise NtError(
             st.INVALID_PARAMETER_4,
             detail="a section without a file needs a size of at least one byte",
         )
-    elif kind & p.SEC_LARGE_PAGES:
-        build = _large_builder(size, protection, kind, numa_node)
-    else:
-        build = _memory_builder(p.page_up(size), protection, kind, numa_node)
-    return create_open.create(SECTION, access, attributes, build)
+    if kind & p.SEC_LARGE_PAGES:
+        return _LargeBody(size, protection, kind, numa_node)
+    body = _MemoryBody(p.page_up(size), protection, kind, numa_node)
+    if numa_node is None:
+        if len(_checked) >= _MOST_REMEMBERED:
+            _checked.clear()
+        _checked[maximum_size, protection, kind] = body
+    return body
 
 
 def _check_kind(kind: int, has_file: bool) -> None:
@@ -93,62 +121,46 @@ def _check_kind(kind: int, has_file: bool) -> None:
         raise NtError(st.INVALID_PARAMETER_6, detail=f"section attributes {kind:#x}: {wrong}")
 
 
-def _full(place: namespace.Place | None) -> str:
-    return place.full if place is not None else ""
+def _where(place: namespace.Place) -> str:
+    return namespace.path_of("global") if place.is_global else commit.MEMORY
 
 
-def _where(place: namespace.Place | None) -> str:
-    return (
-        namespace.path_of("global")
-        if place is not None and place.directory == "global"
-        else commit.MEMORY
-    )
+_LARGEST_FILE = (1 << 63) - 1  # lseek(2)
 
 
-def _memory_builder(
-    size: int, protection: int, kind: int, numa_node: int | None
-) -> create_open.Build:
-    def build(
-        place: namespace.Place | None,
-        file_permissions: permissions.PosixPermissions,
-        descriptor: bytes,
-        read_only: bool,
-    ) -> create_open.Built:
-        is_reserved = bool(kind & p.SEC_RESERVE)
-        bitmap_pages = -(-size // p.PAGE_SIZE // (8 * p.PAGE_SIZE)) if is_reserved else 0
-        draft = control_page.Draft(_full(place), "", descriptor, bitmap_pages)
-        area = draft.area(SECTION.number, protection, kind, size)
-        if numa_node is None and (is_reserved or size < commit.SMALL):
-            reserved = 0
-            if not is_reserved:
-                commit.check(size, _where(place))
-                reserved = size + draft.area_pages * p.PAGE_SIZE
-            fd, facts, identity = new_body.create_body(
-                place,
-                size,
-                reserved,
-                draft,
-                area,
-                file_permissions,
-                _where(place),
-                read_only=read_only,
-            )
-            return fd, facts, -1, identity
-        fd = new_body.make_body(place, size, draft)
+class _MemoryBody:
+    """Memory of its own, reserved now or (SEC_RESERVE) when it is committed."""
+
+    __slots__ = ("form", "is_reserved", "is_small", "numa_node", "size")
+
+    def __init__(self, size: int, protection: int, attributes: int, numa_node: int | None) -> None:
+        self.size, self.numa_node = size, numa_node
+        self.is_small = numa_node is None and size < commit.SMALL
+        self.is_reserved = bool(attributes & p.SEC_RESERVE)
+        bits = -(-size // p.PAGE_SIZE // (8 * p.PAGE_SIZE)) if self.is_reserved else 0
+        self.form = SECTION.number, protection, attributes, size, bits, b""
+
+    def make(
+        self, place: namespace.Place | None, new_security: NewSecurity, *, read_only: bool
+    ) -> create_open.Made:
+        size, is_reserved = self.size, self.is_reserved
+        plan = new_body.plan(place, new_security, self.form)
+        where = commit.MEMORY if place is None else _where(place)
+        if is_reserved and self.numa_node is None:
+            return plan.create(place, 0, where, read_only=read_only)
+        if self.is_small:
+            commit.check(size, where)
+            return plan.create(place, plan.total, where, read_only=read_only)
+        fd = plan.make_empty(place)
         try:
-            if numa_node is not None:
-                _bind(fd, size, numa_node)
+            if self.numa_node is not None:
+                _bind(fd, size, self.numa_node)
             if not is_reserved:
-                reserve.reserve(fd, 0, size, _where(place), whole=numa_node is None)
+                reserve.reserve(fd, 0, size, where, whole=self.numa_node is None)
         except BaseException:
             sys_.close(fd)
             raise
-        fd, facts, identity = new_body.finish_new_body(
-            fd, place, size, draft, area, file_permissions, read_only=read_only
-        )
-        return fd, facts, -1, identity
-
-    return build
+        return plan.finish(fd, place, read_only=read_only)
 
 
 def _bind(fd: int, size: int, node: int) -> None:
@@ -163,212 +175,59 @@ def _bind(fd: int, size: int, node: int) -> None:
         sys_.munmap(address, size)
 
 
-def _large_builder(
-    size: int, protection: int, kind: int, numa_node: int | None
-) -> create_open.Build:
-    def build(
-        place: namespace.Place | None,
-        file_permissions: permissions.PosixPermissions,
-        descriptor: bytes,
-        read_only: bool,
-    ) -> create_open.Built:
-        if place is not None and place.directory == "global":
+class _LargeBody:
+    """Huge pages, which are a file of their own beside the body."""
+
+    __slots__ = ("attributes", "numa_node", "protection", "size")
+
+    is_small = False
+
+    def __init__(self, size: int, protection: int, attributes: int, numa_node: int | None) -> None:
+        self.size, self.protection = size, protection
+        self.attributes, self.numa_node = attributes, numa_node
+
+    def make(
+        self, place: namespace.Place | None, new_security: NewSecurity, *, read_only: bool
+    ) -> create_open.Made:
+        if place is not None and place.is_global:
             raise NtError(
                 st.NOT_ON_THIS_SYSTEM,
                 detail="large pages are for unnamed and Local objects on this system",
             )
-        page = large_page_size()
-        if size % page:
+        page = addresses.large_page_size()
+        if self.size % page:
             raise NtError(
                 st.INVALID_PARAMETER_4,
-                detail=f"{size} bytes are not a multiple of the large page, {page}",
+                detail=f"{self.size} bytes are not a multiple of the large page, {page}",
             )
         data = sys_.memfd_create(
             "memsection-large", sys_.MFD_CLOEXEC | sys_.MFD_ALLOW_SEALING | sys_.MFD_HUGETLB
         )
         try:
-            sys_.ftruncate(data, size)
-            if numa_node is not None:
-                _bind(data, size, numa_node)
+            sys_.ftruncate(data, self.size)
+            if self.numa_node is not None:
+                _bind(data, self.size, self.numa_node)
             try:
-                sys_.fallocate(data, 0, size)
+                sys_.fallocate(data, 0, self.size)
             except OSError as error:
                 if error.errno not in (errno.ENOSPC, errno.ENOMEM):
                     raise
                 raise NtError(
                     st.INSUFFICIENT_RESOURCES,
-                    detail=f"asked for {commit.amount(size)} in large pages, which are not free; "
-                    f"the administrator "
+                    detail=f"asked for {commit.amount(self.size)} in large pages, which are not "
+                    "free; the administrator "
                     "reserves them (sysctl vm.nr_hugepages=N)",
                 ) from None
-            permissions.apply(data, file_permissions, fresh=True)
+            apply_permissions(data, new_security.permissions, fresh=True)
             sys_.fcntl(data, sys_.F_ADD_SEALS, seals.SEALS)
-            return _body_beside(
-                data, place, file_permissions, descriptor, protection, kind, size, ""
+            from memsection.nt.linux.types.file_section import body_beside
+
+            return body_beside(
+                data, place, new_security, self.protection, self.attributes, self.size, ""
             )
         except BaseException:
             sys_.close(data)
             raise
-
-    return build
-
-
-def large_page_size() -> int:
-    """Bytes of a large page (GetLargePageMinimum): the default huge page, 0 where the kernel has
-    none."""
-    fd = sys_.open("/proc/meminfo", sys_.O_RDONLY | sys_.O_CLOEXEC)
-    try:
-        for line in sys_.read(fd, 16384).splitlines():
-            if line.startswith(b"Hugepagesize:"):
-                return int(line.split()[1]) * 1024
-    finally:
-        sys_.close(fd)
-    raise NtError(st.NOT_SUPPORTED, detail="this kernel has no large pages")
-
-
-def _body_beside(
-    data: int,
-    place: namespace.Place | None,
-    file_permissions: permissions.PosixPermissions,
-    descriptor: bytes,
-    protection: int,
-    kind: int,
-    size: int,
-    path: str,
-) -> create_open.Built:
-    """A body that is only a control area, for a section whose bytes are another file."""
-    found = sys_.fstat(data)
-    draft = control_page.Draft(_full(place), path, descriptor)
-    fd = new_body.make_body(place, 0, draft)
-    try:
-        draft.write(
-            fd,
-            0,
-            SECTION.number,
-            0,
-            protection,
-            kind,
-            size,
-            (found.st_dev, found.st_ino),
-            (os.getpid(), os.geteuid()),
-            b"",
-        )
-        new_body.finish_body(fd, place, permissions.owner_writes_only(file_permissions))
-        facts = new_body.facts_of(fd)
-    except BaseException:
-        sys_.close(fd)
-        raise
-    # Who may write the data must not be able to write another file's name into the record (S2).
-    fd, identity = new_body.locked_handle(fd, read_only=True)
-    return fd, facts, data, identity
-
-
-def _file_builder(
-    source: Handle, access: int, size: int, protection: int, kind: int
-) -> create_open.Build:
-    needed = a.FILE_READ_DATA
-    if p.writable(protection):
-        needed |= a.FILE_WRITE_DATA
-    if p.executable(protection):
-        needed |= a.FILE_EXECUTE
-    found = sys_.fstat(source.fd)
-    if not stat_.S_ISREG(found.st_mode):
-        raise NtError(
-            st.INVALID_FILE_FOR_SECTION,
-            name=source.obj.name,
-            detail="only regular files can be mapped",
-        )
-    source.require(needed, f"a {p.words(protection)} section of the file ")
-    if kind & p.SEC_IMAGE:
-        raise _image_refused(source)
-    if not size:
-        if not found.st_size:
-            raise NtError(st.MAPPED_FILE_SIZE_ZERO, name=source.obj.name)
-        size = found.st_size
-    elif size > found.st_size and not p.writable(protection):
-        raise NtError(
-            st.SECTION_TOO_BIG,
-            name=source.obj.name,
-            detail=f"asked for {size} bytes, the file has {found.st_size} and a "
-            f"{p.words(protection)} section "
-            "may not extend it",
-        )
-    # As on Windows SEC_RESERVE means nothing for a file, whose pages are all there
-    # (section_flags.sections_of_a_file).
-    attributes = kind & ~_KINDS | p.SEC_FILE
-    writable = p.writable(protection) and bool(
-        SECTION.specific(access) & (a.SECTION_MAP_WRITE | a.SECTION_EXTEND_SIZE | a.MAXIMUM_ALLOWED)
-    )
-
-    def build(
-        place: namespace.Place | None,
-        file_permissions: permissions.PosixPermissions,
-        descriptor: bytes,
-        read_only: bool,
-    ) -> create_open.Built:
-        data = _data_description(source, writable=writable)
-        try:
-            file_locks.hold_section(data)
-            if size > found.st_size:
-                extend_file(source.fd, found.st_size, size)
-            path = sys_.readlink(f"/proc/self/fd/{source.fd}")
-            return _body_beside(
-                data, place, file_permissions, descriptor, protection, attributes, size, path
-            )
-        except BaseException:
-            sys_.close(data)
-            raise
-
-    return build
-
-
-def _data_description(source: Handle, *, writable: bool) -> int:
-    """An own description of the file; the handle's where the file may not be opened again (its mode
-    has changed)."""
-    try:
-        return sys_.open(
-            f"/proc/self/fd/{source.fd}",
-            (sys_.O_RDWR if writable else sys_.O_RDONLY) | sys_.O_CLOEXEC,
-        )
-    except PermissionError:
-        return sys_.duplicate_from(source.fd, 3)  # the handle was granted what is needed
-
-
-def extend_file(fd: int, old: int, new: int) -> None:
-    """Make a file larger, with its blocks: a full disk is an error now, and the file as it was
-    (F1)."""
-    try:
-        sys_.fallocate(fd, old, new - old)
-    except OSError as error:
-        if sys_.fstat(fd).st_size > old:
-            sys_.ftruncate(fd, old)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NtError(
-                st.DISK_FULL,
-                detail=f"the file cannot grow from {old} to {new} bytes: the disk is full",
-            ) from None
-        if error.errno == errno.EFBIG:
-            raise NtError(
-                st.DISK_FULL,
-                detail=f"the file cannot grow from {old} to {new} bytes: too large for the file "
-                "system or for RLIMIT_FSIZE",
-            ) from None
-        raise
-
-
-def _image_refused(source: Handle) -> NtError:
-    head = sys_.pread(source.fd, 2, 0)
-    if not head:
-        return NtError(
-            st.INVALID_FILE_FOR_SECTION, name=source.obj.name, detail="an empty file is no image"
-        )
-    if head != b"MZ":
-        return NtError(st.INVALID_IMAGE_NOT_MZ, name=source.obj.name)
-    return NtError(
-        st.INVALID_IMAGE_FORMAT,
-        name=source.obj.name,
-        detail="images are not mapped by this library",
-    )
 
 
 def query(section: int) -> s.SectionBasicInformation:
@@ -377,7 +236,7 @@ def query(section: int) -> s.SectionBasicInformation:
     facts = handle.obj.facts
     assert facts is not None
     if facts.file_identity is not None:
-        facts = handle.obj.facts = control_page.read(handle.fd, facts.body_size)
+        facts = handle.obj.facts = control_page.current(handle.fd, facts)
     return s.SectionBasicInformation(0, facts.attributes, facts.size)
 
 
@@ -407,6 +266,8 @@ def extend(section: int, size: int) -> int:
     data = descriptions.reopen(handle.data_fd, sys_.O_RDWR)
     try:
         if size > have:
+            from memsection.nt.linux.types.file_section import extend_file
+
             extend_file(data, have, size)
     finally:
         sys_.close(data)
@@ -435,5 +296,5 @@ def seal(section: int) -> None:
             name=handle.obj.display_name(),
             detail="only sections in memory, unnamed or with a Local name, can be sealed",
         )
-    fd = handle.data_fd if handle.data_fd >= 0 else table.view_descriptor(handle, writable=True)
+    fd = sys_.view_descriptor(handle, True)
     sys_.fcntl(fd, sys_.F_ADD_SEALS, sys_.F_SEAL_FUTURE_WRITE)

@@ -21,7 +21,7 @@ from typing import Any
 from memsection.nt.linux.bodies import control_page
 from memsection.nt.linux.handles import at_exit, create_open, object_attributes, state, table
 from memsection.nt.linux.handles.record import Handle
-from memsection.nt.linux.names import find, locators, namespace
+from memsection.nt.linux.names import find, locators, namespace, sweep
 from memsection.nt.linux.system import descriptions
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.tables_lock import lock
@@ -44,6 +44,7 @@ def take_name(section: int, attributes: Any, predecessor: int) -> None:
     if place is None:
         raise NtError(st.OBJECT_PATH_SYNTAX_BAD, detail="a section is given a name")
     old = table.lookup(predecessor, SECTION, a.DELETE) if predecessor else None
+    sweep.sweep_if_due(place.directory)
     try:
         _refuse(heir, place, old)
         with lock:
@@ -86,7 +87,7 @@ def _write_name(heir: Handle, place: namespace.Place | None) -> None:
 
 def _locator(heir: Handle, place: namespace.Place) -> int:
     """A locator that leads to the heir, locked and not linked yet."""
-    at_exit.arrange_exit_cleanup()
+    at_exit.arrange_exit_cleanup(os.getpid())
     found = sys_.fstat(heir.fd)
     locator = sys_.open(
         ".", sys_.O_TMPFILE | sys_.O_RDWR | sys_.O_CLOEXEC, 0o600, dir_fd=place.dirfd

@@ -12,7 +12,7 @@ import os
 from memsection._native import records
 from memsection.nt.linux.handles import record, table
 from memsection.nt.linux.system import syscalls as sys_
-from memsection.nt.linux.types.process import target
+from memsection.nt.linux.types.process import require_rights_of, target
 from memsection.vocabulary import access as a
 from memsection.vocabulary import security
 from memsection.vocabulary import status as st
@@ -64,17 +64,23 @@ class Token(record.LocalObject):
 
 def open_token(process: int, access: int) -> int:
     """NtOpenProcessToken."""
-    pid, _ = target(process, a.PROCESS_QUERY_LIMITED_INFORMATION)
+    pid, handle = target(process, a.PROCESS_QUERY_LIMITED_INFORMATION)
     if not access:
         raise NtError(
             st.ACCESS_DENIED, name=f"token of process {pid}", detail="no right was asked for"
         )
+    granted = TOKEN.specific(access & 0xFFFFFFFF)
+    if granted & a.MAXIMUM_ALLOWED:
+        granted = granted & ~a.MAXIMUM_ALLOWED | TOKEN.valid
+    require_rights_of(TOKEN, granted, f"token of process {pid}")
     try:
         fd = sys_.open(f"/proc/{pid}", sys_.O_PATH | sys_.O_DIRECTORY | sys_.O_CLOEXEC)
     except FileNotFoundError:
         raise NtError(st.PROCESS_IS_TERMINATING, name=f"process {pid}") from None
     try:
-        return table.register(fd, TOKEN, TOKEN.specific(access), Token(pid, fd), tag=False).value
+        if handle is not None:
+            target(process, 0)  # the directory is of this process, and of none that got its id
+        return table.register(fd, TOKEN, granted, Token(pid, fd), tag=False).value
     except BaseException:
         records.give_back(fd, False)
         raise

@@ -15,7 +15,7 @@ from memsection._native import records
 from memsection.nt.linux.handles import table
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.types.token import Copy, Token
-from memsection.nt.linux.types.token_facts import said
+from memsection.nt.linux.types.token_facts import who_and_capabilities
 from memsection.vocabulary import access as a
 from memsection.vocabulary import security
 from memsection.vocabulary import status as st
@@ -60,7 +60,7 @@ def duplicate(token: int, access: int, attributes: int, level: int, kind: int) -
             name=name,
             detail=f"no token has the rights {granted & ~TOKEN.valid:#x}",
         )
-    who, effective, permitted = said(handle)
+    who, effective, permitted = who_and_capabilities(handle)
     copied = Copy(
         who,
         effective,

@@ -58,7 +58,7 @@ def query(token: int, information: int) -> Any:
                 detail="a primary token has no such level",
             )
         return copied.level
-    who, effective, permitted = said(handle)
+    who, effective, permitted = who_and_capabilities(handle)
     if information == s.TokenUser:
         return who.user, 0
     if information == s.TokenGroups:
@@ -70,25 +70,27 @@ def query(token: int, information: int) -> Any:
     if information == s.TokenPrimaryGroup:
         return who.primary_group
     if information == s.TokenStatistics:
-        return _statistics(handle.obj, who, effective, permitted)
+        return _statistics(handle, who, effective, permitted)
     return int(wellknown.ADMINISTRATORS in who.groups)  # TokenElevation
 
 
 def _statistics(
-    token: Token, who: security.Token, effective: int, permitted: int
+    handle: Handle, who: security.Token, effective: int, permitted: int
 ) -> s.TokenStatisticsInformation:
     """TOKEN_STATISTICS, as far as a process has what these mean.
 
     A process is known by its id and when it started; what its token says is known by a checksum, so
     that the modification id is another one when ids, groups or capabilities are others.
     """
+    token, directory = handle.obj, f"/proc/self/fd/{handle.fd}"
+    assert isinstance(token, Token)
     copied = token.copied
     words = repr(
         (who.user, sorted(map(str, who.groups)), str(who.primary_group), effective, permitted)
     ).encode()
     return s.TokenStatisticsInformation(
-        TokenId=copied.number if copied else proc.start_time(token.pid) << 32 | token.pid,
-        AuthenticationId=_session(token.pid),
+        TokenId=copied.number if copied else proc.start_time_in(directory) << 32 | token.pid,
+        AuthenticationId=_session(directory),
         ExpirationTime=_FOREVER,
         TokenType=copied.type if copied else s.TOKEN_PRIMARY,
         ImpersonationLevel=copied.level if copied else 0,
@@ -100,15 +102,11 @@ def _statistics(
     )
 
 
-def _session(pid: int) -> int:
-    """The audit session that a process was logged on in (proc_pid_sessionid(5)); the system's own
-    where it was in none."""
+def _session(directory: str) -> int:
+    """The audit session that the process of a directory of /proc was logged on in
+    (proc_pid_sessionid(5)); the system's own where it was in none."""
     try:
-        source = sys_.open(f"/proc/{pid}/sessionid", sys_.O_RDONLY | sys_.O_CLOEXEC)
-        try:
-            number = int(sys_.read(source, 32))
-        finally:
-            sys_.close(source)
+        number = int(proc.read_start(f"{directory}/sessionid", 32))
     except (OSError, ValueError):  # a kernel without auditing
         return _SYSTEM_SESSION
     return _SYSTEM_SESSION if number == _NO_SESSION else number
@@ -118,7 +116,7 @@ def _group_attributes(sid: Sid) -> int:
     return _IN_FORCE | (s.SE_GROUP_OWNER if sid == wellknown.ADMINISTRATORS else 0)
 
 
-def said(handle: Handle) -> tuple[security.Token, int, int]:
+def who_and_capabilities(handle: Handle) -> tuple[security.Token, int, int]:
     """Who a token is, and its effective and permitted capabilities: the process's now, or what was
     copied of it."""
     token = handle.obj
@@ -156,11 +154,7 @@ def _of_process(token: Token, fd: int) -> tuple[security.Token, int, int]:
 def _status(token: Token, fd: int) -> dict[bytes, bytes]:
     """The lines of /proc/PID/status, of the very process that the token was opened of."""
     try:
-        source = sys_.open(f"/proc/self/fd/{fd}/status", sys_.O_RDONLY | sys_.O_CLOEXEC)
-        try:
-            text = sys_.read(source, _STATUS_BYTES)
-        finally:
-            sys_.close(source)
+        text = proc.read_start(f"/proc/self/fd/{fd}/status", _STATUS_BYTES)
     except (FileNotFoundError, ProcessLookupError):
         raise NtError(
             st.PROCESS_IS_TERMINATING,

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What mutexes, events and semaphores have in common: their bodies, their state words, and the
-core's results in words.
+"""What mutexes, events, semaphores and timers have in common: their bodies, their state words, and
+the core's results in words.
 
 Their operations are in the modules of their types, waiting in ``wait``; how state words change is
 the native core's.
@@ -17,9 +17,10 @@ import os
 import struct
 
 from memsection._native import sync, system
-from memsection.nt.linux.bodies import control_page, permissions
+from memsection.nt.linux.bodies import control_page
 from memsection.nt.linux.handles import create_open, rights
 from memsection.nt.linux.handles.record import Handle
+from memsection.nt.linux.handles.rights import NewSecurity
 from memsection.nt.linux.names import namespace
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.types import new_body
@@ -39,6 +40,7 @@ CORE_KINDS = {
     object_types.MUTANT: sync.MUTEX,
     object_types.EVENT: sync.EVENT,
     object_types.SEMAPHORE: sync.SEMAPHORE,
+    object_types.TIMER: sync.TIMER,
 }
 _STATE = struct.Struct("<IBBHI52xQI4xII")  # ms_state of ms_sync.h
 _MAGIC, _VERSION = 0x434E5953, 1
@@ -104,35 +106,45 @@ def create(
     ``prepare`` gets a new object's state, and its descriptor, before anybody else can see the
     object.
     """
-    prepared: list[sync.State] = []
+    body = _StateBody(kind, state, prepare)
+    status, handle = create_open.create(kind, access, attributes, body)
+    if status == st.SUCCESS and body.prepared is not None:
+        handle.obj.state = body.prepared
+        assert handle.obj.facts is not None
+        _guard(body.prepared, handle, handle.obj.facts)
+    return status, handle
 
-    def build(
-        place: namespace.Place | None,
-        file_permissions: permissions.PosixPermissions,
-        descriptor: bytes,
-        read_only: bool,
-    ) -> create_open.Built:
-        draft = control_page.Draft(place.full if place is not None else "", "", descriptor)
-        fd = new_body.make_body(place, 0, draft)
+
+class _StateBody:
+    """A control page alone, with state words."""
+
+    __slots__ = ("_kind", "_prepare", "_state", "is_small", "prepared")
+
+    def __init__(
+        self, kind: ObjectType, state: bytes, prepare: Callable[[sync.State, int], None] | None
+    ) -> None:
+        self._kind, self._state, self._prepare = kind, state, prepare
+        self.is_small = prepare is None
+        self.prepared: sync.State | None = None  #: of the last body that was made
+
+    def make(
+        self, place: namespace.Place | None, new_security: NewSecurity, *, read_only: bool
+    ) -> create_open.Made:
+        form = self._kind.number, 0, 0, 0, 0, self._state
+        plan = new_body.plan(place, new_security, form)
+        if self._prepare is None:
+            return plan.create(place, plan.total, None, read_only=read_only)
+        fd, facts, data_fd, identity = plan.create(
+            place, plan.total, None, read_only=False, is_locked=False
+        )
         try:
-            draft.write(fd, 0, kind.number, 0, 0, 0, 0, (0, 0), (os.getpid(), os.geteuid()), state)
-            new_body.finish_body(fd, place, file_permissions)
-            facts = new_body.facts_of(fd)
-            if prepare is not None:
-                prepared[:] = [sync.State(fd, facts.body_size - PAGE_SIZE, CORE_KINDS[kind])]
-                prepare(prepared[0], fd)
+            self.prepared = sync.State(fd, facts.body_size - PAGE_SIZE, CORE_KINDS[self._kind])
+            self._prepare(self.prepared, fd)
         except BaseException:
             sys_.close(fd)
             raise
-        fd, identity = new_body.locked_handle(fd, read_only=read_only)
-        return fd, facts, -1, identity
-
-    status, handle = create_open.create(kind, access, attributes, build)
-    if status == st.SUCCESS and prepared:
-        handle.obj.state = prepared[0]
-        assert handle.obj.facts is not None
-        _guard(prepared[0], handle, handle.obj.facts)
-    return status, handle
+        fd, _ = new_body.locked_handle(fd, read_only=read_only)
+        return fd, facts, data_fd, identity
 
 
 def state_of(handle: Handle) -> sync.State:
@@ -153,6 +165,12 @@ def state_of(handle: Handle) -> sync.State:
         if problem.errno in (errno.EMFILE, errno.ENFILE):
             raise  # the service raises the limit and tries again
         _require_proc(problem, handle)
+        if problem.errno == errno.EPERM:  # a liar's: no object of this library is sealed so
+            raise NtError(
+                st.ACCESS_DENIED,
+                name=handle.obj.display_name(),
+                detail="its memory is sealed against writing",
+            ) from None
         raise failure(-(problem.errno or 0), handle.kind, handle.obj.display_name()) from None
     _guard(state, handle, facts)
     handle.obj.state = state

@@ -9,7 +9,8 @@ assert sys.platform == "linux"
 
 from memsection._native import guard as guard_
 from memsection._native import system
-from memsection.nt.linux.bodies import reserve
+from memsection.nt.linux.bodies import commit, reserve
+from memsection.nt.linux.names import namespace
 from memsection.nt.linux.system import descriptions
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.system.addresses import PAGE
@@ -35,6 +36,8 @@ def commit_pages(region: Region, first: int, count: int, base: int) -> None:
     assert region.obj is not None
     if region.obj.facts is None or region.obj.facts.file_identity is not None:
         raise NtError(st.ALREADY_COMMITTED, detail="pages of a file need no commit")
+    if p.copies(base):
+        raise NtError(st.INVALID_PAGE_PROTECTION, detail="pages are not committed copy-on-write")
     protect.require_view_allows(region, base)
     if region.bitmap:
         _commit_section(region, first, count)
@@ -61,7 +64,8 @@ def _commit_section(region: Region, first: int, count: int) -> None:
         if fd < 0:
             source = obj.view_ro if obj.view_ro >= 0 else next(iter(obj.handles)).fd
             fd = temporary = descriptions.reopen(source, sys_.O_RDWR)
-        reserve.reserve(fd, offset, count * PAGE)
+        where = namespace.path_of("global") if obj.directory == "global" else commit.MEMORY
+        reserve.reserve(fd, offset, count * PAGE, where)
         page = offset // PAGE
         start = obj.facts.bitmap_offset + page // 8 // PAGE * PAGE
         length = obj.facts.bitmap_offset + -(-(page + count) // 8) - start

@@ -68,6 +68,20 @@ def valid_protection(protection: int) -> int:
     return base
 
 
+def require_not_copied(protection: int) -> None:
+    """INVALID_PAGE_PROTECTION for private memory that should be copied before it is written."""
+    if p.copies(protection):
+        raise NtError(st.INVALID_PAGE_PROTECTION, detail="private memory cannot be copy-on-write")
+
+
+def as_allocated(region: Region, protection: int) -> int:
+    """A protection for pages of private memory: its modifiers are those that the allocation was
+    made with (Wine, kernel32/tests/virtual.c: recent Windows has none for single pages)."""
+    if protection == p.PAGE_NOACCESS:
+        return protection
+    return protection | region.protection & _MODIFIERS
+
+
 def protect(address: int, size: int, protection: int) -> tuple[int, int, int]:
     """NtProtectVirtualMemory."""
     base = valid_protection(protection)
@@ -75,11 +89,9 @@ def protect(address: int, size: int, protection: int) -> tuple[int, int, int]:
         raise NtError(st.INVALID_PARAMETER, detail="a range has at least one byte")
     with lock:
         region, first, count = inside(address, size)
-        if region.obj is None and p.copies(base):
-            raise NtError(
-                st.INVALID_PAGE_PROTECTION, detail="private memory cannot be copy-on-write"
-            )
-        if region.obj is not None:
+        if region.obj is None:
+            require_not_copied(base)
+        else:
             if protection & _MODIFIERS & ~region.modifiers:
                 raise NtError(
                     st.INVALID_PAGE_PROTECTION, detail="a view's modifiers are those of its section"
@@ -90,7 +102,7 @@ def protect(address: int, size: int, protection: int) -> tuple[int, int, int]:
             raise NtError(st.NOT_COMMITTED)
         old = query.query(region.base + first * PAGE).Protect
         apply(region, first, count, base)
-        region.change(first, count, protection if region.obj is None else base)
+        region.change(first, count, as_allocated(region, base) if region.obj is None else base)
         return region.base + first * PAGE, count * PAGE, old
 
 
@@ -98,7 +110,12 @@ def require_view_allows(region: Region, protection: int) -> None:
     """SECTION_PROTECTION unless pages of a view may have this protection: not more than the view
     was mapped with."""
     mapped = region.protection & p.PAGE_BASE_MASK
-    if not p.allows(mapped, protection) or mapped == p.PAGE_NOACCESS != protection:
+    if (
+        not p.allows(mapped, protection)
+        or mapped == p.PAGE_NOACCESS != protection
+        or protection == p.PAGE_EXECUTE_WRITECOPY
+        and mapped not in (p.PAGE_EXECUTE_WRITECOPY, p.PAGE_EXECUTE_READWRITE)
+    ):
         raise NtError(
             st.SECTION_PROTECTION,
             detail=f"{p.words(protection)} is more than the view's {p.words(region.protection)}",

@@ -60,6 +60,7 @@ def committed_run(region: Region, page: int) -> tuple[bool, int]:
     return bit, page + count
 
 
+_KERNEL = 1 << 63  #: from here on addresses are the kernel's
 _PAGEMAP_FILE, _PAGEMAP_THERE = 1 << 61, 3 << 62
 
 
@@ -107,6 +108,8 @@ def _query_outside(address: int, process: str = "self") -> MemoryBasicInformatio
     for line in text.splitlines():
         span, rights, *_ = line.split(maxsplit=2)
         start, end = (int(part, 16) for part in span.split(b"-"))
+        if start >= _KERNEL:
+            break  # [vsyscall], which is in no program's half
         if address < start:
             return MemoryBasicInformation(
                 address, 0, 0, start - address, p.MEM_FREE, p.PAGE_NOACCESS, 0

@@ -35,6 +35,8 @@ class Region(records.RegionRecord):
     obj: record.LocalObject | None  #: None for private memory
     #: (first page, protection) runs, once VirtualProtect came
     changed: list[tuple[int, int]] | None
+    #: a weak reference to the buffer over a view, None for a view without one
+    buffer: Any
 
     def page_protection(self, page: int) -> int:
         """What VirtualProtect, or else the mapping, gave a page."""
@@ -61,6 +63,19 @@ class Region(records.RegionRecord):
                 protection == 0 for page, protection in self.changed if first < page < first + count
             )
         )
+
+    def part(self, first: int, count: int) -> Region:
+        """Some pages of private memory as an allocation of their own."""
+        start = self.base + first * PAGE
+        part = Region(start, count * PAGE, self.protection, None, 0, self.writable, False)
+        part.modifiers = self.modifiers
+        if self.changed is not None:
+            part.changed = [(0, self.page_protection(first))] + [
+                (page - first, protection)
+                for page, protection in self.changed
+                if first < page < first + count
+            ]
+        return part
 
     def change(self, first: int, count: int, protection: int) -> None:
         """Note a new protection for some pages."""
@@ -96,6 +111,8 @@ def find(address: int) -> Region | None:
 
 
 remove = records.remove
+unmap = records.unmap
+release_part = records.release_part
 
 
 def region_of(buffer: Any) -> Region:
@@ -159,12 +176,6 @@ class CutReserved:
             region.base, region.size, prot, region.bitmap, region.offset // PAGE
         )
 
-    @property
-    def fault(self) -> int | None:
-        """The offset of the first page that was touched and found missing."""
-        found: int | None = self._view.fault
-        return found
-
     def sync(self) -> None:
         """Open the pages that are committed by now."""
         self._reserved.sync()
@@ -201,15 +212,6 @@ def _after_fork_in_child() -> None:
 
 
 os.register_at_fork(after_in_child=_after_fork_in_child)
-
-
-def guard_fault(address: int) -> int | None:
-    """The offset of the first page of a view that was found missing."""
-    region = find(address)
-    if region is None or region.guard is None:
-        return None
-    fault = region.guard.fault
-    return None if fault is None else int(fault)
 
 
 def new_guard(address: int, size: int, prot: int, fd: int, offset: int) -> Any:

@@ -13,7 +13,6 @@ assert sys.platform == "linux"
 import errno
 import os
 import time
-from collections.abc import Callable, Sequence
 
 from memsection._native import ledger, sync
 from memsection.nt.linux.handles import table
@@ -28,6 +27,7 @@ from memsection.vocabulary.errors import AbandonedNtError, NtError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from typing import Any
 
 
@@ -74,7 +74,7 @@ class _Elsewhere:
         return self.other.name
 
 
-def named(value: int | sync.Other) -> Handle | _Elsewhere:
+def resolve(value: int | sync.Other) -> Handle | _Elsewhere:
     return _Elsewhere(value) if isinstance(value, sync.Other) else _waitable(value)
 
 
@@ -82,7 +82,7 @@ def item(handle: Handle | _Elsewhere) -> Item:
     if isinstance(handle, _Elsewhere):
         return handle.other, -1
     # a file is signaled when no transfer is under way
-    if handle.kind in (object_types.PROCESS, object_types.FILE):
+    if handle.kind in (object_types.PROCESS, object_types.THREAD, object_types.FILE):
         return None, handle.fd
     return waitable.state_of(handle), handle.fd
 
@@ -106,12 +106,12 @@ def status(
     raise waitable.failure(code, handle.kind, handle.obj.display_name())
 
 
-def single(value: int, timeout: int | None, *, careful: bool = False) -> int:
+def single(value: int, timeout: int | None, *, accept_abandoned: bool = True) -> int:
     """NtWaitForSingleObject."""
     if value in (CURRENT_PROCESS, CURRENT_THREAD):
         return _for_oneself(timeout)
     handle = _waitable(value)
-    result = _take([item(handle)], knowing=not careful, deadline=deadline_of(timeout))
+    result = _take([item(handle)], accept_abandoned=accept_abandoned, deadline=deadline_of(timeout))
     return status((handle,), result, False)
 
 
@@ -125,7 +125,7 @@ def _for_oneself(timeout: int | None) -> int:
     """A process that waits for its own end waits until the time is up."""
     pidfd = sys_.pidfd_open(os.getpid())
     try:
-        sync.wait([(None, pidfd)], all=False, knowing=True, deadline=deadline_of(timeout))
+        sync.wait([(None, pidfd)], all=False, accept_abandoned=True, deadline=deadline_of(timeout))
         return st.TIMEOUT
     finally:
         sys_.close(pidfd)
@@ -142,7 +142,7 @@ def multiple(
     wait_type: int,
     timeout: int | None,
     *,
-    careful: bool = False,
+    accept_abandoned: bool = True,
 ) -> int:
     """NtWaitForMultipleObjects."""
     if not 1 <= len(values) <= MOST:
@@ -152,7 +152,7 @@ def multiple(
     if wait_type not in (s.WAIT_ALL, s.WAIT_ANY):
         raise NtError(st.INVALID_PARAMETER_3, detail=f"wait type {wait_type}")
     wait_all = wait_type == s.WAIT_ALL
-    handles = [named(value) for value in values]
+    handles = [resolve(value) for value in values]
     if wait_all and len(
         {
             id(handle.other.whole) if isinstance(handle, _Elsewhere) else handle.obj.identity
@@ -163,7 +163,9 @@ def multiple(
             st.INVALID_PARAMETER_MIX, detail="a wait for all that has the same object twice"
         )
     items = [item(handle) for handle in handles]
-    result = _take(items, wait_all=wait_all, knowing=not careful, deadline=deadline_of(timeout))
+    result = _take(
+        items, wait_all=wait_all, accept_abandoned=accept_abandoned, deadline=deadline_of(timeout)
+    )
     return status(handles, result, wait_all)
 
 
@@ -184,7 +186,7 @@ def signal_and(signal: int, value: int, timeout: int | None) -> int:
             detail=f"{other.kind.a_noun} cannot be signaled",
         )
     # The wait begins before the signal: whoever answers it with a pulse is heard.
-    result = _take([item(handle)], knowing=True, deadline=deadline_of(timeout), act=act)
+    result = _take([item(handle)], accept_abandoned=True, deadline=deadline_of(timeout), act=act)
     return status((handle,), result, False)
 
 
@@ -193,6 +195,7 @@ _NATIVE = {
     object_types.MUTANT: a.SYNCHRONIZE,
     object_types.EVENT: a.SYNCHRONIZE | a.EVENT_MODIFY_STATE | a.EVENT_QUERY_STATE,
     object_types.SEMAPHORE: a.SYNCHRONIZE | a.SEMAPHORE_MODIFY_STATE,
+    object_types.TIMER: a.SYNCHRONIZE,
 }
 
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from memsection.nt.linux.bodies import permissions
+from memsection.nt.linux.bodies import permissions, set_permissions
 from memsection.nt.linux.system import accounts
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types as types
@@ -218,11 +218,12 @@ def test_what_is_applied_to_a_memfd_is_what_is_read_back(text: str) -> None:
     fd = os.memfd_create("floor")
     try:
         wanted = permissions.permissions_for(descriptor, types.SECTION)
-        permissions.apply(fd, wanted, fresh=True)
-        assert permissions.read_back(fd) == wanted
-        permissions.enforce(fd, security.default_descriptor(token, types.SECTION), types.SECTION)
+        set_permissions.apply(fd, wanted, fresh=True)
+        assert set_permissions.read_back(fd) == wanted
+        default = security.default_descriptor(token, types.SECTION)
+        set_permissions.apply(fd, permissions.permissions_for(default, types.SECTION))
         no_entry_left = permissions.PosixPermissions(os.geteuid(), os.getegid(), 0o600)
-        assert permissions.read_back(fd) == no_entry_left
+        assert set_permissions.read_back(fd) == no_entry_left
     finally:
         os.close(fd)
 
@@ -234,7 +235,7 @@ def test_a_file_system_without_access_lists_is_no_floor_for_named_users() -> Non
             described(f"D:(A;;GR;;;S-1-22-1-{ALICE})"), types.SECTION
         )
         with pytest.raises(NtError, match="keeps no access lists") as caught:
-            permissions.apply(read, floor)
+            set_permissions.apply(read, floor)
         assert caught.value.status == st.NO_KERNEL_FLOOR
     finally:
         os.close(read)
@@ -264,7 +265,7 @@ def test_accounts_have_names_and_numbers() -> None:
 
 def _body(floor: permissions.PosixPermissions) -> int:
     fd = os.memfd_create("changing")
-    permissions.apply(fd, floor, fresh=True)
+    set_permissions.apply(fd, floor, fresh=True)
     return fd
 
 
@@ -283,7 +284,7 @@ def test_between_two_descriptors_nobody_has_more_than_either_gives(old: str, new
             floors.append(permissions.permissions_for(described(text), types.SECTION, OWN_GROUP))
         except NtError:
             return
-    between = permissions._common(*floors)
+    between = set_permissions._common(*floors)
     for groups in GROUP_SETS:
         for uid in (0, ALICE, BOB, OWNER):
             assert posix(between, uid, groups) <= min(
@@ -299,14 +300,14 @@ def test_a_descriptor_that_cannot_be_written_leaves_the_floor_as_it_was() -> Non
     fd = _body(before)
 
     def write() -> None:
-        assert permissions.read_back(fd).mode == 0o400  # what both give
+        assert set_permissions.read_back(fd).mode == 0o400  # what both give
         raise NtError(st.DISK_FULL)
 
     try:
         with pytest.raises(NtError):
-            permissions.change(
+            set_permissions.change(
                 fd, permissions.PosixPermissions(os.geteuid(), os.getegid(), 0o600), write
             )
-        assert permissions.read_back(fd) == before
+        assert set_permissions.read_back(fd) == before
     finally:
         os.close(fd)

@@ -80,6 +80,7 @@ def test_the_types_that_have_bodies_are_those_that_can_have_names() -> None:
         "Mutant",
         "Event",
         "Semaphore",
+        "Timer",
     ]
 
 

@@ -64,6 +64,19 @@ def test_no_inode_left_in_dev_shm_is_an_error_and_never_another_object_of_that_n
 
 
 @needs_mounts
+@pytest.mark.parametrize("kind", ["Section.create(name, 4096)", "Event.create(name)"])
+def test_a_global_name_without_an_inode_names_inodes_and_how_to_get_more(kind: str) -> None:
+    script = 'mount -t tmpfs -o mode=1777,nr_inodes=8,size=1g tmpfs /dev/shm && exec "$@"'
+    with worker("unshare", "-m", "sh", "-c", script, "sh") as program:
+        program.run("os.environ.pop('MEMSECTION_ROOT', None); first = Event.create('Global\\\\a')")
+        with pytest.raises(Exception, match="No space left"):
+            program.run("for n in range(9): open(f'/dev/shm/{n}', 'x').close()")
+        refused = program.refusal(kind.replace("name", "'Global\\\\one'"))
+        assert refused.winerror == 112 and "no inode is left in /dev/shm" in refused.text
+        assert "df -i /dev/shm" in refused.text and "nr_inodes=" in refused.text
+
+
+@needs_mounts
 @pytest.mark.parametrize(
     ("mount", "used"),
     [

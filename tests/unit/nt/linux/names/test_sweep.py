@@ -10,27 +10,27 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support import remembering
 from support.names import leaves_nothing_among_own_names
 from support.objects import unique_name
 from support.workers import fork, reap, worker
 
-from memsection import Event, Section
+from memsection import Section
 from memsection.cli import doctor
 from memsection.nt import kernel
 from memsection.nt.linux.inspect import search
 from memsection.nt.linux.names import namespace, sweep
-from memsection.nt.linux.services import quick
 from memsection.nt.linux.system import syscalls
 
 _left = pytest.fixture(autouse=True)(leaves_nothing_among_own_names)
 GLOBAL = "Global\\"
 
 
-@pytest.fixture(autouse=True, params=[True, False], ids=["short", "python"])
-def fast(request: pytest.FixtureRequest) -> Iterator[bool]:
-    before = quick.switch(request.param)
+@pytest.fixture(autouse=True, params=[True, False], ids=["remembering", "forgetful"])
+def remembers(request: pytest.FixtureRequest) -> Iterator[bool]:
+    remember = (lambda: None) if request.param else remembering.forget_everything()
     yield request.param
-    quick.switch(before)
+    remember()
 
 
 @pytest.fixture
@@ -162,20 +162,31 @@ def test_what_was_left_is_shown_until_it_is_gone(
 # ---------------------------------------------------------------------- Local names
 
 
+def named_at_once(name: str) -> Section:
+    return Section.create(name, 4096)
+
+
+def named_later(name: str) -> Section:
+    section = Section.create(size=4096)
+    section.take_name(name)
+    return section
+
+
 @pytest.mark.sentence(25)
 @pytest.mark.invariant("L6")
+@pytest.mark.parametrize("made", [named_at_once, named_later])
 def test_locators_of_the_dead_stay_few(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+    made: Callable[[str], Section],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     monkeypatch.setenv("MEMSECTION_ROOT", str(tmp_path))  # where no other test has names
     namespace.reset()
     request.addfinalizer(namespace.reset)
 
     def die() -> None:
-        kept = (
-            Section.create(unique_name(), 4096),
-            Event.create(f"test-{os.getppid()}-{os.getpid()}-e"),
-        )
+        kept = (made(unique_name()), made(f"test-{os.getppid()}-{os.getpid()}-e"))
         os.kill(os.getpid(), signal.SIGKILL)
         del kept
 

@@ -13,7 +13,8 @@ from support.users import SOURCE
 
 PROGRAM = """
 import sys
-from memsection import Error, Event, Mutex, Process, Section, Semaphore, arrays
+from memsection import Error, Event, Mutex, Process, RWLock, Section, Semaphore, arrays
+from memsection.channels import Queue, Service, Topic
 from memsection.nt import kernel
 KINDS = {
     "event": lambda n: Event.create(), "semaphore": lambda n: Semaphore.create(), "mutex": lambda n: Mutex.create(),
@@ -21,7 +22,9 @@ KINDS = {
     "section": lambda n: Section.create(size=4096), "named section": lambda n: Section.create(f"limit-{n}", 4096),
     "global section": lambda n: Section.create(f"Global\\\\limit-{n}", 4096),
     "array": lambda n: arrays.create(None, (8,), "f8"), "process": lambda n: Process(os.getppid()),
-    "duplicate": lambda n: EVENT.duplicate(),
+    "duplicate": lambda n: EVENT.duplicate(), "lock": lambda n: RWLock.create(),
+    "queue": lambda n: Queue.create(None, bytes), "topic": lambda n: Topic.create(None, bytes),
+    "service": lambda n: Service.create(None, bytes, bytes),
 }
 EVENT = Event.create()
 if "array" in sys.argv: arrays.create(None, (8,), "f8").section.close()
@@ -67,6 +70,10 @@ def run(program: str, *arguments: str) -> str:
         ("named event", 49),
         ("named section", 49),
         ("array", 49),
+        ("lock", 20),
+        ("queue", 30),
+        ("topic", 30),
+        ("service", 30),
     ],
 )
 def test_every_kind_gets_the_hard_limit_and_then_the_same_error(kind: str, least: int) -> None:

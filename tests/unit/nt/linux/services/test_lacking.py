@@ -33,7 +33,8 @@ operations = [lambda: Section.create('a', 4096), lambda: Section.create('Global\
     lambda: mutex.acquire(0.1), lambda: mutex.release(), lambda: Process(os.getppid()), lambda: Process(me).sections(),
     lambda: Section.from_process(me, early.handle), lambda: early.send, lambda: win32.VirtualQuery(id(early)),
     lambda: win32.OpenProcess(0x400, False, os.getppid()), lambda: nt.kernel.list_directory(),
-    lambda: nt.kernel.process_handles(me), lambda: nt.kernel.diagnose(), lambda: early.name, lambda: bytes(view[:4])]
+    lambda: nt.kernel.process_handles(me), lambda: nt.kernel.open_process_token(-1, 8),
+    lambda: nt.kernel.query_security_object(-1, 1), lambda: nt.kernel.diagnose(), lambda: early.name, lambda: bytes(view[:4])]
 told = 0
 for number, operation in enumerate(operations):
     try:

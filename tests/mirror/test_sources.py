@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""What a publisher reads, and when it looks: no network here."""
+
+from __future__ import annotations
+
+import pytest
+
+from memsection import ArgumentError, arrays, latest
+from memsection.mirror import cadence
+from memsection.mirror.cadence import Cadence
+from memsection.mirror.sources import Latest, section_of, source_of
+from memsection.mirror.streams import pieces_of
+from memsection.mirror.wire import CHUNK, FRAME, messages
+
+SIZE = 2 * CHUNK + 10
+
+
+def test_a_large_value_that_is_being_sent_stays_as_it_was() -> None:
+    with latest.create("frame", SIZE) as writer:
+        source = Latest(writer.section.duplicate("r"))
+        try:
+            assert source.take() is None
+            writer.write(b"a" * SIZE)
+            first = source.take()
+            assert first is not None
+            pieces = iter(first.pieces())
+            found = [next(pieces)]
+            writer.write(b"b" * (SIZE - 1))
+            second = source.take()
+            assert second is not None
+            found += pieces
+            assert b"".join(found) == b"a" * SIZE
+            assert [len(piece) for piece in found] == [CHUNK, CHUNK, 10]
+            assert b"".join(second.pieces()) == b"b" * (SIZE - 1)
+            assert (first.sequence, second.sequence, second.size) == (1, 2, SIZE - 1)
+        finally:
+            source.close()
+
+
+def test_the_memory_of_a_large_value_that_was_sent_serves_the_next_one() -> None:
+    with latest.create("frame", SIZE) as writer:
+        source = Latest(writer.section.duplicate("r"))
+        try:
+            places = set()
+            for number in range(20):
+                writer.write(bytes([number]) * SIZE)
+                found = source.take()
+                assert found is not None
+                assert b"".join(found.pieces()) == bytes([number]) * SIZE
+                places.add(id(found._memory))  # type: ignore[attr-defined]
+                del found
+            assert len(places) == 1
+            held = [source.take() for _ in range(3)]
+            assert len({id(one._memory) for one in held}) == 3  # type: ignore[union-attr]
+        finally:
+            source.close()
+
+
+def test_an_array_that_grows_is_refused_rather_than_left_short() -> None:
+    with section_of(arrays.create(None, 3, maximum=10)) as section:
+        with pytest.raises(ArgumentError, match="an array that grows"):
+            source_of(section, "rows")
+    source, facts = source_of(section_of(arrays.create(None, 3)), "row")
+    assert facts["shape"] == [3]
+    source.close()
+
+
+def test_looks_are_close_when_news_is_due_and_rare_when_there_was_none() -> None:
+    looks = Cadence()
+    assert looks.pause(5.0) == cadence.IDLE
+    looks.news(10.0)
+    assert looks.pause(10.0) == cadence.BUSY  # no rhythm yet
+    looks.news(10.010)
+    assert looks.pause(10.011) == cadence.BUSY
+    assert looks.pause(10.01990) == pytest.approx(0.00005)
+    assert looks.pause(10.02) == cadence.CLOSEST
+    assert looks.pause(10.0203) == cadence.CLOSEST  # late, but not much
+    assert looks.pause(10.021) == cadence.BUSY  # the rhythm has ended
+    looks.news(10.043)
+    assert looks.pause(10.050) == pytest.approx(0.00033)  # a hundredth of the rhythm
+    assert looks.pause(10.0758) == pytest.approx(0.0001)
+    looks.news(10.010)
+    assert looks.is_lively(10.4)
+    assert not looks.is_lively(10.6)
+    assert looks.pause(10.6) == cadence.IDLE
+
+
+def test_the_next_look_comes_in_time_whatever_the_rhythm_is() -> None:
+    for interval in (0.00001, 0.0007, 0.02, 0.4):
+        looks, now = Cadence(), 3.0
+        looks.news(now)
+        looks.news(now := now + interval)
+        due = now + interval
+        while now < due:
+            pause = looks.pause(now)
+            assert cadence.CLOSEST <= pause <= max(cadence.BUSY, min(interval / 99, cadence.IDLE))
+            now += pause
+        assert now - due <= max(cadence.CLOSEST, interval / 499)
+
+
+def test_messages_of_any_length_travel_in_parts_of_at_most_a_chunk() -> None:
+    for lengths in (
+        (0,),
+        (CHUNK - FRAME,),
+        (CHUNK - FRAME - 1, 5),
+        (CHUNK - FRAME - FRAME, 0, 7),
+        (3, 2 * CHUNK, 0, CHUNK),
+    ):
+        entries = [(2 + n, n, bytes([n]) * length) for n, length in enumerate(lengths)]
+        pieces = list(pieces_of(entries))
+        assert all(0 < len(piece) <= CHUNK for piece in pieces)
+        found = messages(memoryview(b"".join(pieces)), 1 + len(entries))
+        assert [(sequence, kind, bytes(message)) for sequence, kind, message in found] == entries
