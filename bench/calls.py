@@ -10,39 +10,13 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing.managers
-import os
 import statistics
 import time
 from typing import Any
 
 import measure
-from channels import SETTLE, Case, echo, ours, pipes
-from two_processes import meet, processors
-
-from memsection.channels import Client, Service
-
-
-def called(value: bytes) -> Case:
-    """A call to a service of the other process, and its answer."""
-
-    def run(count: int) -> float:
-        name = f"memsection-bench-{os.getpid()}-{time.monotonic_ns()}"
-        with Service.create(name, bytes, bytes, largest=max(len(value), 1 << 16)) as service:
-
-            def mine() -> None:
-                with Client.open(name) as client:
-                    for _ in range(count):
-                        client(value)
-
-            def partner() -> None:
-                for _ in range(count):
-                    call = service.receive()
-                    call.reply(call.value)
-                time.sleep(SETTLE)
-
-            return meet(mine, partner, processors()) / count
-
-    return run
+from channel_cases import called, echo, ours
+from channel_peers import Case, pipes
 
 
 class _Echo:

@@ -4,12 +4,15 @@
 Two processes wake each other through two events.  Then one of them pauses for 50 ms, in which the
 other falls asleep and its processor with it, and they go on.  What is compared is the time of a
 trip before the pause, in the first trips after it, and later.  Pinned to two processors, to the
-same one, where the scheduler puts them, and set free after both were on one processor.
+same one, where the scheduler puts them, and set free after both were on one processor.  How often
+this side slept in the later trips is printed besides: on a machine with other work a trip may take
+longer although nobody sleeps any more.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import time
 from itertools import repeat
 from typing import Any
@@ -22,7 +25,13 @@ from memsection import Event
 WARM, EARLY, LATER, PAUSE = 3000, 300, 3000, 0.05
 
 
-def one_round(cpus: tuple[int, int] | None, free: bool, samples: Samples) -> None:
+def slept() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+
+
+def one_round(
+    cpus: tuple[int, int] | None, free: bool, samples: Samples, sleeps: list[float]
+) -> None:
     usable = os.sched_getaffinity(0)
     ping = Event.create(f"bench-ping-{os.getpid()}", manual_reset=False)
     pong = Event.create(f"bench-pong-{os.getpid()}", manual_reset=False)
@@ -41,7 +50,9 @@ def one_round(cpus: tuple[int, int] | None, free: bool, samples: Samples) -> Non
         samples["before the pause"].append(trips(LATER))
         time.sleep(PAUSE)
         samples[f"the {EARLY} trips after it"].append(trips(EARLY))
+        before = slept()
         samples["later"].append(trips(LATER))
+        sleeps.append((slept() - before) / LATER)
 
     def there() -> None:
         def answer(count: int) -> None:
@@ -72,13 +83,15 @@ def main() -> None:
         title: {"before the pause": [], f"the {EARLY} trips after it": [], "later": []}
         for title in cases
     }
+    sleeps: dict[str, list[float]] = {title: [] for title in cases}
     for _ in range(rounds):
         for title, (cpus, free, _) in cases.items():
-            one_round(cpus, free, results[title])
+            one_round(cpus, free, results[title], sleeps[title])
     for title, (_, _, target) in cases.items():
         compare(f"a round trip, {title}", results[title], "before the pause", target, ours="later")
         slowest = max(results[title]["later"]) / median(results[title]["before the pause"])
-        print(f"the slowest round came back to {slowest:.2f} times the median before\n")
+        print(f"the slowest round came back to {slowest:.2f} times the median before;")
+        print(f"sleeps in a later trip: {median(sleeps[title]):.4f} (median of the rounds)\n")
 
 
 if __name__ == "__main__":

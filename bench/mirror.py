@@ -5,7 +5,9 @@ programs?
 Two network namespaces with a veth pair, and certificates on the mirror's side as they are needed
 between hosts; without root it is loopback, and no certificates.  Both sides of a row end up with
 the same: the value is in memory on the other side, and a program there has it as bytes.  Rounds of
-both take turns.  ``--subscribers`` measures 1, 4 and 16 subscribers of one publication instead.
+all take turns.  "zenoh alone" is what the engine takes with the mirror's settings when every value
+is pushed, with nothing of the mirror around it.  "topic" is the mirror too, each value a message.
+``--subscribers`` measures 1, 4 and 16 subscribers of one publication instead.
 """
 
 from __future__ import annotations
@@ -15,35 +17,40 @@ import json
 import os
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from measure import heading, median, span, table
+from mirror_programs import (
+    FASTEST,
+    FLIGHT,
+    FRAME,
+    MIRROR,
+    PORT,
+    RAW,
+    RAY,
+    SMALL,
+    TOPIC,
+    ZENOH,
+    ZMQ,
+    flight,
+    ray_actor,
+    zmq,
+)
 
-try:
-    import zmq
-except ImportError:
-    zmq = None  # type: ignore[assignment]
-
-SMALL, FRAME = 64, 6_220_800
-PORT = 7411
-FASTEST = 200  #: frames each second
-RAW, MIRROR, ZMQ = "raw TCP", "mirror", "pyzmq"
-STAMP = struct.Struct("<q")
+PROGRAMS = Path(__file__).with_name("mirror_programs.py")
 
 
 class Peer:
-    """The other end: this file again, which obeys lines of JSON."""
+    """One of the two programs, which obeys lines of JSON."""
 
     def __init__(self, role: str, prefix: list[str], environment: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            [*prefix, sys.executable, __file__, "--role", role],
+            [*prefix, sys.executable, str(PROGRAMS), role],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -70,155 +77,14 @@ class Peer:
         self.process.wait(30)
 
 
-# ---------------------------------------------------------------------- the sending program
-
-
-class Sender:
-    """Writes values that begin with the time, to a socket or to a latest value that is
-    published."""
-
-    def __init__(self) -> None:
-        self.values: dict[int, Any] = {}
-        self.sockets: dict[int, socket.socket] = {}
-        self.queues: dict[int, Any] = {}
-
-    def open(self, network: dict[str, Any], address: str) -> str:
-        from memsection import latest, mirror
-
-        self.network = mirror.Network(**network)
-        for size in (SMALL, FRAME):
-            self.values[size] = latest.create(f"value{size}", size)
-            self.values[size].write(bytes(size))
-            mirror.publish(self.values[size], network=self.network)
-        server = socket.create_server((address, PORT + 1))
-        for size in (SMALL, FRAME):
-            self.sockets[size], _ = server.accept()
-            self.sockets[size].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if zmq is not None:
-            for number, size in enumerate((SMALL, FRAME)):
-                self.queues[size] = zmq.Context.instance().socket(zmq.PUSH)
-                self.queues[size].sndhwm = 2
-                self.queues[size].bind(f"tcp://{address}:{PORT + 2 + number}")
-        return "ready"
-
-    def send(self, way: str, size: int, rate: float, seconds: float) -> float:
-        value, pause = bytearray(size), 1 / rate if rate else 0.0
-        put = {
-            RAW: self.sockets[size].sendall,
-            MIRROR: self.values[size].write,
-            ZMQ: self.queues[size].send if self.queues else None,
-        }[way]
-        end, due = time.monotonic() + seconds, time.monotonic()
-        sent = 0
-        while time.monotonic() < end:
-            STAMP.pack_into(value, 0, time.monotonic_ns())
-            put(value)
-            sent += 1
-            due += pause
-            if pause:
-                time.sleep(max(0.0, due - time.monotonic()))
-        STAMP.pack_into(value, 0, -1)
-        put(value)
-        return sent
-
-    def processor(self) -> float:
-        return time.process_time()
-
-
-# ---------------------------------------------------------------------- the receiving program
-
-
-class Receiver:
-    """Takes the values, and the time from writing to having each of them."""
-
-    def open(self, network: dict[str, Any], address: str) -> str:
-        from memsection import latest, mirror
-
-        self.network = mirror.Network(**network)
-        self.sockets, self.replicas, self.readers, self.queues = {}, {}, {}, {}
-        for size in (SMALL, FRAME):
-            self.replicas[size] = mirror.subscribe(f"robot/value{size}", network=self.network)
-            if not self.replicas[size].wait(timeout=20):
-                raise SystemExit(f"no replica: {self.replicas[size].problem}")
-            self.readers[size] = latest.open(f"value{size}")
-            if address:
-                self.sockets[size] = socket.create_connection((address, PORT + 1))
-        if zmq is not None and address:
-            for number, size in enumerate((SMALL, FRAME)):
-                self.queues[size] = zmq.Context.instance().socket(zmq.PULL)
-                self.queues[size].rcvhwm = 2
-                self.queues[size].connect(f"tcp://{address}:{PORT + 2 + number}")
-        return "ready"
-
-    def receive(self, way: str, size: int) -> list[float]:
-        value = bytearray(size)
-        take = {RAW: self._from_socket, MIRROR: self._from_replica, ZMQ: self._from_queue}[way](
-            size
-        )
-        times: list[float] = []
-        while True:
-            take(value)
-            stamp = STAMP.unpack_from(value)[0]
-            if stamp < 0:
-                return times
-            if stamp:
-                times.append((time.monotonic_ns() - stamp) / 1e9)
-
-    def _from_socket(self, size: int) -> Callable[[bytearray], None]:
-        source = self.sockets[size]
-
-        def take(value: bytearray) -> None:
-            memory, at = memoryview(value), 0
-            while at < size:
-                at += source.recv_into(memory[at:])
-
-        return take
-
-    def _from_queue(self, size: int) -> Callable[[bytearray], None]:
-        source = self.queues[size]
-
-        def take(value: bytearray) -> None:
-            value[:] = source.recv(copy=False).buffer
-
-        return take
-
-    def _from_replica(self, size: int) -> Callable[[bytearray], None]:
-        replica, reader = self.replicas[size], self.readers[size]
-        seen = [replica.epoch, replica.sequence]
-
-        def take(value: bytearray) -> None:
-            replica.wait(timeout=30, after=(seen[0], seen[1]))
-            seen[1] = replica.sequence
-            reader.read_into(value)
-
-        return take
-
-    def count(self, seconds: float) -> dict[str, float]:
-        begun, cpu = self.replicas[FRAME].statistics, time.process_time()
-        time.sleep(seconds)
-        done = self.replicas[FRAME].statistics
-        return {
-            "frames": (done["snapshots"] - begun["snapshots"]) / seconds,
-            "cpu": (time.process_time() - cpu) / seconds,
-            "bytes": (done["bytes"] - begun["bytes"]) / seconds,
-        }
-
-
-def serve(role: str) -> None:
-    """Obey until the input ends."""
-    one: Any = Sender() if role == "send" else Receiver()
-    for line in sys.stdin:
-        what, words = json.loads(line)
-        print(json.dumps(getattr(one, what)(**words)), flush=True)
-
-
 # ---------------------------------------------------------------------- the rows
 
 
 class Bench:
     """Two hosts, or what comes near."""
 
-    def __init__(self) -> None:
+    def __init__(self, with_ray: bool = False) -> None:
+        self.with_ray = with_ray
         self.place = Path(tempfile.mkdtemp(prefix="memsection-bench-", dir="/dev/shm"))
         self.apart = os.geteuid() == 0 and shutil.which("nsenter") is not None
         self.sender = self._peer("send", "robot")
@@ -270,9 +136,19 @@ class Bench:
                     ("link", "set", "cable", "up"),
                 ):
                     self.ip(peer, *words)
-        self.sender.tell("open", network=self._network("robot", "listen", address), address=address)
-        time.sleep(2)
-        receiver.ask("open", network=self._network("base", "connect", address), address=address)
+        with_ray: dict[str, Any] = {"with_ray": True} if self.with_ray else {}
+        self.sender.tell(
+            "open", network=self._network("robot", "listen", address), address=address, **with_ray
+        )
+        if not self.with_ray:
+            time.sleep(2)
+        own = "10.78.0.2" if self.apart else address
+        receiver.ask(
+            "open",
+            network=self._network("base", "connect", address),
+            address=address,
+            **({"with_ray": own} if self.with_ray else {}),
+        )
         self.sender.answer()
 
     def _network(self, host: str, option: str, address: str) -> dict[str, Any]:
@@ -291,25 +167,27 @@ class Bench:
         return found
 
     def row(
-        self, size: int, rate: float, seconds: float, rounds: int
+        self, size: int, rate: float, seconds: float, rounds: int, shaped: bool
     ) -> dict[str, list[tuple[float, float]]]:
         """Median latency and values each second of every way, round by round."""
-        ways = (RAW, MIRROR) if zmq is None else (RAW, MIRROR, ZMQ)
+        ways = [RAW, ZENOH, MIRROR, TOPIC]
+        ways += [way for way, there in ((ZMQ, zmq), (FLIGHT, flight.flight)) if there is not None]
+        ways += [RAY] * self.with_ray
         found: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
         for _ in range(rounds):
             for way, results in found.items():
                 self.receivers[0].tell("receive", way=way, size=size)
-                # A socket slows its writer down; a latest value does not, so its writer is as fast
-                # as a link could be.
+                # A socket slows its writer down; a latest value does not.  Where processors are
+                # the limit its writer writes what can be sent, else what comes between is newer.
                 self.sender.ask(
                     "send",
                     way=way,
                     size=size,
-                    rate=rate or (FASTEST if way == MIRROR else 0),
+                    rate=rate or (FASTEST if way == TOPIC or way == MIRROR and shaped else 0),
                     seconds=seconds,
                 )
-                times = self.receivers[0].answer()
-                results.append((median(times), len(times) / seconds))
+                one = self.receivers[0].answer()
+                results.append((median(one["times"]), one["rate"]))
         return found
 
     def end(self) -> None:
@@ -324,6 +202,9 @@ def _ratio(found: dict[str, list[tuple[float, float]]], what: int) -> float:
     )
 
 
+_ONE_GBIT = "qdisc replace dev cable root tbf rate 1gbit burst 256k latency 20ms".split()
+
+
 def compare(bench: Bench, scale: float) -> list[list[str]]:
     """The rows of the table."""
     lines = []
@@ -331,44 +212,26 @@ def compare(bench: Bench, scale: float) -> list[list[str]]:
         ("64 B at 1 kHz, p50", SMALL, 1000, 1.0, False, {0: 1.6}),
         ("6.2 MB at 30 Hz, p50", FRAME, 30, 1.5, False, {0: 2.0}),
         ("6.2 MB as fast as it goes, values/s", FRAME, 0, 1.5, False, {1: 0.6}),
-        ("6.2 MB at 1 Gbit/s, values/s", FRAME, 0, 2.0, True, {1: 0.97}),
+        ("6.2 MB at 1 Gbit/s", FRAME, 0, 4.0, True, {1: 0.97, 0: 1.0}),
         ("6.2 MB at 15 Hz over 1 Gbit/s, p50", FRAME, 15, 2.0, True, {0: 1.0}),
     ):
-        if shaped and not (
-            bench.apart
-            and bench.ip(
-                bench.sender,
-                "qdisc",
-                "replace",
-                "dev",
-                "cable",
-                "root",
-                "tbf",
-                "rate",
-                "1gbit",
-                "burst",
-                "256k",
-                "latency",
-                "20ms",
-                tool="tc",
-            )
-        ):
+        if shaped and not (bench.apart and bench.ip(bench.sender, *_ONE_GBIT, tool="tc")):
             print(f"without {title}: no token bucket filter here", file=sys.stderr)
             continue
-        found = bench.row(size, rate, seconds, max(2, int(5 * scale)))
+        found = bench.row(size, rate, seconds, max(2, int(5 * scale)), shaped)
         if shaped:
             bench.ip(bench.sender, "qdisc", "del", "dev", "cable", "root", tool="tc")
         for what, target in targets.items():
             shown = [
                 "" if way not in found else span(middle) if what == 0 else f"{middle:.1f}"
-                for way in (RAW, ZMQ, MIRROR)
+                for way in (RAW, ZMQ, FLIGHT, RAY, ZENOH, TOPIC, MIRROR)
                 for middle in [median([one[what] for one in found.get(way, [(0.0, 0.0)])])]
             ]
             ratio = _ratio(found, what)
             reached = ratio <= target if what == 0 else ratio >= target
             lines.append(
                 [
-                    title,
+                    title + ("" if len(targets) == 1 else ", p50" if what == 0 else ", values/s"),
                     *shown,
                     f"{ratio:.2f}",
                     f"{'<=' if what == 0 else '>='} {target}",
@@ -411,6 +274,10 @@ def writer_cost() -> list[str]:
     return [
         "latest.write of 64 B, while it is published",
         span(median(samples["plain"])),
+        "",
+        "",
+        "",
+        "",
         "",
         span(median(samples["published"])),
         f"+{max(added, 0) * 1e6:.2f} us",
@@ -475,11 +342,8 @@ def main() -> None:
     parser.add_argument(
         "--subscribers", action="store_true", help="1, 4 and 16 subscribers instead"
     )
-    parser.add_argument("--role", help=argparse.SUPPRESS)
+    parser.add_argument("--ray", action="store_true", help="Ray too, if it is installed")
     options = parser.parse_args()
-    if options.role:
-        serve(options.role)
-        return
     print(heading() + "\n")
     if options.subscribers:
         print(
@@ -489,7 +353,7 @@ def main() -> None:
             )
         )
         return
-    bench = Bench()
+    bench = Bench(options.ray and ray_actor.ray is not None)
     try:
         bench.connect()
         lines = compare(bench, options.scale)
@@ -497,7 +361,7 @@ def main() -> None:
     finally:
         bench.end()
     lines.append(writer_cost())
-    print(table([where, RAW, ZMQ, MIRROR, "ratio", "target", ""], lines))
+    print(table([where, RAW, ZMQ, FLIGHT, RAY, ZENOH, TOPIC, MIRROR, "ratio", "target", ""], lines))
 
 
 if __name__ == "__main__":

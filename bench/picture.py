@@ -59,18 +59,14 @@ def dots(rows: dict[str, Samples], ours: str, floor: str, caption: str) -> str:
         for name, value in sorted(row.items(), key=lambda item: item[1]):
             middle = down + LINE / 2
             kind = "ours" if name == ours else "floor" if name == floor else "dot"
-            out.append(
+            out += [
                 f'<line x1="{LABEL}" x2="{LABEL + WIDTH}" y1="{middle}" y2="{middle}" '
-                f'class="rule"/>'
-            )
-            out.append(
-                f'<text x="{LABEL - 8}" y="{middle + 4}" text-anchor="end">{escape(name)}</text>'
-            )
-            out.append(f'<circle cx="{across(value):.1f}" cy="{middle}" r="5" class="{kind}"/>')
-            out.append(
+                f'class="rule"/>',
+                f'<text x="{LABEL - 8}" y="{middle + 4}" text-anchor="end">{escape(name)}</text>',
+                f'<circle cx="{across(value):.1f}" cy="{middle}" r="5" class="{kind}"/>',
                 f'<text x="{LABEL + WIDTH + 10}" y="{middle + 4}" class="small">'
-                f"{span(median(rows[title][name]))}</text>"
-            )
+                f"{span(median(rows[title][name]))}</text>",
+            ]
             down += LINE
     out.append(f'<text x="0" y="{height - 6}" class="small">{escape(caption)}</text></svg>')
     return "\n".join(out) + "\n"

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: MIT
 """What does it cost to open a named section and let it go, and to create one?
 
-The alternative is ``multiprocessing.shared_memory`` with its attach + close, and create + close +
-unlink.  Both sides end up with the bytes mapped and give everything back.  Each of its blocks is
-work for a second process too, the resource tracker: on one processor the whole work is in the time,
-on several the tracker's share is done elsewhere.  Both are shown.
+The alternatives are ``multiprocessing.shared_memory`` with its attach + close, and create + close +
+unlink, and where it is installed ``posix_ipc`` with ``mmap``.  All end up with the bytes mapped and
+give everything back.  Each block of the first is work for a second process too, the resource
+tracker: on one processor the whole work is in the time, on several the tracker's share is done
+elsewhere.  Both are shown.
 """
 
 from __future__ import annotations
 
+import mmap
 import os
+import sys
 from collections.abc import Callable
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
@@ -17,6 +20,11 @@ from multiprocessing.shared_memory import SharedMemory
 from measure import arguments, compare, interleaved, start_resource_tracker
 
 from memsection import Section
+
+try:
+    from peers import posix_ipc
+except ImportError:
+    posix_ipc = None  # type: ignore[assignment]
 
 PAGE = 4096
 MIB = 1 << 20
@@ -54,6 +62,66 @@ def create_shared_memory(name: str, size: int, use: Callable[[object], None] | N
         use(block.buf)
     block.close()
     block.unlink()
+
+
+def attach_posix_ipc(name: str, size: int) -> None:
+    posix_ipc.attach(name, size).close()
+
+
+def create_posix_ipc(name: str, size: int, use: Callable[[object], None] | None = None) -> None:
+    block = posix_ipc.create(name, size)
+    if use is not None:
+        use(block.buffer)
+    block.close()
+
+
+def bare_calls(name: str) -> Callable[[], None]:
+    """The steps in C of which creating, mapping and closing a named section consists, and nothing
+    around them: no handle, no rights, no tables."""
+    from memsection._native import protocol
+    from memsection.nt.linux.handles import rights
+    from memsection.nt.linux.names import locators, namespace
+    from memsection.nt.linux.types import new_body
+    from memsection.vocabulary import object_types, protection
+
+    place, kind = namespace.Place("local", name), object_types.SECTION
+    security = rights.security_of_new(None, kind)
+    form = kind.number, protection.PAGE_READWRITE, protection.SEC_COMMIT, PAGE, 0, b""
+    plan = new_body.plan(place, security, form)
+    pid, names = os.getpid(), locators.pid_namespace()
+
+    def run() -> None:
+        fd, device, inode, *_ = protocol.create_body(
+            -1, PAGE, plan.total, plan.total, plan.area, plan.page_at, plan.at, place.name,
+            pid, security.creator, plan.mode, protocol.SEAL,
+        )  # fmt: skip
+        protocol.set_position(fd, protocol.TAG | kind.generic_all)
+        locator = protocol.publish(
+            place.dirfd, place.path, kind.number, device, inode, names, place.name,
+            place.checksum, pid, fd,
+        )  # fmt: skip
+        view = protocol.reopen(fd, True)
+        protocol.unmap(protocol.map_view(view, PAGE, 3, mmap.MAP_SHARED, 0, False), PAGE)
+        protocol.close_last(fd, view, place.dirfd, place.path, locator, False)
+        os.close(view)
+        os.close(locator)
+
+    return run
+
+
+def measure_bare_calls(name: str, rounds: int, *, judge: bool) -> None:
+    """What is around the steps in C."""
+    samples = interleaved(
+        {"memsection": lambda: create_section(name, PAGE), "the calls": bare_calls(name + "-bare")},
+        rounds=rounds,
+        batch=20,
+    )
+    compare(
+        "create + map + unmap + close, beside the calls in C that it makes",
+        samples,
+        "the calls",
+        1.4 if judge else None,
+    )
 
 
 #: What a program may ask for besides, each the plain case with one argument more.
@@ -97,6 +165,8 @@ def main() -> None:
     start_resource_tracker()
     measure(rounds, "one processor", judge=True)
     measure_unusual(f"bench-{os.getpid()}", rounds, judge=True)
+    if sys.platform == "linux":
+        measure_bare_calls(f"bench-{os.getpid()}", rounds, judge=True)
     if len(processors) > 1:
         for pid in (0, resource_tracker._resource_tracker._pid):  # type: ignore[attr-defined]
             os.sched_setaffinity(pid, processors)
@@ -111,14 +181,13 @@ def measure(rounds: int, where: str, *, judge: bool) -> None:
         with Section.create(name, size):
             block = SharedMemory(name, create=True, size=size)
             try:
-                samples = interleaved(
-                    {
-                        "memsection": lambda: open_section(name),
-                        "SharedMemory": lambda: attach_shared_memory(name),
-                    },
-                    rounds=rounds,
-                    batch=20,
-                )
+                ways = {
+                    "memsection": lambda: open_section(name),
+                    "SharedMemory": lambda: attach_shared_memory(name),
+                }
+                if posix_ipc is not None:  # the same block: its name is that of the file
+                    ways[posix_ipc.NAME] = lambda size=size: attach_posix_ipc(name, size)  # type: ignore[misc]
+                samples = interleaved(ways, rounds=rounds, batch=20)
             finally:
                 block.close()
                 block.unlink()
@@ -133,11 +202,14 @@ def measure(rounds: int, where: str, *, judge: bool) -> None:
         (PAGE, touch, "4 KiB, touched"),
         (MIB, touch, "1 MiB, touched"),
     ):
+        ways = {
+            "memsection": lambda size=size, use=use: create_section(name, size, use),  # type: ignore[misc]
+            "SharedMemory": lambda size=size, use=use: create_shared_memory(name, size, use),  # type: ignore[misc]
+        }
+        if posix_ipc is not None:
+            ways[posix_ipc.NAME] = lambda size=size, use=use: create_posix_ipc(name, size, use)  # type: ignore[misc]
         samples = interleaved(
-            {
-                "memsection": lambda size=size, use=use: create_section(name, size, use),  # type: ignore[misc]
-                "SharedMemory": lambda size=size, use=use: create_shared_memory(name, size, use),
-            },  # type: ignore[misc]
+            ways,
             rounds=rounds if size == PAGE else max(rounds // 4, 20),
             batch=20 if size == PAGE else 4,
         )

@@ -21,15 +21,44 @@ from measure import Samples, heading, median, percentile, ratio, span, table
 
 #: Defines `cases`: operation to (what one call does, how many calls are one batch).
 CASES = """
+import dataclasses, multiprocessing.shared_memory, os, socket, subprocess, sys
 import memsection
-from memsection import Event, Mutex, Section, Semaphore, latest
+from memsection import Event, Mutex, Section, Semaphore, arrays, latest, records
+from memsection.compat.shared_memory import SharedMemory
+name = "two-builds-" + str(os.getpid())
 mutex, event, semaphore = Mutex.create(), Event.create(manual_reset=True), Semaphore.create(None, 1)
-section = Section.create("two-builds-" + str(__import__("os").getpid()), 4096)
+named_mutex = Mutex.create(name + "-mutex")
+section = Section.create(name, 4096)
 view = section.map()
 view[:8] = b"12345678"
-newest = latest.create("two-builds-latest-" + str(__import__("os").getpid()), 64)
+newest = latest.create(name + "-latest", 64)
 newest.write(bytes(64))
 event.set()
+
+OTHER = '''
+import os, sys
+from memsection import Section
+mine = Section.create(sys.argv[1] + "-foreign", 4096, security="D:(A;;GA;;;WD)")
+if os.getuid() == 0:    # after this user has loaded what is needed
+    os.setgid(65534); os.setuid(65534)
+    theirs = Section.create("Global" + chr(92) + sys.argv[1] + "-foreign", 4096,
+                            security="D:(A;;GA;;;WD)")
+print(flush=True); sys.stdin.read()
+'''
+other_process = subprocess.Popen([sys.executable, "-c", OTHER, name], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE)
+other_process.stdout.readline()
+
+@dataclasses.dataclass
+class Point:
+    x: float
+    y: float
+    count: int
+
+array = arrays.create(name + "-array", (64, 64), "f8")
+points = records.create(name + "-points", Point, 100)
+block = SharedMemory(name + "-block", create=True, size=4096)
+left, right = socket.socketpair()
 
 def lock():
     mutex.acquire(); mutex.release()
@@ -40,16 +69,67 @@ def units():
 def opened():
     other = Section.open(section.name); other.map().close(); other.close()
 
+def opened_foreign():
+    other = Section.open(name + "-foreign"); other.map().close(); other.close()
+
+def opened_other_users():
+    other = Section.open("Global" + chr(92) + name + "-foreign"); other.map().close(); other.close()
+
 def created():
     other = Section.create(None, 4096); other.map().close(); other.close()
+
+def named():
+    other = Section.create(name + "-other", 4096); other.map().close(); other.close()
 
 def words():
     view[8:16] = view[:8]
 
+def passed():
+    section.send(right); Section.recv(left).close()
+
+def attached():
+    SharedMemory(name + "-block").close()
+
+def made():
+    other = SharedMemory(name + "-made", create=True, size=4096); other.close(); other.unlink()
+
 cases = {"mutex: acquire, release": (lock, 2000), "semaphore: acquire, release": (units, 2000),
          "event: wait when set": (event.wait, 2000), "section: open, map, close": (opened, 200),
-         "section: create, map, close": (created, 100), "view: 8 bytes out and in": (words, 2000),
-         "latest: write 64 bytes": (lambda: newest.write(b"x" * 64), 2000), "latest: read 64 bytes": (newest.read, 2000)}
+         "section: open another process's, map, close": (opened_foreign, 100),
+         "section: create, map, close": (created, 100),
+         "section: create named, map, close": (named, 100),
+         "view: 8 bytes out and in": (words, 2000),
+         "latest: write 64 bytes": (lambda: newest.write(b"x" * 64), 2000),
+         "latest: read 64 bytes": (newest.read, 2000),
+         "latest: open, close": (lambda: latest.open(name + "-latest").close(), 50),
+         "array: open, close": (lambda: arrays.open(name + "-array"), 100),
+         "records: open, close": (lambda: records.open(name + "-points", Point).close(), 50),
+         "handle: duplicate, close": (lambda: section.duplicate().close(), 200),
+         "handle: send, receive, close": (passed, 100),
+         "mutex: open, close": (lambda: Mutex.open(name + "-mutex").close(), 100),
+         "SharedMemory: open, close": (attached, 100),
+         "SharedMemory: create, unlink": (made, 100)}
+if os.getuid() == 0:
+    cases["section: open another user's, map, close"] = (opened_other_users, 100)
+try:
+    import pyarrow
+    from memsection import arrow
+    table = arrow.put(name + "-table", pyarrow.table({"a": [1, 2, 3], "b": [1.0, 2.0, 3.0]}))
+    cases["arrow: open, close"] = (lambda: arrow.open(name + "-table").close(), 50)
+except ImportError:
+    pass
+
+def give():
+    "Have a handle wait for the other process, which does not fetch it."
+    from memsection.nt import kernel
+    from memsection.vocabulary import access, structs
+    process = kernel.open_process(access.PROCESS_DUP_HANDLE, 0, other_process.pid)
+    kernel.duplicate_object(structs.CURRENT_PROCESS, section.handle, process, 0, 0,
+                            structs.DUPLICATE_SAME_ACCESS)
+    kernel.close(process)
+
+cases["section: create named, map, close, a handle waits"] = (named, 100)
+cases["section: open, map, close, a handle waits"] = (opened, 200)
 """
 DRIVER = (
     CASES
@@ -58,6 +138,9 @@ import gc, sys, time
 gc.disable()
 print(memsection.__file__, *cases, sep="\\t", flush=True)
 for line in sys.stdin:
+    if give is not None and "a handle waits" in line:
+        give()
+        give = None
     call, batch = cases[line.rstrip("\\n")]
     start = time.perf_counter()
     for _ in range(batch):
@@ -101,11 +184,12 @@ def main() -> None:
     parser.add_argument("--ours", type=Path, required=True)
     parser.add_argument("--other", type=Path, required=True)
     parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--only", default="", help="operations with this in their name")
     options = parser.parse_args()
     print(f"two_builds.py: {heading()}\n")
     builds = {"ours": Build(options.ours), "other": Build(options.other)}
     rows = []
-    for case in builds["ours"].cases:
+    for case in (case for case in builds["ours"].cases if options.only in case):
         samples: Samples = {name: [] for name in builds}
         for number in range(options.rounds + 3):
             for name in sorted(builds, reverse=bool(number % 2)):

@@ -4,15 +4,73 @@ same one."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+LIMIT = 60.0  #: seconds that a batch may take: whoever waits for what never comes is ended
+#: What both do when they are done; the partner ends without the interpreter's own clearing up.
+at_the_end: list[Callable[[], object]] = []
+
+
+class StalledError(Exception):
+    """A batch did not end in time."""
 
 
 def processors() -> tuple[int, int]:
     """Two processors that this process may use; the same one twice where there is only one."""
     usable = sorted(os.sched_getaffinity(0))
     return usable[0], usable[-1]
+
+
+def _stalled(*_: object) -> NoReturn:
+    raise StalledError(f"not done in {LIMIT:g} s")
+
+
+@contextlib.contextmanager
+def bounded(children: list[int]) -> Iterator[None]:
+    """A batch with these partners, who have ended when it has.
+
+    Raises:
+        StalledError: It was not done in ``LIMIT`` seconds.
+    """
+    usable = os.sched_getaffinity(0)
+    before = signal.signal(signal.SIGALRM, _stalled)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT)
+    try:
+        yield
+    except BaseException:
+        for child in children:
+            os.kill(child, signal.SIGKILL)  # it may wait for us
+        raise
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        for child in children:
+            os.waitpid(child, 0)
+        os.sched_setaffinity(0, usable)
+
+
+def partner(part: Callable[[], object], cpu: int | None, ready: int, go: int) -> int:
+    """A forked child that says when it is ready, and begins when it is told to; its process id."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, LIMIT)  # ends it, whatever it waits in
+        if cpu is not None:
+            os.sched_setaffinity(0, {cpu})
+        os.write(ready, b"r")
+        os.read(go, 1)
+        part()
+        for last in at_the_end:
+            last()
+    finally:
+        os._exit(0)
 
 
 def meet(
@@ -22,29 +80,24 @@ def meet(
     child.
 
     Without ``cpus`` both run where the scheduler puts them.
+
+    Raises:
+        StalledError: One of them was not done in ``LIMIT`` seconds.
     """
-    usable = os.sched_getaffinity(0)
     ready, go = os.pipe(), os.pipe()
-    child = os.fork()
-    if not child:
-        try:
-            if cpus:
-                os.sched_setaffinity(0, {cpus[1]})
-            os.write(ready[1], b"r")
-            os.read(go[0], 1)
-            partners()
-        finally:
-            os._exit(0)
+    child = partner(partners, cpus[1] if cpus else None, ready[1], go[0])
     try:
-        if cpus:
-            os.sched_setaffinity(0, {cpus[0]})
-        os.read(ready[0], 1)
-        os.write(go[1], b"g")
-        start = time.perf_counter()
-        mine()
-        return time.perf_counter() - start
+        with bounded([child]):
+            if cpus:
+                os.sched_setaffinity(0, {cpus[0]})
+            os.read(ready[0], 1)
+            os.write(go[1], b"g")
+            start = time.perf_counter()
+            mine()
+            return time.perf_counter() - start
     finally:
-        os.waitpid(child, 0)
-        os.sched_setaffinity(0, usable)
+        for last in at_the_end:
+            last()
+        at_the_end.clear()
         for end in (*ready, *go):
             os.close(end)

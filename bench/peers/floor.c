@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The floor: what the same costs in plain C, without names that outlive a crash, rights or a lifetime. */
+/* The floor: what the same costs in plain C, without names that outlive a crash, rights or a
+ * lifetime. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/futex.h>
