@@ -23,7 +23,8 @@ HEAD = """\
 # Deviations
 
 Where a program gets something else on Linux than on Windows. Everything else that the conformance suite and the tests
-of the repository cover is the same. Each row is shown by a test that fails when the row is no longer true.
+of the repository cover is the same. Each row is shown by a test that fails when the row is no longer true. What channels do
+otherwise on Windows [stands with them](channels.md#on-windows).
 """
 
 

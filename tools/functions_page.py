@@ -25,42 +25,18 @@ synchronisation may look for and not find here, with the reason. Names are witho
 [`memsection.nt`](nt.md). "Not yet" means that Linux has what it takes, and nobody has written it.
 """
 
-#: The header that a module of ``memsection.win32`` belongs to, where its name does not say it.
-HEADERS = {
-    "accounts": "winbase.h",
-    "fileapi_lock": "fileapi.h",
-    "fileapi_query": "fileapi.h",
-    "securitybaseapi_check": "securitybaseapi.h",
-    "securitybaseapi_query": "securitybaseapi.h",
-    "securitybaseapi_token": "securitybaseapi.h",
-}
-MODULES = (
-    "aclapi",
-    "errhandlingapi",
-    "fileapi",
-    "fileapi_lock",
-    "fileapi_query",
-    "handleapi",
-    "memoryapi",
-    "processenv",
-    "processthreadsapi",
-    "psapi",
-    "sddl",
-    "securitybaseapi",
-    "securitybaseapi_check",
-    "securitybaseapi_query",
-    "securitybaseapi_token",
-    "shellapi",
-    "synchapi",
-    "sysinfoapi",
-    "accounts",
+#: The header that a module of ``memsection.win32`` belongs to, where its name does not begin with it.
+HEADERS = {"accounts": "winbase.h"}
+#: The modules that have functions; the others have what a header declares besides.
+MODULES = sorted(
+    path.stem
+    for path in (ROOT / "src" / "memsection" / "win32").glob("*.py")
+    if not path.stem.startswith(("_", "win", "minwinbase"))
 )
 
-_THREADS = "not yet: a handle for a thread could be a pidfd of it (Linux 6.9); use threading, and an event to wait for"
 _FOREIGN = (
     "Linux stops and ends processes, not single threads: have the thread itself wait or return"
 )
-_TIMERS = "not yet; wait with a time, or have a thread set an event"
 _ASYNC = "not yet: transfers are done when the call returns ([OVERLAPPED](deviations.md))"
 _IN_USE = (
     "not yet; setrlimit(2) and the memory controller of cgroups limit what a process has in memory"
@@ -98,14 +74,10 @@ ABSENT: dict[str, dict[str, str]] = {
     },
     "processthreadsapi.h": {
         "CreateThread": "use threading",
-        "OpenThread": _THREADS,
-        "GetCurrentThread": _THREADS,
-        "GetThreadId": _THREADS,
         "OpenThreadToken": _IDS,
         "ResumeThread": _FOREIGN,
         "SuspendThread": _FOREIGN,
         "TerminateThread": _FOREIGN,
-        "GetExitCodeThread": _THREADS,
     },
     "namespaceapi.h": {
         "CreatePrivateNamespace": _SESSION,
@@ -118,12 +90,6 @@ ABSENT: dict[str, dict[str, str]] = {
         "SetTokenInformation": _IDS,
     },
     "synchapi.h": {
-        "CreateWaitableTimer": _TIMERS,
-        "CreateWaitableTimerEx": _TIMERS,
-        "OpenWaitableTimer": _TIMERS,
-        "SetWaitableTimer": _TIMERS,
-        "SetWaitableTimerEx": _TIMERS,
-        "CancelWaitableTimer": _TIMERS,
         "InitializeCriticalSection": "for the threads of one process: use threading.Lock",
         "InitializeSRWLock": "for the threads of one process: use threading.Lock; RWLock between "
         "processes",
@@ -140,7 +106,9 @@ def present() -> dict[str, dict[str, str]]:
     for name in MODULES:
         module = importlib.import_module(f"memsection.win32.{name}")
         functions = [one for one in module.__all__ if inspect.isfunction(getattr(module, one))]
-        found.setdefault(HEADERS.get(name, f"{name}.h"), {}).update(dict.fromkeys(functions, name))
+        found.setdefault(HEADERS.get(name, name.partition("_")[0] + ".h"), {}).update(
+            dict.fromkeys(functions, name)
+        )
     return found
 
 

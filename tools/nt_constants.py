@@ -44,7 +44,10 @@ def constants() -> dict[str, dict[str, int]]:
         for name in seen & group.keys():
             del group[name]
         seen |= group.keys()
-    return {**groups, "Statuses": {row.name: value for value, row in status.known().items()}}
+    return {
+        **groups,
+        "Statuses": {row.name: value for value, row in status.rows_by_status().items()},
+    }
 
 
 def text() -> str:
@@ -57,7 +60,7 @@ def text() -> str:
 
 
 def _spelled(value: int) -> str:
-    return str(value) if abs(value) < 10 else f"{value:#x}"
+    return str(value) if abs(value) < 10 else f"0x{value:X}"  # as the formatter has it
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
 #   sh tools/soak.sh [SECONDS]          seconds for each program (or SECONDS_EACH); half an hour for all when omitted
 #   sh tools/soak.sh SECONDS NAME...    these programs alone
 #
+# STORM_PYTHON='python3 tools/wine.py python' has the storm of rwlock_kills on Windows, in Wine.
 # PYTHON names another interpreter, which has memsection and what the tests need.
 set -eu
 cd "$(dirname "$0")/.."

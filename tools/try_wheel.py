@@ -50,3 +50,28 @@ block.close()
 block.unlink()
 assert records  # pure Python modules are there too
 assert os.path.exists(os.path.join(os.path.dirname(memsection.__file__), "py.typed"))
+if os.name == "posix":
+    # what is no Python of it: a process that the launcher starts, and programs for Wine
+    import tempfile
+
+    SCRIPT = """if True:
+        import multiprocessing, os, sys
+        def child():
+            sys.exit(7 if (sys.platform, os.name) == ("win32", "nt") else 1)
+        if __name__ == "__main__":
+            process = multiprocessing.get_context("spawn").Process(target=child)
+            process.start()
+            process.join()
+            sys.exit(process.exitcode)
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        script = os.path.join(folder, "script.py")
+        with open(script, "w") as file:
+            file.write(SCRIPT)
+        for option in ((), ("--children",)):
+            words = [sys.executable, "-m", "memsection.compat.windows", *option, script]
+            assert subprocess.run(words, check=False, timeout=60).returncode == 7, option
+    from memsection import wine
+
+    helpers = os.path.join(os.path.dirname(wine.__file__), "helpers")
+    assert {"memsection-helper32.exe", "memsection-helper64.exe"} <= {*os.listdir(helpers)}

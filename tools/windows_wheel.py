@@ -69,7 +69,7 @@ def _in_wine(program: Path, *arguments: str, script: bytes = b"") -> None:
         name: value for name, value in wine.environment().items() if name != "PYTHONPATH"
     }
     done = subprocess.run(
-        ["wine", str(program), *arguments],
+        [*wine.loader(), str(program), *arguments],
         input=script,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

