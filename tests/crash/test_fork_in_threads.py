@@ -7,6 +7,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,10 @@ from support.forks import busy, child, use_everything
 from support.objects import leaves_nothing, unique_name
 
 import memsection
-from memsection.nt import forks
+from memsection import errors
+from memsection.nt import forks, kernel
+from memsection.nt.linux.system import tables_lock
+from memsection.vocabulary.structs import CURRENT_PROCESS
 
 _left = pytest.fixture(autouse=True)(leaves_nothing)
 LIBRARY = Path(memsection.__file__).parent
@@ -149,3 +154,26 @@ def test_a_handler_that_raises_at_a_fork_leaves_no_lock_behind() -> None:
         [sys.executable, "-c", _HANDLER_AT_A_FORK], capture_output=True, text=True, timeout=110
     )
     assert done.stdout.split() == ["done", "done"], done.stderr
+
+
+@pytest.mark.invariant("M2", "O2")
+def test_a_view_that_another_thread_was_closing_at_a_fork_is_unmapped_by_its_address() -> None:
+    """That thread has closed it, and waits for the tables in order to unmap it."""
+    with memsection.Section.create(size=4096) as section:
+        view = section.map()
+        address = view.address
+        closer = threading.Thread(target=view.close)
+        with tables_lock.lock:
+            closer.start()
+            while not view.closed:
+                time.sleep(0.001)
+            said = child(lambda: unmap_twice(address))
+        closer.join(60)
+    assert said == ""
+
+
+def unmap_twice(address: int) -> str:
+    kernel.unmap_view(CURRENT_PROCESS, address)
+    with pytest.raises(errors.NtError, match="there is no view at"):
+        kernel.unmap_view(CURRENT_PROCESS, address)
+    return ""

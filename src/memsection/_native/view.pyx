@@ -185,8 +185,12 @@ cdef class View:
 
     def _end(self):
         """Close it for whoever unmaps it by its address: 1 when nobody uses the memory, which is the caller's to unmap
-        now; 0 when the last user will; -1 when it was closed before."""
-        return ms_view_close(&self._state)
+        now, unless that is done already; 0 when the last user will; -1 when it was closed before and is used."""
+        cdef int told = ms_view_close(&self._state)
+        if told < 0 and ms_load_u64(&self._state) == MS_VIEW_CLOSED:
+            # Whoever closed it has not unmapped it yet; in a forked child that thread may not be there to do so.
+            return 1
+        return told
 
     def __enter__(self):
         if ms_load_u64(&self._state) & MS_VIEW_CLOSED:
