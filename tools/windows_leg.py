@@ -22,8 +22,8 @@ from again import run_again
 
 #: What runs at the same time, each part in a session of its own.
 PARTS = (
-    ("tests/conformance", "tests/unit/data"),
-    ("tests/unit", "--ignore=tests/unit/data", "tests/cli", "tests/compat"),
+    ("tests/conformance", "tests/unit/data", "tests/cli", "tests/compat"),
+    ("tests/unit", "--ignore=tests/unit/data"),
 )
 PART_SECONDS = 2400  #: a part that takes longer hangs
 FLOOR = wine.ROOT / "tests" / "windows_floor.txt"

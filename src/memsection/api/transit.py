@@ -24,6 +24,7 @@ from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public_error
+from memsection.vocabulary.forks import run_in_child
 
 if sys.platform != "win32":
     import resource
@@ -352,5 +353,4 @@ class Transit:
 
 _own = Transit()
 put, close_collected = _own.put, _own.close_collected
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_own.forget)
+run_in_child(_own.forget)

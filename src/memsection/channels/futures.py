@@ -7,6 +7,8 @@ import asyncio
 import os
 import threading
 
+from memsection.vocabulary.forks import run_in_child
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import concurrent.futures
@@ -41,6 +43,7 @@ def _loop() -> asyncio.AbstractEventLoop:
     return found
 
 
+@run_in_child
 def _after_fork() -> None:
     """The lock may have been held; and the loop's descriptors are the parent's."""
     global _lock
@@ -53,5 +56,3 @@ def _after_fork() -> None:
 _abandoned: list[
     asyncio.AbstractEventLoop
 ] = []  # kept: closing them would write to what the parent's thread reads
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING
 from memsection import Section
 from memsection.api.operations import done, settled, whole
 from memsection.compat import child_handover, posix_shm, record
+from memsection.vocabulary.forks import run_in_child
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -366,6 +367,7 @@ def _to_leave() -> list[Section]:
     return list(_kept.values())
 
 
+@run_in_child
 def _after_fork_in_child() -> None:
     """What was made by the parent is not this process's to leave to anybody."""
     _kept.clear()
@@ -384,5 +386,4 @@ def _close_all() -> None:
 if POSIX:
     child_handover.listen()
     child_handover.hand_over_at_exit_of_children(_to_leave)
-    os.register_at_fork(after_in_child=_after_fork_in_child)  # type: ignore[attr-defined, unused-ignore]
 child_handover.at_exit(_close_all)

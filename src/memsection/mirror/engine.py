@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import Any
 
 from memsection.vocabulary.errors import Error
+from memsection.vocabulary.forks import run_in_child
 
 JOIN = (
     8.0  #: seconds that a thread is waited for: a reply to somebody who takes nothing ends after 5
@@ -144,6 +145,7 @@ def _end_all() -> None:
         end(made)
 
 
+@run_in_child
 def _after_fork_in_child() -> None:
     """Keep everything of zenoh's: dropping it would wait for threads that are not there."""
     global _lock
@@ -157,7 +159,3 @@ def _after_fork_in_child() -> None:
         with suppress(AttributeError):  # a C library without on_exit(3)
             libc = ctypes.CDLL(None)
             libc.on_exit(libc._exit, None)
-
-
-if hasattr(os, "register_at_fork"):  # a system with forks
-    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -9,8 +9,9 @@ fork; there somebody goes on who ends such an import.
 
 from __future__ import annotations
 
-import os
 import sys
+
+from memsection.vocabulary.forks import run_before
 
 #: What a loaded module may import later, in the operations of a child.
 NEEDED: dict[str, tuple[str, ...]] = {
@@ -110,6 +111,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
 }
 
 
+@run_before
 def import_what_a_child_needs() -> None:
     """Before a fork: import what the modules that are loaded may import later."""
     # logging takes its lock before a fork, and earlier than this where it was imported later.  An
@@ -138,7 +140,3 @@ def _import_needed() -> None:
                 except ImportError:
                     # an extra that is not installed: then nothing that needs it is used either
                     pass
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=import_what_a_child_needs)

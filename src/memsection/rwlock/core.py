@@ -20,6 +20,7 @@ from memsection.rwlock.bell import hang_bell
 from memsection.rwlock.tasks import TaskOrder
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import AccessError, CorruptError, Error, HandleError
+from memsection.vocabulary.forks import run_in_child
 from memsection.vocabulary.text import about
 
 if TYPE_CHECKING:
@@ -134,6 +135,7 @@ def _is_of(user: Any, section: Section) -> bool:
     return False
 
 
+@run_in_child
 def _forget_in_child() -> None:
     """Who reads and writes in the parent does not here."""
     global _making
@@ -141,7 +143,3 @@ def _forget_in_child() -> None:
     for core in list(_cores.values()):
         core.readers.forked()
         core.orders.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)

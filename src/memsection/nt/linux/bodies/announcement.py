@@ -13,13 +13,13 @@ import sys
 
 assert sys.platform == "linux"
 
-import os
 import struct
 import weakref
 
 from memsection._native import ledger
 from memsection.nt.linux.system import descriptions
 from memsection.nt.linux.system import syscalls as sys_
+from memsection.vocabulary.forks import run_in_child
 
 _BYTE = (1 << 62) + (1 << 20)  # beyond the slots of ms_sync.h and the statements of ``file_locks``
 _F_RDLCK, _F_WRLCK, _F_UNLCK = 0, 1, 2
@@ -60,10 +60,8 @@ def is_made(fd: int) -> bool:
     return bool(_FLOCK.unpack(answer)[0] != _F_UNLCK)
 
 
+@run_in_child
 def _after_fork_in_child() -> None:
     """The child shares the descriptions, and would keep its parent's statements alive after it."""
     for one in list(_made):
         one.close()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -24,6 +24,7 @@ from memsection.nt.linux.names import namespace, sweep, unlink
 from memsection.nt.linux.system import proc
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.forks import run_in_child
 
 PATIENCE_SECONDS = 0.1  #: how long a child may take to come to exec
 NO_CHILD_SECONDS = 0.01  #: how long a lock is waited for that no new child can have
@@ -153,6 +154,7 @@ def _is_settled(full: str) -> bool:
     return place is None or sweep.is_settled(place)
 
 
+@run_in_child
 def _after_fork_in_child() -> None:
     """What is in doubt is the parent's; what it closed is none of this process's handles."""
     for fd in [entry[0] for entry in doubtful] + _in_work:
@@ -162,6 +164,3 @@ def _after_fork_in_child() -> None:
     later.clear()
     _keepers.clear()
     _lockers.add(os.getpid())
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -7,11 +7,11 @@ import sys
 
 assert sys.platform == "linux"
 
-import os
 import struct
 
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.vocabulary import names
+from memsection.vocabulary.forks import run_in_child
 
 _MAGIC = b"MSLOCAT\0"
 _VERSION = 1
@@ -47,13 +47,13 @@ def pid_namespace() -> int:
     return _pid_namespace
 
 
+@run_in_child
 def _after_fork_in_child() -> None:
     global _pid_namespace
     _pid_namespace = 0
 
 
 _pid_namespace = 0
-os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def write_locator(

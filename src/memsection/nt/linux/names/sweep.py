@@ -25,6 +25,7 @@ from memsection.nt.linux.system import descriptions, proc
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.vocabulary import log
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.forks import run_in_child
 
 SLICE = 32  #: files that are looked at each time
 _MOST = 4096  #: once there is something to remove
@@ -49,12 +50,10 @@ def sweep_if_due(directory: str) -> None:
     _due[directory] = ended + max(_PAUSES[directory], _PARTS[directory] * (ended - now))
 
 
+@run_in_child
 def _after_fork_in_child() -> None:
     for directory in _due:
         _due[directory] = 0.0
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def remove_dead(directory: str, count: int = _MOST) -> int:

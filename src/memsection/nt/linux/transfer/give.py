@@ -29,6 +29,7 @@ from memsection.nt.linux.types import process
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.forks import run_in_child
 
 
 @ledger.whole
@@ -128,6 +129,7 @@ def _is_readable(pidfd: int) -> bool:
     return bool(poll.poll(0))
 
 
+@run_in_child
 def _forget_pending() -> None:
     """A forked child has copies of what waits for others: not its to give."""
     for entry in state.pending_transfers:
@@ -136,6 +138,3 @@ def _forget_pending() -> None:
                 sys_.close(fd)
     state.pending_transfers.clear()
     transferred_values.recent_transfers.clear()
-
-
-os.register_at_fork(after_in_child=_forget_pending)

@@ -8,7 +8,6 @@ import sys
 assert sys.platform == "linux"
 
 import bisect
-import os
 
 from memsection._native import guard as guard_
 from memsection._native import records, system
@@ -18,6 +17,7 @@ from memsection.nt.linux.system.addresses import PAGE
 from memsection.nt.linux.system.tables_lock import lock
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.forks import run_in_child
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -197,6 +197,7 @@ class CutReserved:
         return self._reserved, self._view, self._bitmap
 
 
+@run_in_child
 def _after_fork_in_child() -> None:
     """A guard that another thread had made for a view that is not in the table would keep its file
     open for ever."""
@@ -209,9 +210,6 @@ def _after_fork_in_child() -> None:
         elif region.guard is not None:
             guards.append(region.guard)
     guard_.keep_only(guards)
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def new_guard(address: int, size: int, prot: int, fd: int, offset: int) -> Any:

@@ -7,7 +7,6 @@ import sys
 
 assert sys.platform == "linux"
 
-import os
 import select
 import threading
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from memsection.nt.linux.handles import table
 from memsection.nt.linux.handles.record import Handle, invalid
 from memsection.nt.linux.system import syscalls as sys_
 from memsection.nt.linux.waiting import wait
+from memsection.vocabulary.forks import run_in_child
 
 
 def watch(value: int | sync.Other, ready: Callable[[], None]) -> Watch:
@@ -233,6 +233,7 @@ def _with_room() -> _Watcher:
     return _watchers[-1]
 
 
+@run_in_child
 def _after_fork_in_child() -> None:
     """The threads are the parent's; so is whoever they would call."""
     global _watchers_lock, _descriptors
@@ -240,6 +241,3 @@ def _after_fork_in_child() -> None:
     _watchers.clear()
     _descriptors.leave()
     _descriptors = _Descriptors()
-
-
-os.register_at_fork(after_in_child=_after_fork_in_child)
