@@ -34,7 +34,7 @@ CHANNEL = [
     "ms_spin.c",
     "ms_lives.c",
     "channel/ms_end.c",
-    "channel/ms_judge.c",
+    "channel/ms_recover.c",
     "channel/ms_place.c",
     "channel/ms_ring.c",
     "channel/ms_hints.c",

@@ -109,7 +109,7 @@ def bare_calls(name: str) -> Callable[[], None]:
     return run
 
 
-def measure_bare_calls(name: str, rounds: int, *, judge: bool) -> None:
+def measure_bare_calls(name: str, rounds: int, *, limited: bool) -> None:
     """What is around the steps in C."""
     samples = interleaved(
         {"memsection": lambda: create_section(name, PAGE), "the calls": bare_calls(name + "-bare")},
@@ -120,7 +120,7 @@ def measure_bare_calls(name: str, rounds: int, *, judge: bool) -> None:
         "create + map + unmap + close, beside the calls in C that it makes",
         samples,
         "the calls",
-        1.4 if judge else None,
+        1.4 if limited else None,
     )
 
 
@@ -140,7 +140,7 @@ def create_unusual(name: str, options: dict[str, object]) -> None:
     section.close()
 
 
-def measure_unusual(name: str, rounds: int, *, judge: bool) -> None:
+def measure_unusual(name: str, rounds: int, *, limited: bool) -> None:
     """Each unusual argument against the plain case: none may fall off a cliff."""
     ways: dict[str, Callable[[], None]] = {"plain": lambda: create_unusual(name, {})}
     for label, options in UNUSUAL.items():
@@ -153,7 +153,7 @@ def measure_unusual(name: str, rounds: int, *, judge: bool) -> None:
                 f"create + map + unmap + close, {label}",
                 {label: samples[label], "plain": samples["plain"]},
                 "plain",
-                1.8 if judge else None,
+                1.8 if limited else None,
                 ours=label,
             )
 
@@ -163,17 +163,17 @@ def main() -> None:
     processors = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(processors)})
     start_resource_tracker()
-    measure(rounds, "one processor", judge=True)
-    measure_unusual(f"bench-{os.getpid()}", rounds, judge=True)
+    measure(rounds, "one processor", limited=True)
+    measure_unusual(f"bench-{os.getpid()}", rounds, limited=True)
     if sys.platform == "linux":
-        measure_bare_calls(f"bench-{os.getpid()}", rounds, judge=True)
+        measure_bare_calls(f"bench-{os.getpid()}", rounds, limited=True)
     if len(processors) > 1:
         for pid in (0, resource_tracker._resource_tracker._pid):  # type: ignore[attr-defined]
             os.sched_setaffinity(pid, processors)
-        measure(rounds, f"{len(processors)} processors", judge=False)
+        measure(rounds, f"{len(processors)} processors", limited=False)
 
 
-def measure(rounds: int, where: str, *, judge: bool) -> None:
+def measure(rounds: int, where: str, *, limited: bool) -> None:
     """All comparisons, on the processors that are allowed now; the targets are for the whole
     work."""
     name = f"bench-{os.getpid()}"
@@ -195,7 +195,7 @@ def measure(rounds: int, where: str, *, judge: bool) -> None:
             f"open + map + unmap + close, {label}, {where}",
             samples,
             "SharedMemory",
-            0.7 if judge and size == PAGE else None,
+            0.7 if limited and size == PAGE else None,
         )
     for size, use, label in (
         (PAGE, None, "4 KiB"),
@@ -217,7 +217,7 @@ def measure(rounds: int, where: str, *, judge: bool) -> None:
             f"create + map + unmap + close, {label}, {where}",
             samples,
             "SharedMemory",
-            0.9 if judge and (size == PAGE) == (use is None) else None,
+            0.9 if limited and (size == PAGE) == (use is None) else None,
         )
 
 

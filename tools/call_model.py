@@ -3,7 +3,7 @@
 """A model of a service's calls, explored exhaustively: every order of steps, every death, every
 client that gives up.
 
-The steps are those of ``_native/channel/ms_call.c`` and of what ``ms_judge.c`` does with calls:
+The steps are those of ``_native/channel/ms_call.c`` and of what ``ms_recover.c`` does with calls:
 what happens between two of them is one atomic operation on a cell's word, a place's word, a ticket,
 or a slot's file lock; or one look at them.  The ring is a list of tickets here: ``channel_model``
 explores how it works.  Checked in every state that can be reached: an answer reaches the call that
@@ -36,7 +36,7 @@ FAULTS = {
     "cell freed by who gives up": "who gives up a call that is served frees its cell",
     "word not looked at again": "a request's place that was taken back is damage, whoever took it",
     "cell freed before its place": "who gives up an answered call frees the cell, then the place",
-    "cells looked at once": "whoever judges does not look again at a cell that changed meanwhile",
+    "cells looked at once": "whoever recovers does not look again at a cell that changed meanwhile",
     "slot claimed as it is": "who joins takes a dead one's slot and does not set right what it left",
     "asked again at once": "who asks again after a death puts its call back into the same cell",
     "places before cells": "of the dead first places are set right, and then cells",
@@ -99,9 +99,9 @@ class Process(NamedTuple):
     other_word: PlaceWord = PlaceWord()
     content: tuple[object, ...] = ()
     outcome: str = ""
-    judged: int = 0
+    recovered: int = 0
     index: int = 0
-    back: str = ""  #: where it goes on after it has judged
+    back: str = ""  #: where it goes on after it has recovered
 
 
 class State(NamedTuple):
@@ -172,7 +172,7 @@ class Model(Explored[State]):
                 if self.fault == "slot claimed as it is":
                     first = "righted"
                 after = state._replace(locks=locks)
-                yield _go(after, number, first, judged=slot, index=0, back=JOIN)
+                yield _go(after, number, first, recovered=slot, index=0, back=JOIN)
 
     @staticmethod
     def _is_done(state: State, slot: int) -> bool:
@@ -199,7 +199,7 @@ class Model(Explored[State]):
                 return
         if self.impatient or self._nobody_serves(state):
             yield _go(state, number, "free_request", outcome="not asked")
-        yield from self._judges(state, number, process, "claim")
+        yield from self._block_a_dead_slot(state, number, process, "claim")
 
     def _put(self, state: State, number: int, process: Process) -> Iterator[State]:
         content = _asked(process) if process.place < 0 else ()
@@ -231,7 +231,7 @@ class Model(Explored[State]):
         else:
             if self.impatient:
                 yield _go(state, number, "end", outcome="given up")
-            yield from self._judges(state, number, process, "wait")
+            yield from self._block_a_dead_slot(state, number, process, "wait")
 
     def _answer(self, state: State, number: int, process: Process) -> Iterator[State]:
         cell = state.cells[process.cell]
@@ -302,7 +302,7 @@ class Model(Explored[State]):
             if not ticket.slot:
                 yield _go(_ticketed(state, index, process.slot), number, "take")
                 return
-        yield from self._judges(state, number, process, "look")
+        yield from self._block_a_dead_slot(state, number, process, "look")
         clients = (other for other in state.processes if other.role == "ask")
         if all(one.at in (DEAD, DONE) for one in clients) and _nothing_is_left(state):
             yield _go(state, number, DONE)
@@ -404,7 +404,9 @@ class Model(Explored[State]):
 
     # ------------------------------------------------------------------ the dead
 
-    def _judges(self, state: State, number: int, process: Process, back: str) -> Iterator[State]:
+    def _block_a_dead_slot(
+        self, state: State, number: int, process: Process, back: str
+    ) -> Iterator[State]:
         """Lock the slot of one who died and is named somewhere, if there is one."""
         for slot in sorted(_named(state) - {process.slot}):
             if state.locks[slot]:
@@ -413,7 +415,9 @@ class Model(Explored[State]):
                 raise Violation("one who has come to an end left something")
             locks = (*state.locks[:slot], number + 1, *state.locks[slot + 1 :])
             first = "right_places" if self.fault == "places before cells" else "right"
-            yield _go(state._replace(locks=locks), number, first, judged=slot, index=0, back=back)
+            yield _go(
+                state._replace(locks=locks), number, first, recovered=slot, index=0, back=back
+            )
 
     def _right(self, state: State, number: int, process: Process) -> Iterator[State]:
         """Look at the next cell."""
@@ -423,10 +427,10 @@ class Model(Explored[State]):
             yield _go(state, number, "righted" if last else "right_tickets", index=0)
             return
         word = state.cells[index].word
-        if word.state == FREE or process.judged not in (word.client, word.server):
+        if word.state == FREE or process.recovered not in (word.client, word.server):
             yield _go(state, number, "right", index=index + 1)
         else:
-            asking = word.client == process.judged
+            asking = word.client == process.recovered
             yield _go(state, number, "right_asking" if asking else "right_serving", seen=word)
 
     def _right_serving(self, state: State, number: int, process: Process) -> Iterator[State]:
@@ -489,13 +493,13 @@ class Model(Explored[State]):
 
     def _right_tickets(self, state: State, number: int, process: Process) -> Iterator[State]:
         for index, ticket in enumerate(state.tickets):
-            if ticket.slot == process.judged:
+            if ticket.slot == process.recovered:
                 state = _ticketed(state, index, 0)
         yield _go(state, number, "right_places", index=0)
 
     def _right_places(self, state: State, number: int, process: Process) -> Iterator[State]:
         for index, place in enumerate(state.places):
-            if place.word.who == process.judged:
+            if place.word.who == process.recovered:
                 yield _go(_freed(state, index, place.word), number, "right_places")
                 return
         first = self.fault == "places before cells"
@@ -504,15 +508,15 @@ class Model(Explored[State]):
     def _righted(self, state: State, number: int, process: Process) -> Iterator[State]:
         if self.fault == "places before cells":
             for index, ticket in enumerate(state.tickets):
-                if ticket.slot == process.judged:
+                if ticket.slot == process.recovered:
                     state = _ticketed(state, index, 0)
-        slot = process.judged
+        slot = process.recovered
         if process.back == JOIN:  # the lock stays
             at = BEGINS[process.role]
             yield _with(state, number, Process(process.role, slot, at, process.who))
             return
         locks = (*state.locks[:slot], 0, *state.locks[slot + 1 :])
-        yield _go(state._replace(locks=locks), number, process.back, judged=0, back="", index=0)
+        yield _go(state._replace(locks=locks), number, process.back, recovered=0, back="", index=0)
 
     # ------------------------------------------------------------------ what they have in common
 

@@ -3,10 +3,10 @@
 """A model of a channel's words, explored exhaustively: every order of steps, every death, every
 slot.
 
-The steps are those of ``_native/channel/ms_ring.c``, ``ms_place.c`` and ``ms_judge.c``: what
+The steps are those of ``_native/channel/ms_ring.c``, ``ms_place.c`` and ``ms_recover.c``: what
 happens between two of them is one atomic operation on a position's word, a place's word, a hint, or
-a slot's file lock; or one look at them.  Several may judge one dead end at a time: a slot's lock
-keeps out its owner and whoever would claim it, not others who judge.  A sender of short messages
+a slot's file lock; or one look at them.  Several may recover one dead end at a time: a slot's lock
+keeps out its owner and whoever would claim it, not others who recover.  A sender of short messages
 may also lose its lock just before it publishes, alive: somebody closed its descriptors.  Up to
 three senders and receivers, two positions, two places.  Checked in every
 state that can be reached: no message is delivered twice, none is delivered that was not sent whole,
@@ -22,7 +22,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from channel_judges import Judging
+from channel_recovery import Recovering
 from channel_state import (
     FREE,
     FULL,
@@ -49,11 +49,11 @@ POSITIONS = 2
 
 #: Rules of the protocol, for leaving one out.
 FAULTS = {
-    "judge without the lock": "whoever judges only asks whether the slot is free, and sets right "
+    "recover without the lock": "whoever recovers only asks whether the slot is free, and sets right "
     "later",
-    "position not looked at again": "whoever judges takes the place that the dead one's position names, "
+    "position not looked at again": "whoever recovers takes the place that the dead one's position names, "
     "whosever position it is by then",
-    "set right without comparing": "whoever judges sets the dead one's position right, whatever it "
+    "set right without comparing": "whoever recovers sets the dead one's position right, whatever it "
     "has become meanwhile",
     "publish without comparing": "a sender whose position was taken from it says all the same that "
     "its message is there",
@@ -65,7 +65,7 @@ FAULTS = {
 }
 
 
-class Model(Judging):
+class Model(Recovering):
     """The protocol for some senders and receivers, with so many deaths; senders send one message
     each."""
 
@@ -156,7 +156,7 @@ class Model(Judging):
         if all(other.at in (DEAD, DONE) for other in state.processes if other.role == "receive"):
             yield go(state, number, DONE)
         else:
-            yield go(state, number, "judge")
+            yield go(state, number, "recover")
 
     def _made(self, state: State, number: int, process: Process) -> Iterator[State]:
         position = state.tail
@@ -169,7 +169,7 @@ class Model(Judging):
                 yield with_entry(state, position, entry._replace(lap=lap, state=FREE, slot=0))
                 return
             if entry.lap < lap:
-                yield go(state, number, "judge_made")
+                yield go(state, number, "recover_made")
                 return
             position += 1
 
@@ -230,7 +230,7 @@ class Model(Judging):
         else:
             yield from woken(go(state._replace(mark=False), number, DONE))
 
-    def _judge_made(self, state: State, number: int, process: Process) -> Iterator[State]:
+    def _recover_made(self, state: State, number: int, process: Process) -> Iterator[State]:
         if all(other.at in (DEAD, DONE) for other in state.processes if other.role == "receive"):
             # it is told that nobody receives
             after = state if self.short else with_place(state, process.place, Place())
@@ -292,7 +292,7 @@ class Model(Judging):
         if process.stale:
             yield go(state, number, "look", slept=True)
         if self.looks:
-            yield go(state, number, "judge", slept=True)
+            yield go(state, number, "recover", slept=True)
         elif self._is_over(state, number):
             yield go(state, number, DONE)
 
@@ -403,8 +403,8 @@ CONFIGURATIONS: dict[str, Model] = {
 }
 #: Where each fault shows.
 FAULTY: dict[str, Model] = {
-    "judge without the lock": Model(
-        ("send", "late", "receive"), deaths=1, fault="judge without the lock"
+    "recover without the lock": Model(
+        ("send", "late", "receive"), deaths=1, fault="recover without the lock"
     ),
     "position not looked at again": Model(
         ("send", "send", "receive"), deaths=1, positions=1, fault="position not looked at again"

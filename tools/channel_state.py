@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What one who judges has seen of a position, and of its place."""
+    """What one who recovers has seen of a position, and of its place."""
 
     index: int
     entry: Entry
@@ -46,7 +46,7 @@ class Process(NamedTuple):
     asleep: bool = False
     stale: bool = True
     slept: bool = False
-    judged: int = 0  #: the slot that it sets right
+    recovered: int = 0  #: the slot that it sets right
     back: str = ""  #: where it goes on after that
     other: Seen | None = None
     bare: bool = False  #: whether its lock is gone although it lives

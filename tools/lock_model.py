@@ -23,8 +23,8 @@ from model import DEAD, DONE, Explored, Violation, report
 
 #: Rules of the protocol, for leaving one out.
 FAULTS = {
-    "judge without the slot's lock": "a thief only asks whether the lock is free, and swaps later",
-    "judge for writing": "a thief needs the slot's lock for writing, which a reader's lock refuses",
+    "recover without the slot's lock": "a thief only asks whether the lock is free, and swaps later",
+    "recover for writing": "a thief needs the slot's lock for writing, which a reader's lock refuses",
     "claim without setting right": "a newcomer uses a dead owner's slot as it is",
     "no mark after sleeping": "a sleeper that takes the mutex leaves no mark for the others",
     "no pass-on": "whoever is woken and gives up wakes nobody else",
@@ -48,7 +48,7 @@ class Process(NamedTuple):
     role: str
     at: str = "claim"
     slot: int = 0
-    judged: int = 0  #: the slot whose owner it judges
+    recovered: int = 0  #: the slot whose owner it recovers
     seen: Word = Word()
     stale: bool = True  #: whether the sequence has changed since it was read
     slept: bool = False
@@ -115,7 +115,7 @@ class Model(Explored[State]):
     def _set_right(self, state: State, number: int, process: Process, then: str) -> Iterator[State]:
         word = state.word
         right = Word(abandoned=word.abandoned if word.locked else True)
-        changed = _go(state._replace(word=right), number, then, judged=0)
+        changed = _go(state._replace(word=right), number, then, recovered=0)
         yield from _woken(changed, everybody=word.locked) if word.contended else [changed]
 
     def _attempt(self, state: State, number: int, process: Process) -> Iterator[State]:
@@ -167,7 +167,7 @@ class Model(Explored[State]):
 
     def _asleep(self, state: State, number: int, process: Process) -> Iterator[State]:
         if self.looks:
-            yield _go(state, number, "judge")
+            yield _go(state, number, "recover")
         if process.role == "hasty":  # its time is up: once more, then it goes
             yield _go(state, number, "last")
 
@@ -184,27 +184,27 @@ class Model(Explored[State]):
         else:
             yield gone
 
-    def _judge(self, state: State, number: int, process: Process) -> Iterator[State]:
+    def _recover(self, state: State, number: int, process: Process) -> Iterator[State]:
         slot = state.word.slot
-        held = state.locks[slot] if self.fault == "judge for writing" else state.locks[slot] > 0
+        held = state.locks[slot] if self.fault == "recover for writing" else state.locks[slot] > 0
         if not slot or held or slot == process.slot:
             yield _go(state, number, "attempt")
-        elif self.fault == "judge without the slot's lock":
-            yield _go(state, number, "judging", judged=slot)
+        elif self.fault == "recover without the slot's lock":
+            yield _go(state, number, "recovering", recovered=slot)
         else:
-            yield _go(state, number, "judging", judged=slot)._replace(
+            yield _go(state, number, "recovering", recovered=slot)._replace(
                 locks=_shared(state, slot, number)
             )
 
-    def _judging(self, state: State, number: int, process: Process) -> Iterator[State]:
+    def _recovering(self, state: State, number: int, process: Process) -> Iterator[State]:
         after = state
-        if self.fault != "judge without the slot's lock":
-            after = state._replace(locks=_given_back(state, process.judged, number))
-        if state.word.slot == process.judged:
+        if self.fault != "recover without the slot's lock":
+            after = state._replace(locks=_given_back(state, process.recovered, number))
+        if state.word.slot == process.recovered:
             # The swap comes before the lock is given back; nobody can see the moment between.
             yield from self._set_right(after, number, process, "attempt")
         else:
-            yield _go(after, number, "attempt", judged=0)
+            yield _go(after, number, "attempt", recovered=0)
 
     def _owning(self, state: State, number: int, process: Process) -> Iterator[State]:
         word = state.word
@@ -310,15 +310,15 @@ CONFIGURATIONS: dict[str, Model] = {
 }
 #: Where each fault shows.
 FAULTY: dict[str, Model] = {
-    "judge without the slot's lock": Model(
+    "recover without the slot's lock": Model(
         ("lock", "lock", "lock", "lock"),
         slots=3,
         deaths=1,
         looks=True,
-        fault="judge without the slot's lock",
+        fault="recover without the slot's lock",
     ),
-    "judge for writing": Model(
-        ("lock", "lock", "reader"), slots=3, deaths=1, looks=True, fault="judge for writing"
+    "recover for writing": Model(
+        ("lock", "lock", "reader"), slots=3, deaths=1, looks=True, fault="recover for writing"
     ),
     "claim without setting right": Model(
         ("lock", "lock", "lock"), slots=2, deaths=1, looks=True, fault="claim without setting right"

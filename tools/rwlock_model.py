@@ -31,8 +31,8 @@ FAULTS = {
     "leaving wakes nobody": "a reader that leaves does not wake the writer",
     "taking back wakes nobody": "a reader that saw the writer and takes itself back does not wake it",
     "departures read late": "a writer reads the number of departures after it looked at the counts",
-    "judge without the slot": "who judges only asks whether a slot is free, and sets it to 0 later",
-    "the dead are counted": "who judges leaves the count of the dead as it is",
+    "recover without the slot": "who recovers only asks whether a slot is free, and sets it to 0 later",
+    "the dead are counted": "who recovers leaves the count of the dead as it is",
     "claim as it is": "a newcomer leaves what the slot's dead owner counted",
     "highest raised late": "a newcomer counts itself before it says how high its slot is",
     "no mark when it begins": "a writer that begins leaves the word as it was while it waited",
@@ -59,7 +59,7 @@ class State(NamedTuple):
     gate: int
     counts: tuple[int, ...]
     owners: tuple[int, ...]  #: for each slot
-    judges: tuple[frozenset[int], ...]  #: for each slot
+    blockers: tuple[frozenset[int], ...]  #: for each slot
     highest: int
     torn: bool  #: a writer died while it wrote, and nobody has put it right
     deaths: int
@@ -69,7 +69,7 @@ class State(NamedTuple):
 class Model(Explored[State]):
     """The protocol for some processes, slots, deaths and looks.
 
-    ``exclusive``: a slot has one judge at a time, as on Windows.
+    ``exclusive``: a slot has one blocker at a time, as on Windows.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Model(Explored[State]):
         return state._replace(
             gate=NOBODY if state.gate == number else state.gate,
             owners=tuple(NOBODY if owner == number else owner for owner in state.owners),
-            judges=tuple(judges - {number} for judges in state.judges),
+            blockers=tuple(blockers - {number} for blockers in state.blockers),
             torn=state.torn or process.at == "writing",
             deaths=state.deaths - 1,
             processes=_with(state, number, Process(process.role, DEAD)),
@@ -123,7 +123,7 @@ class Model(Explored[State]):
     def _claim(self, state: State, number: int, process: Process) -> Iterator[State]:
         free = False
         for slot in range(1, self.slots + 1):
-            if state.owners[slot] == NOBODY and not state.judges[slot]:
+            if state.owners[slot] == NOBODY and not state.blockers[slot]:
                 free = True
                 yield _go(state, number, "claimed", slot=slot)._replace(
                     owners=_put(state.owners, slot, number)
@@ -227,36 +227,36 @@ class Model(Explored[State]):
         elif slot == process.slot or not state.counts[slot]:
             yield _go(state, number, "scan", index=slot + 1)
         else:
-            yield _go(state, number, "judge")
+            yield _go(state, number, "recover")
 
     def _after_scan(self, process: Process) -> str:
         if process.role == "watch":
             return DONE
         return "say" if self.fault == "look before saying so" else "begin"
 
-    def _judge(self, state: State, number: int, process: Process) -> Iterator[State]:
+    def _recover(self, state: State, number: int, process: Process) -> Iterator[State]:
         slot = process.index
-        taken = state.owners[slot] != NOBODY or (self.exclusive and state.judges[slot])
+        taken = state.owners[slot] != NOBODY or (self.exclusive and state.blockers[slot])
         if taken and process.role == "watch":
             yield _go(state, number, "scan", index=slot + 1)
         elif taken:
             late = self.fault == "departures read late"
             yield _go(state, number, "sleep", **({"stale": False} if late else {}))
-        elif self.fault == "judge without the slot":
-            yield _go(state, number, "judged")
+        elif self.fault == "recover without the slot":
+            yield _go(state, number, "recovered")
         else:
-            judges = _put(state.judges, slot, state.judges[slot] | {number})
-            yield _go(state._replace(judges=judges), number, "judged")
+            blockers = _put(state.blockers, slot, state.blockers[slot] | {number})
+            yield _go(state._replace(blockers=blockers), number, "recovered")
 
-    def _judged(self, state: State, number: int, process: Process) -> Iterator[State]:
+    def _recovered(self, state: State, number: int, process: Process) -> Iterator[State]:
         slot = process.index
         if self.fault != "the dead are counted":
             state = state._replace(counts=_put(state.counts, slot, 0))
-        yield _go(state, number, "judge_ends")
+        yield _go(state, number, "recover_ends")
 
-    def _judge_ends(self, state: State, number: int, process: Process) -> Iterator[State]:
+    def _recover_ends(self, state: State, number: int, process: Process) -> Iterator[State]:
         slot = process.index
-        state = state._replace(judges=_put(state.judges, slot, state.judges[slot] - {number}))
+        state = state._replace(blockers=_put(state.blockers, slot, state.blockers[slot] - {number}))
         then = slot if self.fault == "the dead are counted" else slot + 1
         yield _go(state, number, "scan", index=then)
 
@@ -347,7 +347,7 @@ CONFIGURATIONS: dict[str, Model] = {
     "two die, and one repairs": _model("repair", "write", "read", deaths=2),
     "two die, and slots are scarce": _model("read", "idle", "write", slots=2, deaths=2),
     "one dies, and one watches": _model("read", "watch", "write", deaths=1),
-    "two die, and a slot has one judge": _model(
+    "two die, and a slot has one blocker": _model(
         "read", "watch", "write", slots=3, deaths=2, exclusive=True
     ),
 }
@@ -358,8 +358,8 @@ FAULTY: dict[str, Model] = {
     "leaving wakes nobody": _model("read", "write", fault="leaving wakes nobody"),
     "taking back wakes nobody": _model("read", "write", fault="taking back wakes nobody"),
     "departures read late": _model("read", "write", fault="departures read late"),
-    "judge without the slot": _model(
-        "read", "read", "watch", "write", slots=3, deaths=1, fault="judge without the slot"
+    "recover without the slot": _model(
+        "read", "read", "watch", "write", slots=3, deaths=1, fault="recover without the slot"
     ),
     "the dead are counted": _model("read", "write", deaths=1, fault="the dead are counted"),
     "claim as it is": _model("read", "idle", "write", slots=2, deaths=1, fault="claim as it is"),

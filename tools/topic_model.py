@@ -3,7 +3,7 @@
 """A model of a topic's words, explored exhaustively: every order of steps, every death.
 
 The steps are those of ``_native/channel/ms_topic.c``, ``ms_subscriber.c``, ``ms_holders.c`` and
-``ms_judge.c``: what happens between two of them is one atomic operation on a position's word, a
+``ms_recover.c``: what happens between two of them is one atomic operation on a position's word, a
 place's word, or a place's holders.  Checked in every state: what a subscriber has in hand was sent
 whole, and is not overwritten or given to another.  In the end every place is free, or in the ring
 once; and from every state everybody can come to an end.  ``FAULTS`` are the protocol with one rule
@@ -31,9 +31,9 @@ FAULTS = {
     "holders once more",
     "no look at the holders": "a place that leaves the ring is free, whoever holds it",
     "old place not taken out": "a sender writes a position again and forgets the place that it had",
-    "the dead hold on": "whoever judges forgets what the dead held",
-    "position not looked at again": "whoever judges takes out the place of a position that changed",
-    "orphans stay": "whoever judges does not look for places whose position no longer has them",
+    "the dead hold on": "whoever recovers forgets what the dead held",
+    "position not looked at again": "whoever recovers takes out the place of a position that changed",
+    "orphans stay": "whoever recovers does not look for places whose position no longer has them",
 }
 
 
@@ -53,7 +53,7 @@ class Place(NamedTuple):
 
 
 class Process(NamedTuple):
-    role: str  #: "send", "receive" or "judge"
+    role: str  #: "send", "receive" or "recover"
     at: str
     slot: int
     left: int = 0  #: messages to send
@@ -64,7 +64,7 @@ class Process(NamedTuple):
     old: int = -1  #: the place that leaves the ring, or is held
     number: int = 0
     then: str = ""
-    dead: int = 0  #: whom a judge is at
+    dead: int = 0  #: whom it recovers
     index: int = 0
 
 
@@ -73,11 +73,11 @@ class State(NamedTuple):
     places: tuple[Place, ...]
     tail: int
     deaths: int
-    judged: frozenset[int]
+    recovered: frozenset[int]
     processes: tuple[Process, ...]
 
 
-_FIRST = {"send": "take", "receive": "find", "judge": "idle"}
+_FIRST = {"send": "take", "receive": "find", "recover": "idle"}
 
 
 class Model(Explored[State]):
@@ -134,7 +134,7 @@ class Model(Explored[State]):
     def finished(self, state: State) -> bool:
         if any(process.at not in (DEAD, DONE) for process in state.processes):
             return False
-        if not all(process.at == DONE for process in state.processes if process.role == "judge"):
+        if not all(process.at == DONE for process in state.processes if process.role == "recover"):
             return True  # nobody is left who could set anything right
         for index, place in enumerate(state.places):
             named = (
@@ -240,8 +240,8 @@ class Model(Explored[State]):
     def _unqueue(self, state: State, number: int, process: Process) -> Iterator[State]:
         index = process.position % self.positions
         named = state.ring[index].place
-        judged = process.then == "skip" and self.fault != "position not looked at again"
-        theirs = judged and state.ring[index] != process.seen
+        recovered = process.then == "skip" and self.fault != "position not looked at again"
+        theirs = recovered and state.ring[index] != process.seen
         place = state.places[named]
         if named >= 0 and not theirs and (place.state, place.who) == (QUEUED, index):
             yield _go(state, number, "holders", old=named, number=state.places[named].number)
@@ -362,10 +362,10 @@ class Model(Explored[State]):
 
     def _idle(self, state: State, number: int, process: Process) -> Iterator[State]:
         for other in state.processes:
-            if other.at == DEAD and other.slot not in state.judged:
+            if other.at == DEAD and other.slot not in state.recovered:
                 yield _go(state, number, "positions", dead=other.slot, index=0)
                 return
-        if all(other.at in (DEAD, DONE) for other in state.processes if other.role != "judge"):
+        if all(other.at in (DEAD, DONE) for other in state.processes if other.role != "recover"):
             yield _go(state, number, DONE)
 
     def _positions(self, state: State, number: int, process: Process) -> Iterator[State]:
@@ -386,7 +386,7 @@ class Model(Explored[State]):
 
     def _sending(self, state: State, number: int, process: Process) -> Iterator[State]:
         if process.index == len(state.places):
-            after = state._replace(judged=state.judged | {process.dead})
+            after = state._replace(recovered=state.recovered | {process.dead})
             yield _go(after, number, "idle", dead=0, index=0, old=-1, number=0, then="", position=0)
             return
         place = state.places[process.index]
@@ -453,28 +453,28 @@ CONFIGURATIONS: dict[str, Model] = {
     "nobody dies": Model(("send", "send", "receive"), deaths=0, messages=2),
     "two subscribers": Model(("send", "receive", "receive"), deaths=0),
     "one position": Model(("send", "receive", "receive"), deaths=0, positions=1, places=2),
-    "one dies": Model(("send", "receive", "judge"), deaths=1, positions=1, places=2),
-    "one of two judges may die too": Model(
-        ("send", "receive", "judge", "judge"), deaths=2, messages=1, positions=1, places=2
+    "one dies": Model(("send", "receive", "recover"), deaths=1, positions=1, places=2),
+    "one of two who recover may die too": Model(
+        ("send", "receive", "recover", "recover"), deaths=2, messages=1, positions=1, places=2
     ),
     "one dies where places are short": Model(
-        ("send", "send", "judge"), deaths=1, messages=2, positions=2, places=2
+        ("send", "send", "recover"), deaths=1, messages=2, positions=2, places=2
     ),
 }
 #: What takes long: explored by this program, and not by the tests.
 LARGE: dict[str, Model] = {
-    "one of two senders dies beside two judges": Model(
-        ("send", "send", "judge", "judge"), deaths=1, messages=1, positions=1, places=2
+    "one of two senders dies beside two who recover": Model(
+        ("send", "send", "recover", "recover"), deaths=1, messages=1, positions=1, places=2
     ),
     "short of places": Model(("send", "receive", "receive"), deaths=0, places=2),
-    "one dies beside two judges": Model(
-        ("send", "receive", "judge", "judge"), deaths=1, messages=2, positions=1, places=2
+    "one dies beside two who recover": Model(
+        ("send", "receive", "recover", "recover"), deaths=1, messages=2, positions=1, places=2
     ),
     "one of two senders dies": Model(
-        ("send", "send", "receive", "judge"), deaths=1, messages=2, positions=1
+        ("send", "send", "receive", "recover"), deaths=1, messages=2, positions=1
     ),
     "two die": Model(
-        ("send", "receive", "judge", "judge"), deaths=2, messages=2, positions=1, places=2
+        ("send", "receive", "recover", "recover"), deaths=2, messages=2, positions=1, places=2
     ),
 }
 _ONE = {"deaths": 0, "positions": 1, "places": 2}
@@ -484,12 +484,12 @@ _SHOWN: dict[str, tuple[tuple[str, ...], dict[str, int]]] = {
     "no look at the holders after leaving": (("send", "receive"), {"deaths": 0}),
     "no look at the holders": (("send", "receive"), {"deaths": 0}),
     "old place not taken out": (("send", "receive"), {"deaths": 0, "positions": 1}),
-    "the dead hold on": (("send", "receive", "judge"), {"deaths": 1, "positions": 1}),
+    "the dead hold on": (("send", "receive", "recover"), {"deaths": 1, "positions": 1}),
     "position not looked at again": (
-        ("send", "send", "judge", "judge"),
+        ("send", "send", "recover", "recover"),
         {"deaths": 1, "messages": 1, "positions": 1, "places": 2},
     ),
-    "orphans stay": (("send", "send", "judge"), {"deaths": 1, "messages": 2, "places": 2}),
+    "orphans stay": (("send", "send", "recover"), {"deaths": 1, "messages": 2, "places": 2}),
 }
 FAULTY: dict[str, Model] = {
     fault: Model(roles, fault=fault, **options) for fault, (roles, options) in _SHOWN.items()

@@ -35,7 +35,7 @@ from memsection.channels import Client, Queue, Service, Topic
 """
 #: Whatever the dead sent, or had not received yet, comes first, whole.
 PASSED = """
-end._core.judge()
+end._core.recover()
 with contextlib.suppress(WaitTimeoutError, EndOfChannelError):
     while True:
         found = end.receive(0)
@@ -43,8 +43,8 @@ with contextlib.suppress(WaitTimeoutError, EndOfChannelError):
 for length in (5, 3000, 300_000) * 3:
     end.send(b'n' * length, 60)
     assert end.receive(60) == b'n' * length
-end._core.judge()
-assert (end.senders, end.receivers, end._core.kept()[0]) == (1, 1, 0)
+end._core.recover()
+assert (end.senders, end.receivers, end._core.places_in_hand()[0]) == (1, 1, 0)
 """
 USED = """
 for length in (5, 3000, 300_000):
@@ -57,8 +57,8 @@ for length in (5, 3000, 300_000):
     future = client.submit(b'n' * length)
     service.receive(60).reply(b'y' * length)
     assert future.result(60) == b'y' * length
-service._core.judge()
-assert (service.servers, service.clients, service._core.kept()[0]) == (1, 1, 0)
+service._core.recover()
+assert (service.servers, service.clients, service._core.places_in_hand()[0]) == (1, 1, 0)
 """
 #: Senders of a topic wait for who subscribed, and so does the close of one that sent a large
 #: message.

@@ -64,7 +64,7 @@ int64_t channel_answer(actor *one, int64_t timeout_ms)
     MS_STEP("call: answer copied");
     finish(one, 1, 0);
     if (!result && message.in_place)
-        ms_kept_done(&one->end, &message, 0);
+        ms_ring_release(&one->end, &message, 0);
     return seed;
 }
 
@@ -90,7 +90,7 @@ int64_t channel_take(actor *one, int64_t timeout_ms)
             MS_STEP("serve: copied");
             result = ms_call_serve(&one->end, &one->taken);
             if (request.in_place)
-                ms_kept_done(&one->end, &request, 0);
+                ms_ring_release(&one->end, &request, 0);
             if (result == -ESTALE)
                 continue;
         }

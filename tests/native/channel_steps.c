@@ -84,13 +84,13 @@ int64_t channel_receive(actor *one, int64_t timeout_ms, int keep)
         result = ms_ring_keep(&one->end, &message);
         one->kept = message;
     } else
-        ms_ring_pulled(&one->end, &message);
+        ms_ring_finish(&one->end, &message);
     return result ? result : check(copied, message.length);
 }
 
 int64_t channel_done(actor *one, int again)
 {
-    ms_kept_done(&one->end, &one->kept, again);
+    ms_ring_release(&one->end, &one->kept, again);
     return 0;
 }
 
@@ -115,9 +115,9 @@ int64_t channel_shutdown(actor *one)
     return 0;
 }
 
-int64_t channel_judge(actor *one)
+int64_t channel_recover(actor *one)
 {
-    return ms_judge(&one->end);
+    return ms_recover(&one->end);
 }
 
 /* How many places are not free, and entries that are neither free nor void. */

@@ -62,7 +62,7 @@ class Channel:
             "back",
             "close",
             "shutdown",
-            "judge",
+            "recover",
             "busy",
             "ask",
             "answer",
@@ -231,8 +231,8 @@ class End:
     def shutdown(self) -> None:
         self._core.channel_shutdown(self._actor)
 
-    def judge(self) -> int:
-        return int(self._core.channel_judge(self._actor))
+    def recover(self) -> int:
+        return int(self._core.channel_recover(self._actor))
 
     def busy(self) -> tuple[int, int]:
         """(places in use, positions in use)."""

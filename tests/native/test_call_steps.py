@@ -43,8 +43,8 @@ def served(server: End, length: int) -> list[int]:
 
 def goes_on(client: End, server: End, length: int) -> None:
     """Everything is free, and as many calls as ever can be asked and answered."""
-    server.judge()
-    client.judge()
+    server.recover()
+    client.recover()
     served(server, length)  # tickets of the dead
     assert (server.busy(), server.cells()) == ((0, 0), 0)
     for seed in range(CAPACITY):
@@ -90,7 +90,7 @@ def test_a_server_that_dies_anywhere_has_answered_or_its_client_is_told(
         assert server.reply(length) == 0
 
     def audit(client: End, server: End, name: str) -> None:
-        server.judge()
+        server.recover()
         again = served(server, length)
         outcome = client.answer()
         assert outcome in (SURVIVOR, -errno.ENOTCONN, -errno.ESTALE), (name, outcome)
@@ -126,7 +126,7 @@ def test_a_client_that_dies_anywhere_leaves_no_call_and_no_place_behind(
         assert client.answer() == VICTIM
 
     def audit(client: End, server: End, name: str) -> None:
-        server.judge()
+        server.recover()
         served(server, length)
         assert client.answer() in (SURVIVOR, -errno.ENOTCONN, -errno.ESTALE), name
 
@@ -159,7 +159,7 @@ def test_a_death_while_a_call_is_given_up_leaves_nothing(
             assert server.reply(length) == -errno.ESTALE, "an answer that nobody waits for"
 
     def audit(client: End, server: End, name: str) -> None:
-        server.judge()
+        server.recover()
         assert VICTIM not in served(server, length) or name, "it was given up"
         assert client.answer() in (SURVIVOR, -errno.ENOTCONN, -errno.ESTALE), name
 
@@ -193,15 +193,15 @@ def test_whoever_dies_while_it_sets_calls_of_the_dead_right_leaves_that_to_the_n
         client, server = channel.open(SEND), channel.open(RECEIVE)
         assert client.ask(SURVIVOR, LONG) == 0
         assert channel.dies_at(at, lambda channel=channel: first(channel)) == at
-        second = channel.dies_at(number, lambda channel=channel: channel.open(RECEIVE).judge())
-        server.judge()
+        second = channel.dies_at(number, lambda channel=channel: channel.open(RECEIVE).recover())
+        server.recover()
         served(server, LONG)
         assert client.answer() in (SURVIVOR, -errno.ENOTCONN, -errno.ESTALE), (at, second)
         goes_on(client, server, LONG)
         if not second:
             break
         names.add(second)
-    assert "judge: before setting a call right" in names
+    assert "recover: before setting a call right" in names
 
 
 @pytest.mark.invariant("Q6")

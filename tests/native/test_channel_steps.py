@@ -79,7 +79,7 @@ def drained(sender: End, receiver: End, sentinel: int = 77) -> list[int]:
 
 def goes_on(sender: End, receiver: End, length: int) -> None:
     """After the audit: everything is free, and the whole capacity can be used, in order."""
-    receiver.judge()
+    receiver.recover()
     assert receiver.busy() == (0, 0)
     for seed in range(CAPACITY):
         assert sender.send(seed, length) == 0
@@ -216,33 +216,33 @@ def test_whoever_dies_while_it_sets_right_what_the_dead_left_leaves_that_to_the_
         for seed in BEFORE:
             assert sender.send(seed, LONG) == 0
         assert channel.dies_at(at, lambda channel=channel: first(channel)) == at
-        second = channel.dies_at(number, lambda channel=channel: channel.open(BOTH).judge())
+        second = channel.dies_at(number, lambda channel=channel: channel.open(BOTH).recover())
         found = drained(sender, receiver)
         assert sorted(found) == BEFORE, (at, second, found)
         goes_on(sender, receiver, LONG)
         if not second:
             break
         names.add(second)
-    assert any(name.startswith("judge: before") for name in names)
+    assert any(name.startswith("recover: before") for name in names)
 
 
 @pytest.mark.invariant("Q2")
 @pytest.mark.invariant("Q3")
 @pytest.mark.parametrize("flags", [0, TOPIC], ids=["queue", "topic"])
-def test_who_judges_late_takes_nothing_from_those_who_came_after_the_dead(
+def test_who_recovers_late_takes_nothing_from_those_who_came_after_the_dead(
     make: Make, flags: int
 ) -> None:
-    """Several may judge one dead end at a time: the slowest finds a position that is another's."""
+    """Several may recover one dead end at a time: the slowest finds a position that is another's."""
     channel = make(capacity=1, flags=flags)
     sender, receiver = channel.open(SEND), channel.open(RECEIVE)
     with channel.stopped_at(
-        "judge: before looking at a position's place", lambda end: end.judge()
-    ) as judges:
+        "recover: before looking at a position's place", lambda end: end.recover()
+    ) as finish:
         assert channel.dies_at(
             "send: before publishing", lambda: channel.open(SEND).send(VICTIMS, PLACED)
         )
-        judges()
-        assert receiver.judge() == 1
+        finish()
+        assert receiver.recover() == 1
         assert sender.send(1, PLACED) == 0
     assert receiver.receive() == 1
     assert receiver.busy() == ((0, 0) if flags == 0 else (1, 1))  # a topic keeps its last message
@@ -345,7 +345,7 @@ def test_a_message_that_is_given_to_another_is_whole_although_its_places_were_us
         name = channel.dies_at(number, lambda channel=channel: channel.open(RECEIVE).receive())
         for seed in (2, 3):  # over every unit that is free
             assert sender.send(seed, LONG) == 0
-        receiver.judge()
+        receiver.recover()
         found = [receiver.receive() for _ in range(2)]
         found.append(receiver.receive(100))
         assert all(one in (1, 2, 3, -errno.ETIMEDOUT) for one in found), (name, found)

@@ -87,7 +87,7 @@ static void take_answer(ms_end *end, const ms_call *call, uint64_t who, uint64_t
     CHECK(whose == who && which == i); /* no other call's */
     ms_call_end(end, call, 1);
     if (answer.in_place)
-        ms_kept_done(end, &answer, 0);
+        ms_ring_release(end, &answer, 0);
     ms_add_u32(&right, 1);
 }
 
@@ -130,7 +130,7 @@ static void answer(ms_end *end, ms_call *call, ms_message *request, uint64_t *se
     look_at(request, &who, &i);
     int gone = ms_call_serve(end, call);
     if (request->in_place)
-        ms_kept_done(end, request, 0);
+        ms_ring_release(end, request, 0);
     if (gone)
         return;
     if (++*served % 97 == 0) {
@@ -185,7 +185,7 @@ static void every_answer_is_its_own_calls(void)
     for (int i = 0; i < SERVERS; i++)
         pthread_join(servers[i], NULL);
     CHECK(right + given_up + dropped == CLIENTS * EACH && right > CLIENTS * EACH / 2 && dropped);
-    ms_judge(&last);
+    ms_recover(&last);
     for (uint32_t i = 0; i < last.calls; i++)
         CHECK(MS_CALL_STATE(last.cells[i].word) == MS_CALL_FREE);
     for (uint32_t unit = 0; unit < last.units; unit++)

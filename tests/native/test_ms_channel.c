@@ -122,9 +122,9 @@ static void *receives(void *argument)
         ms_add_u64(&received[head[0]][head[1]], 1);
         if (keeps && message.in_place) {
             CHECK(!ms_ring_keep(&end, &message));
-            ms_kept_done(&end, &message, 0);
+            ms_ring_release(&end, &message, 0);
         } else
-            ms_ring_pulled(&end, &message);
+            ms_ring_finish(&end, &message);
         if (ms_ring_count(&end) == 0 && ms_end_count(&end, MS_ROLE_SEND) == 0 &&
             ms_ring_ready(&end) == -EAGAIN)
             break;
@@ -205,12 +205,12 @@ static void *suffers(void *argument)
                   message.bytes + message.length <= memory + ms_channel_size(&shape));
             look_at(&message);
             if (message.in_place && number % 2 && !ms_ring_keep(&end, &message))
-                ms_kept_done(&end, &message, 1);
+                ms_ring_release(&end, &message, 1);
             else
-                ms_ring_pulled(&end, &message);
+                ms_ring_finish(&end, &message);
         }
         ms_ring_count(&end);
-        ms_judge(&end);
+        ms_recover(&end);
         ms_end_count(&end, MS_ROLE_BOTH);
     }
     ms_end_close(&end);

@@ -138,7 +138,7 @@ static void give_back(ms_end *end, ms_message *message, uint64_t *last)
     CHECK(!ms_ring_ready(end) && !receive_one(end, message, 0) && message->position == position);
     last[sender]--;
     look_at_whole(message, last);
-    ms_ring_pulled(end, message);
+    ms_ring_finish(end, message);
 }
 
 static void receives(uint64_t number)
@@ -153,7 +153,7 @@ static void receives(uint64_t number)
         look_at_whole(&message, last);
         got++;
         if (kept.in_place)
-            ms_kept_done(&end, &kept, 0);
+            ms_ring_release(&end, &kept, 0);
         kept.in_place = 0;
         if (number % 2 && message.in_place) {
             CHECK(!ms_ring_keep(&end, &message));
@@ -161,11 +161,11 @@ static void receives(uint64_t number)
         } else if (got % 7 == 0)
             give_back(&end, &message, last);
         else
-            ms_ring_pulled(&end, &message);
+            ms_ring_finish(&end, &message);
     }
     CHECK(result == -ENOTCONN);
     if (kept.in_place)
-        ms_kept_done(&end, &kept, 0);
+        ms_ring_release(&end, &kept, 0);
     CHECK(got + end.missed == SENDERS * EACH);
     CHECK(!(shape.flags & MS_SLOW_WAITS) || !end.missed);
     ms_end_close(&end);
@@ -221,13 +221,13 @@ static void *observes_or_sends(void *argument)
         }
         if (message.in_place) {
 #ifdef __SANITIZE_THREAD__
-            ms_observer_pulled(&end, &message);
+            ms_observer_finish(&end, &message);
             continue; /* such a copy is a race by nature; the words around it tell whether it was a
                          message */
 #endif
             CHECK(message.length <= sizeof copied);
             memcpy(copied, message.bytes, message.length);
-            if (!ms_observer_pulled(&end, &message))
+            if (!ms_observer_finish(&end, &message))
                 continue;
             message.bytes = copied;
         } else
@@ -300,19 +300,19 @@ static void *suffers(void *argument)
         if (!receive_one(&end, &message, ms_now() + 200000)) {
             look_at(&message);
             if (number % 2 && !ms_ring_keep(&end, &message))
-                ms_kept_done(&end, &message, 0);
+                ms_ring_release(&end, &message, 0);
             else
-                ms_ring_pulled(&end, &message);
+                ms_ring_finish(&end, &message);
         }
         memset(&message, 0, sizeof message);
         if (!ms_observer_pull(&observer, &message, number % 2)) {
             message.bytes = message.in_place ? message.bytes : (const unsigned char *)message.copy;
             look_at(&message);
-            ms_observer_pulled(&observer, &message);
+            ms_observer_finish(&observer, &message);
         }
-        ms_topic_pull(&end, &message, 1) ? (void)0 : ms_ring_pulled(&end, &message);
+        ms_topic_pull(&end, &message, 1) ? (void)0 : ms_ring_finish(&end, &message);
         ms_ring_count(&end);
-        ms_judge(&end);
+        ms_recover(&end);
         ms_topic_waits(&end, number);
         ms_observer_count(&observer, MS_ROLE_BOTH);
     }

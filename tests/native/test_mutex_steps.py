@@ -134,7 +134,7 @@ def test_a_wait_that_does_not_accept_it_leaves_an_abandoned_mutex_to_everybody(
 @pytest.mark.invariant("S3")
 @pytest.mark.parametrize("end", ["goes on", "is killed"])
 @pytest.mark.parametrize("step", RECOVERING)
-def test_a_thief_that_stops_while_it_judges_holds_up_nobody(
+def test_a_thief_that_stops_while_it_recovers_holds_up_nobody(
     make: Make, enter: Enter, step: str, end: str
 ) -> None:
     mutex = make(MUTEX)
@@ -174,7 +174,7 @@ def test_of_two_thieves_one_gets_the_mutex_and_one_is_told(
 
 @pytest.mark.invariant("S3")
 @pytest.mark.parametrize("step", RECOVERING)
-def test_a_slot_that_is_judged_cannot_be_claimed_meanwhile(
+def test_a_slot_that_is_recovered_cannot_be_claimed_meanwhile(
     make: Make, enter: Enter, step: str
 ) -> None:
     mutex = make(MUTEX)
@@ -184,7 +184,7 @@ def test_a_slot_that_is_judged_cannot_be_claimed_meanwhile(
     victim.kill()
     thief.start("take", mutex, 0, stops=[step]).reaches(step)
     assert newcomer.do("take", mutex, 0) == WAS_ABANDONED
-    assert word(mutex) & 0xFFFF == 8, "the slot that is judged is nobody's"
+    assert word(mutex) & 0xFFFF == 8, "the slot that is recovered is nobody's"
     assert thief.go(stops=[]).result() == BUSY
     assert word(mutex) & 0xFFFF == 8
 

@@ -82,8 +82,8 @@ def goes_on(sender: End, subscriber: End, length: int, name: str) -> None:
     dead."""
     for seed in range(3 * CAPACITY):
         assert sender.send(seed, length) == 0 and subscriber.receive() == seed, name
-    subscriber.judge()
-    sender.judge()
+    subscriber.recover()
+    sender.recover()
     assert subscriber.unsettled() == 0, name
     assert subscriber.missed() == 0, name
 
@@ -131,8 +131,8 @@ def test_a_sender_that_dies_while_it_makes_room_leaves_no_place_behind(
             assert sender.send(seed, LONG) == 0, name
             while subscriber.receive() != seed:
                 pass
-        subscriber.judge()
-        sender.judge()
+        subscriber.recover()
+        sender.recover()
         assert subscriber.unsettled() == 0, name
         names.add(name)
         if not name:
@@ -193,8 +193,8 @@ def test_a_place_that_left_the_ring_in_the_hands_of_one_who_dies_is_free(
             pass
         for seed in range(3 * CAPACITY):
             assert sender.send(seed, length) == 0 and subscriber.receive() == seed, name
-        subscriber.judge()
-        sender.judge()
+        subscriber.recover()
+        sender.recover()
         assert subscriber.unsettled() == 0, name
         names.add(name)
         if not name:
@@ -232,7 +232,7 @@ def test_whoever_dies_while_it_sets_right_what_the_dead_left_leaves_that_to_the_
         channel = make(history=2)
         sender, subscriber = used(channel, LONG)
         assert channel.dies_at(at, lambda channel=channel: first(channel)) == at
-        second = channel.dies_at(number, lambda channel=channel: channel.open(BOTH).judge())
+        second = channel.dies_at(number, lambda channel=channel: channel.open(BOTH).recover())
         assert [subscriber.receive() for _ in BEFORE] == BEFORE
         goes_on(sender, subscriber, LONG, second)
         if not second:

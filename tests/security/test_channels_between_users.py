@@ -278,7 +278,7 @@ def test_a_server_outlives_another_users_client_that_dies_with_a_call(
     assert owner.value("call.abandoned")
     owner.run(
         "call.reply(b'y' * 300_000); del call; client = Client.open('Global\\\\c'); "
-        "end._core.judge()"
+        "end._core.recover()"
     )
-    assert owner.value("end.clients, end._core.kept()[0]") == (1, 0)
+    assert owner.value("end.clients, end._core.places_in_hand()[0]") == (1, 0)
     owner.run("client.close(); end.close()")

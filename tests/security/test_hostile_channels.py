@@ -99,7 +99,7 @@ def test_damaged_content_is_an_error_and_no_fault(spec: Any) -> None:
             queue.send(value)
             taken = queue._core.take_whole(0)
             whole = bytearray(taken)
-            taken.back()
+            taken.give_back()
             at = bytes(memory_of(queue)).find(bytes(whole))
             for _ in range(draw.randrange(1, 6)):
                 memory_of(queue)[at + draw.randrange(min(len(whole), 200))] = draw.randrange(256)
@@ -245,7 +245,7 @@ def test_a_pickle_is_copied_before_it_is_read() -> None:
         taken = queue._core.take_whole(0)
         parts = queue._codec.split(memoryview(taken), taken.format, False)
         assert type(parts[0]) is bytes
-        taken.done()
+        taken.finish()
 
 
 def test_other_processes_go_on_while_one_scribbles() -> None:

@@ -187,8 +187,8 @@ def test_clients_that_are_killed_while_they_ask_end_no_server() -> None:
         client.shutdown()
         server.join(60)
         assert not server.is_alive()
-        service._core.judge()
-        assert service.clients == 1 and service._core.kept()[0] == 0
+        service._core.recover()
+        assert service.clients == 1 and service._core.places_in_hand()[0] == 0
 
 
 @pytest.mark.sentence(13)

@@ -212,7 +212,7 @@ class Round:
             self.kill_receiver(place)
         time.sleep(0.2)
         drain(self.queue, self.notes)
-        self.queue._core.judge()
+        self.queue._core.recover()
         self._count()
         fill(self.storm, self.queue)
         self.queue.close()
@@ -241,7 +241,7 @@ class Round:
         storm.count("killed_receivers", self.killed)
         storm.count("torn", notes.damaged, "a message was not whole")
         storm.count("torn", notes.twice(), "a message arrived twice")
-        storm.count("leaked", self.queue._core.kept()[0], "a place stayed in hand")
+        storm.count("leaked", self.queue._core.places_in_hand()[0], "a place stayed in hand")
 
 
 def run(storm: Storm) -> None:

@@ -134,7 +134,7 @@ def run(storm: Storm) -> None:
         assert victim.stdout is not None
         if victim.poll() is not None:
             if victim.returncode:
-                judge(storm, victim)
+                count_end(storm, victim)
                 begin(slot)
         elif storm.random.random() < 0.7 and storm.left > 1:
             if storm.random.random() < 0.8:
@@ -145,14 +145,14 @@ def run(storm: Storm) -> None:
             victim.stdout.close()
             begin(slot)
     for worker in workers.values():
-        judge(storm, worker)
+        count_end(storm, worker)
     total, parts, left = map(int, keeper.communicate("end\n", timeout=PATIENCE)[0].split())
     storm.count("increments", total)
     storm.count("torn", abs(total - parts), f"{total} increments counted, {parts} made")
     storm.count("leaked", left, "names that can still be opened")
 
 
-def judge(storm: Storm, worker: subprocess.Popen[bytes]) -> None:
+def count_end(storm: Storm, worker: subprocess.Popen[bytes]) -> None:
     """Wait for a worker that should end well."""
     try:
         status = worker.wait(PATIENCE)

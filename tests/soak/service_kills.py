@@ -128,7 +128,7 @@ def run(storm: Storm) -> None:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
         time.sleep(0.2)
-        service._core.judge()
+        service._core.recover()
         while True:
             try:
                 service.receive(0).drop()  # tickets of those who were killed last
@@ -141,7 +141,7 @@ def run(storm: Storm) -> None:
             more = told - (ended.get(who, killed) - began[who])
             storm.count("torn", max(0, more), "a client was told more often than servers died")
         storm.count("stuck", notes.counts[LATE], "a call was not answered in time")
-        storm.count("leaked", service._core.kept()[0], "a place stayed in hand")
+        storm.count("leaked", service._core.places_in_hand()[0], "a place stayed in hand")
         with Client.open(name) as client:
             futures = [client.submit(b"x" * 4000) for _ in range(service.capacity)]
             for _ in futures:

@@ -128,8 +128,8 @@ def one_round(storm: Storm, slow: Any) -> None:
                 pass
             except WaitTimeoutError:
                 storm.count("stuck", example="no end")
-        topic._core.judge()
-        storm.count("leaked", topic._core.kept()[0], "a place stayed in hand")
+        topic._core.recover()
+        storm.count("leaked", topic._core.places_in_hand()[0], "a place stayed in hand")
         fill(storm, topic)
 
 

@@ -194,7 +194,7 @@ class ServiceHistory(RuleBasedStateMachine):
             os.kill(os.getpid(), signal.SIGKILL)
 
         assert reap(fork(child)) == -signal.SIGKILL
-        self.servers[0]._core.judge()
+        self.servers[0]._core.recover()
         asked = self.taken()
         assert asked is not None
         asked.result, asked.answer = (0, answer) if answers else (ends.GONE, None)
@@ -211,7 +211,7 @@ class ServiceHistory(RuleBasedStateMachine):
             os.kill(os.getpid(), signal.SIGKILL)
 
         assert reap(fork(child)) == -signal.SIGKILL
-        self.servers[0]._core.judge()
+        self.servers[0]._core.recover()
         self.tickets.append(None)
 
     @rule(length=st.sampled_from([7, 4000]), answer=LENGTHS)
@@ -256,7 +256,7 @@ class ServiceHistory(RuleBasedStateMachine):
         values += [call.answer for call in self.open if call.of_the_dead]
         if self.servers:
             kept = sum(112 < len(value) < 70_000 for value in values)
-            assert self.servers[0]._core.kept()[0] == kept
+            assert self.servers[0]._core.places_in_hand()[0] == kept
 
     @invariant()
     def the_living_are_counted(self) -> None:
@@ -279,7 +279,7 @@ class ServiceHistory(RuleBasedStateMachine):
         server, client = self.servers[0], self.clients[0]
         with pytest.raises(EndOfChannelError if self.down else WaitTimeoutError):
             server.receive(0)
-        assert server._core.kept()[0] == 0
+        assert server._core.places_in_hand()[0] == 0
         if not self.down:
             last = [
                 client._codec.ask(client._core, client._codec.parts(b"x" * 4000), 0)

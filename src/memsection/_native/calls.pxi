@@ -70,7 +70,7 @@ cdef class Asked:
     cdef uint32_t _epoch
     cdef bint _open
     cdef bint _has_answer       # and with it the answer's place, if it has one
-    cdef public object kept     #: what is to be there until it has ended
+    cdef public object section  #: of what has memory of its own: it is to be there until the call has ended
 
     def wait(self):
         """Wait for the answer until the time that was given is up: 0, or a negative errno, and then
@@ -148,7 +148,7 @@ cdef class WatchedCall:
 
 
 @cython.no_gc_clear
-cdef class Given:
+cdef class SentAnswer:
     """An answer that its client may not have taken yet: nothing of the request is kept for it."""
 
     cdef End _owner
@@ -257,12 +257,12 @@ cdef class Held:
         return self._epoch != ms_forks or bool(ms_call_is_abandoned(&self._owner._end, &self._call))
 
     def given(self):
-        """The answer that was given: a ``Given``."""
-        cdef Given given = Given.__new__(Given)
-        given._call, given._epoch = self._call, self._epoch
+        """What its client was answered with."""
+        cdef SentAnswer sent = SentAnswer.__new__(SentAnswer)
+        sent._call, sent._epoch = self._call, self._epoch
         ms_end_keep(&self._owner._end)
-        given._owner = self._owner
-        return given
+        sent._owner = self._owner
+        return sent
 
     def __dealloc__(self):
         if self._owner is not None:
@@ -311,7 +311,7 @@ cdef class ClientEnd(End):
         finally:
             self._release()
         left = None if deadline == MS_FOREVER else max(0, deadline - ms_now()) / 1e9
-        return self._codec.failed(self, result, value, left, copy)
+        return self._codec.ask_again_or_raise(self, result, value, left, copy)
 
     cdef int _answered(self, ms_call *call, int64_t deadline) except? -1000:
         """Wait for the answer: 0; otherwise a negative errno, or an exception, and the call has

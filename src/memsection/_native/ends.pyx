@@ -31,7 +31,7 @@ TOPIC, SLOW_WAITS, OBSERVED = MS_TOPIC, MS_SLOW_WAITS, MS_OBSERVED
 
 cdef enum:
     LARGE = 1 << 15     # bytes from which on a copy lets go of the GIL
-    KEPT_MOST = 64
+    IN_HAND_MOST = 64
     UNREAD_FROM = 1 << 20   # bytes from which on an event loop has a request copied by another thread
     ELSEWHERE = 1 << 31 # of a format: the message is in memory of its own, which has to be found before it is given up
 
@@ -140,7 +140,7 @@ cdef class End(Sender):
         except:
             ms_ring_unpull(&self._end, message)
             raise
-        ms_ring_pulled(&self._end, message)
+        ms_ring_finish(&self._end, message)
         return raw
 
     cdef Taken _taken(self, ms_message *message):
@@ -175,7 +175,7 @@ cdef class End(Sender):
             if self._pickles and copied and message.format == WITH_BUFFERS:
                 found = unpacked(message.bytes, message.length)
                 if found is not None:
-                    taken.done()
+                    taken.finish()
                     return loaded(self._codec, found[0], found[1])
             return self._codec.receive(taken, copied)
         if not copied and self._plain:
@@ -184,7 +184,7 @@ cdef class End(Sender):
         made = PyBytes_FromStringAndSize(NULL, message.length)
         advise(PyBytes_AS_STRING(made), message.length)
         copy(PyBytes_AS_STRING(made), message.bytes, message.length)
-        taken.done()
+        taken.finish()
         return made if self._plain else loaded(self._codec, made, None)
 
     cdef object _receive(self, object timeout, bint copied, bint newest):

@@ -37,27 +37,27 @@ cdef class Taken:
     def keep(self):
         """Have it in hand: its position in the ring is free for others."""
         if not self._message.in_place:
-            self.done()
+            self.finish()
         elif self._kept == 0:
             if ms_ring_keep(&self._owner._end, &self._message):
                 self._kept = 2
                 raise self._owner._failed(-EBADMSG)
             self._kept = 1
 
-    def done(self):
+    def finish(self):
         """It was copied: the place is free."""
         if self._kept == 0:
             self._kept = 2
-            ms_ring_pulled(&self._owner._end, &self._message)
+            ms_ring_finish(&self._owner._end, &self._message)
 
     def let_go(self):
         """It was in hand, and copied: the place is free, whoever still has this object."""
         if self._kept == 1:
             self._kept = 2
             if self._epoch == ms_forks:
-                ms_kept_done(&self._owner._end, &self._message, 0)
+                ms_ring_release(&self._owner._end, &self._message, 0)
 
-    def back(self):
+    def give_back(self):
         """It was not taken after all: it is the next one again."""
         if self._kept == 0:
             self._kept = 2
@@ -72,7 +72,7 @@ cdef class Taken:
             if kept == 0:
                 ms_ring_unpull(&self._owner._end, &self._message)
             elif kept == 1:
-                ms_kept_done(&self._owner._end, &self._message, self.again)
+                ms_ring_release(&self._owner._end, &self._message, self.again)
         self._owner._release()
 
 

@@ -41,7 +41,7 @@ static void end(void **event)
 void ms_lives_close(ms_lives *lives)
 {
     end(&lives->held);
-    end(&lives->judged);
+    end(&lives->blocked);
     lives->token[0] = lives->token[1] = 0;
 }
 
@@ -80,14 +80,14 @@ int ms_lives_hold(ms_lives *lives, uint32_t slot)
     return make(lives, slot, &lives->held);
 }
 
-int ms_lives_judge(ms_lives *lives, uint32_t slot)
+int ms_lives_block(ms_lives *lives, uint32_t slot)
 {
-    return make(lives, slot, &lives->judged);
+    return make(lives, slot, &lives->blocked);
 }
 
-void ms_lives_judged(ms_lives *lives, uint32_t slot)
+void ms_lives_unblock(ms_lives *lives, uint32_t slot)
 {
-    end(&lives->judged);
+    end(&lives->blocked);
 }
 
 int ms_lives_is_squatted(const ms_lives *lives, uint32_t slot)
@@ -176,14 +176,15 @@ int ms_lives_hold(ms_lives *lives, uint32_t slot)
     return lock(lives, slot, F_WRLCK);
 }
 
-int ms_lives_judge(ms_lives *lives, uint32_t slot)
+int ms_lives_block(ms_lives *lives, uint32_t slot)
 {
-    /* A read lock: it excludes who has the slot and who wants it, and not others who judge: who may
-     * only read the file can have such locks too, and must not be able to hide a death by them. */
+    /* A read lock: it excludes who has the slot and who wants it, and not others who recover: who
+     * may only read the file can have such locks too, and must not be able to hide a death by them.
+     */
     return lives->fd < 0 ? -EAGAIN : lock(lives, slot, F_RDLCK);
 }
 
-void ms_lives_judged(ms_lives *lives, uint32_t slot)
+void ms_lives_unblock(ms_lives *lives, uint32_t slot)
 {
     lock(lives, slot, F_UNLCK);
 }

@@ -21,7 +21,7 @@
 typedef struct {
     uint64_t token[2]; /* in the names of the events; {0, 0}: closed */
     void *held;        /* the event of our slot; NULL */
-    void *judged;      /* that of a slot that is looked at; NULL */
+    void *blocked;     /* that of a slot that is looked at; NULL */
 } ms_lives;
 #else
 typedef struct {
@@ -43,14 +43,15 @@ void ms_lives_forked(ms_lives *lives);
 
 /* Hold a slot until the end; 0, or -EAGAIN when somebody has it, or looks at it. */
 int ms_lives_hold(ms_lives *lives, uint32_t slot);
-/* Keep everybody from holding a slot, until `judged`; 0, or -EAGAIN when somebody has it. */
-int ms_lives_judge(ms_lives *lives, uint32_t slot);
-void ms_lives_judged(ms_lives *lives, uint32_t slot);
+/* Keep everybody from holding a slot, until `ms_lives_unblock`; 0, or -EAGAIN when somebody has it.
+ */
+int ms_lives_block(ms_lives *lives, uint32_t slot);
+void ms_lives_unblock(ms_lives *lives, uint32_t slot);
 /* Whether a slot that was not to be had is held by a process that could not hold it in earnest,
  * because it may only read the section; where that can be told. */
 int ms_lives_is_squatted(const ms_lives *lives, uint32_t slot);
 
-/* For one that never holds or judges a slot, because it may only read the section: what is opened
+/* For one that never holds or recovers a slot, because it may only read the section: what is opened
  * here is closed by nobody; `fd` stays open as long as it is used. */
 void ms_lives_watch(ms_lives *lives, int fd, const uint64_t token[2]);
 /* Whether a slot is held by a process that may hold it.  It changes nothing. */

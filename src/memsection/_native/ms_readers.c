@@ -202,10 +202,10 @@ void ms_readers_set(ms_readers *lock, uint64_t writer)
 /* Whether the process of a slot is dead; then nothing is counted any more. */
 static int has_died(ms_readers *lock, uint32_t slot)
 {
-    if (!ms_lives_is_open(&lock->lives) || ms_lives_judge(&lock->lives, slot))
+    if (!ms_lives_is_open(&lock->lives) || ms_lives_block(&lock->lives, slot))
         return 0;
     ms_store_u64(&lock->slots[slot].count, 0);
-    ms_lives_judged(&lock->lives, slot);
+    ms_lives_unblock(&lock->lives, slot);
     return 1;
 }
 

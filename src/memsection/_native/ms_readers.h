@@ -9,8 +9,8 @@
  * between the two in both.  So one of them sees the other, whoever is first (invariant S5).  A
  * reader that sees a writer takes itself back and waits for the mutex, which the writer holds.
  *
- * A word whose slot nobody holds was left by the dead: who gets the slot, to claim it or to judge,
- * sets it to 0 before the slot is used or given back.
+ * A word whose slot nobody holds was left by the dead: who gets the slot, to claim it or to
+ * recover, sets it to 0 before the slot is used or given back.
  *
  * A reader that leaves while somebody wants to write wakes that writer: on Linux at the number of
  * departures, on Windows by an event, the bell.

@@ -71,7 +71,7 @@ cdef extern from "channel/ms_topic.h" nogil:
     int ms_observer_open(ms_end *, const void *, uint64_t, const ms_shape *, int fd)
     void ms_observer_close(ms_end *)
     int ms_observer_pull(ms_end *, ms_message *, int newest)
-    int ms_observer_pulled(ms_end *, const ms_message *)
+    int ms_observer_finish(ms_end *, const ms_message *)
     void ms_observer_unpull(ms_end *, uint64_t)
     int ms_observer_ready(ms_end *)
     uint32_t ms_observer_count(ms_end *, uint32_t role)
@@ -216,7 +216,7 @@ cdef class Observer:
                 raise self._codec.problem(-EBADF)
         else:
             memcpy(target, message.bytes, message.length)
-        if ms_observer_pulled(&self._end, message):
+        if ms_observer_finish(&self._end, message):
             return raw
         result[0] = -EBUSY      # torn: others wrote meanwhile
         return None

@@ -144,18 +144,18 @@ cdef class Opened:
         self._enter()
         ms_channel_shut(&self._end, at_once)
 
-    def judge(self):
+    def recover(self):
         """Look after those who may have died: how many had."""
         self._enter()
-        return ms_judge(&self._end)
+        return ms_recover(&self._end)
 
-    def kept(self):
+    def places_in_hand(self):
         """(how many places are in hands, the process ids of the first of those who have them, as they say)."""
-        cdef uint32_t slots[KEPT_MOST]
+        cdef uint32_t slots[IN_HAND_MOST]
         cdef uint32_t n, i
         self._enter()
-        n = ms_places_kept(&self._end, slots, KEPT_MOST)
-        pids = {self._end.channel.members[slots[i]].pid for i in range(min(n, <uint32_t>KEPT_MOST))
+        n = ms_places_in_hand(&self._end, slots, IN_HAND_MOST)
+        pids = {self._end.channel.members[slots[i]].pid for i in range(min(n, <uint32_t>IN_HAND_MOST))
                 if slots[i] <= MS_ENDS_MOST}
         return n, sorted(pids)
 

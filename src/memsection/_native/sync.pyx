@@ -568,7 +568,7 @@ cdef object _NO_LIMIT = -1     # the default itself, which is one object
 
 
 cdef object plain_limit(object blocking, object timeout):
-    """How long ``acquire`` may wait, None for ever; NotImplemented for what is left to the method in Python to judge."""
+    """How long ``acquire`` may wait, None for ever; NotImplemented for what is left to the method in Python to decide."""
     if blocking is True:
         if timeout is _NO_LIMIT or timeout is None:
             return None

@@ -103,7 +103,7 @@ class ServerSides(Sides):
     def __init__(self, request: Codec, reply: Codec) -> None:
         super().__init__(request, reply)
         #: answers with memory of their own, perhaps not taken yet
-        self.large: list[tuple[Section, ends.Given]] = []
+        self.large: list[tuple[Section, ends.SentAnswer]] = []
 
     def give_value(self, call: Call[Any, Any], payload: Any, kind: int, copied: bool) -> bool:
         """Give a call its value; False when that cannot be, which its client was told."""

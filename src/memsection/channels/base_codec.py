@@ -140,9 +140,9 @@ class Codec:
             try:
                 found = self.split(memoryview(taken), kind, True)
             except (ValueError, struct.error, CorruptError):
-                taken.done()  # it makes no sense, and would make none to the next one either
+                taken.finish()  # it makes no sense, and would make none to the next one either
                 raise
-            taken.done()
+            taken.finish()
         else:
             taken.keep()
             found = self.split(memoryview(taken), kind, False)
@@ -153,14 +153,14 @@ class Codec:
         try:
             large = overflow.receive(self.channel, bytes(taken))
         except overflow.MessageLostError:
-            taken.done()
+            taken.finish()
             return LOST
         except CorruptError:
-            taken.done()
+            taken.finish()
             raise
         if copied:
             found = self.split(large.memory, large.format, True)
-            taken.done()
+            taken.finish()
         else:
             taken.keep()
             large.keep(taken)
@@ -204,19 +204,19 @@ class Codec:
                 )
                 data = self.data(whole)
             except overflow.MessageLostError:
-                taken.done()
+                taken.finish()
                 end.miss()
                 continue
             except CorruptError:
-                taken.done()
+                taken.finish()
                 raise
             if data.nbytes > memory.nbytes:
-                taken.back()
+                taken.give_back()
                 raise ArgumentError(
                     f"{about('receive_into', self.channel.name)}: a message of {data.nbytes} "
                     "bytes, the buffer has"
                     f" {memory.nbytes}"
                 )
             memory[: data.nbytes] = data
-            taken.done()
+            taken.finish()
             return data.nbytes

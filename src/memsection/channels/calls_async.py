@@ -60,7 +60,7 @@ async def answered(
         finally:
             sides.end(asked)
         if not sides.is_worth_another(result, tries):
-            raise sides.gone(result)
+            raise sides.no_answer(result)
         tries += result == ends.GONE
         asked = None
 
@@ -87,7 +87,7 @@ async def _asked(
             found = await until(
                 lambda: sides.ask_elsewhere(core, descriptor, kind, 0), room, _left(end)
             )
-            found.kept = section
+            found.section = section
         except BaseException:
             section.close()
             raise
@@ -101,7 +101,7 @@ async def _answer(sides: ClientSides, payload: Any, kind: int) -> Any:
     try:
         return sides.reply_codec.value(await _read(sides.reply_codec, payload, kind), True)
     except overflow.MessageLostError:
-        raise sides.gone(ends.GONE) from None
+        raise sides.no_answer(ends.GONE) from None
 
 
 # ---------------------------------------------------------------------- the server

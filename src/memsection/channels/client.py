@@ -36,12 +36,12 @@ class ClientSides(Sides):
         """Ask, and wait for the answer."""
         return self._call(core, self.parts(value), timeout, copied, 0)
 
-    def failed(
+    def ask_again_or_raise(
         self, core: ends.ClientEnd, result: int, value: Any, left: float | None, copied: bool
     ) -> Any:
         """A call of short bytes that was not answered: ask again, or raise."""
         if not self.is_worth_another(result, 0):
-            raise self.gone(result)
+            raise self.no_answer(result)
         return self._call(core, self.parts(value), left, copied, int(result == ends.GONE))
 
     def _call(
@@ -57,7 +57,7 @@ class ClientSides(Sides):
             finally:
                 self.end(asked)
             if not self.is_worth_another(result, tries):
-                raise self.gone(result)
+                raise self.no_answer(result)
             tries += result == ends.GONE
 
     # ------------------------------------------------------------------ the parts of a call
@@ -75,7 +75,7 @@ class ClientSides(Sides):
         section, descriptor = overflow.put(self.channel, *parts)
         try:
             asked = self.ask_elsewhere(core, descriptor, parts[2], timeout)
-            asked.kept = section
+            asked.section = section
         except BaseException:
             section.close()
             raise
@@ -94,9 +94,9 @@ class ClientSides(Sides):
     def end(asked: ends.Asked) -> None:
         """Nobody waits for it any more."""
         asked.end()
-        if asked.kept is not None:
-            asked.kept.close()
-            asked.kept = None
+        if asked.section is not None:
+            asked.section.close()
+            asked.section = None
 
     def is_worth_another(self, result: int, tries: int) -> bool:
         """Whether a call that ended like this is asked again, having been given to so many servers
@@ -104,7 +104,7 @@ class ClientSides(Sides):
         """
         return result == ends.AGAIN or (result == ends.GONE and tries < self.retry)
 
-    def gone(self, result: int) -> Exception:
+    def no_answer(self, result: int) -> Exception:
         """The exception for a call that was not answered."""
         head = about("call", self.channel.name)
         if result == ends.GONE:
@@ -129,7 +129,7 @@ class ClientSides(Sides):
         try:
             return self.value_of(self.reply_codec, payload, kind, copied)
         except overflow.MessageLostError:
-            raise self.gone(ends.GONE) from None
+            raise self.no_answer(ends.GONE) from None
 
 
 class Client(ServiceEnd[Q, A]):

@@ -29,12 +29,12 @@ class Copied(bytes):
     number: int
     _end: Observer
 
-    def done(self) -> None:
+    def finish(self) -> None:
         """It is a copy: there is nothing to give back."""
 
-    keep = done
+    keep = finish
 
-    def back(self) -> None:
+    def give_back(self) -> None:
         """It was not taken after all."""
         self._end.unread(self.number)
 
@@ -58,7 +58,7 @@ class ObserverEnd(Observer):
 
     send = send_many = place = shutdown = send_parts = send_raw = _refuse
 
-    def kept(self) -> tuple[int, list[int]]:
+    def places_in_hand(self) -> tuple[int, list[int]]:
         """Nothing that an observer waits for is in anybody's hands."""
         return 0, []
 

@@ -89,7 +89,7 @@ class Channel:
 
     def _who_keeps(self) -> str:
         end = self.end()
-        count, pids = (0, []) if end is None else end.kept()
+        count, pids = (0, []) if end is None else end.places_in_hand()
         if not count:
             return ""
         whose = ", ".join(map(str, pids))

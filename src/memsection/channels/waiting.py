@@ -98,15 +98,15 @@ async def _copied(codec: Codec, taken: ends.Taken) -> Any:
     try:
         parts = await in_thread(parts_of, codec, taken, taken.format, True)
     except overflow.MessageLostError:
-        taken.done()
+        taken.finish()
         return LOST
     except CorruptError:
-        taken.done()
+        taken.finish()
         raise
     except BaseException:
-        taken.back()  # cancelled: it was not taken
+        taken.give_back()  # cancelled: it was not taken
         raise
-    taken.done()
+    taken.finish()
     return codec.value(parts, True)
 
 

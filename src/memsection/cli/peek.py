@@ -23,7 +23,7 @@ from memsection.vocabulary.text import shown
 
 _ROW = 16
 _SHORTEST_TEXT = 4
-_JUDGED = 65536  #: how much of the start of a section has to be text before any of it is shown so
+_SAMPLE = 65536  #: how much of the start of a section has to be text before any of it is shown so
 
 
 def peek(
@@ -133,7 +133,7 @@ def text_or_dump(
     """Some bytes of a section as text, where that is what is in it, or else as a dump; and the
     bytes, to be given as those ``before`` at the next look."""
     now = bytes(view[part])
-    text = None if raw or text_in(bytes(view[:_JUDGED])) is None else text_in(now)
+    text = None if raw or text_in(bytes(view[:_SAMPLE])) is None else text_in(now)
     if text is not None:
         return _text(text), now
     return dump(now, part.start, before, _row_that_fits()), now

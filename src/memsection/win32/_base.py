@@ -141,7 +141,7 @@ def set_last_error(code: int) -> None:
     _thread.last_error = code
 
 
-def failed(status: int, operation: str, detail: str, name: str | None = None) -> NoReturn:
+def refuse(status: int, operation: str, detail: str, name: str | None = None) -> NoReturn:
     """A function's own check says no: as if the kernel had said it."""
     raise NtError(status, operation, name, detail)
 
@@ -232,7 +232,7 @@ def to_open(lpName: str | None, bInheritHandle: object, operation: str) -> s.Obj
     """OBJECT_ATTRIBUTES for an open, which needs a name (conformance:
     lifetime.open_needs_an_existing_name)."""
     if lpName is None:
-        failed(st.INVALID_PARAMETER, operation, "a name is needed to open an object")
+        refuse(st.INVALID_PARAMETER, operation, "a name is needed to open an object")
     return s.ObjectAttributes(
         lpName, kernel.named_objects_directory(), inherit_flag(bInheritHandle), None
     )

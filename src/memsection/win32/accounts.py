@@ -13,7 +13,7 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.privileges import PRIVILEGES
 from memsection.vocabulary.sid import Sid, builtin
-from memsection.win32._base import DWORD, LPCWSTR, failed, windows
+from memsection.win32._base import DWORD, LPCWSTR, refuse, windows
 from memsection.win32.securitybaseapi_acl import sid_of
 from memsection.win32.winnt import SidTypeAlias, SidTypeGroup, SidTypeUser, SidTypeWellKnownGroup
 
@@ -63,7 +63,7 @@ _WELL_KNOWN = {
 
 def _this_system(name: str | None, operation: str) -> None:
     if name:
-        failed(st.NOT_SUPPORTED, operation, f"only on this system, not '{name}'")
+        refuse(st.NOT_SUPPORTED, operation, f"only on this system, not '{name}'")
 
 
 def sid_of_account(name: str) -> Sid:
@@ -105,7 +105,7 @@ def LookupAccountName(lpSystemName: LPCWSTR, lpAccountName: LPCWSTR) -> tuple[Si
     """
     _this_system(lpSystemName, "LookupAccountName")
     if not lpAccountName:
-        failed(st.INVALID_PARAMETER, "LookupAccountName", "the name of an account is needed")
+        refuse(st.INVALID_PARAMETER, "LookupAccountName", "the name of an account is needed")
     return _look_up(lpAccountName)
 
 
@@ -129,7 +129,7 @@ def LookupAccountSid(lpSystemName: LPCWSTR, Sid: Sid | bytes | str) -> tuple[str
         return name, domain, use
     name = kernel.account_name(sid)
     if name == str(sid) or sid.uid is sid.gid is None and "\\" not in name or name.isdigit():
-        failed(st.NONE_MAPPED, "LookupAccountSid", f"no account has the SID {sid}")
+        refuse(st.NONE_MAPPED, "LookupAccountSid", f"no account has the SID {sid}")
     if sid.uid is not None or sid.gid is not None:
         return (name, _USERS, SidTypeUser) if sid.uid is not None else (name, _GROUPS, SidTypeGroup)
     domain, _, name = name.rpartition("\\")
@@ -151,7 +151,7 @@ def LookupPrivilegeValue(lpSystemName: LPCWSTR, lpName: LPCWSTR) -> int:
     for name, luid in PRIVILEGES.items():
         if name.casefold() == wanted:
             return luid
-    failed(st.NO_SUCH_PRIVILEGE, "LookupPrivilegeValue", f"'{lpName}' is no privilege")
+    refuse(st.NO_SUCH_PRIVILEGE, "LookupPrivilegeValue", f"'{lpName}' is no privilege")
 
 
 @windows
@@ -168,4 +168,4 @@ def LookupPrivilegeName(lpSystemName: LPCWSTR, lpLuid: DWORD) -> str:
     for name, luid in PRIVILEGES.items():
         if luid == lpLuid:
             return name
-    failed(st.NO_SUCH_PRIVILEGE, "LookupPrivilegeName", f"{lpLuid} is no privilege")
+    refuse(st.NO_SUCH_PRIVILEGE, "LookupPrivilegeName", f"{lpLuid} is no privilege")

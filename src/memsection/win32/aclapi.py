@@ -24,7 +24,7 @@ from memsection.vocabulary.descriptor import (
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.records import record
 from memsection.vocabulary.sid import Sid
-from memsection.win32._base import DWORD, HANDLE, failed, to_open, windows
+from memsection.win32._base import DWORD, HANDLE, refuse, to_open, windows
 from memsection.win32.accounts import sid_of_account
 from memsection.win32.securitybaseapi_acl import ACL, sid_of
 from memsection.win32.winbase import (
@@ -61,7 +61,7 @@ _TYPES = (SE_FILE_OBJECT, SE_KERNEL_OBJECT)
 
 def _require_type(kind: int, operation: str) -> None:
     if kind not in _TYPES:
-        failed(
+        refuse(
             st.INVALID_PARAMETER,
             operation,
             f"object type {kind}: neither SE_KERNEL_OBJECT nor SE_FILE_OBJECT",
@@ -126,7 +126,7 @@ def _opened(name: str | None, kind: int, access: int, operation: str) -> Iterato
     """A handle to the object of a name, whatever its type, for the time of the block."""
     _require_type(kind, operation)
     if not name:
-        failed(st.INVALID_PARAMETER, operation, "the name of an object is needed")
+        refuse(st.INVALID_PARAMETER, operation, "the name of an object is needed")
     handle = _file(name, access) if kind == SE_FILE_OBJECT else _object(name, access, operation)
     try:
         yield handle
@@ -153,7 +153,7 @@ def _object(name: str, access: int, operation: str) -> int:
         except NtError as failure:
             if failure.status != st.OBJECT_TYPE_MISMATCH:
                 raise
-    failed(
+    refuse(
         st.OBJECT_TYPE_MISMATCH, operation, "an object of a type that has no security here", name
     )
 
@@ -239,7 +239,7 @@ def _trustee(trustee: TRUSTEE) -> Sid:
     if trustee.TrusteeForm == TRUSTEE_IS_NAME and isinstance(trustee.ptstrName, str):
         return sid_of_account(trustee.ptstrName)
     if trustee.TrusteeForm != TRUSTEE_IS_SID:
-        failed(
+        refuse(
             st.INVALID_PARAMETER,
             "SetEntriesInAcl",
             f"trustee form {trustee.TrusteeForm}; a SID or a name is taken",
@@ -276,7 +276,7 @@ def _entered(aces: list[Ace], entry: EXPLICIT_ACCESS) -> list[Ace]:
         SET_AUDIT_FAILURE: (SYSTEM_AUDIT, FAILED_ACCESS_ACE),
     }.get(mode, (-1, 0))
     if kind < 0:
-        failed(st.INVALID_PARAMETER, "SetEntriesInAcl", f"access mode {mode}")
+        refuse(st.INVALID_PARAMETER, "SetEntriesInAcl", f"access mode {mode}")
     if mode == GRANT_ACCESS:
         aces = _without(aces, sid, ACCESS_DENIED, mask)
     flags |= entry.grfInheritance

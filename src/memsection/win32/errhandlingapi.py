@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from memsection.vocabulary import status as st
 from memsection.vocabulary.messages import MESSAGES
-from memsection.win32._base import DWORD, LPCWSTR, failed, last_error, set_last_error, windows
+from memsection.win32._base import DWORD, LPCWSTR, last_error, refuse, set_last_error, windows
 from memsection.win32.winbase import (
     FORMAT_MESSAGE_FROM_STRING,
     FORMAT_MESSAGE_FROM_SYSTEM,
@@ -55,7 +55,7 @@ def _insert(message: str, values: Sequence[object] | None) -> str:
         if not what.isdigit():
             return what
         if values is None or not 0 < int(what) <= len(values):
-            failed(st.INVALID_PARAMETER, "FormatMessage", f"the text wants a value for %{what}")
+            refuse(st.INVALID_PARAMETER, "FormatMessage", f"the text wants a value for %{what}")
         return str(values[int(what) - 1])
 
     return re.sub(r"%(\d{1,2}|.)", replaced, message)
@@ -89,27 +89,27 @@ def FormatMessage(
             another language.
     """
     if dwLanguageId not in (0, 0x400, 0x409, 0x800):
-        failed(
+        refuse(
             st.RESOURCE_LANG_NOT_FOUND,
             "FormatMessage",
             f"language {dwLanguageId:#x}; the texts are English (0x409)",
         )
     if dwFlags & FORMAT_MESSAGE_FROM_STRING:
         if lpSource is None:
-            failed(
+            refuse(
                 st.INVALID_PARAMETER, "FormatMessage", "FORMAT_MESSAGE_FROM_STRING without a text"
             )
         text = lpSource
     elif dwFlags & FORMAT_MESSAGE_FROM_SYSTEM:
         if dwMessageId not in MESSAGES:
-            failed(
+            refuse(
                 st.MESSAGE_NOT_FOUND,
                 "FormatMessage",
                 f"there is no text for the error code {dwMessageId} here",
             )
         text = MESSAGES[dwMessageId] + "\r\n"
     else:
-        failed(
+        refuse(
             st.INVALID_PARAMETER,
             "FormatMessage",
             "neither FORMAT_MESSAGE_FROM_SYSTEM nor FORMAT_MESSAGE_FROM_STRING",

@@ -20,9 +20,9 @@ from memsection.win32._base import (
     LARGE_INTEGER,
     PATH,
     descriptor_of,
-    failed,
     inherit_flag,
     inherits,
+    refuse,
     set_last_error,
     windows,
 )
@@ -114,16 +114,16 @@ def CreateFile(
     if disposition is None or (
         dwCreationDisposition == TRUNCATE_EXISTING and not dwDesiredAccess & GENERIC_WRITE
     ):
-        failed(
+        refuse(
             st.INVALID_PARAMETER,
             "CreateFile",
             f"disposition {dwCreationDisposition} with access {dwDesiredAccess:#x}",
             path,
         )
     if hTemplateFile:
-        failed(st.NOT_SUPPORTED, "CreateFile", "template files are not supported", path)
+        refuse(st.NOT_SUPPORTED, "CreateFile", "template files are not supported", path)
     if not path:
-        failed(st.OBJECT_PATH_NOT_FOUND, "CreateFile", "the path is empty")
+        refuse(st.OBJECT_PATH_NOT_FOUND, "CreateFile", "the path is empty")
     options = (
         s.FILE_NON_DIRECTORY_FILE if not dwFlagsAndAttributes & FILE_FLAG_BACKUP_SEMANTICS else 0
     )
@@ -181,10 +181,10 @@ def _seek(file: int, distance: int, method: int) -> int:
     size, position = kernel.query_file(file)
     starts = {FILE_BEGIN: 0, FILE_CURRENT: position, FILE_END: size}
     if method not in starts:
-        failed(st.INVALID_PARAMETER, "SetFilePointer", f"method {method}")
+        refuse(st.INVALID_PARAMETER, "SetFilePointer", f"method {method}")
     position = starts[method] + distance
     if position < 0:
-        failed(
+        refuse(
             st.NEGATIVE_SEEK, "SetFilePointer", f"position {position} would be before the beginning"
         )
     kernel.set_file_position(file, position)
@@ -261,7 +261,7 @@ def ReadFile(
         hFile, nNumberOfBytesToRead, None if lpOverlapped is None else lpOverlapped.position
     )
     if not data and nNumberOfBytesToRead and lpOverlapped is not None:
-        failed(
+        refuse(
             st.END_OF_FILE,
             "ReadFile",
             f"offset {lpOverlapped.position} is beyond the end of the file",

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from memsection.nt import kernel
 from memsection.vocabulary import status as st
-from memsection.win32._base import DWORD, HANDLE, failed, windows
+from memsection.win32._base import DWORD, HANDLE, refuse, windows
 from memsection.win32.minwinbase import OVERLAPPED
 
 __all__ = [
@@ -145,7 +145,7 @@ def UnlockFileEx(
 
 def _position(function: str, reserved: int, overlapped: OVERLAPPED | None) -> int:
     if reserved or overlapped is None:
-        failed(
+        refuse(
             st.INVALID_PARAMETER,
             function,
             "the reserved argument is not 0, or there is no OVERLAPPED",

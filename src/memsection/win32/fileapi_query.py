@@ -11,7 +11,7 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.access import DELETE, FILE_READ_ATTRIBUTES, SYNCHRONIZE
 from memsection.vocabulary.records import record
-from memsection.win32._base import DWORD, HANDLE, PATH, failed, windows
+from memsection.win32._base import DWORD, HANDLE, PATH, refuse, windows
 from memsection.win32.winbase import FILE_FLAG_DELETE_ON_CLOSE, FILE_FLAG_WRITE_THROUGH
 
 __all__ = [
@@ -104,7 +104,7 @@ def DeleteFile(lpFileName: PATH) -> None:
     """
     path = str(lpFileName)
     if not path:
-        failed(st.OBJECT_PATH_NOT_FOUND, "DeleteFile", "the path is empty")
+        refuse(st.OBJECT_PATH_NOT_FOUND, "DeleteFile", "the path is empty")
     kernel.delete_file(path)
 
 
@@ -140,7 +140,7 @@ def ReOpenFile(
             it is none on a disk.
     """
     if dwFlagsAndAttributes & ~_FLAGS:
-        failed(st.INVALID_PARAMETER, "ReOpenFile", f"flags {dwFlagsAndAttributes:#x}")
+        refuse(st.INVALID_PARAMETER, "ReOpenFile", f"flags {dwFlagsAndAttributes:#x}")
     access, options = dwDesiredAccess | SYNCHRONIZE | FILE_READ_ATTRIBUTES, 0
     if dwFlagsAndAttributes & FILE_FLAG_DELETE_ON_CLOSE:
         access, options = access | DELETE, options | s.FILE_DELETE_ON_CLOSE

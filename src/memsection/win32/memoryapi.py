@@ -23,7 +23,7 @@ from memsection.win32._base import (
     LPVOID,
     SIZE_T,
     created,
-    failed,
+    refuse,
     to_create,
     to_open,
     windows,
@@ -155,7 +155,7 @@ def _create(
     kind = protect & p.SEC_MASK or p.SEC_COMMIT
     access = _ACCESS_OF.get(protect & ~p.SEC_MASK)
     if access is None:
-        failed(
+        refuse(
             st.INVALID_PAGE_PROTECTION,
             operation,
             f"{protect & ~p.SEC_MASK:#x} is no protection of a section",
@@ -165,7 +165,7 @@ def _create(
         file = 0
         # before the name is looked at (conformance: existing.zero_size_with_an_existing_name)
         if not size:
-            failed(st.INVALID_PARAMETER, operation, "a section without a file needs a size", name)
+            refuse(st.INVALID_PARAMETER, operation, "a section without a file needs a size", name)
     return created(
         kernel.create_section(
             access,

@@ -12,7 +12,7 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.records import record
-from memsection.win32._base import BUFFER, DWORD, HANDLE, LPVOID, SIZE_T, failed, windows
+from memsection.win32._base import BUFFER, DWORD, HANDLE, LPVOID, SIZE_T, refuse, windows
 
 __all__ = [
     "WIN32_MEMORY_RANGE_ENTRY",
@@ -144,7 +144,7 @@ def _allocate(
     operation: str, process: int, address: int, size: int, kind: int, protection: int
 ) -> int:
     if 0 < address < p.ALLOCATION_GRANULARITY:  # nobody's, by definition
-        failed(
+        refuse(
             st.INVALID_PARAMETER,
             operation,
             f"{address:#x} is below the first address that can be allocated",
@@ -182,7 +182,7 @@ def VirtualFreeEx(hProcess: HANDLE, lpAddress: LPVOID, dwSize: SIZE_T, dwFreeTyp
 
 def _free(operation: str, process: int, address: int, size: int, kind: int) -> None:
     if kind == p.MEM_RELEASE and size:
-        failed(
+        refuse(
             st.INVALID_PARAMETER,
             operation,
             f"MEM_RELEASE frees the whole allocation, not {size} bytes of it",
@@ -213,7 +213,7 @@ def PrefetchVirtualMemory(
         for one in VirtualAddresses
     ]
     if Flags or not ranges or not all(size for _, size in ranges):
-        failed(st.INVALID_PARAMETER, "PrefetchVirtualMemory", f"ranges {ranges}, flags {Flags:#x}")
+        refuse(st.INVALID_PARAMETER, "PrefetchVirtualMemory", f"ranges {ranges}, flags {Flags:#x}")
     kernel.prefetch_virtual_memory(hProcess, ranges)
 
 

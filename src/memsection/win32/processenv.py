@@ -7,7 +7,7 @@ from memsection.nt import kernel
 from memsection.vocabulary import status as st
 from memsection.vocabulary.access import FILE_READ_DATA, FILE_WRITE_DATA
 from memsection.vocabulary.errors import NtError
-from memsection.win32._base import DWORD, HANDLE, failed, windows
+from memsection.win32._base import DWORD, HANDLE, refuse, windows
 from memsection.win32.winbase import STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE
 
 __all__ = ["GetStdHandle", "SetStdHandle"]
@@ -23,7 +23,7 @@ _handles: dict[int, int] = {}
 
 def _row(which: int) -> tuple[int, int]:
     if which not in _DESCRIPTORS:
-        failed(
+        refuse(
             st.INVALID_HANDLE,
             "standard handle",
             f"{which:#x} is none of STD_INPUT_HANDLE, STD_OUTPUT_HANDLE and STD_ERROR_HANDLE",

@@ -16,9 +16,9 @@ from memsection.win32._base import (
     DWORD,
     HANDLE,
     LPCWSTR,
-    failed,
     inherit_flag,
     inherits,
+    refuse,
     windows,
 )
 from memsection.win32.shellapi import CommandLineToArgv
@@ -139,7 +139,7 @@ def OpenProcess(dwDesiredAccess: DWORD, bInheritHandle: BOOL, dwProcessId: DWORD
         OSError: 87: no such process; 5: not granted.
     """
     if dwProcessId == 0:
-        failed(st.INVALID_CID, "OpenProcess", "0 is no process id")
+        refuse(st.INVALID_CID, "OpenProcess", "0 is no process id")
     return kernel.open_process(dwDesiredAccess, inherit_flag(bInheritHandle), dwProcessId)
 
 
@@ -183,7 +183,7 @@ def OpenThread(dwDesiredAccess: DWORD, bInheritHandle: BOOL, dwThreadId: DWORD) 
             than the first of a process (Linux before 6.9).
     """
     if dwThreadId == 0:
-        failed(st.INVALID_CID, "OpenThread", "0 is no thread id")
+        refuse(st.INVALID_CID, "OpenThread", "0 is no thread id")
     return kernel.open_thread(dwDesiredAccess, inherit_flag(bInheritHandle), dwThreadId)
 
 
@@ -282,15 +282,15 @@ def CreateProcess(
             line, or a bad flag; 193: it is no program; 267: no such directory.
     """
     if lpApplicationName is None and not lpCommandLine:
-        failed(
+        refuse(
             st.INVALID_PARAMETER, "CreateProcess", "neither a program nor a command line is given"
         )
     if lpApplicationName == "":
-        failed(st.OBJECT_PATH_NOT_FOUND, "CreateProcess", "the name of the program is empty")
+        refuse(st.OBJECT_PATH_NOT_FOUND, "CreateProcess", "the name of the program is empty")
     arguments = CommandLineToArgv(lpCommandLine) if lpCommandLine else [lpApplicationName or ""]
     if lpApplicationName is None and not arguments[0].rstrip(" "):
         # what begins with a blank too: that is the end of an empty first word
-        failed(st.INVALID_PARAMETER, "CreateProcess", "the command line begins with no program")
+        refuse(st.INVALID_PARAMETER, "CreateProcess", "the command line begins with no program")
     startup = lpStartupInfo
     handles = None
     if startup is not None and startup.dwFlags & STARTF_USESTDHANDLES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from memsection.vocabulary import descriptor, sddl, sid
 from memsection.vocabulary import status as st
-from memsection.win32._base import DWORD, LPCWSTR, failed, windows
+from memsection.win32._base import DWORD, LPCWSTR, refuse, windows
 from memsection.win32.securitybaseapi import SECURITY_DESCRIPTOR, plain
 from memsection.win32.securitybaseapi_acl import sid_of
 from memsection.win32.winbase import SDDL_REVISION_1
@@ -20,7 +20,7 @@ __all__ = [
 
 def _revision(number: int, operation: str) -> None:
     if number != SDDL_REVISION_1:
-        failed(st.UNKNOWN_REVISION, operation, f"revision {number}")
+        refuse(st.UNKNOWN_REVISION, operation, f"revision {number}")
 
 
 @windows
@@ -37,7 +37,7 @@ def ConvertStringSecurityDescriptorToSecurityDescriptor(
             or an entry that is none; 1337: an owner or a group that is no SID.
     """
     if StringSecurityDescriptor is None:
-        failed(
+        refuse(
             st.INVALID_PARAMETER,
             "ConvertStringSecurityDescriptorToSecurityDescriptor",
             "a text is needed",
@@ -79,7 +79,7 @@ def ConvertStringSidToSid(StringSid: LPCWSTR) -> sid.Sid:
         OSError: 87: no text; 1337: the text is no SID.
     """
     if StringSid is None:
-        failed(st.INVALID_PARAMETER, "ConvertStringSidToSid", "the text of a SID is needed")
+        refuse(st.INVALID_PARAMETER, "ConvertStringSidToSid", "the text of a SID is needed")
     return sid.Sid.parse(StringSid)
 
 

@@ -12,7 +12,7 @@ from memsection.vocabulary import status as st
 from memsection.vocabulary.descriptor import SE_SACL_DEFAULTED, SE_SACL_PRESENT, SecurityDescriptor
 from memsection.vocabulary.records import record
 from memsection.vocabulary.sid import Sid
-from memsection.win32._base import BOOL, DWORD, HANDLE, failed, set_last_error, windows
+from memsection.win32._base import BOOL, DWORD, HANDLE, refuse, set_last_error, windows
 from memsection.win32.securitybaseapi_acl import ACL, sid_of
 from memsection.win32.winnt import SE_DACL_DEFAULTED, SECURITY_DESCRIPTOR_REVISION
 
@@ -51,7 +51,7 @@ def initialized(descriptor: SECURITY_DESCRIPTOR) -> SecurityDescriptor:
     if not isinstance(descriptor, SECURITY_DESCRIPTOR):
         raise TypeError(f"a SECURITY_DESCRIPTOR is needed, not {type(descriptor).__name__}")
     if descriptor.value is None:
-        failed(
+        refuse(
             st.UNKNOWN_REVISION,
             "SECURITY_DESCRIPTOR",
             "InitializeSecurityDescriptor was not called",
@@ -72,7 +72,7 @@ def InitializeSecurityDescriptor(
         OSError: 1305: a revision other than SECURITY_DESCRIPTOR_REVISION.
     """
     if dwRevision != SECURITY_DESCRIPTOR_REVISION:
-        failed(st.UNKNOWN_REVISION, "InitializeSecurityDescriptor", f"revision {dwRevision}")
+        refuse(st.UNKNOWN_REVISION, "InitializeSecurityDescriptor", f"revision {dwRevision}")
     pSecurityDescriptor.value = SecurityDescriptor()
 
 
@@ -141,7 +141,7 @@ def SetSecurityDescriptorControl(
     """
     value = initialized(pSecurityDescriptor)
     if (ControlBitsOfInterest | ControlBitsToSet) & ~_INHERITANCE_CONTROL:
-        failed(
+        refuse(
             st.INVALID_PARAMETER,
             "SetSecurityDescriptorControl",
             f"bits {ControlBitsOfInterest:#x} and {ControlBitsToSet:#x}; {_INHERITANCE_CONTROL:#x} "
@@ -281,7 +281,7 @@ def AdjustTokenPrivileges(
         OSError: 5: the right is missing; 6: it is no token; 87: nothing to do is given.
     """
     if NewState is None and not DisableAllPrivileges:
-        failed(st.INVALID_PARAMETER, "AdjustTokenPrivileges", "no new state is given")
+        refuse(st.INVALID_PARAMETER, "AdjustTokenPrivileges", "no new state is given")
     wanted = [] if NewState is None else NewState.Privileges[: NewState.PrivilegeCount]
     status, before = kernel.adjust_privileges(
         TokenHandle, [(one.Luid, one.Attributes) for one in wanted], bool(DisableAllPrivileges)

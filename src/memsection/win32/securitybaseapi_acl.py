@@ -16,7 +16,7 @@ from memsection.vocabulary.descriptor import (
     Acl,
 )
 from memsection.vocabulary.sid import Sid
-from memsection.win32._base import BOOL, DWORD, failed, windows
+from memsection.win32._base import BOOL, DWORD, refuse, windows
 from memsection.win32.winnt import ACL_REVISION, ACL_REVISION_DS, VALID_INHERIT_FLAGS
 
 __all__ = [
@@ -75,17 +75,17 @@ def InitializeAcl(
             of the header.
     """
     if nAclLength < _SMALLEST_ACL:
-        failed(
+        refuse(
             st.BUFFER_TOO_SMALL,
             "InitializeAcl",
             f"{nAclLength} bytes; the header of a list takes {_SMALLEST_ACL}",
         )
     if nAclLength > 0xFFFF:
-        failed(
+        refuse(
             st.INVALID_PARAMETER, "InitializeAcl", f"{nAclLength} bytes; a list holds {_MOST_BYTES}"
         )
     if not ACL_REVISION <= dwAclRevision <= ACL_REVISION_DS:
-        failed(st.INVALID_PARAMETER, "InitializeAcl", f"revision {dwAclRevision}")
+        refuse(st.INVALID_PARAMETER, "InitializeAcl", f"revision {dwAclRevision}")
     pAcl.aces, pAcl.size, pAcl.revision = [], nAclLength & ~3, dwAclRevision
 
 
@@ -100,15 +100,15 @@ def _add(
     """Add an entry of this type, with these flags of inheritance and this mask."""
     kind, flags, mask = ace
     if flags & ~VALID_INHERIT_FLAGS:
-        failed(st.INVALID_PARAMETER, operation, f"{flags:#x} are not flags of inheritance")
+        refuse(st.INVALID_PARAMETER, operation, f"{flags:#x} are not flags of inheritance")
     if not isinstance(acl, ACL):
         raise TypeError(f"an ACL is needed, not {type(acl).__name__}")
     if not 0 < revision <= ACL_REVISION_DS:
-        failed(st.REVISION_MISMATCH, operation, f"revision {revision} of an entry")
+        refuse(st.REVISION_MISMATCH, operation, f"revision {revision} of an entry")
     entry = Ace(kind, flags | audit, mask, sid_of(sid))
     size = len(bytes(acl)) + len(entry.to_bytes())
     if size > acl.size:
-        failed(
+        refuse(
             st.ALLOTTED_SPACE_EXCEEDED,
             operation,
             f"the list would take {size} bytes and has room for {acl.size}",

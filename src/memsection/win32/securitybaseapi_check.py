@@ -14,9 +14,9 @@ from memsection.win32._base import (
     DWORD,
     HANDLE,
     descriptor_of,
-    failed,
     inherit_flag,
     inherits,
+    refuse,
     set_last_error,
     windows,
 )
@@ -116,7 +116,7 @@ def DuplicateTokenEx(
             the token's.
     """
     if descriptor_of(lpTokenAttributes) is not None:
-        failed(st.NOT_SUPPORTED, "DuplicateTokenEx", "tokens have no descriptors of their own here")
+        refuse(st.NOT_SUPPORTED, "DuplicateTokenEx", "tokens have no descriptors of their own here")
     return kernel.duplicate_token(
         hExistingToken,
         dwDesiredAccess,
@@ -200,7 +200,7 @@ def CheckTokenMembership(TokenHandle: HANDLE, SidToCheck: Sid | bytes | str) -> 
     sid = sid_of(SidToCheck)
     if TokenHandle:
         if kernel.query_token(TokenHandle, TokenType) != TokenImpersonation:
-            failed(
+            refuse(
                 st.NO_IMPERSONATION_TOKEN, "CheckTokenMembership", "DuplicateToken makes one of it"
             )
         return _is_in(TokenHandle, sid)

@@ -19,7 +19,7 @@ from memsection.vocabulary.descriptor import (
 )
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.sid import Sid
-from memsection.win32._base import DWORD, failed, set_last_error, windows
+from memsection.win32._base import DWORD, refuse, set_last_error, windows
 from memsection.win32.securitybaseapi import SECURITY_DESCRIPTOR, initialized
 from memsection.win32.securitybaseapi_acl import ACL
 from memsection.win32.winnt import (
@@ -197,7 +197,7 @@ def MakeSelfRelativeSD(pAbsoluteSecurityDescriptor: SECURITY_DESCRIPTOR) -> byte
         OSError: 1305: the descriptor was not initialized; 1361: it is self-relative already.
     """
     if not isinstance(pAbsoluteSecurityDescriptor, SECURITY_DESCRIPTOR):
-        failed(
+        refuse(
             st.BAD_DESCRIPTOR_FORMAT,
             "MakeSelfRelativeSD",
             "the descriptor is self-relative already",
@@ -216,7 +216,7 @@ def MakeAbsoluteSD(pSelfRelativeSecurityDescriptor: bytes) -> SECURITY_DESCRIPTO
         OSError: 1336, 1337, 1338: the bytes are no descriptor; 1361: it is no self-relative one.
     """
     if isinstance(pSelfRelativeSecurityDescriptor, SECURITY_DESCRIPTOR):
-        failed(st.BAD_DESCRIPTOR_FORMAT, "MakeAbsoluteSD", "the descriptor is not self-relative")
+        refuse(st.BAD_DESCRIPTOR_FORMAT, "MakeAbsoluteSD", "the descriptor is not self-relative")
     result = SECURITY_DESCRIPTOR()
     result.value = _value(pSelfRelativeSecurityDescriptor)[0]
     return result
@@ -256,7 +256,7 @@ def GetAce(pAcl: ACL | bytes, dwAceIndex: DWORD) -> Ace:
     """
     aces = _list(pAcl).aces
     if dwAceIndex >= len(aces):
-        failed(st.INVALID_PARAMETER, "GetAce", f"entry {dwAceIndex} of a list of {len(aces)}")
+        refuse(st.INVALID_PARAMETER, "GetAce", f"entry {dwAceIndex} of a list of {len(aces)}")
     return aces[dwAceIndex]
 
 
@@ -277,7 +277,7 @@ def GetAclInformation(
     if dwAclInformationClass == AclRevisionInformation:
         return (value.revision,)
     if dwAclInformationClass != AclSizeInformation:
-        failed(
+        refuse(
             st.INVALID_PARAMETER, "GetAclInformation", f"information class {dwAclInformationClass}"
         )
     used = len(value.to_bytes())

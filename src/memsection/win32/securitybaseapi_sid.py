@@ -10,7 +10,7 @@ from memsection.vocabulary import sid as wellknown
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.sid import Sid
-from memsection.win32._base import DWORD, failed, set_last_error, windows
+from memsection.win32._base import DWORD, refuse, set_last_error, windows
 from memsection.win32.securitybaseapi_acl import sid_of
 
 __all__ = [
@@ -113,7 +113,7 @@ def GetSidSubAuthority(pSid: Sid | bytes | str, nSubAuthority: DWORD) -> int:
     """
     subs = sid_of(pSid).subs
     if nSubAuthority >= len(subs):
-        failed(
+        refuse(
             st.INVALID_PARAMETER,
             "GetSidSubAuthority",
             f"sub-authority {nSubAuthority} of {len(subs)}",
@@ -148,13 +148,13 @@ def AllocateAndInitializeSid(
         else int.from_bytes(bytes(pIdentifierAuthority), "big")
     )
     if not 0 <= authority < 1 << 48:
-        failed(
+        refuse(
             st.INVALID_PARAMETER,
             "AllocateAndInitializeSid",
             f"authority {authority:#x} is not of six bytes",
         )
     if nSubAuthorityCount > 8:
-        failed(
+        refuse(
             st.INVALID_SID,
             "AllocateAndInitializeSid",
             f"{nSubAuthorityCount} sub-authorities; 8 can be given here",
@@ -191,7 +191,7 @@ def CreateWellKnownSid(WellKnownSidType: DWORD, DomainSid: Sid | bytes | str | N
         return known
     rid = wellknown.WELL_KNOWN_OF_DOMAIN.get(WellKnownSidType)
     if rid is None or DomainSid is None:
-        failed(
+        refuse(
             st.INVALID_PARAMETER,
             "CreateWellKnownSid",
             f"type {WellKnownSidType}"

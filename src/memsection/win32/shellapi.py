@@ -7,7 +7,7 @@ import re
 import sys
 
 from memsection.vocabulary import status as st
-from memsection.win32._base import LPCWSTR, failed, windows
+from memsection.win32._base import LPCWSTR, refuse, windows
 
 __all__ = ["CommandLineToArgv"]
 
@@ -33,7 +33,7 @@ def CommandLineToArgv(lpCmdLine: LPCWSTR) -> list[str]:
         OSError: 87: no command line.
     """
     if lpCmdLine is None:
-        failed(st.INVALID_PARAMETER, "CommandLineToArgv", "no command line given")
+        refuse(st.INVALID_PARAMETER, "CommandLineToArgv", "no command line given")
     if not lpCmdLine:
         return [sys.executable]
     program, rest = _program(lpCmdLine)

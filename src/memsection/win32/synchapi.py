@@ -14,7 +14,7 @@ from memsection.win32._base import (
     LONG,
     LPCWSTR,
     created,
-    failed,
+    refuse,
     to_create,
     to_open,
     windows,
@@ -86,7 +86,7 @@ def CreateMutexEx(
         OSError: As ``CreateMutex``; 87: an unknown flag.
     """
     if dwFlags & ~CREATE_MUTEX_INITIAL_OWNER:
-        failed(st.INVALID_PARAMETER, "CreateMutexEx", f"flags {dwFlags:#x}", lpName)
+        refuse(st.INVALID_PARAMETER, "CreateMutexEx", f"flags {dwFlags:#x}", lpName)
     return created(
         kernel.create_mutant(dwDesiredAccess, to_create(lpName, lpMutexAttributes), bool(dwFlags))
     )
@@ -165,7 +165,7 @@ def CreateEventEx(
         OSError: As ``CreateEvent``; 87: an unknown flag.
     """
     if dwFlags & ~(CREATE_EVENT_MANUAL_RESET | CREATE_EVENT_INITIAL_SET):
-        failed(st.INVALID_PARAMETER, "CreateEventEx", f"flags {dwFlags:#x}", lpName)
+        refuse(st.INVALID_PARAMETER, "CreateEventEx", f"flags {dwFlags:#x}", lpName)
     kind = s.NOTIFICATION_EVENT if dwFlags & CREATE_EVENT_MANUAL_RESET else s.SYNCHRONIZATION_EVENT
     return created(
         kernel.create_event(
@@ -278,7 +278,7 @@ def CreateSemaphoreEx(
         OSError: As ``CreateSemaphore``; 87: a flag.
     """
     if dwFlags:
-        failed(st.INVALID_PARAMETER, "CreateSemaphoreEx", f"flags {dwFlags:#x}", lpName)
+        refuse(st.INVALID_PARAMETER, "CreateSemaphoreEx", f"flags {dwFlags:#x}", lpName)
     return created(
         kernel.create_semaphore(
             dwDesiredAccess, to_create(lpName, lpSemaphoreAttributes), lInitialCount, lMaximumCount
@@ -316,7 +316,7 @@ def ReleaseSemaphore(hSemaphore: HANDLE, lReleaseCount: LONG = 1) -> int:
             the right is missing; 6: it is no semaphore.
     """
     if lReleaseCount <= 0:  # checked first, whatever the handle is
-        failed(
+        refuse(
             st.INVALID_PARAMETER, "ReleaseSemaphore", f"{lReleaseCount} units cannot be released"
         )
     return kernel.release_semaphore(hSemaphore, lReleaseCount)

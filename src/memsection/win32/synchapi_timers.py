@@ -16,8 +16,8 @@ from memsection.win32._base import (
     LONG,
     LPCWSTR,
     created,
-    failed,
     large_integer,
+    refuse,
     set_last_error,
     to_create,
     to_open,
@@ -84,9 +84,9 @@ def CreateWaitableTimerEx(
     """
     known = CREATE_WAITABLE_TIMER_MANUAL_RESET | CREATE_WAITABLE_TIMER_HIGH_RESOLUTION
     if dwFlags & ~known:
-        failed(st.INVALID_PARAMETER, "CreateWaitableTimerEx", f"flags {dwFlags:#x}", lpTimerName)
+        refuse(st.INVALID_PARAMETER, "CreateWaitableTimerEx", f"flags {dwFlags:#x}", lpTimerName)
     if dwFlags & CREATE_WAITABLE_TIMER_HIGH_RESOLUTION and not kernel.timers_are_exact:
-        failed(
+        refuse(
             st.NOT_SUPPORTED,
             "CreateWaitableTimerEx",
             "the service that makes timers of high resolution is not documented",
@@ -191,11 +191,11 @@ def _set(
     operation: str, handle: int, due: int | None, period: int, routine: Any, resume: object
 ) -> None:
     if period < 0:
-        failed(st.INVALID_PARAMETER, operation, f"a period of {period} ms")
+        refuse(st.INVALID_PARAMETER, operation, f"a period of {period} ms")
     if due is None:
-        failed(st.ACCESS_VIOLATION, operation, "a due time is needed")
+        refuse(st.ACCESS_VIOLATION, operation, "a due time is needed")
     if routine:
-        failed(
+        refuse(
             st.NOT_SUPPORTED,
             operation,
             "there are no asynchronous procedure calls: wait for the timer",

@@ -8,7 +8,7 @@ import time
 from memsection.nt import kernel
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.win32._base import BOOL, DWORD, HANDLE, HANDLES, failed, timeout_of, windows
+from memsection.win32._base import BOOL, DWORD, HANDLE, HANDLES, refuse, timeout_of, windows
 from memsection.win32.winbase import INFINITE, MAXIMUM_WAIT_OBJECTS
 
 __all__ = [
@@ -57,7 +57,7 @@ def WaitForSingleObjectEx(
 
 def _wait_for_several(handles: tuple[int, ...], wait_all: object, milliseconds: int) -> int:
     if not 1 <= len(handles) <= MAXIMUM_WAIT_OBJECTS:
-        failed(
+        refuse(
             st.INVALID_PARAMETER,
             "WaitForMultipleObjects",
             f"{len(handles)} handles given, 1 to {MAXIMUM_WAIT_OBJECTS} can be waited for",

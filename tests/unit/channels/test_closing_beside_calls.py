@@ -68,7 +68,7 @@ def test_a_large_message_whose_end_is_closed_meanwhile_is_sent_whole_or_refused(
             else:
                 with pytest.raises(EndOfChannelError):
                     there.receive(1)
-            assert there._core.kept()[0] == 0
+            assert there._core.places_in_hand()[0] == 0
 
 
 def test_a_large_request_whose_end_is_closed_meanwhile_is_refused() -> None:

@@ -131,8 +131,8 @@ def test_an_interpreter_ends_with_queues_in_use_and_others_go_on(exit_by: str) -
         for _ in range(12):
             queue.send(b"x" * 4000, 60)
             queue.receive(60)
-        queue._core.judge()
-        assert (queue.senders, queue.receivers, queue._core.kept()[0]) == (1, 1, 0)
+        queue._core.recover()
+        assert (queue.senders, queue.receivers, queue._core.places_in_hand()[0]) == (1, 1, 0)
     with pytest.raises(NotFoundError):
         Queue.open(name)
 
@@ -146,8 +146,8 @@ def test_an_interpreter_ends_with_topics_in_use_and_others_go_on(exit_by: str) -
             topic.send(b"x" * 4000, 60)
             while topic.receive(60) != b"x" * 4000:
                 pass
-        topic._core.judge()
-        assert (topic.senders, topic.receivers, topic._core.kept()[0]) == (1, 1, 0)
+        topic._core.recover()
+        assert (topic.senders, topic.receivers, topic._core.places_in_hand()[0]) == (1, 1, 0)
     with pytest.raises(NotFoundError):
         Topic.open(name)
 
@@ -167,7 +167,7 @@ def test_an_interpreter_ends_with_services_in_use_and_clients_are_told(exit_by: 
         later = client.submit(b"again")
         service.receive(60).reply(b"yes")
         assert later.result(60) == b"yes"
-        service._core.judge()
-        assert (service.servers, service.clients, service._core.kept()[0]) == (1, 1, 0)
+        service._core.recover()
+        assert (service.servers, service.clients, service._core.places_in_hand()[0]) == (1, 1, 0)
     with pytest.raises(NotFoundError):
         Service.open(name)

@@ -30,9 +30,9 @@ def test_a_message_in_hand_holds_up_nothing_but_its_place(redeliver: int) -> Non
             for _ in range(3):
                 queue.send(b"%d" % number + b" " * (number % 2 * PLACED), 0)
             assert [int(queue.receive(0)) for _ in range(3)] == [number] * 3
-        assert bytes(kept) == b"k" * PLACED and queue._core.kept() == (1, [os.getpid()])
+        assert bytes(kept) == b"k" * PLACED and queue._core.places_in_hand() == (1, [os.getpid()])
         del kept
-        assert queue._core.kept()[0] == 0
+        assert queue._core.places_in_hand()[0] == 0
 
 
 def test_of_those_who_leave_the_others_with_their_role_see_nothing() -> None:
@@ -64,7 +64,7 @@ def test_a_fork_of_a_fork_has_nothing_in_hand_and_frees_nothing() -> None:
             nonlocal mine, theirs
             assert (mine[0], theirs[0]) == (ord("p"), ord("c"))
             del mine, theirs
-            assert queue._core.kept()[0] == 2
+            assert queue._core.places_in_hand()[0] == 2
             assert queue.receive(60) == b"g" * PLACED
             queue.close()
 
@@ -73,12 +73,12 @@ def test_a_fork_of_a_fork_has_nothing_in_hand_and_frees_nothing() -> None:
             theirs = queue.receive(copy=False)
             assert reap(fork(grandchild)) == 0
             assert bytes(theirs) == b"c" * PLACED
-            assert queue._core.kept() == (2, sorted([os.getppid(), os.getpid()]))
+            assert queue._core.places_in_hand() == (2, sorted([os.getppid(), os.getpid()]))
 
         theirs: Any = None
         assert reap(fork(child)) == 0
-        queue._core.judge()  # the child died with one in hand
-        assert queue._core.kept() == (1, [os.getpid()]) and bytes(mine) == b"p" * PLACED
+        queue._core.recover()  # the child died with one in hand
+        assert queue._core.places_in_hand() == (1, [os.getpid()]) and bytes(mine) == b"p" * PLACED
 
 
 class Alarm(Exception):
@@ -100,7 +100,7 @@ def test_a_wait_for_a_topic_that_a_handler_ends_has_sent_and_taken_nothing() -> 
         for end in (subscriber, observer):
             with pytest.raises(WaitTimeoutError):
                 end.receive(0)
-        assert subscriber.missed == observer.missed == 0 and topic._core.kept()[0] == 0
+        assert subscriber.missed == observer.missed == 0 and topic._core.places_in_hand()[0] == 0
 
 
 @pytest.mark.parametrize("length", [10, LARGE])
@@ -119,7 +119,9 @@ def test_cancelled_at_any_await_a_message_is_taken_or_stays(turns: int, length: 
             if isinstance(found, asyncio.CancelledError):
                 assert len(queue) == 1
                 found = await queue.receive_async(60)
-            assert found == b"x" * length and len(queue) == 0 and queue._core.kept()[0] == 0
+            assert (
+                found == b"x" * length and len(queue) == 0 and queue._core.places_in_hand()[0] == 0
+            )
 
     asyncio.run(main())
 

@@ -79,7 +79,7 @@ def test_a_table_that_makes_no_sense_is_gone_with_an_error(raw: bytes) -> None:
         queue.send("next")
         with pytest.raises(CorruptError):
             queue.receive(0)
-        assert queue.receive(0) == "next" and queue._core.kept()[0] == 0
+        assert queue.receive(0) == "next" and queue._core.places_in_hand()[0] == 0
 
 
 def test_what_is_no_pickle_is_gone_with_an_error() -> None:
@@ -89,7 +89,7 @@ def test_what_is_no_pickle_is_gone_with_an_error() -> None:
             with pytest.raises(CorruptError, match="no pickle") as caught:
                 queue.receive(0)
             assert isinstance(caught.value.__cause__, pickle.UnpicklingError)
-        assert len(queue) == 0 and queue._core.kept()[0] == 0
+        assert len(queue) == 0 and queue._core.places_in_hand()[0] == 0
 
 
 @pytest.mark.parametrize("beside", [False, True])

@@ -108,14 +108,14 @@ def test_an_array_that_is_not_copied_lies_over_the_place_and_keeps_it(make: Make
     queue.send({"frame": np.arange(5000)})
     found = queue.receive(copy=False)
     frame = found.pop("frame")
-    assert not frame.flags.writeable and queue._core.kept()[0] == 1
+    assert not frame.flags.writeable and queue._core.places_in_hand()[0] == 1
     part = frame[5:10]
     del frame, found
     gc.collect()
-    assert queue._core.kept()[0] == 1 and list(part) == [5, 6, 7, 8, 9]
+    assert queue._core.places_in_hand()[0] == 1 and list(part) == [5, 6, 7, 8, 9]
     del part
     gc.collect()
-    assert queue._core.kept()[0] == 0
+    assert queue._core.places_in_hand()[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -172,10 +172,10 @@ def test_arrow_tables_arrive_whole(make: Make) -> None:
     queue.send(table.to_batches()[0])
     assert queue.receive().equals(table)
     found = queue.receive(copy=False)
-    assert found.equals(table) and queue._core.kept()[0] == 1
+    assert found.equals(table) and queue._core.places_in_hand()[0] == 1
     del found
     gc.collect()
-    assert queue._core.kept()[0] == 0
+    assert queue._core.places_in_hand()[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_what_the_spec_does_not_take_is_told_by_send_and_nothing_is_sent(
     queue = make(spec)
     with pytest.raises((TypeError, ValueError, pickle.PicklingError)):
         queue.send(value)
-    assert len(queue) == 0 and queue._core.kept()[0] == 0
+    assert len(queue) == 0 and queue._core.places_in_hand()[0] == 0
 
 
 def test_many_at_once(make: Make) -> None:
@@ -284,8 +284,8 @@ def test_a_message_in_hand_is_given_back_at_the_end_of_the_block(make: Make) -> 
     queue.send(b"b")
     with queue.receiving(0) as message:
         assert message.value == b"a" * PLACED and (message.number, message.deliveries) == (0, 1)
-        assert len(queue) == 1 and queue._core.kept()[0] == 1
-    assert message.value is None and queue._core.kept()[0] == 0
+        assert len(queue) == 1 and queue._core.places_in_hand()[0] == 1
+    assert message.value is None and queue._core.places_in_hand()[0] == 0
     with queue.receiving(0) as message:
         assert bytes(message.value) == b"b" and message.number == 1
         message.release()
@@ -299,7 +299,7 @@ def test_an_array_taken_from_the_block_keeps_the_place_until_it_is_collected(mak
     queue.send(np.arange(5000))
     with queue.receiving() as message:
         kept = message.value[10:20]
-    assert queue._core.kept()[0] == 1 and kept.sum() == 145
+    assert queue._core.places_in_hand()[0] == 1 and kept.sum() == 145
     queue.close()
     assert kept.sum() == 145, "in hand it outlives its end"
 
@@ -319,7 +319,7 @@ def test_an_exception_in_the_block_gives_it_back_and_with_redeliver_sends_it_aga
             assert (message.deliveries, message.number) == (deliveries, 0) and message.value == b"y"
             raise KeyError
     assert len(again) == 0, "it was given to three"
-    assert again._core.kept()[0] == 0
+    assert again._core.places_in_hand()[0] == 0
 
 
 def test_receive_into_copies_and_takes_nothing_that_does_not_fit(make: Make) -> None:

@@ -157,7 +157,7 @@ def test_large_messages_are_copied_in_other_threads(
             await queue.send_async(value, 60)
             assert await queue.receive_async(60) == value
             assert copied == ["written", "read"][largest == 4_000_000 :]
-            assert queue._core.kept()[0] == 0 and len(queue) == 0
+            assert queue._core.places_in_hand()[0] == 0 and len(queue) == 0
 
     asyncio.run(main())
 

@@ -118,14 +118,14 @@ def test_what_the_dead_had_in_hand_is_free_for_who_comes_next_at_its_first_look(
             for _ in range(2):
                 queue.send(b"x" * 3000)
             kill(stopped_in(lambda: [queue.receive(copy=False) for _ in range(2)]))
-            assert queue._core.kept()[0] == 2
+            assert queue._core.places_in_hand()[0] == 2
 
         held_by_a_dead_one()
         queue.send(b"y" * 3000, 0)  # whoever finds no place looks after the others first
-        assert queue.receive(0) == b"y" * 3000 and queue._core.kept()[0] == 0
+        assert queue.receive(0) == b"y" * 3000 and queue._core.places_in_hand()[0] == 0
         held_by_a_dead_one()
         Queue.from_section(queue.section.duplicate(), bytes).close()  # so does whoever opens an end
-        assert queue._core.kept()[0] == 0
+        assert queue._core.places_in_hand()[0] == 0
 
 
 @pytest.mark.parametrize("length", [5, PLACED])
@@ -195,12 +195,12 @@ def test_a_forked_child_starts_with_nothing_in_hand_and_what_is_in_hand_stays_th
             nonlocal held
             assert held[-1] == 4999
             del held
-            assert queue._core.kept()[0] == 1
+            assert queue._core.places_in_hand()[0] == 1
             queue.send(np.arange(3))
             queue.close()
 
         assert reap(fork(child)) == 0
-        assert queue._core.kept() == (1, [os.getpid()]) and held.sum() == 4999 * 2500
+        assert queue._core.places_in_hand() == (1, [os.getpid()]) and held.sum() == 4999 * 2500
         assert queue.receive(20).sum() == 3
 
 
@@ -242,7 +242,7 @@ def test_forks_in_the_middle_of_traffic_disturb_nobody() -> None:
         stop.set()
         for thread in threads:
             thread.join(20)
-        assert len(queue) == 0 and queue._core.kept()[0] == 0
+        assert len(queue) == 0 and queue._core.places_in_hand()[0] == 0
 
 
 def _worker(jobs: Queue[Any], results: Queue[Any]) -> None:

@@ -299,10 +299,10 @@ def test_a_large_answer_that_nobody_has_taken_keeps_nothing_of_its_request() -> 
     with Service.create(unique_name(), bytes, bytes) as service, client_of(service) as client:
         future = client.submit(b"x" * 5000)
         call = service.receive(20, copy=False)
-        assert service._core.kept()[0] == 1
+        assert service._core.places_in_hand()[0] == 1
         call.reply(b"y" * 300_000)
         del call
-        assert service._core.kept()[0] == 0
+        assert service._core.places_in_hand()[0] == 0
         assert future.result(60) == b"y" * 300_000
 
 
@@ -352,10 +352,10 @@ def test_in_place_the_value_is_over_the_memory_and_keeps_it() -> None:
         call.reply(np.arange(5))
         del call
         assert future.result(60).tolist() == [0, 1, 2, 3, 4]
-        assert kept[999] == 999 and service._core.kept()[0] == 1
+        assert kept[999] == 999 and service._core.places_in_hand()[0] == 1
         del kept
         gc.collect()
-        assert service._core.kept()[0] == 0
+        assert service._core.places_in_hand()[0] == 0
 
 
 # ---------------------------------------------------------------------- the end
@@ -568,7 +568,7 @@ def test_threads_share_a_client_and_a_server() -> None:
         service.shutdown()
         for thread in servers:
             thread.join()
-        assert not wrong and service._core.judge() == 0
+        assert not wrong and service._core.recover() == 0
 
 
 def test_a_deadline_counts_for_asking_and_waiting_together() -> None:

@@ -32,7 +32,7 @@ def opened(*specs: Any, **options: Any) -> Iterator[tuple[Service[Any, Any], Cli
     name = unique_name()
     with Service.create(name, *specs, **options) as service, Client.open(name, *specs) as client:
         yield service, client
-        assert service._core.kept()[0] == 0 and len(service) == 0
+        assert service._core.places_in_hand()[0] == 0 and len(service) == 0
 
 
 async def answers(service: Service[Any, Any], times: int = 1) -> None:
@@ -93,7 +93,7 @@ def test_a_read_only_request_stays_in_its_place() -> None:
             asked = asyncio.create_task(client.call_async(b"x" * LARGE, 60))
             call = await service.receive_async(60, copy=False)
             assert isinstance(call.value, memoryview) and call.value.readonly
-            assert service._core.kept()[0] == 1
+            assert service._core.places_in_hand()[0] == 1
             await call.reply_async(b"short")
             assert await asked == b"short"
             del call
@@ -204,7 +204,9 @@ def test_a_failure_that_is_kept_keeps_no_place() -> None:
         service.receive(60).fail(ValueError("x" * 300))
         with pytest.raises(RemoteError) as kept:
             future.result(60)
-        assert service._core.kept()[0] == 0, "the text of the failure did not fit its cell"
+        assert service._core.places_in_hand()[0] == 0, (
+            "the text of the failure did not fit its cell"
+        )
         assert str(kept.value)
 
 

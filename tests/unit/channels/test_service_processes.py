@@ -126,8 +126,8 @@ def test_a_killed_client_costs_a_server_nothing() -> None:
             pid = fork(asks)
             service.receive(60).reply(b"z" * length)
             assert reap(pid) == 0
-        service._core.judge()
-        assert service.clients == 0 and service._core.kept()[0] == 0
+        service._core.recover()
+        assert service.clients == 0 and service._core.places_in_hand()[0] == 0
 
 
 def test_a_client_that_is_killed_while_its_call_waits_is_passed_over() -> None:
@@ -141,7 +141,7 @@ def test_a_client_that_is_killed_while_its_call_waits_is_passed_over() -> None:
         pid = fork(asks)
         until(lambda: len(service) == 1, "the call waits")
         kill(pid)
-        service._core.judge()
+        service._core.recover()
         with pytest.raises(WaitTimeoutError):
             service.receive(0)
 

@@ -137,9 +137,9 @@ def test_a_message_in_hand_is_never_overwritten(slow: Any) -> None:
         for number in range(1, 50):
             numbers(topic, 1, number, PLACED)
             received(subscriber)
-        assert int(bytes(kept)) == 0 and subscriber._core.kept() == (1, [os.getpid()])
+        assert int(bytes(kept)) == 0 and subscriber._core.places_in_hand() == (1, [os.getpid()])
         del kept
-        assert subscriber._core.kept()[0] == 0
+        assert subscriber._core.places_in_hand()[0] == 0
 
 
 @pytest.mark.sentence(44)
@@ -197,7 +197,7 @@ def test_an_exception_in_a_block_sends_nothing_and_takes_the_message() -> None:
         numbers(topic, 2, length=PLACED)
         with pytest.raises(KeyError), topic.receiving():
             raise KeyError
-        assert received(topic) == [1] and topic._core.kept()[0] == 0
+        assert received(topic) == [1] and topic._core.places_in_hand()[0] == 0
 
 
 @pytest.mark.parametrize("length", [10, 5000])

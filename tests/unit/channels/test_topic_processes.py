@@ -119,7 +119,9 @@ def test_a_forked_child_goes_on_where_its_parent_was_and_has_nothing_in_hand() -
         kept = topic.receive(copy=False)
 
         def child() -> None:
-            os._exit(0 if topic.receive(0)[:1] == b"1" and topic._core.kept()[0] == 1 else 1)
+            os._exit(
+                0 if topic.receive(0)[:1] == b"1" and topic._core.places_in_hand()[0] == 1 else 1
+            )
 
         assert reap(fork(child)) == 0
         assert bytes(kept)[:1] == b"0" and topic.receive(0)[:1] == b"1"
@@ -183,8 +185,8 @@ def test_senders_and_subscribers_that_are_killed_disturb_nobody(slow: Any) -> No
                 topic.receive(60)
         except EndOfChannelError:
             pass
-        topic._core.judge()
-        assert topic._core.kept()[0] == 0
+        topic._core.recover()
+        assert topic._core.places_in_hand()[0] == 0
         assert slow == "drop" or topic.missed == 0
         with Topic.open(topic.name, role="send") as sender_again:
             for _ in range(20):

@@ -28,7 +28,7 @@ int64_t ms_step_look = 50000000, ms_step_first_look = 10000000;
 #endif
 
 #define SHORT_RING 8192u
-/* of what ms_judge adds to `scan`: a long ring is looked over whole in one of 64 looks */
+/* of what ms_recover adds to `scan`: a long ring is looked over whole in one of 64 looks */
 #define SELDOM (64u * 4096u)
 
 static ms_bell *bell_of(ms_end *end, int which)
@@ -127,7 +127,7 @@ int ms_look_after(ms_end *end)
     else if (end->capacity <= SHORT_RING || ms_peek_u32(&end->scan) % SELDOM == 0)
         ms_ring_resync(end);
     ms_poke_u64(&end->looked, now);
-    return ms_judge(end);
+    return ms_recover(end);
 }
 
 /* Look after the others: 0 when something changed, -EBUSY, -ENOTCONN: nobody lives who could end
@@ -188,10 +188,10 @@ int ms_await_change(ms_await *wait)
     }
     int64_t now = ms_now();
     if (!wait->slept)
-        wait->judged = now + FIRST_LOOK;
-    if (now >= wait->deadline || now >= wait->judged) {
+        wait->next_look = now + FIRST_LOOK;
+    if (now >= wait->deadline || now >= wait->next_look) {
         int result = look_after(wait);
-        wait->judged = now + LOOK;
+        wait->next_look = now + LOOK;
         if (now >= wait->deadline && (result == -EBUSY || wait->slept & 2))
             return -ETIMEDOUT; /* even if strangers' scribbling has it look as if an attempt were
                                   worth it */
@@ -200,11 +200,12 @@ int ms_await_change(ms_await *wait)
             return result;
     }
     uint32_t before = ms_peek_u32(&bell->sequence);
-    int result = sleep_at(wait, wait->judged < wait->deadline ? wait->judged : wait->deadline);
+    int result =
+        sleep_at(wait, wait->next_look < wait->deadline ? wait->next_look : wait->deadline);
     ms_spin_slept(&end->paces[wait->what], &bell->rung, begun);
     wait->slept |= 1;
     if (ms_peek_u32(&bell->sequence) != before && !is_worth_it(wait))
-        wait->judged = 0; /* somebody rang for another reason: perhaps an end was closed */
+        wait->next_look = 0; /* somebody rang for another reason: perhaps an end was closed */
     return result ? result : -EINTR; /* a signal may have come just before */
 }
 

@@ -190,7 +190,7 @@ int ms_call_answer(ms_end *end, const ms_call *call, ms_message *answer)
     return get(end, cell, MS_CALL_SERVER(ms_load_u64(&cell->word)), answer);
 }
 
-/* What nobody will look at: its place goes before the cell does, so that whoever judges us finds
+/* What nobody will look at: its place goes before the cell does, so that whoever recovers us finds
  * one of the two. */
 static int end_answered(ms_end *end, ms_cell *cell, uint64_t word, int has_answer)
 {
@@ -277,7 +277,7 @@ int ms_call_pull(ms_end *end, ms_call *call, ms_message *request)
         result = take(end, &found, call, request);
     }
     MS_STEP("serve: before giving the position back");
-    ms_ring_pulled(end, &next);
+    ms_ring_finish(end, &next);
     return result;
 }
 
@@ -316,7 +316,7 @@ void ms_call_drop(ms_end *end, const ms_call *call, int again)
     ms_ring_cell(end, call->cell);
 }
 
-/* Judge the client, unless it is one of ours; nobody else may come by to do that. */
+/* Recover the client, unless it is one of ours; nobody else may come by to do that. */
 static void look_at_client(ms_end *end, const ms_call *call)
 {
     uint32_t client = MS_CALL_CLIENT(call->word);
@@ -324,7 +324,7 @@ static void look_at_client(ms_end *end, const ms_call *call)
         return;
     ms_ends_lock();
     if (!ms_slot_take(end, client)) {
-        ms_set_right(end, client);
+        ms_recover_slot(end, client);
         ms_slot_drop(end, client);
     }
     ms_ends_unlock();
@@ -350,7 +350,7 @@ int ms_call_is_answered(ms_end *end, const ms_call *call)
 
 /* ------------------------------------------------------------------ the dead */
 
-/* The cell's place, if its word has not changed since: whoever judges beside us may have set it
+/* The cell's place, if its word has not changed since: whoever recovers beside us may have set it
  * right already, and then the cell may be another call's. */
 static int noted_still(const ms_end *end, const ms_cell *cell, uint64_t word, uint32_t *unit,
                        uint64_t *place)
@@ -366,7 +366,7 @@ static int undo_serving(ms_end *end, uint32_t at, uint64_t word)
     ms_cell *cell = &end->cells[at];
     uint32_t state = MS_CALL_STATE(word), unit;
     uint64_t place;
-    MS_STEP("judge: before setting a call right");
+    MS_STEP("recover: before setting a call right");
     if (state == MS_CALL_TAKING || state == MS_CALL_SERVING) {
         uint32_t now = state == MS_CALL_TAKING ? MS_CALL_AGAIN : MS_CALL_DROPPED;
         if (!becomes(cell, word, MS_CALL_BECOMES(word, 0, now)))
@@ -384,7 +384,7 @@ static int undo_asking(ms_end *end, uint32_t at, uint64_t word)
     ms_cell *cell = &end->cells[at];
     uint32_t state = MS_CALL_STATE(word), unit;
     uint64_t place;
-    MS_STEP("judge: before setting a call right");
+    MS_STEP("recover: before setting a call right");
     if (state == MS_CALL_ABANDONED)
         return 1;
     if (state == MS_CALL_TAKING || state == MS_CALL_SERVING)
@@ -392,7 +392,7 @@ static int undo_asking(ms_end *end, uint32_t at, uint64_t word)
     /* Into its client's hands, like every place that one had: from there it is taken back. */
     if (state == MS_CALL_ANSWERED && noted_still(end, cell, word, &unit, &place))
         hand_over(end, unit, place, MS_CALL_CLIENT(word));
-    MS_STEP("judge: before freeing a cell");
+    MS_STEP("recover: before freeing a cell");
     return frees(cell, word);
 }
 

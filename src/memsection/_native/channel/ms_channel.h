@@ -26,7 +26,7 @@
  *
  * A slot is a number that one end holds (ms_lives.h), by what the kernel takes back when the
  * process ends in any way: on Linux a byte-range lock on the section's file, on Windows a named
- * event. Whoever gets a slot, to hold it or to judge its last owner, first sets right every word
+ * event. Whoever gets a slot, to hold it or to recover its last owner, first sets right every word
  * that names the slot; only then is it used or given back (invariant S3).
  *
  * What the systems do differently is in ms_lives.c (who lives), ms_sleep.c (sleeping and waking)
@@ -203,7 +203,7 @@ typedef struct ms_end {
     uint32_t scan;    /* where the next look at a long ring begins */
     uint64_t looked;  /* when this end last looked after the others */
     uint32_t uses;    /* messages in hand, and the end itself */
-    ms_lives lives;   /* by which this end holds its slot, and judges others */
+    ms_lives lives;   /* by which this end holds its slot, and recovers others */
     ms_pace paces[MS_BELLS + 1];
     struct ms_end *following;
     /* of a topic: see ms_topic.h */
@@ -299,11 +299,11 @@ uint32_t ms_end_count(ms_end *end, uint32_t role);
 void ms_channel_shut(ms_end *end, int at_once);
 extern uint32_t ms_forks; /* how often this process is a forked child's child */
 
-/* 0: nobody who lives has the slot, nor can claim it before it is dropped; others may judge it too.
- * -EAGAIN: its owner lives. */
+/* 0: nobody who lives has the slot, nor can claim it before it is dropped; others may recover it
+ * too. -EAGAIN: its owner lives. */
 int ms_slot_take(ms_end *end, uint32_t slot);
 void ms_slot_drop(ms_end *end, uint32_t slot);
-/* One lock for the list of ends and for judging: what holds a slot excludes other processes, not
+/* One lock for the list of ends and for recovering: what holds a slot excludes other processes, not
  * the threads of one.  Nothing is waited for under it, and fork() happens outside of it. */
 void ms_ends_lock(void);
 void ms_ends_unlock(void);
@@ -326,7 +326,7 @@ uint64_t ms_place_largest(const ms_end *end);
 /* Whether a place that once had this word still has the same message. */
 int ms_place_is_same(const ms_end *end, uint32_t unit, uint64_t word);
 /* How many places are in somebody's hands; slots[] gets whose the first `most` are. */
-uint32_t ms_places_kept(const ms_end *end, uint32_t *slots, uint32_t most);
+uint32_t ms_places_in_hand(const ms_end *end, uint32_t *slots, uint32_t most);
 
 /* ---- ms_ring.c; each asks ms_topic.c instead where the channel is a topic ---- */
 
@@ -340,11 +340,11 @@ int ms_ring_push_place(ms_end *end, uint32_t unit, uint64_t word, uint64_t lengt
  * -EBADMSG: what was taken made no sense, and is gone. */
 int ms_ring_pull(ms_end *end, ms_message *message);
 /* It was copied, or is kept in hand (only in a place), or was not taken after all. */
-void ms_ring_pulled(ms_end *end, const ms_message *message);
+void ms_ring_finish(ms_end *end, const ms_message *message);
 int ms_ring_keep(ms_end *end, ms_message *message);
 void ms_ring_unpull(ms_end *end, const ms_message *message);
 /* A message in hand: done with, or to be delivered again if it may be. */
-void ms_kept_done(ms_end *end, const ms_message *message, int again);
+void ms_ring_release(ms_end *end, const ms_message *message, int again);
 /* Whether a pull would give something; -EBUSY and -EAGAIN as there. */
 int ms_ring_ready(ms_end *end);
 /* Whether there is a position for a message. */
@@ -359,12 +359,12 @@ int ms_ring_waits(ms_end *end, uint64_t position);
 void ms_ring_resync(ms_end *end);
 int ms_hints_fit(ms_end *end);
 
-/* ---- ms_judge.c: the dead ---- */
+/* ---- ms_recover.c: the dead ---- */
 
 /* Set right what the dead had; how many of them were found. */
-int ms_judge(ms_end *end);
+int ms_recover(ms_end *end);
 /* Set right every word that names the slot, whose lock the caller has. */
-void ms_set_right(ms_end *end, uint32_t slot);
+void ms_recover_slot(ms_end *end, uint32_t slot);
 
 /* ---- ms_bell.c: sleeping and waking ---- */
 
@@ -388,7 +388,7 @@ typedef struct {
     const struct ms_call *call; /* MS_FOR_ANSWER */
     int64_t deadline;           /* of CLOCK_MONOTONIC in ns; MS_FOREVER; 0: look once */
     int slept, spun;
-    int64_t judged; /* when to look after the others next */
+    int64_t next_look; /* when to look after the others next */
 } ms_await;
 
 /* After an attempt in vain.  0: try again; -ETIMEDOUT; -EINTR: see to signals and call again;

@@ -165,12 +165,12 @@ int ms_end_attach(ms_end *end, void *start, uint64_t size, const ms_shape *shape
 
 int ms_slot_take(ms_end *end, uint32_t slot)
 {
-    return ms_lives_judge(&end->lives, slot);
+    return ms_lives_block(&end->lives, slot);
 }
 
 void ms_slot_drop(ms_end *end, uint32_t slot)
 {
-    ms_lives_judged(&end->lives, slot);
+    ms_lives_unblock(&end->lives, slot);
 }
 
 static uint32_t first_slot(void)
@@ -229,7 +229,7 @@ static int claim(ms_end *end)
         MS_STEP("open: slot locked");
         if (ms_load_u32(&end->channel->members[slot].role) ||
             ms_load_u32(&end->channel->members[slot].pid))
-            ms_set_right(end, slot); /* of its last owner, who is gone */
+            ms_recover_slot(end, slot); /* of its last owner, who is gone */
         register_member(end, slot);
         return 0;
     }
@@ -258,7 +258,7 @@ int ms_end_open(ms_end *end, void *memory, uint64_t size, const ms_shape *shape,
         ms_lives_close(&end->lives);
     ms_ends_unlock();
     if (!result)
-        ms_judge(end);
+        ms_recover(end);
     return result;
 }
 
@@ -343,7 +343,7 @@ static int lives(ms_end *end, uint32_t slot, uint32_t role)
         return 1;
     if (ms_slot_take(end, slot))
         return 1;
-    ms_set_right(end, slot);
+    ms_recover_slot(end, slot);
     ms_slot_drop(end, slot);
     ms_ring_all_bells(end);
     return 0;

@@ -79,7 +79,7 @@ void ms_set_holders_right(ms_end *end, uint32_t slot)
     for (uint32_t unit = 0; unit < end->units; unit++) {
         if (!(ms_load_u64(&end->holders[unit][slot / 64]) & bit))
             continue;
-        MS_STEP("judge: before letting go of a place");
+        MS_STEP("recover: before letting go of a place");
         ms_and_u64(&end->holders[unit][slot / 64],
                    ~bit); /* SYNC(holders): release; pairs with is_held */
         MS_FENCE_AFTER_SWAP();

@@ -84,7 +84,7 @@ int ms_observer_pull(ms_end *end, ms_message *message, int newest)
         if (!result && message->in_place) {
             result = look_at_place(end, message, (uint32_t)(entry - end->ring));
             if (!result)
-                return 0; /* ms_observer_pulled goes on */
+                return 0; /* ms_observer_finish goes on */
         }
         if (result == -EAGAIN || ms_load_u64(&entry->word) != seen ||
             ms_cas_u64(&end->next, at, at + 1) != at)
@@ -94,7 +94,7 @@ int ms_observer_pull(ms_end *end, ms_message *message, int newest)
     return -EBUSY;
 }
 
-int ms_observer_pulled(ms_end *end, const ms_message *message)
+int ms_observer_finish(ms_end *end, const ms_message *message)
 {
     uint64_t lap;
     ms_entry *entry = ms_entry_at(end, message->position, &lap);
@@ -214,17 +214,17 @@ int ms_observer_await(ms_await *wait)
     }
     int64_t now = ms_now();
     if (!wait->slept)
-        wait->judged = now + FIRST_LOOK;
-    if (now >= wait->deadline || now >= wait->judged) {
+        wait->next_look = now + FIRST_LOOK;
+    if (now >= wait->deadline || now >= wait->next_look) {
         int result = look_around(wait);
-        wait->judged = now + LOOK;
+        wait->next_look = now + LOOK;
         if (result != -EBUSY)
             return result;
         if (now >= wait->deadline)
             return -ETIMEDOUT;
     }
     int result =
-        sleep_until(wait, now, wait->judged < wait->deadline ? wait->judged : wait->deadline);
+        sleep_until(wait, now, wait->next_look < wait->deadline ? wait->next_look : wait->deadline);
     ms_spin_slept(&end->paces[MS_BELL_MESSAGE], &bell->rung, begun);
     wait->slept = 1;
     return result ? result : -EINTR; /* a signal may have come just before */

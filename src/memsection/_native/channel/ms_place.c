@@ -208,7 +208,7 @@ int ms_place_is_there(ms_end *end, uint64_t length)
     return MS_IS_TOPIC(end) && ms_topic_could_make_room(end, length);
 }
 
-uint32_t ms_places_kept(const ms_end *end, uint32_t *slots, uint32_t most)
+uint32_t ms_places_in_hand(const ms_end *end, uint32_t *slots, uint32_t most)
 {
     uint32_t kept = 0;
     for (uint32_t unit = 0; unit < end->units; unit++) {

@@ -38,7 +38,7 @@ static int claim(ms_end *end, ms_entry **out, uint64_t *word, uint64_t *number)
         if (ahead == 0 && state == MS_RING_FREE) {
             uint64_t mine = MS_RING_WORD(lap, MS_RING_WRITING, end->slot);
             MS_STEP("send: before claiming a position");
-            /* SYNC(position): acquire; pairs with ms_ring_pulled */
+            /* SYNC(position): acquire; pairs with ms_ring_finish */
             if (ms_cas_u64(&entry->word, seen, mine) != seen)
                 continue;
             ms_poke_u64(&end->channel->tail, position + 1);
@@ -263,7 +263,7 @@ int ms_ring_pull(ms_end *end, ms_message *message)
         if (!look_into(end, entry, message))
             return 0;
         message->in_place = 0; /* whatever it names is not ours to give back */
-        ms_ring_pulled(end, message);
+        ms_ring_finish(end, message);
         return -EBADMSG;
     }
     return -EBUSY;
@@ -292,10 +292,10 @@ static int hold(ms_end *end, ms_message *message)
     return 0;
 }
 
-void ms_ring_pulled(ms_end *end, const ms_message *message)
+void ms_ring_finish(ms_end *end, const ms_message *message)
 {
     if (MS_IS_TOPIC(end)) {
-        ms_topic_done(end, message);
+        ms_topic_finish(end, message);
         return;
     }
     ms_message mine = *message;
@@ -346,10 +346,10 @@ void ms_ring_unpull(ms_end *end, const ms_message *message)
     ms_ring_bell(end, MS_BELL_MESSAGE, 0);
 }
 
-void ms_kept_done(ms_end *end, const ms_message *message, int again)
+void ms_ring_release(ms_end *end, const ms_message *message, int again)
 {
     if (MS_IS_TOPIC(end)) {
-        ms_topic_done(end, message);
+        ms_topic_finish(end, message);
         return;
     }
     if (again && message->deliveries <= end->redeliver) {

@@ -212,7 +212,7 @@ static void forget_returned(ms_end *end)
 {
     while (end->returned) {
         ms_message message = take_returned(end, 0);
-        ms_topic_done(end, &message);
+        ms_topic_finish(end, &message);
     }
 }
 
@@ -245,7 +245,7 @@ int ms_topic_pull(ms_end *end, ms_message *message, int newest)
     return result;
 }
 
-void ms_topic_done(ms_end *end, const ms_message *message)
+void ms_topic_finish(ms_end *end, const ms_message *message)
 {
     if (message->in_place && end->slot)
         ms_unhold(end, message->unit);
@@ -259,7 +259,7 @@ void ms_topic_unpull(ms_end *end, const ms_message *message)
         end->back[end->returned++] = *message;
     unlock(end);
     if (!kept) {
-        ms_topic_done(end, message);
+        ms_topic_finish(end, message);
         ms_topic_miss(end);
     }
     ms_ring_bell(end, MS_BELL_MESSAGE, 1); /* another thread may wait for it */

@@ -42,7 +42,7 @@ int ms_topic_hints_fit(ms_end *end);
 
 /* The next message, or the newest one. */
 int ms_topic_pull(ms_end *end, ms_message *message, int newest);
-void ms_topic_done(ms_end *end, const ms_message *message);
+void ms_topic_finish(ms_end *end, const ms_message *message);
 void ms_topic_unpull(ms_end *end, const ms_message *message);
 int ms_topic_ready(ms_end *end);
 uint32_t ms_topic_count(ms_end *end);
@@ -92,7 +92,7 @@ void ms_observer_close(ms_end *end);
 int ms_observer_pull(ms_end *end, ms_message *message, int newest);
 /* After a message in a place was copied: whether it was one, and nobody else of this process had
  * it. */
-int ms_observer_pulled(ms_end *end, const ms_message *message);
+int ms_observer_finish(ms_end *end, const ms_message *message);
 /* It was not taken after all, if nothing was taken since. */
 void ms_observer_unpull(ms_end *end, uint64_t position);
 int ms_observer_ready(ms_end *end);

@@ -19,7 +19,7 @@ int ms_take(ms_wait *wait, const ms_item *item);
 int ms_let_go(ms_object *object, uint64_t held, uint64_t now);
 
 /* After an object was let go, or could not be held: this thread is no longer at it. */
-void ms_not_held(ms_object *object);
+void ms_uncount_hold(ms_object *object);
 
 /* Whether this thread owns it, if it is a mutex. */
 int ms_mine(const ms_object *object);

@@ -94,7 +94,7 @@ int ms_let_go(ms_object *object, uint64_t held, uint64_t now)
     return result;
 }
 
-void ms_not_held(ms_object *object)
+void ms_uncount_hold(ms_object *object)
 {
     ms_add_u64(&object->counts, MS_WORD(1, 0));
     ms_add_u64(&object->lockers, (uint64_t)-1);
@@ -106,7 +106,7 @@ static void hold_none(ms_wait *wait, const uint32_t *order, const uint64_t *held
         ms_object *object = wait->items[order[n]].object;
         if (held[n]) {
             ms_let_go(object, held[n], held[n] & ~(uint64_t)(MS_LOCKED | MS_SLOT_MOST));
-            ms_not_held(object);
+            ms_uncount_hold(object);
         }
     }
 }
@@ -137,7 +137,7 @@ static int take_held(ms_wait *wait, uint32_t i, uint64_t held)
     else
         result = ms_let_go(object, held,
                            (free_word & ~(held & MS_SIGNALED ? MS_SIGNALED : MS_TOKEN)) | mark);
-    ms_not_held(object);
+    ms_uncount_hold(object);
     return result;
 }
 

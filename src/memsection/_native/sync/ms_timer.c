@@ -139,7 +139,7 @@ static int set(ms_object *object, int fd, uint64_t due, uint32_t clock, uint32_t
     *before = is_signaled(held, &old) > 0; /* a setting that makes no sense is replaced */
     uint64_t now = write_setting(object, unlocked_word(held), due, (uint64_t)clock << 32 | period);
     result = ms_let_go(object, held, now); /* everybody who sleeps learns when to look */
-    ms_not_held(object);
+    ms_uncount_hold(object);
     return result;
 }
 
@@ -240,7 +240,7 @@ static int take_one_of_many(ms_object *object, int fd, int slept, uint64_t word)
         uint64_t now = ms_timer_taken(object, unlocked_word(locked) & ~MS_CONTENDED);
         /* Sleepers are woken: they have another time to sleep until. */
         result = ms_let_go(object, locked & ~MS_CONTENDED, slept ? now | MS_CONTENDED : now);
-        ms_not_held(object);
+        ms_uncount_hold(object);
         return result;
     }
     ms_add_u64(&object->lockers, (uint64_t)-1);

@@ -4,7 +4,7 @@
  *
  * The order is what makes it safe to be killed in the middle: the words of a message's place change
  * before those of its ring position, and the slot's lock is given back last, so the next one who
- * judges finds what is left to do.
+ * recovers finds what is left to do.
  */
 #include "ms_call.h"
 #include "ms_topic.h"
@@ -23,9 +23,9 @@ typedef struct {
 
 /* ------------------------------------------------------------------ setting right */
 
-/* A place of a dead owner's becomes that of one who judges, and of one of them alone, who gives it
- * back; when that one dies, its own slot says what is left to do.  Who is about to claim the slot
- * has it already. */
+/* A place of a dead owner's becomes that of one who recovers, and of one of them alone, who gives
+ * it back; when that one dies, its own slot says what is left to do.  Who is about to claim the
+ * slot has it already. */
 static void take_back(ms_end *end, uint32_t unit, uint64_t word, uint32_t slot)
 {
     if (MS_IS_TOPIC(end) && MS_PLACE_STATE(word) == MS_PLACE_QUEUED) {
@@ -35,15 +35,15 @@ static void take_back(ms_end *end, uint32_t unit, uint64_t word, uint32_t slot)
     uint64_t mine = MS_PLACE_BECOMES(word, end->slot ? end->slot : slot, MS_PLACE_SENDING);
     if (mine != word && ms_cas_u64(&end->words[unit], word, mine) != word)
         return;
-    MS_STEP("judge: before freeing a place");
+    MS_STEP("recover: before freeing a place");
     ms_place_free(end, unit, mine);
 }
 
-/* The position is looked at again after its place: whoever judges beside us may have set both right
- * already, and then they may be a living sender's. */
+/* The position is looked at again after its place: whoever recovers beside us may have set both
+ * right already, and then they may be a living sender's. */
 static void undo_sending(ms_end *end, ms_entry *entry, uint64_t word)
 {
-    MS_STEP("judge: before looking at a position's place");
+    MS_STEP("recover: before looking at a position's place");
     uint64_t unit = *(volatile uint64_t *)&entry->u.place.unit;
     if (*(volatile uint32_t *)&entry->length == MS_IN_PLACE && unit < end->units) {
         uint64_t place = ms_load_u64(&end->words[unit]);
@@ -53,7 +53,7 @@ static void undo_sending(ms_end *end, ms_entry *entry, uint64_t word)
             ms_peek_u64(&entry->word) == word)
             take_back(end, (uint32_t)unit, place, MS_RING_SLOT(word));
     }
-    MS_STEP("judge: before skipping a position");
+    MS_STEP("recover: before skipping a position");
     /* SYNC(position): release; pairs with claim */
     ms_cas_u64(&entry->word, word, MS_RING_WORD(MS_RING_LAP(word), MS_RING_VOID, 0));
 }
@@ -67,11 +67,11 @@ static void undo_receiving(ms_end *end, ms_entry *entry, uint64_t word)
         if (MS_PLACE_STATE(place) == MS_PLACE_HELD && MS_PLACE_WHO(place) == MS_RING_SLOT(word))
             ms_cas_u64(&end->words[unit], place, MS_PLACE_BECOMES(place, index, MS_PLACE_QUEUED));
     }
-    MS_STEP("judge: before filling a position again");
+    MS_STEP("recover: before filling a position again");
     /* SYNC(message): release; pairs with ms_ring_pull */
     if (ms_cas_u64(&entry->word, word, MS_RING_WORD(MS_RING_LAP(word), MS_RING_FULL, 0)) != word)
         return;
-    MS_STEP("judge: before setting the head back");
+    MS_STEP("recover: before setting the head back");
     uint64_t position = MS_RING_LAP(word) * end->capacity + index;
     if (ms_peek_u64(&end->channel->head) > position)
         ms_poke_u64(&end->channel->head, position);
@@ -81,7 +81,7 @@ static void undo_place(ms_end *end, uint32_t unit, uint64_t word, uint32_t slot)
 {
     uint32_t state = MS_PLACE_STATE(word);
     uint32_t deliveries = *(volatile uint32_t *)&end->notes[unit].deliveries;
-    MS_STEP("judge: before setting a place right");
+    MS_STEP("recover: before setting a place right");
     int again = !end->calls && deliveries <= end->redeliver; /* of a service the call is repeated */
     if (state == MS_PLACE_TAKING || (state == MS_PLACE_HELD && again)) {
         if (ms_cas_u64(&end->words[unit], word, MS_PLACE_BECOMES(word, 0, MS_PLACE_AGAIN)) == word)
@@ -97,7 +97,7 @@ static int has_place(uint64_t word)
     return state == MS_PLACE_SENDING || state == MS_PLACE_HELD || state == MS_PLACE_TAKING;
 }
 
-void ms_set_right(ms_end *end, uint32_t slot)
+void ms_recover_slot(ms_end *end, uint32_t slot)
 {
     ms_calls_set_right(end, slot);
     for (uint32_t i = 0; i < end->capacity; i++) {
@@ -116,7 +116,7 @@ void ms_set_right(ms_end *end, uint32_t slot)
     }
     if (MS_IS_TOPIC(end))
         ms_set_holders_right(end, slot);
-    MS_STEP("judge: before forgetting the slot");
+    MS_STEP("recover: before forgetting the slot");
     ms_store_u32(&end->channel->members[slot].role,
                  0); /* SYNC(member): release; pairs with ms_partners */
 }
@@ -131,8 +131,8 @@ static void suspect(ms_end *end, look *at, uint32_t slot)
     at->alive[slot / 64] |= 1ull << slot % 64; /* asked about once, whatever comes of it */
     if (ms_slot_take(end, slot))
         return;
-    MS_STEP("judge: slot locked");
-    ms_set_right(end, slot);
+    MS_STEP("recover: slot locked");
+    ms_recover_slot(end, slot);
     ms_slot_drop(end, slot);
     at->dead++;
 }
@@ -225,7 +225,7 @@ static void look_at_calls(ms_end *end, look *at, uint32_t first, uint32_t count)
     }
 }
 
-int ms_judge(ms_end *end)
+int ms_recover(ms_end *end)
 {
     look at;
     memset(&at, 0, sizeof at);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The part of ``channel_model`` that sets right what the dead left, as ``ms_judge.c`` does."""
+"""The part of ``channel_model`` that sets right what the dead left, as ``ms_recover.c`` does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from channel_state import (
 from model import Explored
 
 
-class Judging(Explored[State]):
+class Recovering(Explored[State]):
     """What whoever is held up does; see ``channel_model.FAULTS`` for what may be left out."""
 
     fault: str
@@ -34,10 +34,10 @@ class Judging(Explored[State]):
     # ------------------------------------------------------------------ opening
 
     def _opening(self, state: State, number: int, process: Process) -> Iterator[State]:
-        """The lowest slot that nobody has, nor judges, is claimed, and what words say of its last
+        """The lowest slot that nobody has, nor recovers, is claimed, and what words say of its last
         owner set right."""
-        taken = {other.judged for other in state.processes}
-        if self.fault == "judge without the lock":
+        taken = {other.recovered for other in state.processes}
+        if self.fault == "recover without the lock":
             taken = set()
         slot = min(
             slot
@@ -46,11 +46,11 @@ class Judging(Explored[State]):
         )
         locks = (*state.locks[:slot], number + 1, *state.locks[slot + 1 :])
         after = state._replace(locks=locks)
-        yield go(after, number, "right", slot=slot, judged=slot, back="start")
+        yield go(after, number, "right", slot=slot, recovered=slot, back="start")
 
     # ------------------------------------------------------------------ the dead
 
-    def _judge(self, state: State, number: int, process: Process) -> Iterator[State]:
+    def _recover(self, state: State, number: int, process: Process) -> Iterator[State]:
         yield from self._look_after(
             state, number, process, "look" if process.role == "receive" else "start"
         )
@@ -62,7 +62,7 @@ class Judging(Explored[State]):
         slots |= {place.who for place in state.places if place.state in (SENDING, HELD)}
         for slot in sorted(slots - {process.slot}):
             if not state.locks[slot]:
-                yield go(state, number, "right", judged=slot, back=then)
+                yield go(state, number, "right", recovered=slot, back=then)
                 return
         # Hints are set anew from the words.
         full = [
@@ -75,7 +75,7 @@ class Judging(Explored[State]):
 
     def _right(self, state: State, number: int, process: Process) -> Iterator[State]:
         """What is left to set right is looked for; the lock is given back when it is nothing."""
-        slot = process.judged
+        slot = process.recovered
         for index, entry in enumerate(state.ring):
             if entry.slot == slot and entry.state in (WRITING, READING):
                 yield go(state, number, "entry", other=Seen(index, entry))
@@ -84,7 +84,7 @@ class Judging(Explored[State]):
             if place.state in (SENDING, HELD) and place.who == slot:
                 yield with_place(state, index, Place())
                 return
-        after = go(state._replace(mark=False), number, process.back, judged=0, back="")
+        after = go(state._replace(mark=False), number, process.back, recovered=0, back="")
         yield after._replace(processes=tuple(p._replace(stale=True) for p in after.processes))
 
     def _entry(self, state: State, number: int, process: Process) -> Iterator[State]:
@@ -100,7 +100,7 @@ class Judging(Explored[State]):
             yield go(state, number, "right", other=None)
             return
         place = state.places[now.place] if now.place >= 0 else Place()
-        whose = {WRITING: (QUEUED, seen.index), READING: (HELD, process.judged)}
+        whose = {WRITING: (QUEUED, seen.index), READING: (HELD, process.recovered)}
         if same or self.fault == "position not looked at again":
             if (place.state, place.who) == whose[seen.entry.state]:
                 found = seen._replace(place=now.place, was=place)
