@@ -96,7 +96,7 @@ cdef class Asked:
         """
         cdef uint32_t format = 0
         if self._epoch != ms_forks or not self._open:
-            raise self._owner._failed(-EBADF)
+            raise self._owner._failed(-EBADF, True)
         try:
             payload = self._owner._take(&self._call, &format)
             return payload, format
@@ -293,7 +293,7 @@ cdef class ClientEnd(End):
         deadline = deadline_of(timeout)
         memset(&request, 0, sizeof(request))
         request.bytes, request.length = PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value)
-        self._enter()
+        self._enter(True)
         ms_end_keep(&self._end)
         try:
             result = self._ask(&request, &call, deadline)
@@ -346,7 +346,7 @@ cdef class ClientEnd(End):
         result = ms_call_answer(&self._end, call, &message)
         try:
             if result:
-                raise self._failed(result)
+                raise self._failed(result, True)
             payload = payload_of(self, &message)
             format[0] = message.format
             return payload
@@ -357,7 +357,7 @@ cdef class ClientEnd(End):
     def ask(self, list parts, uint64_t length, uint32_t format, timeout):
         """Ask, waiting for a position: an ``Asked``; None if there is no place for the request."""
         cdef int64_t deadline = deadline_of(timeout)
-        self._enter()
+        self._enter(True)
         ms_end_keep(&self._end)     # while bytes are copied other threads run, and may close this end
         try:
             return self._asked(parts, length, format, deadline)
@@ -391,7 +391,7 @@ cdef class ClientEnd(End):
         cdef Asked asked
         cdef ms_content request
         cdef int result
-        self._enter()
+        self._enter(True)
         asked = Asked.__new__(Asked)
         place._content(format, &request)
         result = self._ask(&request, &asked._call, 0)

@@ -99,7 +99,7 @@ cdef class Place:
         """Queue it, as its first ``length`` bytes; if that cannot be, it is dropped."""
         cdef int result
         if not self._mine or self._epoch != ms_forks:
-            raise self._owner._failed(-EBADF)
+            raise self._owner._failed(-EBADF, True)
         self._mine = False
         result = self._owner._queue_place(self._unit, self._word, min(length, self._length), format, deadline_of(timeout))
         if result:
@@ -108,14 +108,14 @@ cdef class Place:
     def fill(self, list parts):
         """Copy buffers to their offsets; other threads of Python's run meanwhile."""
         if not self._mine or self._epoch != ms_forks:
-            raise self._owner._failed(-EBADF)
+            raise self._owner._failed(-EBADF, True)
         write_parts(ms_place_bytes(&self._owner._end, self._unit), parts, self._length)
 
     def offer(self, uint32_t format):
         """Queue it if there is a position: whether it was sent.  It stays if not, and is dropped if it can never be."""
         cdef int result
         if not self._mine or self._epoch != ms_forks:
-            raise self._owner._failed(-EBADF)
+            raise self._owner._failed(-EBADF, True)
         result = self._owner._queue(NULL, 0, self._unit, self._word, self._length, format, 0)
         if result == -ETIMEDOUT:
             return False
@@ -128,7 +128,7 @@ cdef class Place:
     cdef int _content(self, uint32_t format, ms_content *content) except -1:
         """What a call is asked or answered with: the place as it is."""
         if not self._mine or self._epoch != ms_forks:
-            raise self._owner._failed(-EBADF)
+            raise self._owner._failed(-EBADF, True)
         memset(content, 0, sizeof(content[0]))
         content.length, content.format = self._length, format
         content.unit, content.word = self._unit, self._word

@@ -164,9 +164,10 @@ cdef class Observer:
             ms_observer_close(&self._end)
             PyBuffer_Release(&self._buffer)
 
-    cdef int _enter(self) except -1:
+    cdef int _enter(self, object what=None) except -1:
+        """Fails where this was closed; ``what`` is the operation, where that does not receive."""
         if ms_load_u32(&self._end.role) == 0:
-            raise self._codec.problem(-EBADF)
+            raise self._codec.problem(-EBADF, False, what)
         return 0
 
     def close(self):
@@ -303,8 +304,11 @@ cdef class Observer:
 
     def ready(self):
         """Whether a receive would return or raise at once."""
+        return self._ready("look at")
+
+    cdef bint _ready(self, str what) except? -1:
         cdef int ever, result
-        self._enter()
+        self._enter(what)
         result = ms_observer_ready(&self._end)
         if result == 0 or (result == -EAGAIN and ms_load_u32(&self._end.channel.down)):
             return True
@@ -315,7 +319,7 @@ cdef class Observer:
         cdef ms_await wait
         cdef int result
         require_seconds(timeout)
-        if self.ready():
+        if self._ready("wait for"):
             return True
         memset(&wait, 0, sizeof(wait))
         wait.end = &self._end
@@ -323,17 +327,17 @@ cdef class Observer:
         wait.deadline = deadline_of(timeout)
         while True:
             result = self._wait(&wait)
-            if result == -ENOTCONN or self.ready():
+            if result == -ENOTCONN or self._ready("wait for"):
                 return True
             if result == -ETIMEDOUT:
                 return False
             if result:
-                raise self._codec.problem(result)
+                raise self._codec.problem(result, False, "wait for")
 
     def watched(self, bint sending=False):
         """What a wait for this end and other things has to know (``sync.Other``)."""
         cdef Watched watched
-        self._enter()
+        self._enter("wait for")
         watched = Watched.__new__(Watched)
         watched._owner = self
         self._uses += 1
@@ -342,27 +346,27 @@ cdef class Observer:
 
     def rewind(self, uint64_t messages):
         """Begin with the last so many messages before this was opened."""
-        self._enter()
+        self._enter("open")
         ms_topic_rewind(&self._end, messages)
 
     def miss(self):
         """It did not get a message for a reason of its own."""
         ms_topic_miss(&self._end)
 
-    def count(self, uint32_t role):
-        """How many ends with this role live."""
-        self._enter()
+    def count(self, uint32_t role, str what="count ends of"):
+        """How many ends with this role live; ``what`` names who asks."""
+        self._enter(what)
         return ms_observer_count(&self._end, role)
 
     def members(self):
         """(slot, role, process id) of those who say that they have it open: to be shown, never believed."""
         cdef uint32_t slot
-        self._enter()
+        self._enter("look at")
         return [(slot, self._end.channel.members[slot].role & 3, self._end.channel.members[slot].pid)
                 for slot in range(1, MS_ENDS_MOST + 1) if self._end.channel.members[slot].role]
 
     def __len__(self):
-        self._enter()
+        self._enter("length of")
         return ms_topic_count(&self._end)
 
     @property
@@ -371,5 +375,5 @@ cdef class Observer:
 
     @property
     def is_down(self):
-        self._enter()
+        self._enter("look at")
         return bool(ms_load_u32(&self._end.channel.down))

@@ -53,8 +53,8 @@ cdef class Opened:
         if ms_end_release(&self._end):
             self._unmap()
 
-    cdef object _failed(self, int result, bint sending=False):
-        return self._codec.problem(result, sending)
+    cdef object _failed(self, int result, bint sending=False, object what=None):
+        return self._codec.problem(result, sending, what)
 
     def close(self):
         """No more is sent or received here.  What is in hand stays."""
@@ -77,17 +77,18 @@ cdef class Opened:
             return 0
         return result
 
-    cdef int _enter(self, bint sending=False) except -1:
+    cdef int _enter(self, bint sending=False, object what=None) except -1:
+        """Fails on an end that was closed; ``what`` is the operation, where that neither sends nor receives."""
         cdef int result = ms_end_enter(&self._end)
         if result:
-            raise self._failed(result, sending)
+            raise self._failed(result, sending, what)
         return 0
 
     # ------------------------------------------------------------------ looking, ending
 
     def ready(self, bint sending=False):
         """Whether a receive (or a send of something short) would return or raise at once."""
-        self._enter()
+        self._enter(sending, "look at")
         return bool(ms_channel_ready(&self._end, MS_FOR_ROOM if sending else MS_FOR_MESSAGE, 0))
 
     def wait(self, timeout=None):
@@ -95,7 +96,7 @@ cdef class Opened:
         cdef ms_await wait
         cdef int result
         require_seconds(timeout)
-        self._enter()
+        self._enter(False, "wait for")
         if ms_channel_ready(&self._end, MS_FOR_MESSAGE, 0):
             return True
         memset(&wait, 0, sizeof(wait))
@@ -111,7 +112,7 @@ cdef class Opened:
                 if result == -ENOTCONN or ms_channel_ready(&self._end, MS_FOR_MESSAGE, 0):
                     return True
                 if result:
-                    raise self._failed(result)
+                    raise self._failed(result, False, "wait for")
         finally:
             ms_await_end(&wait, 0)
             self._release()
@@ -120,7 +121,7 @@ cdef class Opened:
         """What a wait for this end and other things has to know (``sync.Other``); with a length, for a place of so many bytes."""
         cdef int what = MS_FOR_PLACE if length else MS_FOR_ROOM if sending else MS_FOR_MESSAGE
         cdef Watched watched
-        self._enter()
+        self._enter(sending, "wait for")
         watched = Watched.__new__(Watched)
         watched._owner = self
         ms_watched_make(&watched._watched, &self._end, what, length)
@@ -130,30 +131,30 @@ cdef class Opened:
     def partners(self, uint32_t role):
         """(whether another end with this role lives, whether there ever was one)."""
         cdef int ever = 0, there
-        self._enter()
+        self._enter(False, "look at")
         there = ms_partners(&self._end, role, &ever)
         return bool(there), bool(ever)
 
-    def count(self, uint32_t role):
-        """How many ends with this role live."""
-        self._enter()
+    def count(self, uint32_t role, str what="count ends of"):
+        """How many ends with this role live; ``what`` names who asks."""
+        self._enter(False, what)
         return ms_end_count(&self._end, role)
 
     def shutdown(self, bint at_once):
         """No more is sent, by anybody."""
-        self._enter()
+        self._enter(False, "shut down")
         ms_channel_shut(&self._end, at_once)
 
     def recover(self):
         """Look after those who may have died: how many had."""
-        self._enter()
+        self._enter(False, "look at")
         return ms_recover(&self._end)
 
     def places_in_hand(self):
         """(how many places are in hands, the process ids of the first of those who have them, as they say)."""
         cdef uint32_t slots[IN_HAND_MOST]
         cdef uint32_t n, i
-        self._enter()
+        self._enter(False, "look at")
         n = ms_places_in_hand(&self._end, slots, IN_HAND_MOST)
         pids = {self._end.channel.members[slots[i]].pid for i in range(min(n, <uint32_t>IN_HAND_MOST))
                 if slots[i] <= MS_ENDS_MOST}
@@ -162,12 +163,12 @@ cdef class Opened:
     def members(self):
         """(slot, role, process id) of those who say that they have it open: to be shown, never believed."""
         cdef uint32_t slot
-        self._enter()
+        self._enter(False, "look at")
         return [(slot, self._end.channel.members[slot].role & 3, self._end.channel.members[slot].pid)
                 for slot in range(1, MS_ENDS_MOST + 1) if self._end.channel.members[slot].role]
 
     def __len__(self):
-        self._enter()
+        self._enter(False, "length of")
         return ms_ring_count(&self._end)
 
     @property
@@ -182,17 +183,17 @@ cdef class Opened:
 
     def rewind(self, uint64_t messages):
         """Begin with the last so many messages of a topic before this end was opened."""
-        self._enter()
+        self._enter(False, "open")
         ms_topic_rewind(&self._end, messages)
 
     def unread(self, uint64_t position):
         """Whether a subscriber that lives has not read this position of a topic yet."""
-        self._enter()
+        self._enter(False, "look at")
         return bool(ms_topic_waits(&self._end, position))
 
     @property
     def is_down(self):
-        self._enter()
+        self._enter(False, "look at")
         return bool(ms_load_u32(&self._end.channel.down))
 
     @property

@@ -114,9 +114,9 @@ class Codec:
                 f"largest that the channel takes has {self.channel.largest}"
             )
 
-    def problem(self, result: int, sending: bool = False) -> Exception:
+    def problem(self, result: int, sending: bool = False, what: str | None = None) -> Exception:
         """The exception for a negative errno of the core."""
-        return self.channel.problem(result, sending)
+        return self.channel.problem(result, sending, what)
 
     # ------------------------------------------------------------------ receiving
 

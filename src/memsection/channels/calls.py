@@ -17,13 +17,7 @@ from memsection.channels.base_codec import Codec
 from memsection.channels.endpoint import Endpoint
 from memsection.channels.object_codec import ObjectCodec
 from memsection.channels.specs import codec, codec_in
-from memsection.vocabulary.errors import (
-    ArgumentError,
-    CorruptError,
-    EndOfChannelError,
-    PeerDiedError,
-    RemoteError,
-)
+from memsection.vocabulary.errors import CorruptError, EndOfChannelError, PeerDiedError, RemoteError
 from memsection.vocabulary.text import about
 
 TYPE_CHECKING = False
@@ -56,10 +50,12 @@ _TYPE, _TEXT, _TRACEBACK = 200, 4000, 16_000  # characters that are sent of each
 class CallChannel(results.Channel):
     """What the parts of one end of a service share."""
 
-    def problem(self, result: int, sending: bool = False) -> Exception:  # type: ignore[override]
+    def problem(  # type: ignore[override]
+        self, result: int, sending: bool = False, what: str | None = None
+    ) -> Exception:
         """The exception for a negative errno of the core."""
-        if not sending:
-            return super().problem(result)
+        if what or not sending:
+            return super().problem(result, what=what)
         head = about("call", self.name)
         if result == ends.GONE:
             return PeerDiedError(f"{head}: all who served it have closed it or ended")
@@ -283,7 +279,7 @@ class ServiceEnd(Base[Q, A]):
         Raises:
             ArgumentError: This end was closed (ValueError).
         """
-        return int(self._core.count(ends.RECEIVE))
+        return int(self._core.count(ends.RECEIVE, "servers of"))
 
     @property
     def clients(self) -> int:
@@ -295,13 +291,10 @@ class ServiceEnd(Base[Q, A]):
         Raises:
             ArgumentError: This end was closed (ValueError).
         """
-        return int(self._core.count(ends.SEND))
+        return int(self._core.count(ends.SEND, "clients of"))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.closed:
-            raise ArgumentError(
-                f"{about(f'pickle {type(self).__name__}', self.name)}: this end was closed"
-            )
+        self._require_open(f"pickle {type(self).__name__}")
         return _rebuilt, (type(self), self.section, *self._codec.spec)
 
 

@@ -223,7 +223,7 @@ class Endpoint(Base[T]):
         Raises:
             ArgumentError: This end was closed (ValueError).
         """
-        return int(self._core.count(ends.SEND))
+        return int(self._core.count(ends.SEND, "senders of"))
 
     @property
     def receivers(self) -> int:
@@ -237,7 +237,7 @@ class Endpoint(Base[T]):
         Raises:
             ArgumentError: This end was closed (ValueError).
         """
-        return int(self._core.count(ends.RECEIVE))
+        return int(self._core.count(ends.RECEIVE, "receivers of"))
 
     @property
     def repaired(self) -> int:
@@ -306,19 +306,19 @@ class Endpoint(Base[T]):
                 return True
         return False
 
-    def __enter__(self) -> Self:
+    def _require_open(self, what: str) -> None:
         if self.closed:
-            raise ArgumentError(f"{about(type(self).__name__, self.name)}: this end was closed")
+            raise ArgumentError(f"{about(what, self.name)}: this end was closed")
+
+    def __enter__(self) -> Self:
+        self._require_open("enter")
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self.closed:
-            raise ArgumentError(
-                f"{about(f'pickle {type(self).__name__}', self.name)}: this end was closed"
-            )
+        self._require_open(f"pickle {type(self).__name__}")
         return _rebuilt, (type(self), self.section, self._codec.spec, self.role)
 
     def __repr__(self) -> str:

@@ -52,10 +52,10 @@ class Channel:
     def __init__(self) -> None:
         self.sent: list[Sent] = []  #: such messages that were sent and perhaps not taken yet
 
-    def problem(self, result: int, sending: bool = False) -> Error:
-        """The exception for a negative errno of the core."""
-        what = "send to" if sending else "receive from"
-        head = about(what, self.name)
+    def problem(self, result: int, sending: bool = False, what: str | None = None) -> Error:
+        """The exception for a negative errno of the core; ``what`` is the operation, where that
+        neither sends nor receives."""
+        head = about(what or ("send to" if sending else "receive from"), self.name)
         if result == -ETIMEDOUT:
             return WaitTimeoutError(f"{head}: the time is up{self._who_keeps() if sending else ''}")
         if result == -EPIPE:

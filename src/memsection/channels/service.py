@@ -303,6 +303,7 @@ class Service(ServiceEnd[Q, A]):
             CorruptError: Somebody spoiled the service.
             ArgumentError: This end was closed (ValueError).
         """
+        self._require_open("serve")
         for call in self:
             try:
                 call.reply(function(call.value))

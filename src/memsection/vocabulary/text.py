@@ -24,7 +24,9 @@ def about(operation: str, name: str | None) -> str:
     """What a message begins with: the operation, and the name of an object that has one."""
     if name:
         return f"{operation} {name!r}"
-    return operation.removesuffix(" from").removesuffix(" to")
+    for preposition in (" from", " to", " of", " for", " at"):
+        operation = operation.removesuffix(preposition)
+    return operation
 
 
 def _shown_character(character: str) -> str:
