@@ -102,6 +102,37 @@ def test_the_newest_message_skips_what_is_older_and_that_is_not_missed(length: i
             topic.receive_newest(0)
 
 
+@pytest.mark.parametrize("role", ["receive", "observe"])
+def test_the_newest_message_counts_those_that_were_overwritten_before_it_as_missed(
+    length: int, role: Any
+) -> None:
+    with Topic.create(unique_name(), bytes, role="send", capacity=4, history=2) as topic:
+        numbers(topic, 3, length=length)
+        with Topic.open(topic.name, role=role) as subscriber:
+            numbers(topic, 7, 3, length)
+            assert int(subscriber.receive_newest()) == 9
+            assert subscriber.missed == 3  # of 3 to 9 there were 6 to 9
+            numbers(topic, 23, 10, length)
+            assert int(subscriber.receive_newest()) == 32
+            assert subscriber.missed == 3 + 19
+            with pytest.raises(WaitTimeoutError):
+                subscriber.receive_newest(0)
+            assert subscriber.missed == 3 + 19
+
+
+@pytest.mark.parametrize("role", ["receive", "observe"])
+def test_the_newest_message_counts_those_that_went_for_want_of_memory_as_missed(role: Any) -> None:
+    with (
+        Topic.create(
+            unique_name(), bytes, role="send", capacity=16, largest=4000, memory=3 * 4224
+        ) as topic,
+        Topic.open(topic.name, role=role) as subscriber,
+    ):
+        numbers(topic, 10, length=PLACED)
+        assert int(subscriber.receive_newest()) == 9
+        assert subscriber.missed == 7
+
+
 def test_senders_wait_for_the_slowest_subscriber_where_that_was_asked_for(length: int) -> None:
     with Topic.create(
         unique_name(), bytes, role="send", capacity=3, slow="wait", history=2

@@ -44,19 +44,6 @@ static int is_down_at_once(const ms_end *end)
            MS_DOWN_AT_ONCE; /* SYNC(down): acquire; pairs with ms_channel_shut */
 }
 
-/* The newest message at or after `next`. */
-static void skip_to_newest(ms_end *end)
-{
-    uint64_t tail = ms_topic_tail(end), next = ms_peek_u64(&end->next), lap;
-    for (uint64_t at = tail, looks = 0; at > next && looks < end->capacity; at--, looks++) {
-        uint64_t seen = ms_load_u64(&ms_entry_at(end, at - 1, &lap)->word);
-        if (MS_RING_STATE(seen) == MS_RING_FULL && MS_LAPS(MS_RING_LAP(seen), lap) == 0) {
-            ms_cas_u64(&end->next, next, at - 1);
-            return;
-        }
-    }
-}
-
 static int look_at_place(ms_end *end, ms_message *message, uint32_t index)
 {
     message->word = ms_load_u64(&end->words[message->unit]);
@@ -74,7 +61,7 @@ int ms_observer_pull(ms_end *end, ms_message *message, int newest)
     if (is_down_at_once(end))
         return -EAGAIN;
     if (newest)
-        skip_to_newest(end);
+        ms_topic_skip(end);
     for (uint32_t tries = 0; tries <= end->capacity; tries++) {
         int result = ms_topic_find(end, &entry, &seen, &at);
         if (result)

@@ -85,6 +85,13 @@ void ms_topic_miss(ms_end *end)
 
 /* ------------------------------------------------------------------ finding */
 
+/* On from `at`, unless another thread has gone on: an observer has no lock.  Who moves, counts. */
+static void move_on(ms_end *end, uint64_t at, uint64_t to, int is_lost)
+{
+    if (ms_cas_u64(&end->next, at, to) == at && is_lost)
+        count_missed(end, at, to);
+}
+
 /* Overtaken: on to the oldest message that there can be, if the entry at `next` is ahead of it. */
 static int catch_up(ms_end *end)
 {
@@ -93,9 +100,7 @@ static int catch_up(ms_end *end)
     int64_t ahead = MS_LAPS(MS_RING_LAP(seen), lap);
     if (ahead <= 0)
         return 0;
-    uint64_t oldest = at + ((uint64_t)ahead - 1) * end->capacity + 1;
-    count_missed(end, at, oldest);
-    ms_poke_u64(&end->next, oldest);
+    move_on(end, at, at + ((uint64_t)ahead - 1) * end->capacity + 1, 1);
     return 1;
 }
 
@@ -121,26 +126,37 @@ int ms_topic_find(ms_end *end, ms_entry **out, uint64_t *word, uint64_t *positio
             *position = at;
             return 0;
         }
-        if (state == MS_RING_GONE)
-            count_missed(end, at, at + 1);
-        ms_poke_u64(&end->next, at + 1);
+        move_on(end, at, at + 1, state == MS_RING_GONE);
     }
     return -EBUSY;
 }
 
-/* The newest message from `next` on, if it is not the one there. */
-static void skip_to_newest(ms_end *end)
+/* Whether the position has this state now, in its own lap. */
+static int has_state(const ms_end *end, uint64_t position, uint32_t state)
 {
-    uint64_t tail = ms_topic_tail(end), next = ms_peek_u64(&end->next), lap;
+    uint64_t lap, seen = ms_load_u64(&ms_entry_at(end, position, &lap)->word);
+    return MS_RING_STATE(seen) == state && MS_LAPS(MS_RING_LAP(seen), lap) == 0;
+}
+
+void ms_topic_skip(ms_end *end)
+{
+    for (uint32_t tries = 0; tries <= 2 * end->capacity + 2 && catch_up(end); tries++)
+        continue; /* each position that was overtaken tells of itself alone */
+    uint64_t tail = ms_topic_tail(end), next = ms_peek_u64(&end->next), gone = 0;
     uint64_t lowest =
         tail > end->capacity && tail - end->capacity > next ? tail - end->capacity : next;
-    for (uint64_t at = tail; at > lowest; at--) {
-        uint64_t seen = ms_load_u64(&ms_entry_at(end, at - 1, &lap)->word);
-        if (MS_RING_STATE(seen) == MS_RING_FULL && MS_LAPS(MS_RING_LAP(seen), lap) == 0) {
-            ms_poke_u64(&end->next, at - 1);
-            return;
-        }
-    }
+    uint64_t newest = tail;
+    while (newest > lowest && !has_state(end, newest - 1, MS_RING_FULL))
+        newest--;
+    if (newest <= lowest)
+        return;
+    uint64_t from = lowest < end->since ? end->since : lowest;
+    for (uint64_t at = from; at < newest - 1; at++)
+        gone += has_state(end, at, MS_RING_GONE) != 0;
+    if (ms_cas_u64(&end->next, next, newest - 1) != next)
+        return;
+    count_missed(end, next, lowest);
+    count_missed(end, end->since, end->since + gone);
 }
 
 /* ------------------------------------------------------------------ reading */
@@ -223,10 +239,8 @@ int ms_topic_pull(ms_end *end, ms_message *message, int newest)
                          0)) /* SYNC(down): acquire */
         return -EAGAIN;
     lock(end);
-    if (newest) {
-        catch_up(end);
-        skip_to_newest(end);
-    }
+    if (newest)
+        ms_topic_skip(end);
     if (end->returned && !newest) {
         *message = take_returned(end, 0);
         result = 0;

@@ -58,6 +58,9 @@ int ms_topic_waits(ms_end *end, uint64_t position);
 /* The message at end->next: 0 and its entry and word; -EAGAIN: none, -EBUSY: being written. Changes
  * nothing shared. */
 int ms_topic_find(ms_end *end, ms_entry **out, uint64_t *seen, uint64_t *at);
+/* On to the newest message that there is; those that were overwritten, or taken out of the ring,
+ * before this end came to them are missed, those that are still there are not. */
+void ms_topic_skip(ms_end *end);
 /* A copy of a short message, or where a place is: 0, -EAGAIN: it was overwritten meanwhile;
  * -EBADMSG. */
 int ms_topic_read(ms_end *end, ms_entry *entry, uint64_t seen, ms_message *message);
