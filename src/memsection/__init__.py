@@ -149,7 +149,7 @@ def __getattr__(name: str) -> object:
 
 
 def _imported(module: str) -> object:
-    """A module; at the limit of descriptors an error of this library, once an object is in use."""
+    """A module; at the limit of descriptors an error that names it."""
     import sys
 
     def loaded() -> object:
@@ -157,7 +157,60 @@ def _imported(module: str) -> object:
         return sys.modules[module]
 
     owners = sys.modules.get("memsection.nt.owners")
-    return (loaded if owners is None else owners.settled(loaded))()
+    if owners is not None:  # of an object that is in use
+        return owners.settled(loaded)()
+    try:
+        return loaded()
+    except (OSError, ImportError) as problem:
+        better = _told(problem, module)
+        if better is problem:
+            raise
+    if better is None:
+        return loaded()
+    raise better from None
+
+
+def _told(problem: OSError | ImportError, module: str) -> Exception | None:
+    """The exception for an import that failed before there is an object manager: it needs no
+    descriptor.  None to try again."""
+    import errno
+    import os
+
+    numbers = {number: os.strerror(number) for number in (errno.EMFILE, errno.ENFILE)}
+    found = [number for number, text in numbers.items() if text in str(problem)]
+    if not found:
+        return problem
+    if found[0] == errno.EMFILE and _raise_descriptor_limit():
+        return None
+    limit = "the system has" if found[0] == errno.ENFILE else "this process has"
+    text = f"import '{module}': {limit} as many files open as it may"
+    if found[0] == errno.EMFILE and hasattr(os, "sysconf"):
+        text += f", {os.sysconf('SC_OPEN_MAX')}"
+    text += (
+        ": close some files, or have its limit raised (ulimit -n, LimitNOFILE=), or use memsection "
+        "before there are so many"
+    )
+    try:
+        from memsection.vocabulary import errors, status
+    except (OSError, ImportError):
+        # No class of this library's was ever loaded, and so nobody can ask for one.
+        return OSError(found[0], text)
+    return errors.Error(text, ntstatus=status.from_errno(found[0]))
+
+
+def _raise_descriptor_limit() -> bool:
+    """Have the descriptors that the hard limit allows; whether that are more."""
+    try:
+        import resource
+    except ImportError:
+        return False  # Windows has no such limit
+    except OSError:
+        return False  # it is a file itself, and was not loaded before
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == hard:
+        return False
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return True
 
 
 def __dir__() -> list[str]:

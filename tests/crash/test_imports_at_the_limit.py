@@ -6,6 +6,7 @@ Each operation runs in a forked child, in which nothing but a section was used b
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
 import subprocess
@@ -163,6 +164,44 @@ for name, arguments in json.load(sys.stdin).items():
 section.close()
 print(json.dumps(answers))
 """
+_FRESH = """
+import json, os, resource, sys
+import memsection
+loaded, soft, hard = sys.argv[1] == "loaded", int(sys.argv[2]), int(sys.argv[3])
+if loaded:
+    memsection.Error
+answers = {}
+resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+if sys.argv[4] == "without":
+    del sys.modules["resource"]  # as where nobody has imported it
+for name in [*memsection.__all__, *memsection._MODULES]:
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        said = "nothing"
+        try:
+            try:
+                while True:
+                    os.dup(0)
+            except OSError:
+                pass
+            try:
+                getattr(memsection, name)
+                said = "done"
+            except OSError as problem:
+                kind = type(problem)
+                said = f"{kind.__module__}.{kind.__name__} {problem.errno} {problem.strerror}"
+            except BaseException as problem:
+                said = f"raw {problem!r}"
+            os.write(writer, said.encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader) as pipe:
+        answers[name] = pipe.read()
+    os.waitpid(child, 0)
+print(json.dumps(answers))
+"""
 _TOO_MANY_OPEN_FILES = 4
 _IMPORTING = ("arrays", "latest", "send objects", "SharedMemory", "pickling")
 
@@ -197,3 +236,29 @@ def test_an_import_has_the_descriptors_that_the_hard_limit_allows(name: str) -> 
     assert _answers(64, 256)[name] in ("done", "refused")
     said = _answers(64, 64)[name]
     assert said.startswith(f"{_TOO_MANY_OPEN_FILES} ") and "import '" in said
+
+
+def _fresh(*arguments: str) -> dict[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", _FRESH, *arguments], capture_output=True, text=True, timeout=110
+    )
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    answers: dict[str, str] = json.loads(done.stdout)
+    assert len(answers) > 40
+    return answers
+
+
+@pytest.mark.parametrize("loaded", ["loaded", "fresh"])
+def test_the_first_name_that_is_used_tells_the_limit_and_the_remedy(loaded: str) -> None:
+    for name, said in _fresh(loaded, "64", "64", "without").items():
+        if said == "done":
+            assert loaded == "loaded"  # it is there already
+            continue
+        kind = "memsection.Error" if loaded == "loaded" else "builtins.OSError"
+        assert said.startswith(f"{kind} {errno.EMFILE} import 'memsection."), (name, said)
+        assert "as many files open as it may, 64: close some files" in said, (name, said)
+        assert "(ulimit -n, LimitNOFILE=)" in said, (name, said)
+
+
+def test_the_first_name_has_the_descriptors_that_the_hard_limit_allows() -> None:
+    assert set(_fresh("fresh", "64", "256", "with").values()) == {"done"}
