@@ -156,6 +156,28 @@ def test_what_a_repair_makes_is_not_undone_with_its_failure() -> None:
 
 
 @pytest.mark.invariant("O1")
+def test_a_task_that_is_interrupted_after_a_repair_has_taken_nothing() -> None:
+    number, taken = 1, False
+    with closing(_abandoned(unique_name())) as mutex:
+        mutex._with_repair(lambda error: None)
+
+        def drive() -> None:
+            nonlocal taken
+            with suppress(StopIteration):
+                mutex.wait_async(0).send(None)
+            taken = True
+
+        async def run() -> bool:
+            return at_call(number, drive)
+
+        while asyncio.run(run()):
+            assert taken or mutex.abandoned, f"interrupted at call {number}"
+            number += 1
+        mutex.release()
+    assert number > 5
+
+
+@pytest.mark.invariant("O1")
 @pytest.mark.parametrize("kind", ["mutex", "semaphore"])
 def test_a_task_that_is_interrupted_before_it_knows_has_taken_nothing(kind: str) -> None:
     number, taken = 1, False

@@ -348,6 +348,24 @@ cdef dict _NOTES = {
 
 # ---------------------------------------------------------------------- blocks
 
+cdef object _release_by_own(owner):
+    """Call a subclass's own ``release``.  One that raises, or is interrupted, before it has given back what the block took
+    has that done here; what else it did is its own."""
+    cdef ms_ledger *mine = ms_ledger_enter()
+    cdef ms_mark begin = _begin(mine), own
+    try:
+        note(_put_back, owner._handle)
+        own = _begin(mine)
+        owner.release()
+    except BaseException:
+        _forget(mine, own)
+        _undo(mine, begin)
+        ms_ledger_leave(mine)
+        raise
+    _forget(mine, begin)
+    ms_ledger_leave(mine)
+
+
 @cython.final
 cdef class _OnExit:
     """The end of a block that has a mutex or a unit: it is released in one native call, or was not there."""
@@ -362,7 +380,8 @@ cdef class _OnExit:
                 status = _noted["NtReleaseSemaphore"](owner._handle, 1, None)
             if not status & FAILED:
                 return None
-        return self._method(owner, *exception)  # a subclass's own release, or the failure in words
+            return self._method(owner, *exception)  # the failure in words
+        return _release_by_own(owner)
 
     def __get__(self, instance, owner):
         return self if instance is None else _method(self, instance)

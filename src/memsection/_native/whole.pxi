@@ -215,6 +215,40 @@ def settled(function):
     return _like(made, function)
 
 
+@cython.final
+cdef class Attempt:
+    """A step whose effect its caller may still have to undo: until that has returned, a handler can raise."""
+
+    cdef list _notes
+
+    def make(self, function, *arguments, **options):
+        """Call a function, whole, and remember what it noted."""
+        cdef ms_ledger *mine = ms_ledger_enter()
+        cdef ms_mark begin
+        if mine == NULL:
+            raise MemoryError("no ledger")
+        begin = _begin(mine)
+        try:
+            result = function(*arguments, **options)
+            self._notes = [] if mine.notes == NULL else (<list><object><PyObject *>mine.notes)[begin.notes:]
+        except BaseException:
+            _undo(mine, begin)
+            ms_ledger_leave(mine)
+            raise
+        _forget(mine, begin)
+        ms_ledger_leave(mine)
+        return result
+
+    def put_back(self):
+        """Undo what it took; what interrupts this is not raised, because something is already."""
+        while self._notes:
+            undo, argument = self._notes.pop()
+            try:
+                finish(undo, argument)
+            except BaseException:
+                pass
+
+
 def done(undo, service, *arguments, **options):
     """Call a service, and note how what it did is undone: by ``undo(arguments, result)`` with a native service."""
     result = service(*arguments, **options)

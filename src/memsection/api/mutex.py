@@ -15,7 +15,7 @@ from memsection.api.appearing import open_in_time_async
 from memsection.api.task_turns import DONE, turns_of
 from memsection.api.waitable import Waitable
 from memsection.nt import kernel, native
-from memsection.nt.owners import finish, outside, surely, undo_here, whole
+from memsection.nt.owners import Attempt, finish, outside, surely, undo_here, whole
 from memsection.vocabulary import access as a
 from memsection.vocabulary import log, object_types
 from memsection.vocabulary import status as st
@@ -320,8 +320,13 @@ class Mutex(Waitable):
                     timeout if end is None else max(0.0, end - time.monotonic())
                 )
             except AbandonedMutexError as error:
-                if self._take_and_repair(error):
-                    return True
+                taking = Attempt()
+                try:
+                    if taking.make(self._take_and_repair, error):
+                        return True
+                except BaseException:
+                    taking.put_back()
+                    raise
 
     wait_async.__doc__ = Waitable.wait_async.__doc__
 

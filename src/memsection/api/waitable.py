@@ -15,7 +15,7 @@ from memsection.api.attributes import object_attributes
 from memsection.api.handle import Handle
 from memsection.api.passing import Passable
 from memsection.nt import WaitableBase, kernel
-from memsection.nt.owners import close_owned, whole
+from memsection.nt.owners import Attempt, close_owned, whole
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.arguments import may_wait, seconds
@@ -364,13 +364,18 @@ async def _look_now_and_then(one: Any, end: float | None, accept_abandoned: bool
     import asyncio
 
     loop = asyncio.get_running_loop()
-    pause = FIRST_LOOK
-    while (
-        one._ask(kernel.wait_for_single_object, 0, accept_abandoned=accept_abandoned) == st.TIMEOUT
-    ):
-        left = pause if end is None else min(pause, end - loop.time())
-        if left <= 0:
-            return False
-        await asyncio.sleep(left)
-        pause = min(pause * 1.5, LAST_LOOK)
-    return True
+    pause, look = FIRST_LOOK, Attempt()
+    try:
+        while (
+            look.make(one._ask, kernel.wait_for_single_object, 0, accept_abandoned=accept_abandoned)
+            == st.TIMEOUT
+        ):
+            left = pause if end is None else min(pause, end - loop.time())
+            if left <= 0:
+                return False
+            await asyncio.sleep(left)
+            pause = min(pause * 1.5, LAST_LOOK)
+        return True
+    except BaseException:
+        look.put_back()  # a signal handler raised between the look and the return
+        raise

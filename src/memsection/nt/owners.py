@@ -16,6 +16,7 @@ else:
     from memsection._native import guard as _guard
     from memsection._native import ledger as _system
 
+Attempt = _system.Attempt
 close_owned, connect_warning = _system.close_owned, _system.connect_warning
 disown, done, drop_owned, drop_quietly = (
     _system.disown,

@@ -66,6 +66,9 @@ class WaitableBase:
         """A mutex is taken by the method in Python alone."""
 
 
+_TICK = 0.016  #: seconds between two ticks of the system's clock, at most
+_LOOKS = 9  #: at a timer whose time is up, over two ticks
+
 #: the methods in Python that only release, once
 _releases: list[object] = []
 
@@ -302,12 +305,16 @@ class Synchronisation(Timers):
         """Have a timer that a wait went through be due again.
 
         One with a period is due again by itself; the kernel does not tell the period, so what was
-        taken of it is lost (decision 0070).
+        taken of it is lost (decision 0145).  While its time is up and it is not yet due, it looks
+        like one without: that lasts a tick of the clock, and setting it would end the period.
         """
         with contextlib.suppress(NtError):  # who may wait for it need not be allowed to set it
-            found = self.query_timer(handle)
-            if not found.TimerState and found.RemainingTime <= 0:
-                self.set_timer(handle, 0, 0, False)
+            for _ in range(_LOOKS):
+                found = self.query_timer(handle)
+                if found.TimerState or found.RemainingTime > 0:
+                    return
+                time.sleep(_TICK / 4)
+            self.set_timer(handle, 0, 0, False)
 
     def connect_waitable(
         self, door: WaitableBase, handle: int, failed: Callable[[NtError], Any]

@@ -5,6 +5,7 @@ end, or leaves nothing."""
 from __future__ import annotations
 
 import _thread
+import asyncio
 import gc
 import random
 import signal
@@ -13,7 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -143,9 +144,25 @@ def test_an_interrupt_at_any_moment_leaves_nothing(bench: Bench, operation: str)
     assert hits
 
 
+class OwnMutex(Mutex):
+    """One with a release of its own."""
+
+    def release(self) -> None:
+        super().release()
+
+
+class OwnSemaphore(Semaphore):
+    """The same."""
+
+    def release(self, n: int = 1) -> int:
+        return super().release(n)
+
+
 LOCKS: dict[str, Callable[[str], Mutex | Semaphore]] = {
     "mutex": Mutex.create,
     "semaphore": lambda name: Semaphore.create(name, initial=1),
+    "mutex with a release of its own": OwnMutex.create,
+    "semaphore with a release of its own": lambda name: OwnSemaphore.create(name, initial=1),
     "mutex with a repair": lambda name: Mutex.create(name, repair=lambda error: None),
 }
 
@@ -253,6 +270,67 @@ def test_a_wait_that_is_interrupted_has_taken_nothing(what: str) -> None:
             assert is_there(one), f"interrupted at call {number}"
             number += 1
         assert not is_there(one)
+    assert number > 3
+
+
+class _Refusing(Mutex):
+    def release(self) -> None:
+        raise LookupError("not yet")
+
+
+@pytest.mark.invariant("O1")
+def test_a_release_that_raises_at_the_end_of_a_block_leaves_no_lock() -> None:
+    with closing(_Refusing.create(unique_name())) as mutex:
+        with pytest.raises(LookupError), mutex:
+            pass
+        assert not mutex.locked()
+
+
+ASYNC: dict[str, tuple[Callable[[str], Any], Callable[[Any], bool]]] = {
+    "mutex": (Mutex.create, lambda one: not one.locked()),
+    "semaphore": (lambda name: Semaphore.create(name, initial=1), lambda one: one.value == 1),
+    "event": (_event, lambda one: one.is_set()),
+    "timer": (_timer, lambda one: kernel.query_timer(one.handle).TimerState),
+}
+
+
+@pytest.mark.invariant("O1")
+@pytest.mark.parametrize("kind", [*ASYNC, "abandoned mutex", "mutex with a repair"])
+def test_a_task_that_is_interrupted_before_it_knows_has_taken_nothing(kind: str) -> None:
+    number, taken, accept = 1, False, kind == "abandoned mutex"
+    if kind in ASYNC:
+        make, is_there = ASYNC[kind]
+    else:
+        make, is_there = _abandoned, lambda one: one.abandoned
+    with closing(make(unique_name())) as one:
+        if kind == "mutex with a repair":
+            one._with_repair(lambda error: None)
+
+        def drive() -> None:
+            nonlocal taken
+            with suppress(StopIteration):
+                one.wait_async(0, accept_abandoned=accept).send(None)
+            taken = True
+
+        async def run() -> bool:
+            return at_call(number, drive)
+
+        while asyncio.run(run()):
+            assert taken or is_there(one), f"interrupted at call {number}"
+            number += 1
+        assert taken and not is_there(one)
+    assert number > 3
+
+
+@pytest.mark.invariant("O1")
+def test_a_timer_with_a_period_that_is_put_back_keeps_its_period() -> None:
+    number = 1
+    with closing(Timer.create(unique_name())) as timer:
+        timer.set(0, period=0.02)
+        while at_call(number, timer.wait):
+            assert timer.wait(60), f"interrupted at call {number}"
+            number += 1
+        assert timer.wait(60) and timer.wait(60)
     assert number > 3
 
 
