@@ -405,10 +405,8 @@ class Topic(Exchange[T]):
     # ------------------------------------------------------------------ receiving
 
     def receive_newest(self, timeout: float | None = None, *, copy: bool = True) -> T:
-        """Take the newest message, waiting while there is none.
-
-        Those before it that are still there are skipped, and not ``missed``; those that are there
-        no more, because this end was too slow for them, are.
+        """Take the newest message, waiting while there is none; those before it are skipped, and
+        ``missed`` only where they are no longer there.
 
         Args:
             timeout: Seconds; for ever when omitted, 0 looks once.
