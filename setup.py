@@ -62,6 +62,7 @@ EXTENSIONS: dict[str, tuple[list[str], bool]] = {
             "sync/ms_slot.c",
             "sync/ms_mutex.c",
             "sync/ms_event.c",
+            "sync/ms_hold.c",
             "sync/ms_timer.c",
             "sync/ms_take.c",
             "sync/ms_take_all.c",

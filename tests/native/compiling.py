@@ -32,6 +32,7 @@ SYNC = [
     "sync/ms_slot.c",
     "sync/ms_mutex.c",
     "sync/ms_event.c",
+    "sync/ms_hold.c",
     "sync/ms_take.c",
     "sync/ms_take_all.c",
     "sync/ms_timer.c",

@@ -14,13 +14,6 @@ int ms_process_ended(int pidfd);
 /* Take one item of a wait if it can be had now; results as for ms_mutex_try. */
 int ms_take(ms_wait *wait, const ms_item *item);
 
-/* Give a held object its new word; whoever sleeps looks again.  -EBADMSG when somebody else changed
- * it meanwhile. */
-int ms_let_go(ms_object *object, uint64_t held, uint64_t now);
-
-/* After an object was let go, or could not be held: this thread is no longer at it. */
-void ms_uncount_hold(ms_object *object);
-
 /* Whether this thread owns it, if it is a mutex. */
 int ms_mine(const ms_object *object);
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "ms_atomic.h"
+#include "ms_hold.h"
 #include "ms_mutex.h"
 #include "ms_take.h"
 #include "ms_timer.h"
@@ -74,38 +75,12 @@ static int hold(ms_wait *wait, uint32_t i, uint64_t *held)
     }
 }
 
-int ms_let_go(ms_object *object, uint64_t held, uint64_t now)
-{
-    int result = 0;
-    for (;;) {
-        uint64_t word = ms_load_u64(&object->state->word);
-        if ((word & ~MS_CONTENDED) != held) {
-            result = -EBADMSG; /* nobody else may change it */
-            break;
-        }
-        MS_STEP("all: before letting go");
-        /* SYNC(hold): release; pairs with hold, SYNC(mutex), SYNC(event), SYNC(semaphore) */
-        if (ms_cas_u64(&object->state->word, word, now) == word) {
-            if (word & MS_CONTENDED)
-                ms_wake(object->state, INT32_MAX);
-            break;
-        }
-    }
-    return result;
-}
-
-void ms_uncount_hold(ms_object *object)
-{
-    ms_add_u64(&object->counts, MS_WORD(1, 0));
-    ms_add_u64(&object->lockers, (uint64_t)-1);
-}
-
 static void hold_none(ms_wait *wait, const uint32_t *order, const uint64_t *held, uint32_t n)
 {
     while (n--) {
         ms_object *object = wait->items[order[n]].object;
         if (held[n]) {
-            ms_let_go(object, held[n], held[n] & ~(uint64_t)(MS_LOCKED | MS_SLOT_MOST));
+            ms_let_go(object, held[n], ms_unlocked_word(held[n]));
             ms_uncount_hold(object);
         }
     }
@@ -120,7 +95,7 @@ static int take_held(ms_wait *wait, uint32_t i, uint64_t held)
     if (!held) { /* a mutex that this thread owns already */
         return ms_mutex_again(object);
     }
-    uint64_t free_word = held & ~(uint64_t)(MS_LOCKED | MS_SLOT_MOST);
+    uint64_t free_word = ms_unlocked_word(held);
     uint64_t mark = wait->slept ? MS_CONTENDED : 0; /* others may sleep too */
     if (object->kind == MS_MUTEX) {
         result = ms_let_go(object, held, object->me | mark);

@@ -14,8 +14,8 @@
 #include "ms_atomic.h"
 #include "ms_event.h"
 #include "ms_futex.h"
+#include "ms_hold.h"
 #include "ms_slot.h"
-#include "ms_take.h"
 
 #define UNIT 100ll /* ns */
 #define UNITS_A_MS 10000ull
@@ -121,11 +121,6 @@ static int hold(ms_object *object, int fd, uint64_t *held)
     return result;
 }
 
-static uint64_t unlocked_word(uint64_t held)
-{
-    return held & ~(uint64_t)(MS_LOCKED | MS_SLOT_MOST);
-}
-
 static int set(ms_object *object, int fd, uint64_t due, uint32_t clock, uint32_t period,
                uint32_t *before)
 {
@@ -137,7 +132,8 @@ static int set(ms_object *object, int fd, uint64_t due, uint32_t clock, uint32_t
         return result;
     ms_setting old = read_setting(object->state, held);
     *before = is_signaled(held, &old) > 0; /* a setting that makes no sense is replaced */
-    uint64_t now = write_setting(object, unlocked_word(held), due, (uint64_t)clock << 32 | period);
+    uint64_t now =
+        write_setting(object, ms_unlocked_word(held), due, (uint64_t)clock << 32 | period);
     result = ms_let_go(object, held, now); /* everybody who sleeps learns when to look */
     ms_uncount_hold(object);
     return result;
@@ -237,7 +233,7 @@ static int take_one_of_many(ms_object *object, int fd, int slept, uint64_t word)
     if (ms_cas_u64(&object->state->word, word, locked) ==
         word) { /* SYNC(hold): acquire; pairs with ms_let_go */
         MS_STEP("timer: held");
-        uint64_t now = ms_timer_taken(object, unlocked_word(locked) & ~MS_CONTENDED);
+        uint64_t now = ms_timer_taken(object, ms_unlocked_word(locked) & ~MS_CONTENDED);
         /* Sleepers are woken: they have another time to sleep until. */
         result = ms_let_go(object, locked & ~MS_CONTENDED, slept ? now | MS_CONTENDED : now);
         ms_uncount_hold(object);
