@@ -382,7 +382,7 @@ class Handle:
             | s.GROUP_SECURITY_INFORMATION
             | s.DACL_SECURITY_INFORMATION
         )
-        return bytes(self._with_right(a.READ_CONTROL, kernel.query_security_object, parts))
+        return bytes(self._ask(kernel.read_security, parts))
 
     def _with_right(self, right: int, service: Callable[..., Any], *arguments: Any) -> Any:
         """The same through a handle that has one more right, for just this call, when this one has

@@ -104,6 +104,11 @@ class Kernel(
         READ_CONTROL."""
         ...
 
+    def read_security(self, handle: int, information: int, /) -> bytes:
+        """As ``query_security_object`` through a duplicate that has READ_CONTROL besides, and is
+        closed again.  Rights: the handle's, or what the descriptor grants the caller."""
+        ...
+
     def set_security_object(self, handle: int, information: int, descriptor: bytes, /) -> None:
         """NtSetSecurityObject.  Rights: WRITE_DAC for the DACL, WRITE_OWNER for owner and group."""
         ...

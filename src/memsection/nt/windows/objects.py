@@ -332,6 +332,15 @@ class Objects:
             raise NtError(status, ntdll.operation("NtQuerySecurityObject"))
         return buffer.raw[: size.value]
 
+    def read_security(self, handle: int, information: int) -> bytes:
+        if basic(handle).GrantedAccess & a.READ_CONTROL:
+            return self.query_security_object(handle, information)
+        readable = duplicate(s.CURRENT_PROCESS, handle, s.CURRENT_PROCESS, a.READ_CONTROL, 0, 0)
+        try:
+            return self.query_security_object(readable, information)
+        finally:
+            self.close(readable)
+
     def set_security_object(self, handle: int, information: int, descriptor: bytes) -> None:
         ntdll.call(
             "NtSetSecurityObject",

@@ -208,6 +208,22 @@ class ObjectServices:
             None,
             system | (a.READ_CONTROL if information & ~s.SACL_SECURITY_INFORMATION else 0),
         )
+        return self._security_of(found, information)
+
+    @service("query security")
+    def read_security(self, handle: int, information: int) -> bytes:
+        """As NtQuerySecurityObject through a duplicate that has READ_CONTROL, which is not made:
+        what grants it is asked all the same (R1)."""
+        if handle in _PSEUDO:
+            return self.query_security_object(handle, information)
+        from memsection.nt.linux.transfer.duplicate import requested_access
+
+        found = table.lookup(handle)
+        requested_access(found, a.READ_CONTROL, 0)
+        return self._security_of(found, information)
+
+    def _security_of(self, found: Handle, information: int) -> bytes:
+        """The parts of an object's descriptor, as it is now."""
         if found.kind is PROCESS or found.kind is THREAD:
             from memsection.nt.linux.types import process
 

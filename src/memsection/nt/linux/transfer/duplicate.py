@@ -72,7 +72,7 @@ def duplicate(
         return _duplicate_here(handle, access, attributes, options)
     if target_pid:
         value = give.put_into_process(
-            handle, receiver, _requested_access(handle, access, options), attributes, options
+            handle, receiver, requested_access(handle, access, options), attributes, options
         )
     else:
         value = 0
@@ -99,7 +99,7 @@ def _open_oneself(source: int, target_pid: int, access: int, attributes: int, op
     return value
 
 
-def _requested_access(handle: Handle, access: int, options: int) -> int:
+def requested_access(handle: Handle, access: int, options: int) -> int:
     """The access of the duplicate; more than the source's is checked against the object's
     descriptor (R1)."""
     if options & s.DUPLICATE_SAME_ACCESS:
@@ -135,7 +135,7 @@ def _requested_access(handle: Handle, access: int, options: int) -> int:
 
 def _duplicate_here(handle: Handle, access: int, attributes: int, options: int) -> int:
     """Within this process."""
-    wanted = _requested_access(handle, access, options)
+    wanted = requested_access(handle, access, options)
     inherit = bool(attributes & s.OBJ_INHERIT)
     protect = bool(attributes & s.OBJ_PROTECT_CLOSE)
     if options & s.DUPLICATE_SAME_ATTRIBUTES:
