@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from memsection import ALLOCATION_GRANULARITY, Mutex, NotFoundError, Section
+from memsection import ALLOCATION_GRANULARITY, Error, Mutex, NotFoundError, Section
 from memsection.compat import mmap
 
 HERE = Path(__file__).resolve().parent
@@ -151,6 +151,22 @@ def test_access_means_what_it_means_on_windows(name: str) -> None:
         with mmap.mmap(-1, 100, tagname=name, flags=mmap.MAP_SHARED, prot=mmap.PROT_READ) as reader:
             with pytest.raises(TypeError):
                 reader[0] = 1
+
+
+@pytest.mark.parametrize("access", [mmap.ACCESS_DEFAULT, mmap.ACCESS_WRITE])
+def test_the_protection_of_a_section_is_kept(name: str, access: int) -> None:
+    """Its creator may open it for writing, and yet nobody has a writable view of it."""
+    with Section.create(name, 4096, access="r") as section:
+        with Section.open(name, access="rw") as opened, pytest.raises(Error) as refused:
+            opened.map(access="rw")
+        with pytest.raises(Error) as caught:
+            mmap.mmap(-1, 100, name, access)
+        assert caught.value.winerror == refused.value.winerror
+        with mmap.mmap(-1, 100, name, mmap.ACCESS_READ) as reader:
+            assert reader[:2] == b"\0\0"
+        with mmap.mmap(-1, 100, name, mmap.ACCESS_COPY) as copy:
+            copy[0] = 1
+        assert bytes(section.map(access="r")[:1]) == b"\0"
 
 
 @pytest.mark.parametrize(
