@@ -241,6 +241,17 @@ def test_a_mutex_keeps_the_game_out_and_is_given_up(game: object) -> None:
     lock.close()
 
 
+def test_what_is_closed_says_that_it_is(game: object) -> None:
+    event = wine.open_event("Local\\manual", game.prefix)
+    lock = wine.open_mutex("Local\\lock", game.prefix)
+    for one in (event, lock):
+        one.close()
+        one.close()
+    for use in (event.wait, event.set, event.reset, event.is_alone, lock.acquire, lock.release):
+        with pytest.raises(HandleError, match="closed here"):
+            use()
+
+
 def test_ctrl_c_ends_a_wait_and_loses_nothing(game: object) -> None:
     with wine.open_event("Local\\manual", game.prefix) as manual:
         ended_by_a_handler(lambda: manual.wait(60), KeyboardInterrupt, 0.2)

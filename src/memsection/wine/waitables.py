@@ -12,7 +12,7 @@ import os
 import time
 from typing import Self
 
-from memsection.vocabulary.errors import AbandonedMutexError
+from memsection.vocabulary.errors import AbandonedMutexError, HandleError
 from memsection.wine import processes
 from memsection.wine.helper import Helper, hexadecimal
 from memsection.wine.objects import Resident, checked_seconds, patiently
@@ -25,6 +25,7 @@ class _Waitable(Resident):
     """An object in a prefix that is waited for through a resident helper."""
 
     _verb = ""
+    _is_closed = False
 
     def __init__(
         self, name: str, prefix: str | os.PathLike[str] | None = None, wait: float | None = None
@@ -42,8 +43,19 @@ class _Waitable(Resident):
             helper.close()
             raise
 
+    def close(self) -> None:
+        self._is_closed = True
+        super().close()
+
+    close.__doc__ = Resident.close.__doc__
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise HandleError(f"wine '{self.name}': it is closed here; open it again")
+
     def _wait(self, timeout: float | None) -> int:
         """The result of a wait: 0, WAIT_ABANDONED or WAIT_TIMEOUT."""
+        self._check_open()
         deadline = None if timeout is None else time.monotonic() + checked_seconds(timeout)
         found = self._helper.read_interrupted_wait()  # of a wait that was interrupted
         while found is None or found == _TIMEOUT:
@@ -59,6 +71,7 @@ class _Waitable(Resident):
 
     def _ask(self, verb: str) -> list[str]:
         """The helper's answer to a command about this object."""
+        self._check_open()
         # the result of a wait that was interrupted comes first
         self._helper.read_interrupted_wait()
         return self._helper.ask(f"{verb} {self._handle}")
@@ -72,6 +85,7 @@ class _Waitable(Resident):
 
         Raises:
             Error: The prefix, or the helper, has ended.
+            HandleError: It is closed.
         """
         return hexadecimal(self._ask("count"), 0) <= 1
 
@@ -97,6 +111,7 @@ class Event(_Waitable):
 
         Raises:
             Error: The prefix, or the helper, has ended.
+            HandleError: It is closed.
         """
         return self._wait(timeout) == 0
 
@@ -108,6 +123,7 @@ class Event(_Waitable):
 
         Raises:
             Error: The prefix, or the helper, has ended.
+            HandleError: It is closed.
         """
         self._ask("set")
 
@@ -119,6 +135,7 @@ class Event(_Waitable):
 
         Raises:
             Error: The prefix, or the helper, has ended.
+            HandleError: It is closed.
         """
         self._ask("reset")
 
@@ -142,6 +159,7 @@ class Mutex(_Waitable):
             AbandonedMutexError: Its owner ended while holding it.  It is owned here now, and is to
                 be released.
             Error: The prefix, or the helper, has ended.
+            HandleError: It is closed.
         """
         found = self._wait(timeout)
         if found == _ABANDONED:
@@ -159,6 +177,7 @@ class Mutex(_Waitable):
         Raises:
             AccessError: It is not owned here.
             Error: The prefix, or the helper, has ended.
+            HandleError: It is closed.
         """
         self._ask("release")
 
