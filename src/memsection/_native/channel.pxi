@@ -90,6 +90,7 @@ cdef extern from "channel/ms_channel.h" nogil:
     uint32_t ms_ring_count(ms_end *)
     int ms_ring_waits(ms_end *, uint64_t)
     int ms_recover(ms_end *)
+    int ms_recover_all(ms_end *)
     void ms_ring_bell(ms_end *, int, int)
     int ms_await_change(ms_await *)
     void ms_await_end(ms_await *, int)

@@ -110,6 +110,9 @@ cdef class End(Sender):
                 if result == -EAGAIN and ms_load_u32(&self._end.channel.down):
                     ms_message_clear(message)
                     result = self._try_pull(message, newest)  # whatever was sent before is there
+                    if result == -EAGAIN and ms_recover_all(&self._end):
+                        ms_message_clear(message)
+                        result = self._try_pull(message, newest)  # or what the dead had in hand
                     if result == -EAGAIN:
                         result = -EPIPE
                     if result != -EBUSY:

@@ -149,6 +149,23 @@ def test_with_redeliver_another_receiver_gets_what_the_dead_had_in_hand(length: 
             once.receive(20)
 
 
+@pytest.mark.parametrize("length", [5, PLACED])
+@pytest.mark.parametrize("capacity", [4, 50_000])
+def test_what_the_dead_had_in_hand_comes_before_the_end_of_a_queue_that_was_shut_down(
+    length: int, capacity: int
+) -> None:
+    with Queue.create(None, bytes, capacity=capacity, largest=PLACED, redeliver=1) as queue:
+        for _ in range(min(capacity, 20_000)):  # the message is far from where a look begins
+            queue.send(b"a" * length)
+        for _ in range(min(capacity, 20_000) - 1):
+            assert queue.receive(0)
+        kill(stopped_in(lambda: queue.receiving(20).__enter__()))
+        queue.shutdown()
+        assert queue.receive(0) == b"a" * length
+        with pytest.raises(EndOfChannelError, match="shut down"):
+            queue.receive(20)
+
+
 def test_a_message_of_a_dead_sender_that_has_memory_of_its_own_goes_with_it_and_no_other_does() -> (
     None
 ):

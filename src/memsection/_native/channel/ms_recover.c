@@ -225,27 +225,27 @@ static void look_at_calls(ms_end *end, look *at, uint32_t first, uint32_t count)
     }
 }
 
-int ms_recover(ms_end *end)
+static int recover(ms_end *end, int whole)
 {
     look at;
     memset(&at, 0, sizeof at);
     ms_ends_lock();
     uint32_t scan = ms_peek_u32(&end->scan);
     ms_poke_u32(&end->scan, scan + SLICE);
-    if (end->capacity <= 2 * SLICE)
+    if (whole || end->capacity <= 2 * SLICE)
         look_at_ring(end, &at, 0, end->capacity);
     else { /* where the hints say that they are at work, and in turn everywhere else */
         look_at_ring(end, &at, ms_peek_u64(&end->channel->head), SLICE);
         look_at_ring(end, &at, ms_peek_u64(&end->channel->tail), SLICE);
         look_at_ring(end, &at, scan, SLICE);
     }
-    if (end->units <= 4 * SLICE)
+    if (whole || end->units <= 4 * SLICE)
         look_at_units(end, &at, 0, end->units);
     else
         look_at_units(end, &at, scan % end->units, 4 * SLICE);
     if (end->flags & MS_SLOW_WAITS)
         look_at_seats(end, &at);
-    if (end->calls <= 4 * SLICE)
+    if (whole || end->calls <= 4 * SLICE)
         look_at_calls(end, &at, 0, end->calls);
     else
         look_at_calls(end, &at, scan % end->calls, 4 * SLICE);
@@ -253,4 +253,14 @@ int ms_recover(ms_end *end)
     if (at.dead)
         ms_ring_all_bells(end);
     return at.dead;
+}
+
+int ms_recover(ms_end *end)
+{
+    return recover(end, 0);
+}
+
+int ms_recover_all(ms_end *end)
+{
+    return recover(end, 1);
 }
