@@ -153,6 +153,7 @@ def test_access_means_what_it_means_on_windows(name: str) -> None:
                 reader[0] = 1
 
 
+@pytest.mark.linux_only("on Windows the map is the system's own")
 @pytest.mark.parametrize("access", [mmap.ACCESS_DEFAULT, mmap.ACCESS_WRITE])
 def test_the_protection_of_a_section_is_kept(name: str, access: int) -> None:
     """Its creator may open it for writing, and yet nobody has a writable view of it."""
