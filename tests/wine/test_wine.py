@@ -244,9 +244,8 @@ def test_a_mutex_keeps_the_game_out_and_is_given_up(game: object) -> None:
 def test_what_is_closed_says_that_it_is(game: object) -> None:
     event = wine.open_event("Local\\manual", game.prefix)
     lock = wine.open_mutex("Local\\lock", game.prefix)
-    for one in (event, lock):
-        one.close()
-        one.close()
+    for close in (event.close, event.close, lock.close, lock.close):
+        close()
     for use in (event.wait, event.set, event.reset, event.is_alone, lock.acquire, lock.release):
         with pytest.raises(HandleError, match="closed here"):
             use()

@@ -134,8 +134,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
                     f"has "
                     f"{section.size}"
                 )
-            if access not in _READABLE:
-                # the descriptor can write whatever the protection of the section says; a view asks
+            if access not in _READABLE:  # its descriptor would write whatever its protection is
                 section.map(offset, length, access=words).close()
             if file or access in _READABLE:
                 descriptor = _unlocked(section)
