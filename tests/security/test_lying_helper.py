@@ -4,18 +4,25 @@ an error, and in time."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import resource
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from support.users import SOURCE
 
 if sys.platform == "win32":
     pytest.skip("Windows has no prefixes", allow_module_level=True)
 
 from memsection.vocabulary.errors import CorruptError, Error, WaitTimeoutError
-from memsection.wine import helper, objects
+from memsection.wine import helper, memory, objects
 from memsection.wine.processes import Prefix
 
 #: Answers every command with the text that it was started with, ``hello`` honestly.
@@ -116,3 +123,158 @@ def test_a_line_without_end_and_silence_end(lying: Any, monkeypatch: pytest.Monk
     with pytest.raises(WaitTimeoutError):
         silent.ask("ls", 0.1)
     assert not endless.alive and not silent.alive
+
+
+#: Answers honestly, whatever it is asked, and slowly; ``count`` says how many commands came.
+SLOW = """
+import os, sys, time
+number = 0
+for line in sys.stdin.buffer:
+    number += 1
+    time.sleep(float(sys.argv[1]) if line.startswith(b"wait") else 0)
+    os.write(1, b"ok 40 1\\n" if line == b"hello\\n" else b"ok 0\\n" if line.startswith(b"wait") else b"ok %x\\n" % number)
+"""
+
+
+class Interrupted(Exception):
+    """What a signal handler raises."""
+
+
+@contextlib.contextmanager
+def interrupting(every: float) -> Iterator[list[bool]]:
+    """A signal now and then, whose handler raises as long as the list says so."""
+    raises = [False]
+
+    def handle(*_: object) -> None:
+        if raises[0]:
+            raises[0] = False
+            raise Interrupted
+
+    before = signal.signal(signal.SIGALRM, handle)
+    signal.setitimer(signal.ITIMER_REAL, every, every)
+    try:
+        yield raises
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_an_interrupted_conversation_never_gives_one_command_the_answer_to_another(
+    lying: Any,
+) -> None:
+    made, interruptions = lying(SLOW, "0.002"), 0
+    with interrupting(0.0007) as raises:
+        for _ in range(300):
+            try:
+                raises[0] = True
+                made.read_interrupted_wait()
+                assert made.wait("4", 0) == 0
+                raises[0] = False
+            except Interrupted:
+                interruptions += 1
+    assert interruptions
+    # What waits for an answer takes its own; the helper is not ended by the waits.
+    made.read_interrupted_wait()
+    before = int(made.ask("count")[0], 16)
+    assert [int(made.ask("count")[0], 16) - before for _ in range(20)] == list(range(1, 21))
+
+
+def test_a_command_that_was_interrupted_ends_the_conversation(lying: Any) -> None:
+    made = lying(
+        SLOW.replace('line.startswith(b"wait") else 0', 'line != b"hello\\n" else 0'), "60"
+    )
+    with interrupting(0.2) as raises, pytest.raises(Interrupted):
+        raises[0] = True
+        made.ask("count")
+    with pytest.raises(Error, match="has ended"):
+        made.ask("count")
+    assert not made.alive
+
+
+def test_an_answer_of_long_lines_is_bounded(lying: Any) -> None:
+    made = lying(
+        FLOOD.replace(
+            'b"entry Event 0 x\\\\n" * 4000', 'b"entry Event 0 " + b"x" * 500_000 + b"\\\\n"'
+        )
+    )
+    with pytest.raises(CorruptError):
+        objects.listing(made)
+    assert not made.alive
+
+
+def test_more_than_was_asked_for_is_no_answer(lying: Any) -> None:
+    with pytest.raises(CorruptError, match="makes no sense"):
+        lying(LIAR, "ok 1 1 1\\nok 2 2 2\\n").ask("section 5 name")
+
+
+def test_with_more_descriptors_than_select_knows_it_answers(lying: Any) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 1500:
+        pytest.fail(f"needs 1500 descriptors, the hard limit is {hard}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1500, hard))
+    kept = [os.open(os.devnull, os.O_RDONLY) for _ in range(1100)]
+    try:
+        assert lying(LIAR, "ok 7\\n").ask("count") == ["7"]
+    finally:
+        for each in kept:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_no_descriptor_left_is_told_with_the_limit() -> None:
+    script = (
+        "import resource, sys; sys.path[:0] = sys.argv[1:]\n"
+        "import memsection.wine.helper; from memsection import Error\n"
+        "from memsection.wine.processes import Prefix\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))\n"
+        "try: memsection.wine.helper.Helper(Prefix('/nowhere', 1, 1, 1, False))\n"
+        "except Error as problem: print(problem)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(SOURCE)], capture_output=True, text=True, timeout=60
+    )
+    assert "hard limit raised" in done.stdout, done.stdout + done.stderr
+
+
+def test_a_forked_child_neither_uses_the_helper_nor_keeps_it_alive(lying: Any) -> None:
+    made = lying(LIAR, "ok 7\\n")
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            made.ask("count")
+        except Error as problem:
+            os.write(writing, str(problem).encode())
+        made.close()
+        signal.pause()
+    try:
+        assert b"forked from" in os.read(reading, 1000)
+        assert made.ask("count") == ["7"]
+        made.process.stdin.close()
+        assert made.process.wait(60) == 0  # its input has ended, whatever the child has
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        os.close(reading)
+        os.close(writing)
+
+
+def test_two_threads_at_once_are_told(lying: Any) -> None:
+    made = lying(SLOW, "1")
+    waiting = threading.Thread(target=made.wait, args=("4", 0))
+    waiting.start()
+    try:
+        while not made._sent:
+            time.sleep(0.001)
+        with pytest.raises(Error, match="another thread"):
+            made.ask("count")
+    finally:
+        waiting.join(60)
+    assert made.ask("count") == ["3"]
+
+
+def test_a_process_that_has_ended_maps_nothing() -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait(60)
+    with pytest.raises(Error, match="has ended"):
+        memory.identity(ended.pid, 4096)

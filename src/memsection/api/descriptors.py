@@ -49,3 +49,21 @@ def _at_the_limit(section: Section, make: Callable[[], T]) -> T:
     finally:
         for duplicate in duplicates:
             duplicate.close()
+
+
+def ensure_descriptors(count: int) -> None:
+    """Have so many descriptors free, for what does not say which limit it met.
+
+    Raises:
+        Error: The hard limit was met; the error names it.
+    """
+    from memsection.api.section import Section  # which uses this file
+
+    kept: list[Section] = []
+    try:
+        kept.append(Section.create(size=1))
+        while len(kept) < count:
+            kept.append(kept[0].duplicate())
+    finally:
+        for one in kept:
+            one.close()

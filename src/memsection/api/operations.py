@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 
-from memsection.nt.owners import done, drop_held, outside, settled, whole
+from memsection.nt.owners import done, drop_held, finish, outside, settled, unless_locked, whole
 
-__all__ = ["done", "drop_held", "outside", "settled", "whole"]
+__all__ = ["done", "drop_held", "finish", "outside", "settled", "unless_locked", "whole"]
 
 if sys.platform != "win32":
     from memsection.nt.owners import close_fd, duplicate_fd, guard_buffer, make_memory, open_fd

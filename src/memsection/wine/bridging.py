@@ -64,6 +64,7 @@ class _Relay:
     """An event here that is set whenever one there is, by a thread that waits there."""
 
     def __init__(self, name: str, prefix: str) -> None:
+        # Made by a bridge's thread, where no signal handler raises.
         self._there = waitables.open_event(name, prefix)
         try:
             self._here = Event.create(name, manual_reset=self._there.manual_reset)
@@ -121,11 +122,17 @@ class Bridge:
             name: _Entry() for name in names if not _is_pattern(name)
         }
         self._helper: Helper | None = None
-        self._ended = threading.Event()
+        self._pid = os.getpid()
+        self._ended, self._looked = threading.Event(), threading.Event()
         self._lock = threading.Lock()
-        self._look()
+        # Signal handlers raise in the main thread: what a look opens, that thread does not.
         self._thread = threading.Thread(target=self._run, name="memsection bridge", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+            self._looked.wait()
+        except BaseException:
+            self.close()
+            raise
 
     def status(self) -> list[Bridged]:
         """What became of each name.
@@ -134,8 +141,12 @@ class Bridge:
             None.
 
         Raises:
-            Nothing.
+            Error: This process was forked from the one whose bridge it is.
         """
+        if self._pid != os.getpid():
+            raise Error(
+                f"wine: the bridge is that of process {self._pid}, which this one was forked from"
+            )
         with self._lock:
             return [
                 Bridged(
@@ -161,7 +172,8 @@ class Bridge:
             Nothing.
         """
         self._ended.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         for one in self._entries.values():
             one.drop()
         self._end_helper()
@@ -175,6 +187,10 @@ class Bridge:
     # ------------------------------------------------------------------ the thread
 
     def _run(self) -> None:
+        try:
+            self._look()
+        finally:
+            self._looked.set()
         while not self._ended.wait(self._interval):
             self._look()
 

@@ -20,10 +20,15 @@ import secrets
 import select
 import shutil
 import subprocess
+import threading
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
+from memsection.api.descriptors import ensure_descriptors
+from memsection.api.operations import finish, unless_locked
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import (
     ArgumentError,
@@ -34,14 +39,18 @@ from memsection.vocabulary.errors import (
     public_error,
     with_hint,
 )
+from memsection.vocabulary.forks import run_in_child
 from memsection.vocabulary.text import shown
 from memsection.wine import processes
 
+T = TypeVar("T")
 _HERE = Path(__file__).resolve().parent
 PATIENCE = 20.0  #: seconds for the answer to a command; starting a helper may take as long
 _LONGEST = 1 << 20  #: bytes of a line of an answer
 _MOST = 1 << 16  #: lines of an answer: as many objects may be listed
+_LARGEST = 1 << 24  #: bytes of an answer, which this process keeps
 _RESULTS = (0, 0x80, 0x102)  #: of a wait: WAIT_OBJECT_0, WAIT_ABANDONED, WAIT_TIMEOUT
+_DESCRIPTORS = 16  #: that are free before a helper is started, and its processes are looked into
 _NUMBER = re.compile("[0-9a-fA-F]{1,16}")
 _WIN32 = 0xC0070000  #: FACILITY_NTWIN32: a Win32 error code as a status
 #: What can be done about an answer, in the place of what is said of objects here.
@@ -49,7 +58,7 @@ _HINTS = {
     st.OBJECT_NAME_NOT_FOUND: processes.SEE_PREFIXES,
     st.OBJECT_NAME_COLLISION: "'memsection wine ls' shows the names; choose another one.",
 }
-_ADDR_NO_RANDOMIZE = 0x0040000  #: personality(2)
+_ADDR_NO_RANDOMIZE, _NOTHING = 0x0040000, 0xFFFFFFFF  #: personality(2): the latter asks alone
 
 
 class Helper:
@@ -64,8 +73,13 @@ class Helper:
         self.prefix = prefix
         self._token = secrets.token_hex(8)
         self._copy: str | None = None
-        self._rest = b""
-        self._owed = False
+        self._pid = os.getpid()
+        self._using = threading.Lock()  #: a conversation is one thread's at a time
+        # Both grow in native calls: whatever a signal handler raises, what went and came is known.
+        self._sent: list[int | None] = []  #: one for the command whose answer is still to come
+        self._came: list[bytes] = []  #: of answers, and not read yet
+        _open.add(self)
+        ensure_descriptors(_DESCRIPTORS)
         try:
             self.process = self._start(bits_of(f"/proc/{prefix.pid}/root{prefix.path}"), keep)
             self.ask("hello")
@@ -92,17 +106,24 @@ class Helper:
             else []
         )
         # The token finds the helper again from outside, whatever its process id is there.
-        with addresses_not_randomised():
-            return subprocess.Popen(
-                [*entering, program, executable, self._token],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=variables,
-                cwd="/",
-                pass_fds=(keep,) if keep >= 0 else (),
-                bufsize=0,
-            )
+        try:
+            with addresses_not_randomised():
+                return subprocess.Popen(
+                    [*entering, program, executable, self._token],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=variables,
+                    cwd="/",
+                    pass_fds=(keep,) if keep >= 0 else (),
+                    bufsize=0,
+                )
+        except OSError as problem:
+            if problem.errno is None:
+                raise
+            raise Error(
+                f"wine '{self.prefix.path}': no helper can be started there: {problem.strerror}"
+            ) from None
 
     def _visible(self, file: Path) -> str:
         """The helper's file under a name that the prefix's processes can open: a copy in the prefix
@@ -137,8 +158,19 @@ class Helper:
         """
         if "\n" in command or "\r" in command or "\0" in command or len(command.encode()) > 3000:
             raise ArgumentError("wine: a name that no object can have")
-        self._send(command)
-        return self._answer(command, patience)
+
+        def exchange() -> list[list[str]]:
+            try:
+                if not self._sent:  # else somebody was interrupted, and what comes is for him
+                    self._send(command)
+                    return self._answer(command, patience)
+                raise self._ended()
+            except BaseException:
+                if self._sent:
+                    self.close()  # its answer to this would be taken for the answer to the next
+                raise
+
+        return self._alone(exchange)
 
     def wait(self, handle: str, milliseconds: int) -> int:
         """The result of a wait, which takes no longer than it says.
@@ -147,14 +179,21 @@ class Helper:
         result: nothing is lost.
 
         Raises:
-            Error: The helper has ended.
+            Error: The helper has ended; or another thread waits through it.
         """
         command = f"wait {handle} {milliseconds:x}"
-        if not self._owed:
-            self._send(command)
-        self._owed = True
-        answer = self._answer(command, PATIENCE + milliseconds / 1000)
-        self._owed = False
+
+        def exchange() -> list[list[str]]:
+            try:
+                if not self._sent:
+                    self._send(command)
+                return self._answer(command, PATIENCE + milliseconds / 1000)
+            except Error:
+                if self._sent:
+                    self.close()
+                raise
+
+        answer = self._alone(exchange)
         result = hexadecimal(answer[-1], 1)
         if result not in _RESULTS:
             raise nonsense(answer[-1])
@@ -162,59 +201,88 @@ class Helper:
 
     def read_interrupted_wait(self) -> int | None:
         """The result of a wait that was interrupted, once it is there; None when there was none."""
-        return self.wait("0", 0) if self._owed else None
+        return self.wait("0", 0) if self._sent else None
+
+    def _alone(self, exchange: Callable[[], T]) -> T:
+        """What an exchange gives, while no other is under way."""
+        if self._pid != os.getpid():
+            raise Error(
+                f"wine '{self.prefix.path}': the helper is that of process {self._pid}, which this "
+                "one was forked from: open the object anew"
+            )
+        found: list[T] = []
+        if not unless_locked(self._using, lambda: found.append(exchange())):
+            raise Error(
+                f"wine '{self.prefix.path}': another thread, or what a signal has interrupted, "
+                "uses this just now: open the object once more, for each of them"
+            )
+        return found[0]
 
     def _send(self, command: str) -> None:
-        assert self.process.stdin is not None
+        stream = self.process.stdin
+        assert stream is not None
+        if stream.closed:
+            raise self._ended()
         try:
-            self.process.stdin.write(command.encode() + b"\n")
-        except (OSError, ValueError):
+            self._sent.extend(map(stream.write, (command.encode() + b"\n",)))
+        except OSError as problem:
+            if problem.errno is None:
+                raise  # a signal handler's TimeoutError
             raise self._ended() from None
 
     def _answer(self, command: str, patience: float) -> list[list[str]]:
-        deadline = time.monotonic() + patience
-        lines = []
-        while True:
-            try:
-                words = self._line(deadline, command).split(
-                    " ", 5 if command.startswith("section") else 3
-                )
-            except BaseException:
-                if not self._owed:
-                    self.close()  # its answer to this would be taken for the answer to the next
-                raise
-            lines.append(words)
-            if words[0] not in ("ok", "entry", "error") or len(lines) > _MOST:
-                self.close()
-                raise nonsense(words)
-            if words[0] == "error":
-                status = hexadecimal(words, 1)
-                failure = NtError(
-                    _status(status),
-                    f"wine: {command.partition(' ')[0]}",
-                    command.rpartition(" ")[2],
-                    st.row(_status(status)).text,
-                )
-                raise with_hint(public_error(failure), _HINTS.get(failure.status, ""))
-            if words[0] == "ok":
-                return lines
+        """The lines of the answer that is to come next, in words.
 
-    def _line(self, deadline: float, command: str) -> str:
-        assert self.process.stdout is not None
-        while b"\n" not in self._rest:
-            left = deadline - time.monotonic()
-            if left <= 0 or len(self._rest) > _LONGEST:
-                self.close()
-                raise WaitTimeoutError(
-                    f"wine '{self.prefix.path}': the helper does not answer '{command[:60]}'"
-                )
-            if select.select([self.process.stdout], [], [], min(left, 1.0))[0]:
-                found = os.read(self.process.stdout.fileno(), 65536)
-                if not found:
-                    raise self._ended()
-                self._rest += found
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line.decode("utf-8", "replace").rstrip("\r")
+        Until its last line is there nothing of it is taken: it can be interrupted, and read anew.
+        """
+        deadline = time.monotonic() + patience
+        lines: list[list[str]] = []
+        rest, size, at = b"", 0, 0
+        while not lines or lines[-1][0] == "entry":
+            if at == len(self._came):
+                self._read(deadline, command)
+            size += len(self._came[at])
+            *whole, rest = (rest + self._came[at]).split(b"\n")
+            at += 1
+            for line in whole:
+                lines.append(_words(line, command))
+                if lines[-1][0] != "entry":
+                    break
+            if len(rest) > _LONGEST:
+                raise self._silence(command)
+            if len(lines) > _MOST or size > _LARGEST:
+                raise nonsense(lines[-1] if lines else [])
+        if rest or line is not whole[-1] or lines[-1][0] not in ("ok", "error"):
+            raise nonsense(lines[-1])
+        self._sent, self._came = [], []
+        if lines[-1][0] == "error":
+            raise _refusal(command, hexadecimal(lines[-1], 1))
+        return lines
+
+    def _read(self, deadline: float, command: str) -> None:
+        """What comes next, in time."""
+        stream = self.process.stdout
+        assert stream is not None
+        if stream.closed:
+            raise self._ended()
+        waiting = select.poll()  # select(2) knows no descriptor above 1023
+        waiting.register(stream.fileno(), select.POLLIN)
+        left = deadline - time.monotonic()
+        if left <= 0 or not waiting.poll(left * 1000):
+            raise self._silence(command)
+        try:
+            self._came.extend(map(os.read, (stream.fileno(),), (65536,)))
+        except OSError as problem:
+            if problem.errno is None:
+                raise
+            raise self._ended() from None
+        if not self._came[-1]:
+            raise self._ended()
+
+    def _silence(self, command: str) -> WaitTimeoutError:
+        return WaitTimeoutError(
+            f"wine '{self.prefix.path}': the helper does not answer '{shown(command, 60)}'"
+        )
 
     def _ended(self) -> Error:
         return Error(
@@ -256,7 +324,7 @@ class Helper:
         try:
             with open(f"/proc/{self.pid()}/status") as file:
                 return int(next(line for line in file if line.startswith("NSpid:")).split()[-1])
-        except OSError:
+        except (OSError, StopIteration):
             raise self._ended() from None
 
     def close(self) -> None:
@@ -265,6 +333,8 @@ class Helper:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
+        if self._pid != os.getpid():
+            return  # it goes on for the process that this one was forked from
         try:
             self.process.wait(2)
         except subprocess.TimeoutExpired:
@@ -287,6 +357,17 @@ class Helper:
         self.close()
 
 
+_open: weakref.WeakSet[Helper] = weakref.WeakSet()
+
+
+@run_in_child
+def _let_go_in_child() -> None:
+    """A forked child keeps no helper alive: its end is that of the process that started it."""
+    for one in list(_open):
+        if "process" in one.__dict__:
+            one.close()
+
+
 @contextlib.contextmanager
 def addresses_not_randomised() -> Iterator[None]:
     """What this thread starts meanwhile has its heap where it always is.
@@ -298,15 +379,16 @@ def addresses_not_randomised() -> Iterator[None]:
     The setting is the thread's own, and a child has it through execve (personality(2)).  A
     container may forbid it: then the program starts as any other does.
     """
-    libc = ctypes.CDLL(None)
-    before = libc.personality(ctypes.c_ulong(0xFFFFFFFF))  # changes nothing
+    change = ctypes.CDLL(None).personality
+    before = change(ctypes.c_ulong(_NOTHING))
+    # What a container forbids is asked for again: it changes nothing either.
+    usual = ctypes.c_ulong(before if before != -1 else _NOTHING)
     try:
         if before != -1:
-            libc.personality(ctypes.c_ulong(before | _ADDR_NO_RANDOMIZE))
+            change(ctypes.c_ulong(before | _ADDR_NO_RANDOMIZE))
         yield
     finally:
-        if before != -1:
-            libc.personality(ctypes.c_ulong(before))
+        finish(change, usual)  # whatever a signal handler raises just now
 
 
 def hexadecimal(words: list[str], at: int) -> int:
@@ -318,6 +400,24 @@ def hexadecimal(words: list[str], at: int) -> int:
     if not _NUMBER.fullmatch("".join(words[at : at + 1])):
         raise nonsense(words)
     return int(words[at], 16)
+
+
+def _words(line: bytes, command: str) -> list[str]:
+    """The words of a line of an answer; the last one may be a name with spaces."""
+    text = line.decode("utf-8", "replace").rstrip("\r")
+    return text.split(" ", 5 if command.startswith("section") else 3)
+
+
+def _refusal(command: str, said: int) -> Error:
+    """The exception of a status that the helper tells."""
+    status = _status(said)
+    failure = NtError(
+        status,
+        f"wine: {command.partition(' ')[0]}",
+        command.rpartition(" ")[2],
+        st.row(status).text,
+    )
+    return with_hint(public_error(failure), _HINTS.get(failure.status, ""))
 
 
 def nonsense(words: list[str]) -> CorruptError:

@@ -28,15 +28,22 @@ def identity(pid: int, address: int) -> tuple[int, int]:
     Raises:
         Error: It maps no file there.
     """
-    with open(f"/proc/{pid}/maps") as file:
-        for line in file:
-            words = line.split(None, 5)
-            first, last = (int(word, 16) for word in words[0].split("-"))
-            if first <= address < last:
-                major, minor = (int(word, 16) for word in words[3].split(":"))
-                if int(words[4]):
-                    return os.makedev(major, minor), int(words[4])
-                break
+    try:
+        with open(f"/proc/{pid}/maps") as file:
+            lines = file.readlines()
+    except OSError as problem:
+        raise Error(
+            f"wine: process {pid} cannot be looked into, or has ended: {problem.strerror}",
+            ntstatus=st.PROCESS_IS_TERMINATING,
+        ) from None
+    for line in lines:
+        words = line.split(None, 5)
+        first, last = (int(word, 16) for word in words[0].split("-"))
+        if first <= address < last:
+            major, minor = (int(word, 16) for word in words[3].split(":"))
+            if int(words[4]):
+                return os.makedev(major, minor), int(words[4])
+            break
     raise Error(
         f"wine: process {pid} maps no shared memory at {address:#x}", ntstatus=st.NOT_MAPPED_VIEW
     )
