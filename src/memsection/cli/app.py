@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 import memsection
+from memsection.vocabulary.errors import NtError
 
 #: The subcommands in the order of the help, each with the file of its name.
 _COMMANDS = (
@@ -109,7 +110,7 @@ def run() -> int:
         # Whoever read our output has gone; the interpreter must not complain about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as problem:
+    except (OSError, NtError, ImportError) as problem:
         from memsection.cli.output import complain
 
         return complain(problem)

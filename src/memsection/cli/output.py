@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sys
 from collections.abc import Container, Iterable, Sequence
 from functools import lru_cache
@@ -43,13 +45,19 @@ _HINTS = {
 }
 
 
-def complain(problem: OSError) -> int:
+def complain(problem: OSError | errors.NtError | ImportError) -> int:
     """Say what went wrong and what can be done about it; the exit status."""
+    if isinstance(problem, errors.NtError):  # where a subcommand asks the kernel interface itself
+        problem = errors.public_error(problem)
+    if isinstance(problem, ImportError) and os.strerror(errno.EMFILE) not in str(problem):
+        raise problem
     err.print(_in_lines(Text.assemble(("memsection: ", "bold red"), shown(problem)), err))
     if isinstance(problem, errors.Error):
         hint = _HINTS.get(problem.ntstatus, "") if problem.hint is None else problem.hint
         if hint:
             note(hint)
+    if os.strerror(errno.EMFILE) in str(problem):
+        note("Close some files, or have the limit raised: 'ulimit -Hn', or LimitNOFILE=.")
     return 1
 
 

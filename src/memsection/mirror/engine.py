@@ -80,10 +80,12 @@ def end(made: Any) -> None:
     if _started_by != os.getpid():
         return
     with _lock:
-        if _living.pop(id(made), None) is None:
+        if id(made) not in _living:
             return
     with suppress(Exception):  # a link that broke under it has no more to say
         (made.close if hasattr(made, "close") else made.undeclare)()
+    with _lock:
+        _living.pop(id(made), None)  # last: what a signal interrupts is done again
 
 
 def consume(

@@ -23,6 +23,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
+from memsection.api.descriptors import ensure_descriptors
 from memsection.mirror import credentials, engine
 from memsection.mirror.access_control import access_control
 from memsection.mirror.wire import ROUTER, host_name
@@ -34,6 +35,9 @@ from memsection.vocabulary.errors import (
     WaitTimeoutError,
 )
 
+#: That are free before a session is opened (it takes about 20): zenoh ends the process for want of
+#: one.
+DESCRIPTORS = 48
 LEASE = 2.0  #: seconds of silence after which a link counts as lost
 MESSAGE = 4 << 20  #: bytes of the largest message that is taken from a link
 #: Bytes that a link reads ahead, of a host that only connects: it has few links.  One that listens
@@ -184,8 +188,8 @@ class Network:
         uses."""
         if self._credentials:
             credentials.check(self.host, *self._credentials)
+        engine.refuse_after_fork()  # before the lock, which nobody would release in a child
         with _lock:
-            engine.refuse_after_fork()
             if not self.listen:
                 connection = Connection(self)
             else:
@@ -251,11 +255,12 @@ def hosts_reached(network: Network) -> list[str]:
     there are none."""
     if network._credentials is None:
         return ["*"]
-    connection = network._connection(User(), None)
+    asker = User()
+    connection = network._connection(asker, None)
     try:
         names = {link.auth_identifier for link in connection.session.info.links()}
     finally:
-        connection.close()
+        connection.remove(asker)
     return sorted(name for name in names if name and name != ROUTER)
 
 
@@ -320,10 +325,10 @@ class Connection:
     def close(self) -> None:
         """End the session."""
         with self._lock:
-            session, self.session = self.session, None
             self._believed = frozenset()
-            if session is not None:
-                engine.end(session)
+            if self.session is not None:
+                engine.end(self.session)
+                self.session = None
 
 
 def _open(network: Network, believed: frozenset[str]) -> Any:
@@ -335,6 +340,7 @@ def _open(network: Network, believed: frozenset[str]) -> Any:
         config = zenoh.Config()
         for key, value in _settings(network, believed).items():
             config.insert_json5(key, json.dumps(value))
+        ensure_descriptors(DESCRIPTORS)
         return engine.begin(lambda: zenoh.open(config))
     except zenoh.ZError as failure:
         left = max(0.5, network.connect_timeout - (time.monotonic() - start))

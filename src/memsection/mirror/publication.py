@@ -16,6 +16,7 @@ import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from memsection.api.operations import finish
 from memsection.mirror import contents, engine, wire
 from memsection.mirror.cadence import BUSY, Cadence
 from memsection.mirror.network import Network, User
@@ -63,6 +64,7 @@ class Publication(User):
         self._lock = threading.Lock()
         self._held: weakref.WeakSet[Snapshot] = weakref.WeakSet()
         self._newest: Snapshot | None = None
+        self._is_over = False  #: whether all of it was closed
         self._declared: list[Any] = []
         self._listening: list[threading.Thread] = []
         self._news: Any = None
@@ -150,16 +152,20 @@ class Publication(User):
         Raises:
             Nothing.
         """
-        if self._closed.is_set() or self._pid != os.getpid():
-            return
+        if not self._is_over and self._pid == os.getpid():
+            finish(self._end)
+
+    def _end(self) -> None:
+        """The steps of closing, each of which may be done again."""
         self._closed.set()
         self._wake.set()
         self._undeclare()
         self._connection.remove(self)
         engine.join([self._thread])
         self._pulls.close()
-        with self._lock:
+        with self._lock, suppress(Exception):  # a thread that is in zenoh may still look at it
             self._source.close()
+        self._is_over = True
 
     def __enter__(self) -> Self:
         return self
@@ -215,11 +221,11 @@ class Publication(User):
             self.problem = str(failure)
 
     def _undeclare(self) -> None:
-        declared, self._declared = self._declared, []
-        for one in reversed(declared):
-            engine.end(one)
-        listening, self._listening = self._listening, []
-        engine.join(listening)
+        while self._declared:
+            engine.end(self._declared[-1])
+            del self._declared[-1]
+        engine.join(self._listening)
+        self._listening = []
 
     def _watch(self) -> None:
         """Announce every new snapshot, until the publication is closed."""
@@ -240,8 +246,9 @@ class Publication(User):
                     cadence.news(now)
                     self._announce(last)
                     last = sequence
-            except (OSError, ValueError) as failure:
-                self.problem = str(failure)
+            except Exception as failure:  # whatever somebody has written there: it may be mended
+                self.problem = str(failure) or type(failure).__name__
+                self._wake.wait(BUSY)
             if isinstance(source, Latest):
                 time.sleep(cadence.pause(time.monotonic()))
             elif isinstance(source, Block):

@@ -66,7 +66,7 @@ class Receiver(User):
         self._session: Any = None
         self._puller = Puller(self._pull, self._pull_failed, f"replica {shared.name} pull")
         self.problem: Error | None = None  #: why the newest snapshot is not here
-        found = shared.look()
+        found = shared.status
         self._epoch, self._sequence = found.epoch, found.sequence
         try:
             shared.write(poll_ns=int(self._poll * 1e9), flags=found.flags | LOST)
@@ -140,7 +140,7 @@ class Receiver(User):
             raise CorruptError("mirror: an announcement of a publication that has ended")
         if news.size > self._network.max_size:
             raise CorruptError(
-                f"mirror: {self._shared.look().key}: an announcement of {news.size} bytes, at most "
+                f"mirror: {self._shared.status.key}: an announcement of {news.size} bytes, at most "
                 f"{self._network.max_size} are accepted (max_size)"
             )
 
@@ -239,7 +239,7 @@ class Receiver(User):
     def _lost(self, epoch: int) -> None:
         """A token went: its publication has ended, or else the link was silent until its lease was
         over."""
-        silent = (time.monotonic_ns() - self._shared.look().heard_ns) / 1e9
+        silent = (time.monotonic_ns() - self._shared.status.heard_ns) / 1e9
         with self._lock:
             if silent < network.LEASE * 0.95:
                 self._ended.append(epoch)
@@ -249,7 +249,7 @@ class Receiver(User):
 
     def _lose(self) -> None:
         with self._lock:
-            self._shared.write(flags=self._shared.look().flags | LOST)
+            self._shared.write(flags=self._shared.status.flags | LOST)
         self._tell_status()
 
     def _ask(self) -> None:
@@ -262,7 +262,7 @@ class Receiver(User):
             self._describe(news.digest, _bytes(sample.payload) or b"")
             with self._lock:
                 self._check_epoch(news)
-                before = self._shared.look()
+                before = self._shared.status
                 self._shared.write(heard_ns=time.monotonic_ns(), flags=0)
                 if self._is_newer(news):
                     self._wanted = news

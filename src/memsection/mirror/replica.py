@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from memsection.api.event import Event
+from memsection.api.operations import finish
 from memsection.mirror import copies, engine, wire
 from memsection.mirror.network import Network
 from memsection.mirror.receiver import Receiver
@@ -48,8 +49,9 @@ class Replica:
         self._network, self._pid = network, os.getpid()
         self._news = threading.Condition()
         self._callbacks: list[Callable[[], None]] = []
-        self._closing = False
+        self._closing = self._is_over = False  #: told to close; all of it closed
         self._problem: Error | None = None
+        self._spoiled: Error | None = None  #: why what is shared cannot be read just now
         self._receiver: Receiver | None = None
         self._standby = Standby(name, key)  #: where another program carries the replica
         self._shared = Shared(name, key)
@@ -126,7 +128,9 @@ class Replica:
             HandleError: The replica is closed.
         """
         found = self._now()
-        return (time.monotonic_ns() - found.arrived_ns) / 1e9 if found.sequence else float("inf")
+        return (
+            max(time.monotonic_ns() - found.arrived_ns, 0) / 1e9 if found.sequence else float("inf")
+        )
 
     @property
     def statistics(self) -> dict[str, int]:
@@ -164,7 +168,11 @@ class Replica:
         Raises:
             Nothing.
         """
-        return self._problem or (self._receiver.problem if self._receiver is not None else None)
+        return (
+            self._problem
+            or self._spoiled
+            or (self._receiver.problem if self._receiver is not None else None)
+        )
 
     @property
     def handle(self) -> int:
@@ -308,17 +316,32 @@ class Replica:
                     finally:
                         self._shared.carrier.release()
                     time.sleep(AGAIN)
-                self._standby.keep(self._status.epoch, self._status.sequence)
-                self._started.set()
-                self._shared.await_change(LOOK)
-                self._notice(self._shared.look())
+                self._stand_by()
         except Error as failure:
             self._problem = failure
+        except Exception as failure:
+            self._problem = Error(f"replica {self.name!r}: {failure!r}")
         finally:
             self._standby.leave()
             self._started.set()
             with self._news:
                 self._news.notify_all()
+
+    def _stand_by(self) -> None:
+        """Look how it stands, while another program carries it."""
+        try:
+            self._standby.keep(self._status.epoch, self._status.sequence)
+            self._started.set()
+            self._shared.await_change(LOOK)
+            found = self._shared.look()
+        except Error as failure:  # somebody spoiled it: who carries writes it anew
+            if not self._started.is_set():
+                raise
+            self._spoiled = failure
+            time.sleep(LOOK)
+        else:
+            self._spoiled = None
+            self._notice(found)
 
     def _carry(self) -> None:
         if not self._status.sequence:
@@ -358,16 +381,21 @@ class Replica:
         Raises:
             Nothing.
         """
-        if self._closing and not self._thread.is_alive() or self._pid != os.getpid():
-            return
+        if not self._is_over and self._pid == os.getpid():
+            finish(self._end)
+
+    def _end(self) -> None:
+        """The steps of closing, each of which may be done again."""
         self._closing = True
         if self._receiver is not None:
             self._receiver._wake.set()
-        if threading.current_thread() is not self._thread:
+        if threading.current_thread() is not self._thread and self._thread.ident is not None:
             self._thread.join(JOIN)
-        self._shared.close()
+        with suppress(Exception):  # a thread that is in zenoh may still look at it
+            self._shared.close()
         if self._event is not None:
             self._event.close()
+        self._is_over = True
 
     def __enter__(self) -> Self:
         return self

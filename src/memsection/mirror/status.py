@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import struct
 import time
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from memsection import latest
@@ -34,6 +35,7 @@ GONE, LOST = 1, 2  #: flags: the publication has ended; the link to it is lost
 _RECORD = struct.Struct("<8sQQQQQQQQQI4xH")  # and the key
 _MAGIC = b"MSmirror"
 _LONGEST_KEY = 2000
+_MOST = (1 << 64) - 1
 CAPACITY = _RECORD.size + _LONGEST_KEY
 
 
@@ -58,7 +60,9 @@ class Status(NamedTuple):
     def pack(self) -> bytes:
         """As it stands in memory."""
         key = self.key.encode()
-        return _RECORD.pack(_MAGIC, *self[1:], len(key)) + key
+        # What a lying publisher, or whoever scribbled, made of the numbers has to fit all the same.
+        numbers = [min(number, _MOST) for number in self[1:]]
+        return _RECORD.pack(_MAGIC, *numbers, len(key)) + key
 
     @classmethod
     def unpack(cls, raw: bytes) -> Status:
@@ -133,7 +137,7 @@ class Shared:
 
     def write(self, **changes: Any) -> Status:
         """Change the status, which wakes who waits for that; for who carries the replica."""
-        self.status = self.status._replace(changes=self.status.changes + 1, **changes)
+        self.status = self.status._replace(changes=self.status.changes + 1 & _MOST, **changes)
         self._end.write(self.status.pack())
         return self.status
 
@@ -145,10 +149,20 @@ class Shared:
             taken = self.carrier.acquire(0, accept_abandoned=True)
         if taken:
             # The other wrote with an end of its own: ours has to know what number is next.
-            before, self._end = self._end, latest.open(f"{self.name}{SUFFIX}", CAPACITY, write=True)
-            before.close()
-            self.status = self.look()
+            with suppress(Error):  # somebody spoiled it: the end that was good before writes anew
+                fresh = latest.open(f"{self.name}{SUFFIX}", CAPACITY, write=True)
+                before, self._end = self._end, fresh
+                before.close()
+            self.status = self._begun()
         return taken
+
+    def _begun(self) -> Status:
+        """What to go on with: what who carried it before has written, if that can be read."""
+        try:
+            found = self.look()
+        except (CorruptError, WaitTimeoutError):
+            return Status(self.status.key)
+        return found if found.key == self.status.key else Status(self.status.key)
 
     def close(self) -> None:
         """Let go of both."""
