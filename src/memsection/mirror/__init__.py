@@ -11,7 +11,8 @@ from memsection.mirror.credentials import make_keys
 from memsection.mirror.listing import Published, publications
 from memsection.mirror.network import Network
 from memsection.mirror.publication import Publication, publish
-from memsection.mirror.replica import Replica, subscribe
+from memsection.mirror.replica import Replica
+from memsection.mirror.subscribing import subscribe
 
 __all__ = [
     "Network",

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
+from memsection.api.operations import finish
 from memsection.vocabulary.errors import Error
 from memsection.vocabulary.forks import run_in_child
 
@@ -29,6 +30,7 @@ _living: dict[
     int, Any
 ] = {}  #: sessions, and what was declared on them; in a forked child they are kept for ever
 _closers: list[weakref.ref[Any]] = []
+_consuming: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _lock = threading.Lock()
 
 
@@ -113,6 +115,7 @@ def consume(
             del found
 
     thread = threading.Thread(target=run, name=name, daemon=True)
+    _consuming.add(thread)  # also where a signal keeps the caller from having it
     thread.start()
     return thread
 
@@ -138,13 +141,17 @@ def remember(user: Any) -> None:
 
 
 def _end_all() -> None:
-    if _started_by != os.getpid():
-        return
+    if _started_by == os.getpid():
+        finish(_end_each)
+
+
+def _end_each() -> None:
     for user in [found for found in (one() for one in reversed(_closers)) if found is not None]:
         with suppress(Exception):
             user.close()
     for made in list(_living.values()):
         end(made)
+    join(list(_consuming))
 
 
 @run_in_child

@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING
 
 from memsection.api.event import Event
 from memsection.api.operations import finish
-from memsection.mirror import copies, engine, wire
+from memsection.mirror import copies, engine
 from memsection.mirror.network import Network
 from memsection.mirror.receiver import Receiver
 from memsection.mirror.standby import Standby
 from memsection.mirror.status import Shared, Status
 from memsection.vocabulary.arguments import seconds
-from memsection.vocabulary.errors import ArgumentError, Error, HandleError
+from memsection.vocabulary.errors import Error, HandleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Literal, Self
+    from typing import Self
 
 
 LOOK = 0.05  #: seconds after which a program that does not carry looks at the status anyway
@@ -402,60 +402,3 @@ class Replica:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def subscribe(
-    key: str,
-    *,
-    network: Network,
-    name: str | None = None,
-    max_age: float = 2.0,
-    access: Literal["r"] = "r",
-) -> Replica:
-    """Keep a copy on this host of what another host publishes.
-
-    Programs of this host that subscribe to the same key under the same name share one copy and one
-    transfer.
-
-    Args:
-        key: ``HOST/NAME``.
-        network: How this host takes part.
-        name: What the copy is called here; as there when omitted.
-        max_age: Seconds without news after which the replica is ``stale``.
-        access: ``"r"``: a replica is only read.
-
-    Rights:
-        None.
-
-    Raises:
-        ExistsError: Something else has the name here (FileExistsError).
-        ArgumentError: Such a key, name or ``max_age`` cannot be; or writing was asked for
-            (ValueError).
-        AccessError: A peer does not accept our certificate, or we not theirs (PermissionError).
-        WaitTimeoutError: An endpoint could not be reached within ``connect_timeout``
-            (TimeoutError).
-        Error: This process was forked from one that used the network; an endpoint to listen on is
-            taken; or the system is Windows, where a section cannot take a name when it is complete.
-    """
-    host, called = wire.split(key)
-    if access != "r":
-        raise ArgumentError(
-            f"subscribe {key!r}: access {access!r}: a replica is only read. What this host has "
-            f"to say it "
-            f"publishes itself, and {host!r} subscribes to that"
-        )
-    if not 0.05 <= max_age <= 86400:
-        raise ArgumentError(f"subscribe {key!r}: max_age={max_age}: seconds, at least 0.05")
-    here = (name or called).removeprefix("Local\\")
-    if "\\" in here:
-        raise ArgumentError(
-            f"subscribe {key!r} as {here!r}: a replica has a Local name: say which (name=..., --as)"
-        )
-    engine.refuse_after_fork()
-    if not hasattr(os, "fork"):
-        raise Error(
-            "subscribe: Windows names a section when it is made; replicas need one that takes a "
-            "name when it is "
-            "complete"
-        )
-    return Replica(key, network, here, max_age)
