@@ -86,7 +86,30 @@ def _abandoned(name: str) -> Mutex:
     return mutex
 
 
+class OwnMutex(Mutex):
+    """One with a release of its own."""
+
+    def release(self) -> None:
+        super().release()
+
+
+class OwnSemaphore(Semaphore):
+    """The same."""
+
+    def release(self, n: int = 1) -> int:
+        return super().release(n)
+
+
+class Refusing(Mutex):
+    """One whose release raises."""
+
+    def release(self) -> None:
+        raise LookupError("not yet")
+
+
 LOCKS: dict[str, Callable[[str], Mutex | Semaphore]] = {
+    "mutex with a release of its own": OwnMutex.create,
+    "semaphore with a release of its own": lambda name: OwnSemaphore.create(name, initial=1),
     "mutex": Mutex.create,
     "semaphore": lambda name: Semaphore.create(name, initial=1),
     "mutex with a repair": lambda name: Mutex.create(name, repair=lambda error: None),
@@ -113,7 +136,7 @@ def test_a_block_that_is_interrupted_leaves_no_lock(kind: str) -> None:
 
 
 @pytest.mark.invariant("O1")
-@pytest.mark.parametrize("kind", ["mutex", "semaphore", "mutex with a repair"])
+@pytest.mark.parametrize("kind", [kind for kind in LOCKS if "abandoned" not in kind])
 def test_a_block_that_a_signal_interrupts_leaves_no_lock(kind: str) -> None:
     def interrupt(number: int, frame: object) -> None:
         raise Interrupted
@@ -135,6 +158,14 @@ def test_a_block_that_a_signal_interrupts_leaves_no_lock(kind: str) -> None:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, was)
     assert hits == 300
+
+
+@pytest.mark.invariant("O1")
+def test_a_release_that_raises_at_the_end_of_a_block_leaves_no_lock() -> None:
+    with closing(Refusing.create(unique_name())) as mutex:
+        with pytest.raises(LookupError), mutex:
+            pass
+        assert not mutex.locked()
 
 
 @pytest.mark.invariant("O1")

@@ -10,6 +10,7 @@ a negative errno, which the callers put into their own words.  What the calls me
 cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.ref cimport PyObject
 from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, EINVAL, EMFILE, EOVERFLOW, ETIMEDOUT
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
@@ -488,11 +489,11 @@ cdef class WaitableBase:
         with cython.critical_section(self):
             failed = self._failed
             result = -EBADF if self._object == NULL else ms_mutex_release(self._object, &before)
-        if result == 0:
-            return
-        if failed is None:
-            return _methods["mutex_release"](self)
-        failed(result, 0)
+        if result and failed is None:
+            _methods["mutex_release"](self)
+        elif result:
+            failed(result, 0)
+        ms_released(<void *><PyObject *>self)
 
     def _mutex_enter(self):
         if type(self).acquire is _mutex_acquire:
@@ -509,7 +510,10 @@ cdef class WaitableBase:
         return self
 
     def _release_on_exit(self, *_):
-        self.release()
+        if type(self).release is _mutex_release or type(self).release is _semaphore_release:
+            self.release()
+        else:
+            _release_by_own(self)
 
     def _event_set(self):
         if change(self, MS_SET):
@@ -542,7 +546,7 @@ cdef class WaitableBase:
         cdef int result = -EINVAL
         cdef int64_t units
         if type(n) is not int:
-            return _methods["semaphore_release"](self, n)
+            return _semaphore_released(self, n)
         units = min(n, MS_COUNT_MOST + 1)
         while True:
             with cython.critical_section(self):
@@ -552,16 +556,19 @@ cdef class WaitableBase:
                 elif units > 0 and self._object != NULL:
                     result = ms_semaphore_release(self._object, self._fd, <uint32_t>units, &before)
             if failed is None:
-                return _methods["semaphore_release"](self, n)
+                return _semaphore_released(self, n)
             if result != -EINTR:
                 break
             PyErr_CheckSignals()
         if result:
             return failed(result, 0)
+        ms_released(<void *><PyObject *>self)
         return before
 
-
+include "releases.pxi"
 # What ``with`` calls is native: where a signal handler can raise, either nothing is taken or the block's end will release it.
+cdef object _mutex_release = WaitableBase.__dict__["_mutex_release"]
+cdef object _semaphore_release = WaitableBase.__dict__["_semaphore_release"]
 cdef object _mutex_acquire = WaitableBase.__dict__["_mutex_acquire"]
 cdef object _semaphore_acquire = WaitableBase.__dict__["_semaphore_acquire"]
 cdef object _NO_LIMIT = -1     # the default itself, which is one object
