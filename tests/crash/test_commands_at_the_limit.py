@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The command line with hardly a descriptor left: a sentence that names the limit, and status 1."""
+"""The command line with hardly a descriptor left, or with a full disk: a sentence that names it, a
+remedy, and status 1."""
 
 from __future__ import annotations
 
@@ -59,3 +60,18 @@ def test_a_command_ends_with_a_sentence_that_names_the_limit(
     assert "Traceback" not in done.stderr and done.stderr.startswith("memsection: "), done.stderr
     assert "as many files open as it may" in done.stderr or "Too many open files" in done.stderr
     assert "raised" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("command", ["ls --json", "cat held", "doctor"])
+def test_output_that_is_full_is_told_in_a_sentence(held: None, command: str) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "memsection", *command.split(" ")],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr.startswith("memsection: ") and "No space left" in done.stderr
+    assert "Make room" in done.stderr and "Traceback" not in done.stderr

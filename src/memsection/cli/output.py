@@ -56,6 +56,8 @@ def complain(problem: OSError | errors.NtError | ImportError) -> int:
         hint = _HINTS.get(problem.ntstatus, "") if problem.hint is None else problem.hint
         if hint:
             note(hint)
+    if os.strerror(errno.ENOSPC) in str(problem) and getattr(problem, "hint", None) is None:
+        note("Make room there, or write somewhere else.")
     if os.strerror(errno.EMFILE) in str(problem):
         note("Close some files, or have the limit raised: 'ulimit -Hn', or LimitNOFILE=.")
     return 1
