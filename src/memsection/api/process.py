@@ -17,6 +17,7 @@ from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import AccessError, Error, NtError, public_error
 from memsection.vocabulary.names import win32_name
 from memsection.vocabulary.records import record
@@ -88,9 +89,10 @@ class Process(Handle):
         Raises:
             ArgumentError: No such process.
             AccessError: The process does not permit it (Windows).
+            TypeError: The process id is no int.
         """
         self._handle = 0
-        self.pid = pid
+        self.pid = pid = whole_number(pid, "process id")
         try:
             own(
                 self,

@@ -62,6 +62,7 @@ class Security:
 
     Raises:
         ArgumentError: No such account, or an access of other letters.
+        TypeError: The users or groups are no mapping.
 
     Example:
         >>> Security(owner="rw", everyone="r")
@@ -77,6 +78,12 @@ class Security:
         groups: Mapping[Account, str] | None = None,
         everyone: str = "",
     ) -> None:
+        for what, given in (("users", users), ("groups", groups)):
+            if not isinstance(given, Mapping | None):
+                raise TypeError(
+                    f"{what}: a mapping of accounts to access such as {{'alice': 'r'}} is needed, "
+                    f"not {type(given).__name__}"
+                )
         users, groups = dict(users or {}), dict(groups or {})
         words = [
             f"{name}={value!r}"

@@ -176,6 +176,8 @@ def waited_of(one: Any) -> Any:
             "alone, or with wait_any"
         )
     waiting = getattr(one, "_waiting", None)
+    if waiting is None and not isinstance(one, Handle):
+        raise TypeError(f"wait: {type(one).__name__} is nothing that can be waited for")
     return one.handle if waiting is None else waiting()
 
 

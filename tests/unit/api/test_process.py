@@ -87,6 +87,11 @@ def test_a_process_that_does_not_exist_is_refused() -> None:
         assert isinstance(caught.value, errors.Error) and caught.value.winerror == 87
 
 
+def test_a_process_id_is_a_number() -> None:
+    with pytest.raises(TypeError, match="process id: an int is needed, not str"):
+        Process("1")  # type: ignore[arg-type]
+
+
 def test_own_handles_are_found_with_their_flags(name: str) -> None:
     with Event.create(name) as event, Process(os.getpid()) as process:
         event.inheritable = True

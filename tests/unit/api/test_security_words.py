@@ -71,6 +71,13 @@ def test_an_access_of_other_letters_is_refused(access: object) -> None:
         Security(everyone=access)  # type: ignore[arg-type]
 
 
+def test_accounts_are_a_mapping() -> None:
+    with pytest.raises(TypeError, match="users: a mapping of accounts .* not str"):
+        Security(users="root")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="groups: .* not list"):
+        Security(groups=[("root", "r")])  # type: ignore[arg-type]
+
+
 def test_an_unknown_account_is_refused_by_its_name() -> None:
     with pytest.raises(ArgumentError, match="nobody is called so") as caught:
         Security(users={"nobody is called so": "r"})

@@ -203,6 +203,9 @@ def test_what_cannot_be_waited_for(name: str) -> None:
         closed.close()
         with pytest.raises(errors.HandleError):
             wait_any([event, closed], 0)
+        for wait in (wait_any, wait_all):
+            with pytest.raises(TypeError, match="str is nothing that can be waited for"):
+                wait([event, "name"], 0)  # type: ignore[list-item]
 
 
 @pytest.mark.parametrize(
