@@ -156,9 +156,8 @@ def _imported(module: str) -> object:
         __import__(module)  # importlib would bring warnings
         return sys.modules[module]
 
-    owners = sys.modules.get("memsection.nt.owners")
-    if owners is not None:  # of an object that is in use
-        return owners.settled(loaded)()
+    if "memsection.nt" in sys.modules:  # all of it: a part alone sees to no failures
+        loaded = sys.modules["memsection.nt.owners"].settled(loaded)
     try:
         return loaded()
     except (OSError, ImportError) as problem:
