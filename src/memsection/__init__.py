@@ -11,6 +11,8 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from memsection import arrays, arrow, compat, latest, nt, pickling, records, win32  # noqa: F401
     from memsection.api.event import Event
     from memsection.api.mutex import Mutex
@@ -205,10 +207,11 @@ def _raise_descriptor_limit() -> bool:
         return False  # Windows has no such limit
     except OSError:
         return False  # it is a file itself, and was not loaded before
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limits: Any = resource  # type checkers know nothing of it on Windows
+    soft, hard = limits.getrlimit(limits.RLIMIT_NOFILE)
     if soft == hard:
         return False
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    limits.setrlimit(limits.RLIMIT_NOFILE, (hard, hard))
     return True
 
 
