@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import time
 
-from memsection.api.wait import take_and_repair, waited_of
-from memsection.api.waitable import LAST_LOOK, left_of, look_at, units
+from memsection.api.waitable import LAST_LOOK, left_of, look_at, take_and_repair, units, waited_of
 from memsection.nt import kernel
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
@@ -17,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from memsection.api.wait import H
+    from memsection.api.waitable import H
 
 
 class Stage:

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from memsection.api.handle import Handle
-from memsection.api.waitable import end_of, left_of, look_at, look_often
+from memsection.api.waitable import end_of, left_of, look_at, look_often, take_and_repair, waited_of
 from memsection.nt import kernel
 from memsection.nt.owners import whole
 from memsection.vocabulary import status as st
@@ -18,14 +17,10 @@ from memsection.vocabulary.errors import AbandonedNtError, ArgumentError, NtErro
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Protocol, TypeVar
+    from typing import Any
 
-    class End(Protocol):
-        """What is no handle and can be waited for: an end of a channel."""
-
-        def _waiting(self) -> Any: ...
-
-    H = TypeVar("H", bound=Handle | End)
+    from memsection.api.handle import Handle
+    from memsection.api.waitable import End, H
 
 
 @whole
@@ -167,29 +162,8 @@ def _all_by_looking(several: list[Any], timeout: float | None, accept_abandoned:
     return look_often(look, timeout)
 
 
-def waited_of(one: Any) -> Any:
-    """What the kernel waits for: a handle, or what an end of a channel says of itself."""
-    if hasattr(one, "_stage"):
-        raise ArgumentError(
-            "wait_all: a side of a readers-writer lock is not taken together with other objects; "
-            "take it "
-            "alone, or with wait_any"
-        )
-    waiting = getattr(one, "_waiting", None)
-    if waiting is None and not isinstance(one, Handle):
-        raise TypeError(f"wait: {type(one).__name__} is nothing that can be waited for")
-    return one.handle if waiting is None else waiting()
-
-
 def _list(objects: Iterable[H]) -> list[H]:
     several = list(objects)
     if not several:
         raise ArgumentError("wait: no objects to wait for")
     return several
-
-
-def take_and_repair(found: Any, failure: AbandonedNtError) -> bool:
-    """Take an abandoned mutex that can be repaired; False when somebody else was faster."""
-    if getattr(found, "_repair", None) is None:
-        raise public_error(failure) from None
-    return found.acquire(0)  # type: ignore[no-any-return]

@@ -19,12 +19,19 @@ from memsection.nt.owners import Attempt, close_owned, whole
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.arguments import may_wait, seconds
-from memsection.vocabulary.errors import NtError, public_error
+from memsection.vocabulary.errors import AbandonedNtError, ArgumentError, NtError, public_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any, NoReturn, Self
+    from typing import Any, NoReturn, Protocol, Self, TypeVar
+
+    class End(Protocol):
+        """What is no handle and can be waited for: an end of a channel."""
+
+        def _waiting(self) -> Any: ...
+
+    H = TypeVar("H", bound=Handle | End)
 
     from memsection.api.security import Security
     from memsection.nt.interface_synchronisation import Watch
@@ -120,6 +127,27 @@ def look_often(is_there: Callable[[], bool], timeout: float | None) -> bool:
         time.sleep(left)
         pause = min(pause * 1.5, LAST_LOOK)
     return True
+
+
+def waited_of(one: Any) -> Any:
+    """What the kernel waits for: a handle, or what an end of a channel says of itself."""
+    if hasattr(one, "_stage"):
+        raise ArgumentError(
+            "wait_all: a side of a readers-writer lock is not taken together with other objects; "
+            "take it "
+            "alone, or with wait_any"
+        )
+    waiting = getattr(one, "_waiting", None)
+    if waiting is None and not isinstance(one, Handle):
+        raise TypeError(f"wait: {type(one).__name__} is nothing that can be waited for")
+    return one.handle if waiting is None else waiting()
+
+
+def take_and_repair(found: Any, failure: AbandonedNtError) -> bool:
+    """Take an abandoned mutex that can be repaired; False when somebody else was faster."""
+    if getattr(found, "_repair", None) is None:
+        raise public_error(failure) from None
+    return found.acquire(0)  # type: ignore[no-any-return]
 
 
 class Waitable(Passable, WaitableBase):
