@@ -238,7 +238,7 @@ class ServiceEnd(Base[Q, A]):
                 (ValueError).
             CorruptError: The description makes no sense, or the layout is another version's.
         """
-        section = opening.sections().open(name, access="rw", timeout=timeout)
+        section = opening.open_section(name, "rw", timeout)
         return cls._attached(section, request, reply, version)
 
     @classmethod

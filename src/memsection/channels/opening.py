@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from memsection.api.security import Security
     from memsection.api.view import View
     from memsection.channels.base_codec import Codec, Spec
+    from memsection.vocabulary.access_words import SectionAccess
     from memsection.vocabulary.structs import ObjectAttributes
 
     Facts = dict[str, Any]
@@ -47,11 +48,16 @@ def _schema() -> Any:
 
 @cache
 @settled
-def sections() -> type[Section]:
-    """``Section``, which is imported when one is opened, and looked for once."""
-    from memsection.api.section import Section
+def _endpoint() -> Any:
+    from memsection.content import endpoint
 
-    return Section
+    return endpoint
+
+
+def open_section(name: str, access: SectionAccess, timeout: float | None) -> Section:
+    """As ``content.endpoint.open_section``, which is imported when a channel is opened."""
+    found: Section = _endpoint().open_section(name, access, timeout)
+    return found
 
 
 def room_for(largest: int) -> int:
@@ -396,6 +402,7 @@ __all__ = [
     "look",
     "make",
     "number",
+    "open_section",
     "overflow_names",
     "overflow_security",
     "require_own",

@@ -237,7 +237,7 @@ class Queue(Exchange[T]):
                 (ValueError).
             CorruptError: The description makes no sense, or the layout is another version's.
         """
-        section = opening.sections().open(name, access="rw", timeout=timeout)
+        section = opening.open_section(name, "rw", timeout)
         return cls._opened(section, spec, role, version)
 
     @classmethod

@@ -287,7 +287,7 @@ class Topic(Exchange[T]):
         """
         cls._role(role)
         access: SectionAccess = "r" if role == "observe" else "rw"
-        section = opening.sections().open(name, access=access, timeout=timeout)
+        section = opening.open_section(name, access, timeout)
         return cls._opened(section, spec, role, version)._since(history)
 
     @classmethod
