@@ -205,7 +205,7 @@ def test_keys_are_made_and_told(lines: tuple[Line, Line]) -> None:
     [
         (("publish", "nothing"), "no object of that name"),
         (("subscribe", "camera"), "HOST/NAME"),
-        (("ls", "--network", "none.toml"), "no such file"),
+        (("ls", "--network", "none.toml"), "none.toml: no such file\nWrite it"),
     ],
 )
 def test_a_failure_is_a_sentence(

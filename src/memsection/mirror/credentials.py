@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from memsection.mirror.wire import host_name
+from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import AccessError, ArgumentError, ExistsError, NotFoundError
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ def _read(path: str | Path) -> bytes:
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
-        raise NotFoundError(f"network: {path}: no such file") from None
+        raise NotFoundError(f"network: {path}: no such file", ntstatus=st.NO_SUCH_FILE) from None
     except PermissionError:
         raise AccessError(f"network: {path}: this user may not read it") from None
 

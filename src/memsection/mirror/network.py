@@ -27,12 +27,14 @@ from memsection.api.descriptors import ensure_descriptors
 from memsection.mirror import credentials, engine
 from memsection.mirror.access_control import access_control
 from memsection.mirror.wire import ROUTER, host_name
+from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import (
     AccessError,
     ArgumentError,
     Error,
     NotFoundError,
     WaitTimeoutError,
+    with_hint,
 )
 
 #: That are free before a session is opened (it takes about 20): zenoh ends the process for want of
@@ -130,7 +132,14 @@ class Network:
             with open(path, "rb") as file:
                 said = tomllib.load(file)
         except FileNotFoundError:
-            raise NotFoundError(f"network: {os.fspath(path)}: no such file") from None
+            missing = NotFoundError(
+                f"network: {os.fspath(path)}: no such file", ntstatus=st.NO_SUCH_FILE
+            )
+            raise with_hint(
+                missing,
+                "Write it, with the arguments of memsection.mirror.Network as keys, or name "
+                "another one with --network.",
+            ) from None
         except tomllib.TOMLDecodeError as failure:
             raise ArgumentError(f"network: {os.fspath(path)}: {failure}") from None
         known = [one.name for one in fields(cls) if one.init]
