@@ -22,7 +22,7 @@ if sys.platform == "win32":
     pytest.skip("Windows has no prefixes", allow_module_level=True)
 
 from memsection.vocabulary.errors import CorruptError, Error, WaitTimeoutError
-from memsection.wine import helper, memory, objects
+from memsection.wine import helper, memory, objects, waitables
 from memsection.wine.processes import Prefix
 
 #: Answers every command with the text that it was started with, ``hello`` honestly.
@@ -278,3 +278,14 @@ def test_a_process_that_has_ended_maps_nothing() -> None:
     ended.wait(60)
     with pytest.raises(Error, match="has ended"):
         memory.identity(ended.pid, 4096)
+
+
+def test_an_event_that_has_no_handle_leaves_no_helper(
+    lying: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = lying(LIAR, "ok none\\n")
+    monkeypatch.setattr(waitables, "Helper", lambda _: made)
+    monkeypatch.setattr(waitables.processes, "choose", lambda _: None)
+    with pytest.raises(CorruptError):
+        waitables.open_event("name")
+    assert not made.alive

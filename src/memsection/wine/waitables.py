@@ -32,13 +32,14 @@ class _Waitable(Resident):
     ) -> None:
         self.name = name
         self._helper, answer = patiently(lambda: self._opened(name, prefix), wait)
-        self._handle = f"{hexadecimal(answer, 0):x}"
+        self._handle = answer[0]
         self.manual_reset = len(answer) > 1 and answer[1] == "1"
 
     def _opened(self, name: str, prefix: str | os.PathLike[str] | None) -> tuple[Helper, list[str]]:
         helper = Helper(processes.choose(prefix))
         try:
-            return helper, helper.ask(f"{self._verb} {name}")
+            answer = helper.ask(f"{self._verb} {name}")
+            return helper, [f"{hexadecimal(answer, 0):x}", *answer[1:]]
         except BaseException:
             helper.close()
             raise
