@@ -237,7 +237,8 @@ class Helper:
         """
         deadline = time.monotonic() + patience
         lines: list[list[str]] = []
-        rest, size, at = b"", 0, 0
+        whole: list[bytes] = []
+        rest, line, size, at = b"", b"", 0, 0
         while not lines or lines[-1][0] == "entry":
             if at == len(self._came):
                 self._read(deadline, command)
