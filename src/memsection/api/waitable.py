@@ -138,9 +138,11 @@ def waited_of(one: Any) -> Any:
             "alone, or with wait_any"
         )
     waiting = getattr(one, "_waiting", None)
-    if waiting is None and not isinstance(one, Handle):
+    if waiting is not None:
+        return waiting()
+    if not hasattr(type(one), "handle"):
         raise TypeError(f"wait: {type(one).__name__} is nothing that can be waited for")
-    return one.handle if waiting is None else waiting()
+    return one.handle
 
 
 def take_and_repair(found: Any, failure: AbandonedNtError) -> bool:
