@@ -55,5 +55,7 @@ fi
 [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv
 echo "setup: building and installing memsection[$extra] into .venv" >&2
 .venv/bin/python -m pip install -q -e ".[$extra]"
+# Else each program of a test compiles it anew where Python is told to write no byte code.
+.venv/bin/python -m compileall -q src
 grep -qF "$sources" "$stamp" 2>/dev/null || : > "$stamp"
 echo "$wanted" >> "$stamp"
