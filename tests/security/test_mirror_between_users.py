@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -109,15 +110,23 @@ def test_a_replica_is_its_users_alone_and_each_user_has_one(
         assert program.value("until(lambda: reader.read() == b'second')")
 
 
+@pytest.fixture
+def folder_for_all() -> Iterator[Path]:
+    """One that other users may look into: each run of pytest closes pytest's own to them."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
 def test_a_key_of_another_user_is_refused_by_its_name(
-    begin: Callable[[int], Program], tmp_path: Path, port: int
+    begin: Callable[[int], Program], folder_for_all: Path, port: int
 ) -> None:
     from memsection.mirror import make_keys
 
-    make_keys(tmp_path, ["robot"])
-    for place in (tmp_path, *list(tmp_path.parents)[:3]):
-        os.chmod(place, 0o755)
-    words = {name: str(tmp_path / name) for name in ("robot.pem", "robot.key", "authority.pem")}
+    make_keys(folder_for_all, ["robot"])
+    words = {
+        name: str(folder_for_all / name) for name in ("robot.pem", "robot.key", "authority.pem")
+    }
     other = begin(OTHER)
     other.run("camera = keep(latest.create('camera', 64)); camera.write(b'first')")
     other.run(

@@ -5,6 +5,7 @@
 #ifndef MS_MUTEX_H
 #define MS_MUTEX_H
 
+#include "ms_atomic.h"
 #include "ms_object.h"
 
 /* Take a mutex if it can be had now.  0; MS_WAS_ABANDONED (only if `accept_abandoned`);
@@ -18,7 +19,7 @@ int ms_mutex_release(ms_object *object, uint32_t *before);
 /* Give it back whole and marked, as if the owner had ended. */
 int ms_mutex_abandon(ms_object *object);
 /* How often this thread owns it. */
-#define MS_COUNT(object) ((uint32_t)(object)->counts)
+#define MS_COUNT(object) ((uint32_t)ms_peek_u64(&(object)->counts))
 /* Note that this thread owns it: after the change of the word, and before `pending` or `lockers` is
  * taken back. */
 void ms_mutex_owned(ms_object *object, ms_thread *thread);
