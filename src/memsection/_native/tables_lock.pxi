@@ -68,7 +68,7 @@ cdef unsigned long _forks_without = 0   # the thread that forks although another
 def before_fork():
     """Have no other thread in the middle of a change, and no signal handler run until the fork is over.
 
-    One that stays there does not keep this process from forking.
+    A thread that stays in the middle of one does not keep this process from forking.
     """
     global _forks_without
     cdef int taken
@@ -112,7 +112,7 @@ cdef void _after_fork(bint in_child):
 
 
 def after_fork_in_parent():
-    """For ``os.register_at_fork``, as the next two."""
+    """The parent goes on: with the tables unlocked, and then with signals."""
     try:
         _after_fork(False)
     finally:
