@@ -93,6 +93,12 @@ cdef class End(Sender):
     cdef int _try_pull(self, ms_message *message, bint newest) noexcept:
         return ms_topic_pull(&self._end, message, 1) if newest else ms_ring_pull(&self._end, message)
 
+    cdef int _pull_of_the_dead(self, ms_message *message, bint newest) noexcept:
+        """The last attempt before the end: with what the dead had in hand, whoever set it right."""
+        ms_recover_all(&self._end)
+        ms_message_clear(message)
+        return self._try_pull(message, newest)
+
     cdef int _pull(self, ms_message *message, object timeout, bint newest=False) except? -1000:
         cdef ms_await wait
         cdef int nobody = 0, result
@@ -110,9 +116,8 @@ cdef class End(Sender):
                 if result == -EAGAIN and ms_load_u32(&self._end.channel.down):
                     ms_message_clear(message)
                     result = self._try_pull(message, newest)  # whatever was sent before is there
-                    if result == -EAGAIN and ms_recover_all(&self._end):
-                        ms_message_clear(message)
-                        result = self._try_pull(message, newest)  # or what the dead had in hand
+                    if result == -EAGAIN:
+                        result = self._pull_of_the_dead(message, newest)
                     if result == -EAGAIN:
                         result = -EPIPE
                     if result != -EBUSY:
@@ -122,7 +127,7 @@ cdef class End(Sender):
                     return result
                 nobody = result
                 ms_message_clear(message)
-                result = self._try_pull(message, newest)
+                result = self._pull_of_the_dead(message, newest) if nobody else self._try_pull(message, newest)
                 if result == 0 and ms_load_u32(&self._end.role) == 0:
                     ms_ring_unpull(&self._end, message)     # closed while this waited
                     result = -EBADF

@@ -40,7 +40,8 @@ cdef class ServerEnd(End):
                 return -ETIMEDOUT
             if result == -EAGAIN and ms_load_u32(&self._end.channel.down):
                 memset(request, 0, sizeof(request[0]))
-                # Whatever was asked before is there.
+                # Whatever was asked before is there, or was being taken by one who died.
+                ms_recover_all(&self._end)
                 result = ms_call_pull(&self._end, call, request)
                 if result == 0:
                     return 0

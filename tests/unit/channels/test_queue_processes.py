@@ -166,6 +166,24 @@ def test_what_the_dead_had_in_hand_comes_before_the_end_of_a_queue_that_was_shut
             queue.receive(20)
 
 
+@pytest.mark.parametrize("many", [4, 24_000])  # the last one is far from where a look begins
+def test_what_the_dead_had_in_hand_comes_before_the_end_when_all_who_sent_have_gone(
+    many: int,
+) -> None:
+    def end(role: str) -> Queue[bytes]:
+        return Queue.from_section(queue.section.duplicate(), bytes, role=role)
+
+    with Queue.create(None, bytes, role="receive", capacity=2 * many, redeliver=1) as queue:
+        with end("send") as sender:
+            sender.send_many([b"a"] * many)
+        for _ in range(many - 1):
+            queue.receive(0)
+        receiver = end("receive")
+        kill(stopped_in(lambda: end("receive").receiving(20).__enter__()))
+        assert receiver.receive(20) == b"a"
+        receiver.close()
+
+
 def test_a_message_of_a_dead_sender_that_has_memory_of_its_own_goes_with_it_and_no_other_does() -> (
     None
 ):

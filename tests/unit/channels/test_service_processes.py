@@ -16,7 +16,13 @@ import pytest
 from support.objects import unique_name
 from support.workers import fork, reap, until
 
-from memsection import ArgumentError, PeerDiedError, RemoteError, WaitTimeoutError
+from memsection import (
+    ArgumentError,
+    EndOfChannelError,
+    PeerDiedError,
+    RemoteError,
+    WaitTimeoutError,
+)
 from memsection.api import transit
 from memsection.channels import Call, Client, Service
 from memsection.channels.futures import in_background
@@ -89,6 +95,28 @@ def test_a_caller_whose_server_is_killed_with_the_call_in_hand_is_told(length: i
         until(lambda: client.servers == 1, "another server is there")
         assert client(b"x" * length, 20) == b"X" * length
         end(name, pid)
+
+
+@pytest.mark.invariant("Q1")
+@pytest.mark.parametrize("capacity", [4, 50_000])
+def test_a_call_that_a_killed_server_was_taking_is_answered_though_the_service_was_shut_down(
+    capacity: int,
+) -> None:
+    name = unique_name()
+    with Service.create(name, bytes, bytes, capacity=capacity) as service:
+        client = Client.open(name)
+        many = [client._core.ask([(0, b"x")], 1, 0, None) for _ in range(min(capacity, 20_000))]
+        for _ in many[1:]:
+            service.receive(0).reply(b"")
+        pid = serving(name, lambda service: (service._core.take_whole(20), time.sleep(60)))
+        until(lambda: not len(service), "the call's position is taken")
+        kill(pid)
+        service.shutdown()
+        service.receive(0).reply(b"answer")
+        with pytest.raises(EndOfChannelError, match="shut down"):
+            service.receive(20)
+        assert not many[-1].wait() and many[-1].take() == (b"answer", 0)
+        client.close()
 
 
 @pytest.mark.invariant("Q6")
