@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("src", "tools", "bench", "examples", "tests")
 FILE_LINES, FUNCTION_LINES, PARAMETERS = 450, 50, 7
 _LIST = "tools/shape_allowed.txt"
-_CODE = (".py", ".pyi", ".pyx", ".c", ".h")
+_CODE = (".py", ".pyi", ".pyx", ".pxd", ".pxi", ".c", ".h")
 
 
 def is_ours(path: Path) -> bool:

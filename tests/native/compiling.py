@@ -27,16 +27,7 @@ CHANNEL = [
 SYNC = [
     "ms_futex.c",
     "ms_spin.c",
-    "sync/ms_state.c",
-    "sync/ms_object.c",
-    "sync/ms_slot.c",
-    "sync/ms_mutex.c",
-    "sync/ms_event.c",
-    "sync/ms_hold.c",
-    "sync/ms_take.c",
-    "sync/ms_take_all.c",
-    "sync/ms_timer.c",
-    "sync/ms_wait.c",
+    *sorted(f"sync/{path.name}" for path in (CORE / "sync").glob("*.c")),
 ]
 LIBRARY = ["-shared", "-fPIC", "-DMS_TEST_STEPS"]
 

@@ -27,7 +27,7 @@ PROGRAMS: dict[str, list[str]] = {
     "test_ms_call.c": CHANNEL,
     "test_ms_topic.c": CHANNEL,
     "test_ms_ending.c": ["ms_ending.c"],
-    "test_ms_guard.c": ["ms_guard.c"],
+    "test_ms_guard.c": ["ms_guard.c", "ms_guard_handler.c"],
     "test_ms_ledger.c": ["ms_ledger.c"],
     "test_ms_number.c": ["ms_number.c", "ms_futex.c", "ms_seqlock.c"],
     "test_ms_protocol.c": PROTOCOL,
