@@ -13,7 +13,6 @@ import sys
 assert sys.platform != "win32"
 
 import contextlib
-import ctypes
 import os
 import re
 import secrets
@@ -23,12 +22,12 @@ import subprocess
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
 from memsection.api.descriptors import ensure_descriptors
-from memsection.api.operations import finish, unless_locked
+from memsection.api.operations import done, finish, unless_locked, whole
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import (
     ArgumentError,
@@ -42,6 +41,7 @@ from memsection.vocabulary.errors import (
 from memsection.vocabulary.forks import run_in_child
 from memsection.vocabulary.text import shown
 from memsection.wine import processes
+from memsection.wine.starting import addresses_not_randomised, beside, bits_of
 
 T = TypeVar("T")
 _HERE = Path(__file__).resolve().parent
@@ -58,7 +58,6 @@ _HINTS = {
     st.OBJECT_NAME_NOT_FOUND: processes.SEE_PREFIXES,
     st.OBJECT_NAME_COLLISION: "'memsection wine ls' shows the names; choose another one.",
 }
-_ADDR_NO_RANDOMIZE, _NOTHING = 0x0040000, 0xFFFFFFFF  #: personality(2): the latter asks alone
 
 
 class Helper:
@@ -69,6 +68,9 @@ class Helper:
         Error: The helper does not start there.
     """
 
+    process: subprocess.Popen[bytes]
+
+    @whole
     def __init__(self, prefix: processes.Prefix, *, keep: int = -1) -> None:
         self.prefix = prefix
         self._token = secrets.token_hex(8)
@@ -78,17 +80,23 @@ class Helper:
         # Both grow in native calls: whatever a signal handler raises, what went and came is known.
         self._sent: list[int | None] = []  #: one for the command whose answer is still to come
         self._came: list[bytes] = []  #: of answers, and not read yet
-        _open.add(self)
+        done(self._undo, _open.add, self)
         ensure_descriptors(_DESCRIPTORS)
-        try:
-            self.process = self._start(bits_of(f"/proc/{prefix.pid}/root{prefix.path}"), keep)
-            self.ask("hello")
-            self._drop_copy()  # it is loaded: nothing stays behind when this process is killed
-        except BaseException:
-            if "process" in self.__dict__:
-                self.close()
-            self._drop_copy()
-            raise
+        bits = bits_of(f"/proc/{prefix.pid}/root{prefix.path}")
+        beside(lambda: self._become(self._start(bits, keep)), self._undo)
+        self.ask("hello")
+        self._drop_copy()  # it is loaded: nothing stays behind when this process is killed
+
+    def _become(self, process: subprocess.Popen[bytes]) -> None:
+        # Left to the collector, a Popen that runs is kept with its streams, and so runs for ever.
+        self._streams = process.stdin, process.stdout
+        process.stdin = process.stdout = None
+        self.process = process
+
+    def _undo(self, *_: object) -> None:
+        if "process" in self.__dict__:
+            self.close()
+        self._drop_copy()
 
     def _start(self, bits: int, keep: int) -> subprocess.Popen[bytes]:
         pid = self.prefix.pid
@@ -146,8 +154,7 @@ class Helper:
             Error: The helper refuses, as the exception of its status; it has ended.
             WaitTimeoutError: No answer came.
         """
-        lines = self.ask_lines(command, patience)
-        return lines[-1][1:]
+        return self.ask_lines(command, patience)[-1][1:]
 
     def ask_lines(self, command: str, patience: float = PATIENCE) -> list[list[str]]:
         """All lines of an answer, in words.
@@ -219,7 +226,7 @@ class Helper:
         return found[0]
 
     def _send(self, command: str) -> None:
-        stream = self.process.stdin
+        stream = self._streams[0]
         assert stream is not None
         if stream.closed:
             raise self._ended()
@@ -262,7 +269,7 @@ class Helper:
 
     def _read(self, deadline: float, command: str) -> None:
         """What comes next, in time."""
-        stream = self.process.stdout
+        stream = self._streams[1]
         assert stream is not None
         if stream.closed:
             raise self._ended()
@@ -295,7 +302,12 @@ class Helper:
     @property
     def alive(self) -> bool:
         """Whether the helper runs."""
-        return self.process.poll() is None
+        try:
+            return self.process.returncode is None and not os.waitid(
+                os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT
+            )
+        except ChildProcessError:
+            return False
 
     def pid(self) -> int:
         """Its process id as it is known here.
@@ -330,20 +342,39 @@ class Helper:
 
     def close(self) -> None:
         """End it; what it held is let go of."""
-        for stream in (self.process.stdin, self.process.stdout):
+        finish(self._close)
+
+    def _close(self) -> None:
+        for stream in self._streams:
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
         if self._pid != os.getpid():
             return  # it goes on for the process that this one was forked from
-        try:
-            self.process.wait(2)
-        except subprocess.TimeoutExpired:
+        if not self._ends_in(2):
             with contextlib.suppress(Error):
                 os.kill(self.pid(), 9)
-            self.process.kill()
-            self.process.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.process.pid, 9)
+            self._ends_in(PATIENCE)
         self._drop_copy()
+
+    def _ends_in(self, seconds: float) -> bool:
+        """Whether it has ended by then, and is collected."""
+        # Popen.wait, interrupted where it has just taken its lock, keeps that for ever.
+        deadline, pause = time.monotonic() + seconds, 0.0005
+        while self.process.returncode is None:
+            try:
+                pid, status = os.waitpid(self.process.pid, os.WNOHANG)
+            except ChildProcessError:  # collected by a step that was interrupted
+                pid, status = self.process.pid, 0
+            if pid:
+                self.process.returncode = os.waitstatus_to_exitcode(status)
+            elif time.monotonic() >= deadline:
+                return False
+            else:
+                time.sleep(pause := min(2 * pause, 0.05))
+        return True
 
     def _drop_copy(self) -> None:
         if self._copy is not None:
@@ -367,29 +398,6 @@ def _let_go_in_child() -> None:
     for one in list(_open):
         if "process" in one.__dict__:
             one.close()
-
-
-@contextlib.contextmanager
-def addresses_not_randomised() -> Iterator[None]:
-    """What this thread starts meanwhile has its heap where it always is.
-
-    A process of Wine's needs the page at 0x7ffe0000.  Where the kernel puts a program's heap
-    anywhere within a gigabyte, the heap of Wine's loader covers that page once in some ten thousand
-    starts, and the program ends before its first instruction.
-
-    The setting is the thread's own, and a child has it through execve (personality(2)).  A
-    container may forbid it: then the program starts as any other does.
-    """
-    change = ctypes.CDLL(None).personality
-    before = change(ctypes.c_ulong(_NOTHING))
-    # What a container forbids is asked for again: it changes nothing either.
-    usual = ctypes.c_ulong(before if before != -1 else _NOTHING)
-    try:
-        if before != -1:
-            change(ctypes.c_ulong(before | _ADDR_NO_RANDOMIZE))
-        yield
-    finally:
-        finish(change, usual)  # whatever a signal handler raises just now
 
 
 def hexadecimal(words: list[str], at: int) -> int:
@@ -424,12 +432,6 @@ def _refusal(command: str, said: int) -> Error:
 def nonsense(words: list[str]) -> CorruptError:
     """For an answer that no helper of ours gives."""
     return CorruptError(f"wine: the helper's answer makes no sense: '{shown(' '.join(words), 60)}'")
-
-
-def bits_of(prefix: str) -> int:
-    """Which helper a prefix takes: one of 32 bits has no directory for the other 32-bit
-    programs."""
-    return 64 if os.path.isdir(os.path.join(prefix, "drive_c", "windows", "syswow64")) else 32
 
 
 def _status(value: int) -> int:

@@ -42,6 +42,7 @@ class NamedObject:
     size: int
 
 
+@whole
 def ls(prefix: str | os.PathLike[str] | None = None) -> list[NamedObject]:
     """The named objects of a running prefix, its own session's and the global ones.
 

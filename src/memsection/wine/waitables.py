@@ -12,6 +12,7 @@ import os
 import time
 from typing import Self
 
+from memsection.api.operations import whole
 from memsection.vocabulary.errors import AbandonedMutexError, HandleError
 from memsection.wine import processes
 from memsection.wine.helper import Helper, hexadecimal
@@ -27,6 +28,7 @@ class _Waitable(Resident):
     _verb = ""
     _is_closed = False
 
+    @whole
     def __init__(
         self, name: str, prefix: str | os.PathLike[str] | None = None, wait: float | None = None
     ) -> None:
@@ -35,14 +37,11 @@ class _Waitable(Resident):
         self._handle = answer[0]
         self.manual_reset = len(answer) > 1 and answer[1] == "1"
 
+    @whole
     def _opened(self, name: str, prefix: str | os.PathLike[str] | None) -> tuple[Helper, list[str]]:
         helper = Helper(processes.choose(prefix))
-        try:
-            answer = helper.ask(f"{self._verb} {name}")
-            return helper, [f"{hexadecimal(answer, 0):x}", *answer[1:]]
-        except BaseException:
-            helper.close()
-            raise
+        answer = helper.ask(f"{self._verb} {name}")
+        return helper, [f"{hexadecimal(answer, 0):x}", *answer[1:]]
 
     def close(self) -> None:
         self._is_closed = True
