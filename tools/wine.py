@@ -77,10 +77,16 @@ def windows_path(path: Path | str) -> str:
 
 def environment() -> dict[str, str]:
     """The environment for everything in Wine: a prefix of our own, no prompts, the sources and the
-    wheels."""
+    wheels.
+
+    Byte code is kept in the cache, also where Python here is told to write none: the interpreter
+    comes without any that is valid, and to compile its library was most of the time of each start.
+    """
     processor = min(os.sched_getaffinity(0))
+    inherited = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     return {
-        **os.environ,
+        **inherited,
+        "PYTHONPYCACHEPREFIX": windows_path(CACHE / "wine-byte-code"),
         "WINEPREFIX": str(CACHE / f"wine-prefix-{processor}"),
         "WINEDEBUG": "-all",
         "WINEDLLOVERRIDES": "mscoree,mshtml=",
