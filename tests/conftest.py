@@ -19,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--soak",
         type=float,
-        default=2.0,
+        default=1.0,
         metavar="SECONDS",
         help="how long crash/test_soak.py runs each program of tests/soak",
     )
