@@ -3,42 +3,102 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from memsection import ArgumentError, arrays, latest
 from memsection.mirror import cadence
 from memsection.mirror.cadence import Cadence
-from memsection.mirror.sources import Latest, section_of, source_of
+from memsection.mirror.sources import Latest, OvertakenError, Snapshot, section_of, source_of
 from memsection.mirror.streams import pieces_of
 from memsection.mirror.wire import CHUNK, FRAME, messages
 
 SIZE = 2 * CHUNK + 10
 
 
-def test_a_large_value_that_is_being_sent_stays_as_it_was() -> None:
+@pytest.fixture
+def source() -> Iterator[tuple[latest.Writer, Latest]]:
+    """The two ends of a large value."""
     with latest.create("frame", SIZE) as writer:
-        source = Latest(writer.section.duplicate("r"))
+        found = Latest(writer.section.duplicate("r"))
         try:
-            assert source.take() is None
-            writer.write(b"a" * SIZE)
-            first = source.take()
-            assert first is not None
-            pieces = iter(first.pieces())
-            found = [next(pieces)]
-            writer.write(b"b" * (SIZE - 1))
-            second = source.take()
-            assert second is not None
-            found += pieces
-            assert b"".join(found) == b"a" * SIZE
-            assert [len(piece) for piece in found] == [CHUNK, CHUNK, 10]
-            assert b"".join(second.pieces()) == b"b" * (SIZE - 1)
-            assert (first.sequence, second.sequence, second.size) == (1, 2, SIZE - 1)
+            yield writer, found
         finally:
-            source.close()
+            found.close()
+
+
+def sent(snapshot: Snapshot) -> bytes:
+    """All parts, each copied before the next one is asked for."""
+    return b"".join(map(bytes, snapshot.pieces()))
+
+
+@pytest.mark.parametrize("later", [1, 2, 3])
+def test_a_large_value_that_is_being_sent_stays_as_it_was(
+    later: int, source: tuple[latest.Writer, Latest]
+) -> None:
+    writer, reader = source
+    assert reader.take() is None
+    writer.write(b"a" * (SIZE - 5) + b"12345")
+    first = reader.take()
+    assert first is not None
+    pieces = iter(first.pieces())
+    found = [bytes(next(pieces))]
+    for _ in range(later):
+        writer.write(b"b" * (SIZE - 1))
+    second = reader.take()
+    assert second is not None
+    found.append(bytes(next(pieces)))
+    for _ in range(9 * (later > 1)):  # it was copied when two more had been written
+        writer.write(b"c")
+    found += map(bytes, pieces)
+    assert b"".join(found) == b"a" * (SIZE - 5) + b"12345"
+    assert [len(piece) for piece in found] == [CHUNK, CHUNK, 10]
+    assert (first.sequence, second.sequence, second.size) == (1, 1 + later, SIZE - 1)
+    if later == 1:
+        assert sent(second) == b"b" * (SIZE - 1)
+
+
+def test_of_a_value_that_was_overtaken_no_part_is_sent_and_then_all_are_copied_first(
+    source: tuple[latest.Writer, Latest],
+) -> None:
+    writer, reader = source
+    writer.write(b"a" * SIZE)
+    first = reader.take()
+    assert first is not None
+    pieces = iter(first.pieces())
+    assert bytes(next(pieces)) == b"a" * CHUNK
+    for _ in range(9):
+        writer.write(b"b" * SIZE)
+    with pytest.raises(OvertakenError):
+        next(pieces)
+    second = reader.take()
+    assert second is not None
+    for _ in range(9):
+        writer.write(b"c" * SIZE)
+    assert sent(second) == b"b" * SIZE
+
+
+def test_several_pulls_of_a_value_have_one_copy_of_it(source: tuple[latest.Writer, Latest]) -> None:
+    writer, reader = source
+    writer.write(b"a" * SIZE)
+    first = reader.take()
+    assert first is not None
+    pulls = [iter(first.pieces()) for _ in range(3)]
+    found = [bytes(next(one)) for one in pulls]
+    for _ in range(2):
+        writer.write(b"b" * SIZE)
+    found = [part + bytes(next(one)) for part, one in zip(found, pulls, strict=True)]
+    for _ in range(9):
+        writer.write(b"b" * SIZE)
+    assert {part + bytes(next(one)) for part, one in zip(found, pulls, strict=True)} == {
+        b"a" * SIZE
+    }
 
 
 def test_the_memory_of_a_large_value_that_was_sent_serves_the_next_one() -> None:
-    with latest.create("frame", SIZE) as writer:
+    # In two slots every write comes near: each value is copied.
+    with latest.create("frame", SIZE, slots=2) as writer:
         source = Latest(writer.section.duplicate("r"))
         try:
             places = set()
@@ -46,7 +106,7 @@ def test_the_memory_of_a_large_value_that_was_sent_serves_the_next_one() -> None
                 writer.write(bytes([number]) * SIZE)
                 found = source.take()
                 assert found is not None
-                assert b"".join(found.pieces()) == bytes([number]) * SIZE
+                assert sent(found) == bytes([number]) * SIZE
                 places.add(id(found._memory))  # type: ignore[attr-defined]
                 del found
             assert len(places) == 1
@@ -83,6 +143,22 @@ def test_looks_are_close_when_news_is_due_and_rare_when_there_was_none() -> None
     assert looks.is_lively(10.4)
     assert not looks.is_lively(10.6)
     assert looks.pause(10.6) == cadence.IDLE
+
+
+def test_looks_that_are_planned_end_before_news_is_due_and_soon_after_that() -> None:
+    for interval in (0.00001, 0.0007, 0.02, 0.4):
+        looks, now = Cadence(), 3.0
+        assert looks.plan(now) == (cadence.IDLE, 4)
+        looks.news(now)
+        looks.news(now := now + interval)
+        due = now + interval
+        while now < due:
+            pause, times = looks.plan(now)
+            assert times == 1 or now + pause * times <= due
+            now += pause * times
+        pause, times = looks.plan(due + 0.001)
+        assert pause == looks.pause(due + 0.001) and pause * times <= 0.01
+    assert looks.plan(now + 9) == (cadence.IDLE, 4)
 
 
 def test_the_next_look_comes_in_time_whatever_the_rhythm_is() -> None:

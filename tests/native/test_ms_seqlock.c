@@ -49,12 +49,15 @@ static void *end(void *argument)
         if (ms_seqlock_look(&lock, &sequence, &length) != MS_SEQLOCK_OK)
             continue;
         CHECK(sequence >= last && length <= CAPACITY);
-        if (ms_seqlock_copy(&lock, sequence, value, length) != MS_SEQLOCK_OK)
+        uint64_t first = length / 3;
+        if (ms_seqlock_copy(&lock, sequence, 0, value, first) != MS_SEQLOCK_OK ||
+            ms_seqlock_copy(&lock, sequence, first, value + first, length - first) != MS_SEQLOCK_OK)
             continue;
         CHECK(length == 8 + sequence % (CAPACITY - 8));
         for (uint64_t i = 0; i < length; i++)
             CHECK(value[i] == (unsigned char)sequence);
         last = sequence;
+        CHECK(last == VALUES || ms_seqlock_watch(&lock, last, 0, UINT32_MAX));
     }
     return NULL;
 }
@@ -77,7 +80,7 @@ static void noise(void)
         uint64_t sequence, length;
         if (lock.capacity <= CAPACITY &&
             ms_seqlock_look(&lock, &sequence, &length) == MS_SEQLOCK_OK)
-            ms_seqlock_copy(&lock, sequence, value, length);
+            ms_seqlock_copy(&lock, sequence, 0, value, length);
         memset(ms_seqlock_begin(&lock), 1, (size_t)lock.capacity);
         ms_seqlock_commit(&lock, lock.capacity);
     }

@@ -4,7 +4,9 @@
  * models?" (MSPC 2012): the copy itself races by design, and the number around it tells whether it
  * was a value.
  */
-#ifdef __linux__
+#ifdef _WIN32
+#include <windows.h>
+#else
 #define _GNU_SOURCE
 #include <limits.h>
 #include <linux/futex.h>
@@ -177,12 +179,34 @@ int ms_seqlock_look(const ms_seqlock *lock, uint64_t *sequence, uint64_t *length
     return *length <= lock->capacity ? MS_SEQLOCK_OK : MS_SEQLOCK_AGAIN;
 }
 
-int ms_seqlock_copy(const ms_seqlock *lock, uint64_t sequence, void *out, uint64_t length)
+static void nap(int64_t ns)
 {
-    const struct ms_seqlock_slot *newest = slot(lock, sequence);
-    copy(out, newest + 1, length);
+#ifdef _WIN32
+    Sleep((DWORD)((ns + 999999) / 1000000));
+#else
+    struct timespec left = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
+    nanosleep(&left, NULL); /* a signal ends it early: one look is made too soon */
+#endif
+}
+
+int ms_seqlock_watch(const ms_seqlock *lock, uint64_t sequence, int64_t pause, uint32_t looks)
+{
+    for (uint32_t i = 0; i < looks; i++) {
+        nap(pause);
+        /* SYNC(latest): acquire: pairs with the release in ms_seqlock_commit */
+        if (ms_load_u64(&header(lock)->latest) != sequence)
+            return 1;
+    }
+    return 0;
+}
+
+int ms_seqlock_copy(const ms_seqlock *lock, uint64_t sequence, uint64_t offset, void *out,
+                    uint64_t length)
+{
+    const struct ms_seqlock_slot *source = slot(lock, sequence);
+    copy(out, (const unsigned char *)(source + 1) + offset, length);
     /* SYNC(seqlock-change): acquire fence: a byte of the next value copied above means that its 0
      * is seen below; pairs with the release fence in ms_seqlock_begin */
     ms_fence_acquire();
-    return ms_peek_u64(&newest->sequence) == sequence ? MS_SEQLOCK_OK : MS_SEQLOCK_AGAIN;
+    return ms_peek_u64(&source->sequence) == sequence ? MS_SEQLOCK_OK : MS_SEQLOCK_AGAIN;
 }

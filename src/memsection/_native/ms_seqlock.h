@@ -77,7 +77,13 @@ int ms_seqlock_was_slept_on(ms_seqlock *lock, int64_t now);
 /* The newest value's number and length: OK, EMPTY, or AGAIN: it changed under way. */
 int ms_seqlock_look(const ms_seqlock *lock, uint64_t *sequence, uint64_t *length);
 
-/* Copy that value, if it is still there.  OK or AGAIN: then the copy is worthless. */
-int ms_seqlock_copy(const ms_seqlock *lock, uint64_t sequence, void *out, uint64_t length);
+/* Look whether the newest value has another number than `sequence`: so many times, with a pause of
+ * `pause` ns before each.  1: it has. */
+int ms_seqlock_watch(const ms_seqlock *lock, uint64_t sequence, int64_t pause, uint32_t looks);
+
+/* Copy so many bytes of that value from an offset on, all inside the capacity, if it is still
+ * there.  OK or AGAIN: then the copy is worthless. */
+int ms_seqlock_copy(const ms_seqlock *lock, uint64_t sequence, uint64_t offset, void *out,
+                    uint64_t length);
 
 #endif

@@ -9,7 +9,7 @@ the caller's business.
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.string cimport memcpy
 
 from memsection._native.seconds cimport seconds_of
@@ -41,7 +41,8 @@ cdef extern from "ms_seqlock.h" nogil:
     void ms_seqlock_commit(ms_seqlock *, uint64_t)
     void ms_seqlock_wake(ms_seqlock *)
     int ms_seqlock_look(const ms_seqlock *, uint64_t *, uint64_t *)
-    int ms_seqlock_copy(const ms_seqlock *, uint64_t, void *, uint64_t)
+    int ms_seqlock_watch(const ms_seqlock *, uint64_t, int64_t, uint32_t)
+    int ms_seqlock_copy(const ms_seqlock *, uint64_t, uint64_t, void *, uint64_t)
 
 cdef double PAUSE = 20e-6   # seconds between attempts that follow many vain ones
 NUMBER_AT = 24  #: where in the buffer the number of the newest complete value is: 8 bytes
@@ -166,12 +167,12 @@ cdef class Latest:
         finally:
             self._leave()
 
-    cdef int _copy(self, uint64_t sequence, void *target, uint64_t length) noexcept:
+    cdef int _copy(self, uint64_t sequence, uint64_t offset, void *target, uint64_t length) noexcept:
         cdef int result
         if length < LARGE:
-            return ms_seqlock_copy(&self._lock, sequence, target, length)
+            return ms_seqlock_copy(&self._lock, sequence, offset, target, length)
         with nogil:
-            result = ms_seqlock_copy(&self._lock, sequence, target, length)
+            result = ms_seqlock_copy(&self._lock, sequence, offset, target, length)
         return result
 
     cdef object _read(self, object into, double timeout):
@@ -193,11 +194,11 @@ cdef class Latest:
                         continue
                     if into is None:
                         value = PyBytes_FromStringAndSize(NULL, length)
-                        if self._copy(sequence, PyBytes_AS_STRING(value), length) == MS_SEQLOCK_OK:
+                        if self._copy(sequence, 0, PyBytes_AS_STRING(value), length) == MS_SEQLOCK_OK:
                             return sequence, value
                     elif <uint64_t>target.len < length:
                         raise ValueError(f"latest value: {length} bytes do not fit into {target.len}")
-                    elif self._copy(sequence, target.buf, length) == MS_SEQLOCK_OK:
+                    elif self._copy(sequence, 0, target.buf, length) == MS_SEQLOCK_OK:
                         return sequence, length
                 # Ctrl-C, then other threads: for longer once it is clear that the next attempt is no better.
                 PyErr_CheckSignals()
@@ -231,6 +232,65 @@ cdef class Latest:
         self._enter()
         try:
             return self._read(target, seconds_of(timeout))
+        finally:
+            self._leave()
+
+    def look(self):
+        """The number and the length of the newest value; None where there is none, or where it cannot be told just now
+        because the writer is too fast.
+
+        Raises:
+            ValueError: This end was closed.
+        """
+        cdef uint64_t sequence = 0, length = 0
+        cdef int attempt
+        self._enter()
+        try:
+            for attempt in range(PATIENCE):
+                if ms_seqlock_look(&self._lock, &sequence, &length) == MS_SEQLOCK_OK:
+                    return sequence, length
+            return None
+        finally:
+            self._leave()
+
+    def read_part(self, uint64_t sequence, uint64_t offset, target not None):
+        """Copy bytes of the value with a number, from an offset on, until a buffer is full; whether that is the value's:
+        then all that was copied of it before is, too.  Otherwise the buffer holds anything.
+
+        Raises:
+            ValueError: A value has not so many bytes, or this end was closed.
+        """
+        cdef Py_buffer into
+        self._enter()
+        try:
+            PyObject_GetBuffer(target, &into, PyBUF_WRITABLE)
+            try:
+                if offset > self._lock.capacity or <uint64_t>into.len > self._lock.capacity - offset:
+                    raise ValueError(f"latest value: {into.len} bytes from {offset} on, at most {self._lock.capacity} fit")
+                return self._copy(sequence, offset, into.buf, into.len) == MS_SEQLOCK_OK
+            finally:
+                PyBuffer_Release(&into)
+        finally:
+            self._leave()
+
+    def watch(self, uint64_t sequence, double pause, uint32_t looks):
+        """Look whether the newest value has another number: so many times, with a pause (seconds) before each; whether
+        it has.
+
+        A look costs the writer nothing, and in here it costs the other threads nothing: nobody holds the interpreter's
+        lock.
+
+        Raises:
+            ValueError: This end was closed, or the pause is none of at most a minute.
+        """
+        cdef int found
+        if not 0 <= pause <= 60:
+            raise ValueError(f"latest value: a pause of {pause} s, asked for at most 60")
+        self._enter()
+        try:
+            with nogil:
+                found = ms_seqlock_watch(&self._lock, sequence, <int64_t>(pause * 1e9), looks)
+            return found != 0
         finally:
             self._leave()
 

@@ -13,6 +13,8 @@ LIVELY = 0.5  #: seconds after news during which looks are frequent
 CLOSEST = 0.00002  #: seconds between two looks when news is due, of the fastest rhythm
 _LATE = 0.0005  #: seconds for which news that is due is expected, at most
 _PART = 0.01  #: of the time between news that a look may come late
+_LONGEST = 0.02  #: seconds for which looks are planned
+_AFTER = 4  #: looks that are planned when news is late, or comes in no rhythm
 
 
 class Cadence:
@@ -28,6 +30,13 @@ class Cadence:
     def is_lively(self, now: float) -> bool:
         """Whether there was news a short time ago."""
         return now - self._last < LIVELY
+
+    def plan(self, now: float) -> tuple[float, int]:
+        """Seconds to the next look, and how many looks may follow each other like that."""
+        pause = self.pause(now)
+        left = self._last + self._interval - now
+        looks = _AFTER if not 0 < left < LIVELY else max(1, int(left / 2 / pause))
+        return pause, min(looks, 1 + int(_LONGEST / pause))
 
     def pause(self, now: float) -> float:
         """Seconds to the next look."""

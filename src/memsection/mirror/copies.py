@@ -36,6 +36,7 @@ class Copy:
     def __init__(self, name: str, key: str) -> None:
         self._name, self._key = name, key
         self._facts: schema.Facts = {}
+        self._said: schema.Facts | None = None  #: the facts that became these
         self._section: Section | None = None  #: the one that has the name
         self._writer: latest.Writer | None = None
         self._sink: Sink | None = None
@@ -97,7 +98,11 @@ class Copy:
             place.close()
 
     def _is_same(self, facts: schema.Facts) -> bool:
-        return self._facts == self._marked(facts)
+        if facts is not self._said:
+            if self._facts != self._marked(facts):
+                return False
+            self._said = facts
+        return True
 
     def _marked(self, facts: schema.Facts) -> schema.Facts:
         return {**facts, "replica": self._key}
@@ -126,7 +131,7 @@ class Copy:
             fresh.close()
             raise
         self._leave()
-        self._section, self._facts = fresh.section, self._marked(facts)
+        self._section, self._facts, self._said = fresh.section, self._marked(facts), facts
 
     def _leave(self) -> None:
         """Close what something else has taken the place of; who receives from a topic is told."""
@@ -152,7 +157,7 @@ class Copy:
     def _publish(self, section: Section, facts: schema.Facts) -> None:
         self._take_name(section)
         self._leave()
-        self._section, self._facts = section, facts
+        self._section, self._facts, self._said = section, facts, None
 
     def close(self) -> None:
         """Let go; the name goes with the last reader."""

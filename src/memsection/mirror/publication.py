@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from memsection.mirror.streams import Stream
 
 MOST_SNAPSHOTS = 4  #: in memory at the same time, for subscribers of different speed
+_SENT = 6e9  #: bytes of a value in a second, which no pull reaches
 _TURN = 0.05  #: seconds for which a message is waited for before the end is looked for
 
 
@@ -241,16 +242,17 @@ class Publication(User):
                         look_at = time.monotonic() + (self._interval or 0)
                 elif not isinstance(source, Latest):
                     self._gather(source, cadence.is_lively(now))
-                sequence = source.sequence
-                if sequence != last:
+                if source.sequence != last:
+                    last = self._announce(last)
                     cadence.news(now)
-                    self._announce(last)
-                    last = sequence
             except Exception as failure:  # whatever somebody has written there: it may be mended
                 self.problem = str(failure) or type(failure).__name__
                 self._wake.wait(BUSY)
             if isinstance(source, Latest):
-                time.sleep(cadence.pause(time.monotonic()))
+                pause, looks = cadence.plan(time.monotonic())
+                if self._pulls.is_busy():  # who gets one now will not want the next one so soon
+                    pause = max(pause, source.size / _SENT)
+                source.watch(last, pause, looks)
             elif isinstance(source, Block):
                 self._wake.wait(0.05 if self._interval is None else min(0.05, self._interval))
                 self._wake.clear()
@@ -277,31 +279,19 @@ class Publication(User):
     def _announcement(self, after: int | None = None) -> tuple[wire.Announcement, bytes | None]:
         """What is newest, with its content if that is small; of a topic, with the messages after a
         sequence."""
-        source = self._source
-        if not isinstance(source, Block | Latest):
-            if after is None:
-                return wire.Announcement(self.epoch, source.sequence, 0, self._digest), None
-            newest, parts = source.small(after)
-            content = parts or None
-            return wire.Announcement(self.epoch, newest, len(parts), self._digest), content
-        if isinstance(source, Block) or source._lock.capacity <= wire.INLINE:
-            found = source.take()
-            if found is None:
-                return wire.Announcement(self.epoch, 0, 0, self._digest), None
-            content = found.parts[0] if found.size <= wire.INLINE else None
-            return wire.Announcement(self.epoch, found.sequence, found.size, self._digest), content
-        return wire.Announcement(
-            self.epoch, source.sequence, source._lock.capacity, self._digest
-        ), None
+        sequence, size, content = self._source.news(after)
+        return wire.Announcement(self.epoch, sequence, size, self._digest), content
 
-    def _announce(self, last: int) -> None:
+    def _announce(self, last: int) -> int:
+        """Announce what is newest; its number."""
         record, content = self._announcement(last)
         news = self._news
         if record.sequence and news is not None:
-            with suppress(
-                engine.zenoh().ZError
-            ):  # the session is being made anew, and its peers ask then
+            try:
                 news.put(content or b"", attachment=record.pack())
+            except engine.zenoh().ZError:
+                pass  # the session is being made anew, and its peers ask then
+        return record.sequence
 
     def _tell(self, query: Any) -> None:
         """Answer who asks what is newest."""

@@ -25,6 +25,10 @@ class Pulls:
         self._threads: set[threading.Thread] = set()
         self._idle, self._closed = 0, False
 
+    def is_busy(self) -> bool:
+        """Whether a pull is being answered."""
+        return len(self._threads) > self._idle
+
     def put(self, query: Any) -> None:
         """Have a query answered."""
         with self._lock:

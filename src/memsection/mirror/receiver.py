@@ -160,18 +160,7 @@ class Receiver(User):
         skipped = max(news.sequence - before_it - count, 0) if before_it else 0
         self._epoch, self._sequence = news.epoch, news.sequence
         self.problem = None
-        now, before = time.monotonic_ns(), self._shared.status
-        self._shared.write(
-            epoch=news.epoch,
-            sequence=news.sequence,
-            arrived_ns=now,
-            heard_ns=now,
-            flags=0,
-            snapshots=before.snapshots + count,
-            received=before.received + size,
-            missed=before.missed + skipped,
-        )
-        self._tell_status()
+        self._tell(self._shared.arrived(news.epoch, news.sequence, size, count, skipped))
 
     def _tell_status(self) -> None:
         """Have the program told that the status was written."""
@@ -435,5 +424,5 @@ class _Incomplete(Exception):
     """A pull ended without its commit record: the link broke, or the publisher did."""
 
 
-def _bytes(payload: Any) -> bytes | None:
-    return None if payload is None else bytes(payload.to_bytes())
+def _bytes(payload: Any) -> Any:
+    return None if payload is None else payload.to_bytes()

@@ -288,11 +288,15 @@ class Replica:
             self._callbacks.remove(wake)
 
     def _is_newer(self, after: int | tuple[int, int] | None, start: int) -> bool:
-        found = self._now()
-        if after is None or not found.sequence:
-            return bool(found.sequence)
+        if after is None:
+            return bool(self._now().sequence)
         epoch, sequence = after if isinstance(after, tuple) else (start, after)
-        return found.epoch != epoch or found.sequence > sequence
+        told = self._status  # of what this program was told it need not look
+        if told.epoch == epoch and told.sequence > sequence:
+            self._check()
+            return True
+        found = self._now()
+        return bool(found.sequence) and (found.epoch != epoch or found.sequence > sequence)
 
     def _raise_problem(self) -> None:
         problem = self.problem
@@ -359,13 +363,14 @@ class Replica:
         """Wake who waits here, if the status has changed."""
         changed = found.changes != self._status.changes
         self._status = found
-        if (found.epoch, found.sequence) != self._seen:
+        number = found.epoch, found.sequence
+        if number != self._seen:
             with self._making:
-                self._seen = found.epoch, found.sequence
+                self._seen = number
                 if self._event is not None:
                     self._event.set()
         if changed or self.problem is not None:
-            for callback in list(self._callbacks):
+            for callback in self._callbacks.copy():
                 callback()
             # The last thing that is done: who is woken cannot go on before this thread sleeps.
             with self._news:

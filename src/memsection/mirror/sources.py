@@ -7,8 +7,10 @@ only if the memory, looked at again after the copy, is still the same.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import deque
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from memsection import latest
@@ -16,20 +18,26 @@ from memsection.api.handle import Handle
 from memsection.api.section import Section
 from memsection.content import schema
 from memsection.mirror import contents
-from memsection.mirror.wire import CHUNK
+from memsection.mirror.wire import CHUNK, INLINE
 from memsection.vocabulary.errors import ArgumentError, CorruptError, HandleError, WaitTimeoutError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from memsection.mirror.streams import Stream
 
 MOST_SPARE = 4  #: pieces of memory that wait for the next large snapshot
+FAST = 10.0  #: seconds for which a writer that has overtaken a pull counts as too fast for that
 PATIENCE = 1.0  #: seconds for which a snapshot is tried of memory that changes all the time
 
 
+#: What is newest of a source: sequence, size, and the content if it is small enough to travel with
+#: its announcement.
+News = tuple[int, int, bytes | None]
+
+
 class Snapshot:
-    """A complete content, in parts of at most ``CHUNK`` bytes; it never changes."""
+    """A complete content, in parts of at most ``CHUNK`` bytes."""
 
     __slots__ = ("__weakref__", "parts", "sequence", "size")
 
@@ -38,46 +46,76 @@ class Snapshot:
         self.parts = parts
         self.size = sum(map(len, parts))
 
-    def pieces(self) -> Iterable[bytes]:
+    def pieces(self) -> Iterable[bytes | bytearray]:
         """The content, a part at a time."""
         return self.parts
 
 
-class _InMemory(Snapshot):
-    """A large content, in memory that the next ones use again.
+class OvertakenError(Exception):
+    """The writer has used the place of a value again before all of it was sent."""
+
+
+class _Large(Snapshot):
+    """A large value where it lies, as long as its writer does not come near; then a copy, in memory
+    that the next ones use again.
 
     Memory that is new for each of them costs more than everything else: the system clears it page
     by page (6.2 MB: 12 ms instead of 0.2 ms).
     """
 
-    __slots__ = ("_memory", "_spare")
+    __slots__ = ("_memory", "_saving", "_source")
 
     def __init__(
-        self, sequence: int, memory: bytearray, size: int, spare: deque[bytearray]
+        self, source: Latest, sequence: int, size: int, memory: bytearray | None = None
     ) -> None:
         super().__init__(sequence, [])
         self.size = size
-        self._memory, self._spare = memory, spare
+        self._source, self._memory = source, memory
+        self._saving = threading.Lock()  # several pulls may be of it
 
-    def pieces(self) -> Iterable[bytes]:
-        """The content, a part at a time; each is copied when it is wanted."""
-        with memoryview(self._memory) as whole:
+    def pieces(self) -> Iterable[bytearray]:
+        """The content, a part at a time, which is overwritten by the next one.
+
+        Raises:
+            OvertakenError: The rest of it is not there any more.
+        """
+        with self._source.part() as part:
             for at in range(0, self.size, CHUNK):
-                yield bytes(whole[at : min(at + CHUNK, self.size)])
+                if self.size - at < CHUNK:
+                    part = bytearray(self.size - at)
+                if self._memory is None and self._source.comes_near(self.sequence):
+                    self._save()
+                if self._memory is None:
+                    self._source.copy(self.sequence, at, part)
+                else:
+                    with memoryview(self._memory) as whole:
+                        part[:] = whole[at : at + len(part)]
+                yield part
+
+    def _save(self) -> None:
+        """Copy it before the writer is there."""
+        with self._saving:
+            if self._memory is None:
+                memory = self._source.memory()
+                with memoryview(memory)[: self.size] as content:
+                    self._source.copy(self.sequence, 0, content)
+                self._memory = memory
 
     def __del__(self) -> None:
-        self._spare.append(self._memory)  # nobody sends it any more
+        if self._memory is not None:
+            self._source.spare.append(self._memory)  # nobody sends it any more
 
 
 class Latest:
     """A latest value: each write is a snapshot."""
 
-    polled = True
-
     def __init__(self, section: Section) -> None:
         self._reader = latest.from_section(section)
         self._lock = self._reader._lock
-        self._spare: deque[bytearray] = deque(maxlen=MOST_SPARE)
+        self.size = self._lock.capacity  #: bytes of the largest value
+        self.spare: deque[bytearray] = deque(maxlen=MOST_SPARE)  #: memory for whole values
+        self._parts: deque[bytearray] = deque(maxlen=MOST_SPARE)
+        self._fast_until = 0.0  #: the time up to which values are copied first
 
     @property
     def sequence(self) -> int:
@@ -99,9 +137,62 @@ class Latest:
         return Snapshot(found[0], [found[1]]) if found is not None else None
 
     def _take_large(self) -> Snapshot | None:
-        memory = self._spare.pop() if self._spare else bytearray(self._lock.capacity)
+        if time.monotonic() >= self._fast_until:
+            found = self._lock.look()
+            if found is not None and not self.comes_near(found[0]):
+                return _Large(self, *found)
+        memory = self.memory()
         found = self._lock.read_into(memory, PATIENCE)
-        return _InMemory(found[0], memory, found[1], self._spare) if found is not None else None
+        return _Large(self, *found, memory) if found is not None else None
+
+    def memory(self) -> bytearray:
+        """Memory for a whole value."""
+        with suppress(IndexError):
+            return self.spare.pop()
+        return bytearray(self._lock.capacity)
+
+    @contextmanager
+    def part(self) -> Iterator[bytearray]:
+        """Memory for a part of a value."""
+        try:
+            found = self._parts.pop()
+        except IndexError:
+            found = bytearray(CHUNK)
+        try:
+            yield found
+        finally:
+            self._parts.append(found)
+
+    def comes_near(self, sequence: int) -> bool:
+        """Whether the writer may use the place of a value again after two more writes."""
+        return self._lock.sequence - sequence + 2 >= self._lock.slots
+
+    def copy(self, sequence: int, at: int, target: bytearray | memoryview) -> None:
+        """Copy a part of the value with a number.
+
+        Raises:
+            OvertakenError: It is not there any more.  For a while all are copied whole before they
+                are sent.
+        """
+        if not self._lock.read_part(sequence, at, target):
+            self._fast_until = time.monotonic() + FAST
+            raise OvertakenError
+
+    def watch(self, sequence: int, pause: float, looks: int) -> None:
+        """Wait until there is another value than the one of this number, or until it was looked for
+        so many times (pauses in seconds)."""
+        self._lock.watch(max(sequence, 0), pause, looks)
+
+    def news(self, after: int | None) -> News:
+        """What is newest."""
+        lock = self._lock
+        if lock.capacity > INLINE:
+            return lock.sequence, lock.capacity, None
+        try:
+            found = lock.read(PATIENCE)
+        except TimeoutError as failure:
+            raise WaitTimeoutError(str(failure)) from None
+        return (found[0], len(found[1]), found[1]) if found is not None else (0, 0, None)
 
     def close(self) -> None:
         """Close the section."""
@@ -125,6 +216,13 @@ class Block:
     def take(self) -> Snapshot | None:
         """The newest snapshot."""
         return self._newest
+
+    def news(self, after: int | None) -> News:
+        """What is newest."""
+        found = self._newest
+        if found is None:
+            return 0, 0, None
+        return found.sequence, found.size, found.parts[0] if found.size <= INLINE else None
 
     def commit(self) -> int:
         """Take a snapshot now; its number.

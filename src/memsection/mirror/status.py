@@ -61,8 +61,11 @@ class Status(NamedTuple):
         """As it stands in memory."""
         key = self.key.encode()
         # What a lying publisher, or whoever scribbled, made of the numbers has to fit all the same.
-        numbers = [min(number, _MOST) for number in self[1:]]
-        return _RECORD.pack(_MAGIC, *numbers, len(key)) + key
+        try:
+            return _RECORD.pack(_MAGIC, *self[1:], len(key)) + key
+        except struct.error:
+            numbers = [min(number, _MOST) for number in self[1:]]
+            return _RECORD.pack(_MAGIC, *numbers, len(key)) + key
 
     @classmethod
     def unpack(cls, raw: bytes) -> Status:
@@ -137,9 +140,33 @@ class Shared:
 
     def write(self, **changes: Any) -> Status:
         """Change the status, which wakes who waits for that; for who carries the replica."""
-        self.status = self.status._replace(changes=self.status.changes + 1 & _MOST, **changes)
-        self._end.write(self.status.pack())
-        return self.status
+        return self._written(
+            self.status._replace(changes=self.status.changes + 1 & _MOST, **changes)
+        )
+
+    def arrived(self, epoch: int, sequence: int, size: int, count: int, skipped: int) -> Status:
+        """Write that so many snapshots, of so many bytes, are here up to a sequence; for who
+        carries the replica."""
+        before, now = self.status, time.monotonic_ns()
+        return self._written(
+            Status(
+                before.key,
+                before.changes + 1 & _MOST,
+                epoch,
+                sequence,
+                now,
+                now,
+                before.snapshots + count,
+                before.received + size,
+                before.missed + skipped,
+                before.poll_ns,
+            )
+        )
+
+    def _written(self, status: Status) -> Status:
+        self.status = status
+        self._end.write(status.pack())
+        return status
 
     def carries(self) -> bool:
         """Whether this thread carries the replica from now on."""

@@ -20,7 +20,7 @@ from memsection.api.section import Section
 from memsection.channels import relay
 from memsection.content import schema
 from memsection.mirror import wire
-from memsection.mirror.sources import Snapshot
+from memsection.mirror.sources import News, Snapshot
 from memsection.vocabulary.errors import CommitError, CorruptError, EndOfChannelError
 
 if TYPE_CHECKING:
@@ -101,13 +101,16 @@ class Stream:
         with self._lock:
             return self._newest - self._topic.history if is_new else self._begun
 
-    def small(self, sequence: int) -> tuple[int, bytes]:
-        """The newest sequence, and the messages after a sequence, if all of them together are few
-        enough bytes to travel with their announcement; else nothing."""
-        now, found = self.after(sequence, wire.INLINE)
+    def news(self, after: int | None) -> News:
+        """What is newest: the messages after a sequence, if all of them together are few enough
+        bytes to travel with their announcement."""
+        if after is None:
+            return self.sequence, 0, None
+        now, found = self.after(after, wire.INLINE)
         content = b"".join(pieces_of(found))
-        whole = found and found[0][0] <= sequence + 1 and len(content) <= wire.INLINE
-        return now, content if whole else b""
+        if not found or found[0][0] > after + 1 or len(content) > wire.INLINE:
+            return now, 0, None
+        return now, len(content), content
 
     def since(self, sequence: int, most: int) -> Snapshot:
         """What a subscriber gets that has everything up to a sequence."""

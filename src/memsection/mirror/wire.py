@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from memsection.vocabulary.errors import ArgumentError, CorruptError
@@ -80,9 +80,11 @@ def epoch_of(key: str) -> int | None:
     return int(last, 16) if re.fullmatch(r"[0-9a-f]{16}", last) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Announcement:
-    """A snapshot that can be had: which, how large, and what kind of thing it is a snapshot of."""
+class Announcement(NamedTuple):
+    """A snapshot that can be had: which, how large, and what kind of thing it is a snapshot of.
+
+    A tuple, because one is made for every snapshot.
+    """
 
     epoch: int
     sequence: int  #: 0 while there is none yet

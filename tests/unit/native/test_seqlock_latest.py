@@ -343,3 +343,47 @@ def test_control_c_ends_a_read_that_goes_on_for_ever() -> None:
     threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         reader.read(60)
+
+
+def test_parts_of_a_value_are_its_own_as_long_as_it_is_there() -> None:
+    writer, reader, _ = pair(100)
+    assert reader.look() is None
+    writer.write(bytes(range(80)))
+    assert reader.look() == (1, 80)
+    part = bytearray(30)
+    assert reader.read_part(1, 50, part)
+    assert part == bytes(range(50, 80))
+    for number in range(2, seqlock.SLOTS + 1):
+        writer.write(bytes([number]))
+        assert reader.read_part(1, 0, part) and part == bytes(range(30))
+    writer.write(b"over it")
+    assert not reader.read_part(1, 0, part)
+    assert not reader.read_part(99, 0, part)  # never was there
+    assert reader.read_part(seqlock.SLOTS + 1, 0, memoryview(part)[:7]) and part[:7] == b"over it"
+    for offset, size in ((0, 101), (80, 21), (101, 0), (2**64 - 1, 2)):
+        with pytest.raises(ValueError, match="at most 100 fit"):
+            reader.read_part(1, offset, bytearray(size))
+    with pytest.raises(OverflowError):
+        reader.read_part(1, 2**64, part)
+    with pytest.raises(BufferError):
+        reader.read_part(1, 0, b"read-only")
+    reader.close()
+    for use in (reader.look, lambda: reader.read_part(1, 0, part), lambda: reader.watch(1, 0, 1)):
+        with pytest.raises(ValueError, match="closed"):
+            use()
+
+
+def test_looks_for_another_value_end_with_it_and_after_so_many() -> None:
+    writer, reader, _ = pair(100)
+    assert not reader.watch(0, 0.0001, 3)
+    assert not reader.watch(0, 0, 0)
+    looking: list[bool] = []
+    thread = threading.Thread(target=lambda: looking.append(reader.watch(0, 0.001, 60_000)))
+    thread.start()
+    writer.write(b"news")
+    thread.join(60)
+    assert looking == [True]
+    assert reader.watch(0, 0, 1)
+    for pause in (-1e-9, 60.1, float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="at most 60"):
+            reader.watch(1, pause, 1)
