@@ -92,32 +92,34 @@ static void move_on(ms_end *end, uint64_t at, uint64_t to, int is_lost)
         count_missed(end, at, to);
 }
 
-/* Overtaken: on to the oldest message that there can be, if the entry at `next` is ahead of it. */
-static int catch_up(ms_end *end)
+/* Overtaken by so many laps: on to the oldest message that there can be. */
+static void catch_up(ms_end *end, uint64_t at, int64_t ahead)
 {
-    uint64_t at = ms_peek_u64(&end->next), lap;
-    uint64_t seen = ms_load_u64(&ms_entry_at(end, at, &lap)->word);
-    int64_t ahead = MS_LAPS(MS_RING_LAP(seen), lap);
-    if (ahead <= 0)
-        return 0;
     move_on(end, at, at + ((uint64_t)ahead - 1) * end->capacity + 1, 1);
-    return 1;
+}
+
+/* What is at `next`: its entry, its word, and how many laps ahead of it that is. */
+static int64_t look_at(const ms_end *end, uint64_t at, ms_entry **entry, uint64_t *seen)
+{
+    uint64_t lap;
+    *entry = ms_entry_at(end, at, &lap);
+    *seen = ms_load_u64(&(*entry)->word); /* SYNC(message): acquire; pairs with publish */
+    return MS_LAPS(MS_RING_LAP(*seen), lap);
 }
 
 int ms_topic_find(ms_end *end, ms_entry **out, uint64_t *word, uint64_t *position)
 {
     for (uint32_t tries = 0; tries <= 2 * end->capacity + 2; tries++) {
-        if (catch_up(end))
-            continue;
-        uint64_t at = ms_peek_u64(&end->next), lap;
-        ms_entry *entry = ms_entry_at(end, at, &lap);
-        uint64_t seen = ms_load_u64(&entry->word); /* SYNC(message): acquire; pairs with publish */
-        int64_t ahead = MS_LAPS(MS_RING_LAP(seen), lap);
+        ms_entry *entry;
+        uint64_t seen, at = ms_peek_u64(&end->next);
+        int64_t ahead = look_at(end, at, &entry, &seen);
         uint32_t state = MS_RING_STATE(seen);
         if (ahead < 0 || (ahead == 0 && state == MS_RING_FREE))
             return -EAGAIN;
-        if (ahead > 0)
+        if (ahead > 0) {
+            catch_up(end, at, ahead);
             continue;
+        }
         if (state == MS_RING_WRITING)
             return -EBUSY;
         if (state == MS_RING_FULL) {
@@ -140,8 +142,14 @@ static int has_state(const ms_end *end, uint64_t position, uint32_t state)
 
 void ms_topic_skip(ms_end *end)
 {
-    for (uint32_t tries = 0; tries <= 2 * end->capacity + 2 && catch_up(end); tries++)
-        continue; /* each position that was overtaken tells of itself alone */
+    for (uint32_t tries = 0; tries <= 2 * end->capacity + 2; tries++) {
+        ms_entry *entry;
+        uint64_t seen, at = ms_peek_u64(&end->next);
+        int64_t ahead = look_at(end, at, &entry, &seen);
+        if (ahead <= 0)
+            break;
+        catch_up(end, at, ahead); /* each position that was overtaken tells of itself alone */
+    }
     uint64_t tail = ms_topic_tail(end), next = ms_peek_u64(&end->next), gone = 0;
     uint64_t lowest =
         tail > end->capacity && tail - end->capacity > next ? tail - end->capacity : next;

@@ -11,23 +11,48 @@
 
 #include "../include/ms_atomic.h"
 
-static int is_claimed(const ms_end *end, uint64_t position)
+/* Whether the position of this lap with this word was claimed, if only in a later lap. */
+static int is_claimed_as(uint64_t seen, uint64_t lap)
 {
-    uint64_t lap;
-    uint64_t seen = ms_load_u64(&ms_entry_at(end, position, &lap)->word);
     int64_t ahead = MS_LAPS(MS_RING_LAP(seen), lap);
     return ahead > 0 || (ahead == 0 && MS_RING_STATE(seen) != MS_RING_FREE);
 }
 
-uint64_t ms_topic_tail(const ms_end *end)
+static int is_claimed(const ms_end *end, uint64_t position)
 {
-    uint64_t position = ms_peek_u64(&end->channel->tail), lap;
-    for (uint64_t steps = 0; steps <= 2ull * end->capacity && is_claimed(end, position); steps++) {
-        int64_t ahead =
-            MS_LAPS(MS_RING_LAP(ms_load_u64(&ms_entry_at(end, position, &lap)->word)), lap);
+    uint64_t lap, seen = ms_load_u64(&ms_entry_at(end, position, &lap)->word);
+    return is_claimed_as(seen, lap);
+}
+
+/* The same of the position before this one.  Without a division: each costs a sender as much as a
+ * compare-and-swap. */
+static int is_claimed_before(const ms_end *end, uint64_t position, const ms_entry *entry,
+                             uint64_t lap)
+{
+    int is_first = entry == end->ring;
+    const ms_entry *before = is_first ? entry + end->capacity - 1 : entry - 1;
+    return !position || is_claimed_as(ms_load_u64(&before->word), lap - (uint64_t)is_first);
+}
+
+/* The position at the tail, its entry, its lap and its word. */
+static uint64_t tail_at(const ms_end *end, ms_entry **entry, uint64_t *lap, uint64_t *seen)
+{
+    uint64_t position = ms_peek_u64(&end->channel->tail);
+    for (uint64_t steps = 0;; steps++) {
+        *entry = ms_entry_at(end, position, lap);
+        *seen = ms_load_u64(&(*entry)->word);
+        if (steps > 2ull * end->capacity || !is_claimed_as(*seen, *lap))
+            return position;
+        int64_t ahead = MS_LAPS(MS_RING_LAP(*seen), *lap);
         position += ahead > 0 ? (uint64_t)ahead * end->capacity + 1 : 1;
     }
-    return position;
+}
+
+uint64_t ms_topic_tail(const ms_end *end)
+{
+    ms_entry *entry;
+    uint64_t lap, seen;
+    return tail_at(end, &entry, &lap, &seen);
 }
 
 /* ------------------------------------------------------------------ whom senders wait for */
@@ -102,12 +127,11 @@ static int is_in_use(uint64_t word)
 static int claim(ms_end *end, ms_entry **out, uint64_t *word, uint64_t *number)
 {
     for (uint32_t tries = 0; tries <= 2 * end->capacity; tries++) {
-        uint64_t position = ms_topic_tail(end), lap;
-        ms_entry *entry = ms_entry_at(end, position, &lap);
-        uint64_t seen = ms_load_u64(&entry->word);
-        if (!is_next(end, position)) {
-            if (is_claimed(end, position))
-                continue; /* meanwhile */
+        ms_entry *entry;
+        uint64_t lap, seen, position = tail_at(end, &entry, &lap, &seen);
+        if (is_claimed_as(seen, lap))
+            continue; /* by others, faster than this could look */
+        if (!is_claimed_before(end, position, entry, lap)) {
             ms_topic_resync(end);
             if (!is_next(end, ms_peek_u64(&end->channel->tail)))
                 return -EAGAIN;
