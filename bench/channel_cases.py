@@ -238,12 +238,14 @@ def called(value: bytes) -> Case:
 
     def run(count: int) -> float:
         name = f"memsection-bench-{os.getpid()}-{time.monotonic_ns()}"
-        with Service.create(name, bytes, bytes, largest=max(len(value), 1 << 16)) as service:
+        with (
+            Service.create(name, bytes, bytes, largest=max(len(value), 1 << 16)) as service,
+            Client.open(name) as client,
+        ):
 
             def mine() -> None:
-                with Client.open(name) as client:
-                    for _ in range(count):
-                        client(value)
+                for _ in range(count):
+                    client(value)
 
             def partner() -> None:
                 for _ in range(count):

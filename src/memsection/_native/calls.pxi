@@ -281,7 +281,7 @@ cdef class ClientEnd(End):
         End.__init__(self, memory, shape, fd, role, codec, largest)
         self._answers_plain = codec.answers_plain
 
-    def call(self, value, timeout=None, bint copy=True):
+    def call(self, value, timeout=None, *, bint copy=True):
         """Ask, and wait for the answer."""
         cdef ms_content request
         cdef ms_call call

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
+
+K = TypeVar("K")
 
 SHORT: int
 ENDS_MOST: int
@@ -155,11 +157,16 @@ class SentAnswer:
     def is_there(self) -> bool: ...
 
 class ClientEnd(End):
-    def call(self, value: Any, timeout: float | None = None, copy: bool = True) -> Any: ...
+    def call(self, value: Any, timeout: float | None = None, *, copy: bool = True) -> Any: ...
     def ask(
         self, parts: list[tuple[int, Any]], length: int, format: int, timeout: float | None
     ) -> Asked | None: ...
     def ask_place(self, place: Place, format: int) -> Asked: ...
+
+class Caller:
+    _call: Callable[..., Any]
+
+def call_directly(kind: type[K]) -> type[K]: ...
 
 class Unread:
     payload: bytes | Taken | None

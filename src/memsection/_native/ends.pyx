@@ -11,11 +11,13 @@ from cpython.buffer cimport PyBUF_FULL_RO, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffe
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.bytes cimport (PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE)
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.ref cimport PyObject
 from libc.errno cimport EAGAIN, EBADF, EBADMSG, EBUSY, EINTR, EMSGSIZE, ETIMEDOUT
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from memsection._native.deadline cimport MS_FOREVER, deadline_of, ms_now, require_seconds
+from memsection._native.vectorcall cimport ms_call_fast, vectorcall
 
 include "channel.pxi"
 
@@ -264,4 +266,5 @@ cdef class End(Sender):
 
 
 include "calls.pxi"
+include "caller.pxi"
 include "server.pxi"

@@ -226,7 +226,7 @@ cdef object _call_service(object self, PyObject **arguments, size_t count, PyObj
                 raise other from problem
 
 
-ms_call_fast(Service, <char *>&_any._vectorcall - <char *><PyObject *>_any)
+ms_call_fast(Service, <char *>&_any._vectorcall - <char *><PyObject *>_any, Py_TPFLAGS_METHOD_DESCRIPTOR)
 
 
 def service(function, failed):

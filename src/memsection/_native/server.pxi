@@ -17,17 +17,18 @@ cdef class ServerEnd(End):
     """
 
     cdef bint _answers_plain    # answers are bytes as they are
+    cdef object _call_type      # a class of ``Held``
 
     def __init__(self, memory, tuple shape, int fd, uint32_t role, codec, uint64_t largest):
         End.__init__(self, memory, shape, fd, role, codec, largest)
-        self._answers_plain = codec.answers_plain
+        self._answers_plain, self._call_type = codec.answers_plain, codec.call_type
 
     cdef int _next(self, ms_call *call, ms_message *request, ms_await *wait) except? -1000:
         """The next call that makes sense, TAKING; a negative errno."""
         cdef int result
         cdef uint32_t skipped = 0
         while True:
-            memset(request, 0, sizeof(request[0]))
+            ms_message_clear(request)
             result = ms_call_pull(&self._end, call, request)
             if result == 0:
                 return 0
@@ -39,7 +40,7 @@ cdef class ServerEnd(End):
                     continue
                 return -ETIMEDOUT
             if result == -EAGAIN and ms_load_u32(&self._end.channel.down):
-                memset(request, 0, sizeof(request[0]))
+                ms_message_clear(request)
                 # Whatever was asked before is there, or was being taken by one who died.
                 ms_recover_all(&self._end)
                 result = ms_call_pull(&self._end, call, request)
@@ -105,7 +106,7 @@ cdef class ServerEnd(End):
     cdef Held _held(self, ms_call *call, ms_message *request):
         cdef Held held
         try:
-            held = Held.__new__(self._codec.call_type)
+            held = Held.__new__(self._call_type)
         except:
             if request.in_place:
                 ms_place_free(&self._end, request.unit, request.word)

@@ -13,21 +13,12 @@ cimport cython
 from cpython.exc cimport PyErr_CheckSignals
 from cpython.ref cimport Py_INCREF, PyObject
 
+from memsection._native.vectorcall cimport Py_TPFLAGS_METHOD_DESCRIPTOR, ms_call_fast, vectorcall
+
 import sys
 
 cdef extern from "Python.h":
     """
-    #include <stddef.h>
-
-    /* Have the instances of a type called without a tuple of arguments, by the function that each has at an offset, and
-     * called as methods without an object for each call (PEP 590).  For types whose instances bind as functions do. */
-    static void ms_call_fast(PyObject *type, size_t offset) {
-        PyTypeObject *it = (PyTypeObject *)type;
-        it->tp_vectorcall_offset = (Py_ssize_t)offset;
-        it->tp_flags |= Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_METHOD_DESCRIPTOR;
-        PyType_Modified(it);
-    }
-
     /* The code and the instruction of the innermost frame of this thread whose file is not in a directory; of the
      * outermost one where all are.  NULL without a frame, or with an exception. */
     static PyObject *ms_line_outside(PyObject *directory, int *instruction) {
@@ -48,9 +39,7 @@ cdef extern from "Python.h":
     """
     object ms_line_outside(object, int *)
     object _method "PyMethod_New"(object, object)
-    object _call "PyObject_Vectorcall"(object, PyObject **, size_t, PyObject *)
     object _call_with "PyVectorcall_Call"(object, tuple, dict)
-    void ms_call_fast(object, size_t)
 
 cdef int note(object undo, object argument) except -1:
     """Something is done that ``undo(argument)`` undoes; that is called again if it is interrupted."""
@@ -146,7 +135,7 @@ cdef inline object _run_once(function, PyObject **arguments, size_t count, PyObj
         raise MemoryError("no ledger")
     begin = _begin(mine)
     try:
-        result = _call(function, arguments, count, names)
+        result = vectorcall(function, arguments, count, names)
         if not settles:
             PyErr_CheckSignals()    # a handler that waits would raise between here and the caller, who has nothing yet
     except BaseException:
@@ -198,7 +187,8 @@ cdef object _like(made, function):
 
 
 cdef Whole _any = Whole.__new__(Whole)
-ms_call_fast(Whole, <char *>&_any._vectorcall - <char *><PyObject *>_any)
+# As methods they are called without an object for each call: they bind as functions do.
+ms_call_fast(Whole, <char *>&_any._vectorcall - <char *><PyObject *>_any, Py_TPFLAGS_METHOD_DESCRIPTOR)
 
 
 def whole(function):

@@ -16,7 +16,6 @@ from memsection.vocabulary.text import about
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import concurrent.futures
-    from collections.abc import Callable
     from typing import Any, Self, overload
 
     from memsection.channels.base_codec import Codec, Spec
@@ -132,7 +131,8 @@ class ClientSides(Sides):
             raise self.no_answer(ends.GONE) from None
 
 
-class Client(ServiceEnd[Q, A]):
+@ends.call_directly
+class Client(ServiceEnd[Q, A], ends.Caller):
     """A client's end of a service; made by ``open`` or ``from_section``.
 
     Attributes:
@@ -151,11 +151,10 @@ class Client(ServiceEnd[Q, A]):
     def _over(cls, *arguments: Any, **options: Any) -> Self:
         self = super()._over(*arguments, **options)
         self._codec.retry = self.retry
-        self.__dict__["_call"] = self._core.call
+        self._call = self._core.call
         return self
 
     _core: ends.ClientEnd  # pyright: ignore[reportIncompatibleVariableOverride]
-    _call: Callable[..., Any]
 
     if TYPE_CHECKING:  # how it works stands in ServiceEnd
 
@@ -234,7 +233,7 @@ class Client(ServiceEnd[Q, A]):
             ArgumentError: The value is not what the spec says, or this end was closed (ValueError).
             TypeError: The value is of another type.
         """
-        return self._call(value, timeout, copy)  # type: ignore[no-any-return]
+        return self._call(value, timeout, copy=copy)  # type: ignore[no-any-return]
 
     def submit(self, value: Q) -> concurrent.futures.Future[A]:
         """Ask, and give a future of the answer.  Waits while the service is full, and for nothing

@@ -103,7 +103,7 @@ class Endpoint(Base[T]):
         role: str,
     ) -> Self:
         """The end over a section that was just made or checked; the section is its from now on."""
-        self = object.__new__(cls)
+        self = cls.__new__(cls)
         largest = facts["largest"]
         core = opening.connect(
             kind.channel,

@@ -73,3 +73,37 @@ def test_a_subclass_of_a_subclass_has_its_own_and_its_parents_methods_called() -
         assert end.receive(0) == b"1"
         assert {"send_many", "wait"} <= vars(end).keys()
     assert CALLS == ["send", "receive"]
+
+
+@pytest.mark.parametrize("overridden", [("__call__",), ()])
+def test_a_subclass_of_a_client_is_called_as_it_says(overridden: tuple[str, ...]) -> None:
+    kind = loud(Client, *overridden)
+    with (
+        Service.create(None, bytes, bytes) as service,
+        kind.from_section(service.section.duplicate(), bytes, bytes) as client,
+        ThreadPoolExecutor(1) as other,
+    ):
+        server = other.submit(service.serve, bytes.upper)
+        assert client(b"question", timeout=60) == b"QUESTION"
+        assert type(client).__mro__[1] is Client
+        service.shutdown()
+        server.result(60)
+    assert list(overridden) == CALLS
+
+
+def test_clients_are_called_with_what_their_calls_take_and_nothing_else() -> None:
+    with (
+        Service.create(None, bytes, bytes) as service,
+        Client.from_section(service.section.duplicate(), bytes, bytes) as client,
+        ThreadPoolExecutor(1) as other,
+    ):
+        server = other.submit(service.serve, bytes.upper)
+        assert client(b"short", 60) == Client.__call__(client, b"short", 60) == b"SHORT"
+        assert client(value=b"kept", timeout=60, copy=False) == b"KEPT"
+        for wrong in ((), (b"", 1, True), (b"", 1, 2, 3)):
+            with pytest.raises(TypeError):
+                client(*wrong)
+        with pytest.raises(TypeError):
+            client(b"", unknown=1)  # type: ignore[call-arg]
+        service.shutdown()
+        server.result(60)

@@ -90,7 +90,9 @@ static int get(ms_end *end, ms_cell *cell, uint32_t sender, ms_message *message)
 {
     uint32_t length = *(volatile uint32_t *)&cell->length, unit;
     uint64_t word;
-    *message = (ms_message){.format = *(volatile uint32_t *)&cell->format, .deliveries = 1};
+    ms_message_clear(message);
+    message->format = *(volatile uint32_t *)&cell->format;
+    message->deliveries = 1;
     if (length != MS_IN_PLACE) {
         message->length = length;
         message->bytes = cell->u.bytes;
@@ -267,7 +269,7 @@ int ms_call_pull(ms_end *end, ms_call *call, ms_message *request)
 {
     ms_message next;
     ticket found;
-    memset(&next, 0, sizeof next);
+    ms_message_clear(&next);
     int result = ms_ring_pull(end, &next);
     if (result)
         return result;
