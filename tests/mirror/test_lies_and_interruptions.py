@@ -92,6 +92,92 @@ def test_a_program_that_stands_by_outlives_a_spoiled_status(
     assert second.value("until(lambda: keep(latest.open('camera')).read() == b'three')")
 
 
+#: Statements that write, over the status of a replica, another one that makes sense.
+LIE = """
+from memsection.mirror.status import CAPACITY, Status
+with latest.open('camera.mirror', CAPACITY, write=True) as end:
+    before = Status.unpack(end.read())
+    far = time.monotonic_ns() + 10**15
+    lie = before._replace(changes=before.changes + 7, sequence=1 << 40, arrived_ns=far, heard_ns=far, flags=0)
+    end.write(lie.pack())
+"""
+
+
+def test_who_carries_next_believes_no_number_that_the_publisher_has_not_reached(
+    robot: Host, base: Host, host: Callable[..., Host]
+) -> None:
+    robot.run(
+        "camera = keep(latest.create('camera', 64)); camera.write(b'one')\n"
+        "publication = keep(mirror.publish(camera, network=net))"
+    )
+    second = host(beside=base)
+    second.run(
+        "net = mirror.Network('base', connect=connect)", connect=base.value("list(net.connect)")
+    )
+    base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
+    assert base.value("replica.wait(timeout=60)")
+    os.kill(base.pid, signal.SIGSTOP)  # it would write the status anew
+    second.run(LIE)
+    second.run("keep(latest.open('camera')), keep(latest.open('camera.mirror', CAPACITY))")
+    os.kill(base.pid, signal.SIGKILL)
+    base.program.process.wait(60)
+    second.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
+    assert second.value("until(lambda: replica.carries)")
+    robot.run("camera.write(b'two')")
+    assert second.value("until(lambda: keep(latest.open('camera')).read() == b'two')")
+    assert second.value("until(lambda: replica.sequence == 2 and replica.age < 60)")
+
+
+def test_a_status_that_makes_sense_and_is_none_is_written_anew_though_nothing_comes(
+    robot: Host, base: Host, host: Callable[..., Host]
+) -> None:
+    robot.run(
+        "camera = keep(latest.create('camera', 64)); camera.write(b'one')\n"
+        "publication = keep(mirror.publish(camera, network=net))"
+    )
+    second = host(beside=base)
+    second.run(
+        "net = mirror.Network('base', connect=connect)", connect=base.value("list(net.connect)")
+    )
+    base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
+    assert base.value("replica.wait(timeout=60)")
+    second.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
+    robot.run("publication.close()")
+    assert second.value("until(lambda: replica.state == 'gone')")
+    assert base.value("until(lambda: replica.state == 'gone')")
+    second.run(LIE)
+    assert base.value("(replica.state, replica.sequence)") == ("gone", 1)  # it knows better
+    assert second.value("until(lambda: (replica.state, replica.sequence) == ('gone', 1))")
+    assert second.value("until(lambda: not replica.wait(0, after=1))")
+
+
+def test_who_was_told_a_number_that_never_was_gets_what_comes(
+    robot: Host, base: Host, host: Callable[..., Host]
+) -> None:
+    robot.run(
+        "camera = keep(latest.create('camera', 64)); camera.write(b'one')\n"
+        "publication = keep(mirror.publish(camera, network=net))"
+    )
+    second = host(beside=base)
+    second.run(
+        "net = mirror.Network('base', connect=connect)", connect=base.value("list(net.connect)")
+    )
+    base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
+    assert base.value("replica.wait(timeout=60)")
+    second.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
+    os.kill(base.pid, signal.SIGSTOP)
+    try:
+        second.run(LIE)
+        assert second.value("replica.sequence") == 1 << 40
+    finally:
+        os.kill(base.pid, signal.SIGCONT)
+    assert second.value("until(lambda: replica.sequence == 1)")
+    robot.run("camera.write(b'two')")
+    assert second.value("replica.wait(15, after=1 << 40)")
+    assert second.value("until(lambda: replica.sequence == 2)")
+    assert second.value("until(lambda: not replica.wait(0, after=2))")
+
+
 #: Statements that interrupt the next wait for a thread, as a signal handler does that raises.
 INTERRUPT = """
 def interrupted(*_, usual=threading.Thread.join):

@@ -55,7 +55,6 @@ class Receiver(User):
         self._lock = threading.Lock()  # held by whoever changes the copy or what is known
         self._wake = threading.Event()
         self._closed = self._filling = False
-        self._epoch = self._sequence = 0
         self._alive: dict[int, None] = {}  #: epochs whose token is there, the newest last
         self._ended: deque[int] = deque(maxlen=_TOKENS)  #: epochs that will say nothing more
         self._wanted: wire.Announcement | None = None
@@ -68,6 +67,8 @@ class Receiver(User):
         self.problem: Error | None = None  #: why the newest snapshot is not here
         found = shared.status
         self._epoch, self._sequence = found.epoch, found.sequence
+        #: whether that is what another program has written, and no publisher has confirmed
+        self._is_hearsay = True
         try:
             shared.write(poll_ns=int(self._poll * 1e9), flags=found.flags | LOST)
             self._connection = settings._connection(self, self._host)
@@ -144,6 +145,14 @@ class Receiver(User):
                 f"{self._network.max_size} are accepted (max_size)"
             )
 
+    def _check_hearsay(self, news: wire.Announcement) -> None:
+        """What was begun with cannot be newer than what the publisher answers now."""
+        if self._is_hearsay and news.epoch == self._epoch:
+            self._is_hearsay = False
+            if news.sequence < self._sequence:  # somebody has scribbled
+                self._epoch = self._sequence = 0
+                self._shared.write(epoch=0, sequence=0)
+
     def _is_newer(self, news: wire.Announcement) -> bool:
         current = next(reversed(self._alive), news.epoch)
         if news.epoch != current or not news.sequence:
@@ -159,12 +168,8 @@ class Receiver(User):
         before_it = self._after(news)
         skipped = max(news.sequence - before_it - count, 0) if before_it else 0
         self._epoch, self._sequence = news.epoch, news.sequence
-        self.problem = None
+        self._is_hearsay, self.problem = False, None
         self._tell(self._shared.arrived(news.epoch, news.sequence, size, count, skipped))
-
-    def _tell_status(self) -> None:
-        """Have the program told that the status was written."""
-        self._tell(self._shared.status)
 
     # ------------------------------------------------------------------ what takes time
 
@@ -176,6 +181,8 @@ class Receiver(User):
             try:
                 self._look_at_tokens()
                 if time.monotonic() >= ask_at:
+                    with self._lock:
+                        self._shared.repair()
                     self._ask()
                     ask_at = time.monotonic() + self._poll
                 self._puller.look()
@@ -192,7 +199,7 @@ class Receiver(User):
         with self._lock:
             self.problem = failure if isinstance(failure, Error) else Error(f"mirror: {failure}")
             self._shared.write()
-        self._tell_status()
+        self._tell(self._shared.status)
 
     def _look_at_tokens(self) -> None:
         """Which publications there are, by their tokens."""
@@ -234,12 +241,12 @@ class Receiver(User):
                 self._ended.append(epoch)
             if not self._alive:
                 self._shared.write(flags=GONE if silent < network.LEASE * 0.95 else LOST)
-        self._tell_status()
+        self._tell(self._shared.status)
 
     def _lose(self) -> None:
         with self._lock:
             self._shared.write(flags=self._shared.status.flags | LOST)
-        self._tell_status()
+        self._tell(self._shared.status)
 
     def _ask(self) -> None:
         """Ask what is newest; who answers is heard of."""
@@ -251,6 +258,7 @@ class Receiver(User):
             self._describe(news.digest, _bytes(sample.payload) or b"")
             with self._lock:
                 self._check_epoch(news)
+                self._check_hearsay(news)
                 before = self._shared.status
                 self._shared.write(heard_ns=time.monotonic_ns(), flags=0)
                 if self._is_newer(news):
@@ -259,7 +267,7 @@ class Receiver(User):
                 else:
                     self.problem = None  # whatever it was, nothing is missing
             if before.flags:
-                self._tell_status()
+                self._tell(self._shared.status)
 
     def _describe(self, digest: bytes, text: bytes) -> Facts:
         known = self._facts.get(digest)

@@ -57,6 +57,7 @@ class Replica:
         self._shared = Shared(name, key)
         self._status = self._shared.look()
         self._seen = self._begun_with = self._status.epoch, self._status.sequence
+        self._told = self._seen  #: the largest numbers that this program was told
         # Made for the first who waits for it, because to set it costs time; who makes it, or looks
         # whether there is one, holds the lock.
         self._event: Event | None = None
@@ -193,8 +194,13 @@ class Replica:
 
     def _now(self) -> Status:
         self._check()
+        if self._receiver is not None:
+            return self._shared.status  # who carries knows it, whatever others have written
         try:
-            return self._shared.look()
+            found = self._shared.look()
+            if found.epoch != self._told[0] or found.sequence > self._told[1]:
+                self._told = found.epoch, found.sequence
+            return found
         except HandleError:
             raise
         except ValueError:
@@ -296,7 +302,10 @@ class Replica:
             self._check()
             return True
         found = self._now()
-        return bool(found.sequence) and (found.epoch != epoch or found.sequence > sequence)
+        if found.epoch != epoch or found.sequence > sequence:
+            return bool(found.sequence)
+        # A number that was told and has not been reached was never true.
+        return found.sequence < sequence <= self._told[1] and epoch == self._told[0]
 
     def _raise_problem(self) -> None:
         problem = self.problem
@@ -316,6 +325,7 @@ class Replica:
                     except Error as failure:
                         if not self._started.is_set():  # who subscribes is told
                             raise
+                        self._receiver = None
                         self._problem = failure  # it may be reached later, or by another program
                     finally:
                         self._shared.carrier.release()

@@ -60,12 +60,7 @@ class Status(NamedTuple):
     def pack(self) -> bytes:
         """As it stands in memory."""
         key = self.key.encode()
-        # What a lying publisher, or whoever scribbled, made of the numbers has to fit all the same.
-        try:
-            return _RECORD.pack(_MAGIC, *self[1:], len(key)) + key
-        except struct.error:
-            numbers = [min(number, _MOST) for number in self[1:]]
-            return _RECORD.pack(_MAGIC, *numbers, len(key)) + key
+        return _RECORD.pack(_MAGIC, *self[1:], len(key)) + key
 
     @classmethod
     def unpack(cls, raw: bytes) -> Status:
@@ -164,8 +159,13 @@ class Shared:
         )
 
     def _written(self, status: Status) -> Status:
+        try:
+            raw = status.pack()
+        except struct.error:  # what a lying publisher, or whoever scribbled, made of the numbers
+            status = Status(status.key, *[min(number, _MOST) for number in status[1:]])
+            raw = status.pack()
         self.status = status
-        self._end.write(status.pack())
+        self._end.write(raw)
         return status
 
     def carries(self) -> bool:
@@ -189,7 +189,21 @@ class Shared:
             found = self.look()
         except (CorruptError, WaitTimeoutError):
             return Status(self.status.key)
-        return found if found.key == self.status.key else Status(self.status.key)
+        if found.key != self.status.key:
+            return Status(self.status.key)
+        now = time.monotonic_ns()  # nothing came later than that, whatever somebody scribbled
+        return found._replace(
+            arrived_ns=min(found.arrived_ns, now), heard_ns=min(found.heard_ns, now)
+        )
+
+    def repair(self) -> None:
+        """Write the status anew if it is not what this process has written; for who carries."""
+        try:
+            is_there = self._end.read(0) == self.status.pack()
+        except Error:
+            is_there = False
+        if not is_there:
+            self.write()
 
     def close(self) -> None:
         """Let go of both."""
