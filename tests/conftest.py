@@ -12,7 +12,7 @@ from typing import Any
 
 import hypothesis
 import pytest
-from support import leftovers, platforms, worker_names
+from support import leftovers, order, platforms, worker_names
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     worker_names.begin(config)
     leftovers.begin(config)
+    order.begin(config)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -96,6 +97,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     platforms.leave_out(config, items)
+    order.arrange(config, items)
 
 
 def pytest_collection_finish() -> None:

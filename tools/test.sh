@@ -5,4 +5,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh tools/setup.sh test
+# Else each worker compiles each file of the tests, and each program that they start what it imports of them.
+unset PYTHONDONTWRITEBYTECODE
 exec .venv/bin/python -m pytest -n "$(($(nproc) + 1))" --dist loadfile "$@"
