@@ -697,19 +697,6 @@ def test_threads_share_one_end(make: Make, threads: int) -> None:
     assert sorted(found) == [(n, i) for n in range(threads) for i in range(each)]
 
 
-def test_importing_channels_brings_neither_numpy_nor_pyarrow() -> None:
-    import subprocess
-    import sys
-
-    code = "import sys, memsection.channels; print([n for n in ('numpy', 'pyarrow', 'asyncio') if n in sys.modules])"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout.strip()
-        == "[]"
-    )
-
-
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(
     "create",
