@@ -360,5 +360,5 @@ def cases() -> dict[str, tuple[int, dict[str, Case]]]:
         there["faster-fifo"] = echo(faster_fifos(), value, back=None)
     except ImportError:
         pass
-    rows["a dict with a frame, acknowledged"] = (15, there)
+    rows["a dict with a frame, acknowledged"] = (40, there)
     return rows

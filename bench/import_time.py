@@ -26,6 +26,8 @@ TIMED = (
 STATEMENTS = {
     "memsection": "import memsection",
     "with Section": "from memsection import Section",
+    "memsection.channels": "import memsection.channels",
+    "with Queue": "from memsection.channels import Queue",
     "multiprocessing.shared_memory": "import multiprocessing.shared_memory",
 }
 
