@@ -8,6 +8,7 @@ import json
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -81,7 +82,17 @@ class Sender:
                 self.queues[size].bind(f"tcp://{address}:{PORT + 2 + number}")
         return "ready"
 
-    def send(self, way: str, size: int, rate: float, seconds: float) -> float:
+    def send(self, way: str, size: int, rate: float, seconds: float, beside: float = 0) -> float:
+        """Send values for so many seconds; beside them frames at another rate."""
+        other = threading.Thread(target=self._send, args=(way, FRAME, beside, seconds))
+        if beside:
+            other.start()
+        sent = self._send(way, size, rate, seconds)
+        if beside:
+            other.join()
+        return sent
+
+    def _send(self, way: str, size: int, rate: float, seconds: float) -> float:
         value, pause = bytearray(size), 1 / rate if rate else 0.0
         put = {
             RAW: self.sockets[size].sendall,
@@ -116,7 +127,7 @@ class Sender:
             while publication._newest is None or publication._newest.sequence < value.sequence:
                 if time.monotonic() > end:  # the last one of a turn is not waited for again
                     return
-                time.sleep(0.0003)
+                time.sleep(0.001)
 
         return write
 
@@ -185,7 +196,17 @@ class Receiver:
                 self.queues[size].connect(f"tcp://{address}:{PORT + 2 + number}")
         return "ready"
 
-    def receive(self, way: str, size: int) -> dict[str, Any]:
+    def receive(self, way: str, size: int, beside: float = 0) -> dict[str, Any]:
+        """Take values until the last one; beside them frames."""
+        other = threading.Thread(target=self._receive, args=(way, FRAME))
+        if beside:
+            other.start()
+        found = self._receive(way, size)
+        if beside:
+            other.join()
+        return found
+
+    def _receive(self, way: str, size: int) -> dict[str, Any]:
         if way == RAY:
             assert self.ray is not None
             found = self.ray()
