@@ -139,39 +139,39 @@ _MODULES = ("arrays", "arrow", "compat", "latest", "nt", "pickling", "records", 
 def __getattr__(name: str) -> object:
     home = _HOME.get(name)
     if name in _MODULES:
-        return _imported(f"memsection.{name}")
+        return _import_module(f"memsection.{name}")
     if home is None:
         raise AttributeError(f"module 'memsection' has no attribute {name!r}")
     if home == "vocabulary":
-        value: object = _imported(f"memsection.vocabulary.{name}")
+        value: object = _import_module(f"memsection.vocabulary.{name}")
     else:
-        value = getattr(_imported(f"memsection.{home}"), name)
+        value = getattr(_import_module(f"memsection.{home}"), name)
     globals()[name] = value
     return value
 
 
-def _imported(module: str) -> object:
+def _import_module(module: str) -> object:
     """A module; at the limit of descriptors an error that names it."""
     import sys
 
-    def loaded() -> object:
+    def load() -> object:
         __import__(module)  # importlib would bring warnings
         return sys.modules[module]
 
     if "memsection.nt" in sys.modules:  # all of it: a part alone sees to no failures
-        loaded = sys.modules["memsection.nt.owners"].settled(loaded)
+        load = sys.modules["memsection.nt.owners"].settled(load)
     try:
-        return loaded()
+        return load()
     except (OSError, ImportError) as problem:
-        better = _told(problem, module)
+        better = _explain(problem, module)
         if better is problem:
             raise
     if better is None:
-        return loaded()
+        return load()
     raise better from None
 
 
-def _told(problem: OSError | ImportError, module: str) -> Exception | None:
+def _explain(problem: OSError | ImportError, module: str) -> Exception | None:
     """The exception for an import that failed before there is an object manager: it needs no
     descriptor.  None to try again."""
     import errno

@@ -136,7 +136,7 @@ def create(
         return array_over(section, view, kind, lengths, order, growth=growth)
     if most is None:
         return from_section(section, shape=lengths, dtype=kind, order=order, version=version)
-    return _found_growing(section, lengths, kind, version, most)
+    return _open_growing(section, lengths, kind, version, most)
 
 
 def _most(name: str | None, lengths: tuple[int, ...], order: Order, maximum: int) -> int:
@@ -153,7 +153,7 @@ def _most(name: str | None, lengths: tuple[int, ...], order: Order, maximum: int
     return maximum
 
 
-def _found_growing(
+def _open_growing(
     section: Section, lengths: tuple[int, ...], kind: np.dtype[Any], version: int, most: int
 ) -> Array:
     """The growing array that has the name already, if it is as asked for and as long."""
@@ -249,7 +249,7 @@ def put(
     if most is None:
         found = from_section(section, shape=source.shape, dtype=source.dtype, version=version)
     else:
-        found = _found_growing(section, (0, *source.shape[1:]), source.dtype, version, most)
+        found = _open_growing(section, (0, *source.shape[1:]), source.dtype, version, most)
         with closed_on_failure(section):
             found = _as_long(section, found, source.shape[0])
     found[...] = source

@@ -124,7 +124,7 @@ def test_a_picture_fits_the_terminal_whatever_the_array(
 ) -> None:
     noise = np.random.default_rng(1).integers(-9, 9, shape).astype(kind)
     assert pictures.is_drawn(noise)
-    lines = pictures.drawn(noise, width, height).plain.split("\n")
+    lines = pictures.draw(noise, width, height).plain.split("\n")
     assert len(lines) <= height + 1, "the scale has a line of its own"
     if width >= 40:
         assert max(map(len, lines)) <= width
@@ -136,11 +136,11 @@ def test_numbers_that_are_none_are_drawn_as_something() -> None:
         for shape in ((20,), (20, 20), (20, 20, 3)):
             noise = np.full(shape, fill)
             noise[0] = -noise[0]
-            assert pictures.drawn(noise, 40, 10).plain
+            assert pictures.draw(noise, 40, 10).plain
 
 
 def test_a_curve_goes_where_its_values_go() -> None:
-    lines = pictures.drawn(np.arange(100.0), 60, 4).plain.split("\n")
+    lines = pictures.draw(np.arange(100.0), 60, 4).plain.split("\n")
     assert lines[0].startswith("99 ") and lines[-1].lstrip().startswith("0 ")
     first = [line.replace("⠀", " ").rstrip() for line in lines]
     assert len(first[0]) > len(first[-1]), "it rises to the right"

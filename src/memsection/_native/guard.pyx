@@ -59,20 +59,20 @@ cdef int _watch_others() except -1:
     import faulthandler
     if not _watching:
         _watching = True
-        _signal.signal = _followed(_signal.signal)      # which signal.signal calls, however it was imported
-        faulthandler.enable = _followed(faulthandler.enable)
-        faulthandler.disable = _followed(faulthandler.disable)
+        _signal.signal = _ensure_after(_signal.signal)      # which signal.signal calls, however it was imported
+        faulthandler.enable = _ensure_after(faulthandler.enable)
+        faulthandler.disable = _ensure_after(faulthandler.disable)
     return 0
 
 
-cdef object _followed(function):
-    def followed(*arguments, **options):
+cdef object _ensure_after(function):
+    def call(*arguments, **options):
         try:
             return function(*arguments, **options)
         finally:
             ms_guard_ensure()
-    followed.__name__, followed.__doc__, followed.__wrapped__ = function.__name__, function.__doc__, function
-    return followed
+    call.__name__, call.__doc__, call.__wrapped__ = function.__name__, function.__doc__, function
+    return call
 
 
 cdef object _failure(int error):

@@ -163,11 +163,11 @@ def _close(handle):
     """NtClose; the status."""
     status = _plain["NtClose"](handle)
     if not status & FAILED:
-        _closed(handle)
+        _forget_handle(handle)
     return status
 
 
-cdef int _closed(handle) except -1:
+cdef int _forget_handle(handle) except -1:
     """Whatever is noted of a handle says nothing any more: its value may be another one's soon."""
     for undo in (_close, _end, _release, _put_back, _abandon_again):
         while _forget_note(undo, handle):
@@ -194,14 +194,14 @@ cdef class _HandleAt:
 
 
 def _was_closed(tuple arguments, status):
-    _closed(arguments[0])
+    _forget_handle(arguments[0])
 
 
-def _duplicated(tuple arguments, status):
+def _note_duplicate(tuple arguments, status):
     source_process, source, process, place, _, _, options = arguments
     if options & CLOSE_SOURCE:
         if source_process == CURRENT_PROCESS:
-            _closed(source)
+            _forget_handle(source)
         else:
             _forget_note(_close_there, (source_process, source))
     if place is not None and process == CURRENT_PROCESS:
@@ -272,22 +272,22 @@ def _abandon_again(handle):
     _abandon(handle)
 
 
-def _made_mutex(tuple arguments, status):
+def _note_mutex(tuple arguments, status):
     handle = arguments[0]._obj.value
     note(_close, handle)
     if arguments[3] and status != OBJECT_NAME_EXISTS:
         note(_release, handle)
 
 
-def _waited(tuple arguments, status):
+def _note_wait(tuple arguments, status):
     _took(arguments[0], status)
 
 
-def _signaled_and_waited(tuple arguments, status):
+def _note_signal_and_wait(tuple arguments, status):
     _took(arguments[1], status)
 
 
-def _waited_for_many(tuple arguments, status):
+def _note_waits(tuple arguments, status):
     count, handles, wait_type = arguments[:3]
     cdef bint abandoned = ABANDONED <= status < ABANDONED + MOST
     if wait_type == WAIT_ALL and (abandoned or status < MOST):
@@ -312,13 +312,13 @@ cdef int _took(handle, status) except -1:
     return 0
 
 
-def _released(tuple arguments, status):
+def _note_release(tuple arguments, status):
     handle = arguments[0]
     if not _forget_note(_put_back, handle) and not _forget_note(_abandon_again, handle):
         _forget_note(_release, handle)
 
 
-def _released_units(tuple arguments, status):
+def _note_units(tuple arguments, status):
     left = arguments[1]
     while left > 0 and _forget_note(_put_back, arguments[0]):
         left -= 1
@@ -332,17 +332,17 @@ cdef dict _NOTES = {
     )},
     "NtOpenProcessToken": _HandleAt(2),
     "NtDuplicateToken": _HandleAt(5),
-    "NtDuplicateObject": _duplicated,
+    "NtDuplicateObject": _note_duplicate,
     "NtClose": _was_closed,
     "NtMapViewOfSection": _has_view,
     "NtAllocateVirtualMemory": _has_memory,
-    "NtFreeVirtualMemory": _freed,
-    "NtCreateMutant": _made_mutex,
-    "NtReleaseMutant": _released,
-    "NtReleaseSemaphore": _released_units,
-    "NtWaitForSingleObject": _waited,
-    "NtWaitForMultipleObjects": _waited_for_many,
-    "NtSignalAndWaitForSingleObject": _signaled_and_waited,
+    "NtFreeVirtualMemory": _note_free,
+    "NtCreateMutant": _note_mutex,
+    "NtReleaseMutant": _note_release,
+    "NtReleaseSemaphore": _note_units,
+    "NtWaitForSingleObject": _note_wait,
+    "NtWaitForMultipleObjects": _note_waits,
+    "NtSignalAndWaitForSingleObject": _note_signal_and_wait,
 }
 
 

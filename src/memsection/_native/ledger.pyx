@@ -204,7 +204,7 @@ include "whole.pxi"
 cdef class Service(Whole):
     """An operation that is whole, whose failures are told in the words of its caller."""
 
-    cdef object _failed
+    cdef object _raise_errno
 
     def __cinit__(self):
         self._vectorcall = <void *>_call_service
@@ -219,7 +219,7 @@ cdef object _call_service(object self, PyObject **arguments, size_t count, PyObj
         try:
             return _run(mine._function, arguments, count, names, False)
         except Exception as problem:
-            other = mine._failed(problem)
+            other = mine._raise_errno(problem)
             if other is problem:
                 raise
             if other is not None:
@@ -232,7 +232,7 @@ ms_call_fast(Service, <char *>&_any._vectorcall - <char *><PyObject *>_any, Py_T
 def service(function, failed):
     """Make a function whole; ``failed`` gives the exception to raise for one, None to try again."""
     cdef Service made = Service.__new__(Service)
-    made._function, made._failed = function, failed
+    made._function, made._raise_errno = function, failed
     return _like(made, function)
 
 
@@ -261,13 +261,13 @@ def drop_fd(owner):
 
 # ---------------------------------------------------------------------- system calls that acquire, and that give back
 
-cdef object _failed(path=None):
+cdef object _raise_errno(path=None):
     if path is None:
         PyErr_SetFromErrno(OSError)
     PyErr_SetFromErrnoWithFilenameObject(OSError, path)
 
 
-cdef inline int _noted(int fd) except -1:
+cdef inline int _note(int fd) except -1:
     if fd < 0:
         PyErr_SetFromErrno(OSError)
     ms_ledger_add_fd(fd)
@@ -296,7 +296,7 @@ def open(path, int flags, int mode=0o777, *, dir_fd=None):
                 break
             PyErr_CheckSignals()
     if fd < 0:
-        _failed(path)
+        _raise_errno(path)
     ms_ledger_add_fd(fd)
     return fd
 
@@ -309,33 +309,33 @@ def close(int fd):
 
 def dup(int fd):
     """fcntl(2), F_DUPFD_CLOEXEC."""
-    return _noted(c_fcntl(fd, F_DUPFD_CLOEXEC, 0))
+    return _note(c_fcntl(fd, F_DUPFD_CLOEXEC, 0))
 
 
 def duplicate_from(int fd, int lowest):
     """fcntl(2), F_DUPFD_CLOEXEC, at or above a number."""
-    return _noted(c_fcntl(fd, F_DUPFD_CLOEXEC, lowest))
+    return _note(c_fcntl(fd, F_DUPFD_CLOEXEC, lowest))
 
 
 def memfd_create(str name, unsigned int flags):
     """memfd_create(2)."""
     cdef bytes encoded = os.fsencode(name)
-    return _noted(c_memfd(encoded, flags))
+    return _note(c_memfd(encoded, flags))
 
 
 def eventfd(unsigned int initial):
     """eventfd(2)."""
-    return _noted(c_eventfd(initial, EFD_CLOEXEC))
+    return _note(c_eventfd(initial, EFD_CLOEXEC))
 
 
 def pidfd_open(int pid, unsigned int flags=0):
     """pidfd_open(2)."""
-    return _noted(ms_pidfd_open(pid, flags))
+    return _note(ms_pidfd_open(pid, flags))
 
 
 def pidfd_getfd(int pidfd, int fd):
     """pidfd_getfd(2): a descriptor that shares the other process's open file description."""
-    return _noted(ms_pidfd_get(pidfd, fd))
+    return _note(ms_pidfd_get(pidfd, fd))
 
 
 def mmap(uintptr_t address, size_t length, int prot, int flags, int fd, long long offset):

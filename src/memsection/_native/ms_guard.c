@@ -159,7 +159,7 @@ int ms_guard_look(const ms_guard *guard, uint64_t *offset)
 
 /* The bitmap's bits for 32 pages of the view from `page` on; pages after the view's end count as
  * not committed. */
-static uint32_t committed(const ms_guard *guard, uint64_t page, uint64_t pages)
+static uint32_t committed_bits(const ms_guard *guard, uint64_t page, uint64_t pages)
 {
     uint64_t at = guard->first_page + page;
     uint32_t shift = (uint32_t)(at % 32), bits = ms_load_u32(&guard->bitmap[at / 32]) >> shift;
@@ -175,10 +175,11 @@ int ms_guard_sync(ms_guard *guard)
     uint64_t pages = (guard->end - guard->start) / MS_GUARD_PAGE, page = 0;
     int result = 0;
     while (page < pages && result == 0) {
-        uint32_t closed = committed(guard, page, pages) & ~ms_load_u32(&guard->opened[page / 32]);
+        uint32_t closed =
+            committed_bits(guard, page, pages) & ~ms_load_u32(&guard->opened[page / 32]);
         uint64_t from = page, window = page + 32 < pages ? page + 32 : pages;
         if (closed == UINT32_MAX) { /* the common long run: as far as it goes, in one call */
-            while (page + 32 < pages && (committed(guard, page + 32, pages) &
+            while (page + 32 < pages && (committed_bits(guard, page + 32, pages) &
                                          ~ms_load_u32(&guard->opened[page / 32 + 1])) == UINT32_MAX)
                 page += 32;
             page = page + 32 < pages ? page + 32 : pages;

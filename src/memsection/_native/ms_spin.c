@@ -102,7 +102,7 @@ static uint32_t partner(const ms_pace *pace, const uint64_t *rung)
     return note && note != own_note ? PROCESSOR(note) : ms_peek_u32(&pace->partner);
 }
 
-static void ended(ms_pace *pace, int paid)
+static void note_end(ms_pace *pace, int paid)
 {
     uint32_t penalty = paid ? 0 : ms_peek_u32(&pace->penalty) * 2 + 1;
     if (penalty > MOST_PENALTY)
@@ -135,11 +135,11 @@ int ms_spin(ms_pace *pace, const uint64_t *rung, int64_t deadline, int (*ready)(
     for (uint32_t n = 1; n % 32 || ms_now() < end; n++) {
         ms_relax();
         if (ready(argument)) {
-            ended(pace, 1);
+            note_end(pace, 1);
             return 1;
         }
     }
-    ended(pace, 0);
+    note_end(pace, 0);
     return 0;
 }
 

@@ -21,12 +21,12 @@ def make_locator(int directory, uint32_t kind, uint64_t device, uint64_t inode,
     cdef ms_name wanted = _name(directory, b"", name, checksum)
     cdef ms_hint creator
     creator.pid, creator.fd = pid, fd
-    return _noted(ms_name_make_locator(&wanted, kind, device, inode, pid_namespace, creator))
+    return _note(ms_name_make_locator(&wanted, kind, device, inode, pid_namespace, creator))
 
 
 def link(int fd, int directory, bytes file not None):
     """Give a file without a name this one (N2)."""
-    _checked_by_path(ms_name_link(fd, directory, file), fd)
+    _check_by_path(ms_name_link(fd, directory, file), fd)
 
 
 def publish(int directory, bytes file not None, uint32_t kind, uint64_t device, uint64_t inode,
@@ -37,11 +37,11 @@ def publish(int directory, bytes file not None, uint32_t kind, uint64_t device, 
     cdef ms_hint creator
     cdef int failure, locator
     creator.pid, creator.fd = pid, fd
-    locator = _noted(ms_name_make_locator(&wanted, kind, device, inode, pid_namespace, creator))
+    locator = _note(ms_name_make_locator(&wanted, kind, device, inode, pid_namespace, creator))
     failure = ms_name_link(locator, directory, file)
     if failure:
         close_fd(locator)
-        _checked_by_path(failure, locator)
+        _check_by_path(failure, locator)
     return locator
 
 
@@ -55,7 +55,7 @@ def find(int directory, bytes file not None, bytes name not None, uint32_t check
     """
     cdef ms_name wanted = _name(directory, file, name, checksum)
     cdef ms_found_body found
-    cdef int outcome = _checked(ms_name_find(&wanted, uid, pid_namespace, writable, &found))
+    cdef int outcome = _check(ms_name_find(&wanted, uid, pid_namespace, writable, &found))
     if outcome != MS_FOUND:
         return (outcome, found.locator.owner if outcome == MS_PLANTED else -1, -1, 0, 0, 0, 0, 0,
                 False, b"")
@@ -76,7 +76,7 @@ def open_locator(int directory, bytes file not None, bytes name not None, uint32
     """
     cdef ms_name wanted = _name(directory, file, name, checksum)
     cdef ms_located locator
-    cdef int outcome = _checked(ms_name_open_locator(&wanted, uid, alone, &locator))
+    cdef int outcome = _check(ms_name_open_locator(&wanted, uid, alone, &locator))
     if outcome == MS_FOUND:
         note_fd(locator.fd)
         return (outcome, locator.fd, locator.head.device, locator.head.inode,
@@ -93,17 +93,17 @@ def open_body(uint32_t pid, uint32_t fd, uint64_t device, uint64_t inode, bint w
     cdef int body = ms_body_open(pid, fd, device, inode, writable, &file)
     if body == -ENOENT:
         return -1
-    return _noted(body)
+    return _note(body)
 
 
 def hold_found(int body, int locator, int directory, bytes file not None, bint is_exclusive):
     """Whether a body just opened is alive (L4): FOUND, with its shared lock, GONE, SWEPT, BUSY."""
-    return _checked(ms_name_hold(body, locator, is_exclusive, directory, file))
+    return _check(ms_name_hold(body, locator, is_exclusive, directory, file))
 
 
 def sweep(int locator, int directory, bytes file not None):
     """Remove a locator whose body nobody has, unless somebody holds it (L6); whether it is gone."""
-    return _checked(ms_name_sweep(locator, directory, file)) != 0
+    return _check(ms_name_sweep(locator, directory, file)) != 0
 
 
 def leave_hint(int locator, bytes hints not None, int slot, uint32_t pid, uint32_t fd):
@@ -139,7 +139,7 @@ def find_body(int directory, bytes file not None, bint writable):
     """
     cdef ms_file status
     cdef int body = -1, is_writable = 0
-    cdef int outcome = _checked(ms_name_find_body(directory, file, writable, &body, &status,
+    cdef int outcome = _check(ms_name_find_body(directory, file, writable, &body, &status,
                                                   &is_writable))
     if outcome == MS_FOUND:
         note_fd(body)
@@ -149,7 +149,7 @@ def find_body(int directory, bytes file not None, bint writable):
 
 def hold_body(int fd, int directory, bytes file not None):
     """Whether it is alive: FOUND, with its shared lock, GONE, SWEPT, BUSY."""
-    return _checked(ms_name_hold_body(fd, directory, file))
+    return _check(ms_name_hold_body(fd, directory, file))
 
 
 def is_free(int directory, str file not None):
@@ -161,4 +161,4 @@ def is_free(int directory, str file not None):
 
 def exists(int directory, bytes file not None):
     """Whether anything has this name in a directory."""
-    return _checked(ms_name_exists(directory, file)) != 0
+    return _check(ms_name_exists(directory, file)) != 0

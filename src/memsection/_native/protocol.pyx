@@ -141,7 +141,7 @@ cdef enum:
     LONG = 4 << 20      # bytes from which on unmapping takes so long that others may go on
 
 
-cdef int _checked(int result) except -1:
+cdef int _check(int result) except -1:
     """A result that is no failure."""
     if result < 0:
         set_errno(-result)
@@ -149,17 +149,17 @@ cdef int _checked(int result) except -1:
     return result
 
 
-cdef int _checked_by_path(int result, int fd) except -1:
+cdef int _check_by_path(int result, int fd) except -1:
     """The same for a step that goes by the path of a descriptor; the failure tells that it is absent."""
     if result == -ENOENT:
         set_errno(ENOENT)
         PyErr_SetFromErrnoWithFilenameObject(OSError, f"/proc/self/fd/{fd}")
-    return _checked(result)
+    return _check(result)
 
 
-cdef int _noted(int fd) except -1:
+cdef int _note(int fd) except -1:
     """A new descriptor, noted; OSError for a negative errno."""
-    note_fd(_checked(fd))
+    note_fd(_check(fd))
     return fd
 
 
@@ -180,7 +180,7 @@ def layout():
 # ---------------------------------------------------------------------- descriptions
 
 cdef int reopen_fd(int fd, bint writable) except -1:
-    cdef int opened = _checked_by_path(ms_description_reopen(fd, writable), fd)
+    cdef int opened = _check_by_path(ms_description_reopen(fd, writable), fd)
     note_fd(opened)
     return opened
 
@@ -193,7 +193,7 @@ def reopen(int fd, bint writable):
 def position(int fd):
     """The position of a description, which says whether it is a handle and what it grants (H1)."""
     cdef uint64_t where = 0
-    _checked(ms_description_position(fd, &where))
+    _check(ms_description_position(fd, &where))
     return where
 
 
@@ -208,13 +208,13 @@ cdef int copy_description(int fd, bint writable, uint64_t position) except -2:
     cdef int copy = ms_description_copy(fd, writable, position)
     if copy == -EAGAIN:
         return -1
-    _checked_by_path(copy, fd)
+    _check_by_path(copy, fd)
     note_fd(copy)
     return copy
 
 
 cdef int set_position_of(int fd, uint64_t position, bint inherit) except -1:
-    return _checked(ms_description_set(fd, position, inherit))
+    return _check(ms_description_set(fd, position, inherit))
 
 
 cdef bint is_live_fd(int fd) noexcept:
@@ -223,22 +223,22 @@ cdef bint is_live_fd(int fd) noexcept:
 
 def is_live(int fd):
     """Whether it is a handle that nobody took away (H2)."""
-    return _checked(ms_description_is_live(fd)) != 0
+    return _check(ms_description_is_live(fd)) != 0
 
 
 def revoke(int fd):
     """Take a handle away from whoever has it; whether it was one."""
-    return _checked(ms_description_revoke(fd)) != 0
+    return _check(ms_description_revoke(fd)) != 0
 
 
 def lock_shared(int fd):
     """Take the shared lock, if nobody's exclusive one is in the way; whether it was had."""
-    return _checked(ms_description_lock(fd, LOCK_SH)) != 0
+    return _check(ms_description_lock(fd, LOCK_SH)) != 0
 
 
 def lock_exclusive(int fd):
     """Take the exclusive lock, if nobody else has any; whether it was had."""
-    return _checked(ms_description_lock(fd, LOCK_EX)) != 0
+    return _check(ms_description_lock(fd, LOCK_EX)) != 0
 
 
 def unlock(int fd):
@@ -257,7 +257,7 @@ cdef inline int _reserve(int fd, uint64_t offset, uint64_t size) except -1:
         if result != -EINTR:
             break
         PyErr_CheckSignals()
-    return _checked(result)
+    return _check(result)
 
 
 cdef tuple _finish(int fd, uint64_t size, bytes area, size_t header_at, uint64_t at, bytes name,
@@ -268,7 +268,7 @@ cdef tuple _finish(int fd, uint64_t size, bytes area, size_t header_at, uint64_t
     plan.page_at, plan.at = header_at, at
     plan.name, plan.name_length = PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)
     plan.size, plan.pid, plan.uid, plan.mode, plan.flags = size, pid, uid, mode, flags
-    _checked_by_path(ms_body_finish(fd, &plan, &made), fd)
+    _check_by_path(ms_body_finish(fd, &plan, &made), fd)
     if made.fd != fd:
         forget_fd(fd)
         note_fd(made.fd)
@@ -278,7 +278,7 @@ cdef tuple _finish(int fd, uint64_t size, bytes area, size_t header_at, uint64_t
 
 def make_body(int directory, uint64_t total, bint sized):
     """An empty file, in memory or without a name in a directory; with ``sized`` of this size."""
-    return _noted(ms_body_make(directory, total if sized else 0))
+    return _note(ms_body_make(directory, total if sized else 0))
 
 
 def reserve(int fd, uint64_t offset, uint64_t size):
@@ -300,7 +300,7 @@ def create_body(int directory, uint64_t data_size, uint64_t total, uint64_t rese
                 bytes area not None, size_t header_at, uint64_t at, bytes name not None,
                 uint32_t pid, uint32_t uid, int mode, int flags):
     """A body made, reserved, written, sealed and locked in one step; as ``finish_body``."""
-    cdef int fd = _noted(ms_body_make(directory, 0 if reserved == total else total))
+    cdef int fd = _note(ms_body_make(directory, 0 if reserved == total else total))
     try:
         if reserved:
             _reserve(fd, 0, reserved)
@@ -323,7 +323,7 @@ def is_unchanged(int fd, uint64_t body_size, bytes page not None):
 def fstat_body(int fd):
     """(device, inode, size, user, group, links, whether it is a regular file)."""
     cdef ms_file file
-    _checked(ms_body_file(fd, &file))
+    _check(ms_body_file(fd, &file))
     return (file.device, file.inode, file.size, file.uid, file.gid, file.links,
             file.is_regular != 0)
 
@@ -346,7 +346,7 @@ def give_up(int fd, int directory, bytes file not None, bint is_body):
 
 def unlink_if_last(int probe, int directory, bytes file not None, int locator, bint is_body):
     """Remove the name of a body if nobody has a handle (L1, L6); whether nobody has."""
-    return _checked(ms_name_unlink_if_last(probe, directory, file, locator, is_body)) != 0
+    return _check(ms_name_unlink_if_last(probe, directory, file, locator, is_body)) != 0
 
 
 cdef bint close_last_fd(int fd, int *probe, int directory, const char *file, int locator,
@@ -395,7 +395,7 @@ def map_view(int fd, uint64_t size, int prot, int flags, uint64_t offset, bint p
 cdef uint64_t map_range(int fd, uint64_t size, int prot, int flags, uint64_t offset,
                         bint populate) except 0:
     cdef uint64_t address = 0
-    _checked(ms_mapping_map(&_addresses, fd, size, prot, flags, offset, &address))
+    _check(ms_mapping_map(&_addresses, fd, size, prot, flags, offset, &address))
     note_range(address, (size + MS_PAGE_SIZE - 1) // MS_PAGE_SIZE * MS_PAGE_SIZE)
     if populate:
         with nogil:
@@ -417,7 +417,7 @@ cdef int unmap_range(uint64_t address, uint64_t size, bint reuses) noexcept:
 
 def unmap(uint64_t address, uint64_t size):
     """Unmap; a view of this size may come there again."""
-    _checked(unmap_range(address, size, True))
+    _check(unmap_range(address, size, True))
 
 
 def reuse(uint64_t address, uint64_t size):

@@ -101,6 +101,6 @@ def _has_memory(tuple arguments, status):
         note(_free, (arguments[0], arguments[1]._obj.value))
 
 
-def _freed(tuple arguments, status):
+def _note_free(tuple arguments, status):
     if arguments[3] & MEM_RELEASE:
         _forget_note(_free, (arguments[0], arguments[1]._obj.value))

@@ -380,4 +380,4 @@ def drop_held(holder):
     """What a ``__del__`` does with the section that an object keeps open: it is closed, and then ``closed`` is called."""
     section = getattr(holder, "section", None)
     if section is not None and drop_quietly(section):
-        holder.closed()
+        holder.look_after_close()

@@ -11,7 +11,7 @@ from memsection.vocabulary import structs as s
 from memsection.vocabulary.arguments import object_name
 from memsection.vocabulary.errors import ArgumentError, NtError, public_error
 from memsection.vocabulary.object_types import ObjectType
-from memsection.vocabulary.remembering import remembered
+from memsection.vocabulary.remembering import remember_results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def section_attributes(
     )
 
 
-@remembered(64)
+@remember_results(64)
 def plain_attributes(name: str | None, flags: int) -> s.ObjectAttributes:
     """OBJECT_ATTRIBUTES without a descriptor; the same record for the same name, which nobody
     changes."""

@@ -177,7 +177,7 @@ class Handle:
         Raises:
             HandleError: It is closed.
         """
-        return self._handle or self._closed()
+        return self._handle or self._raise_closed()
 
     @property
     def closed(self) -> bool:
@@ -338,7 +338,7 @@ class Handle:
         Raises:
             HandleError: The handle is closed.
         """
-        return disown(self) or self._closed()
+        return disown(self) or self._raise_closed()
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError(f"a {type(self).__name__} cannot be pickled: pass its process id")
@@ -365,13 +365,13 @@ class Handle:
 
     # ------------------------------------------------------------------ for the subclasses
 
-    def _closed(self) -> int:
+    def _raise_closed(self) -> int:
         raise HandleError(f"{type(self).__name__}: the handle is closed")
 
     def _ask(self, service: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         """What a service says of this handle; a failure is raised as the public exception."""
         try:
-            return service(self._handle or self._closed(), *arguments, **options)
+            return service(self._handle or self._raise_closed(), *arguments, **options)
         except NtError as failure:
             raise public_error(failure) from None
 
@@ -401,7 +401,7 @@ class Handle:
             raise public_error(failure) from None
 
 
-def _left_behind(owner: Handle) -> None:
+def _warn_of_leak(owner: Handle) -> None:
     """Warn where the handle was opened, which is closed by now."""
     try:
         import warnings
@@ -421,4 +421,4 @@ def _left_behind(owner: Handle) -> None:
     )
 
 
-connect_warning(_left_behind)
+connect_warning(_warn_of_leak)

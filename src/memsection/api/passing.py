@@ -102,13 +102,13 @@ def _reduce(owner: Passable) -> tuple[Any, ...]:
             return type(owner).from_handle, (start.duplicate_for_child(handle),)
         from multiprocessing.reduction import DupFd  # type: ignore[attr-defined, unused-ignore]  # not on Windows
 
-        return _started_with, (type(owner), *(DupFd(fd) for fd in fds))
+        return _from_parent, (type(owner), *(DupFd(fd) for fd in fds))
     except NtError as failure:
         raise public_error(failure) from None
 
 
 @whole
-def _started_with(kind: type[H], *passed: Any) -> H:
+def _from_parent(kind: type[H], *passed: Any) -> H:
     """Unpickle in a process that was started with the descriptors."""
     return _from_descriptors(kind, [fd.detach() for fd in passed])
 
@@ -118,10 +118,10 @@ def _from_descriptors(kind: type[H], fds: list[int]) -> H:
         mine = kernel.handle_from_descriptors(fds)
     except NtError as failure:
         raise public_error(failure) from None
-    return _owned(kind, mine)
+    return _own_handle(kind, mine)
 
 
-def _owned(kind: type[H], handle: int) -> H:
+def _own_handle(kind: type[H], handle: int) -> H:
     try:
         return kind.from_handle(handle)
     except BaseException:
@@ -136,7 +136,7 @@ def _take(kind: type[H], ticket: Ticket, name: str | None, access: int) -> H:
 
     mine = take(ticket)
     if mine:
-        return _owned(kind, mine)
+        return _own_handle(kind, mine)
     if name is not None:
         # Taken before (a pickle may be loaded more than once), or the sender has gone: a name can
         # still be opened.

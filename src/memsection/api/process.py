@@ -180,7 +180,7 @@ class Process(Handle):
         """
         self.handle  # noqa: B018  # a closed handle is an error
         try:
-            return [_held(entry) for entry in kernel.process_handles(self.pid)]
+            return [_held_handle(entry) for entry in kernel.process_handles(self.pid)]
         except NtError as failure:
             raise public_error(failure) from None
 
@@ -201,7 +201,7 @@ class Process(Handle):
         return f"<memsection.Process {self.pid}{'' if self._handle else ' closed'}>"
 
 
-def _held(entry: s.HandleEntry) -> HeldHandle:
+def _held_handle(entry: s.HandleEntry) -> HeldHandle:
     section = entry.type_name == Section._type.name
     name = entry.name if entry.type_name == object_types.FILE.name else win32_name(entry.name)
     return HeldHandle(

@@ -54,7 +54,7 @@ def _part(offset: int, length: int | None) -> tuple[int, int]:
     return offset, size
 
 
-def _called(name: str | None) -> str:
+def _label(name: str | None) -> str:
     return "a section" if name is None else repr(name)
 
 
@@ -82,10 +82,10 @@ class Section(Passable):
 
     @classmethod
     def _adopt(cls, handle: int) -> Self:
-        return cls._made(handle, "", False)
+        return cls._own(handle, "", False)
 
     @classmethod
-    def _made(cls, handle: int, access: str, created: bool) -> Self:
+    def _own(cls, handle: int, access: str, created: bool) -> Self:
         """One that owns a handle, and knows which line of the user's made it."""
         self = _new(cls)
         own_with_line(self, handle, PACKAGE)
@@ -158,7 +158,7 @@ class Section(Passable):
             size = whole_number(size, "size")
         if size <= 0:
             raise ArgumentError(
-                f"create {_called(name)}: asked for {size} bytes, a section has at least one"
+                f"create {_label(name)}: asked for {size} bytes, a section has at least one"
             )
         attributes = object_attributes(
             object_types.SECTION,
@@ -179,7 +179,7 @@ class Section(Passable):
             found = self.size
             if found < size:
                 raise ArgumentError(
-                    f"create {_called(self.name)}: asked for {size} bytes, the section that has "
+                    f"create {_label(self.name)}: asked for {size} bytes, the section that has "
                     f"the name has {found}"
                 )
         except BaseException:
@@ -226,7 +226,7 @@ class Section(Passable):
                 if failure.status != st.OBJECT_NAME_NOT_FOUND:
                     raise public_error(denied) from None
                 # It went between the two calls: the name is free again.
-        return cls._made(handle, access, status != st.OBJECT_NAME_EXISTS)
+        return cls._own(handle, access, status != st.OBJECT_NAME_EXISTS)
 
     @classmethod
     @whole
@@ -275,7 +275,7 @@ class Section(Passable):
                     lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout
                 )
             raise public_error(failure) from None
-        return cls._made(handle, words, False)
+        return cls._own(handle, words, False)
 
     @classmethod
     async def open_async(
@@ -447,7 +447,7 @@ class Section(Passable):
             HandleError: The handle is closed.
         """
         if not self._handle:
-            self._closed()
+            self._raise_closed()
         if not self._access:
             self._access = access_words(self.granted_access)
         return self._access
@@ -499,7 +499,7 @@ class Section(Passable):
             ...         len(view)
             10
         """
-        handle = self._handle or self._closed()
+        handle = self._handle or self._raise_closed()
         words = access or self._access or self.access
         try:
             protection = PROTECTIONS[words]

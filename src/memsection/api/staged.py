@@ -6,7 +6,14 @@ from __future__ import annotations
 
 import time
 
-from memsection.api.waitable import LAST_LOOK, left_of, look_at, take_and_repair, units, waited_of
+from memsection.api.waitable import (
+    LAST_LOOK,
+    look_at,
+    take_and_repair,
+    units,
+    units_left,
+    wait_target,
+)
 from memsection.nt import kernel
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
@@ -60,11 +67,11 @@ def wait_any_in_stages(
     try:
         while taken is None:
             waited = [
-                stages[index].waiting() if index in stages else waited_of(one)
+                stages[index].waiting() if index in stages else wait_target(one)
                 for index, one in enumerate(several)
             ]
             pauses = [stage.pause for stage in stages.values() if stage.pause is not None]
-            left = left_of(timeout, end)
+            left = units_left(timeout, end)
             if None in waited:
                 taken = next(
                     (at for at, is_ready in enumerate(looks) if is_ready and is_ready()), None

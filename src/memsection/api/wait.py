@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from memsection.api.waitable import end_of, left_of, look_at, look_often, take_and_repair, waited_of
+from memsection.api.waitable import (
+    end_of,
+    look_at,
+    look_often,
+    take_and_repair,
+    units_left,
+    wait_target,
+)
 from memsection.nt import kernel
 from memsection.nt.owners import whole
 from memsection.vocabulary import status as st
@@ -58,12 +65,12 @@ def wait_any(
 
         return wait_any_in_stages(several, timeout, end, accept_abandoned)
     while True:
-        waited = [waited_of(one) for one in several]
+        waited = [wait_target(one) for one in several]
         if None in waited:
             return _any_by_looking(several, timeout, accept_abandoned)
         try:
             status = kernel.wait_for_multiple_objects(
-                waited, s.WAIT_ANY, left_of(timeout, end), accept_abandoned=accept_abandoned
+                waited, s.WAIT_ANY, units_left(timeout, end), accept_abandoned=accept_abandoned
             )
         except AbandonedNtError as failure:
             found = several[failure.index]
@@ -128,13 +135,13 @@ def wait_all(
     """
     several, end = _list(objects), end_of(timeout)
     while True:
-        waited = [waited_of(one) for one in several]
+        waited = [wait_target(one) for one in several]
         if None in waited:
             return _all_by_looking(several, timeout, accept_abandoned)
         try:
             return (
                 kernel.wait_for_multiple_objects(
-                    waited, s.WAIT_ALL, left_of(timeout, end), accept_abandoned=accept_abandoned
+                    waited, s.WAIT_ALL, units_left(timeout, end), accept_abandoned=accept_abandoned
                 )
                 != st.TIMEOUT
             )

@@ -55,7 +55,7 @@ def end_of(timeout: float | None) -> float:
     return 0.0 if timeout is None else time.monotonic() + seconds(timeout)
 
 
-def left_of(timeout: float | None, end: float) -> int | None:
+def units_left(timeout: float | None, end: float) -> int | None:
     return None if timeout is None else units(end - time.monotonic() if timeout > 0 else 0)
 
 
@@ -68,7 +68,7 @@ class Changing:
     """What is no kernel object and can be waited for all the same: it has a number in memory that
     rises."""
 
-    def _awaited(self, after: int | None) -> tuple[memoryview, int]:
+    def _awaited_number(self, after: int | None) -> tuple[memoryview, int]:
         """The number's eight bytes, and what it has to exceed."""
         raise NotImplementedError
 
@@ -76,10 +76,10 @@ class Changing:
         raise NotImplementedError
 
     def _waiting(self, after: int | None = None) -> Any:
-        return kernel.awaited_number(*self._awaited(after))
+        return kernel.awaited_number(*self._awaited_number(after))
 
     def _wait(self, after: int | None, timeout: float | None) -> bool:
-        buffer, above = self._awaited(after)
+        buffer, above = self._awaited_number(after)
         number = kernel.awaited_number(buffer, above)
         if number is None:
             return look_often(lambda: self._has_risen(above), timeout)
@@ -91,7 +91,7 @@ class Changing:
             raise public_error(failure) from None
 
     async def _wait_async(self, after: int | None, timeout: float | None) -> bool:
-        buffer, above = self._awaited(after)
+        buffer, above = self._awaited_number(after)
         return await wait_async(
             Awaited(kernel.awaited_number(buffer, above), lambda: self._has_risen(above)), timeout
         )
@@ -113,7 +113,7 @@ class Awaited:
 def look_at(one: Any) -> Callable[[], bool] | None:
     """How to see whether something is ready that not every system waits for; None of a handle."""
     if isinstance(one, Changing):
-        above = one._awaited(None)[1]
+        above = one._awaited_number(None)[1]
         return lambda: one._has_risen(above)
     return getattr(one, "_is_ready", None)
 
@@ -129,7 +129,7 @@ def look_often(is_there: Callable[[], bool], timeout: float | None) -> bool:
     return True
 
 
-def waited_of(one: Any) -> Any:
+def wait_target(one: Any) -> Any:
     """What the kernel waits for: a handle, or what an end of a channel says of itself."""
     if hasattr(one, "_stage"):
         raise ArgumentError(

@@ -247,7 +247,7 @@ def look(
             f" {section.access or 'nothing'!r}"
         )
     view, facts, size = schema.attach(section, kind, access=None if writes else "r")
-    shape, numbers, needed = schema.remembered(
+    shape, numbers, needed = schema.remember(
         facts, ("channel", kind), lambda facts: _told(section, kind, facts)
     )
     if asked is not None and asked.fixed is None and facts.get("spec") == asked.word:

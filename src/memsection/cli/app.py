@@ -92,7 +92,7 @@ def _options(
     pass
 
 
-def _chosen() -> str | None:
+def _chosen_command() -> str | None:
     """The subcommand that is run, where the first word is one; None where all have to be known."""
     word = sys.argv[1] if len(sys.argv) > 1 else ""
     completes = "_MEMSECTION_COMPLETE" in os.environ
@@ -103,7 +103,7 @@ def run() -> int:
     """Run the command line; the exit status: 0, 1 for a failure, 2 for a wrong use, 130 after
     Ctrl-C."""
     try:
-        assemble(_chosen())(prog_name="memsection")
+        assemble(_chosen_command())(prog_name="memsection")
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -45,7 +45,9 @@ def cat(
                 found.release()
                 _stream(name)
                 return
-            end = _described(section, len(view)) if found is None else _complete_length(name, found)
+            end = (
+                _data_length(section, len(view)) if found is None else _complete_length(name, found)
+            )
             start = min(offset, end)
             if length is not None:
                 end = min(end, start + length)
@@ -76,7 +78,7 @@ def _complete_length(name: str, found: content.Content) -> int:
     return found.length
 
 
-def _described(section: Section, whole: int) -> int:
+def _data_length(section: Section, whole: int) -> int:
     """The length of the data of an array or a table, which says it itself; all pages of anything
     else."""
     facts = schema.describe(section)

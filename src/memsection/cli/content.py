@@ -119,7 +119,7 @@ class Ring:
         if not self.capacity:
             raise errors.CorruptError(f"stream '{section.name}': a ring without room")
 
-    def filled(self) -> int:
+    def filled_bytes(self) -> int:
         """Bytes that were written and not taken yet."""
         count = self.content.written - self.content.taken
         if not 0 <= count <= self.capacity:
@@ -132,7 +132,7 @@ class Ring:
     def put(self, read_into: Any) -> int:
         """Have ``read_into(buffer)`` fill free room; how much it did, 0 at its end.  Waits for
         room."""
-        while (free := self.capacity - self.filled()) == 0:
+        while (free := self.capacity - self.filled_bytes()) == 0:
             self.went.wait(POLL_SECONDS)
         start = self.content.written % self.capacity
         with memoryview(self.content.view)[
@@ -156,7 +156,7 @@ class Ring:
         Raises:
             Error: The producer ended without saying so.
         """
-        while (count := self.filled()) == 0:
+        while (count := self.filled_bytes()) == 0:
             if self.content.state in (ENDED, TAKEN):
                 self.content.state = TAKEN
                 self.went.set()
@@ -165,7 +165,7 @@ class Ring:
             if (
                 not self.came.wait(POLL_SECONDS)
                 and not lives
-                and not self.filled()
+                and not self.filled_bytes()
                 and self.content.state != ENDED
             ):
                 raise errors.Error(

@@ -164,7 +164,7 @@ def demo(
             if left:
                 raise Wrong(f"left behind: {', '.join(left)}")
     except (Wrong, subprocess.TimeoutExpired) as problem:
-        raise typer.Exit(_failed(str(problem))) from None
+        raise typer.Exit(_tell_failure(str(problem))) from None
     out.print(
         "\nEverything is as it should be: each program read what the other wrote, and with the "
         "last of them the"
@@ -173,7 +173,7 @@ def demo(
     )
 
 
-def _failed(problem: str) -> int:
+def _tell_failure(problem: str) -> int:
     out.print(f"\nThis is not as it should be: {problem}", style="bold red")
     return 1
 
@@ -225,13 +225,13 @@ def _pair(directory: Path, kind: str, environment: dict[str, str]) -> None:
         a.end()
         if kind == "named":
             out.print("\n  B once more, now that both have ended: the name is gone.\n")
-            _gone(start("B"))
+            _show_gone(start("B"))
     finally:
         for terminal in terminals:
             terminal.stop()
 
 
-def _gone(late: Terminal) -> None:
+def _show_gone(late: Terminal) -> None:
     """B once more, after both have ended: the name is gone."""
     late.process.wait(PATIENCE_SECONDS)
     last = late.last_line()

@@ -58,14 +58,14 @@ def keep(
         if not ended.is_set():
             err.print(shown(f"kept: {', '.join(str(one.name) for one in kept)}; Ctrl-C ends it"))
         deadline = None if span is None else time.monotonic() + span
-        while not ended.wait(_SLICE if deadline is None else min(_SLICE, _left(deadline))):
+        while not ended.wait(_SLICE if deadline is None else min(_SLICE, _seconds_left(deadline))):
             if deadline is not None and time.monotonic() >= deadline:
                 return
     if signal.SIGINT in told:
         sys.exit(130)
 
 
-def _left(deadline: float) -> float:
+def _seconds_left(deadline: float) -> float:
     return max(0.0, deadline - time.monotonic())
 
 

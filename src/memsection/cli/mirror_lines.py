@@ -32,7 +32,7 @@ Row = tuple[str, str, int, int, int, float | None]  #: name, state, sequence, sn
 
 
 @contextmanager
-def ended_by_a_signal() -> Iterator[threading.Event]:
+def stop_on_signal() -> Iterator[threading.Event]:
     """An event that Ctrl-C and SIGTERM set, so that everything is closed in order.
 
     Raises:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from memsection.cli.mirror_lines import Row, ended_by_a_signal, renewal, show
+from memsection.cli.mirror_lines import Row, renewal, show, stop_on_signal
 from memsection.cli.mirror_ls import NetworkFile
 
 
@@ -28,7 +28,7 @@ def publish(
     from memsection import mirror
 
     settings = mirror.Network.from_file(network)
-    with ended_by_a_signal() as end, ExitStack() as stack:
+    with stop_on_signal() as end, ExitStack() as stack:
         publications = [
             stack.enter_context(mirror.publish(name, network=settings, interval=interval))
             for name in names

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from memsection.cli.mirror_lines import Row, ended_by_a_signal, renewal, show
+from memsection.cli.mirror_lines import Row, renewal, show, stop_on_signal
 from memsection.cli.mirror_ls import NetworkFile
 
 
@@ -32,7 +32,7 @@ def subscribe(
     if name is not None and len(keys) > 1:
         raise typer.BadParameter("--as names one replica; subscribe to the others by themselves")
     settings = mirror.Network.from_file(network)
-    with ended_by_a_signal() as end, ExitStack() as stack:
+    with stop_on_signal() as end, ExitStack() as stack:
         replicas = [
             stack.enter_context(mirror.subscribe(key, network=settings, name=name, max_age=max_age))
             for key in keys

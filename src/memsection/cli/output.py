@@ -206,21 +206,21 @@ def _as_lines(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int)
             if _width(line) <= width:
                 lines.append(Text(line))
             else:
-                first, *others = _wrapped(Text(line.strip()), width - 4)
+                first, *others = _wrap_words(Text(line.strip()), width - 4)
                 lines.extend([Text("  ") + first, *(Text("    ") + other for other in others)])
     return Text("\n").join(lines)
 
 
-def wrapped(line: str, style: str = "") -> Text:
+def wrap(line: str, style: str = "") -> Text:
     """A line as lines that end between words, where a terminal is too narrow for it."""
     return _in_lines(Text(shown(line), style), out)
 
 
 def _in_lines(text: Text, console: Console) -> Text:
-    return Text("\n").join(_wrapped(text, console.width)) if console.is_terminal else text
+    return Text("\n").join(_wrap_words(text, console.width)) if console.is_terminal else text
 
 
-def _wrapped(text: Text, width: int) -> list[Text]:
+def _wrap_words(text: Text, width: int) -> list[Text]:
     parts = list(text.wrap(out, max(width, 1)))
     for part in parts:
         part.rstrip()

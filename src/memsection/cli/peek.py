@@ -17,7 +17,7 @@ from rich.text import Text
 from memsection import Section, View, errors
 from memsection.cli import completion, contents, pictures, png, typed, values
 from memsection.cli import save as saving
-from memsection.cli.output import err, json_line, out, print_json, wrapped
+from memsection.cli.output import err, json_line, out, print_json, wrap
 from memsection.content import schema
 from memsection.vocabulary.text import shown
 
@@ -155,7 +155,7 @@ def text_in(data: bytes) -> str | None:
 
 
 def _text(text: str) -> Text:
-    shown_as = wrapped(f"text, {len(text.encode())} bytes", "cyan").append("\n")
+    shown_as = wrap(f"text, {len(text.encode())} bytes", "cyan").append("\n")
     lines = text.replace("\r\n", "\n").rstrip("\n").split("\n")
     return shown_as.append("\n".join(shown(line.expandtabs()) for line in lines), "default")
 
@@ -188,8 +188,8 @@ def _array_in(section: Section) -> Any:
 
 
 def _picture(facts: schema.Facts, array: Any) -> Text:
-    text = wrapped(typed.heading(facts), "cyan").append("\n", "")
-    text.append_text(pictures.drawn(array, out.width, out.height - 4))
+    text = wrap(typed.heading(facts), "cyan").append("\n", "")
+    text.append_text(pictures.draw(array, out.width, out.height - 4))
     return text
 
 
@@ -240,7 +240,7 @@ def _typed(
     section: Section, facts: schema.Facts, before: list[str] | None
 ) -> tuple[Text, list[str]]:
     now = typed.lines(section, facts) or []
-    text = wrapped(typed.heading(facts), "cyan")
+    text = wrap(typed.heading(facts), "cyan")
     for index, line in enumerate(now):
         changed = before is not None and (index >= len(before) or before[index] != line)
         text.append("\n")

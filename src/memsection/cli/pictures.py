@@ -45,7 +45,7 @@ def has_picture(array: Numbers) -> bool:
     )
 
 
-def drawn(array: Numbers, width: int, height: int) -> Text:
+def draw(array: Numbers, width: int, height: int) -> Text:
     """A picture of at most so many columns and lines."""
     if array.ndim == 1:
         return _curve(array, max(4, width - 1), max(1, min(_CURVE_ROWS, height)))

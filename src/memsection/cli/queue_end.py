@@ -67,7 +67,7 @@ def _is_topic(name: str) -> bool:
 
 
 @contextmanager
-def told_as_failures() -> Iterator[None]:
+def tell_failures() -> Iterator[None]:
     """Have the ends of channels reach the user as what they are.
 
     An ``EOFError`` is taken for Ctrl-D by the library that reads the command line, and a

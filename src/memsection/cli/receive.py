@@ -12,7 +12,7 @@ import typer
 
 from memsection import errors
 from memsection.cli.output import json_line
-from memsection.cli.queue_end import open_queue, told_as_failures
+from memsection.cli.queue_end import open_queue, tell_failures
 from memsection.vocabulary.text import shown
 
 
@@ -50,7 +50,7 @@ def receive(
     reading, and nobody counts it among the receivers or waits for it.
     """
     kind = (object if as_json else bytes) if create else None
-    with told_as_failures(), open_queue(name, "receive", patient=follow, create=kind) as queue:
+    with tell_failures(), open_queue(name, "receive", patient=follow, create=kind) as queue:
         while True:
             try:
                 with queue.receiving(timeout) as message:

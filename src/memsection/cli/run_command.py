@@ -107,7 +107,7 @@ def _start(command: list[str], section: Section) -> subprocess.Popen[bytes]:
         "MEMSECTION_HANDLE": facts["handle"],
         "MEMSECTION_SIZE": facts["size"],
     }
-    words = [_filled(word, facts) for word in command]
+    words = [_fill_in(word, facts) for word in command]
     try:
         return subprocess.Popen(words, close_fds=False, env=environment)
     except OSError as problem:
@@ -126,7 +126,7 @@ def _status_of(child: subprocess.Popen[bytes]) -> int:
             continue  # the command got it too, and decides
 
 
-def _filled(word: str, facts: dict[str, str]) -> str:
+def _fill_in(word: str, facts: dict[str, str]) -> str:
     for key, value in facts.items():
         word = word.replace("{" + key + "}", value)
     return word

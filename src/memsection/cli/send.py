@@ -14,7 +14,7 @@ import typer
 
 from memsection import errors
 from memsection.cli.output import note
-from memsection.cli.queue_end import open_queue, told_as_failures
+from memsection.cli.queue_end import open_queue, tell_failures
 from memsection.cli.show import find
 from memsection.vocabulary.text import shown
 
@@ -42,8 +42,8 @@ def send(
     """
     if as_json and lines:
         raise typer.BadParameter("--json takes lines already: give one of --json and --lines")
-    source = sys.stdin.buffer if file == "-" else _opened(file)
-    with told_as_failures(), source, open_queue(name, "send", patient=wait) as queue:
+    source = sys.stdin.buffer if file == "-" else _open_file(file)
+    with tell_failures(), source, open_queue(name, "send", patient=wait) as queue:
         word = queue._codec.word
         sent = 0
         for value in _values(source, word, as_json, lines, name):
@@ -58,7 +58,7 @@ def send(
     note(f"{shown(name)}: {sent} sent")
 
 
-def _opened(file: str) -> BinaryIO:
+def _open_file(file: str) -> BinaryIO:
     try:
         return Path(file).open("rb")
     except OSError as problem:
@@ -93,10 +93,10 @@ def _values(source: BinaryIO, word: str, as_json: bool, lines: bool, name: str) 
         return
     for number, line in enumerate(source, 1):
         text = line.removesuffix(b"\n")
-        yield _decoded(text, number, word, name) if as_json else text
+        yield _decode(text, number, word, name) if as_json else text
 
 
-def _decoded(text: bytes, number: int, word: str, name: str) -> Any:
+def _decode(text: bytes, number: int, word: str, name: str) -> Any:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as problem:

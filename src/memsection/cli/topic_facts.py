@@ -39,7 +39,7 @@ def read(memory: channel.Memory, size: int, shape: object, found: channel.Channe
     seats = _up(_up(words + 8 * units) + _NOTE * units)
     found.waiting = min(channel._waiting(memory, ring, positions, head, tail), positions)
     found.shut_down = bool(down)
-    held = _held(
+    held = _places_in_hand(
         memory, words, seats + (channel._ENDS_MOST + 1) * _SEAT, min(units, channel.MOST_PLACES)
     )
     found.in_hand = held.pop(0, 0)
@@ -51,7 +51,7 @@ def read(memory: channel.Memory, size: int, shape: object, found: channel.Channe
     return True
 
 
-def _held(memory: channel.Memory, words: int, holders: int, units: int) -> Counter[int]:
+def _places_in_hand(memory: channel.Memory, words: int, holders: int, units: int) -> Counter[int]:
     """How many places each slot has in hand; at 0, how many somebody has."""
     found: Counter[int] = Counter()
     for unit, word in enumerate(channel._words(memory, words, units)):

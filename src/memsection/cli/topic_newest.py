@@ -12,7 +12,7 @@ from rich.text import Text
 
 from memsection import Section, errors
 from memsection.cli import channel_facts, pictures, typed, values
-from memsection.cli.output import out, wrapped
+from memsection.cli.output import out, wrap
 from memsection.content import schema
 from memsection.vocabulary.text import shown
 
@@ -57,7 +57,7 @@ class Newest:
         from memsection.cli.peek import dump
 
         found = channel_facts.look(self._section)
-        text = wrapped("topic" if found is None else found.summary(), "cyan").append("\n", "")
+        text = wrap("topic" if found is None else found.summary(), "cyan").append("\n", "")
         value = self.value
         if value is None:
             return text.append(shown(self.problem))
@@ -66,7 +66,7 @@ class Newest:
             return text.append_text(dump(value[:most]))
         if _is_array(value):
             if out.is_terminal and not self._numbers and pictures.is_drawn(value):
-                return text.append_text(pictures.drawn(value, out.width, out.height - 4))
+                return text.append_text(pictures.draw(value, out.width, out.height - 4))
             return text.append("\n".join(shown(line) for line in _lines(value)))
         lines = typed._table(value) if hasattr(value, "num_rows") else typed._fields(value)
         return text.append("\n".join(shown(line) for line in lines))

@@ -11,7 +11,7 @@ Windows's parameters on Linux and Linux's on Windows; ``queues`` is one in the p
 
 from __future__ import annotations
 
-from memsection import _imported
+from memsection import _import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,10 +37,10 @@ def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name in _MODULES:
-        value: object = _imported(f"{__name__}.{name}")
+        value: object = _import_module(f"{__name__}.{name}")
     else:
         home = "managers" if name == "SharedMemoryManager" else "shared_memory"
-        value = getattr(_imported(f"{__name__}.{home}"), name)
+        value = getattr(_import_module(f"{__name__}.{home}"), name)
     globals()[name] = value
     return value
 

@@ -82,10 +82,10 @@ def collect() -> Iterator[Section]:
         with connection:
             connection.setblocking(False)
             if _peer(connection)[1] == posix.geteuid():
-                yield from _received(connection)
+                yield from _receive_sections(connection)
 
 
-def _received(connection: socket.socket) -> Iterator[Section]:
+def _receive_sections(connection: socket.socket) -> Iterator[Section]:
     while True:
         try:
             yield Section.recv(connection)

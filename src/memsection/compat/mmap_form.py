@@ -56,7 +56,9 @@ def windows(args: Sequence[Any], kw: Mapping[str, Any]) -> Form:
         access = access_of(
             MAP_SHARED if flags is None else flags, PROT_READ | PROT_WRITE if prot is None else prot
         )
-    return Form(_tagname(values.get("tagname")), _checked(access), _offset(values.get("offset", 0)))
+    return Form(
+        _tagname(values.get("tagname")), _check_access(access), _offset(values.get("offset", 0))
+    )
 
 
 def linux(args: Sequence[Any], kw: Mapping[str, Any]) -> tuple[int, int, int, int]:
@@ -76,7 +78,7 @@ def linux(args: Sequence[Any], kw: Mapping[str, Any]) -> tuple[int, int, int, in
     access = index(values.get("access", genuine.ACCESS_DEFAULT))
     if access != genuine.ACCESS_DEFAULT and values.keys() & {"flags", "prot"}:
         raise ValueError("mmap can't specify both access and flags, prot.")
-    return index(flags), index(prot), _checked(access), _offset(values.get("offset", 0))
+    return index(flags), index(prot), _check_access(access), _offset(values.get("offset", 0))
 
 
 def access_of(flags: int, prot: int) -> int:
@@ -118,7 +120,7 @@ def _tagname(value: Any) -> str | None:
     return value or None
 
 
-def _checked(access: int) -> int:
+def _check_access(access: int) -> int:
     if access not in ACCESSES:
         raise ValueError("mmap invalid access parameter.")
     return access

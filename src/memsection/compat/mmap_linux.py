@@ -70,11 +70,11 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
     def __new__(cls, fileno: int, length: int, *args: Any, **kw: Any) -> Self:
         """Map a file, or memory: see the module."""
         strict = cls._strict or _believes_windows(sys._getframe(1).f_globals)
-        return cls._made(strict, fileno, length, args, kw)
+        return cls._make(strict, fileno, length, args, kw)
 
     @classmethod
     @whole
-    def _made(
+    def _make(
         cls, strict: bool, fileno: int, length: int, args: tuple[Any, ...], kw: dict[str, Any]
     ) -> Self:
         if form.is_windows(args, kw) or (strict and not kw.keys() & {"flags", "prot"}):
@@ -102,12 +102,12 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
             return (
                 super().__new__(cls, fileno, length, access=access, offset=offset)._of_file(fileno)
             )
-        return cls._tagged(fileno, length, tagname, access, offset)
+        return cls._map_tag(fileno, length, tagname, access, offset)
 
     # ------------------------------------------------------------------ by name
 
     @classmethod
-    def _tagged(cls, fileno: int, length: int, tagname: str, access: int, offset: int) -> Self:
+    def _map_tag(cls, fileno: int, length: int, tagname: str, access: int, offset: int) -> Self:
         if offset % ALLOCATION_GRANULARITY:
             raise ArgumentError(
                 f"mmap '{tagname}': asked for offset {offset}, it has to be a multiple of "
@@ -137,7 +137,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
             if access not in _READABLE:  # its descriptor would write whatever its protection is
                 section.map(offset, length, access=words).close()
             if file or access in _READABLE:
-                descriptor = _unlocked(section)
+                descriptor = _descriptor_without_lock(section)
                 try:
                     self = super().__new__(cls, descriptor, length, access=access, offset=offset)
                     self._start = offset
@@ -164,7 +164,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
 
     def _cover(self, section: Section, length: int) -> None:
         """Map the section's memory over this object's, in one step."""
-        descriptor = _unlocked(section)
+        descriptor = _descriptor_without_lock(section)
         try:
             self._map_over(descriptor, length)
             self._watch(descriptor)
@@ -254,7 +254,7 @@ class mmap(genuine.mmap):  # noqa: N801  # the name of the original
         _maps.discard(self)
 
     def _watch_section(self, section: Section) -> None:
-        descriptor = _unlocked(section)
+        descriptor = _descriptor_without_lock(section)
         try:
             self._watch(descriptor)
         finally:
@@ -412,7 +412,7 @@ def _open_or_create(tagname: str, size: int, words: SectionAccess) -> Section:
         raise
 
 
-def _unlocked(section: Section) -> int:
+def _descriptor_without_lock(section: Section) -> int:
     """A descriptor of the section's memory whose description carries no lock: a map must not keep
     the name (L5)."""
     descriptor = section.fileno()

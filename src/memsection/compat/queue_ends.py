@@ -45,7 +45,7 @@ def deadline_of(timeout: float | None) -> float | None:
     return None if timeout is None else time.monotonic() + max(0.0, seconds(timeout))
 
 
-def _left(deadline: float | None) -> float | None:
+def _seconds_left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
@@ -185,7 +185,7 @@ class Base:
         alone = 0.0
         while True:
             try:
-                return self._open().to_receive().receive(_left(deadline))
+                return self._open().to_receive().receive(_seconds_left(deadline))
             except WaitTimeoutError:
                 raise Empty from None
             except EndOfChannelError:

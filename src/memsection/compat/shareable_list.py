@@ -58,7 +58,7 @@ class ShareableList:
                 raise
             return
         values: list[Any] = outside(list, sequence or ())
-        stored = [_stored(value) for value in values]  # all can be stored, or nothing is made
+        stored = [_stored_form(value) for value in values]  # all can be stored, or nothing is made
         slots = [_slot(value, data) for value, data in zip(values, stored, strict=True)]
         self._list_len = len(values)
         self._allocated_offsets = [0]
@@ -122,7 +122,7 @@ class ShareableList:
     def __setitem__(self, position: int, value: Value) -> None:
         position = self._position(position, "assignment index out of range")
         room = self._allocated_offsets[position + 1] - self._allocated_offsets[position]
-        data = _stored(value)
+        data = _stored_form(value)
         if isinstance(data, bytes) and len(data) > room:
             raise ValueError("bytes/str item exceeds available storage")
         self._store(position, _format(value, room), value, data)
@@ -217,7 +217,7 @@ class ShareableList:
         return self._offset_lengths + len(_LENGTHS_MAGIC) + 8 * position
 
 
-def _stored(value: Value) -> Value:
+def _stored_form(value: Value) -> Value:
     """What of the value is stored: str as UTF-8, all else as it is.
 
     Raises:

@@ -81,13 +81,13 @@ class SharedMemory:
         if name is None and not self._flags & os.O_EXCL:
             raise ValueError("'name' can only be None if create=True")
         self._track = track
-        block = self._unnamed(size) if name is None else self._named(name, size)
+        block = self._make_unnamed(size) if name is None else self._make_named(name, size)
         self._block = block
         self._identity = block.identity
         self._size = block.size
         self._buf = block.buffer
 
-    def _unnamed(self, size: int) -> blocks.Block:
+    def _make_unnamed(self, size: int) -> blocks.Block:
         while True:
             name = _make_filename()
             try:
@@ -97,7 +97,7 @@ class SharedMemory:
             self._name = name
             return block
 
-    def _named(self, name: str, size: int) -> blocks.Block:
+    def _make_named(self, name: str, size: int) -> blocks.Block:
         full = "/" + name if self._prepend_leading_slash else name
         bare = _bare(full)
         if self._flags & os.O_EXCL:

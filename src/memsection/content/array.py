@@ -18,7 +18,7 @@ from memsection.api.view import View
 from memsection.content import schema
 from memsection.content.array_facts import Order, dtype_of, type_of
 from memsection.content.array_growth import Growable, Growth
-from memsection.content.atomics import AT_PLACE, Atomic, guarded
+from memsection.content.atomics import AT_PLACE, Atomic, call_native
 from memsection.content.endpoint import close_with, section_over
 from memsection.vocabulary.errors import ArgumentError
 
@@ -76,17 +76,19 @@ class Array(np.ndarray[Any, Kind], Growable, Atomic):
     def _with_rows(self, view: View, growth: Growth, rows: int) -> Any:
         if rows == len(self):
             return self
-        found = _made(_memory(view), growth.dtype, (rows, *growth.row))
+        found = _make_array(_memory(view), growth.dtype, (rows, *growth.row))
         found.flags.writeable = self.flags.writeable
         return found
 
     def _operate(self, operation: str, arguments: tuple[Any, ...], values: int) -> int:
-        return guarded(AT_PLACE[operation], self, *arguments)
+        return call_native(AT_PLACE[operation], self, *arguments)
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
         """A copy, but for the picklers of libraries that pass arguments to other processes: the
         same memory."""
-        return _passes_on(sys._getframe(1)) and _shared(self) or super().__reduce_ex__(protocol)
+        return (
+            _passes_on(sys._getframe(1)) and _shared_place(self) or super().__reduce_ex__(protocol)
+        )
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
         if array is self:
@@ -121,7 +123,7 @@ def array_over(
         close_with(view, section)
     else:
         view._held = Growth(section, access or section.access, *growth)
-    return _made(memory, dtype, shape, offset, strides, order)
+    return _make_array(memory, dtype, shape, offset, strides, order)
 
 
 def _memory(view: View) -> np.ndarray[Any, Any]:
@@ -130,7 +132,7 @@ def _memory(view: View) -> np.ndarray[Any, Any]:
     return np.frombuffer(memoryview(view), np.uint8)
 
 
-def _made(
+def _make_array(
     memory: np.ndarray[Any, Any],
     dtype: np.dtype[Any],
     shape: tuple[int, ...],
@@ -167,10 +169,10 @@ def _passes_on(frame: FrameType | None) -> bool:
 
 def _reduce(array: Array) -> Any:
     """For multiprocessing: the array in its section; a copy in no section is copied."""
-    return _shared(array) or np.ndarray.__reduce_ex__(array, 5)
+    return _shared_place(array) or np.ndarray.__reduce_ex__(array, 5)
 
 
-def _shared(array: Array) -> Any:
+def _shared_place(array: Array) -> Any:
     """The section itself, and where in it the array lies; None for what is in no section, or in
     this process alone."""
     view, section = _view_under(array), array.section

@@ -97,7 +97,7 @@ def array_facts(
 
 def understood(facts: schema.Facts, size: int) -> dict[str, Any]:
     """What a description says, checked: it may have been written by anybody."""
-    found = schema.remembered(facts, ("array", size), lambda facts: _checked(facts, size))
+    found = schema.remember(facts, ("array", size), lambda facts: _check_facts(facts, size))
     dtype = found["dtype"]
     # The names of a structured type can be changed, and each array has its own.
     return found if dtype.names is None else {**found, "dtype": _dtype_in(facts)}
@@ -107,7 +107,7 @@ def _dtype_in(facts: schema.Facts) -> np.dtype[Any]:
     return dtype_of(schema.from_json(facts.get("dtype")))
 
 
-def _checked(facts: schema.Facts, size: int) -> dict[str, Any]:
+def _check_facts(facts: schema.Facts, size: int) -> dict[str, Any]:
     shape, order = facts.get("shape"), facts.get("order")
     if (
         not schema.is_shape(shape)

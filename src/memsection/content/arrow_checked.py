@@ -34,7 +34,7 @@ def checked_table(table: Any) -> Any:
     table.validate()
     seen: dict[Any, Any] = {}
     columns = [
-        pa.chunked_array([_checked(chunk, seen) for chunk in column.chunks], type=column.type)
+        pa.chunked_array([_checked_array(chunk, seen) for chunk in column.chunks], type=column.type)
         for column in table.columns
     ]
     for column in columns:
@@ -46,14 +46,14 @@ def checked_table(table: Any) -> Any:
     return made
 
 
-def _checked(array: Any, dictionaries: dict[Any, Any]) -> Any:
+def _checked_array(array: Any, dictionaries: dict[Any, Any]) -> Any:
     kind = array.type
     _check_scale(kind)
     if isinstance(array, pa.ExtensionArray):
-        return pa.ExtensionArray.from_storage(kind, _checked(array.storage, dictionaries))
+        return pa.ExtensionArray.from_storage(kind, _checked_array(array.storage, dictionaries))
     if pa.types.is_dictionary(kind):
         return _checked_dictionary(array, dictionaries)
-    children = [_checked(child, dictionaries) for child in _children(array)]
+    children = [_checked_array(child, dictionaries) for child in _children(array)]
     if pa.types.is_run_end_encoded(kind):
         ends = children[0]
         children[0] = pa.Array.from_buffers(
@@ -81,7 +81,7 @@ def _checked_dictionary(array: Any, dictionaries: dict[Any, Any]) -> Any:
     if key not in dictionaries:
         # The first of a kind is kept too, so that its addresses are not given to another one
         # meanwhile.
-        dictionaries[key] = words, _checked(words, dictionaries)
+        dictionaries[key] = words, _checked_array(words, dictionaries)
     valid, indices = map(_private, array.buffers())
     buffers = [valid, _zero_where_null(array, kind.index_type, valid, indices)]
     made = pa.DictionaryArray.from_buffers(

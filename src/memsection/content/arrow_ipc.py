@@ -104,7 +104,7 @@ class Stream:
                 metadata = bytes(memory[at : at + length])
                 yield at, metadata
                 at += length
-                size, lengths = _told_by(metadata)
+                size, lengths = _read_lengths(metadata)
                 if not 0 <= size <= end - at:
                     raise ValueError(f"a body of {size} bytes at {at}")
                 if lengths is None:
@@ -139,7 +139,7 @@ class Stream:
         pass
 
 
-def _told_by(metadata: bytes) -> tuple[int, list[tuple[int, ...]] | None]:
+def _read_lengths(metadata: bytes) -> tuple[int, list[tuple[int, ...]] | None]:
     """How long a message says that its body is, and where in it what is compressed is; None where
     nothing is."""
     table = _Table.root(metadata)

@@ -40,7 +40,7 @@ def is_signed(code: str) -> bool:
         ) from None
 
 
-def guarded(operation: Any, *arguments: Any) -> int:
+def call_native(operation: Any, *arguments: Any) -> int:
     """What a native operation gives; what it refuses as the library's own exceptions."""
     try:
         return operation(*arguments)  # type: ignore[no-any-return]
@@ -54,9 +54,9 @@ def guarded(operation: Any, *arguments: Any) -> int:
 
 def raise_to(integer: memoryview, value: int) -> None:
     """Have an unsigned integer be at least ``value``, whoever else changes it meanwhile."""
-    found = guarded(atomics.load, integer, False)
+    found = call_native(atomics.load, integer, False)
     while found < value:
-        before = guarded(atomics.compare_exchange, integer, False, found, value)
+        before = call_native(atomics.compare_exchange, integer, False, found, value)
         if before == found:
             return
         found = before
@@ -81,7 +81,7 @@ class Atomic:
             )
         split = len(arguments) - values
         target, signed = self._integer(arguments[:split])
-        return guarded(getattr(atomics, operation), target, signed, *arguments[split:])
+        return call_native(getattr(atomics, operation), target, signed, *arguments[split:])
 
     def atomic_load(self, *place: Any) -> int:
         """The integer at a place.

@@ -34,7 +34,7 @@ class Held:
     def __init__(self, section: Handle) -> None:
         self.section = section
 
-    def closed(self) -> None:
+    def look_after_close(self) -> None:
         """As every close, an occasion for others."""
         for look in tuple(after_close):
             look()

@@ -25,7 +25,7 @@ class Known(Facts):
     made: dict[Any, Any]  #: what was made of them already: a layout, a dtype
 
 
-def remembered(facts: Facts, key: Any, make: Callable[[Facts], Made]) -> Made:
+def remember(facts: Facts, key: Any, make: Callable[[Facts], Made]) -> Made:
     """What is made of the facts, once for each text: a pure function of them, whose result nobody
     changes."""
     if type(facts) is not Known:

@@ -111,7 +111,7 @@ def _record_fixer(nested: list[tuple[str, Fixer]]) -> Fixer:
             return value
         for name, inner in nested:
             object.__setattr__(value, name, inner(getattr(value, name)))
-        return _copied(value, *_fixed_dataclass(kind))
+        return _copy(value, *_fixed_dataclass(kind))
 
     return fix
 
@@ -126,7 +126,7 @@ class _Fixed:
         pass
 
 
-def _copied(value: Any, kind: Any, slots: tuple[str, ...]) -> Any:
+def _copy(value: Any, kind: Any, slots: tuple[str, ...]) -> Any:
     """An instance of another class with the same attributes, made without asking either class."""
     copy = object.__new__(kind)
     if hasattr(value, "__dict__"):
@@ -155,7 +155,7 @@ def _fixed_dataclass(kind: Any) -> tuple[type, tuple[str, ...]]:
             __class__=property(lambda self: kind),
             __setattr__=_refuse,
             __delattr__=_refuse,
-            __reduce_ex__=lambda self, protocol: _copied(self, kind, slots).__reduce_ex__(protocol),
+            __reduce_ex__=lambda self, protocol: _copy(self, kind, slots).__reduce_ex__(protocol),
         ),
     ), slots
 

@@ -96,7 +96,7 @@ class _Endpoint(Endpoint, Changing, Generic[Value]):
         if found is None:
             return None
         self._seen = found[0]
-        return self._unpacked(found[1])
+        return self._unpack(found[1])
 
     def read_numbered(self, timeout: float = 1.0) -> tuple[int, Value] | Any:
         """As ``read``, with the value's number: a reader sees whether it is new, and how many it
@@ -116,9 +116,9 @@ class _Endpoint(Endpoint, Changing, Generic[Value]):
         if found is None:
             return None
         self._seen = found[0]
-        return found[0], self._unpacked(found[1])
+        return found[0], self._unpack(found[1])
 
-    def _unpacked(self, raw: bytes) -> Any:
+    def _unpack(self, raw: bytes) -> Any:
         if self.layout is None:
             return raw
         if len(raw) != self.layout.size:
@@ -178,7 +178,7 @@ class _Endpoint(Endpoint, Changing, Generic[Value]):
         """
         return await self._wait_async(after, timeout)
 
-    def _awaited(self, after: int | None) -> tuple[memoryview, int]:
+    def _awaited_number(self, after: int | None) -> tuple[memoryview, int]:
         self.sequence  # noqa: B018  # a closed end is an error here
         at = seqlock.NUMBER_AT
         return memoryview(self._view)[at : at + 8], self._seen if after is None else max(

@@ -300,7 +300,7 @@ class Layout:
         assert found is not None  # a structure can be changed
         return found
 
-    def _fixed_from(self, buffer: Any, offset: int) -> Any:
+    def _unpack_fixed(self, buffer: Any, offset: int) -> Any:
         """As ``unpack_from``, where a write into what comes of it could be meant for the memory: it
         refuses."""
         spec = self._spec
@@ -375,7 +375,7 @@ def layout_in(facts: schema.Facts) -> Layout:
     Raises:
         CorruptError: None.
     """
-    known = schema.remembered(facts, Layout, _layout_in)
+    known = schema.remember(facts, Layout, _layout_in)
     # Not that one itself: what a layout needs to read records can be large, and goes with it.
     return known._again()
 

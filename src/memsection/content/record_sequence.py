@@ -75,10 +75,10 @@ class Records(Endpoint, Atomic, Generic[Record]):
     def __getitem__(self, index: SupportsIndex | slice) -> Any:
         if isinstance(index, slice):
             return [
-                self.layout._fixed_from(self._view, at * self.layout.size)
+                self.layout._unpack_fixed(self._view, at * self.layout.size)
                 for at in range(*index.indices(self._count))
             ]
-        return self.layout._fixed_from(self._view, self._at(index))
+        return self.layout._unpack_fixed(self._view, self._at(index))
 
     def __setitem__(self, index: SupportsIndex | slice, value: Any) -> None:
         if not isinstance(index, slice):

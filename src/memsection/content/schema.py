@@ -29,7 +29,7 @@ from memsection.api.view import View, publish, published
 from memsection.content import growing
 from memsection.content.facts import Facts as Facts
 from memsection.content.facts import facts_in, known_facts
-from memsection.content.facts import remembered as remembered
+from memsection.content.facts import remember as remember
 from memsection.content.facts import text_of as text_of
 from memsection.content.value_types import Field as Field
 from memsection.content.value_types import Repeat as Repeat
@@ -189,7 +189,7 @@ def read(whole: memoryview, view: View | None = None) -> tuple[Facts, int] | Non
         length = FOOTER.unpack_from(whole, end)[3]
         if ROOM_BESIDE < length <= end and not view._is_committed(end - length, end):
             raise CorruptError(f"description: no memory where its {length} bytes should be")
-    facts, size = _checked(whole[end:], end, lambda start: whole[start:end])
+    facts, size = _check_footer(whole[end:], end, lambda start: whole[start:end])
     if view is None or "maximum" not in facts:
         return facts, size
     rows_at = _place_of_rows(facts, size, end)
@@ -197,7 +197,7 @@ def read(whole: memoryview, view: View | None = None) -> tuple[Facts, int] | Non
     return _present(facts, size, rows)
 
 
-def _checked(footer: Any, end: int, text_from: Callable[[int], Any]) -> tuple[Facts, int]:
+def _check_footer(footer: Any, end: int, text_from: Callable[[int], Any]) -> tuple[Facts, int]:
     """What a footer and the text before it say, and how many bytes of data there are."""
     _, version, checksum, length, size = FOOTER.unpack(footer)
     if version != VERSION:
@@ -246,15 +246,15 @@ def attach(
         ArgumentError: It describes something else.
     """
     view = section.map(access=access)
-    found = _known(section, len(view))
+    found = _known_description(section, len(view))
     if found is None:
         with memoryview(view) as whole:
             try:
-                found = _awaited(section, view, whole)
+                found = _await_description(section, view, whole)
             except UndescribedError:
                 raise UndescribedError(
                     f"{about('open', section.name)}: asked for a section with {kind}, "
-                    + _undescribed(section, view, whole)
+                    + _explain_missing(section, view, whole)
                 ) from None
     facts, size = found
     if facts.get("kind") != kind:
@@ -264,7 +264,7 @@ def attach(
     return view, facts, size
 
 
-def _known(section: Section, whole_size: int) -> tuple[Facts, int] | None:
+def _known_description(section: Section, whole_size: int) -> tuple[Facts, int] | None:
     """The description, where it is short and says what another one said before: read in one system
     call, where touching its page would cost a fault and some more when it is unmapped.
 
@@ -289,7 +289,7 @@ def _known(section: Section, whole_size: int) -> tuple[Facts, int] | None:
     return None if facts is None or "maximum" in facts else (facts, size)
 
 
-def _undescribed(section: Section, view: View, whole: memoryview) -> str:
+def _explain_missing(section: Section, view: View, whole: memoryview) -> str:
     """What to say of a section without a description: some other one, or one whose maker did not
     come to write it."""
     end = max(len(whole) - FOOTER.size, 0)
@@ -318,7 +318,7 @@ def _is_marked(view: View, whole: memoryview) -> bool:
     return view._is_committed(end, len(whole)) and bytes(whole[end:][:8]) == BEING_MADE
 
 
-def _awaited(section: Section, view: View, whole: memoryview) -> tuple[Facts, int]:
+def _await_description(section: Section, view: View, whole: memoryview) -> tuple[Facts, int]:
     """The description, once its maker has written it."""
     begun = time.monotonic()
     while (found := read(whole, view)) is None:
@@ -398,7 +398,7 @@ def glance(section: Section) -> Facts | None:
     if end < 0 or os.pread(fd, len(MAGIC), end) != MAGIC:
         return None
     try:
-        facts, size = _checked(
+        facts, size = _check_footer(
             os.pread(fd, FOOTER.size, end), end, lambda start: os.pread(fd, end - start, start)
         )
         if "maximum" in facts:

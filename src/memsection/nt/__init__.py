@@ -65,7 +65,7 @@ def _with(call: Callable[[], Any], nothing: Any = 0) -> tuple[int, Any]:
 
 
 @_owners.whole
-def _made(call: Callable[[], tuple[int, int]]) -> tuple[int, int]:
+def _create(call: Callable[[], tuple[int, int]]) -> tuple[int, int]:
     """(status, handle) of a service that tells the status itself."""
     try:
         return call()
@@ -176,7 +176,7 @@ def NtOpenDirectoryObject(DesiredAccess: int, ObjectAttributes: Any) -> tuple[in
 
 
 def NtCreateDirectoryObject(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:
-    return _made(lambda: kernel.create_directory_object(DesiredAccess, ObjectAttributes))
+    return _create(lambda: kernel.create_directory_object(DesiredAccess, ObjectAttributes))
 
 
 def NtQueryDirectoryObject(
@@ -226,7 +226,7 @@ def NtCreateSection(
     AllocationAttributes: int,
     FileHandle: int = 0,
 ) -> tuple[int, int]:
-    return _made(
+    return _create(
         lambda: kernel.create_section(
             DesiredAccess,
             ObjectAttributes,
@@ -378,7 +378,7 @@ def NtWriteVirtualMemory(ProcessHandle: int, BaseAddress: int, Buffer: bytes) ->
 def NtCreateMutant(
     DesiredAccess: int, ObjectAttributes: Any, InitialOwner: bool
 ) -> tuple[int, int]:
-    return _made(lambda: kernel.create_mutant(DesiredAccess, ObjectAttributes, InitialOwner))
+    return _create(lambda: kernel.create_mutant(DesiredAccess, ObjectAttributes, InitialOwner))
 
 
 def NtOpenMutant(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:
@@ -396,7 +396,7 @@ def NtQueryMutant(MutantHandle: int) -> tuple[int, Any]:
 def NtCreateEvent(
     DesiredAccess: int, ObjectAttributes: Any, EventType: int, InitialState: bool
 ) -> tuple[int, int]:
-    return _made(
+    return _create(
         lambda: kernel.create_event(DesiredAccess, ObjectAttributes, EventType, InitialState)
     )
 
@@ -428,7 +428,7 @@ def NtQueryEvent(EventHandle: int) -> tuple[int, Any]:
 def NtCreateSemaphore(
     DesiredAccess: int, ObjectAttributes: Any, InitialCount: int, MaximumCount: int
 ) -> tuple[int, int]:
-    return _made(
+    return _create(
         lambda: kernel.create_semaphore(DesiredAccess, ObjectAttributes, InitialCount, MaximumCount)
     )
 
@@ -446,7 +446,7 @@ def NtQuerySemaphore(SemaphoreHandle: int) -> tuple[int, Any]:
 
 
 def NtCreateTimer(DesiredAccess: int, ObjectAttributes: Any, TimerType: int) -> tuple[int, int]:
-    return _made(lambda: kernel.create_timer(DesiredAccess, ObjectAttributes, TimerType))
+    return _create(lambda: kernel.create_timer(DesiredAccess, ObjectAttributes, TimerType))
 
 
 def NtOpenTimer(DesiredAccess: int, ObjectAttributes: Any) -> tuple[int, int]:

@@ -54,7 +54,7 @@ class Core(Changing):
 
     # the number of readers that left while somebody wanted to write, or the bell that they ring
 
-    def _awaited(self, after: int | None) -> tuple[memoryview, int]:
+    def _awaited_number(self, after: int | None) -> tuple[memoryview, int]:
         at = native.DEPARTURES_AT
         return self._memory[at : at + 8], self.readers.departures if after is None else after
 

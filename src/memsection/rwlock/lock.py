@@ -251,7 +251,7 @@ class RWLock(LockState, native.Sided):
             HandleError: The lock is closed.
         """
         limit = waiting_time(blocking, timeout)
-        core, gate = self._opened()
+        core, gate = self._require_open()
         if done(core.undo_enter, core.readers.enter):
             return True
         try:
@@ -285,7 +285,7 @@ class RWLock(LockState, native.Sided):
             AccessError: This thread does not read (PermissionError).
             HandleError: The lock is closed.
         """
-        if not self._opened()[0].readers.leave():
+        if not self._require_open()[0].readers.leave():
             raise AccessError(
                 f"{about('release', self.name)}: this thread has not taken the lock for reading",
                 ntstatus=st.MUTANT_NOT_OWNED,
@@ -325,7 +325,7 @@ class RWLock(LockState, native.Sided):
             HandleError: The lock is closed.
         """
         limit = waiting_time(blocking, timeout)
-        core, gate = self._opened()
+        core, gate = self._require_open()
         if core.readers.writes_here:
             done(partial(undo_again, core, gate), core.readers.again, gate)
             return True
@@ -358,7 +358,7 @@ class RWLock(LockState, native.Sided):
             AccessError: This thread does not write (PermissionError).
             HandleError: The lock is closed.
         """
-        core, gate = self._opened()
+        core, gate = self._require_open()
         if not core.readers.finish(gate):
             raise AccessError(
                 f"{about('release', self.name)}: this thread has not taken the lock for writing",

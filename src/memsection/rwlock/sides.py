@@ -87,7 +87,7 @@ class Side(native.Side):
         self, timeout: float | None, accept_abandoned: bool, fresh: bool = False
     ) -> bool:
         lock = self.lock
-        core, gate = lock._opened()
+        core, gate = lock._require_open()
         end = None if timeout is None else time.monotonic() + seconds(timeout)
         if not self.writes and core.readers.enter(fresh):
             return True
@@ -113,7 +113,7 @@ class Side(native.Side):
     async def __aenter__(self) -> Self:
         import asyncio
 
-        order = self.lock._opened()[0].order()
+        order = self.lock._require_open()[0].order()
         had = await order.begin(asyncio.current_task(), self.writes)
         try:
             await self._wait_async(None, False, fresh=not had)
@@ -125,7 +125,7 @@ class Side(native.Side):
     async def __aexit__(self, *_: object) -> None:
         import asyncio
 
-        order = self.lock._opened()[0].order()
+        order = self.lock._require_open()[0].order()
         try:
             self.release()
         finally:
@@ -152,7 +152,7 @@ class SideStage(Stage):
 
     def __init__(self, lock: RWLock, writes: bool, accept_abandoned: bool) -> None:
         self._lock, self._writes, self._accept_abandoned = lock, writes, accept_abandoned
-        self._core, self._gate = lock._opened()
+        self._core, self._gate = lock._require_open()
         self.pause: float | None = None
         self.seen = 0
         self._before = 0

@@ -30,7 +30,7 @@ class LockState:
     _gate: Mutex
     _repair: Repair | None
 
-    def _opened(self) -> tuple[Core, Mutex]:
+    def _require_open(self) -> tuple[Core, Mutex]:
         core = self._core
         if core is None:
             raise HandleError("RWLock: it is closed")
@@ -54,9 +54,9 @@ class LockState:
 
     def _tell_if_abandoned(self, word: int, accept_abandoned: bool) -> None:
         if word & native.WRITES and not accept_abandoned and self._repair is None:
-            raise self._abandoned(word)
+            raise self._abandoned_error(word)
 
-    def _abandoned(self, word: int) -> AbandonedMutexError:
+    def _abandoned_error(self, word: int) -> AbandonedMutexError:
         pid = word & 0xFFFFFFFF
         return AbandonedMutexError(
             f"{about('acquire', self.name)}: process {pid} ended while it wrote, and what the lock "
@@ -68,7 +68,7 @@ class LockState:
         if not word & native.WRITES or accept_abandoned:
             return
         assert self._repair is not None  # or it would have been told
-        error = self._abandoned(word)
+        error = self._abandoned_error(word)
         outside(self._repair, error)
         log.tell(
             log.INFO,
@@ -101,7 +101,7 @@ class LockState:
         Raises:
             HandleError: The lock is closed.
         """
-        return self._opened()[0].readers.processes
+        return self._require_open()[0].readers.processes
 
     @property
     def writer(self) -> int | None:
@@ -113,7 +113,7 @@ class LockState:
         Raises:
             HandleError: The lock is closed.
         """
-        core, gate = self._opened()
+        core, gate = self._require_open()
         word = core.readers.writer
         return word & 0xFFFFFFFF if word & native.WRITES and gate.locked() else None
 
@@ -128,7 +128,7 @@ class LockState:
         Raises:
             HandleError: The lock is closed.
         """
-        core, gate = self._opened()
+        core, gate = self._require_open()
         return bool(core.readers.writer & native.WRITES) and not gate.locked()
 
     @property

@@ -13,7 +13,7 @@ import struct
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.records import record
-from memsection.vocabulary.remembering import remembered
+from memsection.vocabulary.remembering import remember_results
 from memsection.vocabulary.sid import Sid
 from memsection.vocabulary.structs import (
     DACL_SECURITY_INFORMATION,
@@ -163,7 +163,7 @@ class SecurityDescriptor:
         Raises:
             NtError: INVALID_SECURITY_DESCR, INVALID_ACL, INVALID_SID.
         """
-        return _parsed(bytes(data))
+        return _parse(bytes(data))
 
     def to_bytes(self) -> bytes:
         """The self-relative form."""
@@ -231,8 +231,8 @@ class SecurityDescriptor:
         return part
 
 
-@remembered(256)
-def _parsed(data: bytes) -> SecurityDescriptor:
+@remember_results(256)
+def _parse(data: bytes) -> SecurityDescriptor:
     if len(data) < _HEADER.size:
         raise NtError(
             st.INVALID_SECURITY_DESCR,

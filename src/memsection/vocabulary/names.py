@@ -135,7 +135,7 @@ def has_links(directory: str) -> bool:
     return directory == _SESSION_LINKS or directory.endswith("BaseNamedObjects")
 
 
-def spelled(path: str, session: int, *, rooted: bool) -> str:
+def spell(path: str, session: int, *, rooted: bool) -> str:
     """A path with its directories as their names are written, whatever their case in it.
 
     What may be an object's own name is left alone.

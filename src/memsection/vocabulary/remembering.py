@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     R = TypeVar("R")
 
 
-def remembered(most: int) -> Callable[[Callable[..., R]], Callable[..., R]]:
+def remember_results(most: int) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Have a function of hashable positional arguments called once for each; at ``most`` so many
     results are kept, and then all of them are forgotten."""
 
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
         known: dict[tuple[Any, ...], R] = {}
 
-        def found(*arguments: Any) -> R:
+        def call(*arguments: Any) -> R:
             if arguments in known:
                 return known[arguments]
             result = function(*arguments)
@@ -31,9 +31,9 @@ def remembered(most: int) -> Callable[[Callable[..., R]], Callable[..., R]]:
             known[arguments] = result
             return result
 
-        found.__name__, found.__qualname__ = function.__name__, function.__qualname__
-        found.__doc__, found.__module__ = function.__doc__, function.__module__
-        found.__wrapped__ = function  # type: ignore[attr-defined]
-        return found
+        call.__name__, call.__qualname__ = function.__name__, function.__qualname__
+        call.__doc__, call.__module__ = function.__doc__, function.__module__
+        call.__wrapped__ = function  # type: ignore[attr-defined]
+        return call
 
     return decorate

@@ -24,7 +24,7 @@ from memsection.vocabulary.descriptor import (
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import BY_NUMBER, ObjectType
 from memsection.vocabulary.records import record
-from memsection.vocabulary.remembering import remembered
+from memsection.vocabulary.remembering import remember_results
 from memsection.vocabulary.sid import Sid
 from memsection.vocabulary.structs import (
     DACL_SECURITY_INFORMATION,
@@ -44,12 +44,12 @@ __all__ = [
     "Sid",
     "Token",
     "access_check",
-    "assigned",
+    "assign_descriptor",
     "creation_descriptor",
     "default_descriptor",
     "from_sddl",
     "maximum_access",
-    "merged",
+    "merge_descriptors",
     "to_sddl",
 ]
 
@@ -116,7 +116,7 @@ def maximum_access(descriptor: SecurityDescriptor, sids: frozenset[Sid], kind: O
     return granted & kind.valid
 
 
-@remembered(512)
+@remember_results(512)
 def _maximum(descriptor: bytes, token: Token, kind: int) -> int | None:
     parsed = SecurityDescriptor.from_bytes(descriptor)
     if not parsed.dacl_present or parsed.dacl is None:
@@ -141,10 +141,10 @@ def access_check(
             statuses for bytes that are no descriptor.
     """
     data = descriptor if isinstance(descriptor, bytes) else descriptor.to_bytes()
-    return _granted(_maximum(data, token, kind.number), token, desired, kind)
+    return _grant(_maximum(data, token, kind.number), token, desired, kind)
 
 
-def _granted(found: int | None, token: Token, desired: int, kind: ObjectType) -> int:
+def _grant(found: int | None, token: Token, desired: int, kind: ObjectType) -> int:
     """What is granted of ``desired`` where the descriptor gives ``found``; None for a descriptor
     without an access list."""
     wanted = kind.specific(desired)
@@ -183,7 +183,7 @@ def mapped_access_check(
         raise NtError(st.INVALID_SECURITY_DESCR, detail="it names no owner, or no group")
     kind = ObjectType("Object", 0, _EVERY_RIGHT, *mapping, False, False, {})
     unrestricted = not descriptor.dacl_present or descriptor.dacl is None
-    return _granted(
+    return _grant(
         None if unrestricted else maximum_access(descriptor, token.sids, kind), token, desired, kind
     )
 
@@ -194,7 +194,7 @@ def default_descriptor(token: Token, kind: ObjectType) -> SecurityDescriptor:
     return SecurityDescriptor(token.user, token.primary_group, only, None, SE_DACL_PRESENT)
 
 
-def assigned(
+def assign_descriptor(
     supplied: SecurityDescriptor | bytes | None, token: Token, kind: ObjectType
 ) -> SecurityDescriptor:
     """The descriptor of a new object: what its creator supplied, completed by the defaults
@@ -214,7 +214,7 @@ def assigned(
     if parsed.group is not None:
         result = result.with_group(parsed.group)
     if parsed.dacl_present:
-        result = result.with_dacl(_mapped(parsed.dacl, kind), parsed.control)
+        result = result.with_dacl(_map_generic(parsed.dacl, kind), parsed.control)
     if parsed.sacl is not None and parsed.sacl.aces:
         result = result.with_sacl(_permitted_sacl(parsed.sacl, token), parsed.control)
     return result
@@ -224,15 +224,15 @@ def creation_descriptor(supplied: bytes | None, token: Token, kind: ObjectType) 
     """The bytes of ``assigned``; the default's are made once for each token."""
     if supplied is None:
         return _default_bytes(token, kind.number)
-    return assigned(supplied, token, kind).to_bytes()
+    return assign_descriptor(supplied, token, kind).to_bytes()
 
 
-@remembered(32)
+@remember_results(32)
 def _default_bytes(token: Token, kind: int) -> bytes:
     return default_descriptor(token, BY_NUMBER[kind]).to_bytes()
 
 
-def merged(
+def merge_descriptors(
     current: SecurityDescriptor,
     supplied: SecurityDescriptor | bytes,
     information: int,
@@ -261,7 +261,7 @@ def merged(
         result = result.with_group(parsed.group)
     if information & DACL_SECURITY_INFORMATION:
         # A DACL that is to be set and not there is a NULL DACL, as for RtlSetSecurityObject.
-        result = result.with_dacl(_mapped(parsed.dacl, kind), parsed.control)
+        result = result.with_dacl(_map_generic(parsed.dacl, kind), parsed.control)
     if information & SACL_SECURITY_INFORMATION:
         if not token.privileged(SE_SECURITY_PRIVILEGE):
             raise NtError(st.PRIVILEGE_NOT_HELD, detail=f"a SACL needs {SE_SECURITY_PRIVILEGE}")
@@ -292,7 +292,7 @@ def _permitted_sacl(sacl: Acl, token: Token) -> Acl:
     return sacl
 
 
-def _mapped(dacl: Acl | None, kind: ObjectType) -> Acl | None:
+def _map_generic(dacl: Acl | None, kind: ObjectType) -> Acl | None:
     """Generic rights replaced by what they mean, as Windows stores them."""
     if dacl is None:
         return None
@@ -312,7 +312,7 @@ def creation_mapped(descriptor: SecurityDescriptor, kind: ObjectType) -> Securit
     mean."""
     if not descriptor.dacl_present:
         return descriptor
-    return descriptor.with_dacl(_mapped(descriptor.dacl, kind), descriptor.control)
+    return descriptor.with_dacl(_map_generic(descriptor.dacl, kind), descriptor.control)
 
 
 def from_sddl(text: str) -> SecurityDescriptor:

@@ -44,12 +44,12 @@ BUFFER: TypeAlias = bytes | bytearray | memoryview
 INFINITE = 0xFFFFFFFF
 
 
-def _unsigned(bits: int) -> Callable[[Any], int]:
+def _to_unsigned(bits: int) -> Callable[[Any], int]:
     mask = (1 << bits) - 1
     return lambda value: value if type(value) is int and 0 <= value <= mask else index(value) & mask
 
 
-def _signed(bits: int) -> Callable[[Any], int]:
+def _to_signed(bits: int) -> Callable[[Any], int]:
     mask, sign = (1 << bits) - 1, 1 << bits - 1
     return lambda value: (
         value
@@ -58,8 +58,8 @@ def _signed(bits: int) -> Callable[[Any], int]:
     )
 
 
-_pointer_sized = large_integer = _signed(64)
-_address = _unsigned(64)
+_pointer_sized = large_integer = _to_signed(64)
+_address = _to_unsigned(64)
 
 
 def _handle(value: Any) -> int:
@@ -105,8 +105,8 @@ _CONVERT: dict[str, Callable[[Any], Any]] = {
     "HANDLE": _handle,
     "HANDLES": lambda value: tuple(_handle(one) for one in value),
     "LPVOID": lambda value: 0 if value is None else _address(value),
-    "DWORD": _unsigned(32),
-    "LONG": _signed(32),
+    "DWORD": _to_unsigned(32),
+    "LONG": _to_signed(32),
     "SIZE_T": _address,
     "LARGE_INTEGER": _pointer_sized,
     "BOOL": lambda value: index(value) != 0,
@@ -175,7 +175,7 @@ def windows(function: Callable[P, R]) -> Callable[P, R]:
         "_defaults": defaults,
         "_explain": explain,
         "_function": whole(function),
-        "_remembered": _remembered,
+        "_remembered": _remember_error,
         "NtError": NtError,
         **{f"_to_{name}": convert for name, convert in table.items()},
     }
@@ -183,14 +183,14 @@ def windows(function: Callable[P, R]) -> Callable[P, R]:
         f"def call({head}):\n    try:\n{steps}    except TypeError:\n        _explain(locals())\n  "
         f"      raise\n"
         f"    try:\n        return _function({', '.join(names)})\n"
-        "    except NtError as failure:\n        raise _remembered(failure) from None\n",
+        "    except NtError as failure:\n        raise _remember_error(failure) from None\n",
         space,
     )
     call: Callable[P, R] = space["call"]
     return wraps(function)(call)
 
 
-def _remembered(failure: NtError) -> OSError:
+def _remember_error(failure: NtError) -> OSError:
     """The exception for a failed service, whose code is now the thread's last error."""
     error = public_error(failure)
     _thread.last_error = error.winerror
@@ -238,7 +238,7 @@ def to_open(lpName: str | None, bInheritHandle: object, operation: str) -> s.Obj
     )
 
 
-def created(outcome: tuple[int, int]) -> int:
+def handle_of_create(outcome: tuple[int, int]) -> int:
     """The handle of a create; the last error is 183 if the object was there, else 0."""
     status, handle = outcome
     _thread.last_error = st.winerror(status)

@@ -122,7 +122,7 @@ def SetSecurityInfo(
 
 
 @contextmanager
-def _opened(name: str | None, kind: int, access: int, operation: str) -> Iterator[int]:
+def _open_named(name: str | None, kind: int, access: int, operation: str) -> Iterator[int]:
     """A handle to the object of a name, whatever its type, for the time of the block."""
     _require_type(kind, operation)
     if not name:
@@ -173,7 +173,7 @@ def GetNamedSecurityInfo(pObjectName: str, ObjectType: DWORD, SecurityInfo: DWOR
     access = a.READ_CONTROL | (
         a.ACCESS_SYSTEM_SECURITY if SecurityInfo & SACL_SECURITY_INFORMATION else 0
     )
-    with _opened(pObjectName, ObjectType, access, "GetNamedSecurityInfo") as handle:
+    with _open_named(pObjectName, ObjectType, access, "GetNamedSecurityInfo") as handle:
         return kernel.query_security_object(handle, SecurityInfo)
 
 
@@ -208,7 +208,7 @@ def SetNamedSecurityInfo(
             else 0
         )
     )
-    with _opened(pObjectName, ObjectType, access, "SetNamedSecurityInfo") as handle:
+    with _open_named(pObjectName, ObjectType, access, "SetNamedSecurityInfo") as handle:
         SetSecurityInfo(handle, ObjectType, SecurityInfo, psidOwner, psidGroup, pDacl, pSacl)
 
 
@@ -259,7 +259,7 @@ def _without(aces: list[Ace], sid: Sid, kind: int, mask: int) -> list[Ace]:
     return kept
 
 
-def _entered(aces: list[Ace], entry: EXPLICIT_ACCESS) -> list[Ace]:
+def _apply_entry(aces: list[Ace], entry: EXPLICIT_ACCESS) -> list[Ace]:
     """``aces`` with one entry applied."""
     sid, mode, mask = _trustee(entry.Trustee), entry.grfAccessMode, entry.grfAccessPermissions
     everything = 0xFFFFFFFF
@@ -309,6 +309,6 @@ def SetEntriesInAcl(
 def _set_entries(entries: Sequence[EXPLICIT_ACCESS], old: ACL | None) -> ACL:
     aces = [] if old is None else list(old.aces)
     for entry in entries:
-        aces = _entered(aces, entry)
+        aces = _apply_entry(aces, entry)
     aces.sort(key=lambda ace: 2 if ace.flags & INHERITED_ACE else ace.type != ACCESS_DENIED)
     return ACL(aces)

@@ -48,7 +48,7 @@ def _insert(message: str, values: Sequence[object] | None) -> str:
     """``%1`` to ``%99`` replaced by values, ``%n`` by a line break and ``%%`` by a per cent
     sign."""
 
-    def replaced(match: re.Match[str]) -> str:
+    def replace(match: re.Match[str]) -> str:
         what = match[1]
         if what == "n":
             return "\r\n"
@@ -58,7 +58,7 @@ def _insert(message: str, values: Sequence[object] | None) -> str:
             refuse(st.INVALID_PARAMETER, "FormatMessage", f"the text wants a value for %{what}")
         return str(values[int(what) - 1])
 
-    return re.sub(r"%(\d{1,2}|.)", replaced, message)
+    return re.sub(r"%(\d{1,2}|.)", replace, message)
 
 
 @windows

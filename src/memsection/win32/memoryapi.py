@@ -22,7 +22,7 @@ from memsection.win32._base import (
     LPCWSTR,
     LPVOID,
     SIZE_T,
-    created,
+    handle_of_create,
     refuse,
     to_create,
     to_open,
@@ -166,7 +166,7 @@ def _create(
         # before the name is looked at (conformance: existing.zero_size_with_an_existing_name)
         if not size:
             refuse(st.INVALID_PARAMETER, operation, "a section without a file needs a size", name)
-    return created(
+    return handle_of_create(
         kernel.create_section(
             access,
             to_create(name, attributes),

@@ -43,10 +43,10 @@ class SECURITY_DESCRIPTOR:
         self.value: SecurityDescriptor | None = None  # until it is initialized
 
     def __bytes__(self) -> bytes:
-        return initialized(self).to_bytes()
+        return parts_so_far(self).to_bytes()
 
 
-def initialized(descriptor: SECURITY_DESCRIPTOR) -> SecurityDescriptor:
+def parts_so_far(descriptor: SECURITY_DESCRIPTOR) -> SecurityDescriptor:
     """What was filled in so far."""
     if not isinstance(descriptor, SECURITY_DESCRIPTOR):
         raise TypeError(f"a SECURITY_DESCRIPTOR is needed, not {type(descriptor).__name__}")
@@ -92,7 +92,7 @@ def SetSecurityDescriptorDacl(
     Raises:
         OSError: 1305: the descriptor was not initialized.
     """
-    value = initialized(pSecurityDescriptor)
+    value = parts_so_far(pSecurityDescriptor)
     if not bDaclPresent:
         pSecurityDescriptor.value = SecurityDescriptor(value.owner, value.group).with_sacl(
             value.sacl, value.control
@@ -117,7 +117,7 @@ def SetSecurityDescriptorSacl(
     Raises:
         OSError: 1305: the descriptor was not initialized.
     """
-    value = initialized(pSecurityDescriptor)
+    value = parts_so_far(pSecurityDescriptor)
     control = 0
     if bSaclPresent:
         control = SE_SACL_PRESENT | (SE_SACL_DEFAULTED if bSaclDefaulted else 0)
@@ -139,7 +139,7 @@ def SetSecurityDescriptorControl(
         OSError: 87: another bit than SE_DACL_PROTECTED, SE_SACL_PROTECTED, SE_DACL_AUTO_INHERITED
             and so on; 1305: the descriptor was not initialized.
     """
-    value = initialized(pSecurityDescriptor)
+    value = parts_so_far(pSecurityDescriptor)
     if (ControlBitsOfInterest | ControlBitsToSet) & ~_INHERITANCE_CONTROL:
         refuse(
             st.INVALID_PARAMETER,
@@ -168,7 +168,7 @@ def SetSecurityDescriptorOwner(
         OSError: 1305: the descriptor was not initialized; 1337: no SID.
     """
     owner = None if pOwner is None else sid_of(pOwner)
-    pSecurityDescriptor.value = initialized(pSecurityDescriptor).with_owner(
+    pSecurityDescriptor.value = parts_so_far(pSecurityDescriptor).with_owner(
         owner, 1 if bOwnerDefaulted else 0
     )
 
@@ -188,7 +188,7 @@ def SetSecurityDescriptorGroup(
         OSError: 1305: the descriptor was not initialized; 1337: no SID.
     """
     group = None if pGroup is None else sid_of(pGroup)
-    pSecurityDescriptor.value = initialized(pSecurityDescriptor).with_group(
+    pSecurityDescriptor.value = parts_so_far(pSecurityDescriptor).with_group(
         group, 2 if bGroupDefaulted else 0
     )
 

@@ -20,7 +20,7 @@ from memsection.vocabulary.descriptor import (
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.sid import Sid
 from memsection.win32._base import DWORD, refuse, set_last_error, windows
-from memsection.win32.securitybaseapi import SECURITY_DESCRIPTOR, initialized
+from memsection.win32.securitybaseapi import SECURITY_DESCRIPTOR, parts_so_far
 from memsection.win32.securitybaseapi_acl import ACL
 from memsection.win32.winnt import (
     SE_DACL_DEFAULTED,
@@ -61,7 +61,7 @@ def _value(descriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[SecurityDescriptor,
             f"a SECURITY_DESCRIPTOR or its bytes are needed, not {type(descriptor).__name__}"
         )
     if isinstance(descriptor, SECURITY_DESCRIPTOR):
-        value = initialized(descriptor)
+        value = parts_so_far(descriptor)
         return value, value.control
     value = SecurityDescriptor.from_bytes(bytes(descriptor))
     return value, value.control | SE_SELF_RELATIVE

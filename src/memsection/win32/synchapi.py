@@ -13,7 +13,7 @@ from memsection.win32._base import (
     HANDLE,
     LONG,
     LPCWSTR,
-    created,
+    handle_of_create,
     refuse,
     to_create,
     to_open,
@@ -63,7 +63,7 @@ def CreateMutex(
         OSError: 5: an existing mutex does not grant that; 6: the name is of another type; 3, 123,
             161: a bad name.
     """
-    return created(
+    return handle_of_create(
         kernel.create_mutant(
             MUTEX_ALL_ACCESS, to_create(lpName, lpMutexAttributes), bool(bInitialOwner)
         )
@@ -87,7 +87,7 @@ def CreateMutexEx(
     """
     if dwFlags & ~CREATE_MUTEX_INITIAL_OWNER:
         refuse(st.INVALID_PARAMETER, "CreateMutexEx", f"flags {dwFlags:#x}", lpName)
-    return created(
+    return handle_of_create(
         kernel.create_mutant(dwDesiredAccess, to_create(lpName, lpMutexAttributes), bool(dwFlags))
     )
 
@@ -139,7 +139,7 @@ def CreateEvent(
         OSError: 5: an existing event does not grant that; 6: the name is of another type; 3, 123,
             161: a bad name.
     """
-    return created(
+    return handle_of_create(
         kernel.create_event(
             EVENT_ALL_ACCESS,
             to_create(lpName, lpEventAttributes),
@@ -167,7 +167,7 @@ def CreateEventEx(
     if dwFlags & ~(CREATE_EVENT_MANUAL_RESET | CREATE_EVENT_INITIAL_SET):
         refuse(st.INVALID_PARAMETER, "CreateEventEx", f"flags {dwFlags:#x}", lpName)
     kind = s.NOTIFICATION_EVENT if dwFlags & CREATE_EVENT_MANUAL_RESET else s.SYNCHRONIZATION_EVENT
-    return created(
+    return handle_of_create(
         kernel.create_event(
             dwDesiredAccess,
             to_create(lpName, lpEventAttributes),
@@ -250,7 +250,7 @@ def CreateSemaphore(
         OSError: 87: not 0 <= initial <= maximum, or maximum 0; 5: an existing one does not grant
             that access; 6: the name is of another type; 3, 123, 161: a bad name.
     """
-    return created(
+    return handle_of_create(
         kernel.create_semaphore(
             SEMAPHORE_ALL_ACCESS,
             to_create(lpName, lpSemaphoreAttributes),
@@ -279,7 +279,7 @@ def CreateSemaphoreEx(
     """
     if dwFlags:
         refuse(st.INVALID_PARAMETER, "CreateSemaphoreEx", f"flags {dwFlags:#x}", lpName)
-    return created(
+    return handle_of_create(
         kernel.create_semaphore(
             dwDesiredAccess, to_create(lpName, lpSemaphoreAttributes), lInitialCount, lMaximumCount
         )

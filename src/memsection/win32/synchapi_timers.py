@@ -15,7 +15,7 @@ from memsection.win32._base import (
     HANDLE,
     LONG,
     LPCWSTR,
-    created,
+    handle_of_create,
     large_integer,
     refuse,
     set_last_error,
@@ -56,7 +56,7 @@ def CreateWaitableTimer(
         OSError: 5: an existing timer does not grant that; 6: the name is of another type; 3, 123,
             161: a bad name.
     """
-    return created(
+    return handle_of_create(
         kernel.create_timer(
             TIMER_ALL_ACCESS, to_create(lpTimerName, lpTimerAttributes), _type(bManualReset)
         )
@@ -92,7 +92,7 @@ def CreateWaitableTimerEx(
             "the service that makes timers of high resolution is not documented",
             lpTimerName,
         )
-    return created(
+    return handle_of_create(
         kernel.create_timer(
             dwDesiredAccess,
             to_create(lpTimerName, lpTimerAttributes),

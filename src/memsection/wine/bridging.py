@@ -232,7 +232,7 @@ class Bridge:
             self._helper = None
 
     def _update(self, name: str, entry: _Entry, kinds: dict[str, objects.NamedObject]) -> None:
-        found = kinds.get(_listed(name))
+        found = kinds.get(_listed_name(name))
         try:
             if found is None or self._helper is None:
                 entry.drop()
@@ -272,7 +272,7 @@ def _is_pattern(name: str) -> bool:
     return "*" in name or "?" in name
 
 
-def _listed(name: str) -> str:
+def _listed_name(name: str) -> str:
     """A name as the listing has it."""
     lower = name.lower()
     return lower if lower.startswith(("local\\", "global\\")) else f"local\\{lower}"

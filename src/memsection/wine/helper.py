@@ -171,7 +171,7 @@ class Helper:
                 if not self._sent:  # else somebody was interrupted, and what comes is for him
                     self._send(command)
                     return self._answer(command, patience)
-                raise self._ended()
+                raise self._ended_error()
             except BaseException:
                 if self._sent:
                     self.close()  # its answer to this would be taken for the answer to the next
@@ -229,13 +229,13 @@ class Helper:
         stream = self._streams[0]
         assert stream is not None
         if stream.closed:
-            raise self._ended()
+            raise self._ended_error()
         try:
             self._sent.extend(map(stream.write, (command.encode() + b"\n",)))
         except OSError as problem:
             if problem.errno is None:
                 raise  # a signal handler's TimeoutError
-            raise self._ended() from None
+            raise self._ended_error() from None
 
     def _answer(self, command: str, patience: float) -> list[list[str]]:
         """The lines of the answer that is to come next, in words.
@@ -272,7 +272,7 @@ class Helper:
         stream = self._streams[1]
         assert stream is not None
         if stream.closed:
-            raise self._ended()
+            raise self._ended_error()
         waiting = select.poll()  # select(2) knows no descriptor above 1023
         waiting.register(stream.fileno(), select.POLLIN)
         left = deadline - time.monotonic()
@@ -283,16 +283,16 @@ class Helper:
         except OSError as problem:
             if problem.errno is None:
                 raise
-            raise self._ended() from None
+            raise self._ended_error() from None
         if not self._came[-1]:
-            raise self._ended()
+            raise self._ended_error()
 
     def _silence(self, command: str) -> WaitTimeoutError:
         return WaitTimeoutError(
             f"wine '{self.prefix.path}': the helper does not answer '{shown(command, 60)}'"
         )
 
-    def _ended(self) -> Error:
+    def _ended_error(self) -> Error:
         return Error(
             f"wine '{self.prefix.path}': the helper has ended, with the prefix or by somebody's "
             f"hand",
@@ -326,7 +326,7 @@ class Helper:
                     return pid
             except OSError:
                 continue
-        raise self._ended()
+        raise self._ended_error()
 
     def inner_pid(self) -> int:
         """Its process id as it is known in its prefix's namespace.
@@ -338,7 +338,7 @@ class Helper:
             with open(f"/proc/{self.pid()}/status") as file:
                 return int(next(line for line in file if line.startswith("NSpid:")).split()[-1])
         except (OSError, StopIteration):
-            raise self._ended() from None
+            raise self._ended_error() from None
 
     def close(self) -> None:
         """End it; what it held is let go of."""

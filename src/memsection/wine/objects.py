@@ -182,7 +182,7 @@ def is_stale(section: Section, name: str, prefix: str | os.PathLike[str] | None 
 def patiently(attempt: Callable[[], T], wait: float | None) -> T:
     """What an attempt gives, made again until the time is up while there is no such prefix or
     name."""
-    deadline = time.monotonic() + (0 if wait is None else checked_seconds(wait, "wait"))
+    deadline = time.monotonic() + (0 if wait is None else check_seconds(wait, "wait"))
     while True:
         try:
             return attempt()
@@ -193,7 +193,7 @@ def patiently(attempt: Callable[[], T], wait: float | None) -> T:
             time.sleep(min(_AGAIN, left))
 
 
-def checked_seconds(value: float, what: str = "timeout") -> float:
+def check_seconds(value: float, what: str = "timeout") -> float:
     number = seconds(value, what)
     if number < 0:
         raise ArgumentError(f"{what}: {number} seconds cannot be waited")

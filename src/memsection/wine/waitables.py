@@ -16,7 +16,7 @@ from memsection.api.operations import whole
 from memsection.vocabulary.errors import AbandonedMutexError, HandleError
 from memsection.wine import processes
 from memsection.wine.helper import Helper, hexadecimal
-from memsection.wine.objects import Resident, checked_seconds, patiently
+from memsection.wine.objects import Resident, check_seconds, patiently
 
 _CHUNK = 100  #: milliseconds of a wait in the helper, after which this process looks for signals
 _TIMEOUT, _ABANDONED = 0x102, 0x80
@@ -33,12 +33,14 @@ class _Waitable(Resident):
         self, name: str, prefix: str | os.PathLike[str] | None = None, wait: float | None = None
     ) -> None:
         self.name = name
-        self._helper, answer = patiently(lambda: self._opened(name, prefix), wait)
+        self._helper, answer = patiently(lambda: self._open_in_prefix(name, prefix), wait)
         self._handle = answer[0]
         self.manual_reset = len(answer) > 1 and answer[1] == "1"
 
     @whole
-    def _opened(self, name: str, prefix: str | os.PathLike[str] | None) -> tuple[Helper, list[str]]:
+    def _open_in_prefix(
+        self, name: str, prefix: str | os.PathLike[str] | None
+    ) -> tuple[Helper, list[str]]:
         helper = Helper(processes.choose(prefix))
         answer = helper.ask(f"{self._verb} {name}")
         return helper, [f"{hexadecimal(answer, 0):x}", *answer[1:]]
@@ -56,7 +58,7 @@ class _Waitable(Resident):
     def _wait(self, timeout: float | None) -> int:
         """The result of a wait: 0, WAIT_ABANDONED or WAIT_TIMEOUT."""
         self._check_open()
-        deadline = None if timeout is None else time.monotonic() + checked_seconds(timeout)
+        deadline = None if timeout is None else time.monotonic() + check_seconds(timeout)
         found = self._helper.read_interrupted_wait()  # of a wait that was interrupted
         while found is None or found == _TIMEOUT:
             left = (

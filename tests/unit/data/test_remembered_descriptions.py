@@ -34,7 +34,7 @@ def test_what_is_made_of_a_description_is_bounded() -> None:
     facts = facts_of.facts_in(facts_of.text_of({"kind": "made of"}))
     assert facts is not None
     for number in range(100):
-        assert facts_of.remembered(facts, number, lambda _, number=number: number + 1) == number + 1
+        assert facts_of.remember(facts, number, lambda _, number=number: number + 1) == number + 1
     assert len(facts.made) <= facts_of._MOST_MADE
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import pytest
 
-from memsection.vocabulary.remembering import remembered
+from memsection.vocabulary.remembering import remember_results
 
 
 def test_each_result_is_worked_out_once_and_all_are_forgotten_when_they_are_too_many() -> None:
     asked: list[int] = []
 
-    @remembered(2)
+    @remember_results(2)
     def doubled(number: int) -> int:
         """Twice the number."""
         asked.append(number)
@@ -27,7 +27,7 @@ def test_each_result_is_worked_out_once_and_all_are_forgotten_when_they_are_too_
 def test_a_failure_is_not_remembered() -> None:
     asked: list[int] = []
 
-    @remembered(2)
+    @remember_results(2)
     def refused(number: int) -> int:
         asked.append(number)
         raise ValueError("no")

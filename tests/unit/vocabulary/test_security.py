@@ -23,7 +23,7 @@ STRANGER = security.Token(OTHER)
 
 
 def made(text: str, token: security.Token = TOKEN, kind: types.ObjectType = types.SECTION) -> bytes:
-    return security.assigned(sddl.parse(text), token, kind).to_bytes()
+    return security.assign_descriptor(sddl.parse(text), token, kind).to_bytes()
 
 
 def granted(
@@ -244,13 +244,15 @@ def test_a_low_label_needs_no_privilege_and_is_kept() -> None:
 
 
 def test_setting_replaces_the_named_parts_alone() -> None:
-    current = security.assigned(sddl.parse("G:S-1-22-2-50D:(A;;GR;;;WD)"), TOKEN, types.SECTION)
+    current = security.assign_descriptor(
+        sddl.parse("G:S-1-22-2-50D:(A;;GR;;;WD)"), TOKEN, types.SECTION
+    )
     supplied = sddl.parse("G:S-1-22-2-51D:(A;;GA;;;OW)")
-    only_dacl = security.merged(
+    only_dacl = security.merge_descriptors(
         current, supplied, s.DACL_SECURITY_INFORMATION, TOKEN, types.SECTION
     )
     assert sddl.text(only_dacl) == "O:S-1-22-1-1000G:S-1-22-2-50D:(A;;CCDCLCSWRPSDRCWDWO;;;OW)"
-    only_group = security.merged(
+    only_group = security.merge_descriptors(
         current, supplied, s.GROUP_SECURITY_INFORMATION, TOKEN, types.SECTION
     )
     assert sddl.text(only_group) == "O:S-1-22-1-1000G:S-1-22-2-51D:(A;;CCLCRC;;;WD)"
@@ -268,12 +270,12 @@ def test_setting_replaces_the_named_parts_alone() -> None:
 def test_setting_refuses(information: int, text: str, status: int) -> None:
     current = security.default_descriptor(TOKEN, types.SECTION)
     with pytest.raises(NtError) as caught:
-        security.merged(current, sddl.parse(text), information, TOKEN, types.SECTION)
+        security.merge_descriptors(current, sddl.parse(text), information, TOKEN, types.SECTION)
     assert caught.value.status == status
 
 
 def test_a_query_gives_the_parts_that_were_asked_for() -> None:
-    whole = security.assigned(sddl.parse("D:P(A;;GR;;;WD)"), TOKEN, types.SECTION)
+    whole = security.assign_descriptor(sddl.parse("D:P(A;;GR;;;WD)"), TOKEN, types.SECTION)
     assert sddl.text(whole.select(s.DACL_SECURITY_INFORMATION)) == "D:P(A;;CCLCRC;;;WD)"
     assert sddl.text(whole.select(s.OWNER_SECURITY_INFORMATION)) == "O:S-1-22-1-1000"
     assert (

@@ -19,7 +19,7 @@ static void *pointer(uint64_t address)
     return (void *)(uintptr_t)address;
 }
 
-static uint64_t rounded(uint64_t size)
+static uint64_t round_up(uint64_t size)
 {
     return (size + MS_GRANULARITY - 1) / MS_GRANULARITY * MS_GRANULARITY;
 }
@@ -88,7 +88,7 @@ static int map_within_room(int fd, size_t size, int prot, int flags, uint64_t of
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (room == MAP_FAILED) return -errno;
     uint64_t begin = (uintptr_t)room, end = begin + whole + MS_GRANULARITY,
-             aligned = rounded(begin);
+             aligned = round_up(begin);
     if (MS_CALL(mmap, pointer(aligned), size, prot, flags | MAP_FIXED, fd, (off_t)offset) ==
         MAP_FAILED) {
         int failure = -errno;
@@ -105,7 +105,7 @@ int ms_mapping_map(ms_addresses *addresses, int fd, size_t size, int prot, int f
                    uint64_t offset, uint64_t *address)
 {
     /* A hint that worked before costs one call. */
-    void *found = MS_CALL(mmap, pointer(next_address(addresses, rounded(size))), size, prot, flags,
+    void *found = MS_CALL(mmap, pointer(next_address(addresses, round_up(size))), size, prot, flags,
                           fd, (off_t)offset);
     if (found == MAP_FAILED) return -errno;
     *address = (uintptr_t)found;
@@ -129,7 +129,7 @@ int ms_mapping_unmap(ms_addresses *addresses, uint64_t address, size_t size)
 
 void ms_mapping_reuse(ms_addresses *addresses, uint64_t address, size_t size)
 {
-    uint64_t whole = rounded(size);
+    uint64_t whole = round_up(size);
     unsigned place = place_of(whole);
     if (!take(addresses)) return;
     if (addresses->spare[place].size != whole) { /* the size in use now is the likelier one */

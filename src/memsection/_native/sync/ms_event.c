@@ -60,7 +60,7 @@ int ms_unlocked(ms_object *object, int fd, int64_t deadline)
 }
 
 /* What the word becomes, and how many to wake if some sleep. */
-static uint64_t changed(const ms_object *object, int what, uint64_t word, int *wake)
+static uint64_t next_word(const ms_object *object, int what, uint64_t word, int *wake)
 {
     int manual = object->flags & MS_MANUAL;
     *wake = 0;
@@ -88,7 +88,7 @@ int ms_event_change(ms_object *object, int fd, int what, uint32_t *before)
             word = ms_load_u64(&object->state->word);
             continue;
         }
-        uint64_t now = changed(object, what, word, &wake);
+        uint64_t now = next_word(object, what, word, &wake);
         MS_STEP("event: before the swap");
         /* A swap even where nothing changes: what was written before a set must be seen by whoever
          * it lets through. SYNC(event): release; pairs with take_event in ms_take.c */

@@ -128,7 +128,7 @@ int ms_claim(ms_object *object, int fd)
  * `lockers` before it changes the word and until it noted the change, and counts in `counts` what
  * it noted.  So when nobody is at work before and after the word was read, and nothing was noted in
  * between, then nobody here wrote that word. */
-static int known_here(const ms_object *object, uint64_t word)
+static int is_known_here(const ms_object *object, uint64_t word)
 {
     uint64_t counts = ms_load_u64(&object->counts);
     return ms_at_work_here(object) ||
@@ -146,7 +146,7 @@ int ms_recover(ms_object *object, int fd, uint64_t word)
     pthread_mutex_lock(&ms_records);
     int result = describe(object, fd);
     if (!result && slot == MS_SLOT(object->me)) {
-        result = known_here(object, word) ? 0 : -EBADMSG;
+        result = is_known_here(object, word) ? 0 : -EBADMSG;
     } else if (!result) {
         /* For reading: it is to be had unless the owner lives, who has it for writing.  Whoever may
          * only read the file can have it for reading too, for as long as it likes, and does not

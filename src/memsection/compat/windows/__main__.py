@@ -53,7 +53,7 @@ def _run_child() -> None:
     """Run what the launcher for children was asked for, as the interpreter would."""
     from memsection.compat.windows import children, personality
 
-    asked = children.asked_for()
+    asked = children.requested_command_line()
     assert asked.program is not None
     names = [name for name in os.environ.get(children.PACKAGES, "").split(",") if name]
     all_children = os.environ.get(children.CHILDREN) == "1"

@@ -14,7 +14,7 @@ from typing import Any
 
 from memsection import win32 as w
 from memsection.compat.windows import memory
-from memsection.compat.windows.memory import fill, refused, store, with_unit
+from memsection.compat.windows.memory import fill, refusal, store, with_unit
 from memsection.compat.windows.structures import RawAcl, RawExplicitAccess
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
@@ -33,7 +33,7 @@ def InitializeAcl(address: int, size: int, revision: int) -> None:
 def _entries(address: int) -> list[int]:
     """Where each entry of a list begins, and where the last one ends."""
     if not address:
-        raise refused("access list", "a list is needed")
+        raise refusal("access list", "a list is needed")
     acl, places = RawAcl.from_address(address), [address + ctypes.sizeof(RawAcl)]
     for _ in range(acl.AceCount):
         size = ctypes.c_uint16.from_address(places[-1] + 2).value
@@ -121,7 +121,7 @@ def list_of(value: Any) -> Any:
 @with_unit
 def SetEntriesInAcl(count: int, entries: int, old: int, out: int, unit: int) -> int:
     if not out or count and not entries:
-        raise refused("SetEntriesInAcl", "entries and a place for the list are needed")
+        raise refusal("SetEntriesInAcl", "entries and a place for the list are needed")
     wanted = []
     for place in range(entries, entries + 48 * count, 48):
         raw = RawExplicitAccess.from_address(place)

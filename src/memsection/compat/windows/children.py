@@ -38,7 +38,7 @@ class CommandLine(NamedTuple):
     arguments: list[str]
 
 
-def taken_apart(words: Sequence[str]) -> CommandLine:
+def parse_command_line(words: Sequence[str]) -> CommandLine:
     """What the interpreter's own command line says."""
     options: list[str] = []
     left = list(words)
@@ -150,10 +150,10 @@ def _run_module_again(name: str) -> None:
         personality.run_module(name, AGAIN)
 
 
-def asked_for() -> CommandLine:
+def requested_command_line() -> CommandLine:
     """The command line that the launcher was called with.  It does not return where the interpreter
     itself is wanted, or options of its come first."""
-    found = taken_apart(sys.argv[2:])
+    found = parse_command_line(sys.argv[2:])
     if found.program is None:
         os.execv(sys.executable, [sys.executable, *found.options])
     if found.options:

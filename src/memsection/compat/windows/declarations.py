@@ -48,7 +48,7 @@ _RESULTS: dict[str, tuple[Any, Any]] = {
 }
 _READERS: dict[str, Callable[[int], Any]] = {
     "ATTRIBUTES": memory.attributes,
-    "OVERLAPPED": memory.overlapped,
+    "OVERLAPPED": memory.overlapped_at,
     "STARTUPINFO": memory.startup_info,
     "DESCRIPTOR": memory.descriptor,
     "SID": memory.sid_bytes,
@@ -96,7 +96,7 @@ class Declaration:
         for (mode, kind), value in zip(self.parameters, values, strict=True):
             if mode in ("out", "opt out", "inout"):
                 if not value and mode != "opt out":
-                    raise memory.refused(self.name, f"a pointer to {kind} is needed")
+                    raise memory.refusal(self.name, f"a pointer to {kind} is needed")
                 places.append((kind, value))
             if mode in ("ref", "inout"):
                 given.append(memory.load(kind, value))
@@ -130,7 +130,7 @@ class Declaration:
 _LINE = re.compile(r"(\w+) (\w+)\(([^()]*)\)")
 
 
-def _declared(lines: str, homes: tuple[Any, ...]) -> dict[str, Declaration]:
+def _parse_declarations(lines: str, homes: tuple[Any, ...]) -> dict[str, Declaration]:
     table: dict[str, Declaration] = {}
     for found in _LINE.finditer(" ".join(lines.split())):
         result, name, inside = found.groups()
@@ -153,7 +153,7 @@ _BUFFERS = """
     SIZE_T RtlCompareMemory(PVOID, PVOID, SIZE_T)
 """
 
-KERNEL32 = _declared(
+KERNEL32 = _parse_declarations(
     _BUFFERS
     + """
     HANDLE CreateFileMappingW(HANDLE, ATTRIBUTES, DWORD, DWORD, DWORD, LPCWSTR)
@@ -256,7 +256,7 @@ KERNEL32 = _declared(
     (buffers, kernel32, w),
 )
 
-ADVAPI32 = _declared(
+ADVAPI32 = _parse_declarations(
     """
     BOOL ConvertStringSecurityDescriptorToSecurityDescriptorW(LPCWSTR, DWORD, PVOID, PVOID)
     BOOL ConvertSecurityDescriptorToStringSecurityDescriptorW(DESCRIPTOR, DWORD, DWORD, PVOID, PVOID)
@@ -319,14 +319,14 @@ ADVAPI32 = _declared(
     (security, access_lists, tokens, w),
 )
 
-PSAPI = _declared(
+PSAPI = _parse_declarations(
     """
     LENGTH GetMappedFileNameW(HANDLE, PVOID, PVOID, DWORD)
 """,
     (kernel32, w),
 )
 
-SHELL32 = _declared(
+SHELL32 = _parse_declarations(
     """
     PVOID CommandLineToArgvW(LPCWSTR, PVOID)
 """,
@@ -334,7 +334,7 @@ SHELL32 = _declared(
 )
 del SHELL32["CommandLineToArgvA"]  # Windows has none
 
-_NT = _declared(
+_NT = _parse_declarations(
     _BUFFERS
     + """
     NTSTATUS NtClose(HANDLE)

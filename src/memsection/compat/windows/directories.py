@@ -30,7 +30,7 @@ def NtQueryDirectoryObject(
     if status & 0x80000000:
         return status
     # The entries, one of zeros behind them, and then all text.
-    texts = [[memory.encoded(text, unit) for text in entry] for entry in entries]
+    texts = [[memory.encode_text(text, unit) for text in entry] for entry in entries]
     needed, count = _ENTRY, 0
     for entry in texts:
         more = _ENTRY + sum(map(len, entry))

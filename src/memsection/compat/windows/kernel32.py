@@ -17,7 +17,7 @@ from typing import Any
 
 from memsection import win32 as w
 from memsection.compat.windows import memory
-from memsection.compat.windows.memory import load, refused, store, with_unit
+from memsection.compat.windows.memory import load, refusal, store, with_unit
 from memsection.compat.windows.structures import KINDS
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
@@ -84,7 +84,7 @@ def WaitForMultipleObjectsEx(
     )
 
 
-def _inserted(message: str, place: int, unit: int) -> str:
+def _insert_values(message: str, place: int, unit: int) -> str:
     """A message with the values of C's list in it, 8 bytes each: ``%1`` is text, ``%1!d!`` what
     printf makes of a number."""
 
@@ -148,10 +148,10 @@ def FormatMessage(
     if not flags & w.FORMAT_MESSAGE_IGNORE_INSERTS:
         # An array; or a va_list, which is there a pointer to one.
         place = arguments if not arguments or flags & _ARGUMENT_ARRAY else load("PVOID", arguments)
-        found = _inserted(found, place, unit)
-    data = memory.encoded(found, unit)
+        found = _insert_values(found, place, unit)
+    data = memory.encode_text(found, unit)
     if not buffer:
-        raise refused("FormatMessage", "a buffer is needed")
+        raise refusal("FormatMessage", "a buffer is needed")
     if flags & w.FORMAT_MESSAGE_ALLOCATE_BUFFER:
         store("PVOID", buffer, memory.allocate(data))
     elif len(data) > size * unit:
@@ -168,7 +168,7 @@ def FormatMessage(
 
 @with_unit
 def GetMappedFileName(process: int, address: int, buffer: int, size: int, unit: int) -> int:
-    data = memory.encoded(w.GetMappedFileName(process, address), unit)
+    data = memory.encode_text(w.GetMappedFileName(process, address), unit)
     if not buffer or not size:
         raise NtError(st.BUFFER_TOO_SMALL, "GetMappedFileName", None, "a buffer is needed")
     if len(data) > size * unit:
@@ -279,7 +279,7 @@ def QueryPerformanceFrequency() -> int:
 @with_unit
 def CommandLineToArgv(line: str | None, count: int, unit: int) -> int:
     words = w.CommandLineToArgv(line)
-    texts = [memory.encoded(word, unit) for word in words]
+    texts = [memory.encode_text(word, unit) for word in words]
     table = 8 * (len(texts) + 1)
     address = memory.allocate(bytes(table) + b"".join(texts))
     place = address + table

@@ -72,11 +72,11 @@ def FormatError(code: int | None = None) -> str:  # noqa: N802  # the name of th
 def _kind(base: Any) -> Any:
     """A kind of OSError with what Windows's has."""
 
-    def spelled(self: Any) -> str:
+    def spell(self: Any) -> str:
         return f"[WinError {self.winerror}] {self.strerror}"
 
     return type(
-        base.__name__, (base,), {"__str__": spelled, "__module__": "builtins", "winerror": None}
+        base.__name__, (base,), {"__str__": spell, "__module__": "builtins", "winerror": None}
     )
 
 

@@ -35,7 +35,7 @@ _SELF_RELATIVE, _DACL_PRESENT, _SACL_PRESENT = 0x8000, 0x0004, 0x0010
 INHERITANCE = 0x3F00  #: the control bits that programs may set by themselves
 
 
-def refused(operation: str, detail: str, status: int = st.ACCESS_VIOLATION) -> NtError:
+def refusal(operation: str, detail: str, status: int = st.ACCESS_VIOLATION) -> NtError:
     """The failure of a function that was given memory it cannot use."""
     return NtError(status, operation, None, detail)
 
@@ -89,7 +89,7 @@ def fill_all(parts: list[tuple[int, int, bytes]], operation: str, unit: int = 0)
     for buffer, size, data in parts:
         needed = len(data) // (unit or 1)
         if not size:
-            raise refused(operation, "a pointer to the size is needed")
+            raise refusal(operation, "a pointer to the size is needed")
         is_small = is_small or load("DWORD", size) < needed or not buffer and bool(data)
         store("DWORD", size, needed)
     if is_small:
@@ -125,7 +125,7 @@ def text(address: int, unit: int, length: int | None = None) -> str | None:
     return ctypes.string_at(address, length * unit).decode(_ENCODINGS[unit], "surrogatepass")
 
 
-def encoded(value: str, unit: int) -> bytes:
+def encode_text(value: str, unit: int) -> bytes:
     """Text as units with a zero behind."""
     return (
         (value + "\0").encode(_ENCODINGS[unit], "surrogatepass")
@@ -271,7 +271,7 @@ def client_id(address: int) -> tuple[int, int] | None:
     return process, thread
 
 
-def overlapped(address: int) -> OVERLAPPED | None:
+def overlapped_at(address: int) -> OVERLAPPED | None:
     """OVERLAPPED at an address; None at NULL."""
     if not address:
         return None
@@ -300,5 +300,5 @@ def environment(address: int, unit: int) -> dict[str, str] | None:
     while line := text(address, unit):
         name, _, value = line[1:].partition("=")  # a name may begin with "="
         found[line[0] + name] = value
-        address += len(encoded(line, unit))
+        address += len(encode_text(line, unit))
     return found

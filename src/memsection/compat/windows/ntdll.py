@@ -22,7 +22,7 @@ def RtlNtStatusToDosError(status: int) -> int:
     return st.winerror(status)
 
 
-def _queried(kind: str, found: tuple[int, Any], buffer: int, size: int, done: int) -> int:
+def _write_query(kind: str, found: tuple[int, Any], buffer: int, size: int, done: int) -> int:
     """Write what a query found into a buffer of that very size."""
     status, value = found
     if status & 0x80000000:
@@ -37,7 +37,7 @@ def _queried(kind: str, found: tuple[int, Any], buffer: int, size: int, done: in
 
 
 def NtQuerySection(handle: int, what: int, buffer: int, size: int, done: int) -> int:
-    return _queried(
+    return _write_query(
         "SECTION_BASIC_INFORMATION", nt.NtQuerySection(handle, what), buffer, size, done
     )
 
@@ -47,14 +47,16 @@ def NtQueryVirtualMemory(
 ) -> int:
     if what:
         return st.INVALID_INFO_CLASS
-    return _queried(
+    return _write_query(
         "MEMORY_BASIC_INFORMATION", nt.NtQueryVirtualMemory(process, address), buffer, size, done
     )
 
 
 def _basic(query: Any, kind: str) -> Any:
     def body(handle: int, what: int, buffer: int, size: int, done: int) -> int:
-        return st.INVALID_INFO_CLASS if what else _queried(kind, query(handle), buffer, size, done)
+        return (
+            st.INVALID_INFO_CLASS if what else _write_query(kind, query(handle), buffer, size, done)
+        )
 
     return body
 
@@ -78,8 +80,8 @@ def NtSetInformationObject(handle: int, what: int, buffer: int, size: int) -> in
 def NtQueryObject(handle: int, what: int, buffer: int, size: int, done: int, unit: int) -> int:
     status, found = nt.NtQueryObject(handle, what)
     if status & 0x80000000 or not what:
-        return _queried("OBJECT_BASIC_INFORMATION", (status, found), buffer, size, done)
-    data = memory.encoded(found or "", unit)
+        return _write_query("OBJECT_BASIC_INFORMATION", (status, found), buffer, size, done)
+    data = memory.encode_text(found or "", unit)
     needed = 16 + len(data)
     if done:
         store("DWORD", done, needed)

@@ -108,7 +108,7 @@ def _blocks() -> types.ModuleType:
     return shared_memory
 
 
-def _made() -> dict[str, Any]:
+def _make_modules() -> dict[str, Any]:
     wide = StandIn(ctypes, **sizes.REPLACED)
     seen: dict[str, Any] = {
         "sys": StandIn(
@@ -148,16 +148,16 @@ def _import(
     if not level and name == "msvcrt":
         return _seen[name]
     found = builtins.__import__(name, globals, locals, fromlist, level)
-    return found if level else _seen_as(name if fromlist else name.partition(".")[0], found)
+    return found if level else _module_as_seen(name if fromlist else name.partition(".")[0], found)
 
 
 def _import_module(name: str, package: str | None = None) -> Any:
     if name == "msvcrt":
         return _seen[name]
-    return _seen_as(name, importlib.import_module(name, package))
+    return _module_as_seen(name, importlib.import_module(name, package))
 
 
-def _seen_as(name: str, found: types.ModuleType) -> types.ModuleType:
+def _module_as_seen(name: str, found: types.ModuleType) -> types.ModuleType:
     """What a module is to those who see Windows.  Most do not import ``multiprocessing``."""
     if name == "multiprocessing.shared_memory":
         return _blocks()
@@ -169,7 +169,7 @@ def _seen_as(name: str, found: types.ModuleType) -> types.ModuleType:
 def windows_builtins() -> dict[str, Any]:
     """The builtins of a module that sees Windows."""
     if not _seen:
-        _seen.update(_made())
+        _seen.update(_make_modules())
     return {**vars(builtins), "__import__": _import}
 
 

@@ -14,7 +14,7 @@ import ctypes
 from memsection import win32 as w
 from memsection.compat.windows import memory
 from memsection.compat.windows.access_lists import list_of
-from memsection.compat.windows.memory import fill, fill_all, refused, store, with_unit
+from memsection.compat.windows.memory import fill, fill_all, refusal, store, with_unit
 from memsection.compat.windows.structures import KINDS, RawDescriptor
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
@@ -27,7 +27,7 @@ def ConvertStringSecurityDescriptorToSecurityDescriptor(
 ) -> None:
     data = bytes(w.ConvertStringSecurityDescriptorToSecurityDescriptor(text, revision))
     if not out:
-        raise refused(
+        raise refusal(
             "ConvertStringSecurityDescriptorToSecurityDescriptor",
             "a place for the descriptor is needed",
         )
@@ -41,7 +41,7 @@ def ConvertSecurityDescriptorToStringSecurityDescriptor(
     descriptor: bytes, revision: int, parts: int, out: int, size: int, unit: int
 ) -> None:
     text = w.ConvertSecurityDescriptorToStringSecurityDescriptor(descriptor, revision, parts)
-    store("PVOID", out, memory.allocate(memory.encoded(text, unit)))
+    store("PVOID", out, memory.allocate(memory.encode_text(text, unit)))
     if size:
         store("DWORD", size, len(text) + 1)
 
@@ -52,7 +52,7 @@ def ConvertStringSidToSid(text: str, out: int) -> None:
 
 @with_unit
 def ConvertSidToStringSid(sid: bytes, out: int, unit: int) -> None:
-    store("PVOID", out, memory.allocate(memory.encoded(w.ConvertSidToStringSid(sid), unit)))
+    store("PVOID", out, memory.allocate(memory.encode_text(w.ConvertSidToStringSid(sid), unit)))
 
 
 def _absolute(address: int, operation: str) -> RawDescriptor:
@@ -232,7 +232,7 @@ def GetKernelObjectSecurity(handle: int, parts: int, buffer: int, size: int, nee
 def GetSecurityInfo(
     handle: int, kind: int, parts: int, owner: int, group: int, dacl: int, sacl: int, out: int
 ) -> int:
-    return _taken_apart(w.GetSecurityInfo(handle, kind, parts), owner, group, dacl, sacl, out)
+    return _take_apart(w.GetSecurityInfo(handle, kind, parts), owner, group, dacl, sacl, out)
 
 
 def SetSecurityInfo(
@@ -257,7 +257,7 @@ def SetSecurityInfo(
 
 def AllocateAndInitializeSid(authority: int, count: int, *parts: int) -> int:
     if not authority:
-        raise refused("AllocateAndInitializeSid", "an authority is needed")
+        raise refusal("AllocateAndInitializeSid", "an authority is needed")
     return memory.allocate(
         w.AllocateAndInitializeSid(
             ctypes.string_at(authority, 6), count, *parts[: max(count, 0)]
@@ -291,7 +291,7 @@ def GetSidSubAuthority(address: int, number: int) -> int:
 # ------------------------------------------------------------------ objects by name
 
 
-def _taken_apart(data: bytes, owner: int, group: int, dacl: int, sacl: int, out: int) -> int:
+def _take_apart(data: bytes, owner: int, group: int, dacl: int, sacl: int, out: int) -> int:
     """Give a descriptor in memory of its own, and where its parts are in it."""
     address = memory.allocate(data)
     if out:
@@ -310,7 +310,7 @@ def _taken_apart(data: bytes, owner: int, group: int, dacl: int, sacl: int, out:
 def GetNamedSecurityInfo(
     name: str, kind: int, parts: int, owner: int, group: int, dacl: int, sacl: int, out: int
 ) -> int:
-    return _taken_apart(w.GetNamedSecurityInfo(name, kind, parts), owner, group, dacl, sacl, out)
+    return _take_apart(w.GetNamedSecurityInfo(name, kind, parts), owner, group, dacl, sacl, out)
 
 
 def SetNamedSecurityInfo(

@@ -47,7 +47,7 @@ def _import(name: str, globals: Any = None, locals: Any = None, *rest: Any) -> A
     return _SEEN.get(name) or builtins.__import__(name, globals, locals, *rest)
 
 
-def _executed() -> dict[str, Any]:
+def _execute_module() -> dict[str, Any]:
     source = Path(_genuine.__file__ or "")
     space: dict[str, Any] = {
         "__name__": __name__,
@@ -58,6 +58,6 @@ def _executed() -> dict[str, Any]:
     return space
 
 
-_space = _executed()
+_space = _execute_module()
 SharedMemory, ShareableList = _space["SharedMemory"], _space["ShareableList"]
 __all__ = ["ShareableList", "SharedMemory"]

@@ -134,7 +134,7 @@ class c_wchar_p(ctypes.c_void_p):  # type: ignore[misc]
     def __init__(self, value: Any = None) -> None:
         self._text = None
         if isinstance(value, str):
-            self._text = ctypes.create_string_buffer(memory.encoded(value, _UNIT))
+            self._text = ctypes.create_string_buffer(memory.encode_text(value, _UNIT))
             value = ctypes.addressof(self._text)
         elif value is not None and not isinstance(value, int):
             raise TypeError(
@@ -209,14 +209,14 @@ def _with_text(base: Any) -> Any:
             super().__setattr__(name, value)
             if name == "_fields_":
                 for field, kind, *_ in value:
-                    wrapped = _wrapped(cls.__dict__.get(field), field, kind)
+                    wrapped = _wrap(cls.__dict__.get(field), field, kind)
                     if wrapped is not None:
                         super().__setattr__(field, wrapped)
 
     return Kind(base.__name__, (base,), {"__module__": "ctypes"})
 
 
-def _wrapped(field: Any, name: str, kind: Any) -> Any:
+def _wrap(field: Any, name: str, kind: Any) -> Any:
     if kind is c_wchar:
         return _Text(field, 0)
     if kind is c_wchar_p:

@@ -17,7 +17,7 @@ from typing import Any
 from memsection import nt
 from memsection import win32 as w
 from memsection.compat.windows import memory
-from memsection.compat.windows.memory import fill, fill_all, load, refused, store, with_unit
+from memsection.compat.windows.memory import fill, fill_all, load, refusal, store, with_unit
 from memsection.compat.windows.structures import KINDS, RawObjectAttributes
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import NtError
@@ -39,9 +39,9 @@ def LookupAccountName(
     unit: int,
 ) -> int:
     sid, where, use = w.LookupAccountName(system, name)
-    data, text = sid.to_bytes(), memory.encoded(where, unit)
+    data, text = sid.to_bytes(), memory.encode_text(where, unit)
     if not size or not domain_size:
-        raise refused("LookupAccountName", "pointers to the sizes are needed")
+        raise refusal("LookupAccountName", "pointers to the sizes are needed")
     if (
         load("DWORD", size) < len(data)
         or load("DWORD", domain_size) * unit < len(text)
@@ -69,8 +69,8 @@ def LookupAccountSid(
     found, where, use = w.LookupAccountSid(system, sid or b"")
     fill_all(
         [
-            (name, name_size, memory.encoded(found, unit)),
-            (domain, domain_size, memory.encoded(where, unit)),
+            (name, name_size, memory.encode_text(found, unit)),
+            (domain, domain_size, memory.encode_text(where, unit)),
         ],
         "LookupAccountSid",
         unit,
@@ -81,7 +81,7 @@ def LookupAccountSid(
 @with_unit
 def LookupPrivilegeName(system: str | None, luid: int, name: int, size: int, unit: int) -> None:
     found = w.LookupPrivilegeName(system, load("ULONGLONG", luid) or 0)
-    fill_all([(name, size, memory.encoded(found, unit))], "LookupPrivilegeName", unit)
+    fill_all([(name, size, memory.encode_text(found, unit))], "LookupPrivilegeName", unit)
 
 
 def AdjustTokenPrivileges(
@@ -119,7 +119,7 @@ def AdjustTokenPrivileges(
 def _mapping(address: int) -> tuple[int, int, int, int]:
     """The GENERIC_MAPPING at an address."""
     if not address:
-        raise refused("access check", "a mapping is needed")
+        raise refusal("access check", "a mapping is needed")
     read, write, execute, everything = struct.unpack("<4I", ctypes.string_at(address, 16))
     return read, write, execute, everything
 
@@ -127,7 +127,7 @@ def _mapping(address: int) -> tuple[int, int, int, int]:
 def _no_privileges(buffer: int, size: int, operation: str) -> None:
     """Say that no privilege was used: a PRIVILEGE_SET."""
     if not size:
-        raise refused(operation, "a pointer to the size is needed")
+        raise refusal(operation, "a pointer to the size is needed")
     if load("DWORD", size) < 20 or not buffer:
         store("DWORD", size, 20)
         raise NtError(
@@ -152,7 +152,7 @@ def NtAccessCheck(
 
 def MapGenericMask(mask: int, mapping: int) -> None:
     if not mask:
-        raise refused("MapGenericMask", "a mask is needed")
+        raise refusal("MapGenericMask", "a mask is needed")
     store(
         "DWORD", mask, w.MapGenericMask(load("DWORD", mask), w.GENERIC_MAPPING(*_mapping(mapping)))
     )

@@ -37,7 +37,7 @@ def _native_path(path: str) -> str:
         ntdll.RtlFreeUnicodeString(ctypes.byref(string))
 
 
-def _overlapped(offset: int) -> ctypes.Array[ctypes.c_uint64]:
+def _overlapped_for(offset: int) -> ctypes.Array[ctypes.c_uint64]:
     """An OVERLAPPED that says where, and nothing else."""
     return (ctypes.c_uint64 * 4)(0, 0, offset, 0)
 
@@ -215,12 +215,14 @@ class Files:
             0,
             length & 0xFFFFFFFF,
             length >> 32,
-            _overlapped(offset),
+            _overlapped_for(offset),
         ):
             raise ntdll.last_error("LockFileEx")
 
     def unlock_file(self, file: int, offset: int, length: int) -> None:
-        if not ntdll.UnlockFileEx(file, 0, length & 0xFFFFFFFF, length >> 32, _overlapped(offset)):
+        if not ntdll.UnlockFileEx(
+            file, 0, length & 0xFFFFFFFF, length >> 32, _overlapped_for(offset)
+        ):
             raise ntdll.last_error("UnlockFileEx")
 
     def delete_file(self, path: str) -> None:

@@ -114,7 +114,7 @@ class Memory:
     def unmap_view(self, process: int, address: int) -> None:
         with _view_lock:
             base = self._base(address) if process == s.CURRENT_PROCESS else address
-            ntdll.checked(
+            ntdll.check(
                 handles.unmap(process, address, base),
                 "NtUnmapViewOfSection",
                 detail=f"address {address:#x}",

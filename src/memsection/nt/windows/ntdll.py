@@ -186,10 +186,10 @@ def call(function: str, *arguments: Any, name: str | None = None, detail: str = 
         NtError: With the status; ``name`` tells which object, ``detail`` what was asked, when it
             was denied.
     """
-    return checked(_functions[function](*arguments), function, name, detail)
+    return check(_functions[function](*arguments), function, name, detail)
 
 
-def checked(status: int, function: str, name: str | None = None, detail: str = "") -> int:
+def check(status: int, function: str, name: str | None = None, detail: str = "") -> int:
     """The status of a service, unless it is a failure, which is raised as ``call`` does."""
     if status & 0x80000000:
         told = detail if status == st.ACCESS_DENIED else ""

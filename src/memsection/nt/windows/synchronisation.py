@@ -36,12 +36,12 @@ from memsection.nt.windows.waits import (
     MOST_HANDLES,
     SLICE,
     abandoned_error,
+    check_wait,
     deadline_of,
     interrupt_event,
     is_abandoned,
     is_interruptible,
     remaining,
-    succeeded,
     wait_any,
     wait_in_slices,
 )
@@ -80,11 +80,11 @@ def native(name: str) -> Callable[[_Method], _Method]:
         return lambda method: _native.on_exit(method, _releases)
     if name in ("mutex_release", "semaphore_release"):
 
-        def remembered(method: _Method) -> _Method:
+        def remember(method: _Method) -> _Method:
             _releases.append(method)
             return method
 
-        return remembered
+        return remember
     return _native.whole
 
 
@@ -215,7 +215,7 @@ class Synchronisation(Timers):
         self, handle: int, timeout: int | None, *, accept_abandoned: bool = True
     ) -> int:
         def wait(time_left: Any) -> int:
-            return succeeded(
+            return check_wait(
                 ntdll.status_of("NtWaitForSingleObject", handle, False, time_left), [handle]
             )
 
@@ -246,7 +246,7 @@ class Synchronisation(Timers):
 
         def wait(time_left: Any) -> int:
             array = (n.HANDLE * len(handles))(*handles)
-            return succeeded(
+            return check_wait(
                 ntdll.status_of(
                     "NtWaitForMultipleObjects", len(array), array, wait_type, False, time_left
                 ),

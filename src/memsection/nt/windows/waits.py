@@ -51,7 +51,7 @@ def remaining(deadline: int | None) -> int | None:
     return None if deadline is None else min(0, time.perf_counter_ns() // 100 - deadline)
 
 
-def succeeded(status: int, handles: Sequence[int]) -> int:
+def check_wait(status: int, handles: Sequence[int]) -> int:
     """The status of a wait, unless it failed; the message names the first handle that does not
     permit it."""
     if status & 0x80000000:
@@ -80,7 +80,7 @@ def wait_any(handles: Sequence[int], timeout: int | None, event: int) -> int:
     deadline = deadline_of(timeout)
     while True:
         ntdll.call("NtResetEvent", event, None)
-        status = succeeded(
+        status = check_wait(
             ntdll.status_of(
                 "NtWaitForMultipleObjects",
                 len(array),

@@ -181,7 +181,7 @@ class ACL:
 
     def GetExplicitEntriesFromAcl(self) -> tuple[dict[str, Any], ...]:
         """What ``SetEntriesInAcl`` would make the list of."""
-        return tuple(_described(one) for one in self.raw.aces)
+        return tuple(_describe(one) for one in self.raw.aces)
 
     def IsValid(self) -> bool:
         return True
@@ -205,7 +205,7 @@ def _entry(given: Any) -> w.EXPLICIT_ACCESS:
     )
 
 
-def _described(one: Any) -> dict[str, Any]:
+def _describe(one: Any) -> dict[str, Any]:
     mode = {0: w.GRANT_ACCESS, 1: w.DENY_ACCESS}.get(one.type)
     return {
         "Trustee": {

@@ -117,7 +117,7 @@ def HANDLE(value: Any = 0) -> HANDLEType:
     return HANDLEType(value)
 
 
-def made(name: str, function: Callable[..., Any], *arguments: Any) -> HANDLEType:
+def make_handle(name: str, function: Callable[..., Any], *arguments: Any) -> HANDLEType:
     """The handle object of what a function makes."""
     value = call(name, function, *arguments)
     found = HANDLEType.__new__(HANDLEType)

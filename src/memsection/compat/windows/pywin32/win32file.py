@@ -71,7 +71,7 @@ def _place(overlapped: Any) -> Any:
     )
 
 
-def _done(overlapped: Any, count: int) -> None:
+def _complete(overlapped: Any, count: int) -> None:
     """An operation is over when its function returns: its event says so."""
     if overlapped is not None:
         overlapped.InternalHigh = count
@@ -92,7 +92,7 @@ def ReadFile(hFile: Any, bufferOrSize: Any, overlapped: Any = None) -> tuple[int
         with memoryview(bufferOrSize) as view:
             view[: len(data)] = data
         found = bufferOrSize if overlapped is not None else bufferOrSize[: len(data)]
-    _done(overlapped, len(data))
+    _complete(overlapped, len(data))
     return 0, found
 
 
@@ -107,7 +107,7 @@ def WriteFile(hFile: Any, data: Any, overlapped: Any = None) -> tuple[int, int]:
     """Write bytes: 0 and how many were written."""
     data = data.encode() if isinstance(data, str) else data
     count = call("WriteFile", w.WriteFile, number(hFile), data, _place(overlapped))
-    _done(overlapped, count)
+    _complete(overlapped, count)
     return 0, count
 
 

@@ -48,7 +48,7 @@ class Limit:
         False  #: counts whole pages of files, and nothing of what the kernel notes of them
     )
 
-    def needed(self, size: int) -> int:
+    def cost_of(self, size: int) -> int:
         """What a body of this size takes of it."""
         if self.exact:
             return (-(-size // PAGE_SIZE) + 1) * PAGE_SIZE  # the control page
@@ -79,7 +79,7 @@ def require(size: int, where: str = MEMORY) -> int:
     """The check itself, for any size; what is free besides."""
     left = _UNLIMITED
     for limit in limits(where):
-        needed = limit.needed(size)
+        needed = limit.cost_of(size)
         left = min(left, limit.available - needed)
         if needed > limit.available:
             records = f", and up to {amount(needed - size)} for the kernel's records of it"

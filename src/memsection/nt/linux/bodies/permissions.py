@@ -26,7 +26,7 @@ from memsection.vocabulary.descriptor import ACCESS_DENIED, INHERIT_ONLY_ACE, Se
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import BY_NUMBER, SECTION, ObjectType
 from memsection.vocabulary.records import record
-from memsection.vocabulary.remembering import remembered
+from memsection.vocabulary.remembering import remember_results
 from memsection.vocabulary.security import EVERYBODY, maximum_access
 from memsection.vocabulary.sid import Sid
 
@@ -113,11 +113,11 @@ def owner_writes_only(permissions: PosixPermissions) -> PosixPermissions:
     return PosixPermissions(permissions.uid, permissions.gid, permissions.mode & ~0o022, entries)
 
 
-@remembered(256)
+@remember_results(256)
 def _permissions_for(data: bytes, number: int, gid: int) -> PosixPermissions:
     descriptor, kind = SecurityDescriptor.from_bytes(data), BY_NUMBER[number]
     owner = owner_uid(descriptor)
-    users, groups = _mentioned(descriptor, gid)
+    users, groups = _ids_mentioned(descriptor, gid)
     deciding = _deciding_groups(descriptor, groups)
     # The owner is looked at strictly: whatever groups the owner's process is in.
     owner_bits = min(_level(descriptor, kind, _user(owner) | extra) for extra in _subsets(deciding))
@@ -167,7 +167,7 @@ def _user(uid: int) -> frozenset[Sid]:
     )
 
 
-def _mentioned(descriptor: SecurityDescriptor, gid: int) -> tuple[set[int], set[int]]:
+def _ids_mentioned(descriptor: SecurityDescriptor, gid: int) -> tuple[set[int], set[int]]:
     """The users and groups that the descriptor names; the file's own group always counts."""
     users: set[int] = set()
     groups = {gid}

@@ -147,7 +147,7 @@ def _common(one: PosixPermissions, other: PosixPermissions) -> PosixPermissions:
     """A permissions, with the second's owner and group, that gives nobody more than either."""
     first, second = (
         {(tag, number): bits for tag, bits, number in each.entries() if tag != MASK}
-        for each in (_masked(one), _masked(other))
+        for each in (_apply_mask(one), _apply_mask(other))
     )
     both = {
         key: min(first.get(key, NONE), second.get(key, NONE))
@@ -167,7 +167,7 @@ def _common(one: PosixPermissions, other: PosixPermissions) -> PosixPermissions:
     )
 
 
-def _masked(permissions: PosixPermissions) -> PosixPermissions:
+def _apply_mask(permissions: PosixPermissions) -> PosixPermissions:
     """With the mask taken into the entries that it bounds."""
     mask = next((bits for tag, bits, _ in permissions.entries() if tag == MASK), 7)
     return PosixPermissions(

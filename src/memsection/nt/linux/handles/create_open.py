@@ -351,7 +351,7 @@ def _own_handle(place: namespace.Place) -> Handle | None:
     return None
 
 
-def _granted(kind: ObjectType, access: int, facts: control_page.Facts) -> int:
+def _grant(kind: ObjectType, access: int, facts: control_page.Facts) -> int:
     """The access that the caller gets to a living object, if it is of this type."""
     if facts.type != kind.number:
         actual = object_types.BY_NUMBER[facts.type]
@@ -372,7 +372,7 @@ def _open_own(kind: ObjectType, access: int, mine: Handle, flags: int) -> Handle
     obj = mine.obj
     facts = obj.facts
     assert facts is not None
-    granted = _granted(kind, access, facts)
+    granted = _grant(kind, access, facts)
     writable = rights.needs_write(kind, granted, facts)
     data_fd = -1
     if facts.file_identity is not None:
@@ -400,7 +400,7 @@ def _open_found(
     facts = verify.facts_of_found(found.fd, found.identity, found.size, place)
     if access is None:  # whatever it is: the name is taken
         return None
-    granted = _granted(kind, access, facts)
+    granted = _grant(kind, access, facts)
     data_fd = -1 if facts.file_identity is None else _open_data(kind, granted, found, facts)
     fd = -1
     try:

@@ -44,7 +44,7 @@ def place_of(attributes: Any) -> namespace.Place | None:
     if base is not None and base.fd >= 0 and name:
         path, rooted = below(base.obj.name, name), False
     if not has_case:
-        path = names.spelled(path, os.geteuid(), rooted=rooted)
+        path = names.spell(path, os.geteuid(), rooted=rooted)
     try:
         directory, leaf = names.split(path, os.geteuid(), rooted=rooted)
     except NtError as failure:

@@ -48,11 +48,11 @@ def diagnose() -> list[Check]:
             _mappings,
             _privilege,
         )
-        for check in _guarded(part)
+        for check in _run_part(part)
     ]
 
 
-def _guarded(part: Callable[[], Iterator[Check]]) -> list[Check]:
+def _run_part(part: Callable[[], Iterator[Check]]) -> list[Check]:
     try:
         return list(part())
     except OSError as failure:

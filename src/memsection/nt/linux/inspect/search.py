@@ -120,7 +120,7 @@ def _entry_at_a_glance(source: _Source, directory: int) -> s.HandleEntry | None:
         whole = control_page.facts_and_name(data[len(tail) :], size)
         if whole is None or whole[0].area_pages > 1:
             return None  # what stands before the control page is not the data's end
-        return _described(source, *whole, tail)
+        return _handle_entry(source, *whole, tail)
     except (OSError, NtError, KeyError):
         return None  # whoever looks again says why
 
@@ -193,7 +193,7 @@ def _tell_passed_over(pid: int, fd: int, failure: NtError | KeyError) -> None:
 def _read_entry(source: _Source, body: int) -> s.HandleEntry:
     facts = control_page.read(body, source.found.st_size)
     tail = sys_.pread(body, TAIL, max(0, facts.size - TAIL)) if _has_tail(facts) else b""
-    return _described(source, facts, control_page.name(body, facts), tail)
+    return _handle_entry(source, facts, control_page.name(body, facts), tail)
 
 
 def _has_tail(facts: control_page.Facts) -> bool:
@@ -201,7 +201,9 @@ def _has_tail(facts: control_page.Facts) -> bool:
     return bool(facts.size) and facts.file_identity is None
 
 
-def _described(source: _Source, facts: control_page.Facts, name: str, tail: bytes) -> s.HandleEntry:
+def _handle_entry(
+    source: _Source, facts: control_page.Facts, name: str, tail: bytes
+) -> s.HandleEntry:
     access, _, protected = source.carried
     kind = object_types.BY_NUMBER[facts.type]
     return s.HandleEntry(

@@ -119,9 +119,9 @@ def _refuse_file(place: namespace.Place, error: OSError) -> None:
         if not namespace.directory_is_gone(place):
             raise NtError(st.OBJECT_NAME_NOT_FOUND, name=names.win32_name(place.full)) from None
     elif error.errno == errno.ELOOP:
-        raise verify.planted(place, "is a link") from None
+        raise verify.planted_error(place, "is a link") from None
     elif error.errno in (errno.EISDIR, errno.ENXIO, errno.ENODEV):
-        raise verify.planted(place, "is no regular file") from None
+        raise verify.planted_error(place, "is no regular file") from None
     else:
         raise error
 
@@ -163,7 +163,7 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
 def _tell(place: namespace.Place, outcome: int, owner: int) -> None:
     """Say what became of a name that does not lead to a living body."""
     if outcome == protocol.PLANTED:
-        raise verify.planted(place, f"is no regular file of yours (owner {owner})")
+        raise verify.planted_error(place, f"is no regular file of yours (owner {owner})")
     if outcome == protocol.SWEPT:
         log.tell(log.INFO, SWEPT, place.leaf)
 
@@ -273,7 +273,7 @@ def _find_global(place: namespace.Place, writable: bool) -> Found | None:
         _refuse_file(place, error)
         return None
     if outcome == protocol.PLANTED:
-        raise verify.planted(place, "is no regular file")
+        raise verify.planted_error(place, "is no regular file")
     if outcome != protocol.FOUND:
         return None
     try:
@@ -307,11 +307,11 @@ def _verify_foreign(place: namespace.Place, fd: int, status: os.stat_result) -> 
     except NtError as failure:
         if not descriptions.try_lock(fd, sys_.LOCK_EX):
             return  # somebody has it open: a damaged object, which says so itself
-        raise verify.planted(
+        raise verify.planted_error(
             place, f"belongs to user {status.st_uid} and is no object ({failure.detail})"
         ) from None
     if owner != status.st_uid:
-        raise verify.planted(
+        raise verify.planted_error(
             place, f"belongs to user {status.st_uid}, while its security descriptor says {owner}"
         )
     verify.require_own_name(place, fd, facts, status)

@@ -106,13 +106,13 @@ def regardless_of_case(place: Place) -> Place:
     (OBJ_CASE_INSENSITIVE)."""
     prefix = place.file[: len(place.file) - len(escape(place.leaf))]
     for file in sys_.listdir(place.dirfd):
-        leaf = _unescaped(file[len(prefix) :]) if file.startswith(prefix) else None
+        leaf = _unescape(file[len(prefix) :]) if file.startswith(prefix) else None
         if leaf and _upper(leaf) == _upper(place.leaf):
             return Place(place.directory, leaf)
     return place
 
 
-def _unescaped(file: str) -> str | None:
+def _unescape(file: str) -> str | None:
     """The name that a file name stands for; None for a digest, and for what is no name."""
     plain, *escaped = file.split("%")
     try:
@@ -170,7 +170,7 @@ def reset() -> None:
         sys_.close(known_directories.popitem()[1][0])
 
 
-def _refused(path: str, found: str) -> NtError:
+def _refusal(path: str, found: str) -> NtError:
     return NtError(
         st.NAMESPACE_REFUSED,
         detail=f"the namespace directory {path} {found}; remove it, or set "
@@ -190,12 +190,12 @@ def _alone(find: Callable[[], int]) -> Callable[[], int]:
     """Have one thread at a time look for a directory: two would both open it, and one descriptor
     would be forgotten."""
 
-    def found() -> int:
+    def find_alone() -> int:
         with records.lock:
             return find()
 
-    found.__name__, found.__doc__ = find.__name__, find.__doc__
-    return found
+    find_alone.__name__, find_alone.__doc__ = find.__name__, find.__doc__
+    return find_alone
 
 
 @_alone
@@ -224,7 +224,7 @@ def local_directory() -> int:
                 )
             ),
         ) from None
-    known_directories["local", uid] = _verified(path, uid), path
+    known_directories["local", uid] = _open_verified(path, uid), path
     return known_directories["local", uid][0]
 
 
@@ -249,20 +249,20 @@ def _local_root() -> str:
     return _OTHER_ROOT
 
 
-def _verified(path: str, uid: int) -> int:
+def _open_verified(path: str, uid: int) -> int:
     try:
         fd = sys_.open(path, sys_.O_RDONLY | sys_.O_DIRECTORY | sys_.O_NOFOLLOW | sys_.O_CLOEXEC)
     except NotADirectoryError:
-        raise _refused(path, "is a link or a file") from None
+        raise _refusal(path, "is a link or a file") from None
     except PermissionError:
-        raise _refused(path, "belongs to somebody else") from None
+        raise _refusal(path, "belongs to somebody else") from None
     found = sys_.fstat(fd)
     if found.st_uid == uid and not found.st_mode & 0o077:
         return fd
     sys_.close(fd)
     if found.st_uid != uid:
-        raise _refused(path, f"belongs to user {found.st_uid}, not {uid}")
-    raise _refused(
+        raise _refusal(path, f"belongs to user {found.st_uid}, not {uid}")
+    raise _refusal(
         path, f"is open to others (mode {stat_.S_IMODE(found.st_mode):04o}, must be 0700)"
     )
 
@@ -287,7 +287,7 @@ def global_directory() -> int:
     found = sys_.fstat(fd)
     if found.st_uid not in (0, uid) or found.st_mode & 0o022 and not found.st_mode & stat_.S_ISVTX:
         sys_.close(fd)
-        raise _refused(
+        raise _refusal(
             path,
             f"belongs to user {found.st_uid} with mode {stat_.S_IMODE(found.st_mode):04o}: not "
             f"root's, "
@@ -304,7 +304,7 @@ def global_directory() -> int:
         if error.errno in (errno.EINVAL, errno.EOPNOTSUPP, errno.EISDIR):
             sys_.close(fd)
             raise NoGlobalObjectsError(
-                _refused(path, "is not on a tmpfs, which Global objects need")
+                _refusal(path, "is not on a tmpfs, which Global objects need")
             ) from None
         # No room, or not writable for this user: what is there can still be opened.
     known_directories["global", uid] = fd, path

@@ -111,21 +111,21 @@ def require_own_name(
     somebody made (N3)."""
     own = control_page.name(fd, facts)
     if own != place.full:
-        raise planted(
+        raise planted_error(
             place,
             f"is the object {names.win32_name(own)!r} of user {found.st_uid} under a name that it "
             f"was not "
             "made with: a hard link",
         )
     if found.st_nlink > 1:
-        raise planted(
+        raise planted_error(
             place,
             f"has {found.st_nlink} hard links, and so other names than the one that it was made "
             f"with",
         )
 
 
-def planted(place: namespace.Place, found: str) -> NtError:
+def planted_error(place: namespace.Place, found: str) -> NtError:
     """The failure for what somebody put under a name."""
     return NtError(
         st.NAMESPACE_REFUSED,

@@ -25,7 +25,7 @@ from memsection.vocabulary import structs as s
 from memsection.vocabulary.descriptor import SecurityDescriptor
 from memsection.vocabulary.errors import NtError
 from memsection.vocabulary.object_types import DIRECTORY, FILE, PROCESS, THREAD
-from memsection.vocabulary.remembering import remembered
+from memsection.vocabulary.remembering import remember_results
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class ObjectServices:
                 )
             from memsection.nt.linux.types import process
 
-            return _selected(process.descriptor(os.getpid(), _PSEUDO[handle]), information)
+            return _select(process.descriptor(os.getpid(), _PSEUDO[handle]), information)
         found = table.lookup(
             handle,
             None,
@@ -229,12 +229,12 @@ class ObjectServices:
 
             one: Any = found.obj
             whole = one.process if found.kind is THREAD else one.identity
-            return _selected(process.descriptor_of(found, one.pid, whole), information)
+            return _select(process.descriptor_of(found, one.pid, whole), information)
         if found.kind is FILE:
             from memsection.nt.linux.types import file_facts
 
-            return _selected(file_facts.descriptor(found.fd), information)
-        return _selected(self._facts(found).descriptor, information)
+            return _select(file_facts.descriptor(found.fd), information)
+        return _select(self._facts(found).descriptor, information)
 
     @service("set security")
     def set_security_object(self, handle: int, information: int, descriptor: bytes) -> None:
@@ -252,7 +252,7 @@ class ObjectServices:
                 detail="a file has a mode here, and no descriptor: use os.chmod and os.chown",
             )
         facts = self._facts(found)
-        merged = security.merged(
+        merged = security.merge_descriptors(
             SecurityDescriptor.from_bytes(facts.descriptor),
             descriptor,
             information,
@@ -345,8 +345,8 @@ class ObjectServices:
         return accept(descriptors)
 
 
-@remembered(64)
-def _selected(descriptor: bytes, information: int) -> bytes:
+@remember_results(64)
+def _select(descriptor: bytes, information: int) -> bytes:
     """The parts of a descriptor that are asked for."""
     return SecurityDescriptor.from_bytes(descriptor).select(information).to_bytes()
 

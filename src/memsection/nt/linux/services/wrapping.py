@@ -47,18 +47,18 @@ def service(
     """Give a service its name in messages, and see to errors of system calls that nobody
     translated."""
 
-    def failed(problem: Exception) -> Exception | None:
+    def exception_for(problem: Exception) -> Exception | None:
         if _has_no_descriptor(problem) and _raise_descriptor_limit():
             return None  # once more, with the descriptors that the hard limit allows
-        return translated(problem, operation)
+        return translate(problem, operation)
 
     def decorate(function: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
-        return ledger.service(function, failed)
+        return ledger.service(function, exception_for)
 
     return decorate
 
 
-def translated(problem: Exception, operation: str) -> Exception:
+def translate(problem: Exception, operation: str) -> Exception:
     """What a service raises for what came up in it."""
     if isinstance(problem, NtError):
         # where processes are looked for
@@ -111,7 +111,7 @@ def import_failed(problem: Exception) -> Exception | None:
     if _raise_descriptor_limit():
         return None
     number = getattr(problem, "errno", errno.EMFILE)
-    failure = translated(OSError(number, os.strerror(number)), "import")
+    failure = translate(OSError(number, os.strerror(number)), "import")
     if not isinstance(failure, NtError):
         return failure
     failure.name = getattr(problem, "filename", None) or getattr(problem, "name", None)

@@ -60,22 +60,22 @@ def _examine(fds: Sequence[int]) -> tuple[int, control_page.Facts, os.stat_resul
     # Asked first: the kernel alone answers it, with an error for what is no file in memory.  A file
     # system that another user runs (FUSE) lets everything else wait, fstat too.
     if seals.seals(fds[0]) < 0:
-        raise _refused("it is no file in memory")
+        raise _refusal("it is no file in memory")
     try:
         found = sys_.fstat(fds[0])
         identity = (found.st_dev, found.st_ino)
         facts = verify.facts_of_found(fds[0], identity, found.st_size, None)
     except NtError as failure:
-        raise _refused(failure.detail or "it has no control page") from None
+        raise _refusal(failure.detail or "it has no control page") from None
     carried = decode(sys_.lseek(fds[0], 0, 1))
     if carried is None:
-        raise _refused("it carries no access of a handle")
+        raise _refusal("it carries no access of a handle")
     data = None
     if len(fds) == 2:
         file = sys_.fstat(fds[1])
         data = (file.st_dev, file.st_ino)
     if data != facts.file_identity:
-        raise _refused("the file that came with it is not the one behind the section")
+        raise _refusal("the file that came with it is not the one behind the section")
     return carried[0], facts, found
 
 
@@ -89,7 +89,7 @@ def _own_description(fd: int) -> int:
         return fd
 
 
-def _refused(why: str) -> NtError:
+def _refusal(why: str) -> NtError:
     return NtError(
         st.INVALID_HANDLE, "receive a handle", None, f"the descriptor that came is no handle: {why}"
     )

@@ -70,7 +70,7 @@ def lock(file: int, offset: int, length: int, exclusive: bool, wait: bool) -> No
     tries = 0
     while True:
         handle = _usable(file)
-        start, end = _checked(handle, offset, length)
+        start, end = _check_range(handle, offset, length)
         try:
             with tables_lock:
                 _take(handle, Range(start, end, exclusive))
@@ -97,7 +97,7 @@ def lock(file: int, offset: int, length: int, exclusive: bool, wait: bool) -> No
 def unlock(file: int, offset: int, length: int) -> None:
     """NtUnlockFile: of an exclusive and a shared lock of one range, the exclusive one."""
     handle = _usable(file)
-    start, end = _checked(handle, offset, length)
+    start, end = _check_range(handle, offset, length)
     with tables_lock:
         held = _ranges(handle)
         for exclusive in (True, False):
@@ -146,7 +146,7 @@ def _usable(file: int) -> Handle:
     return handle
 
 
-def _checked(handle: Handle, offset: int, length: int) -> tuple[int, int]:
+def _check_range(handle: Handle, offset: int, length: int) -> tuple[int, int]:
     """The range's begin and end, where it is one that can be locked here."""
     if length < 0 or offset < 0 or offset + length > 1 << 64:
         raise NtError(

@@ -112,7 +112,7 @@ def _is_an_object(path: str, ignore_case: bool) -> bool:
     return place is not None and create_open.is_taken(DIRECTORY, place)
 
 
-def _granted(path: str, access: int) -> int:
+def _grant(path: str, access: int) -> int:
     """The rights that are given: in a directory that others use, nothing that would change it."""
     euid = os.geteuid()
     is_own = path == names.local_directory(euid) or euid == 0
@@ -135,7 +135,7 @@ def _granted(path: str, access: int) -> int:
 def open_(access: int, attributes: Any) -> int:
     """NtOpenDirectoryObject."""
     path = _find(attributes)
-    granted = _granted(path, access)
+    granted = _grant(path, access)
     if attributes.Attributes & s.OBJ_INHERIT:
         raise stays_here(path)
     return _new_handle(path, granted)

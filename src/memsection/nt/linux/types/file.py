@@ -74,10 +74,10 @@ def create(
     try:
         fd, done = _open(granted, path, disposition)
     except OSError as error:
-        raise refused(error, path) from None
+        raise refusal(error, path) from None
     try:
         if descriptor is not None and done == s.FILE_CREATED:
-            full = security.assigned(descriptor, accounts.current_token(), FILE)
+            full = security.assign_descriptor(descriptor, accounts.current_token(), FILE)
             set_permissions.apply(fd, permissions.permissions_for(full, FILE))
         _check_and_cut(fd, granted, path, share, done)
         obj = File(os.path.abspath(path))
@@ -187,7 +187,7 @@ def _first(path: str, modes: tuple[int, ...]) -> int:
     return sys_.open(path, modes[-1] | _FLAGS)
 
 
-def refused(error: OSError, path: str) -> NtError:
+def refusal(error: OSError, path: str) -> NtError:
     """The failure for a path that the system refused."""
     number = error.errno or errno.EIO
     if number == errno.ENOENT and not os.path.isdir(os.path.dirname(os.path.abspath(path))):

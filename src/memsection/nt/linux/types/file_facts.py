@@ -124,7 +124,7 @@ def delete(path: str) -> None:
             _check(path, found)
         sys_.unlink(path)
     except OSError as error:
-        raise files.refused(error, path) from None
+        raise files.refusal(error, path) from None
 
 
 def _check(path: str, found: os.stat_result) -> None:

@@ -55,7 +55,7 @@ def body_beside(
         sys_.close(fd)
         raise
     # Who may write the data must not be able to write another file's name into the record (S2).
-    fd, identity = new_body.locked_handle(fd, read_only=True)
+    fd, identity = new_body.lock_handle(fd, read_only=True)
     return fd, facts, data, identity
 
 

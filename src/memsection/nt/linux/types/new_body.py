@@ -224,7 +224,7 @@ def finish_body(
         sys_.fcntl(fd, sys_.F_ADD_SEALS, seals.SEALS)
 
 
-def locked_handle(fd: int, *, read_only: bool) -> tuple[int, tuple[int, int]]:
+def lock_handle(fd: int, *, read_only: bool) -> tuple[int, tuple[int, int]]:
     """The descriptor of a new body's handle, locked; another one where it may only read (R2)."""
     descriptions.hold(fd)
     if read_only:

@@ -239,7 +239,7 @@ def target(process: int, access: int) -> tuple[int, Handle | None]:
     A handle to a process that has ended, and whose status was taken, names nothing any more: its id
     may be another process's.
     """
-    pid, handle = _named(process, access)
+    pid, handle = _target_maybe_ended(process, access)
     if handle is not None and is_gone(handle):
         raise NtError(
             st.PROCESS_IS_TERMINATING,
@@ -249,7 +249,7 @@ def target(process: int, access: int) -> tuple[int, Handle | None]:
     return pid, handle
 
 
-def _named(process: int, access: int) -> tuple[int, Handle | None]:
+def _target_maybe_ended(process: int, access: int) -> tuple[int, Handle | None]:
     """As ``target``, of a process that may have ended."""
     if process == CURRENT_PROCESS:
         return os.getpid(), None
@@ -287,7 +287,7 @@ _GET_INFO, _INFO_EXIT = 0xC040FF0B, 1 << 3
 
 def query(process: int) -> s.ProcessBasicInformation:
     """NtQueryInformationProcess, ProcessBasicInformation."""
-    pid, handle = _named(process, a.PROCESS_QUERY_LIMITED_INFORMATION)
+    pid, handle = _target_maybe_ended(process, a.PROCESS_QUERY_LIMITED_INFORMATION)
     if handle is None:
         return s.ProcessBasicInformation(st.PENDING, pid, os.getppid())
     if not has_ended(handle):
@@ -348,7 +348,7 @@ def _zombie_status(handle: Handle, number: int) -> int | None:
 
 def terminate(process: int, exit_status: int) -> None:
     """NtTerminateProcess."""
-    pid, handle = _named(process, a.PROCESS_TERMINATE)
+    pid, handle = _target_maybe_ended(process, a.PROCESS_TERMINATE)
     if handle is not None and has_ended(handle):
         raise NtError(st.PROCESS_IS_TERMINATING, name=handle.obj.display_name())
     if handle is None or pid == os.getpid():

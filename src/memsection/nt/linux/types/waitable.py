@@ -143,7 +143,7 @@ class _StateBody:
         except BaseException:
             sys_.close(fd)
             raise
-        fd, _ = new_body.locked_handle(fd, read_only=read_only)
+        fd, _ = new_body.lock_handle(fd, read_only=read_only)
         return fd, facts, data_fd, identity
 
 

@@ -118,11 +118,11 @@ def _allocate_private(
         flags |= system.MAP_NORESERVE
     try:
         if kind & p.MEM_LARGE_PAGES:
-            start = _mapped_large(start, length, prot, flags)
+            start = _map_large(start, length, prot, flags)
         elif start:
             start = sys_.mmap(start, length, prot, flags | system.MAP_FIXED_NOREPLACE, -1, 0)
         elif zero_bits:
-            start = _mapped_below(zero_bits, length, prot, flags)
+            start = _map_below(zero_bits, length, prot, flags)
         else:
             start = addresses.place(length, prot, flags, -1, 0)
     except FileExistsError:
@@ -134,7 +134,7 @@ def _allocate_private(
     return start, length
 
 
-def _mapped_large(start: int, size: int, prot: int, flags: int) -> int:
+def _map_large(start: int, size: int, prot: int, flags: int) -> int:
     """Map huge pages, which are reserved with the mapping."""
     if start:
         flags |= system.MAP_FIXED_NOREPLACE
@@ -150,7 +150,7 @@ def _mapped_large(start: int, size: int, prot: int, flags: int) -> int:
         ) from None
 
 
-def _mapped_below(zero_bits: int, size: int, prot: int, flags: int) -> int:
+def _map_below(zero_bits: int, size: int, prot: int, flags: int) -> int:
     """Map private memory at the highest free address below the limit of ``zero_bits``."""
     limit = addresses.address_limit(zero_bits)
     start = (limit - size) // GRANULARITY * GRANULARITY

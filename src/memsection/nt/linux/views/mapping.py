@@ -191,7 +191,7 @@ def _map_handle(
     obj = handle.obj
     meant = _PROTECTIONS.get(protection)
     if meant is None:
-        meant = _checked_protection(protection)
+        meant = _check_protection(protection)
     if meant.needed & ~handle.access:
         handle.require(meant.needed)
     facts = obj.facts
@@ -223,7 +223,7 @@ def _map_handle(
     return region
 
 
-def _checked_protection(protection: int) -> _Protection:
+def _check_protection(protection: int) -> _Protection:
     if protection & ~p.PAGE_BASE_MASK:
         raise NtError(
             st.INVALID_PAGE_PROTECTION, detail="a view's modifiers are those of its section"

@@ -31,7 +31,7 @@ GROUP_SETS = [
 
 
 def described(text: str, kind: types.ObjectType = types.SECTION) -> SecurityDescriptor:
-    return security.assigned(sddl.parse(text), CREATOR, kind)
+    return security.assign_descriptor(sddl.parse(text), CREATOR, kind)
 
 
 def posix(floor: permissions.PosixPermissions, uid: int, groups: frozenset[int]) -> int:
@@ -214,7 +214,7 @@ def test_a_denied_group_owns_the_file_where_everybody_else_may() -> None:
 )
 def test_what_is_applied_to_a_memfd_is_what_is_read_back(text: str) -> None:
     token = accounts.current_token()
-    descriptor = security.assigned(sddl.parse(text), token, types.SECTION)
+    descriptor = security.assign_descriptor(sddl.parse(text), token, types.SECTION)
     fd = os.memfd_create("floor")
     try:
         wanted = permissions.permissions_for(descriptor, types.SECTION)
@@ -293,7 +293,7 @@ def test_between_two_descriptors_nobody_has_more_than_either_gives(old: str, new
 
 
 def test_a_descriptor_that_cannot_be_written_leaves_the_floor_as_it_was() -> None:
-    readable = security.assigned(
+    readable = security.assign_descriptor(
         sddl.parse("D:(A;;GR;;;WD)"), accounts.current_token(), types.SECTION
     )
     before = permissions.permissions_for(readable, types.SECTION)
