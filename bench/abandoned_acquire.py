@@ -23,7 +23,7 @@ from memsection import Mutex
 TARGET = 0.1
 
 
-def killed(take: Callable[[], object], wait: Callable[[], object], *, before: bool) -> float:
+def kill_and_wait(take: Callable[[], object], wait: Callable[[], object], *, before: bool) -> float:
     """Seconds from the kill, or from the attempt after it, until ``wait`` comes back."""
     ready, told = os.pipe()
     child = os.fork()
@@ -78,7 +78,9 @@ def main() -> None:
                 ("memsection", mutex.acquire, wait_mutex),
                 ("fcntl.flock", take_file, wait_file),
             ):
-                samples.setdefault(f"{name}, {when}", []).append(killed(take, wait, before=before))
+                samples.setdefault(f"{name}, {when}", []).append(
+                    kill_and_wait(take, wait, before=before)
+                )
     print(
         table(
             ["", "median", "99th percentile"],

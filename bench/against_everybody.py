@@ -22,7 +22,7 @@ from types import ModuleType
 from measure import (
     Samples,
     heading,
-    interleaved,
+    measure_in_turns,
     median,
     percentile,
     ratio,
@@ -204,7 +204,7 @@ def measure(peers: Peers, scale: float) -> dict[str, Samples]:
 
     def row(title: str, cases: Cases, count: int, batch: int, divisor: int = 1) -> None:
         print(f"{title} ...", file=sys.stderr, flush=True)
-        samples = interleaved(cases, rounds=rounds(count), batch=batch)
+        samples = measure_in_turns(cases, rounds=rounds(count), batch=batch)
         rows[title] = {
             name: [value / divisor for value in values] for name, values in samples.items()
         }

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import repeat
 
-from measure import arguments, compare, interleaved
+from measure import arguments, compare, measure_in_turns
 
 from memsection import Mutex, arrays
 
 LOOPS = 500
 
 
-def looped(step: Callable[[], object]) -> Callable[[], object]:
+def loop(step: Callable[[], object]) -> Callable[[], object]:
     def run() -> None:
         for _ in repeat(None, LOOPS):
             step()
@@ -41,8 +41,8 @@ def main() -> None:
         "with mutex": guarded,
         "unprotected": unprotected,
     }
-    samples = interleaved(
-        {name: looped(step) for name, step in ways.items()}, rounds=rounds, batch=1
+    samples = measure_in_turns(
+        {name: loop(step) for name, step in ways.items()}, rounds=rounds, batch=1
     )
     compare(
         "count once",

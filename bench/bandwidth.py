@@ -11,7 +11,7 @@ import contextlib
 from functools import partial
 
 import numpy as np
-from measure import arguments, compare, interleaved
+from measure import arguments, compare, measure_in_turns
 
 from memsection import Section
 
@@ -34,7 +34,7 @@ def main() -> None:
             "sum": lambda array: array.sum(),
         }
         for name, operation in cases.items():
-            samples = interleaved(
+            samples = measure_in_turns(
                 {"memsection": partial(operation, shared), "private": partial(operation, private)},
                 rounds=rounds,
                 batch=1,

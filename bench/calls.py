@@ -15,7 +15,7 @@ import time
 from typing import Any
 
 import measure
-from channel_cases import called, echo, ours
+from channel_cases import call_service, echo, ours
 from channel_peers import Case, pipes
 
 
@@ -33,7 +33,7 @@ class _Manager(multiprocessing.managers.BaseManager):
 _Manager.register("Echo", _Echo)
 
 
-def managed(value: bytes) -> Case:
+def call_manager(value: bytes) -> Case:
     """A call to an object in a manager's process; its processors are the system's choice."""
 
     def run(count: int) -> float:
@@ -55,10 +55,10 @@ def main() -> None:
     for length, count in ((64, 3000), (1024, 2000), (65_536, 600)):
         value = b"x" * length
         candidates: dict[str, Case] = {
-            "memsection": called(value),
+            "memsection": call_service(value),
             "memsection, echo over two queues": echo(ours(), value),
             "mp.Pipe": echo(pipes, value),
-            "mp.Manager": managed(value),
+            "mp.Manager": call_manager(value),
         }
         samples: dict[str, list[float]] = {candidate: [] for candidate in candidates}
         for number in range(options.rounds + 1):

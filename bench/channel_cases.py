@@ -152,7 +152,7 @@ def topics() -> Any:
     return ends[0].send, back.receive, ends[1].send, there.receive
 
 
-def published(subscribers: int) -> Case:
+def publish_to(subscribers: int) -> Case:
     """One message to so many subscribers, none of whom sleeps or is waited for."""
 
     def run(count: int) -> float:
@@ -210,7 +210,7 @@ def asleep(case: Case) -> Case:
     return run
 
 
-def opened(what: Callable[[str], Any]) -> Case:
+def open_and_close(what: Callable[[str], Any]) -> Case:
     """Opening what has a name, and closing it."""
 
     def run(count: int) -> float:
@@ -233,7 +233,7 @@ def a_view(name: str) -> None:
         pass
 
 
-def called(value: bytes) -> Case:
+def call_service(value: bytes) -> Case:
     """A call to a service of the other process, and its answer."""
 
     def run(count: int) -> float:
@@ -282,11 +282,11 @@ def rows_of_waits(small: bytes) -> dict[str, tuple[int, dict[str, Case]]]:
         "4 senders, 1 receiver, 64 B": (20_000, four),
         "service: call and reply 64 B": (
             3000,
-            {"memsection": called(small), "a queue of ours": echo(ours(), small)},
+            {"memsection": call_service(small), "a queue of ours": echo(ours(), small)},
         ),
         "opening an end": (
             300,
-            {"memsection": opened(an_end), "Section.open and map": opened(a_view)},
+            {"memsection": open_and_close(an_end), "Section.open and map": open_and_close(a_view)},
         ),
         "survivor after a death": (
             5,
@@ -309,8 +309,8 @@ def rows_of_topics(small: bytes) -> dict[str, tuple[int, dict[str, Case]]]:
         "topic: send 64 B": (
             20_000,
             {
-                "memsection": published(0),
-                **{f"with {number} subscribers": published(number) for number in (1, 8, 64)},
+                "memsection": publish_to(0),
+                **{f"with {number} subscribers": publish_to(number) for number in (1, 8, 64)},
             },
         ),
     }

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from channel_peers import SETTLE, Case
-from two_processes import LIMIT, bounded, partner, processors
+from two_processes import LIMIT, limit_batch, partner, processors
 
 from memsection.channels import Queue
 
@@ -33,7 +33,7 @@ def from_four(make: Callable[[], Any], most: int = 1) -> Case:
 
         children = [partner(sender, there, ready[1], go[0]) for _ in range(SENDERS)]
         try:
-            with bounded(children):
+            with limit_batch(children):
                 os.sched_setaffinity(0, {here})
                 for _ in range(SENDERS):
                     os.read(ready[0], 1)
@@ -95,7 +95,7 @@ def death(in_hand: bool) -> Case:
 
                 os.write(go[1], b"g")
                 child = partner(receiver, None, ready[1], go[0])
-                with bounded([child]):
+                with limit_batch([child]):
                     while os.read(ready[0], 1) != b"h":
                         pass
                     if not in_hand:

@@ -62,7 +62,7 @@ TARGETS: dict[str, tuple[tuple[str, str, float], ...]] = {
 }
 
 
-def measured(name: str, rounds: int, polling: bool, until: float) -> measure.Samples:
+def measure_row(name: str, rounds: int, polling: bool, until: float) -> measure.Samples:
     """A row's candidates in turns, one batch each in every round; the first one, which is short, is
     not counted.  A peer that does not end is left out."""
     begun = time.monotonic()
@@ -167,7 +167,7 @@ def main() -> None:
     for number, name in enumerate(names):
         now = time.monotonic()
         share = max(0.0, ends - now) / (len(names) - number)
-        samples = measured(name, options.rounds, options.iceoryx2, now + share)
+        samples = measure_row(name, options.rounds, options.iceoryx2, now + share)
         lines += lines_of(name, samples)
         print(f"### {name}\n\n{table_of(samples)}\n", flush=True)
     if options.write:

@@ -36,7 +36,7 @@ def median(values: Sequence[float]) -> float:
     return percentile(values, 0.5)
 
 
-def interleaved(
+def measure_in_turns(
     cases: dict[str, Callable[[], object]], *, rounds: int, batch: int, warm_up: int = 3
 ) -> Samples:
     """Seconds for one operation of each candidate, round by round.

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import Any
 
-from measure import Samples, arguments, compare, interleaved
+from measure import Samples, arguments, compare, measure_in_turns
 
 from memsection import Mutex
 
@@ -30,7 +30,7 @@ def loop(lock: Any) -> Callable[[], object]:
     return run
 
 
-def bound(lock: Any) -> Callable[[], object]:
+def acquire_and_release(lock: Any) -> Callable[[], object]:
     acquire, release = lock.acquire, lock.release
 
     def run() -> None:
@@ -56,9 +56,9 @@ def main() -> None:
     }
     for title, how in (
         ("lock.acquire(); lock.release()", loop),
-        ("the same methods, looked up once", bound),
+        ("the same methods, looked up once", acquire_and_release),
     ):
-        samples = interleaved(
+        samples = measure_in_turns(
             {name: how(lock) for name, lock in locks.items()}, rounds=rounds, batch=1
         )
         compare(title, each(samples), "multiprocessing.Lock", 1.0)

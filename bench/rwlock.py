@@ -13,7 +13,7 @@ from collections.abc import Callable
 from itertools import repeat
 from typing import Any
 
-from measure import Samples, arguments, compare, interleaved
+from measure import Samples, arguments, compare, measure_in_turns
 
 from memsection import Mutex, RWLock
 
@@ -44,7 +44,7 @@ def beside(lock: Any, rounds: int, name: str) -> Samples:
                 os._exit(1)
         others.append(pid)
     try:
-        return each(interleaved({name: loop(lock)}, rounds=rounds, batch=1))
+        return each(measure_in_turns({name: loop(lock)}, rounds=rounds, batch=1))
     finally:
         for pid in others:
             os.kill(pid, signal.SIGKILL)
@@ -60,7 +60,9 @@ def main() -> None:
     with RWLock.create() as lock:
         mutex = Mutex.create()
         cases = {"mutex": loop(mutex), "read": loop(lock.read), "write": loop(lock.write)}
-        compare("with lock: pass, alone", each(interleaved(cases, rounds=rounds, batch=1)), "mutex")
+        compare(
+            "with lock: pass, alone", each(measure_in_turns(cases, rounds=rounds, batch=1)), "mutex"
+        )
         found = beside(mutex, rounds // 4, "mutex") | beside(lock.read, rounds // 4, "read")
         compare(f"the same beside {OTHERS} others that do it", found, "mutex")
         mutex.close()

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
 
-from measure import arguments, compare, interleaved, start_resource_tracker
+from measure import arguments, compare, measure_in_turns, start_resource_tracker
 
 from memsection import Section
 
@@ -111,7 +111,7 @@ def bare_calls(name: str) -> Callable[[], None]:
 
 def measure_bare_calls(name: str, rounds: int, *, limited: bool) -> None:
     """What is around the steps in C."""
-    samples = interleaved(
+    samples = measure_in_turns(
         {"memsection": lambda: create_section(name, PAGE), "the calls": bare_calls(name + "-bare")},
         rounds=rounds,
         batch=20,
@@ -146,7 +146,7 @@ def measure_unusual(name: str, rounds: int, *, limited: bool) -> None:
     for label, options in UNUSUAL.items():
         ways[label] = lambda options=options: create_unusual(name, options)  # type: ignore[misc]
     ways["Global"] = lambda: create_unusual("Global\\" + name, {})
-    samples = interleaved(ways, rounds=rounds, batch=20)
+    samples = measure_in_turns(ways, rounds=rounds, batch=20)
     for label in ways:
         if label != "plain":
             compare(
@@ -187,7 +187,7 @@ def measure(rounds: int, where: str, *, limited: bool) -> None:
                 }
                 if posix_ipc is not None:  # the same block: its name is that of the file
                     ways[posix_ipc.NAME] = lambda size=size: attach_posix_ipc(name, size)  # type: ignore[misc]
-                samples = interleaved(ways, rounds=rounds, batch=20)
+                samples = measure_in_turns(ways, rounds=rounds, batch=20)
             finally:
                 block.close()
                 block.unlink()
@@ -208,7 +208,7 @@ def measure(rounds: int, where: str, *, limited: bool) -> None:
         }
         if posix_ipc is not None:
             ways[posix_ipc.NAME] = lambda size=size, use=use: create_posix_ipc(name, size, use)  # type: ignore[misc]
-        samples = interleaved(
+        samples = measure_in_turns(
             ways,
             rounds=rounds if size == PAGE else max(rounds // 4, 20),
             batch=20 if size == PAGE else 4,

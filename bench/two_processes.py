@@ -26,19 +26,19 @@ def processors() -> tuple[int, int]:
     return usable[0], usable[-1]
 
 
-def _stalled(*_: object) -> NoReturn:
+def _raise_stalled(*_: object) -> NoReturn:
     raise StalledError(f"not done in {LIMIT:g} s")
 
 
 @contextlib.contextmanager
-def bounded(children: list[int]) -> Iterator[None]:
+def limit_batch(children: list[int]) -> Iterator[None]:
     """A batch with these partners, who have ended when it has.
 
     Raises:
         StalledError: It was not done in ``LIMIT`` seconds.
     """
     usable = os.sched_getaffinity(0)
-    before = signal.signal(signal.SIGALRM, _stalled)
+    before = signal.signal(signal.SIGALRM, _raise_stalled)
     signal.setitimer(signal.ITIMER_REAL, LIMIT)
     try:
         yield
@@ -87,7 +87,7 @@ def meet(
     ready, go = os.pipe(), os.pipe()
     child = partner(partners, cpus[1] if cpus else None, ready[1], go[0])
     try:
-        with bounded([child]):
+        with limit_batch([child]):
             if cpus:
                 os.sched_setaffinity(0, {cpus[0]})
             os.read(ready[0], 1)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MOST = 3  #: above so many failures it is not the machine
 
 
-def failed_last(cache: Path) -> list[str]:
+def last_failures(cache: Path) -> list[str]:
     """The names of the tests that failed in the last run with this cache directory of pytest."""
     try:
         return sorted(json.loads((cache / "v" / "cache" / "lastfailed").read_text("utf-8")))
@@ -30,7 +30,7 @@ def failed_last(cache: Path) -> list[str]:
 
 def run_again(cache: Path, run: Callable[[Sequence[str]], int]) -> int:
     """The exit status after the failed tests were given to *run*, which takes pytest's options."""
-    names = failed_last(cache)
+    names = last_failures(cache)
     if not names or len(names) > MOST:
         print(f"{len(names)} failed tests are known; up to {MOST} are run once more")
         return 1

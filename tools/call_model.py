@@ -182,7 +182,7 @@ class Model(Explored[State]):
 
     def _start(self, state: State, number: int, process: Process) -> Iterator[State]:
         """Make the request, in a place if one is free: no place is waited for."""
-        content = _asked(process)
+        content = _request_of(process)
         for index, place in enumerate(state.places):
             if place.word.state == FREE:
                 mine = PlaceWord(place.word.number + 1, SENDING, process.slot)
@@ -202,9 +202,9 @@ class Model(Explored[State]):
         yield from self._block_a_dead_slot(state, number, process, "claim")
 
     def _put(self, state: State, number: int, process: Process) -> Iterator[State]:
-        content = _asked(process) if process.place < 0 else ()
+        content = _request_of(process) if process.place < 0 else ()
         noted = Noted(content, process.place, process.place_word)
-        yield _go(_noted(state, process.cell, noted), number, "ticket")
+        yield _go(_write_cell(state, process.cell, noted), number, "ticket")
 
     def _ticket(self, state: State, number: int, process: Process) -> Iterator[State]:
         ticket = Ticket(process.cell, process.word.number)
@@ -236,7 +236,7 @@ class Model(Explored[State]):
     def _answer(self, state: State, number: int, process: Process) -> Iterator[State]:
         cell = state.cells[process.cell]
         after, content, place, word = self._got(state, number, cell, cell.word.server)
-        if content != ("answer", *_asked(process)[1:]):
+        if content != ("answer", *_request_of(process)[1:]):
             raise Violation("a client gets what is no answer to its call")
         yield _go(after, number, "end", other=place, other_word=word, outcome=ANSWERED)
 
@@ -280,11 +280,11 @@ class Model(Explored[State]):
 
     def _free_request(self, state: State, number: int, process: Process) -> Iterator[State]:
         """Unless a server has it, or had it."""
-        after = _freed(state, process.place, process.place_word)
+        after = _free_place(state, process.place, process.place_word)
         yield _go(after, number, "free_answer", place=-1)
 
     def _free_answer(self, state: State, number: int, process: Process) -> Iterator[State]:
-        after = _freed(state, process.other, process.other_word)
+        after = _free_place(state, process.other, process.other_word)
         again = process.outcome == AGAIN and process.attempt + 1 < TRIES
         retried = process.outcome == DROPPED and process.dropped < self.retry
         next_one = Process(process.role, process.slot, DONE, process.who, dropped=process.dropped)
@@ -300,7 +300,7 @@ class Model(Explored[State]):
     def _look(self, state: State, number: int, process: Process) -> Iterator[State]:
         for index, ticket in enumerate(state.tickets):
             if not ticket.slot:
-                yield _go(_ticketed(state, index, process.slot), number, "take")
+                yield _go(_set_ticket(state, index, process.slot), number, "take")
                 return
         yield from self._block_a_dead_slot(state, number, process, "look")
         clients = (other for other in state.processes if other.role == "ask")
@@ -360,7 +360,7 @@ class Model(Explored[State]):
 
     def _served(self, state: State, number: int, process: Process) -> Iterator[State]:
         """The request was copied; then the function has run."""
-        after = _freed(state, process.other, process.other_word)
+        after = _free_place(state, process.other, process.other_word)
         yield _go(after, number, "reply", other=-1)
 
     def _reply(self, state: State, number: int, process: Process) -> Iterator[State]:
@@ -376,7 +376,7 @@ class Model(Explored[State]):
     def _put_answer(self, state: State, number: int, process: Process) -> Iterator[State]:
         content = ("answer", *process.content[1:]) if process.place < 0 else ()
         noted = Noted(content, process.place, process.place_word)
-        yield _go(_noted(state, process.cell, noted), number, "answers")
+        yield _go(_write_cell(state, process.cell, noted), number, "answers")
 
     def _answers(self, state: State, number: int, process: Process) -> Iterator[State]:
         after = self._changes(
@@ -388,11 +388,11 @@ class Model(Explored[State]):
             yield _with(after, number, _looking(process))
 
     def _free_unwanted(self, state: State, number: int, process: Process) -> Iterator[State]:
-        after = _freed(state, process.place, process.place_word)
+        after = _free_place(state, process.place, process.place_word)
         yield _with(after, number, _looking(process))
 
     def _free_stale(self, state: State, number: int, process: Process) -> Iterator[State]:
-        after = _freed(state, process.other, process.other_word)
+        after = _free_place(state, process.other, process.other_word)
         yield _with(after, number, _looking(process))
 
     def _finish(self, state: State, number: int, process: Process) -> Iterator[State]:
@@ -408,7 +408,7 @@ class Model(Explored[State]):
         self, state: State, number: int, process: Process, back: str
     ) -> Iterator[State]:
         """Lock the slot of one who died and is named somewhere, if there is one."""
-        for slot in sorted(_named(state) - {process.slot}):
+        for slot in sorted(_named_slots(state) - {process.slot}):
             if state.locks[slot]:
                 continue
             if self._is_done(state, slot):
@@ -494,13 +494,13 @@ class Model(Explored[State]):
     def _right_tickets(self, state: State, number: int, process: Process) -> Iterator[State]:
         for index, ticket in enumerate(state.tickets):
             if ticket.slot == process.recovered:
-                state = _ticketed(state, index, 0)
+                state = _set_ticket(state, index, 0)
         yield _go(state, number, "right_places", index=0)
 
     def _right_places(self, state: State, number: int, process: Process) -> Iterator[State]:
         for index, place in enumerate(state.places):
             if place.word.who == process.recovered:
-                yield _go(_freed(state, index, place.word), number, "right_places")
+                yield _go(_free_place(state, index, place.word), number, "right_places")
                 return
         first = self.fault == "places before cells"
         yield _go(state, number, "right" if first else "righted", index=0)
@@ -509,7 +509,7 @@ class Model(Explored[State]):
         if self.fault == "places before cells":
             for index, ticket in enumerate(state.tickets):
                 if ticket.slot == process.recovered:
-                    state = _ticketed(state, index, 0)
+                    state = _set_ticket(state, index, 0)
         slot = process.recovered
         if process.back == JOIN:  # the lock stays
             at = BEGINS[process.role]
@@ -564,7 +564,7 @@ class Model(Explored[State]):
                 if word.number != process.word.number or word.state not in (SERVING, ABANDONED):
                     raise Violation("a cell is another call's while a server has its call in hand")
 
-    def finished(self, state: State) -> bool:
+    def is_finished(self, state: State) -> bool:
         """Whether everybody has come to an end as it should."""
         if not all(process.at in (DEAD, DONE) for process in state.processes):
             return False
@@ -578,14 +578,14 @@ class Model(Explored[State]):
         return True
 
 
-def _named(state: State) -> set[int]:
+def _named_slots(state: State) -> set[int]:
     """The slots that words name."""
     named = {slot for cell in state.cells for slot in (cell.word.client, cell.word.server)}
     named |= {ticket.slot for ticket in state.tickets}
     return (named | {place.word.who for place in state.places}) - {0}
 
 
-def _asked(process: Process) -> tuple[object, ...]:
+def _request_of(process: Process) -> tuple[object, ...]:
     """What a client's request says."""
     return ("ask", process.slot, process.who, process.attempt, process.dropped)
 
@@ -620,7 +620,7 @@ def _word(state: State, index: int, word: Word) -> State:
     return state._replace(cells=(*state.cells[:index], cell, *state.cells[index + 1 :]))
 
 
-def _noted(state: State, index: int, noted: Noted) -> State:
+def _write_cell(state: State, index: int, noted: Noted) -> State:
     cell = state.cells[index]._replace(noted=noted)
     return state._replace(cells=(*state.cells[:index], cell, *state.cells[index + 1 :]))
 
@@ -629,14 +629,14 @@ def _place(state: State, index: int, place: Place) -> State:
     return state._replace(places=(*state.places[:index], place, *state.places[index + 1 :]))
 
 
-def _freed(state: State, index: int, word: PlaceWord) -> State:
+def _free_place(state: State, index: int, word: PlaceWord) -> State:
     """The place is given back, if it still has this word."""
     if index < 0 or state.places[index].word != word:
         return state
     return _place(state, index, Place(PlaceWord(word.number)))
 
 
-def _ticketed(state: State, index: int, slot: int) -> State:
+def _set_ticket(state: State, index: int, slot: int) -> State:
     ticket = state.tickets[index]._replace(slot=slot)
     return state._replace(tickets=(*state.tickets[:index], ticket, *state.tickets[index + 1 :]))
 

@@ -36,11 +36,11 @@ from channel_state import (
     Place,
     Process,
     State,
-    changed,
     go,
+    wake_one,
     with_entry,
     with_place,
-    woken,
+    with_process,
     word_of,
 )
 from model import DEAD, DONE, Violation, report
@@ -132,7 +132,7 @@ class Model(Recovering):
             deaths=state.deaths - 1,
             locks=locks,
             lost=state.lost + in_hand,
-            processes=changed(state, number, Process(process.role, DEAD, process.slot)),
+            processes=with_process(state, number, Process(process.role, DEAD, process.slot)),
         )
 
     # ------------------------------------------------------------------ sending
@@ -228,7 +228,7 @@ class Model(Recovering):
         if not state.mark:
             yield go(state, number, DONE)
         else:
-            yield from woken(go(state._replace(mark=False), number, DONE))
+            yield from wake_one(go(state._replace(mark=False), number, DONE))
 
     def _recover_made(self, state: State, number: int, process: Process) -> Iterator[State]:
         if all(other.at in (DEAD, DONE) for other in state.processes if other.role == "receive"):
@@ -350,7 +350,7 @@ class Model(Recovering):
         if process.slept and self.fault != "mark not renewed":
             state = state._replace(mark=True)
             if more:
-                yield from woken(go(state._replace(mark=False), number, then, slept=False))
+                yield from wake_one(go(state._replace(mark=False), number, then, slept=False))
                 return
         yield go(state, number, then, slept=False)
 
@@ -373,7 +373,7 @@ class Model(Recovering):
             ):
                 raise Violation("two have one place")
 
-    def finished(self, state: State) -> bool:
+    def is_finished(self, state: State) -> bool:
         """Whether everybody has come to an end as it should."""
         if not all(process.at in (DEAD, DONE) for process in state.processes):
             return False

@@ -72,7 +72,7 @@ def word_of(entry: Entry) -> tuple[int, str, int]:
     return entry.lap, entry.state, entry.slot
 
 
-def changed(state: State, number: int, process: Process) -> tuple[Process, ...]:
+def with_process(state: State, number: int, process: Process) -> tuple[Process, ...]:
     return state.processes[:number] + (process,) + state.processes[number + 1 :]
 
 
@@ -88,7 +88,7 @@ def go(state: State, number: int, at: str, **changes: object) -> State:
             -1 if process.role == "receive" else process.message,
             slept=process.slept,
         )
-    return state._replace(processes=changed(state, number, process))
+    return state._replace(processes=with_process(state, number, process))
 
 
 def with_entry(state: State, position: int, entry: Entry) -> State:
@@ -100,7 +100,7 @@ def with_place(state: State, index: int, place: Place) -> State:
     return state._replace(places=(*state.places[:index], place, *state.places[index + 1 :]))
 
 
-def woken(state: State) -> Iterator[State]:
+def wake_one(state: State) -> Iterator[State]:
     """The sequence changes, then one sleeper wakes; which one is up to the kernel."""
     processes = tuple(
         process if process.at == "sleep" else process._replace(stale=True)
@@ -116,5 +116,5 @@ def woken(state: State) -> Iterator[State]:
         yield state
     for number in asleep:
         yield state._replace(
-            processes=changed(state, number, processes[number]._replace(stale=True))
+            processes=with_process(state, number, processes[number]._replace(stale=True))
         )

@@ -65,7 +65,7 @@ def too_long(root: Path = ROOT) -> dict[str, int]:
     return found
 
 
-def allowed(root: Path = ROOT) -> dict[str, int]:
+def read_allowed(root: Path = ROOT) -> dict[str, int]:
     """What the list says."""
     return {name: int(count) for name, count, _ in _rows(root)}
 
@@ -80,7 +80,7 @@ def _rows(root: Path) -> Iterator[tuple[str, str, str]]:
 
 def problems(root: Path = ROOT) -> list[str]:
     """What is longer than it may be, one sentence each."""
-    listed = allowed(root)
+    listed = read_allowed(root)
     unexplained = [f"{_LIST}: {name}: why? (# ...)" for name, _, why in _rows(root) if not why]
     return unexplained + [
         f"{name}: {count} {_unit(name)}, it may have {listed.get(name, _limit(name))}"
@@ -99,7 +99,7 @@ def _limit(name: str) -> int:
     return FUNCTION_LINES if ":" in name else FILE_LINES
 
 
-def _rounded(name: str, count: int) -> int:
+def _round_up(name: str, count: int) -> int:
     """As many lines or parameters as the list has for so many."""
     step = 1 if name.endswith("()") else 10 if ":" in name else 50
     return -(-count // step) * step
@@ -107,10 +107,10 @@ def _rounded(name: str, count: int) -> int:
 
 def lower(root: Path = ROOT) -> None:
     """Take out of the list what is not too long any more, and lower what has become shorter."""
-    found, listed = too_long(root), allowed(root)
+    found, listed = too_long(root), read_allowed(root)
     head = [line for line in (root / _LIST).read_text().splitlines() if line.startswith("#")]
     rows = [
-        f"{name} {min(listed[name], _rounded(name, found[name]))}  # {why}"
+        f"{name} {min(listed[name], _round_up(name, found[name]))}  # {why}"
         for name, _, why in sorted(_rows(root))
         if name in found
     ]

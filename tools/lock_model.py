@@ -92,7 +92,7 @@ class Model(Explored[State]):
         return state._replace(
             owed=state.owed or bool(owner),
             deaths=state.deaths - 1,
-            locks=tuple(_unlocked(holder, number) for holder in state.locks),
+            locks=tuple(_unlock_one(holder, number) for holder in state.locks),
             processes=_with(state, number, Process(process.role, DEAD)),
         )
 
@@ -100,7 +100,7 @@ class Model(Explored[State]):
         for slot in range(1, self.slots + 1):
             if process.role == "reader":
                 if state.locks[slot] <= 0:
-                    yield _go(state, number, DONE)._replace(locks=_shared(state, slot, number))
+                    yield _go(state, number, DONE)._replace(locks=_lock_shared(state, slot, number))
             elif not state.locks[slot]:
                 yield _go(state, number, "claimed", slot=slot)._replace(
                     locks=_lock(state, slot, number)
@@ -116,7 +116,7 @@ class Model(Explored[State]):
         word = state.word
         right = Word(abandoned=word.abandoned if word.locked else True)
         changed = _go(state._replace(word=right), number, then, recovered=0)
-        yield from _woken(changed, everybody=word.locked) if word.contended else [changed]
+        yield from _wake(changed, everybody=word.locked) if word.contended else [changed]
 
     def _attempt(self, state: State, number: int, process: Process) -> Iterator[State]:
         word = state.word
@@ -131,12 +131,12 @@ class Model(Explored[State]):
             )
         else:
             mark = word.contended or self._marks(process)
-            yield _go(self._told(state)._replace(word=Word(process.slot, mark)), number, "owning")
+            yield _go(self._tell(state)._replace(word=Word(process.slot, mark)), number, "owning")
 
     def _marks(self, process: Process) -> bool:
         return process.slept and self.fault != "no mark after sleeping"
 
-    def _told(self, state: State) -> State:
+    def _tell(self, state: State) -> State:
         if state.word.abandoned != state.owed:
             raise Violation(
                 "an abandonment was lost"
@@ -180,7 +180,7 @@ class Model(Explored[State]):
     def _give_up(self, state: State, number: int, process: Process) -> Iterator[State]:
         gone = _go(state, number, DONE)
         if not state.word.slot and self.fault != "no pass-on":
-            yield from _woken(gone, everybody=False, changed=False)
+            yield from _wake(gone, everybody=False, changed=False)
         else:
             yield gone
 
@@ -193,13 +193,13 @@ class Model(Explored[State]):
             yield _go(state, number, "recovering", recovered=slot)
         else:
             yield _go(state, number, "recovering", recovered=slot)._replace(
-                locks=_shared(state, slot, number)
+                locks=_lock_shared(state, slot, number)
             )
 
     def _recovering(self, state: State, number: int, process: Process) -> Iterator[State]:
         after = state
         if self.fault != "recover without the slot's lock":
-            after = state._replace(locks=_given_back(state, process.recovered, number))
+            after = state._replace(locks=_give_back(state, process.recovered, number))
         if state.word.slot == process.recovered:
             # The swap comes before the lock is given back; nobody can see the moment between.
             yield from self._set_right(after, number, process, "attempt")
@@ -214,13 +214,13 @@ class Model(Explored[State]):
     def _wake(self, state: State, number: int, process: Process) -> Iterator[State]:
         gone = _go(state, number, DONE)
         yield from (
-            [gone] if self.fault == "release forgets the mark" else _woken(gone, everybody=False)
+            [gone] if self.fault == "release forgets the mark" else _wake(gone, everybody=False)
         )
 
     def _holding(self, state: State, number: int, process: Process) -> Iterator[State]:
         kept = process.seen.abandoned and self.fault != "hold forgets the abandonment"
         taken = _go(
-            self._told(state)._replace(word=Word(process.slot, self._marks(process))),
+            self._tell(state)._replace(word=Word(process.slot, self._marks(process))),
             number,
             "owning",
         )
@@ -229,7 +229,7 @@ class Model(Explored[State]):
         )
         # either it has everything it waits for, or something else is missing
         for after in (taken, let_go):
-            yield from _woken(after, everybody=True) if state.word.contended else [after]
+            yield from _wake(after, everybody=True) if state.word.contended else [after]
 
     # ------------------------------------------------------------------ what must hold
 
@@ -242,7 +242,7 @@ class Model(Explored[State]):
             if state.word.slot != process.slot or state.word.locked != (process.at == "holding"):
                 raise Violation("the word no longer names its owner")
 
-    def finished(self, state: State) -> bool:
+    def is_finished(self, state: State) -> bool:
         """Whether everybody has come to an end."""
         return all(process.at in (DEAD, DONE) for process in state.processes)
 
@@ -263,21 +263,21 @@ def _lock(state: State, slot: int, number: int) -> tuple[int, ...]:
     return state.locks[:slot] + (number + 1,) + state.locks[slot + 1 :]
 
 
-def _shared(state: State, slot: int, number: int) -> tuple[int, ...]:
+def _lock_shared(state: State, slot: int, number: int) -> tuple[int, ...]:
     return state.locks[:slot] + (-(-state.locks[slot] | 1 << number),) + state.locks[slot + 1 :]
 
 
-def _unlocked(holder: int, number: int) -> int:
+def _unlock_one(holder: int, number: int) -> int:
     if holder > 0:
         return 0 if holder == number + 1 else holder
     return -(-holder & ~(1 << number))
 
 
-def _given_back(state: State, slot: int, number: int) -> tuple[int, ...]:
-    return state.locks[:slot] + (_unlocked(state.locks[slot], number),) + state.locks[slot + 1 :]
+def _give_back(state: State, slot: int, number: int) -> tuple[int, ...]:
+    return state.locks[:slot] + (_unlock_one(state.locks[slot], number),) + state.locks[slot + 1 :]
 
 
-def _woken(state: State, *, everybody: bool, changed: bool = True) -> Iterator[State]:
+def _wake(state: State, *, everybody: bool, changed: bool = True) -> Iterator[State]:
     """The sequence changes, then one sleeper (or all) wakes; which one is up to the kernel."""
     if changed:
         state = state._replace(

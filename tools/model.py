@@ -32,7 +32,7 @@ class Explored(Generic[S]):
         """Raise Violation if this state must not be."""
         raise NotImplementedError
 
-    def finished(self, state: S) -> bool:
+    def is_finished(self, state: S) -> bool:
         """Whether everybody has come to an end; Violation if it is the wrong one."""
         raise NotImplementedError
 
@@ -44,7 +44,7 @@ class Explored(Generic[S]):
         while todo:
             state = todo.pop()
             self.check(state)
-            if self.finished(state):
+            if self.is_finished(state):
                 ends.append(state)
                 continue
             following = list(self.next(state))

@@ -55,11 +55,11 @@ def text() -> str:
     parts = [HEAD]
     for title, group in constants().items():
         parts.append(f"\n# {title}.\n")
-        parts += [f"{name} = {_spelled(value)}\n" for name, value in group.items()]
+        parts += [f"{name} = {_spell(value)}\n" for name, value in group.items()]
     return "".join(parts)
 
 
-def _spelled(value: int) -> str:
+def _spell(value: int) -> str:
     return str(value) if abs(value) < 10 else f"0x{value:X}"  # as the formatter has it
 
 

@@ -133,7 +133,7 @@ class Model(Explored[State]):
 
     def _claimed(self, state: State, number: int, process: Process) -> Iterator[State]:
         if self.fault != "highest raised late":
-            state = _raised(state, process.slot)
+            state = _raise_highest(state, process.slot)
         yield _go(state, number, "cleared")
 
     def _cleared(self, state: State, number: int, process: Process) -> Iterator[State]:
@@ -164,16 +164,16 @@ class Model(Explored[State]):
         yield _go(_counted(state, process, 0), number, then)
 
     def _wake_then_gate(self, state: State, number: int, process: Process) -> Iterator[State]:
-        yield _go(_departed(state), number, "gate")
+        yield _go(_add_departure(state), number, "gate")
 
     def _reading(self, state: State, number: int, process: Process) -> Iterator[State]:
         if self.fault == "highest raised late":
-            state = _raised(state, process.slot)
+            state = _raise_highest(state, process.slot)
         yield _go(_counted(state, process, 0), number, "left")
 
     def _left(self, state: State, number: int, process: Process) -> Iterator[State]:
         wakes = state.word != FREE and self.fault != "leaving wakes nobody"
-        yield _go(_departed(state) if wakes else state, number, DONE)
+        yield _go(_add_departure(state) if wakes else state, number, DONE)
 
     def _gate(self, state: State, number: int, process: Process) -> Iterator[State]:
         if state.gate == NOBODY:
@@ -186,7 +186,7 @@ class Model(Explored[State]):
 
     def _gated(self, state: State, number: int, process: Process) -> Iterator[State]:
         if state.word == WRITES and process.role == "read":
-            yield _go(self._told(state), number, "let_go")
+            yield _go(self._tell(state), number, "let_go")
         elif state.word == WRITES:
             yield _go(state, number, "say")
         else:  # FREE, or left by one that waited
@@ -208,7 +208,7 @@ class Model(Explored[State]):
         mark = WRITES if self.fault == "a mark from the start" else WAITS
         before, word = state.word, state.word if keeps else mark
         if before == WRITES:
-            self._told(state)
+            self._tell(state)
         then = "begin" if self.fault == "look before saying so" else "start_scan"
         yield _go(state._replace(word=word), number, then, before=before)
 
@@ -278,7 +278,7 @@ class Model(Explored[State]):
         then = "count_through" if process.role == "repair" else "let_go"
         yield _go(state._replace(word=FREE, torn=False), number, then)
 
-    def _told(self, state: State) -> State:
+    def _tell(self, state: State) -> State:
         if not state.torn:
             raise Violation("somebody was told of a writer that had changed nothing")
         return state
@@ -295,7 +295,7 @@ class Model(Explored[State]):
         if state.torn and "reading" in at:
             raise Violation("somebody reads what is half written")
 
-    def finished(self, state: State) -> bool:
+    def is_finished(self, state: State) -> bool:
         """Whether everybody has come to an end."""
         return all(process.at in (DEAD, DONE) for process in state.processes)
 
@@ -315,7 +315,7 @@ def _go(state: State, number: int, at: str, **changes: object) -> State:
     return state._replace(processes=_with(state, number, process))
 
 
-def _raised(state: State, slot: int) -> State:
+def _raise_highest(state: State, slot: int) -> State:
     return state._replace(highest=max(state.highest, slot))
 
 
@@ -323,7 +323,7 @@ def _counted(state: State, process: Process, count: int) -> State:
     return state._replace(counts=_put(state.counts, process.slot, count))
 
 
-def _departed(state: State) -> State:
+def _add_departure(state: State) -> State:
     """The number of departures rises, and whoever sleeps on it wakes."""
     return state._replace(
         processes=tuple(

@@ -131,7 +131,7 @@ class Model(Explored[State]):
                 if process.message < 0:
                     raise Violation("a message was read that was not sent whole")
 
-    def finished(self, state: State) -> bool:
+    def is_finished(self, state: State) -> bool:
         if any(process.at not in (DEAD, DONE) for process in state.processes):
             return False
         if not all(process.at == DONE for process in state.processes if process.role == "recover"):

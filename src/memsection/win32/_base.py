@@ -148,46 +148,60 @@ def refuse(status: int, operation: str, detail: str, name: str | None = None) ->
 
 def windows(function: Callable[P, R]) -> Callable[P, R]:
     """A documented function: arguments are converted by their annotations, a failed service raises
-    ``OSError``.
+    ``OSError``."""
+    code = function.__code__
+    names = code.co_varnames[: code.co_argcount]
+    kinds = [str(function.__annotations__.get(name)) for name in names]
+    steps = [(at, _CONVERT[kind]) for at, kind in enumerate(kinds) if kind in _CONVERT]
+    count = len(names)
+    run: Any = whole(function)
 
-    The way in is written out for each function, because going through the arguments in a loop costs
-    more than most services take.
-    """
-    names = function.__code__.co_varnames[: function.__code__.co_argcount]
-    kinds = {name: str(function.__annotations__.get(name)) for name in names}
-    table = {name: _CONVERT[kind] for name, kind in kinds.items() if kind in _CONVERT}
-    defaults = dict(zip(reversed(names), reversed(function.__defaults__ or ()), strict=False))
-
-    def explain(values: dict[str, Any]) -> None:
-        for name, convert in table.items():
+    def explain(values: list[Any]) -> None:
+        for at, convert in steps:
             try:
-                convert(values[name])
+                convert(values[at])
             except TypeError:
-                wanted = _WANTED.get(kinds[name], "int")
+                wanted = _WANTED.get(kinds[at], "int")
                 raise TypeError(
-                    f"{function.__name__}: {name} must be {wanted}, "
-                    f"not {type(values[name]).__name__}"
+                    f"{function.__name__}: {names[at]} must be {wanted}, "
+                    f"not {type(values[at]).__name__}"
                 ) from None
 
-    head = ", ".join(f"{name}=_defaults[{name!r}]" if name in defaults else name for name in names)
-    steps = "".join(f"        {name} = _to_{name}({name})\n" for name in table) or "        pass\n"
-    space: dict[str, Any] = {
-        "_defaults": defaults,
-        "_explain": explain,
-        "_function": whole(function),
-        "_remembered": _remember_error,
-        "NtError": NtError,
-        **{f"_to_{name}": convert for name, convert in table.items()},
-    }
-    exec(
-        f"def call({head}):\n    try:\n{steps}    except TypeError:\n        _explain(locals())\n  "
-        f"      raise\n"
-        f"    try:\n        return _function({', '.join(names)})\n"
-        "    except NtError as failure:\n        raise _remember_error(failure) from None\n",
-        space,
-    )
-    call: Callable[P, R] = space["call"]
-    return wraps(function)(call)
+    @wraps(function)
+    def call(*given: P.args, **named: P.kwargs) -> R:
+        if named or len(given) != count:
+            given = _in_order(function, given, named)
+        values: list[Any] = list(given)
+        try:
+            for at, convert in steps:
+                values[at] = convert(given[at])
+        except TypeError:
+            explain(values)
+            raise
+        try:
+            result: R = run(*values)
+        except NtError as failure:
+            raise _remember_error(failure) from None
+        return result
+
+    return call
+
+
+def _in_order(function: Any, given: Any, named: dict[str, Any]) -> Any:
+    """All arguments by position, the defaults too."""
+    defaults = function.__defaults__ or ()
+    missing = function.__code__.co_argcount - len(given)
+    if not named and 0 < missing <= len(defaults):
+        return given + defaults[-missing:]
+    import inspect  # here: it costs more than all else that this face imports
+
+    try:
+        bound = inspect.signature(function).bind(*given, **named)
+    except TypeError:
+        function(*given, **named)  # it says what is wrong
+        raise
+    bound.apply_defaults()
+    return bound.args
 
 
 def _remember_error(failure: NtError) -> OSError:

@@ -68,7 +68,7 @@ def test_many_do_not_run_again(run: Callable[[Sequence[str]], int], tmp_path: Pa
     many = "".join(FAILS.format(number) for number in range(tool.MOST))
     assert run_twice(run, tmp_path, many + FAILS_ONCE) == (1, 1)
     assert run([]) == 1  # the one that fails once has had its second run only now
-    assert len(tool.failed_last(tmp_path / ".pytest_cache")) == tool.MOST
+    assert len(tool.last_failures(tmp_path / ".pytest_cache")) == tool.MOST
 
 
 def test_a_file_that_cannot_be_collected_has_failed(
