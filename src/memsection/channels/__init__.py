@@ -11,7 +11,7 @@ Each name is imported when it is first used: who has queues needs nothing of ser
 
 from __future__ import annotations
 
-from memsection import _imported
+from memsection import _import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ _HOME = {
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(_imported(f"{__name__}.{_HOME[name]}"), name)
+    value: object = getattr(_import_module(f"{__name__}.{_HOME[name]}"), name)
     globals()[name] = value
     return value
 

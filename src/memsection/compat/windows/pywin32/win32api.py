@@ -17,7 +17,7 @@ import threading
 import time
 from typing import Any
 
-from pywintypes import HANDLEType, attributes, call, made, message, number
+from pywintypes import HANDLEType, attributes, call, make_handle, message, number
 from pywintypes import error as error
 
 from memsection import win32 as w
@@ -50,7 +50,7 @@ def DuplicateHandle(
     bInheritHandle: Any,
     options: int,
 ) -> Any:
-    return made(
+    return make_handle(
         "DuplicateHandle",
         w.DuplicateHandle,
         number(hSourceProcess),
@@ -100,11 +100,11 @@ def GetCurrentThreadId() -> int:
 
 
 def OpenProcess(reqdAccess: int, bInherit: Any, pid: int) -> Any:
-    return made("OpenProcess", w.OpenProcess, reqdAccess, bInherit, pid)
+    return make_handle("OpenProcess", w.OpenProcess, reqdAccess, bInherit, pid)
 
 
 def OpenThread(reqdAccess: int, bInherit: Any, tid: int) -> Any:
-    return made("OpenThread", w.OpenThread, reqdAccess, bInherit, tid)
+    return make_handle("OpenThread", w.OpenThread, reqdAccess, bInherit, tid)
 
 
 def TerminateProcess(handle: Any, exitCode: int) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from pywintypes import attributes, call, error, made, message, number
+from pywintypes import attributes, call, error, make_handle, message, number
 
 from memsection import win32 as w
 
@@ -26,13 +26,13 @@ QS_ALLINPUT, QS_ALLEVENTS, MWMO_WAITALL, MWMO_ALERTABLE = 0x4FF, 0x4BF, 1, 2
 def CreateEvent(
     EventAttributes: Any, bManualReset: Any, bInitialState: Any, Name: str | None
 ) -> Any:
-    return made(
+    return make_handle(
         "CreateEvent", w.CreateEvent, attributes(EventAttributes), bManualReset, bInitialState, Name
     )
 
 
 def OpenEvent(desiredAccess: int, bInheritHandle: Any, name: str) -> Any:
-    return made("OpenEvent", w.OpenEvent, desiredAccess, bInheritHandle, name)
+    return make_handle("OpenEvent", w.OpenEvent, desiredAccess, bInheritHandle, name)
 
 
 def SetEvent(hEvent: Any) -> None:
@@ -48,11 +48,13 @@ def PulseEvent(hEvent: Any) -> None:
 
 
 def CreateMutex(MutexAttributes: Any, InitialOwner: Any, Name: str | None) -> Any:
-    return made("CreateMutex", w.CreateMutex, attributes(MutexAttributes), InitialOwner, Name)
+    return make_handle(
+        "CreateMutex", w.CreateMutex, attributes(MutexAttributes), InitialOwner, Name
+    )
 
 
 def OpenMutex(desiredAccess: int, bInheritHandle: Any, name: str) -> Any:
-    return made("OpenMutex", w.OpenMutex, desiredAccess, bInheritHandle, name)
+    return make_handle("OpenMutex", w.OpenMutex, desiredAccess, bInheritHandle, name)
 
 
 def ReleaseMutex(hEvent: Any) -> None:
@@ -62,7 +64,7 @@ def ReleaseMutex(hEvent: Any) -> None:
 def CreateSemaphore(
     SemaphoreAttributes: Any, InitialCount: int, MaximumCount: int, SemaphoreName: str | None
 ) -> Any:
-    return made(
+    return make_handle(
         "CreateSemaphore",
         w.CreateSemaphore,
         attributes(SemaphoreAttributes),
@@ -73,7 +75,7 @@ def CreateSemaphore(
 
 
 def OpenSemaphore(desiredAccess: int, bInheritHandle: Any, name: str) -> Any:
-    return made("OpenSemaphore", w.OpenSemaphore, desiredAccess, bInheritHandle, name)
+    return make_handle("OpenSemaphore", w.OpenSemaphore, desiredAccess, bInheritHandle, name)
 
 
 def ReleaseSemaphore(hEvent: Any, lReleaseCount: int) -> int:
@@ -168,7 +170,7 @@ def WaitForInputIdle(hProcess: Any, milliseconds: int) -> int:
 
 
 def CreateWaitableTimer(TimerAttributes: Any, bManualReset: Any, TimerName: str | None) -> Any:
-    return made(
+    return make_handle(
         "CreateWaitableTimer",
         w.CreateWaitableTimer,
         attributes(TimerAttributes),
@@ -180,7 +182,7 @@ def CreateWaitableTimer(TimerAttributes: Any, bManualReset: Any, TimerName: str 
 def CreateWaitableTimerEx(
     timerAttributes: Any, timerName: str | None, flags: int, desiredAccess: int
 ) -> Any:
-    return made(
+    return make_handle(
         "CreateWaitableTimerEx",
         w.CreateWaitableTimerEx,
         attributes(timerAttributes),
@@ -191,7 +193,9 @@ def CreateWaitableTimerEx(
 
 
 def OpenWaitableTimer(desiredAccess: int, bInheritHandle: Any, timerName: str) -> Any:
-    return made("OpenWaitableTimer", w.OpenWaitableTimer, desiredAccess, bInheritHandle, timerName)
+    return make_handle(
+        "OpenWaitableTimer", w.OpenWaitableTimer, desiredAccess, bInheritHandle, timerName
+    )
 
 
 def SetWaitableTimer(

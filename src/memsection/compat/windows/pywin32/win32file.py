@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from pywintypes import OVERLAPPED as OVERLAPPED
-from pywintypes import TimeStamp, attributes, call, made, message, number
+from pywintypes import TimeStamp, attributes, call, make_handle, message, number
 from pywintypes import error as error
 from win32api import CloseHandle as CloseHandle
 from win32api import CreateDirectory as CreateDirectory
@@ -40,7 +40,7 @@ def CreateFile(
     flagsAndAttributes: int,
     hTemplateFile: Any = None,
 ) -> Any:
-    return made(
+    return make_handle(
         "CreateFile",
         w.CreateFile,
         fileName,

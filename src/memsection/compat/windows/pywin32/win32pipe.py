@@ -9,7 +9,7 @@ import os
 from typing import Any, NoReturn
 
 from pywintypes import error as error
-from pywintypes import made, message
+from pywintypes import make_handle, message
 from win32api import SetHandleInformation
 
 from memsection import win32 as w
@@ -25,7 +25,7 @@ def CreatePipe(sa: Any, nSize: int = 0) -> tuple[Any, Any]:
     """The handles of both ends of a new pipe: the one that reads, the one that writes."""
     ends = []
     for fd, access in zip(os.pipe(), (w.GENERIC_READ, w.GENERIC_WRITE), strict=True):
-        end = made("CreatePipe", kernel.file_from_fd, fd, access)
+        end = make_handle("CreatePipe", kernel.file_from_fd, fd, access)
         os.close(fd)  # the handle has its own
         ends.append(end)
         if sa is not None and sa.bInheritHandle:

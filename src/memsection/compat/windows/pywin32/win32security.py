@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from pywintypes import SECURITY_ATTRIBUTES as SECURITY_ATTRIBUTES
-from pywintypes import call, made, message, number
+from pywintypes import call, make_handle, message, number
 from pywintypes import error as error
 
 from memsection import win32 as w
@@ -196,7 +196,7 @@ def LookupPrivilegeName(SystemName: Any, luid: int) -> str:
 
 
 def OpenProcessToken(processHandle: Any, desiredAccess: int) -> Any:
-    return made("OpenProcessToken", w.OpenProcessToken, number(processHandle), desiredAccess)
+    return make_handle("OpenProcessToken", w.OpenProcessToken, number(processHandle), desiredAccess)
 
 
 def OpenThreadToken(handle: Any, desiredAccess: int, openasself: Any) -> Any:
