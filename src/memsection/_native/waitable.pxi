@@ -113,15 +113,15 @@ cdef class WaitableBase:
         cdef uint32_t before = 0
         cdef int result = -EINVAL
         cdef int64_t units
-        if type(n) is not int:
-            return _semaphore_released(self, n)
+        if type(n) is not int or n < 1:
+            return _semaphore_released(self, n)     # which says what is wrong
         units = min(n, MS_COUNT_MOST + 1)
         while True:
             with cython.critical_section(self):
                 failed = self._failed
                 if units > MS_COUNT_MOST:
                     result = -EOVERFLOW
-                elif units > 0 and self._object != NULL:
+                elif self._object != NULL:
                     result = ms_semaphore_release(self._object, self._fd, <uint32_t>units, &before)
             if failed is None:
                 return _semaphore_released(self, n)

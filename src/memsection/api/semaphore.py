@@ -11,6 +11,7 @@ from memsection.nt import kernel, native
 from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary.arguments import object_name, waiting_time, whole_number
+from memsection.vocabulary.errors import ArgumentError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,7 +135,9 @@ class Semaphore(Waitable):
             CorruptError: Somebody spoiled the object.
             HandleError: The handle is closed.
         """
-        return int(self._ask(kernel.release_semaphore, whole_number(n, "n")))
+        if whole_number(n, "n") < 1:
+            raise ArgumentError(f"release: n is {n}, it takes 1 or more")
+        return int(self._ask(kernel.release_semaphore, n))
 
     def locked(self) -> bool:
         """Whether there is no unit at this moment.
