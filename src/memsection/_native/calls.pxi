@@ -79,7 +79,7 @@ cdef class Asked:
         cdef int result
         if self._epoch != ms_forks or not self._open:
             return -EBADF       # a forked child's is its parent's
-        result = self._owner._answered(&self._call, self._deadline)
+        result = self._owner._wait_for_answer(&self._call, self._deadline)
         if result:
             self._finish(1)
         return result
@@ -96,7 +96,7 @@ cdef class Asked:
         """
         cdef uint32_t format = 0
         if self._epoch != ms_forks or not self._open:
-            raise self._owner._failed(-EBADF, True)
+            raise self._owner._problem(-EBADF, True)
         try:
             payload = self._owner._take(&self._call, &format)
             return payload, format
@@ -204,7 +204,7 @@ cdef class Held:
 
     cdef int _require_open(self) except -1:
         if self._epoch != ms_forks or ms_load_u32(&self._done):
-            raise self._owner._codec.answered_before(self._epoch != ms_forks)
+            raise self._owner._codec.late_answer_error(self._epoch != ms_forks)
         return 0
 
     cdef int _reply(self, ms_content *answer) except -1:
@@ -213,7 +213,7 @@ cdef class Held:
         try:
             self._require_open()
             if ms_swap_u32(&self._done, 1):
-                raise self._owner._codec.answered_before(False)
+                raise self._owner._codec.late_answer_error(False)
         except:
             if answer.word:
                 ms_place_free(&self._owner._end, answer.unit, answer.word)
@@ -298,7 +298,7 @@ cdef class ClientEnd(End):
         try:
             result = self._ask(&request, &call, deadline)
             if result == 0:
-                result = self._answered(&call, deadline)
+                result = self._wait_for_answer(&call, deadline)
                 if result == 0:
                     payload = self._take(&call, &format)
                     if self._answers_plain and format == 0 and copy and PyBytes_CheckExact(payload):
@@ -313,7 +313,7 @@ cdef class ClientEnd(End):
         left = None if deadline == MS_FOREVER else max(0, deadline - ms_now()) / 1e9
         return self._codec.ask_again_or_raise(self, result, value, left, copy)
 
-    cdef int _answered(self, ms_call *call, int64_t deadline) except? -1000:
+    cdef int _wait_for_answer(self, ms_call *call, int64_t deadline) except? -1000:
         """Wait for the answer: 0; otherwise a negative errno, or an exception, and the call has
         ended.
         """
@@ -346,7 +346,7 @@ cdef class ClientEnd(End):
         result = ms_call_answer(&self._end, call, &message)
         try:
             if result:
-                raise self._failed(result, True)
+                raise self._problem(result, True)
             payload = payload_of(self, &message)
             format[0] = message.format
             return payload
@@ -360,11 +360,11 @@ cdef class ClientEnd(End):
         self._enter(True)
         ms_end_keep(&self._end)     # while bytes are copied other threads run, and may close this end
         try:
-            return self._asked(parts, length, format, deadline)
+            return self._ask_parts(parts, length, format, deadline)
         finally:
             self._release()
 
-    cdef Asked _asked(self, list parts, uint64_t length, uint32_t format, int64_t deadline):
+    cdef Asked _ask_parts(self, list parts, uint64_t length, uint32_t format, int64_t deadline):
         cdef Asked asked
         cdef ms_content request
         cdef unsigned char[MS_SHORT] brief
@@ -380,7 +380,7 @@ cdef class ClientEnd(End):
             if result and request.word:
                 ms_place_free(&self._end, request.unit, request.word)
         if result:
-            raise self._failed(result, True)
+            raise self._problem(result, True)
         asked._open = True
         ms_end_keep(&self._end)
         asked._owner = self
@@ -396,7 +396,7 @@ cdef class ClientEnd(End):
         place._content(format, &request)
         result = self._ask(&request, &asked._call, 0)
         if result:
-            raise self._failed(result, True)
+            raise self._problem(result, True)
         place._mine = False
         asked._unit, asked._word = request.unit, request.word
         asked._deadline, asked._epoch = MS_FOREVER, ms_forks

@@ -153,7 +153,7 @@ cdef class End(Sender):
         ms_ring_finish(&self._end, message)
         return raw
 
-    cdef Taken _taken(self, ms_message *message):
+    cdef Taken _take_message(self, ms_message *message):
         cdef Taken taken
         ms_end_keep(&self._end)     # before anything that may collect garbage, and so close this end
         try:
@@ -171,22 +171,22 @@ cdef class End(Sender):
         """What the receiver gets of a message that is being taken."""
         cdef Taken taken
         if message.format & ELSEWHERE:
-            return self._codec.receive(self._taken(message), copied)
+            return self._codec.receive(self._take_message(message), copied)
         if not message.in_place:
             format = message.format
             raw = self._short(message)
             if not self._plain:
                 if self._pickles and format == 0:
-                    return loaded(self._codec, raw, None)
+                    return load_value(self._codec, raw, None)
                 return self._codec.short(raw, format, copied)
             return raw if copied else memoryview(raw)
-        taken = self._taken(message)
+        taken = self._take_message(message)
         if not self._plain and not (self._pickles and message.format == 0):
             if self._pickles and copied and message.format == WITH_BUFFERS:
-                found = unpacked(message.bytes, message.length)
+                found = unpack_message(message.bytes, message.length)
                 if found is not None:
                     taken.finish()
-                    return loaded(self._codec, found[0], found[1])
+                    return load_value(self._codec, found[0], found[1])
             return self._codec.receive(taken, copied)
         if not copied and self._plain:
             taken.keep()
@@ -195,7 +195,7 @@ cdef class End(Sender):
         advise(PyBytes_AS_STRING(made), message.length)
         copy(PyBytes_AS_STRING(made), message.bytes, message.length)
         taken.finish()
-        return made if self._plain else loaded(self._codec, made, None)
+        return made if self._plain else load_value(self._codec, made, None)
 
     cdef object _receive(self, object timeout, bint copied, bint newest):
         cdef ms_message message
@@ -205,7 +205,7 @@ cdef class End(Sender):
             ms_message_clear(&message)
             result = self._pull(&message, timeout, newest)
             if result:
-                raise self._failed(result)
+                raise self._problem(result)
             found = self._give(&message, copied)
             if found is not LOST:
                 return found
@@ -248,9 +248,9 @@ cdef class End(Sender):
         self._enter()
         result = self._pull(&message, timeout)
         if result:
-            raise self._failed(result)
+            raise self._problem(result)
         if message.in_place or message.format & ELSEWHERE:
-            return self._taken(&message)
+            return self._take_message(&message)
         return self._short(&message), message.format, message.number
 
     def take_whole(self, timeout):
@@ -261,8 +261,8 @@ cdef class End(Sender):
         self._enter()
         result = self._pull(&message, timeout)
         if result:
-            raise self._failed(result)
-        return self._taken(&message)
+            raise self._problem(result)
+        return self._take_message(&message)
 
 
 include "calls.pxi"

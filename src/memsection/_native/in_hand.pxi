@@ -41,7 +41,7 @@ cdef class Taken:
         elif self._kept == 0:
             if ms_ring_keep(&self._owner._end, &self._message):
                 self._kept = 2
-                raise self._owner._failed(-EBADMSG)
+                raise self._owner._problem(-EBADMSG)
             self._kept = 1
 
     def finish(self):
@@ -99,36 +99,36 @@ cdef class Place:
         """Queue it, as its first ``length`` bytes; if that cannot be, it is dropped."""
         cdef int result
         if not self._mine or self._epoch != ms_forks:
-            raise self._owner._failed(-EBADF, True)
+            raise self._owner._problem(-EBADF, True)
         self._mine = False
         result = self._owner._queue_place(self._unit, self._word, min(length, self._length), format, deadline_of(timeout))
         if result:
-            raise self._owner._failed(result, True)
+            raise self._owner._problem(result, True)
 
     def fill(self, list parts):
         """Copy buffers to their offsets; other threads of Python's run meanwhile."""
         if not self._mine or self._epoch != ms_forks:
-            raise self._owner._failed(-EBADF, True)
+            raise self._owner._problem(-EBADF, True)
         write_parts(ms_place_bytes(&self._owner._end, self._unit), parts, self._length)
 
     def offer(self, uint32_t format):
         """Queue it if there is a position: whether it was sent.  It stays if not, and is dropped if it can never be."""
         cdef int result
         if not self._mine or self._epoch != ms_forks:
-            raise self._owner._failed(-EBADF, True)
+            raise self._owner._problem(-EBADF, True)
         result = self._owner._queue(NULL, 0, self._unit, self._word, self._length, format, 0)
         if result == -ETIMEDOUT:
             return False
         self._mine = False
         if result:
             ms_place_free(&self._owner._end, self._unit, self._word)
-            raise self._owner._failed(result, True)
+            raise self._owner._problem(result, True)
         return True
 
     cdef int _content(self, uint32_t format, ms_content *content) except -1:
         """What a call is asked or answered with: the place as it is."""
         if not self._mine or self._epoch != ms_forks:
-            raise self._owner._failed(-EBADF, True)
+            raise self._owner._problem(-EBADF, True)
         memset(content, 0, sizeof(content[0]))
         content.length, content.format = self._length, format
         content.unit, content.word = self._unit, self._word

@@ -52,7 +52,7 @@ cdef class OutOfBand:
         return False
 
 
-def pickled(value):
+def pickle_value(value):
     """The pickle of a value, and the larger buffers that are not in it; None without any."""
     cdef OutOfBand beside = OutOfBand.__new__(OutOfBand)
     if _dumps is None:
@@ -61,7 +61,7 @@ def pickled(value):
     return data, beside.buffers
 
 
-cdef object loaded(object codec, bytes data, list buffers):
+cdef object load_value(object codec, bytes data, list buffers):
     """The value of a pickle, with what lay beside it if that is anything."""
     if _dumps is None:
         import_pickle()
@@ -109,7 +109,7 @@ cdef int lay_out(unsigned char *bytes, bytes data, list buffers) except -1:
     return 0
 
 
-cdef tuple unpacked(const unsigned char *bytes, uint64_t length):
+cdef tuple unpack_message(const unsigned char *bytes, uint64_t length):
     """The pickle and private copies of the buffers of such a message, which anybody may have
     written and may still write: each number is read once, and then checked.  None: it makes no
     sense."""

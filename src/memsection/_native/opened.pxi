@@ -53,7 +53,7 @@ cdef class Opened:
         if ms_end_release(&self._end):
             self._unmap()
 
-    cdef object _failed(self, int result, bint sending=False, object what=None):
+    cdef object _problem(self, int result, bint sending=False, object what=None):
         return self._codec.problem(result, sending, what)
 
     def close(self):
@@ -81,7 +81,7 @@ cdef class Opened:
         """Fails on an end that was closed; ``what`` is the operation, where that neither sends nor receives."""
         cdef int result = ms_end_enter(&self._end)
         if result:
-            raise self._failed(result, sending, what)
+            raise self._problem(result, sending, what)
         return 0
 
     # ------------------------------------------------------------------ looking, ending
@@ -112,7 +112,7 @@ cdef class Opened:
                 if result == -ENOTCONN or ms_channel_ready(&self._end, MS_FOR_MESSAGE, 0):
                     return True
                 if result:
-                    raise self._failed(result, False, "wait for")
+                    raise self._problem(result, False, "wait for")
         finally:
             ms_await_end(&wait, 0)
             self._release()

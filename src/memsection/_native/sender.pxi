@@ -135,11 +135,11 @@ cdef class Sender(Opened):
         if result:
             if result == -EMSGSIZE:
                 return self._codec.send_large(self, value, timeout)
-            raise self._failed(result, True)
+            raise self._problem(result, True)
 
     cdef object _send_object(self, object value, object timeout):
         cdef int result
-        data, buffers = pickled(value)
+        data, buffers = pickle_value(value)
         self._enter(True)           # pickling may run what closes it
         if buffers is not None:
             return self._send_beside(data, buffers, timeout)
@@ -147,7 +147,7 @@ cdef class Sender(Opened):
         if result == -EMSGSIZE:
             return self._codec.send_beside(self, data, None, timeout)
         if result:
-            raise self._failed(result, True)
+            raise self._problem(result, True)
 
     cdef object _send_beside(self, bytes data, list buffers, object timeout):
         cdef uint32_t unit = 0
@@ -166,7 +166,7 @@ cdef class Sender(Opened):
         finally:
             self._release()
         if result:
-            raise self._failed(result, True)
+            raise self._problem(result, True)
 
     def send_raw(self, value, uint32_t format, timeout):
         """Send a buffer as it is: a negative errno, or 0."""
@@ -231,7 +231,7 @@ cdef class Sender(Opened):
         self._enter(True)
         result = self._take_place(length, deadline_of(timeout), &unit, &word)
         if result:
-            raise self._failed(result, True)
+            raise self._problem(result, True)
         return self._place(length, unit, word)
 
     def place_at_once(self, uint64_t length):
@@ -278,14 +278,14 @@ cdef class Sender(Opened):
                         unrung += 1
                         continue
                     if result != -EAGAIN:
-                        raise self._failed(result, True)
+                        raise self._problem(result, True)
                 if unrung:
                     unrung = 0
                     ms_ring_bell(&self._end, MS_BELL_MESSAGE, 1)
                 try:
                     self.send(value, None if timeout is None else 0 if deadline == 0 else max(0, deadline - ms_now()) / 1e9)
                 except TimeoutError as failure:
-                    if type(failure) is not type(self._failed(-ETIMEDOUT, True)):
+                    if type(failure) is not type(self._problem(-ETIMEDOUT, True)):
                         raise       # the value's own
                     break
                 sent += 1

@@ -84,8 +84,8 @@ cdef class ServerEnd(End):
             while True:
                 result = self._next(&call, &request, &wait)
                 if result:
-                    raise self._failed(result)
-                held = self._held(&call, &request)
+                    raise self._problem(result)
+                held = self._hold(&call, &request)
                 payload = payload_of(self, &request)
                 if ms_call_serve(&self._end, &held._call):
                     ms_swap_u32(&held._done, 1)     # its client has gone
@@ -103,7 +103,7 @@ cdef class ServerEnd(End):
             ms_await_end(&wait, result == 0)
             self._release()
 
-    cdef Held _held(self, ms_call *call, ms_message *request):
+    cdef Held _hold(self, ms_call *call, ms_message *request):
         cdef Held held
         try:
             held = Held.__new__(self._call_type)

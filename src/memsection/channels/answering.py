@@ -168,7 +168,7 @@ class ServerSides(Sides):
         return not left
 
     @staticmethod
-    def answered_before(forked: bool) -> ArgumentError:
+    def late_answer_error(forked: bool) -> ArgumentError:
         """The exception for an answer that cannot be given."""
         return ArgumentError(
             "reply: the call is in the hands of the process that this one was forked from"

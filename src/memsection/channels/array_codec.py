@@ -24,7 +24,7 @@ _DIMENSIONS = 32
 
 
 @lru_cache(maxsize=64)
-def _described(dtype: np.dtype[Any]) -> bytes:
+def _describe(dtype: np.dtype[Any]) -> bytes:
     if dtype.hasobject:
         raise TypeError(
             f"send: an array of {dtype} holds pointers, which mean nothing to another process"
@@ -46,7 +46,7 @@ def _dtype(text: bytes) -> np.dtype[Any]:
 
 @lru_cache(maxsize=256)
 def _head(dtype: np.dtype[Any], shape: tuple[int, ...], fortran: bool) -> bytes:
-    text = _described(dtype)
+    text = _describe(dtype)
     if len(shape) > _DIMENSIONS:
         raise ArgumentError(
             f"send: an array of {len(shape)} dimensions, {_DIMENSIONS} are possible"
@@ -117,7 +117,7 @@ class ArrayCodec(Codec):
         head = _head(dtype, sizes, False)
         return len(head), prod(sizes) * dtype.itemsize, head, (dtype, sizes)
 
-    def made(self, memory: memoryview, how: Any) -> Any:
+    def place_to_fill(self, memory: memoryview, how: Any) -> Any:
         dtype, shape = how
         return np.ndarray(shape, dtype, memory)
 

@@ -184,7 +184,7 @@ class Codec:
             raise TypeError("sending: for bytes it takes the length: sending(length)")
         return 0, shape[0], b"", None
 
-    def made(self, memory: memoryview, how: Any) -> Any:
+    def place_to_fill(self, memory: memoryview, how: Any) -> Any:
         """What the user fills."""
         return memory
 

@@ -158,12 +158,12 @@ class ServiceEnd(Base[Q, A]):
     def _over(
         cls, section: Section, view: Any, sides: Sides, facts: Facts, shape: opening.Shape
     ) -> Self:
-        self = cls._made(section, view, sides, facts, shape, cls._as)  # type: ignore[arg-type]
+        self = cls._build(section, view, sides, facts, shape, cls._as)  # type: ignore[arg-type]
         self.retry = facts["retry"]
         return self
 
     @classmethod
-    def _attached(
+    def _attach(
         cls,
         section: Section,
         request: Spec | None,
@@ -239,7 +239,7 @@ class ServiceEnd(Base[Q, A]):
             CorruptError: The description makes no sense, or the layout is another version's.
         """
         section = opening.open_section(name, "rw", timeout)
-        return cls._attached(section, request, reply, version)
+        return cls._attach(section, request, reply, version)
 
     @classmethod
     def from_section(
@@ -267,7 +267,7 @@ class ServiceEnd(Base[Q, A]):
                 (ValueError).
             CorruptError: The description makes no sense, or the layout is another version's.
         """
-        return cls._attached(section, request, reply, version)
+        return cls._attach(section, request, reply, version)
 
     @property
     def servers(self) -> int:

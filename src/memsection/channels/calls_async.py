@@ -34,14 +34,14 @@ if TYPE_CHECKING:
     from memsection.channels.client import ClientSides, Parts
 
 
-def _left(end: float | None) -> float | None:
+def _seconds_left(end: float | None) -> float | None:
     return None if end is None else end - time.monotonic()
 
 
 # ---------------------------------------------------------------------- the client
 
 
-async def answered(
+async def wait_for_answer(
     core: ends.ClientEnd,
     sides: ClientSides,
     parts: Parts,
@@ -52,9 +52,9 @@ async def answered(
     tries = 0
     while True:
         if asked is None:
-            asked = await _asked(core, sides, parts, end)
+            asked = await _ask(core, sides, parts, end)
         try:
-            result = await Answer(asked, core).wait(_left(end))
+            result = await Answer(asked, core).wait(_seconds_left(end))
             if not result:
                 return await _answer(sides, *asked.take())
         finally:
@@ -65,7 +65,7 @@ async def answered(
         asked = None
 
 
-async def _asked(
+async def _ask(
     core: ends.ClientEnd, sides: ClientSides, parts: Parts, end: float | None
 ) -> ends.Asked:
     buffers, length, kind = parts
@@ -74,18 +74,18 @@ async def _asked(
         return Waiting(core, None, sending=True)
 
     if length < IN_LOOP_MOST:
-        found = await until(lambda: sides.ask(core, parts, 0), room, _left(end))
+        found = await until(lambda: sides.ask(core, parts, 0), room, _seconds_left(end))
     elif (place := core.place_at_once(length)) is not None:
         await in_thread(place.fill, buffers)
         try:
-            found = await until(lambda: core.ask_place(place, kind), room, _left(end))
+            found = await until(lambda: core.ask_place(place, kind), room, _seconds_left(end))
         finally:
             place.drop()  # unless it was asked with
     else:
         section, descriptor = await put_elsewhere(sides.request, buffers, length, kind)
         try:
             found = await until(
-                lambda: sides.ask_elsewhere(core, descriptor, kind, 0), room, _left(end)
+                lambda: sides.ask_elsewhere(core, descriptor, kind, 0), room, _seconds_left(end)
             )
             found.section = section
         except BaseException:

@@ -254,12 +254,12 @@ class Client(ServiceEnd[Q, A], ends.Caller):
             ArgumentError: The value is not what the spec says, or this end was closed (ValueError).
             TypeError: The value is of another type.
         """
-        from memsection.channels.calls_async import answered
+        from memsection.channels.calls_async import wait_for_answer
         from memsection.channels.futures import in_background
 
         parts = self._codec.parts(value)
         asked = self._codec.ask(self._core, parts, None)
-        return in_background(answered(self._core, self._codec, parts, asked, None))
+        return in_background(wait_for_answer(self._core, self._codec, parts, asked, None))
 
     async def call_async(self, value: Q, timeout: float | None = None) -> A:
         """Ask without blocking the event loop; cancelled, the call is given up.
@@ -279,11 +279,11 @@ class Client(ServiceEnd[Q, A], ends.Caller):
         Raises:
             RemoteError: As a call; so the others.
         """
-        from memsection.channels.calls_async import answered
+        from memsection.channels.calls_async import wait_for_answer
 
         end = None if timeout is None else time.monotonic() + seconds(timeout)
         parts = self._codec.parts(value)
-        return await answered(self._core, self._codec, parts, None, end)  # type: ignore[no-any-return]
+        return await wait_for_answer(self._core, self._codec, parts, None, end)  # type: ignore[no-any-return]
 
     def _waiting(self) -> Any:
         raise ArgumentError("wait: a client is not waited for; wait for what its submit() gives")

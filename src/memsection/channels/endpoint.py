@@ -93,7 +93,7 @@ class Endpoint(Base[T]):
         return True
 
     @classmethod
-    def _made(
+    def _build(
         cls,
         section: Section,
         view: View,
@@ -147,15 +147,15 @@ class Endpoint(Base[T]):
             others = {key: value for key, value in facts.items() if key != "version"}
             if any_largest:
                 others["largest"] = None
-            return cls._opened(section, kind.spec, role, facts["version"], **others)
+            return cls._open_end(section, kind.spec, role, facts["version"], **others)
         try:
-            return cls._made(section, view, kind, facts, shape, role)
+            return cls._build(section, view, kind, facts, shape, role)
         except BaseException:
             section.close()
             raise
 
     @classmethod
-    def _opened(
+    def _open_end(
         cls, section: Section, spec: Spec | None, role: str, version: int | None, **others: Any
     ) -> Self:
         """The end of what is in a section, which is closed if that is not what was asked for."""
@@ -167,7 +167,7 @@ class Endpoint(Base[T]):
             )
             if isinstance(kind, ObjectCodec):
                 opening.require_own(section, spec)
-            return cls._made(section, view, kind, facts, shape, role)
+            return cls._build(section, view, kind, facts, shape, role)
         except BaseException:
             section.close()
             raise

@@ -119,7 +119,7 @@ class Sending:
         with memoryview(self._place) as memory:
             memory[: self._start] = self._head
             self._memory = memory[self._start :]
-        return self._codec.made(self._memory, self._how)
+        return self._codec.place_to_fill(self._memory, self._how)
 
     def __exit__(
         self,

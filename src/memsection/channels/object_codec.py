@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import struct
 
-from memsection._native.ends import connect_pickle, pickled, private
+from memsection._native.ends import connect_pickle, pickle_value, private
 from memsection.api.operations import settled
 from memsection.channels.base_codec import Codec, up
 from memsection.vocabulary.errors import CorruptError
@@ -52,7 +52,7 @@ class ObjectCodec(Codec):
         self._send_parts(end, *self._laid_out(data, buffers), timeout)
 
     def parts(self, value: Any) -> tuple[list[tuple[int, Any]], int, int, int]:
-        return self._laid_out(*pickled(value))
+        return self._laid_out(*pickle_value(value))
 
     def _laid_out(
         self, data: bytes, buffers: list[memoryview] | None

@@ -248,7 +248,7 @@ def look(
         )
     view, facts, size = schema.attach(section, kind, access=None if writes else "r")
     shape, numbers, needed = schema.remember(
-        facts, ("channel", kind), lambda facts: _told(section, kind, facts)
+        facts, ("channel", kind), lambda facts: _read_facts(section, kind, facts)
     )
     if asked is not None and asked.fixed is None and facts.get("spec") == asked.word:
         found = asked  # of these specs the word says all
@@ -276,7 +276,7 @@ def look(
     return view, asked or found, facts, shape
 
 
-def _told(section: Section, kind: str, facts: Facts) -> tuple[Shape, Facts, int]:
+def _read_facts(section: Section, kind: str, facts: Facts) -> tuple[Shape, Facts, int]:
     """What a description says, checked as far as it depends on nothing else: how the memory is
     divided, the numbers that can be asked for, and how many bytes of memory there have to be."""
 

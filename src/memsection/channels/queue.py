@@ -238,7 +238,7 @@ class Queue(Exchange[T]):
             CorruptError: The description makes no sense, or the layout is another version's.
         """
         section = opening.open_section(name, "rw", timeout)
-        return cls._opened(section, spec, role, version)
+        return cls._open_end(section, spec, role, version)
 
     @classmethod
     def from_section(
@@ -266,4 +266,4 @@ class Queue(Exchange[T]):
                 (ValueError).
             CorruptError: The description makes no sense, or the layout is another version's.
         """
-        return cls._opened(section, spec, role, version)
+        return cls._open_end(section, spec, role, version)

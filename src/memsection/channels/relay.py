@@ -90,7 +90,7 @@ class Source:
         self._section.close()
 
 
-def checked(facts: opening.Facts, most: int) -> opening.Facts:
+def check(facts: opening.Facts, most: int) -> opening.Facts:
     """The facts of a topic for the messages of another one, whose facts somebody sent us.
 
     Raises:
@@ -230,4 +230,4 @@ class Sink:
         self.section.close()
 
 
-__all__ = ["Sink", "Source", "checked"]
+__all__ = ["Sink", "Source", "check"]

@@ -197,7 +197,7 @@ class Service(ServiceEnd[Q, A]):
         )
         section, view = opening.make(cls._kind, attributes, sides.request, facts, shape)
         if not section.created:
-            return cls._attached(
+            return cls._attach(
                 section,
                 request,
                 reply,

@@ -288,7 +288,7 @@ class Topic(Exchange[T]):
         cls._role(role)
         access: SectionAccess = "r" if role == "observe" else "rw"
         section = opening.open_section(name, access, timeout)
-        return cls._opened(section, spec, role, version)._since(history)
+        return cls._open_end(section, spec, role, version)._since(history)
 
     @classmethod
     def from_section(
@@ -319,7 +319,7 @@ class Topic(Exchange[T]):
                 (ValueError).
             CorruptError: The description makes no sense, or the layout is another version's.
         """
-        return cls._opened(section, spec, role, version)._since(history)
+        return cls._open_end(section, spec, role, version)._since(history)
 
     @classmethod
     def _role(cls, role: str) -> int:
@@ -347,7 +347,7 @@ class Topic(Exchange[T]):
         return ObserverEnd(memory, shape, fd, codec)
 
     @classmethod
-    def _made(
+    def _build(
         cls,
         section: Section,
         view: View,
@@ -360,7 +360,7 @@ class Topic(Exchange[T]):
         if replica and role == "send":
             raise cls._only_received(section.name, facts["replica"])
         role = "receive" if replica and role == "both" else role
-        end = super()._made(section, view, kind, facts, shape, role)
+        end = super()._build(section, view, kind, facts, shape, role)
         end.slow, end.history, end.observers = facts["slow"], facts["history"], facts["observers"]
         if replica:
 

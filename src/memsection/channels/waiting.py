@@ -73,11 +73,11 @@ async def receive_async(core: ends.End, codec: Codec, timeout: float | None, cop
         if isinstance(found, tuple):
             raw, kind, number = found
             if kind & overflow.FLAG:
-                value = await _copied_elsewhere(core, codec, raw, number, copy)
+                value = await _copy_elsewhere(core, codec, raw, number, copy)
             else:
                 value = raw if codec.plain and copy and not kind else codec.short(raw, kind, copy)
         elif copy and (found.format & overflow.FLAG or len(found) >= IN_LOOP_MOST):
-            value = await _copied(codec, found)
+            value = await _copy(codec, found)
         else:
             value = codec.receive(found, copy)
         if value is not LOST:
@@ -93,7 +93,7 @@ def parts_of(codec: Codec, view: Any, kind: int, copy: bool) -> Any:
     return codec.split(memoryview(view), kind, copy)
 
 
-async def _copied(codec: Codec, taken: ends.Taken) -> Any:
+async def _copy(codec: Codec, taken: ends.Taken) -> Any:
     """The value of a large message, copied where the event loop is not held up."""
     try:
         parts = await in_thread(parts_of, codec, taken, taken.format, True)
@@ -110,7 +110,7 @@ async def _copied(codec: Codec, taken: ends.Taken) -> Any:
     return codec.value(parts, True)
 
 
-async def _copied_elsewhere(core: Any, codec: Codec, raw: bytes, number: int, copy: bool) -> Any:
+async def _copy_elsewhere(core: Any, codec: Codec, raw: bytes, number: int, copy: bool) -> Any:
     """The same for an observer, who has only copied where the message lies."""
     try:
         parts = await in_thread(parts_of, codec, raw, overflow.FLAG, copy)
@@ -155,7 +155,7 @@ def _room(core: ends.End) -> Waiting:
     return Waiting(core, None, sending=True)
 
 
-def _left(end: float | None) -> float | None:
+def _seconds_left(end: float | None) -> float | None:
     return None if end is None else max(0.0, end - time.monotonic())
 
 
@@ -170,7 +170,7 @@ async def _send_in_place(
     place = await until(
         lambda: core.place(length, 0),
         lambda: Waiting(core, None, sending=True, length=max(length, 1)),
-        _left(end),
+        _seconds_left(end),
     )
 
     def offer() -> None:
@@ -182,7 +182,7 @@ async def _send_in_place(
     else:  # cancelled, the thread has the place until it is done
         await in_thread(place.fill, parts)
     try:
-        await until(offer, lambda: _room(core), _left(end))
+        await until(offer, lambda: _room(core), _seconds_left(end))
     finally:
         place.drop()
 

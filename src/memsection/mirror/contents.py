@@ -189,7 +189,7 @@ def _topic(facts: schema.Facts, max_size: int) -> None:
     from memsection.channels import relay  # which not every system has
 
     try:
-        facts |= relay.checked(facts, max_size)
+        facts |= relay.check(facts, max_size)
     except CorruptError as failure:
         raise CorruptError(f"mirror: {failure.strerror}") from None
     if facts["spec"] == "record":

@@ -109,4 +109,4 @@ def test_a_pickle_with_buffers_above_largest_gets_memory_of_its_own_or_is_refuse
     with Queue.create(None, largest=60_000, overflow=False) as queue:
         with pytest.raises(MessageTooLargeError, match="70"):
             queue.send(value)
-        assert len(queue) == 0 and ends.pickled(value)[1] is not None
+        assert len(queue) == 0 and ends.pickle_value(value)[1] is not None

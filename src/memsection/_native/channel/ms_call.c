@@ -38,7 +38,7 @@ static int is_same_call(uint64_t word, const ms_call *call)
            MS_CALL_CLIENT(word) == MS_CALL_CLIENT(call->word);
 }
 
-static uint64_t answered(const ms_call *call)
+static uint64_t answered_word(const ms_call *call)
 {
     return MS_CALL_BECOMES(call->word, MS_CALL_SERVER(call->word), MS_CALL_ANSWERED);
 }
@@ -65,8 +65,8 @@ static void put(ms_cell *cell, const ms_content *content)
 }
 
 /* The place that a cell notes, of a sender with this slot: 0 and its unit and word, or -EBADMSG. */
-static int noted_place(const ms_end *end, const ms_cell *cell, uint32_t sender, uint32_t *unit,
-                       uint64_t *word)
+static int read_noted_place(const ms_end *end, const ms_cell *cell, uint32_t sender, uint32_t *unit,
+                            uint64_t *word)
 {
     uint64_t at = *(const volatile uint64_t *)&cell->u.place.unit;
     *word = *(const volatile uint64_t *)&cell->u.place.word;
@@ -99,7 +99,7 @@ static int get(ms_end *end, ms_cell *cell, uint32_t sender, ms_message *message)
         return length <= MS_SHORT ? 0 : -EBADMSG;
     }
     message->length = *(volatile uint64_t *)&cell->u.place.length;
-    if (noted_place(end, cell, sender, &unit, &word) ||
+    if (read_noted_place(end, cell, sender, &unit, &word) ||
         message->length > ms_place_room(end, unit, word))
         return -EBADMSG;
     MS_STEP("call: before holding the place");
@@ -300,7 +300,7 @@ int ms_call_reply(ms_end *end, const ms_call *call, const ms_content *answer)
     put(cell, answer);
     MS_STEP("serve: before answering");
     /* SYNC(answer): release; pairs with ms_call_state */
-    if (!becomes(cell, call->word, answered(call)))
+    if (!becomes(cell, call->word, answered_word(call)))
         return finish_abandoned(end, call);
     MS_STEP("serve: answered, before the bell");
     ms_ring_cell(end, call->cell);
@@ -347,17 +347,17 @@ int ms_call_is_abandoned(ms_end *end, const ms_call *call)
 
 int ms_call_is_answered(ms_end *end, const ms_call *call)
 {
-    return is_still(end, call, answered(call));
+    return is_still(end, call, answered_word(call));
 }
 
 /* ------------------------------------------------------------------ the dead */
 
 /* The cell's place, if its word has not changed since: whoever recovers beside us may have set it
  * right already, and then the cell may be another call's. */
-static int noted_still(const ms_end *end, const ms_cell *cell, uint64_t word, uint32_t *unit,
-                       uint64_t *place)
+static int is_still_noted(const ms_end *end, const ms_cell *cell, uint64_t word, uint32_t *unit,
+                          uint64_t *place)
 {
-    int result = noted_place(end, cell, MS_CALL_SERVER(word), unit, place);
+    int result = read_noted_place(end, cell, MS_CALL_SERVER(word), unit, place);
     ms_fence_acquire();
     return !result && ms_peek_u64(&cell->word) == word;
 }
@@ -376,7 +376,7 @@ static int undo_serving(ms_end *end, uint32_t at, uint64_t word)
         ms_ring_cell(end, at);
     } else if (state == MS_CALL_ABANDONED)
         return frees(cell, word);
-    else if (state == MS_CALL_ANSWERED && noted_still(end, cell, word, &unit, &place))
+    else if (state == MS_CALL_ANSWERED && is_still_noted(end, cell, word, &unit, &place))
         hand_over(end, unit, place, MS_CALL_CLIENT(word));
     return 1;
 }
@@ -392,7 +392,7 @@ static int undo_asking(ms_end *end, uint32_t at, uint64_t word)
     if (state == MS_CALL_TAKING || state == MS_CALL_SERVING)
         return becomes(cell, word, MS_CALL_BECOMES(word, MS_CALL_SERVER(word), MS_CALL_ABANDONED));
     /* Into its client's hands, like every place that one had: from there it is taken back. */
-    if (state == MS_CALL_ANSWERED && noted_still(end, cell, word, &unit, &place))
+    if (state == MS_CALL_ANSWERED && is_still_noted(end, cell, word, &unit, &place))
         hand_over(end, unit, place, MS_CALL_CLIENT(word));
     MS_STEP("recover: before freeing a cell");
     return frees(cell, word);

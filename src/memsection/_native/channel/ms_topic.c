@@ -263,7 +263,7 @@ int ms_topic_has_room(ms_end *end)
 
 /* The lowest position from `from` on, and the highest, that was written or is being written: 0 if
  * there is none. */
-static int claimed_between(const ms_end *end, uint64_t from, uint64_t *lowest, uint64_t *highest)
+static int find_claimed(const ms_end *end, uint64_t from, uint64_t *lowest, uint64_t *highest)
 {
     int found = 0;
     for (uint32_t i = 0; i < end->capacity; i++) {
@@ -284,12 +284,12 @@ void ms_topic_resync(ms_end *end)
 {
     uint64_t lowest, highest, tail = ms_peek_u64(&end->channel->tail),
                               next = ms_peek_u64(&end->next);
-    uint64_t right = claimed_between(end, 0, &lowest, &highest) ? highest + 1 : 0;
+    uint64_t right = find_claimed(end, 0, &lowest, &highest) ? highest + 1 : 0;
     if (tail != right && !is_next(end, tail) && end->slot)
         ms_cas_u64(&end->channel->tail, tail, right);
     if (is_claimed(end, next))
         return;
-    if (claimed_between(end, next + 1, &lowest, &highest)) {
+    if (find_claimed(end, next + 1, &lowest, &highest)) {
         if (!is_claimed(end,
                         next)) /* whoever claims a position has seen the one before it claimed */
             ms_cas_u64(&end->next, next, lowest);
