@@ -124,7 +124,7 @@ def test_records_of_the_wire_are_what_they_say_or_refused() -> None:
     assert not wire.is_commit(wire.commit(5, 8, 100), news) and not wire.is_commit(
         wire.commit(5, 7, 99), news
     )
-    assert wire.wants(wire.wanted(5, 7, 100)) == (5, 7, 100)
+    assert wire.wants(wire.pack_wanted(5, 7, 100)) == (5, 7, 100)
     for raw in (
         None,
         b"",

@@ -63,7 +63,7 @@ class Copy:
                 self._section.security = _READERS
             self._writer = latest.from_section(whole, write=True)
         elif self._facts.get("kind") == contents.TOPIC:
-            opened, _ = opened_as(self._name, self._key)
+            opened, _ = open_as(self._name, self._key)
             self._sink = None if isinstance(opened, Section) else opened
 
     def begin(
@@ -99,17 +99,17 @@ class Copy:
 
     def _is_same(self, facts: schema.Facts) -> bool:
         if facts is not self._said:
-            if self._facts != self._marked(facts):
+            if self._facts != self._with_key(facts):
                 return False
             self._said = facts
         return True
 
-    def _marked(self, facts: schema.Facts) -> schema.Facts:
+    def _with_key(self, facts: schema.Facts) -> schema.Facts:
         return {**facts, "replica": self._key}
 
     def _latest(self, facts: schema.Facts) -> latest.Writer:
         if self._writer is None or not self._is_same(facts):
-            fresh = make_latest(_for_readers(), contents.layout_of(facts), self._marked(facts))
+            fresh = make_latest(_for_readers(), contents.layout_of(facts), self._with_key(facts))
             self._follow(fresh, facts)
             self._writer = fresh
         return self._writer
@@ -118,7 +118,7 @@ class Copy:
         if self._sink is None or not self._is_same(facts):
             from memsection.channels.relay import Sink
 
-            fresh = Sink.make(self._marked(facts))
+            fresh = Sink.make(self._with_key(facts))
             self._follow(fresh, facts)
             self._sink = fresh
         return self._sink
@@ -131,7 +131,7 @@ class Copy:
             fresh.close()
             raise
         self._leave()
-        self._section, self._facts, self._said = fresh.section, self._marked(facts), facts
+        self._section, self._facts, self._said = fresh.section, self._with_key(facts), facts
 
     def _leave(self) -> None:
         """Close what something else has taken the place of; who receives from a topic is told."""
@@ -169,7 +169,7 @@ class Copy:
             self._section.close()
 
 
-def opened_as(name: str, key: str) -> tuple[Sink | Section | None, bool]:
+def open_as(name: str, key: str) -> tuple[Sink | Section | None, bool]:
     """What keeps the replica of a key as it is while somebody else carries it, None where the name
     is something else's; and whether all snapshots of an epoch are in it.
 
@@ -228,7 +228,7 @@ class _Fresh:
             self._section = Section.create(None, size, security=_READERS)
             self._view: View = self._section.map()
         else:
-            self._facts = copy._marked(facts)
+            self._facts = copy._with_key(facts)
             self._section, self._view = schema.make(_for_readers(), size, self._facts)
         self._whole = memoryview(self._view)
         self.memory = self._whole[:size]

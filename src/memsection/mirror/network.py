@@ -353,7 +353,7 @@ def _open(network: Network, believed: frozenset[str]) -> Any:
         return engine.begin(lambda: zenoh.open(config))
     except zenoh.ZError as failure:
         left = max(0.5, network.connect_timeout - (time.monotonic() - start))
-        raise _explained(network, failure, left) from None
+        raise _explain(network, failure, left) from None
 
 
 def _refuse_taken(endpoint: str) -> None:
@@ -371,7 +371,7 @@ def _refuse_taken(endpoint: str) -> None:
         raise Error(f"network: listen on {endpoint}: {failure.strerror or failure}") from None
 
 
-def _explained(network: Network, failure: Exception, left: float) -> Error:
+def _explain(network: Network, failure: Exception, left: float) -> Error:
     """The error for a session that could not be opened, with the cause."""
     for endpoint in network.connect:
         problem = credentials.problem_of(endpoint, network._credentials, min(left, 2.0))

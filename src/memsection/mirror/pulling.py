@@ -98,7 +98,7 @@ class Puller:
             raise
         return made
 
-    def done(self, replies: Replies) -> None:
+    def end_replies(self, replies: Replies) -> None:
         """Take no more of these."""
         replies.forget()
         self._open.remove(replies)

@@ -169,7 +169,7 @@ class Receiver(User):
         skipped = max(news.sequence - before_it - count, 0) if before_it else 0
         self._epoch, self._sequence = news.epoch, news.sequence
         self._is_hearsay, self.problem = False, None
-        self._tell(self._shared.arrived(news.epoch, news.sequence, size, count, skipped))
+        self._tell(self._shared.note_arrival(news.epoch, news.sequence, size, count, skipped))
 
     # ------------------------------------------------------------------ what takes time
 
@@ -213,17 +213,17 @@ class Receiver(User):
             if epoch is None:
                 continue
             if sample.kind == zenoh.SampleKind.PUT:
-                self._found(epoch)
+                self._note_token(epoch)
                 appeared = True
             else:
                 with self._lock:
                     was_there = self._alive.pop(epoch, 0) is None
                 if was_there:
-                    self._lost(epoch)
+                    self._drop_token(epoch)
         if appeared:
             self._ask()
 
-    def _found(self, epoch: int) -> None:
+    def _note_token(self, epoch: int) -> None:
         with self._lock:
             self._alive.pop(epoch, None)
             self._alive[epoch] = None
@@ -232,7 +232,7 @@ class Receiver(User):
             if len(self._alive) > _TOKENS:
                 del self._alive[next(iter(self._alive))]
 
-    def _lost(self, epoch: int) -> None:
+    def _drop_token(self, epoch: int) -> None:
         """A token went: its publication has ended, or else the link was silent until its lease was
         over."""
         silent = (time.monotonic_ns() - self._shared.status.heard_ns) / 1e9
@@ -299,19 +299,19 @@ class Receiver(User):
         try:
             is_here = self._take(replies)
         finally:
-            self._puller.done(replies)
+            self._puller.end_replies(replies)
             ahead = self._ahead
             if ahead is not None and not is_here:
                 # It was asked for as what comes after the one that did not arrive.
                 self._ahead = None
-                self._puller.done(ahead)
+                self._puller.end_replies(ahead)
         if ahead is not None:
             self._puller.want()
 
     def _ask_for(self, epoch: int, sequence: int, parts: int = 4) -> Replies | None:
         """Ask for what is newer than a snapshot; so many parts of it may wait here."""
         timeout = 10 + self._network.max_size / SLOWEST
-        have = wire.wanted(epoch, sequence, self._network.max_size)
+        have = wire.pack_wanted(epoch, sequence, self._network.max_size)
         return self._puller.ask(lambda token: self._get("pull", have, timeout, token, parts))
 
     def _look_ahead(self, facts: Facts, news: wire.Announcement) -> None:

@@ -29,7 +29,7 @@ class Standby:
         if (epoch, sequence) == self._opened_for or lasts and epoch == self._opened_for[0]:
             return
         try:
-            opened, self._is_every_one = copies.opened_as(self._name, self._key)
+            opened, self._is_every_one = copies.open_as(self._name, self._key)
         except NotFoundError:  # it has just gone; or it is about to be made
             return
         self.leave()

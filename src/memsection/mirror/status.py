@@ -135,15 +135,15 @@ class Shared:
 
     def write(self, **changes: Any) -> Status:
         """Change the status, which wakes who waits for that; for who carries the replica."""
-        return self._written(
-            self.status._replace(changes=self.status.changes + 1 & _MOST, **changes)
-        )
+        return self._write(self.status._replace(changes=self.status.changes + 1 & _MOST, **changes))
 
-    def arrived(self, epoch: int, sequence: int, size: int, count: int, skipped: int) -> Status:
+    def note_arrival(
+        self, epoch: int, sequence: int, size: int, count: int, skipped: int
+    ) -> Status:
         """Write that so many snapshots, of so many bytes, are here up to a sequence; for who
         carries the replica."""
         before, now = self.status, time.monotonic_ns()
-        return self._written(
+        return self._write(
             Status(
                 before.key,
                 before.changes + 1 & _MOST,
@@ -158,7 +158,7 @@ class Shared:
             )
         )
 
-    def _written(self, status: Status) -> Status:
+    def _write(self, status: Status) -> Status:
         try:
             raw = status.pack()
         except struct.error:  # what a lying publisher, or whoever scribbled, made of the numbers
@@ -180,10 +180,10 @@ class Shared:
                 fresh = latest.open(f"{self.name}{SUFFIX}", CAPACITY, write=True)
                 before, self._end = self._end, fresh
                 before.close()
-            self.status = self._begun()
+            self.status = self._resume()
         return taken
 
-    def _begun(self) -> Status:
+    def _resume(self) -> Status:
         """What to go on with: what who carried it before has written, if that can be read."""
         try:
             found = self.look()

@@ -138,7 +138,7 @@ def offset_of(raw: bytes, expected: Announcement) -> int:
     raise CorruptError("mirror: a part of another snapshot")
 
 
-def wanted(epoch: int, sequence: int, most: int) -> bytes:
+def pack_wanted(epoch: int, sequence: int, most: int) -> bytes:
     """What a subscriber has already when it pulls, and how many bytes it accepts."""
     return _WANTED.pack(_MAGIC, _PULL, epoch, sequence, most)
 
