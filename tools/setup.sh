@@ -46,7 +46,7 @@ fi
 # What the installation was made from; the same again means there is nothing to do.
 stamp=.venv/.made-from
 sources=$(find pyproject.toml setup.py src/memsection \( -name '*.toml' -o -name setup.py -o -name '*.pyx' -o -name '*.pxd' \
-    -o -name '*.[ch]' \) | LC_ALL=C sort | xargs cat | cksum)
+    -o -name '*.pxi' -o -name '*.[ch]' \) | LC_ALL=C sort | xargs cat | cksum)
 wanted="$extra $("$python" -V) $sources"
 if [ -x .venv/bin/python ] && .venv/bin/python -c 'import memsection' 2>/dev/null &&
     grep -qxF "$wanted" "$stamp" 2>/dev/null; then

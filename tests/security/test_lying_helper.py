@@ -217,6 +217,8 @@ def interrupted_at(number: int, operation: Callable[[], object]) -> bool:
 
     def profile(frame: FrameType, event: str, argument: object) -> None:
         nonlocal count
+        if argument is sys.setprofile:
+            return  # the end below, which has to come
         count += 1
         if count == number:
             sys.setprofile(None)

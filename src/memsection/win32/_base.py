@@ -189,19 +189,13 @@ def windows(function: Callable[P, R]) -> Callable[P, R]:
 
 def _in_order(function: Any, given: Any, named: dict[str, Any]) -> Any:
     """All arguments by position, the defaults too."""
-    defaults = function.__defaults__ or ()
-    missing = function.__code__.co_argcount - len(given)
-    if not named and 0 < missing <= len(defaults):
-        return given + defaults[-missing:]
-    import inspect  # here: it costs more than all else that this face imports
-
-    try:
-        bound = inspect.signature(function).bind(*given, **named)
-    except TypeError:
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    defaults = dict(zip(reversed(names), reversed(function.__defaults__ or ()), strict=False))
+    left = {name: defaults[name] for name in names[len(given) :] if name in defaults} | named
+    if len(given) + len(left) != len(names) or left.keys() != set(names[len(given) :]):
         function(*given, **named)  # it says what is wrong
-        raise
-    bound.apply_defaults()
-    return bound.args
+        raise TypeError(f"{function.__name__}: wrong arguments")
+    return given + tuple(left[name] for name in names[len(given) :])
 
 
 def _remember_error(failure: NtError) -> OSError:
