@@ -191,11 +191,13 @@ class Synchronisation(Timers):
         return named.open_("NtOpenSemaphore", access, attributes)
 
     def release_semaphore(self, handle: int, count: int) -> int:
-        # said here, because a LONG would be another number, and Wine takes 0
-        if not 0 < count < 1 << 31:
+        # said here, because Wine takes 0, and no LONG holds more than the largest maximum
+        if count < 1:
             raise NtError(
                 st.INVALID_PARAMETER, "release semaphore", None, f"{count} units cannot be released"
             )
+        if count >= 1 << 31:
+            raise NtError(st.SEMAPHORE_LIMIT_EXCEEDED, "release semaphore")
         before = w.ULONG()
         ntdll.call(
             "NtReleaseSemaphore",
