@@ -58,7 +58,7 @@ def stop_on_signal() -> Iterator[threading.Event]:
 def renewal(network: Network) -> Callable[[], None]:
     """A function that has the network use its files of certificates again when they were
     replaced, until that has worked."""
-    files = [one for one in (network.certificate, network.key, network.authority) if one]
+    files = [os.fspath(one) for one in (network.certificate, network.key, network.authority) if one]
     used = [_stamp(one) for one in files]
     said = ""
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from memsection.mirror.wire import host_name
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import AccessError, ArgumentError, ExistsError, NotFoundError
+from memsection.vocabulary.text import shown
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -109,7 +110,7 @@ def _addresses(certificate: x509.Certificate) -> list[str]:
 def _signer(place: Path) -> Any:
     from cryptography.hazmat.primitives import serialization
 
-    return serialization.load_pem_private_key(_read(place / "authority.key"), None)
+    return serialization.load_pem_private_key(read_file(place / "authority.key"), None)
 
 
 def _make_authority(place: Path, *, renew: bool = False) -> list[Path]:
@@ -219,20 +220,31 @@ def _replace(path: Path, content: bytes) -> None:
 def _certificates(path: str | Path) -> list[x509.Certificate]:
     from cryptography import x509
 
+    text = read_file(path)
     try:
-        found = x509.load_pem_x509_certificates(_read(path))
+        found = x509.load_pem_x509_certificates(text)
     except ValueError as failure:
         raise ArgumentError(f"network: {path}: no certificate: {failure}") from None
     return found
 
 
-def _read(path: str | Path) -> bytes:
+def read_file(path: str | Path) -> bytes:
+    """What is in a file of the settings.
+
+    Raises:
+        NotFoundError: It is missing (FileNotFoundError).
+        AccessError: It may not be read (PermissionError).
+        ArgumentError: No file can be read there (ValueError).
+    """
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:
         raise NotFoundError(f"network: {path}: no such file", ntstatus=st.NO_SUCH_FILE) from None
     except PermissionError:
         raise AccessError(f"network: {path}: this user may not read it") from None
+    except (OSError, ValueError) as failure:
+        why = getattr(failure, "strerror", None) or failure
+        raise ArgumentError(f"network: {shown(path)}: {why}") from None
 
 
 def check(host: str, certificate: str, key: str, authority: str) -> None:
@@ -266,8 +278,9 @@ def check(host: str, certificate: str, key: str, authority: str) -> None:
                 f"is the "
                 "clock of this host right?"
             )
+    text = read_file(key)
     try:
-        private: Any = serialization.load_pem_private_key(_read(key), None)
+        private: Any = serialization.load_pem_private_key(text, None)
     except (ValueError, TypeError) as failure:
         raise ArgumentError(
             f"network: key={key!r}: no private key without a password: {failure}"

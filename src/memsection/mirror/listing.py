@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from memsection.mirror import contents, engine, wire
-from memsection.mirror.network import Network, User, hosts_reached
+from memsection.mirror.network import Network, User, checked, hosts_reached
 from memsection.vocabulary.errors import CorruptError
 
 PATIENCE = 1.0  #: seconds for answers
@@ -52,6 +52,7 @@ def publications(network: Network, pattern: str = "*") -> list[Published]:
         Error: This process was forked from one that used the network; or an endpoint to listen on
             is taken.
     """
+    checked(network)
     zenoh = engine.zenoh()
     host = pattern.partition("/")[0]
     believed = (

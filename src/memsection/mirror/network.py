@@ -12,22 +12,21 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import threading
 import time
 import tomllib
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 from memsection.api.descriptors import ensure_descriptors
 from memsection.mirror import credentials, engine
 from memsection.mirror.access_control import access_control
+from memsection.mirror.endpoints import endpoints, refuse_taken
 from memsection.mirror.wire import ROUTER, host_name
-from memsection.vocabulary import status as st
+from memsection.vocabulary.arguments import seconds, whole_number
 from memsection.vocabulary.errors import (
     AccessError,
     ArgumentError,
@@ -36,6 +35,7 @@ from memsection.vocabulary.errors import (
     WaitTimeoutError,
     with_hint,
 )
+from memsection.vocabulary.text import shown
 
 #: That are free before a session is opened (it takes about 20): zenoh ends the process for want of
 #: one.
@@ -76,9 +76,9 @@ class Network:
     host: str
     listen: Sequence[str] = ()
     connect: Sequence[str] = ()
-    certificate: str | None = None
-    key: str | None = None
-    authority: str | None = None
+    certificate: str | os.PathLike[str] | None = None
+    key: str | os.PathLike[str] | None = None
+    authority: str | os.PathLike[str] | None = None
     connect_timeout: float = 5.0
     max_size: int = 1 << 30
     _shared: list[Connection] = field(default_factory=list, init=False, repr=False, compare=False)
@@ -91,106 +91,85 @@ class Network:
             raise ArgumentError(
                 f"network: {ROUTER!r} is the name of routers, which publish nothing of their own"
             )
-        for name in ("listen", "connect"):
-            value = getattr(self, name)
-            if isinstance(value, str) or not all(isinstance(one, str) for one in value):
-                raise ArgumentError(f"network: {name}={value!r}: a list of endpoints is needed")
-            object.__setattr__(self, name, tuple(self._endpoint(name, one) for one in value))
-        if not self.listen and not self.connect:
-            raise ArgumentError(
-                "network: listen or connect: a host that does neither reaches nobody"
-            )
-        if not 0 < self.connect_timeout <= 3600:
-            raise ArgumentError(
-                f"network: connect_timeout={self.connect_timeout}: seconds, more than 0"
-            )
-        if type(self.max_size) is not int or self.max_size < 1:
-            raise ArgumentError(f"network: max_size={self.max_size}: bytes, at least 1")
         given = [
             name for name in ("certificate", "key", "authority") if getattr(self, name) is not None
         ]
+        for name in given:
+            object.__setattr__(self, name, _path(name, getattr(self, name)))
         if given and len(given) < 3:
             raise ArgumentError(
                 f"network: {', '.join(given)} alone: certificate, key and authority belong together"
             )
+        for name in ("listen", "connect"):
+            found = endpoints(name, getattr(self, name), is_secure=bool(given))
+            object.__setattr__(self, name, found)
+        if not self.listen and not self.connect:
+            raise ArgumentError(
+                "network: listen or connect: a host that does neither reaches nobody"
+            )
+        timeout = seconds(self.connect_timeout, "connect_timeout")
+        if not 0 < timeout <= 3600:
+            raise ArgumentError(
+                f"network: connect_timeout={timeout:g}: seconds, more than 0 and at most 3600"
+            )
+        size = whole_number(self.max_size, "max_size")
+        if not 1 <= size <= 1 << 62:
+            raise ArgumentError(f"network: max_size={size}: bytes, 1 to 2 ** 62")
+        object.__setattr__(self, "connect_timeout", timeout)
+        object.__setattr__(self, "max_size", size)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A process that is given it has the settings, and makes links of its own."""
+        return Network, tuple(getattr(self, one.name) for one in fields(self) if one.init)
 
     @classmethod
     def from_file(cls, path: str | os.PathLike[str]) -> Network:
         """The network that a TOML file describes, with the arguments of ``Network`` as keys.
 
-        Paths of files in it count from the directory of that file.
+        Paths of files in it count from the directory of that file; ``~`` is the user's.
 
         Rights:
             None.
 
         Raises:
             NotFoundError: There is no such file (FileNotFoundError).
+            AccessError: This user may not read it (PermissionError).
             ArgumentError: It is no TOML, or has keys that are none (ValueError); and as for
                 ``Network``.
         """
+        file = shown(os.fsdecode(path))
         try:
-            with open(path, "rb") as file:
-                said = tomllib.load(file)
-        except FileNotFoundError:
-            missing = NotFoundError(
-                f"network: {os.fspath(path)}: no such file", ntstatus=st.NO_SUCH_FILE
-            )
+            said = tomllib.loads(credentials.read_file(os.fsdecode(path)).decode())
+        except NotFoundError as missing:
             raise with_hint(
                 missing,
                 "Write it, with the arguments of memsection.mirror.Network as keys, or name "
                 "another one with --network.",
             ) from None
-        except tomllib.TOMLDecodeError as failure:
-            raise ArgumentError(f"network: {os.fspath(path)}: {failure}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+            raise ArgumentError(f"network: {file}: {failure}") from None
         known = [one.name for one in fields(cls) if one.init]
         wrong = sorted(set(said) - set(known))
         if wrong or "host" not in said:
             raise ArgumentError(
-                f"network: {os.fspath(path)}: "
-                + (f"unknown: {', '.join(wrong)}; " if wrong else "no host; ")
+                f"network: {file}: "
+                + (f"unknown: {', '.join(map(shown, wrong))}; " if wrong else "no host; ")
                 + f"the keys are {', '.join(known)}"
             )
+        place = Path(os.fsdecode(path)).resolve().parent
         for name in ("certificate", "key", "authority"):
-            if isinstance(said.get(name), str):
-                said[name] = str(Path(path).resolve().parent / said[name])
+            if isinstance(said.get(name), str) and said[name]:
+                said[name] = place / Path(said[name]).expanduser()
         try:
             return cls(**said)
         except TypeError as failure:
-            raise ArgumentError(f"network: {os.fspath(path)}: {failure}") from None
+            raise ArgumentError(f"network: {file}: {failure}") from None
 
     @property
     def _credentials(self) -> tuple[str, str, str] | None:
         if self.certificate is None or self.key is None or self.authority is None:
             return None
-        return self.certificate, self.key, self.authority
-
-    def _endpoint(self, option: str, text: str) -> str:
-        """An endpoint as zenoh has it; without a protocol it is the one that the certificates ask
-        for."""
-        protocol, slash, address = text.rpartition("/")
-        protocol = protocol if slash else "tls" if self._credentials else "tcp"
-        host, _, port = address.rpartition(":")
-        if (
-            protocol not in ("tcp", "tls")
-            or not host
-            or not port.isdigit()
-            or "#" in text
-            or "?" in text
-        ):
-            raise ArgumentError(
-                f"network: {option}={text!r}: an endpoint is tls/ADDRESS:PORT, or tcp/ADDRESS:PORT "
-                "on loopback"
-            )
-        if self._credentials and protocol == "tcp":
-            raise ArgumentError(
-                f"network: {option}={text!r}: with certificates the protocol is tls"
-            )
-        if not self._credentials and (protocol == "tls" or not _is_loopback(host)):
-            raise ArgumentError(
-                f"network: {option}={text!r}: beyond loopback both sides prove who they are: give "
-                "certificate, key and authority ('memsection mirror keys' makes them)"
-            )
-        return f"{protocol}/{address}"
+        return os.fspath(self.certificate), os.fspath(self.key), os.fspath(self.authority)
 
     def _connection(self, user: User, remote: str | None) -> Connection:
         """The connection that a publication (``remote`` None) or a replica of a remote host
@@ -203,7 +182,7 @@ class Network:
                 connection = Connection(self)
             else:
                 if not self._shared:
-                    self._shared.append(Connection(self))
+                    self._shared.append(_listening.setdefault(self, Connection(self)))
                 connection = self._shared[0]
             self._connections.add(connection)
         connection.add(user, remote)
@@ -247,16 +226,29 @@ class Network:
             raise failed
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+def _path(option: str, value: object) -> str:
+    if not isinstance(value, str | bytes | os.PathLike) or not os.fspath(value):
+        raise ArgumentError(f"network: {option}={shown(repr(value), 60)}: a file's path is needed")
+    return os.fsdecode(value)
+
+
+def checked(value: object) -> Network:
+    """The network that a caller gave.
+
+    Raises:
+        TypeError: It is none.
+    """
+    if isinstance(value, Network):
+        return value
+    raise TypeError(
+        f"network: a mirror.Network is needed, not {type(value).__name__}; "
+        "Network.from_file(path) reads one"
+    )
 
 
 _lock = threading.RLock()
+#: The connections of networks that listen: whoever has the same settings has the same one.
+_listening: weakref.WeakValueDictionary[Network, Connection] = weakref.WeakValueDictionary()
 
 
 def hosts_reached(network: Network) -> list[str]:
@@ -344,7 +336,7 @@ def _open(network: Network, believed: frozenset[str]) -> Any:
     zenoh = engine.zenoh()
     start = time.monotonic()
     for endpoint in network.listen:
-        _refuse_taken(endpoint)
+        refuse_taken(endpoint)
     try:
         config = zenoh.Config()
         for key, value in _settings(network, believed).items():
@@ -354,21 +346,6 @@ def _open(network: Network, believed: frozenset[str]) -> Any:
     except zenoh.ZError as failure:
         left = max(0.5, network.connect_timeout - (time.monotonic() - start))
         raise _explain(network, failure, left) from None
-
-
-def _refuse_taken(endpoint: str) -> None:
-    """Error for an endpoint that something else listens on; zenoh's own words do not name it."""
-    host, _, port = endpoint.partition("/")[2].rpartition(":")
-    try:
-        found = socket.getaddrinfo(
-            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(found[0], socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(found[4])
-            probe.listen(1)  # with the option above, bind alone lets two in
-    except OSError as failure:
-        raise Error(f"network: listen on {endpoint}: {failure.strerror or failure}") from None
 
 
 def _explain(network: Network, failure: Exception, left: float) -> Error:

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from memsection.api.operations import finish
 from memsection.mirror import contents, engine, wire
 from memsection.mirror.cadence import BUSY, Cadence
-from memsection.mirror.network import Network, User
+from memsection.mirror.network import Network, User, checked
 from memsection.mirror.pulls import MOST_PULLS, Pulls
 from memsection.mirror.sources import Block, Latest, Snapshot, section_of, source_of
-from memsection.vocabulary.arguments import seconds
+from memsection.vocabulary.arguments import object_name, seconds
 from memsection.vocabulary.errors import (
     ArgumentError,
     CorruptError,
@@ -373,7 +373,9 @@ def publish(
         Error: This process was forked from one that used the network; or an endpoint to listen on
             is taken.
     """
-    if interval is not None and not 0 < interval <= 86400:
+    checked(network)
+    object_name(name)
+    if interval is not None and not 0 < seconds(interval, "interval") <= 86400:
         raise ArgumentError(f"publish: interval={interval}: seconds, more than 0; or None")
     section = section_of(what)
     try:

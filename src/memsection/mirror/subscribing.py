@@ -7,8 +7,9 @@ import os
 from typing import TYPE_CHECKING
 
 from memsection.mirror import engine, wire
-from memsection.mirror.network import Network
+from memsection.mirror.network import Network, checked
 from memsection.mirror.replica import Replica
+from memsection.vocabulary.arguments import object_name, seconds
 from memsection.vocabulary.errors import ArgumentError, Error
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def subscribe(
         Error: This process was forked from one that used the network; an endpoint to listen on is
             taken; or the system is Windows, where a section cannot take a name when it is complete.
     """
+    checked(network)
     host, called = wire.split(key)
     if access != "r":
         raise ArgumentError(
@@ -55,7 +57,9 @@ def subscribe(
             f"to say it "
             f"publishes itself, and {host!r} subscribes to that"
         )
-    if not 0.05 <= max_age <= 86400:
+    wire.prefix(host, called)
+    object_name(name)
+    if not 0.05 <= seconds(max_age, "max_age") <= 86400:
         raise ArgumentError(f"subscribe {key!r}: max_age={max_age}: seconds, at least 0.05")
     here = (name or called).removeprefix("Local\\")
     if "\\" in here:

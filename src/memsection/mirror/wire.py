@@ -53,13 +53,19 @@ def host_name(text: object) -> str:
 def prefix(host: str, name: str) -> str:
     """What all keys of one publication begin with."""
     local = name.removeprefix("Local\\")
-    if not local or len(local) > 260 or "\0" in local:
+    try:
+        part = quote(local, safe="")
+    except UnicodeEncodeError:  # half a surrogate pair
+        part = ""
+    if not part or len(local) > 260 or "\0" in local:
         raise ArgumentError(f"name {name!r}: a published object has a name of 1 to 260 characters")
-    return f"{ROOT}/{host}/{quote(local, safe='')}"
+    return f"{ROOT}/{host}/{part}"
 
 
-def split(path: str) -> tuple[str, str]:
+def split(path: object) -> tuple[str, str]:
     """Host and name of ``HOST/NAME`` as a person writes it."""
+    if not isinstance(path, str):
+        raise TypeError(f"HOST/NAME: a str is needed, not {type(path).__name__}")
     host, slash, name = path.partition("/")
     if not slash or not name:
         raise ArgumentError(f"{path!r}: a publication is named HOST/NAME, as in 'robot/camera'")
