@@ -189,7 +189,8 @@ setup(
         extensions(),
         include_path=["src"],
         build_dir="build/cython",
-        nthreads=0,
+        # by processes, which begin as a copy of this one only here
+        nthreads=(os.cpu_count() or 1) if sys.platform == "linux" else 0,
         compiler_directives={
             "language_level": 3,
             "freethreading_compatible": True,

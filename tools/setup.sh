@@ -54,8 +54,11 @@ if [ -x .venv/bin/python ] && .venv/bin/python -c 'import memsection' 2>/dev/nul
 fi
 [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || "$python" -m venv --clear .venv
 echo "setup: building and installing memsection[$extra] into .venv" >&2
-.venv/bin/python -m pip install -q -e ".[$extra]"
-# Else each program of a test compiles it anew where Python is told to write no byte code.
-.venv/bin/python -m compileall -q src
+# Without the byte code that pip makes one file after the other: it is made below, by all processors.
+PIP_COMPILE=0 .venv/bin/python -m pip install -q -e ".[$extra]"
+# Else each program of a test compiles what it imports anew where Python is told to write no byte code.  A package may
+# hold what is for another Python, which does no harm.
+.venv/bin/python -m compileall -q -j 0 src
+.venv/bin/python -m compileall -qq -j 0 -x '/tests?/' .venv/lib || :
 grep -qF "$sources" "$stamp" 2>/dev/null || : > "$stamp"
 echo "$wanted" >> "$stamp"
