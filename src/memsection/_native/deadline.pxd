@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Timeouts of Python as deadlines of the core, for every door that waits."""
 
-from libc.stdint cimport int64_t
+from cpython.number cimport PyNumber_Index
+from libc.stdint cimport int64_t, uint64_t
 
 from memsection._native.seconds cimport seconds_of
 
@@ -28,3 +29,11 @@ cdef inline int require_seconds(object timeout) except -1:
     if timeout is not None and type(timeout) is not int:
         seconds_of(timeout)
     return 0
+
+
+cdef inline uint64_t most_of(object most) except? 0:
+    """How many messages ``receive_many`` takes at most."""
+    number = PyNumber_Index(most)
+    if number < 0:
+        raise ValueError(f"receive_many: most is a number from 0 on, not {number}")
+    return min(number, 1 << 62)

@@ -16,7 +16,7 @@ from libc.errno cimport EAGAIN, EBADF, EBADMSG, EBUSY, EINTR, EMSGSIZE, ETIMEDOU
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
-from memsection._native.deadline cimport MS_FOREVER, deadline_of, ms_now, require_seconds
+from memsection._native.deadline cimport MS_FOREVER, deadline_of, most_of, ms_now, require_seconds
 from memsection._native.vectorcall cimport ms_call_fast, vectorcall
 
 include "channel.pxi"
@@ -219,16 +219,17 @@ cdef class End(Sender):
         """The newest message of a topic; those before it are skipped."""
         return self._receive(timeout, copy, True)
 
-    def receive_many(self, uint64_t most, timeout=None, *, bint copy=True):
+    def receive_many(self, most, timeout=None, *, bint copy=True):
         """At least one, at most so many, without waiting for more than one."""
         cdef ms_message message
         cdef int result
+        cdef uint64_t limit = most_of(most)
         cdef list found = []
-        if most == 0:
+        if limit == 0:
             require_seconds(timeout)
             return found
         found.append(self.receive(timeout, copy=copy))
-        while <uint64_t>len(found) < most and ms_load_u32(&self._end.role):  # the codec may run what closes it
+        while <uint64_t>len(found) < limit and ms_load_u32(&self._end.role):  # the codec may run what closes it
             ms_message_clear(&message)
             result = ms_ring_pull(&self._end, &message)
             if result:

@@ -14,7 +14,7 @@ from libc.errno cimport EAGAIN, EBADF, EBUSY, EINTR, ETIMEDOUT
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
-from memsection._native.deadline cimport deadline_of, require_seconds
+from memsection._native.deadline cimport deadline_of, most_of, require_seconds
 
 from memsection._native.ends import LOST as _LOST
 
@@ -273,15 +273,17 @@ cdef class Observer:
         """The newest message; those before it are skipped."""
         return self._receive(timeout, copy, True)
 
-    def receive_many(self, uint64_t most, timeout=None, *, bint copy=True):
+    def receive_many(self, most, timeout=None, *, bint copy=True):
         """At least one, at most so many, without waiting for more than one."""
         cdef ms_message message
         cdef int result = 0
+        cdef uint64_t limit = most_of(most)
         cdef list found = []
-        if most == 0:
+        if limit == 0:
+            require_seconds(timeout)
             return found
         found.append(self.receive(timeout, copy=copy))
-        while <uint64_t>len(found) < most and ms_load_u32(&self._end.role):
+        while <uint64_t>len(found) < limit and ms_load_u32(&self._end.role):
             raw = self._attempt(&message, False, &result)
             if raw is None:
                 break

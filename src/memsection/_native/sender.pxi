@@ -126,7 +126,10 @@ cdef class Sender(Opened):
         if PyBytes_CheckExact(value):
             result = self._send(PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), 0, timeout)
         else:
-            PyObject_GetBuffer(value, &source, PyBUF_SIMPLE)
+            try:
+                PyObject_GetBuffer(value, &source, PyBUF_SIMPLE)
+            except (BufferError, ValueError):
+                return self._codec.send(self, value, timeout)   # it is not in C's order
             try:
                 self._enter(True)   # lending it may run what closes this end
                 result = self._send(<const char *>source.buf, source.len, 0, timeout)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from memsection import arrays
-from memsection.channels.base_codec import Codec, up
+from memsection.channels.base_codec import Codec, length_of, up
 from memsection.content import schema
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 from memsection.vocabulary.text import about
@@ -110,10 +110,9 @@ class ArrayCodec(Codec):
     def room(self, shape: tuple[Any, ...]) -> tuple[int, int, bytes, Any]:
         if not 1 <= len(shape) <= 2:
             raise TypeError("sending: for arrays it takes shape and dtype: sending(shape, dtype)")
-        sizes = (shape[0],) if isinstance(shape[0], int) else tuple(shape[0])
+        lengths = (shape[0],) if np.ndim(shape[0]) == 0 else shape[0]
+        sizes = tuple(length_of(size) for size in lengths)
         dtype = np.dtype(shape[1] if len(shape) == 2 else np.float64)
-        if any(not isinstance(size, int) or size < 0 for size in sizes):
-            raise TypeError(f"sending: {shape[0]!r} is no shape")
         head = _head(dtype, sizes, False)
         return len(head), prod(sizes) * dtype.itemsize, head, (dtype, sizes)
 

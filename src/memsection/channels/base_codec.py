@@ -13,6 +13,7 @@ import struct
 
 from memsection._native.ends import LOST, private_bytes
 from memsection.channels import overflow, results
+from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError, MessageTooLargeError
 from memsection.vocabulary.text import about
 
@@ -31,6 +32,18 @@ LINE = 64
 def up(at: int) -> int:
     """The next cache line."""
     return -(-at // LINE) * LINE
+
+
+def length_of(value: Any) -> int:
+    """A length that ``sending`` was given, as an int.
+
+    Raises:
+        TypeError: It is no integer from 0 on.
+    """
+    number = whole_number(value, "sending: a length")
+    if number < 0:
+        raise TypeError(f"sending: a length is 0 or more, not {number}")
+    return number
 
 
 class Codec:
@@ -64,7 +77,13 @@ class Codec:
 
     def parts(self, value: Any) -> tuple[list[tuple[int, Any]], int, int, int]:
         """(offset, buffer) in order, bytes of the message, bytes that count, format."""
-        raw = memoryview(value).cast("B")
+        raw = memoryview(value)
+        if not raw.contiguous:
+            raise ArgumentError(
+                f"{about('send to', self.channel.name)}: the buffer is not contiguous; send a copy "
+                "that is: bytes(value)"
+            )
+        raw = raw.cast("B") if raw.c_contiguous and raw.nbytes else memoryview(raw.tobytes())
         return [(0, raw)], raw.nbytes, raw.nbytes, 0
 
     def send(self, end: ends.End, value: Any, timeout: float | None) -> None:
@@ -180,13 +199,16 @@ class Codec:
     def room(self, shape: tuple[Any, ...]) -> tuple[int, int, bytes, Any]:
         """For ``sending``: where the data begins, its length, what stands before it, and how it is
         shown."""
-        if len(shape) != 1 or not isinstance(shape[0], int) or shape[0] < 0:
+        if len(shape) != 1:
             raise TypeError("sending: for bytes it takes the length: sending(length)")
-        return 0, shape[0], b"", None
+        return 0, length_of(shape[0]), b"", None
 
     def place_to_fill(self, memory: memoryview, how: Any) -> Any:
         """What the user fills."""
         return memory
+
+    def require_data(self) -> None:
+        """TypeError where a message has no bytes that ``receive_into`` could copy."""
 
     def data(self, view: memoryview) -> memoryview:
         """The bytes that ``receive_into`` copies."""
@@ -194,6 +216,7 @@ class Codec:
 
     def receive_into(self, end: ends.End, memory: memoryview, timeout: float | None) -> int:
         """Copy the next message's bytes; it is taken only if they fit."""
+        self.require_data()
         while True:
             taken = end.take_whole(timeout)
             try:

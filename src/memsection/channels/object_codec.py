@@ -133,7 +133,7 @@ class ObjectCodec(Codec):
             "numpy.ndarray as the spec"
         )
 
-    def data(self, view: memoryview) -> memoryview:
+    def require_data(self) -> None:
         raise TypeError(
             "receive_into: an object has no bytes of its own; use bytes or numpy.ndarray as the "
             "spec"

@@ -11,7 +11,7 @@ from memsection._native import ends
 from memsection.api.descriptors import with_descriptors
 from memsection.api.operations import settled
 from memsection.channels import results
-from memsection.vocabulary.errors import AccessError, ArgumentError, CorruptError
+from memsection.vocabulary.errors import AccessError, CorruptError
 from memsection.vocabulary.text import about
 
 TYPE_CHECKING = False
@@ -31,11 +31,8 @@ if TYPE_CHECKING:
     #: of a topic; then calls
     Shape = tuple[int, ...]
 
-DEFAULT_LARGEST = 1 << 16
 NUMBERS = {"queue": 5, "topic": 7, "service": 8}  #: of the shape in a description
-_PAGE = 4096
 _OVERFLOW = "memsection-message-"
-_IN_HAND = 256  # calls that servers may have in hand at least
 
 
 @cache
@@ -58,150 +55,6 @@ def open_section(name: str, access: SectionAccess, timeout: float | None) -> Sec
     """As ``content.endpoint.open_section``, which is imported when a channel is opened."""
     found: Section = _endpoint().open_section(name, access, timeout)
     return found
-
-
-def room_for(largest: int) -> int:
-    """Bytes of the place that a message of this length may need with what stands before it."""
-    return largest + largest // 32 + _PAGE
-
-
-def shape_of(
-    capacity: int, redeliver: int, largest: int, memory: int | None, fixed: int | None
-) -> Shape:
-    """How the memory for places is divided: units of 4 KiB and, for what does not fit a run of
-    these, larger ones."""
-    unit, run = ends.SMALL_UNIT, ends.RUN
-    room = room_for(largest)
-    large = -(-room // (run - 1) // _PAGE) * _PAGE if room > run * unit else 0
-    if memory is None:
-        small = max(capacity, -(-2 * room // unit)) if not large else capacity
-        if fixed is not None and not large:  # every message has the same length
-            each = -(-fixed // unit)
-            small = max(
-                2 * each, min(capacity, 1 << 16) * each if fixed > ends.SHORT or redeliver else 0
-            )
-        return capacity, redeliver, small, -(-2 * room // large) if large else 0, large
-    if not large:
-        return capacity, redeliver, max(memory // unit, -(-room // unit)), 0, 0
-    for_large = max(memory - min(capacity * unit, memory // 8), room)
-    return capacity, redeliver, max(memory - for_large, 0) // unit, -(-for_large // large), large
-
-
-def limits(
-    name: str | None,
-    codec: Codec,
-    capacity: int,
-    largest: int | None,
-    memory: int | None,
-    redeliver: int,
-) -> tuple[int, Shape]:
-    """``largest`` and the shape of the memory, from what the user gave."""
-    for what, value, least in (
-        ("capacity", capacity, 1),
-        ("largest", largest, 1),
-        ("memory", memory, 1),
-        ("redeliver", redeliver, 0),
-    ):
-        if value is None and what in ("largest", "memory"):
-            continue
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise TypeError(
-                f"{about('create', name)}: {what} is a number, not {type(value).__name__}"
-            )
-        if value < least:
-            raise ArgumentError(
-                f"{about('create', name)}: asked for {what} {value}, the least is {least}"
-            )
-    if capacity > ends.CAPACITY_MOST:
-        raise ArgumentError(
-            f"{about('create', name)}: asked for capacity {capacity}, the most is "
-            f"{ends.CAPACITY_MOST}"
-        )
-    if largest is None:
-        largest = codec.fixed or min(DEFAULT_LARGEST, memory or DEFAULT_LARGEST)
-    if codec.fixed is not None and largest < codec.fixed:
-        raise ArgumentError(
-            f"{about('create', name)}: asked for messages of at most {largest} bytes, a record has "
-            f"{codec.fixed}"
-        )
-    if memory is not None and memory < largest:
-        raise ArgumentError(
-            f"{about('create', name)}: asked for {memory} bytes of memory, and for messages of "
-            f"{largest}"
-        )
-    shape = shape_of(capacity, redeliver, largest, memory, codec.fixed)
-    if not ends.size(shape):
-        raise ArgumentError(
-            f"{about('create', name)}: capacity {capacity}, messages of {largest} bytes, {memory} "
-            "bytes of memory:"
-            " no channel can be so large"
-        )
-    return largest, shape
-
-
-def limits_of_service(
-    name: str | None,
-    request: Codec,
-    reply: Codec,
-    capacity: int,
-    largest: int | None,
-    memory: int | None,
-    retry: int,
-) -> tuple[int, Shape]:
-    """The same for a service, whose requests and answers share the memory, and the number of its
-    calls."""
-    if not isinstance(retry, int) or isinstance(retry, bool):
-        raise TypeError(f"{about('create', name)}: retry is a number, not {type(retry).__name__}")
-    if retry < 0:
-        raise ArgumentError(f"{about('create', name)}: asked for retry {retry}, the least is 0")
-    longer = request if (request.fixed or 0) >= (reply.fixed or 0) else reply
-    if (
-        largest is not None
-        and memory is None
-        and isinstance(largest, int)
-        and isinstance(capacity, int)
-    ):
-        memory = 4 * room_for(largest) + min(capacity, 1 << 16) * ends.SMALL_UNIT
-    if largest is None and longer.fixed is not None:
-        largest = max(longer.fixed, DEFAULT_LARGEST)
-    limit, shape = limits(name, longer, capacity, largest, memory, 0)
-    shape = *shape, 0, 0, capacity + max(capacity, _IN_HAND)
-    if not ends.size(shape):
-        raise ArgumentError(
-            f"{about('create', name)}: capacity {capacity}: no service can be so large"
-        )
-    return limit, shape
-
-
-def topic_limits(
-    name: str | None, codec: Codec, facts: Facts, memory: int | None
-) -> tuple[int, Shape]:
-    """``largest`` and the shape of a topic's memory, from what the user gave as its facts.
-
-    Every position has had a message after the first lap, and in its place the next one is made: two
-    more than there are positions, and, where senders wait, one for each message of the history.
-    """
-    capacity, largest, history = facts["capacity"], facts["largest"], facts["history"]
-    waits = facts["slow"] == "wait"
-    if not isinstance(history, int) or isinstance(history, bool):
-        raise TypeError(
-            f"{about('create', name)}: history is a number, not {type(history).__name__}"
-        )
-    if isinstance(capacity, int) and not 0 <= history <= capacity:
-        raise ArgumentError(
-            f"{about('create', name)}: asked for a history of {history} messages, the most is the "
-            f"capacity, {capacity}"
-        )
-    limit, shape = limits(name, codec, capacity, largest, memory, 0)
-    if memory is None:
-        limit, shape = limits(
-            name, codec, min(capacity + history * waits + 2, ends.CAPACITY_MOST), largest, memory, 0
-        )
-    flags = ends.TOPIC | ends.SLOW_WAITS * waits | ends.OBSERVED * facts["observers"]
-    whole: Shape = (capacity, 0, shape[2], shape[3], shape[4], flags, history)
-    if not ends.size(whole):
-        raise ArgumentError(f"{about('create', name)}: no topic can be so large")
-    return limit, whole
 
 
 def make(
@@ -397,8 +250,6 @@ def overflow_security(section: Section) -> Security | None:
 __all__ = [
     "connect",
     "descriptor",
-    "limits",
-    "limits_of_service",
     "look",
     "make",
     "number",
@@ -406,7 +257,4 @@ __all__ = [
     "overflow_names",
     "overflow_security",
     "require_own",
-    "room_for",
-    "shape_of",
-    "topic_limits",
 ]

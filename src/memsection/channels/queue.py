@@ -11,6 +11,7 @@ from __future__ import annotations
 from memsection.api.attributes import section_attributes
 from memsection.channels import opening
 from memsection.channels.exchange import Exchange
+from memsection.channels.limits import limits, require_numbers
 from memsection.channels.specs import codec
 
 TYPE_CHECKING = False
@@ -158,14 +159,15 @@ class Queue(Exchange[T]):
         """
         cls._role(role)
         kind = codec(spec)
-        limit, shape = opening.limits(name, kind, capacity, largest, memory, redeliver)
-        facts = {
+        facts: dict[str, Any] = {
             "capacity": capacity,
-            "largest": limit,
+            "largest": largest,
             "overflow": bool(overflow),
             "redeliver": redeliver,
             "version": version,
         }
+        memory = require_numbers(name, facts, memory)
+        facts["largest"], shape = limits(name, kind, facts, memory)
         attributes = section_attributes(
             name, inheritable=inheritable, exist_ok=exist_ok, security=security
         )

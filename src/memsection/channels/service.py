@@ -14,6 +14,7 @@ from memsection.api.attributes import section_attributes
 from memsection.channels import opening
 from memsection.channels.answering import Call, ServerSides
 from memsection.channels.calls import A, Q, ServiceEnd
+from memsection.channels.limits import limits_of_service, require_numbers
 from memsection.channels.specs import codec
 from memsection.vocabulary.errors import EndOfChannelError
 
@@ -180,18 +181,19 @@ class Service(ServiceEnd[Q, A]):
             b'abab'
         """
         sides = cls._sides(codec(request), codec(reply))
-        limit, shape = opening.limits_of_service(
-            name, sides.request, sides.reply_codec, capacity, largest, memory, retry
-        )
-        facts = {
+        facts: dict[str, Any] = {
             "capacity": capacity,
-            "largest": limit,
+            "largest": largest,
             "overflow": True,
             "redeliver": 0,
             "version": version,
             "retry": retry,
             "reply": sides.reply_codec.facts(),
         }
+        memory = require_numbers(name, facts, memory)
+        facts["largest"], shape = limits_of_service(
+            name, sides.request, sides.reply_codec, facts, memory
+        )
         attributes = section_attributes(
             name, inheritable=inheritable, exist_ok=exist_ok, security=security
         )
@@ -201,10 +203,10 @@ class Service(ServiceEnd[Q, A]):
                 section,
                 request,
                 reply,
-                version,
-                retry=retry,
-                capacity=capacity,
-                largest=None if largest is None else limit,
+                facts["version"],
+                retry=facts["retry"],
+                capacity=facts["capacity"],
+                largest=None if largest is None else facts["largest"],
             )
         try:
             return cls._over(section, view, sides, facts, shape)

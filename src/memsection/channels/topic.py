@@ -12,6 +12,7 @@ from memsection._native import ends
 from memsection.api.attributes import section_attributes
 from memsection.channels import opening
 from memsection.channels.exchange import Exchange
+from memsection.channels.limits import limits_of_topic, require_number, require_numbers
 from memsection.channels.specs import codec
 from memsection.vocabulary.errors import AccessError, ArgumentError
 from memsection.vocabulary.text import about, shown
@@ -195,7 +196,7 @@ class Topic(Exchange[T]):
         if slow not in ("drop", "wait"):
             raise ArgumentError(f"{about('create', name)}: slow is 'drop' or 'wait', not {slow!r}")
         kind = codec(spec)
-        facts = {
+        facts: dict[str, Any] = {
             "capacity": capacity,
             "largest": largest,
             "overflow": bool(overflow),
@@ -204,7 +205,8 @@ class Topic(Exchange[T]):
             "observers": bool(observers),
             "version": version,
         }
-        facts["largest"], shape = opening.topic_limits(name, kind, facts, memory)
+        memory = require_numbers(name, facts, memory)
+        facts["largest"], shape = limits_of_topic(name, kind, facts, memory)
         attributes = section_attributes(
             name, inheritable=inheritable, exist_ok=exist_ok, security=security
         )
@@ -383,21 +385,16 @@ class Topic(Exchange[T]):
     def _since(self, history: int | None) -> Self:
         """Begin with so many messages before this end was opened."""
         wanted = self.history if history is None else history
-        if (
-            not isinstance(wanted, int)
-            or isinstance(wanted, bool)
-            or not 0 <= wanted <= self.history
-        ):
-            name = self.name
-            self.close()
-            if not isinstance(wanted, int) or isinstance(wanted, bool):
-                raise TypeError(
-                    f"{about('open', name)}: history is a number, not {type(wanted).__name__}"
+        try:
+            wanted = require_number(self.name, "history", wanted, "open")
+            if wanted > self.history:
+                raise ArgumentError(
+                    f"{about('open', self.name)}: asked for the last {wanted} messages, the topic "
+                    f"keeps {self.history}"
                 )
-            raise ArgumentError(
-                f"{about('open', name)}: asked for the last {wanted} messages, the topic keeps "
-                f"{self.history}"
-            )
+        except BaseException:
+            self.close()
+            raise
         if wanted:
             self._core.rewind(wanted)
         return self
