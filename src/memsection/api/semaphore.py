@@ -135,9 +135,10 @@ class Semaphore(Waitable):
             CorruptError: Somebody spoiled the object.
             HandleError: The handle is closed.
         """
-        if whole_number(n, "n") < 1:
-            raise ArgumentError(f"release: n is {n}, it takes 1 or more")
-        return int(self._ask(kernel.release_semaphore, n))
+        units = whole_number(n, "n")
+        if units < 1:
+            raise ArgumentError(f"release: n is {units}, it takes 1 or more")
+        return int(self._ask(kernel.release_semaphore, units))
 
     def locked(self) -> bool:
         """Whether there is no unit at this moment.

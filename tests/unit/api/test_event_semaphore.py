@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import Any
@@ -117,6 +118,20 @@ def test_releasing_too_many_or_none_is_an_error_and_changes_nothing(n: int) -> N
     assert caught.value.winerror == (298 if n > 0 else 87)
     assert semaphore.value == 1
     semaphore.close()
+
+
+def test_a_number_of_units_may_be_whatever_is_an_index() -> None:
+    class Two:
+        def __index__(self) -> int:
+            return 2
+
+    with contextlib.closing(Semaphore.create(initial=0, maximum=5)) as semaphore:
+        assert semaphore.release(Two()) == 0  # type: ignore[arg-type]
+        assert semaphore.release(True) == 2
+        assert semaphore.value == 3
+        with pytest.raises(TypeError):
+            semaphore.release(1.0)  # type: ignore[arg-type]
+        assert semaphore.value == 3
 
 
 @pytest.mark.parametrize(("initial", "maximum"), [(0, 0), (2, 1), (-1, 1), (0, -1), (1, 1 << 31)])
