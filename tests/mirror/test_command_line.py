@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -135,6 +136,20 @@ def test_publish_and_subscribe_run_until_ctrl_c(lines: tuple[Line, Line]) -> Non
     for process in (subscribing, topics):
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+
+
+def test_beside_a_program_that_listens_with_the_same_file(lines: tuple[Line, Line]) -> None:
+    robot, _ = lines
+    robot.host.run("camera = keep(latest.create('camera', 64)); camera.write(b'one')")
+    publishing = robot.start("mirror", "publish", "camera")
+    assert publishing.stderr is not None
+    said = _says(publishing.stderr, "\n").decode()
+    form = r"robot/camera: published, sequence 1, \d+\.\d/s, \d+\.\d MB/s, age \d+\.\d s"
+    assert re.match(form, said), said
+    listed = robot.run("mirror", "ls", "--json")
+    assert [one["key"] for one in json.loads(listed.stdout)] == ["robot/camera"], listed
+    second = robot.run("mirror", "publish", "camera")
+    assert second.returncode == 1 and "in use" in second.stderr and "only connect" in second.stderr
 
 
 def test_files_of_certificates_that_were_replaced_are_used(

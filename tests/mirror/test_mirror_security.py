@@ -229,18 +229,19 @@ def test_what_another_host_listens_with_is_not_believed(
 
 @pytest.mark.sentence(36)
 @pytest.mark.parametrize(
-    "who", ["a stranger's authority", "an expired certificate", "nobody", "a port that is closed"]
+    ("who", "said"),
+    [
+        ("a stranger's authority", "not accept|not accepted"),
+        ("an expired certificate", "expired"),
+        ("nobody", "does not answer"),
+        ("a port that is closed", "refused"),
+        ("a program that says nothing", "takes the connection"),
+    ],
 )
 def test_what_cannot_be_reached_is_an_error_in_time_that_names_the_cause(
-    who: str, host: Callable[..., Host], keys: Path, port: int
+    who: str, said: str, host: Callable[..., Host], keys: Path, port: int
 ) -> None:
     robot, base = host(), host()
-    said = {
-        "a stranger's authority": "not accept|not accepted",
-        "an expired certificate": "expired",
-        "nobody": "does not answer",
-        "a port that is closed": "refused",
-    }[who]
     options = {"connect": [f"tls/127.0.0.1:{port}"], "connect_timeout": 1.5}
     words = {
         "a stranger's authority": secure(keys / "strangers", "base", **options),
@@ -266,6 +267,11 @@ def test_what_cannot_be_reached_is_an_error_in_time_that_names_the_cause(
             "silent.listen(1)\n"
             "others = [keep(socket.socket()) for _ in range(4)]\n"
             "for other in others: other.setblocking(False); other.connect_ex(('127.0.0.1', port))",
+            port=port,
+        )
+    if who == "a program that says nothing":
+        base.run(
+            "import socket; silent = keep(socket.create_server(('127.0.0.1', port), backlog=99))",
             port=port,
         )
     base.run("start = time.monotonic()")

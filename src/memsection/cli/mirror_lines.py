@@ -96,9 +96,13 @@ def show(rows: Callable[[], list[Row]], end: threading.Event, look: Callable[[],
     if not out.is_terminal:
         while True:
             look()
-            for name, state, sequence, *_ in rows():
-                if states.get(name) != state:
-                    err.print(f"{shown(name)}: {state}, sequence {sequence}")
+            for row in rows():
+                if states.get(row[0]) != row[1]:
+                    name, state, sequence, rate, speed, age = _cells(row, last)
+                    err.print(
+                        f"{shown(name)}: {state}, sequence {sequence}, {rate}, {speed} MB/s, "
+                        f"age {age}"
+                    )
                     states[name] = state
             if end.wait(INTERVAL / 5):
                 return
@@ -110,23 +114,20 @@ def show(rows: Callable[[], list[Row]], end: threading.Event, look: Callable[[],
                 return
 
 
-def _table(rows: list[Row], last: dict[str, tuple[int, int, float]]) -> Table | Text:
-    lines = []
+def _cells(row: Row, last: dict[str, tuple[int, int, float]]) -> tuple[str, ...]:
+    """A row in words: name, state, sequence, snapshots and MB each second since the last one of
+    that name, age."""
+    name, state, sequence, snapshots, size, age = row
     now = time.monotonic()
-    for name, state, sequence, snapshots, size, age in rows:
-        before = last.get(name, (snapshots, size, now))
-        span = max(now - before[2], 1e-9)
-        last[name] = snapshots, size, now
-        rate, speed = (snapshots - before[0]) / span, (size - before[1]) / span / 1e6
-        lines.append(
-            (
-                name,
-                state,
-                str(sequence),
-                f"{rate:.1f}/s",
-                f"{speed:.1f}",
-                "-" if age is None or age == float("inf") else f"{age:.1f} s",
-            )
-        )
+    before = last.get(name, (snapshots, size, now))
+    last[name] = snapshots, size, now
+    span = max(now - before[2], 1e-9)
+    rate, speed = (snapshots - before[0]) / span, (size - before[1]) / span / 1e6
+    since = "-" if age is None or age == float("inf") else f"{age:.1f} s"
+    return name, state, str(sequence), f"{rate:.1f}/s", f"{speed:.1f}", since
+
+
+def _table(rows: list[Row], last: dict[str, tuple[int, int, float]]) -> Table | Text:
     columns = ("NAME", "STATE", "SEQUENCE", "RATE", "MB/S", "AGE")
+    lines = [_cells(row, last) for row in rows]
     return inner_rows(columns, lines, out.width, right=("SEQUENCE", "RATE", "MB/S", "AGE"))

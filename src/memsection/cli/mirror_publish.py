@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -34,17 +35,17 @@ def publish(
             for name in names
         ]
 
+        seen: dict[str, tuple[int, float]] = {}  # the newest sequence, and since when
+
+        def row(one: mirror.Publication) -> Row:
+            sequence, now = one.sequence, time.monotonic()
+            if seen.get(one.key, (0, 0.0))[0] != sequence:
+                seen[one.key] = sequence, now
+            state = "problem: " + one.problem if one.problem else "published"
+            age = now - seen[one.key][1] if sequence else None
+            return one.key, state, sequence, sequence, one.sent_bytes, age
+
         def rows() -> list[Row]:
-            return [
-                (
-                    one.key,
-                    "problem: " + one.problem if one.problem else "published",
-                    one.sequence,
-                    one.sequence,
-                    one.sent_bytes,
-                    None,
-                )
-                for one in publications
-            ]
+            return [row(one) for one in publications]
 
         show(rows, end, renewal(settings))

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Certificates: making a small private authority and certificates of hosts, and finding out what
-is wrong with one.
+"""Certificates: making a small private authority and certificates of hosts, and refusing ones that
+no peer would take.
 
 The common name of a certificate is the name of a host; who holds a certificate of the authority
 may publish under that name, and under no other.
@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import re
-import socket
-import ssl
 from collections.abc import Sequence
 from functools import partial
 from ipaddress import ip_address
@@ -29,7 +26,6 @@ if TYPE_CHECKING:
 
 DAYS = 825  #: for which a certificate of a host is good
 AUTHORITY_DAYS = 3650
-LISTEN_FOR = 0.3  #: seconds in which a peer that refuses our certificate says so
 
 
 def make_keys(
@@ -299,47 +295,3 @@ def _has_signed(authority: x509.Certificate, own: x509.Certificate) -> bool:
     except Exception:  # InvalidSignature, a wrong issuer, an unknown kind of key: no
         return False
     return True
-
-
-def problem_of(
-    endpoint: str, credentials: tuple[str, str, str] | None, timeout: float
-) -> str | None:
-    """Why a peer cannot be reached, in words; None when nothing is wrong that could be seen from
-    here."""
-    address = endpoint.partition("/")[2]
-    host, _, port = address.rpartition(":")
-    try:
-        plain = socket.create_connection((host.strip("[]"), int(port)), timeout=timeout)
-    except TimeoutError:
-        return f"{address} does not answer"
-    except OSError as failure:
-        return f"{address}: {failure.strerror or failure}"
-    with plain:
-        return None if credentials is None else _handshake(plain, address, credentials)
-
-
-def _handshake(plain: socket.socket, address: str, credentials: tuple[str, str, str]) -> str | None:
-    certificate, key, authority = credentials
-    try:
-        context = ssl.create_default_context(cafile=authority)
-        context.load_cert_chain(certificate, key)
-        context.check_hostname = (
-            False  # who the peer is says its common name, which access control looks at
-        )
-        with context.wrap_socket(plain) as secure:
-            secure.settimeout(LISTEN_FOR)
-            secure.recv(1)  # with TLS 1.3 a refusal of our certificate comes after the handshake
-            return f"{address} closed the link: it may not know our authority, or its clock differs"
-    except TimeoutError:
-        return None
-    except ssl.SSLCertVerificationError as failure:
-        return f"{address} has a certificate that is not accepted here: {failure.verify_message}"
-    except ssl.SSLError as failure:
-        reason = (
-            re.sub(r"^SSLV3_|^TLSV1_|^TLSV13_|ALERT_", "", failure.reason or str(failure))
-            .replace("_", " ")
-            .lower()
-        )
-        return f"{address} does not accept our certificate, or speaks no TLS: {reason}"
-    except OSError as failure:
-        return f"{address}: the link broke in the handshake: {failure.strerror or failure}"

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import socket
 from ipaddress import ip_address
 
-from memsection.vocabulary.errors import ArgumentError, Error
+from memsection.vocabulary.errors import ArgumentError, Error, with_hint
 from memsection.vocabulary.text import shown
 
 _ADDRESS = re.compile(r"(\[[^\]\s]+\]|[^\[\]:\s]+):([0-9]{1,5})\Z")
@@ -76,4 +77,16 @@ def refuse_taken(endpoint: str) -> None:
             probe.bind(found[4])
             probe.listen(1)  # with the option above, bind alone lets two in
     except OSError as failure:
-        raise Error(f"network: listen on {endpoint}: {failure.strerror or failure}") from None
+        refused = Error(f"network: listen on {endpoint}: {failure.strerror or failure}")
+        if failure.errno == errno.EADDRINUSE:
+            refused = with_hint(
+                refused,
+                "One program of a host listens on an endpoint. Publish everything from that one, "
+                "or give this one settings that only connect.",
+            )
+        raise refused from None
+
+
+def to_own(endpoint: str) -> str:
+    """The endpoint at which a program of this host reaches the one that listens on this."""
+    return re.sub(r"/(0\.0\.0\.0|\[::\]):", "/localhost:", endpoint)

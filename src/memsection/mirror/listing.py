@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import fnmatch
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from memsection.mirror import contents, engine, wire
+from memsection.mirror.endpoints import refuse_taken, to_own
 from memsection.mirror.network import Network, User, checked, hosts_reached
-from memsection.vocabulary.errors import CorruptError
+from memsection.vocabulary.errors import CorruptError, Error
 
 PATIENCE = 1.0  #: seconds for answers
 
@@ -38,6 +39,8 @@ class _Asker(User):
 def publications(network: Network, pattern: str = "*") -> list[Published]:
     """What the hosts publish that this network reaches.
 
+    Where another program of this host listens already, that one is asked as well.
+
     Args:
         network: How this host takes part.
         pattern: ``HOST/NAME`` with ``*`` for any characters; ``robot/*`` is all of one host.
@@ -49,11 +52,10 @@ def publications(network: Network, pattern: str = "*") -> list[Published]:
         AccessError: A peer does not accept our certificate, or we not theirs (PermissionError).
         WaitTimeoutError: An endpoint could not be reached within ``connect_timeout``
             (TimeoutError).
-        Error: This process was forked from one that used the network; or an endpoint to listen on
-            is taken.
+        Error: This process was forked from one that used the network.
     """
-    checked(network)
     zenoh = engine.zenoh()
+    network = _asking(checked(network))
     host = pattern.partition("/")[0]
     believed = (
         [host]
@@ -79,6 +81,20 @@ def publications(network: Network, pattern: str = "*") -> list[Published]:
         finally:
             connection.remove(asker)
     return sorted(found.values(), key=lambda entry: (entry.key, entry.epoch))
+
+
+def _asking(network: Network) -> Network:
+    """The settings to ask with: where another program of this host listens, that one is asked,
+    too."""
+    if any(one.session is not None for one in network._shared):
+        return network
+    try:
+        for endpoint in network.listen:
+            refuse_taken(endpoint)
+    except Error:
+        own = [to_own(one) for one in network.listen]
+        return replace(network, listen=(), connect=(*network.connect, *own))
+    return network
 
 
 def _entry(sample: Any) -> Published | None:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 import tomllib
 import weakref
 from collections.abc import Sequence
@@ -25,6 +24,7 @@ from memsection.api.descriptors import ensure_descriptors
 from memsection.mirror import credentials, engine
 from memsection.mirror.access_control import access_control
 from memsection.mirror.endpoints import endpoints, refuse_taken
+from memsection.mirror.unreachable import Problem, Search
 from memsection.mirror.wire import ROUTER, host_name
 from memsection.vocabulary.arguments import seconds, whole_number
 from memsection.vocabulary.errors import (
@@ -334,33 +334,29 @@ class Connection:
 
 def _open(network: Network, believed: frozenset[str]) -> Any:
     zenoh = engine.zenoh()
-    start = time.monotonic()
     for endpoint in network.listen:
         refuse_taken(endpoint)
+    ensure_descriptors(DESCRIPTORS)
+    search = Search(tuple(network.connect), network._credentials, network.connect_timeout)
     try:
         config = zenoh.Config()
         for key, value in _settings(network, believed).items():
             config.insert_json5(key, json.dumps(value))
-        ensure_descriptors(DESCRIPTORS)
         return engine.begin(lambda: zenoh.open(config))
     except zenoh.ZError as failure:
-        left = max(0.5, network.connect_timeout - (time.monotonic() - start))
-        raise _explain(network, failure, left) from None
+        raise _explain(network, failure, search.problem()) from None
+    finally:
+        search.stop()
 
 
-def _explain(network: Network, failure: Exception, left: float) -> Error:
+def _explain(network: Network, failure: Exception, found: tuple[str, Problem] | None) -> Error:
     """The error for a session that could not be opened, with the cause."""
-    for endpoint in network.connect:
-        problem = credentials.problem_of(endpoint, network._credentials, min(left, 2.0))
-        if problem is not None:
-            refused = "certificate" in problem or "link" in problem
-            return (AccessError if refused else WaitTimeoutError)(
-                f"network: connect to {endpoint}: {problem} (connect_timeout "
-                f"{network.connect_timeout:g} s)"
-            )
-    return WaitTimeoutError(
-        f"network: {str(failure).partition(' at /')[0]} (connect_timeout "
-        f"{network.connect_timeout:g} s)"
+    in_time = f"(connect_timeout {network.connect_timeout:g} s)"
+    if found is None:
+        return WaitTimeoutError(f"network: {str(failure).partition(' at /')[0]} {in_time}")
+    endpoint, problem = found
+    return (AccessError if problem.is_refusal else WaitTimeoutError)(
+        f"network: connect to {endpoint}: {problem.text} {in_time}"
     )
 
 
