@@ -36,6 +36,7 @@ from memsection.content.endpoint import (
     open_section,
     open_section_async,
 )
+from memsection.content.facts import version_number
 from memsection.vocabulary.access import DELETE, SECTION_MAP_READ, SECTION_QUERY
 from memsection.vocabulary.arguments import object_name
 from memsection.vocabulary.errors import ArgumentError, CorruptError, ExistsError, NotFoundError
@@ -161,7 +162,7 @@ def put(
     facts: schema.Facts = {
         "kind": "arrow",
         "rows": whole.num_rows,
-        "version": version,
+        "version": version_number(version),
         "columns": [[field.name[:200], str(field.type)[:200]] for field in whole.schema][:1000],
     }
     section, view = schema.make(

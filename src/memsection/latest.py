@@ -17,6 +17,7 @@ from memsection.api.operations import whole
 from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.content import endpoint, schema
+from memsection.content.facts import version_number
 from memsection.content.latest_value import (
     Reader,
     Value,
@@ -111,7 +112,7 @@ def create(
         "kind": "latest",
         "capacity": capacity,
         "slots": slots,
-        "version": version,
+        "version": version_number(version),
     }
     if kind is not None:
         facts |= {

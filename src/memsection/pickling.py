@@ -215,7 +215,8 @@ def loads(data: bytes | bytearray | memoryview, *, shared: bool = False) -> Any:
         HandleError: The sender has ended, or this was loaded before (ValueError).
         ArgumentError: These are not bytes of ``dumps`` (ValueError).
     """
-    kind, rest = bytes(data[: len(_PLAIN)]), memoryview(data)[len(_PLAIN) :]
+    memory = memoryview(data)
+    kind, rest = bytes(memory[: len(_PLAIN)]), memory[len(_PLAIN) :]
     if kind not in (_PLAIN, _BESIDE):
         raise ArgumentError("loads: these bytes are not what dumps gave")
     value = pickle.loads(rest)

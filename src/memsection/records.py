@@ -17,6 +17,7 @@ from memsection.api.section import Section
 from memsection.api.security import Security
 from memsection.content import schema
 from memsection.content.endpoint import open_section, open_section_async
+from memsection.content.facts import version_number
 from memsection.content.layouts import (
     Layout,
     float16,
@@ -131,7 +132,7 @@ def create(
         "type": schema.to_json(kind.struct),
         "count": count,
         "fingerprint": kind.fingerprint,
-        "version": version,
+        "version": version_number(version),
     }
     section, view = schema.make(
         schema.section_attributes(

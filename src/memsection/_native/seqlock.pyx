@@ -183,7 +183,10 @@ cdef class Latest:
         cdef double deadline = 0
         cdef bytes value
         if into is not None:
-            PyObject_GetBuffer(into, &target, PyBUF_WRITABLE)
+            try:
+                PyObject_GetBuffer(into, &target, PyBUF_WRITABLE)
+            except BufferError:
+                raise TypeError(f"latest value: a buffer to write to is needed, not {type(into).__name__}") from None
         try:
             while True:
                 for attempt in range(PATIENCE):

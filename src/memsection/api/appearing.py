@@ -40,7 +40,9 @@ def _watch(name: str) -> NameWatch | None:
 
 
 def _late(name: str, timeout: float | None) -> NameTimeoutError:
-    return NameTimeoutError(f"open '{name}': nothing had this name within {timeout:g} s")
+    return NameTimeoutError(
+        f"open '{name}': nothing had this name within {seconds(timeout or 0):g} s"
+    )
 
 
 def _can_appear(failure: NotFoundError) -> bool:

@@ -31,7 +31,7 @@ def object_attributes(
 
     Raises:
         ArgumentError: The name is empty, or the security makes no sense.
-        TypeError: The name is no str.
+        TypeError: The name is no str, or the security is none.
     """
     object_name(name)
     if name is None and not (inheritable or permanent) and security is None:
@@ -90,6 +90,11 @@ def descriptor_bytes(security: Security | str | bytes, kind: ObjectType) -> byte
         return security
     from memsection.api.security import Security
 
+    if not isinstance(security, (Security, str)):
+        raise TypeError(
+            "security: a Security, SDDL text or the bytes of a descriptor are needed, not "
+            f"{type(security).__name__}"
+        )
     try:
         return (Security.from_sddl(security) if isinstance(security, str) else security).descriptor(
             kind

@@ -26,6 +26,7 @@ from memsection.vocabulary import access as a
 from memsection.vocabulary import object_types
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
+from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, HandleError, NtError, public_error
 from memsection.vocabulary.names import win32_name
 from memsection.vocabulary.object_types import ObjectType
@@ -116,7 +117,7 @@ class Handle:
                 type.
         """
         try:
-            kind = kernel.query_object_type(handle)
+            kind = kernel.query_object_type(handle := whole_number(handle, "handle"))
         except NtError as failure:
             raise public_error(failure) from None
         if kind != cls._type.name:
@@ -151,6 +152,7 @@ class Handle:
             HandleError: The process has no such handle, or it means an object of another type.
         """
         mask, options = (0, s.DUPLICATE_SAME_ACCESS) if access is None else (cls._mask(access), 0)
+        pid, handle = whole_number(pid, "process id"), whole_number(handle, "handle")
         try:
             process = kernel.open_process(a.PROCESS_DUP_HANDLE, 0, pid)
             try:

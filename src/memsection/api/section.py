@@ -13,7 +13,14 @@ from memsection.api.appearing import open_in_time, open_in_time_async
 from memsection.api.attributes import object_attributes, plain_attributes, section_attributes
 from memsection.api.handle import PACKAGE, SLOTS, Handle
 from memsection.api.passing import Passable
-from memsection.api.section_access import FILE_RIGHTS, PROTECTIONS, RIGHTS, access_words
+from memsection.api.section_access import (
+    FILE_RIGHTS,
+    PROTECTIONS,
+    RIGHTS,
+    access_words,
+    node_number,
+    protection_of,
+)
 from memsection.api.view import View
 from memsection.nt import kernel
 from memsection.nt.owners import own_with_line, whole
@@ -196,14 +203,17 @@ class Section(Passable):
         file: int = 0,
         numa_node: int | None = None,
     ) -> Self:
-        mask = cls._mask(access)
+        protection = protection_of(access)
+        mask = RIGHTS[access]
+        if numa_node is not None:
+            numa_node = node_number(numa_node)
         while True:
             try:
                 status, handle = _create_section(
                     a.STANDARD_RIGHTS_REQUIRED | mask,
                     attributes,
                     size,
-                    PROTECTIONS[access],
+                    protection,
                     kind,
                     file,
                     numa_node=numa_node,
@@ -339,7 +349,7 @@ class Section(Passable):
         attributes = section_attributes(
             name, inheritable=inheritable, exist_ok=exist_ok, security=security
         )
-        mask = cls._mask(access) and FILE_RIGHTS[access]
+        mask = protection_of(access) and FILE_RIGHTS[access]
         size = None if size is None else whole_number(size, "size")
         try:
             if isinstance(file, (str, os.PathLike)):
@@ -395,11 +405,13 @@ class Section(Passable):
         attributes = section_attributes(
             name, inheritable=inheritable, exist_ok=exist_ok, security=security
         )
-        words = access or "rw"
+        words = "rw" if access is None else access
+        mask = protection_of(words) and FILE_RIGHTS[words]
+        fd = whole_number(fd, "file descriptor")
         size = None if size is None else whole_number(size, "size")
         try:
             try:
-                handle = kernel.file_from_fd(fd, cls._mask(words) and FILE_RIGHTS[words])
+                handle = kernel.file_from_fd(fd, mask)
             except NtError as failure:
                 if access is not None or failure.status != st.ACCESS_DENIED:
                     raise
@@ -512,6 +524,8 @@ class Section(Passable):
         size = 0
         if length is not None or offset or type(offset) is not int:
             offset, size = _part(offset, length)
+        if numa_node is not None:
+            numa_node = node_number(numa_node)
         try:
             view: View = _map_buffer(handle, offset, size, protection, View, numa_node)
         except NtError as failure:

@@ -5,6 +5,9 @@ from __future__ import annotations
 
 from memsection.vocabulary import access as a
 from memsection.vocabulary import protection as p
+from memsection.vocabulary.arguments import whole_number
+from memsection.vocabulary.errors import ArgumentError
+from memsection.vocabulary.text import shown
 
 _READ = a.SECTION_QUERY | a.SECTION_MAP_READ
 _WRITE = _READ | a.SECTION_MAP_WRITE
@@ -34,6 +37,31 @@ FILE_RIGHTS = {
     | (a.GENERIC_EXECUTE if "x" in word else 0)
     for word in RIGHTS
 }
+
+
+def protection_of(access: object) -> int:
+    """The protection of pages that a word of access means.
+
+    Raises:
+        ArgumentError: It is no such word.
+    """
+    found = PROTECTIONS.get(access) if isinstance(access, str) else None
+    if found is None:
+        words = ", ".join(map(repr, PROTECTIONS))
+        raise ArgumentError(f"access {shown(repr(access), 60)}: not one of {words}")
+    return found
+
+
+def node_number(number: object) -> int:
+    """The number of a NUMA node, whether or not this machine has it.
+
+    Raises:
+        ArgumentError: It can be none.
+    """
+    node = whole_number(number, "numa_node")
+    if not 0 <= node < 1 << 31:
+        raise ArgumentError(f"numa_node: {shown(node, 60)} is no number of a node")
+    return node
 
 
 def access_words(granted: int) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from memsection.nt import kernel
 from memsection.vocabulary import access as a
 from memsection.vocabulary import sddl, structs
+from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.descriptor import (
     ACCESS_ALLOWED,
     ACCESS_DENIED,
@@ -301,8 +302,9 @@ def _mask(access: str, *, owner: bool = False) -> int:
 def _sid(account: Account, *, group: bool = False) -> Sid:
     if isinstance(account, Sid):
         return account
-    if isinstance(account, int):
-        return Sid.unix_group(account) if group else Sid.unix_user(account)
+    if not isinstance(account, str):
+        number = whole_number(account, "an account is a name, a Sid or a number")
+        return Sid.unix_group(number) if group else Sid.unix_user(number)
     return (
         Sid.parse(account)
         if account.startswith("S-1-")

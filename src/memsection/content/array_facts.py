@@ -11,12 +11,14 @@ from typing import Any, Literal, SupportsIndex
 import numpy as np
 
 from memsection.content import schema
+from memsection.content.facts import version_number
 from memsection.content.schema import Field, Repeat, Scalar, Struct, Type
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError
 from memsection.vocabulary.text import shown
 
 Order = Literal["C", "F"]
+_MOST = 1 << 62  #: bytes
 
 
 def type_of(dtype: np.dtype[Any]) -> Type:
@@ -85,12 +87,17 @@ def array_facts(
     version: int,
     maximum: int | None = None,
 ) -> schema.Facts:
+    # NumPy counts a length of 0 as 1 here; an array that has bytes is refused for these.
+    if 0 in shape and prod(length or 1 for length in shape) * dtype.itemsize >= _MOST:
+        raise ArgumentError(f"shape {shape} of {dtype}: more than NumPy can count")
+    if order not in ("C", "F"):
+        raise ArgumentError(f"order: 'C' or 'F' is needed, not {shown(repr(order), 60)}")
     facts = {
         "kind": "array",
         "dtype": schema.to_json(type_of(dtype)),
         "shape": list(shape),
         "order": order,
-        "version": version,
+        "version": version_number(version),
     }
     return facts if maximum is None else facts | {"maximum": maximum}
 
@@ -122,7 +129,7 @@ def _check_facts(facts: schema.Facts, size: int) -> dict[str, Any]:
     if (
         dtype.itemsize == 0
         or prod(shape) * dtype.itemsize != size
-        or prod(length or 1 for length in shape) * dtype.itemsize >= 1 << 62
+        or prod(length or 1 for length in shape) * dtype.itemsize >= _MOST
     ):
         raise CorruptError(f"description: shape {tuple(shape)} of {dtype} in {size} bytes")
     return {

@@ -68,7 +68,7 @@ class Codec:
         _flatten(self._whole, value, "record", flat)
         try:
             raw = self._format.pack(*flat)  # all of it or nothing goes to the memory
-        except struct.error as failure:
+        except (struct.error, OverflowError) as failure:
             raise ArgumentError(f"record: {failure}") from None
         memoryview(buffer)[offset : offset + len(raw)] = raw
 
@@ -122,11 +122,20 @@ def _inner(kind: Repeat) -> Type:
     return Repeat(kind.of, kind.shape[1:]) if len(kind.shape) > 1 else kind.of
 
 
+def _bytes_for(value: Any, where: str) -> bytes:
+    if hasattr(value, "__index__"):  # bytes() would make so many zeros of it
+        raise TypeError(f"{where}: str or bytes are needed, not {type(value).__name__}")
+    try:
+        return value.encode() if isinstance(value, str) else bytes(value)
+    except UnicodeEncodeError:
+        raise ArgumentError(f"{where}: {value!r} has half a character") from None
+
+
 def _flatten(kind: Type, value: Any, where: str, flat: list[Any]) -> None:
     if isinstance(kind, Scalar):
         if kind.code[1] in "SV":
             text = kind.code[1] == "S"
-            value = value.encode() if isinstance(value, str) else bytes(value)
+            value = _bytes_for(value, where)
             if len(value) > kind.size or (len(value) < kind.size and not text):
                 raise ArgumentError(f"{where}: {len(value)} bytes, the field has {kind.size}")
             if text and value.endswith(b"\0"):
@@ -147,11 +156,17 @@ def _flatten(kind: Type, value: Any, where: str, flat: list[Any]) -> None:
                 f"{sorted(field.name for field in kind.fields)}"
             )
         for field in kind.fields:
-            one = (
-                value[field.name]
-                if isinstance(value, typing.Mapping)
-                else getattr(value, field.name)
-            )
+            try:
+                one = (
+                    value[field.name]
+                    if isinstance(value, typing.Mapping)
+                    else getattr(value, field.name)
+                )
+            except AttributeError:
+                raise TypeError(
+                    f"{where}: {type(value).__name__} has no {field.name!r}: the record's class is "
+                    "needed, or a mapping"
+                ) from None
             _flatten(field.type, one, f"{where}.{field.name}", flat)
 
 

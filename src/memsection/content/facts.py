@@ -9,6 +9,10 @@ import zlib
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from memsection.vocabulary.arguments import whole_number
+from memsection.vocabulary.errors import ArgumentError
+from memsection.vocabulary.text import shown
+
 Made = TypeVar("Made")
 
 Facts = dict[str, Any]
@@ -40,7 +44,24 @@ def remember(facts: Facts, key: Any, make: Callable[[Facts], Made]) -> Made:
 
 def text_of(facts: Any) -> bytes:
     """JSON in the one spelling that is used here."""
-    return json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ArgumentError("description: a name has half a character") from None
+
+
+def version_number(version: object) -> int:
+    """The program's own number for a layout.
+
+    Raises:
+        ArgumentError: It has more than 64 bits.
+        TypeError: It is no int.
+    """
+    number = whole_number(version, "version")
+    if not -(1 << 63) <= number < 1 << 63:
+        raise ArgumentError(f"version: {shown(number, 60)} is not of 64 bits")
+    return number
 
 
 #: What texts say that were looked through already: the same ones come whenever the same names are

@@ -36,6 +36,8 @@ else:
 
     Value = TypeVar("Value")
 
+_LAST = (1 << 64) - 1  #: the highest number that a value can have
+
 
 def _public(failure: ValueError | TimeoutError) -> Error:
     """The library's own exception for what the core raised."""
@@ -181,8 +183,8 @@ class _Endpoint(Endpoint, Changing, Generic[Value]):
     def _awaited_number(self, after: int | None) -> tuple[memoryview, int]:
         self.sequence  # noqa: B018  # a closed end is an error here
         at = seqlock.NUMBER_AT
-        return memoryview(self._view)[at : at + 8], self._seen if after is None else max(
-            0, whole_number(after, "after")
+        return memoryview(self._view)[at : at + 8], self._seen if after is None else min(
+            max(0, whole_number(after, "after")), _LAST
         )
 
     def _has_risen(self, above: int) -> bool:

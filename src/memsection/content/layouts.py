@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import struct
 import typing
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
@@ -20,7 +21,7 @@ from memsection.content.codec import ENDIAN, FORMATS, Codec, hints_of, object_co
 from memsection.content.declarations import c_declaration, csharp_declaration
 from memsection.content.fixed import Fixer, fixed_ctypes, fixer
 from memsection.content.schema import Field, Repeat, Scalar, Struct, Type
-from memsection.vocabulary.errors import ArgumentError, CorruptError
+from memsection.vocabulary.errors import ArgumentError, CorruptError, Error
 from memsection.vocabulary.text import shown
 
 if TYPE_CHECKING:
@@ -284,15 +285,21 @@ class Layout:
             None.
 
         Raises:
-            ArgumentError: Only NumPy can read this layout (ValueError).
+            ArgumentError: Only NumPy can read this layout; or no record is at that offset
+                (ValueError).
         """
-        if isinstance(self._spec, type) and issubclass(self._spec, ctypes.Structure):
-            return self._spec.from_buffer_copy(buffer, offset)
-        if self._spec is not None and not isinstance(self._spec, type):
-            import numpy as np
+        try:
+            if isinstance(self._spec, type) and issubclass(self._spec, ctypes.Structure):
+                return self._spec.from_buffer_copy(buffer, offset)
+            if self._spec is not None and not isinstance(self._spec, type):
+                import numpy as np
 
-            return np.frombuffer(buffer, self._spec, 1, offset)[0].copy()
-        return self._codec.unpack_from(buffer, offset)
+                return np.frombuffer(buffer, self._spec, 1, offset)[0].copy()
+            return self._codec.unpack_from(buffer, offset)
+        except (struct.error, ValueError, OverflowError) as failure:
+            if isinstance(failure, Error):
+                raise
+            raise ArgumentError(f"record {self.name} at {offset}: {failure}") from None
 
     @cached_property
     def _fixer(self) -> Fixer:

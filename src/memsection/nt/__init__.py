@@ -13,6 +13,7 @@ import sys
 
 from memsection._native import view as _view
 from memsection.nt import forks as _forks  # noqa: F401  # imported for what it sees to
+from memsection.nt import numbers as _numbers
 from memsection.nt import owners as _owners
 from memsection.nt.constants import *  # noqa: F403  # the constants that go with these functions
 from memsection.vocabulary import protection as _protection
@@ -76,12 +77,8 @@ def _create(call: Callable[[], tuple[int, int]]) -> tuple[int, int]:
 ViewShare, ViewUnmap = _protection.VIEW_SHARE, _protection.VIEW_UNMAP
 SectionBasicInformation, SectionImageInformation = 0, 1
 MemoryBasicInformation, MemoryMappedFilenameInformation = 0, 2
-(
-    ObjectBasicInformation,
-    ObjectNameInformation,
-    ObjectTypeInformation,
-    ObjectHandleFlagInformation,
-) = 0, 1, 2, 4
+ObjectBasicInformation, ObjectNameInformation, ObjectTypeInformation = 0, 1, 2
+ObjectHandleFlagInformation = 4
 
 
 def NtClose(Handle: int) -> int:
@@ -587,6 +584,7 @@ def NtAdjustPrivilegesToken(
 
 
 # Every service has its Zw name too; in user mode the two are the same.
+_numbers.take_numbers(globals())
 ZwClose = NtClose
 ZwDuplicateObject = NtDuplicateObject
 ZwQueryObject = NtQueryObject

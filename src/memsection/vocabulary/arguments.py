@@ -4,8 +4,12 @@ use it."""
 
 from __future__ import annotations
 
+from math import inf
+
 from memsection.vocabulary.errors import ArgumentError
 from memsection.vocabulary.text import shown
+
+_LONG = 1 << 62  # seconds: an int below can be added to a time
 
 
 def whole_number(value: object, what: str) -> int:
@@ -45,13 +49,15 @@ def seconds(value: object, what: str = "timeout") -> float:
         TypeError: It is no number, or a complex one.
         ArgumentError: It is NaN.
     """
-    if type(value) is int:
+    if type(value) is int and -_LONG < value < _LONG:
         return value
     if not isinstance(value, (str, bytes, bytearray)):
         try:
             number = float(value)  # type: ignore[arg-type]
-        except TypeError:
+        except (TypeError, ValueError):
             pass
+        except OverflowError:  # an int that no float is
+            return inf if value > 0 else -inf  # type: ignore[operator]
         else:
             if number != number:
                 raise ArgumentError(f"{what}: a number of seconds is needed, not nan")

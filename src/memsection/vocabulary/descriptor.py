@@ -163,7 +163,7 @@ class SecurityDescriptor:
         Raises:
             NtError: INVALID_SECURITY_DESCR, INVALID_ACL, INVALID_SID.
         """
-        return _parse(bytes(data))
+        return _parse(bytes(memoryview(data)))
 
     def to_bytes(self) -> bytes:
         """The self-relative form."""

@@ -87,6 +87,8 @@ def parse(text: str) -> d.SecurityDescriptor:
         NtError: INVALID_PARAMETER for what is not made of the parts ``O: G: D: S:``; INVALID_ACL
             for an access list or an entry, its SID too; INVALID_SID for owner and group.
     """
+    if not isinstance(text, str):
+        raise TypeError(f"SDDL text is needed, not {type(text).__name__}")
     rest = text.upper()
     result = d.SecurityDescriptor()
     seen = set()

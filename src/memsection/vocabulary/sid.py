@@ -30,13 +30,21 @@ class Sid:
 
     @classmethod
     def unix_user(cls, uid: int) -> Sid:
-        """The SID of a Unix user: ``S-1-22-1-UID``."""
-        return cls(_UNIX_AUTHORITY, (_UNIX_USER, uid))
+        """The SID of a Unix user: ``S-1-22-1-UID``.
+
+        Raises:
+            NtError: INVALID_SID: there is no such number.
+        """
+        return cls(_UNIX_AUTHORITY, (_UNIX_USER, _account_number(uid, "user")))
 
     @classmethod
     def unix_group(cls, gid: int) -> Sid:
-        """The SID of a Unix group: ``S-1-22-2-GID``."""
-        return cls(_UNIX_AUTHORITY, (_UNIX_GROUP, gid))
+        """The SID of a Unix group: ``S-1-22-2-GID``.
+
+        Raises:
+            NtError: INVALID_SID: there is no such number.
+        """
+        return cls(_UNIX_AUTHORITY, (_UNIX_GROUP, _account_number(gid, "group")))
 
     @classmethod
     def parse(cls, text: str) -> Sid:
@@ -130,6 +138,12 @@ class Sid:
         # From 2**32 on the authority is written in hexadecimal (MS-DTYP 2.4.2.1).
         authority = f"0x{self.authority:012X}" if self.authority >= 1 << 32 else str(self.authority)
         return "-".join(["S-1", authority, *map(str, self.subs)])
+
+
+def _account_number(number: int, kind: str) -> int:
+    if not 0 <= number < 1 << 32:
+        raise NtError(st.INVALID_SID, detail=f"no {kind} can have the number {number}")
+    return number
 
 
 EVERYONE = Sid(1, (0,))

@@ -21,7 +21,7 @@ from memsection.nt import kernel
 from memsection.nt.owners import whole
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
-from memsection.vocabulary.errors import NtError, public_error
+from memsection.vocabulary.errors import ArgumentError, NtError, public_error
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -75,7 +75,8 @@ def _handle(value: Any) -> int:
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         if value and "\0" in value:
-            raise ValueError("embedded null character")  # C would see a shorter name
+            # C would see a shorter name
+            raise ArgumentError(f"embedded null character: {value!r}")
         return value
     raise TypeError("str or None")
 

@@ -225,7 +225,7 @@ def SetKernelObjectSecurity(
 
 def plain(descriptor: SECURITY_DESCRIPTOR | bytes) -> bytes:
     """The self-relative bytes of a descriptor in any of its forms."""
-    if isinstance(descriptor, int | str):
+    if isinstance(descriptor, str) or hasattr(descriptor, "__index__"):
         raise TypeError(
             f"a SECURITY_DESCRIPTOR or its bytes are needed, not {type(descriptor).__name__}"
         )

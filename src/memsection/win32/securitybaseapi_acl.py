@@ -58,7 +58,7 @@ def sid_of(sid: Sid | bytes | str) -> Sid:
     """A SID from any of its forms."""
     if isinstance(sid, Sid):
         return sid
-    return Sid.parse(sid) if isinstance(sid, str) else Sid.from_bytes(bytes(sid))
+    return Sid.parse(sid) if isinstance(sid, str) else Sid.from_bytes(bytes(memoryview(sid)))
 
 
 @windows

@@ -56,7 +56,7 @@ _ABSOLUTE_BYTES = 40  #: SECURITY_DESCRIPTOR_MIN_LENGTH of 64-bit Windows
 
 def _value(descriptor: SECURITY_DESCRIPTOR | bytes) -> tuple[SecurityDescriptor, int]:
     """A descriptor and its control word, which says whether it is self-relative."""
-    if isinstance(descriptor, int | str):
+    if isinstance(descriptor, str) or hasattr(descriptor, "__index__"):
         raise TypeError(
             f"a SECURITY_DESCRIPTOR or its bytes are needed, not {type(descriptor).__name__}"
         )

@@ -145,7 +145,7 @@ def AllocateAndInitializeSid(
     authority = (
         pIdentifierAuthority
         if isinstance(pIdentifierAuthority, int)
-        else int.from_bytes(bytes(pIdentifierAuthority), "big")
+        else int.from_bytes(bytes(memoryview(pIdentifierAuthority)), "big")
     )
     if not 0 <= authority < 1 << 48:
         refuse(

@@ -66,6 +66,13 @@ def name_of(attributes: Any) -> str | None:
     return None if attributes is None else attributes.ObjectName
 
 
+def require_bits(bits: int, status: int, operation: str, *values: int) -> None:
+    """Raise for what no C integer of so many bits holds, signed or not: ctypes would cut it."""
+    for value in values:
+        if not -(1 << bits - 1) <= value < 1 << bits:
+            raise NtError(status, operation, None, f"{value} is not of {bits} bits")
+
+
 def large(value: int | None) -> Any:
     """A pointer to a LARGE_INTEGER, NULL for None."""
     return None if value is None else ctypes.byref(n.LARGE(value))

@@ -105,7 +105,7 @@ class Files:
     def file_from_fd(self, fd: int, access: int) -> int:
         try:
             handle = msvcrt.get_osfhandle(fd)
-        except OSError as error:
+        except (OSError, OverflowError) as error:
             raise NtError(st.INVALID_HANDLE, "file", f"descriptor {fd}", str(error)) from None
         needed = FILE.specific(access) & _CONTENT
         granted = objects.basic(handle).GrantedAccess

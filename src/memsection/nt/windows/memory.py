@@ -42,6 +42,8 @@ class Memory:
         *,
         numa_node: int | None = None,
     ) -> tuple[int, int]:
+        operation = ntdll.operation("NtCreateSection")
+        arguments.require_bits(64, st.SECTION_TOO_BIG, operation, maximum_size or 0)
         size = arguments.large(maximum_size)
         if numa_node is not None:
             handle, native = n.HANDLE(), arguments.object_attributes(attributes)
@@ -86,6 +88,8 @@ class Memory:
         *,
         numa_node: int | None = None,
     ) -> tuple[int, int, int]:
+        operation = ntdll.operation("NtMapViewOfSection")
+        arguments.require_bits(64, st.INVALID_VIEW_SIZE, operation, base, offset, view_size)
         # A view's own node is a preference as well, which NtMapViewOfSection has no parameter for.
         address, start, size = n.ADDRESS(base), n.LARGE(offset), n.SIZE(view_size)
         status = ntdll.status_of(

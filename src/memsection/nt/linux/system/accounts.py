@@ -59,13 +59,14 @@ def account_sid(name: str, *, group: bool = False) -> Sid:
 
     try:
         if name.isascii() and name.isdigit():
-            return Sid.unix_group(int(name)) if group else Sid.unix_user(int(name))
+            number = int(name[:11])  # more digits are out of range, too
+            return Sid.unix_group(number) if group else Sid.unix_user(number)
         return (
             Sid.unix_group(grp.getgrnam(name).gr_gid)
             if group
             else Sid.unix_user(pwd.getpwnam(name).pw_uid)
         )
-    except KeyError:
+    except (KeyError, ValueError):  # ValueError: a name with a 0 or half a character in it
         raise NtError(
             st.NONE_MAPPED,
             "account_sid",

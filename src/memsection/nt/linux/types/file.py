@@ -71,6 +71,7 @@ def create(
     granted = FILE.specific(access)
     if granted & a.MAXIMUM_ALLOWED:
         granted = a.FILE_GENERIC_READ | a.FILE_GENERIC_WRITE
+    require_path(path)
     try:
         fd, done = _open(granted, path, disposition)
     except OSError as error:
@@ -187,6 +188,21 @@ def _first(path: str, modes: tuple[int, ...]) -> int:
     return sys_.open(path, modes[-1] | _FLAGS)
 
 
+def require_path(path: str) -> None:
+    """Raise for what no path can be.
+
+    Raises:
+        NtError: OBJECT_NAME_INVALID.
+    """
+    try:
+        if b"\0" not in os.fsencode(path):
+            return
+        detail = "it has a 0 in it, where system calls would take it to end"
+    except UnicodeEncodeError:
+        detail = "it has half a character in it"
+    raise NtError(st.OBJECT_NAME_INVALID, name=path, detail=detail)
+
+
 def refusal(error: OSError, path: str) -> NtError:
     """The failure for a path that the system refused."""
     number = error.errno or errno.EIO
@@ -202,6 +218,8 @@ def refusal(error: OSError, path: str) -> NtError:
 def from_descriptor(fd: int, access: int) -> int:
     """A file handle over a descriptor that stays the caller's."""
     granted = FILE.specific(access)
+    if not 0 <= fd < 1 << 31:
+        raise NtError(st.INVALID_HANDLE, name=f"descriptor {fd}", detail="it can be none")
     flags = sys_.fcntl(fd, 3)
     # opening it again would be by this process's rights, not by the giver's
     if flags & sys_.O_PATH:

@@ -116,6 +116,7 @@ def _filetime(nanoseconds: int) -> int:
 def delete(path: str) -> None:
     """DeleteFile: the name is gone at once; the content stays as long as somebody has the file
     open."""
+    files.require_path(path)
     try:
         found = sys_.stat(path, follow_symlinks=False)
         if stat_.S_ISDIR(found.st_mode):

@@ -76,7 +76,7 @@ def map_view(
             detail=f"allocation type {allocation_type:#x} is none for a view",
         )
     handle = table.lookup(section, SECTION)
-    if base > addresses.HIGHEST or not 0 <= view_size <= addresses.HIGHEST - base:
+    if not 0 <= base <= addresses.HIGHEST or not 0 <= view_size <= addresses.HIGHEST - base:
         raise NtError(
             st.INVALID_PARAMETER_3,
             detail=f"there are no {view_size} bytes of user addresses at {base:#x}",
@@ -99,7 +99,7 @@ def map_view(
 
 
 def _check_zero_bits(zero_bits: int, base: int, view_size: int) -> None:
-    if 21 < zero_bits < 32:
+    if zero_bits < 0 or 21 < zero_bits < 32:
         raise NtError(
             st.INVALID_PARAMETER_4, detail=f"{zero_bits} zero bits: a number up to 21, or a mask"
         )
