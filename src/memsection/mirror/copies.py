@@ -17,7 +17,8 @@ from memsection.content import schema
 from memsection.content.latest_value import make_latest
 from memsection.mirror import contents
 from memsection.vocabulary import access as a
-from memsection.vocabulary.errors import Error, ExistsError, NotFoundError
+from memsection.vocabulary import status as st
+from memsection.vocabulary.errors import CommitError, Error, ExistsError, NotFoundError
 
 if TYPE_CHECKING:
     from memsection.channels.relay import Sink
@@ -28,6 +29,18 @@ if TYPE_CHECKING:
 #: take its name.
 _RIGHTS = a.SECTION_QUERY | a.SECTION_MAP_READ | a.DELETE | a.READ_CONTROL | a.WRITE_DAC
 _READERS, _WRITERS = f"D:(A;;{_RIGHTS:#x};;;OW)", "D:(A;;GA;;;OW)"
+
+
+def explain(failure: Exception) -> Error:
+    """The error that a program is told of what came up; CommitError where no room is left, for
+    memory or for a name."""
+    if isinstance(failure, MemoryError) and not isinstance(failure, Error):
+        return CommitError("replica: no memory is left in this process")
+    if not isinstance(failure, Error):
+        return Error(f"mirror: {failure}")
+    if failure.ntstatus == st.DISK_FULL:
+        return CommitError(str(failure.strerror))
+    return failure
 
 
 class Copy:

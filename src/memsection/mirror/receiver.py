@@ -15,7 +15,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from memsection.mirror import contents, engine, network, wire
-from memsection.mirror.copies import Copy
+from memsection.mirror.copies import Copy, explain
 from memsection.mirror.network import Network, User
 from memsection.mirror.pulling import SLOWEST, Puller, Replies
 from memsection.mirror.status import GONE, LOST, Shared
@@ -197,7 +197,7 @@ class Receiver(User):
         if self._closed:
             return
         with self._lock:
-            self.problem = failure if isinstance(failure, Error) else Error(f"mirror: {failure}")
+            self.problem = explain(failure)
             self._shared.write()
         self._tell(self._shared.status)
 

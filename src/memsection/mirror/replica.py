@@ -326,13 +326,15 @@ class Replica:
                         if not self._started.is_set():  # who subscribes is told
                             raise
                         self._receiver = None
-                        self._problem = failure  # it may be reached later, or by another program
+                        self._problem = copies.explain(
+                            failure
+                        )  # it may be reached later, or by another program
                     finally:
                         self._shared.carrier.release()
                     time.sleep(AGAIN)
                 self._stand_by()
-        except Error as failure:
-            self._problem = failure
+        except (Error, MemoryError) as failure:
+            self._problem = copies.explain(failure)
         except Exception as failure:
             self._problem = Error(f"replica {self.name!r}: {failure!r}")
         finally:
@@ -409,6 +411,8 @@ class Replica:
         with suppress(Exception):  # a thread that is in zenoh may still look at it
             self._shared.close()
         if self._event is not None:
+            with suppress(HandleError):  # closed before a signal interrupted this
+                self._event.set()  # who waits for it would wait on
             self._event.close()
         self._is_over = True
 

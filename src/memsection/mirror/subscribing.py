@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from memsection.mirror import engine, wire
+from memsection.mirror.copies import explain
 from memsection.mirror.network import Network, checked
 from memsection.mirror.replica import Replica
 from memsection.vocabulary.arguments import object_name, seconds
@@ -43,6 +44,7 @@ def subscribe(
         ExistsError: Something else has the name here (FileExistsError).
         ArgumentError: Such a key, name or ``max_age`` cannot be; or writing was asked for
             (ValueError).
+        CommitError: No room is left for it here (MemoryError).
         AccessError: A peer does not accept our certificate, or we not theirs (PermissionError).
         WaitTimeoutError: An endpoint could not be reached within ``connect_timeout``
             (TimeoutError).
@@ -73,4 +75,7 @@ def subscribe(
             "name when it is "
             "complete"
         )
-    return Replica(key, network, here, max_age)
+    try:
+        return Replica(key, network, here, max_age)
+    except Error as failure:
+        raise explain(failure) from None
