@@ -51,6 +51,7 @@ def test_ls_and_show_know_a_queue(cli) -> None:  # type: ignore[no-untyped-def]
         "shut_down": False,
         "waiting": 1,
         "in_hand": 1,
+        "repaired": 0,
         "problem": None,
         "ends": [
             {
@@ -69,6 +70,37 @@ def test_ls_and_show_know_a_queue(cli) -> None:  # type: ignore[no-untyped-def]
         "queue of bytes, 1 of 4 waiting, 1 in hand" in text and "largest 8192, redeliver 1" in text
     )
     assert f"process {process.pid}, both, 1 in hand: " in text
+
+
+@pytest.mark.parametrize("kind", ["Queue", "Topic"])
+def test_ls_and_show_tell_what_was_taken_back_from_the_dead(cli, kind: str) -> None:  # type: ignore[no-untyped-def]
+    holder = cli.python(
+        f"import sys\nfrom memsection.channels import {kind}\n"
+        f"end = {kind}.create('jobs', bytes, capacity=4); end.send(bytes(5000))\n"
+        "held = end.receive(copy=False); print(1, flush=True); sys.stdin.read()"
+    )
+    cli.python(
+        f"import sys\nfrom memsection.channels import {kind}\n"
+        f"end = {kind}.open('jobs'); print(1, flush=True)\n"
+        "sys.stdin.readline(); end._core.recover(); print(1, flush=True); sys.stdin.read()"
+    )
+    other = cli.started[-1]
+    holder.kill()
+    holder.wait()
+    other.stdin.write(b"\n")
+    other.stdin.flush()
+    other.stdout.readline()
+    assert row_of(cli, "jobs")["channel"]["repaired"] == 1
+    assert ", 1 repaired" in cli.output("ls") and ", 1 repaired" in cli.output("show", "jobs")
+
+
+def test_a_document_is_sent_from_the_command_line_itself(cli) -> None:  # type: ignore[no-untyped-def]
+    cli.python(QUEUE.format(spec="object", more=""))
+    for document in ('{"path": "a/b", "n": [1,\n2]}', json.dumps("x" * 5000), "7"):
+        cli.run("send", "jobs", "--json", document)
+        assert json.loads(cli.output("receive", "jobs", "--json")) == json.loads(document)
+    assert "No such file" in cli.fails("send", "jobs", "--json", "{no document}")
+    assert "No such file" in cli.fails("send", "jobs", "7")
 
 
 TOPIC = """

@@ -21,7 +21,7 @@ from support.alarms import ended_by_a_handler
 
 from memsection.channels.object_codec import PLAIN
 from memsection.compat import task_count
-from memsection.compat.queues import JoinableQueue, Queue, SimpleQueue
+from memsection.compat.queues import Empty, Full, JoinableQueue, Queue, SimpleQueue
 from memsection.vocabulary.errors import CorruptError, WaitTimeoutError
 
 WATCHDOG = 60.0
@@ -406,3 +406,7 @@ def test_a_process_that_cancels_the_join_ends_with_what_it_has_not_sent() -> Non
         "jobs.cancel_join_thread()\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=WATCHDOG)
+
+
+def test_the_exceptions_are_found_where_the_originals_are() -> None:
+    assert (Empty, Full) == (queue.Empty, queue.Full)

@@ -29,7 +29,7 @@ cdef int import_pickle() except -1:
     """At the first message, because a program may need it for nothing else."""
     global _dumps, _loads, _no_pickle
     pickle = _importer()
-    _loads, _no_pickle = pickle.loads, (pickle.UnpicklingError, EOFError)
+    _loads, _no_pickle = pickle.loads, (pickle.UnpicklingError, EOFError, UnicodeDecodeError)
     _dumps = pickle.dumps
     return 0
 

@@ -118,7 +118,7 @@ class ObjectCodec(Codec):
         data, buffers = found
         try:
             return pickle.loads(data, buffers=buffers)
-        except (pickle.UnpicklingError, EOFError) as error:
+        except (pickle.UnpicklingError, EOFError, UnicodeDecodeError) as error:
             raise self.no_pickle(error) from error
 
     def no_pickle(self, error: Exception) -> CorruptError:

@@ -26,8 +26,8 @@ LAYOUT = 1  #: version of the memory's layout that this file can read
 MOST_POSITIONS = 8192  #: of a longer ring only what the hints say is counted
 MOST_PLACES = 1 << 16
 _HEADER = struct.Struct(
-    "<IIII QQQ I 20x Q 56x Q I"
-)  # ms_channel.h: magic to down, tail, head, again
+    "<IIII QQQ I 20x Q 56x Q II"
+)  # ms_channel.h: magic to down, tail, head, again, repaired
 _MAGIC, _PAGE, _ENTRY, _MEMBERS, _MEMBER = 0x4C4E4843, 4096, 128, 512, struct.Struct("<IIII")
 _ENDS_MOST, _CAPACITY_MOST, _UNITS_MOST = 1023, 1 << 22, 1 << 22
 _FULL, _HELD, _AGAIN = 2, 4, 6  # states of positions; of places
@@ -64,6 +64,7 @@ class ChannelFacts:
     shut_down: bool | None = None
     waiting: int | None = None
     in_hand: int | None = None
+    repaired: int | None = None  #: places that the dead had in hand and others took back
     problem: str | None = None
     ends: list[ChannelEnd] = field(default_factory=list)
 
@@ -75,6 +76,8 @@ class ChannelFacts:
             words.append(f"{self.waiting} of {self.capacity} {there}")
         if self.in_hand:
             words.append(f"{self.in_hand} in hand")
+        if self.repaired:
+            words.append(f"{self.repaired} repaired")
         if self.shut_down:
             words.append("shut down")
         if self.problem:
@@ -158,9 +161,10 @@ def header(
     raw = _bytes(memory, 0, _HEADER.size)
     if len(raw) != _HEADER.size or _members_end() + positions * _ENTRY > size:
         return None
-    magic, version, there, _, _, _, _, down, tail, head, again = _HEADER.unpack(raw)
+    magic, version, there, _, _, _, _, down, tail, head, again, repaired = _HEADER.unpack(raw)
     if (magic, version, there, found.capacity) != (_MAGIC, LAYOUT, capacity, capacity):
         return None
+    found.repaired = repaired
     return down, tail, head, again
 
 

@@ -7,6 +7,8 @@ import json
 import os
 import sys
 from collections.abc import Iterator
+from errno import EINVAL, ENAMETOOLONG, ENOENT, ENOTDIR
+from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO
 
@@ -18,12 +20,18 @@ from memsection.cli.queue_end import open_queue, tell_failures
 from memsection.cli.show import find
 from memsection.vocabulary.text import shown
 
+_NO_FILE = ENOENT, ENOTDIR, ENAMETOOLONG, EINVAL  #: of a text that names none
+
 
 def send(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The queue's name.")],
     file: Annotated[
         str,
-        typer.Argument(metavar="[FILE]", help="What to send; standard input when omitted, or '-'."),
+        typer.Argument(
+            metavar="[FILE]",
+            help="What to send; standard input when omitted, or '-'. With --json it may be the "
+            "document itself.",
+        ),
     ] = "-",
     as_json: Annotated[
         bool, typer.Option("--json", help="Each line is a JSON document, and a message of its own.")
@@ -42,7 +50,7 @@ def send(
     """
     if as_json and lines:
         raise typer.BadParameter("--json takes lines already: give one of --json and --lines")
-    source = sys.stdin.buffer if file == "-" else _open_file(file)
+    source = sys.stdin.buffer if file == "-" else _open_file(file, as_json)
     with tell_failures(), source, open_queue(name, "send", patient=wait) as queue:
         word = queue._codec.word
         sent = 0
@@ -58,14 +66,24 @@ def send(
     note(f"{shown(name)}: {sent} sent")
 
 
-def _open_file(file: str) -> BinaryIO:
+def _open_file(file: str, as_json: bool) -> BinaryIO:
     try:
         return Path(file).open("rb")
     except OSError as problem:
+        if as_json and problem.errno in _NO_FILE and _is_json(file):
+            return BytesIO(json.dumps(json.loads(file)).encode())
         kind = (
             errors.NotFoundError if isinstance(problem, FileNotFoundError) else errors.AccessError
         )
         raise kind(f"send '{file}': {problem.strerror}") from None
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_held(name: str) -> bool:

@@ -10,7 +10,7 @@ started.
 from __future__ import annotations
 
 from memsection.channels import Queue as Channel
-from memsection.compat.queue_ends import Base, ClosedError
+from memsection.compat.queue_ends import Base, ClosedError, Empty, Full
 from memsection.compat.queue_of_objects import Queue
 from memsection.compat.queue_of_tasks import JoinableQueue
 from memsection.vocabulary.errors import NoReceiverError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from memsection.api.section import Section
 
-__all__ = ["JoinableQueue", "Queue", "SimpleQueue"]
+__all__ = ["Empty", "Full", "JoinableQueue", "Queue", "SimpleQueue"]
 
 for kind in Queue, JoinableQueue:
     kind.__module__ = __name__  # where pickles, and people, find them

@@ -110,3 +110,15 @@ def test_a_pickle_with_buffers_above_largest_gets_memory_of_its_own_or_is_refuse
         with pytest.raises(MessageTooLargeError, match="70"):
             queue.send(value)
         assert len(queue) == 0 and ends.pickle_value(value)[1] is not None
+
+
+@pytest.mark.parametrize("size", [8, 300])
+def test_a_text_that_was_spoiled_in_its_pickle_is_the_channel_s_fault(size: int) -> None:
+    with Queue.create(None) as queue:
+        queue.send("ä" * size)
+        with queue.section.map() as view:
+            at = bytes(view).find("ä".encode() * size)
+            view[at] = 0xFF
+        with pytest.raises(CorruptError, match="no pickle"):
+            queue.receive(0)
+        assert len(queue) == 0

@@ -126,9 +126,10 @@ typedef struct {
     uint64_t tail;      /* where senders look first */
     uint64_t shared[2]; /* Windows: random, in the names that belong to this channel */
     uint64_t reserved2[5];
-    uint64_t head;  /* where receivers look first */
-    uint32_t again; /* whether there may be a place to be delivered again */
-    uint32_t reserved3[13];
+    uint64_t head;     /* where receivers look first */
+    uint32_t again;    /* whether there may be a place to be delivered again */
+    uint32_t repaired; /* places that were taken back from the dead: to be shown, never used */
+    uint32_t reserved3[12];
     uint32_t
         ever[2]; /* senders, receivers there ever were: 0, the token of their process, or MS_MANY */
     uint32_t reserved4[14];
@@ -367,6 +368,9 @@ int ms_recover(ms_end *end);
 int ms_recover_all(ms_end *end);
 /* Set right every word that names the slot, whose lock the caller has. */
 void ms_recover_slot(ms_end *end, uint32_t slot);
+
+/* One more place was taken back from the dead. */
+void ms_count_repaired(ms_end *end);
 
 /* ---- ms_bell.c: sleeping and waking ---- */
 

@@ -84,7 +84,7 @@ void ms_set_holders_right(ms_end *end, uint32_t slot)
                    ~bit); /* SYNC(holders): release; pairs with is_held */
         MS_FENCE_AFTER_SWAP();
         ms_free_left(end, unit, end->slot ? end->slot : slot);
-        ms_add_u32(&end->repaired, 1);
+        ms_count_repaired(end);
     }
 }
 

@@ -77,6 +77,12 @@ static void undo_receiving(ms_end *end, ms_entry *entry, uint64_t word)
         ms_poke_u64(&end->channel->head, position);
 }
 
+void ms_count_repaired(ms_end *end)
+{
+    ms_add_u32(&end->repaired, 1);
+    ms_add_u32(&end->channel->repaired, 1);
+}
+
 static void undo_place(ms_end *end, uint32_t unit, uint64_t word, uint32_t slot)
 {
     uint32_t state = MS_PLACE_STATE(word);
@@ -88,7 +94,7 @@ static void undo_place(ms_end *end, uint32_t unit, uint64_t word, uint32_t slot)
             ms_store_u32(&end->channel->again, 1);
     } else if (state == MS_PLACE_SENDING || state == MS_PLACE_HELD)
         take_back(end, unit, word, slot);
-    ms_add_u32(&end->repaired, 1);
+    ms_count_repaired(end);
 }
 
 static int has_place(uint64_t word)
