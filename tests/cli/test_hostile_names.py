@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from memsection import Error, NotFoundError, Section
+from memsection.cli import app
 from memsection.cli.output import json_text
 from memsection.vocabulary.text import shown
 
@@ -134,6 +135,34 @@ def test_no_command_prints_what_a_terminal_would_carry_out(cli, tmp_path: Path) 
         f"Global\\{evil}",
     }
     assert r"\x1b]0;x\x07" in printed["peek", "described"][0]
+
+
+def test_what_a_library_says_of_a_content_is_shown_without_what_is_in_it(  # type: ignore[no-untyped-def]
+    cli, tmp_path: Path
+) -> None:
+    """Arrow names the types of fields when a form has no place for them."""
+    program = (
+        "import pyarrow, sys; from memsection import arrow; held = arrow.put('nested', "
+        f"pyarrow.table({{'x': [{{{EVIL!r}: 1}}]}})); print(1, flush=True); sys.stdin.read()"
+    )
+    pytest.importorskip("pyarrow")
+    cli.python(program)
+    complaint = cli.fails("save", "nested", str(tmp_path / "table.csv"))
+    assert is_plain(complaint) and "as .csv: " in complaint and r"\x1b]0;x\x07" in complaint
+    assert list(tmp_path.glob("*.csv")) == []
+
+
+def test_a_mistake_of_ours_is_told_without_what_is_in_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> None:
+        raise LookupError(EVIL)
+
+    monkeypatch.setattr(app, "assemble", fail)
+    assert app.run() == 1
+    complaint = capsys.readouterr().err
+    assert "Traceback" in complaint and r"LookupError: a\x1b]0;x\x07" in complaint
+    assert is_plain(complaint)
 
 
 @pytest.mark.linux_only("drives the terminal interface over the Linux namespace")

@@ -8,6 +8,7 @@ import inspect
 import os
 import re
 import sys
+import traceback
 from importlib import import_module
 from typing import Annotated
 
@@ -15,6 +16,7 @@ import typer
 
 import memsection
 from memsection.vocabulary.errors import NtError
+from memsection.vocabulary.text import shown
 
 #: The subcommands in the order of the help, each with the file of its name.
 _COMMANDS = (
@@ -114,4 +116,10 @@ def run() -> int:
         from memsection.cli.output import complain
 
         return complain(problem)
+    except Exception as problem:
+        # A mistake of ours, told as Python would; but what names and contents of others brought
+        # into its text reaches no terminal as it is.
+        for line in "".join(traceback.format_exception(problem)).rstrip("\n").split("\n"):
+            print(shown(line), file=sys.stderr)
+        return 1
     return 0

@@ -168,16 +168,21 @@ def _write_table(table: Any, suffix: str, file: str) -> None:
     if suffix not in TABLES:
         raise _refuse(file, "a table", TABLES)
     with open(file, "xb") as target:
-        if suffix == ".csv":
-            from pyarrow import csv
+        try:
+            if suffix == ".csv":
+                from pyarrow import csv
 
-            csv.write_csv(table, target)
-        elif suffix == ".parquet":
-            from pyarrow import parquet
+                csv.write_csv(table, target)
+            elif suffix == ".parquet":
+                from pyarrow import parquet
 
-            parquet.write_table(table, target)
-        else:
-            with pa.ipc.new_file(target, table.schema) as writer:
-                writer.write_table(table)
+                parquet.write_table(table, target)
+            else:
+                with pa.ipc.new_file(target, table.schema) as writer:
+                    writer.write_table(table)
+        except pa.ArrowException as problem:  # lists and structs have no place in a CSV file
+            raise errors.ArgumentError(
+                f"save '{file}': this table cannot be written as {suffix}: {problem}"
+            ) from None
         target.flush()
         os.fsync(target.fileno())
