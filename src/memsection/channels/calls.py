@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
+    from memsection.api.event import Event
     from memsection.api.section import Section
     from memsection.channels.base_codec import Facts, Spec
 
@@ -295,9 +296,16 @@ class ServiceEnd(Base[Q, A]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._require_open(f"pickle {type(self).__name__}")
-        return _rebuilt, (type(self), self.section, *self._codec.spec)
+        return _rebuilt, (type(self), self.section, *self._codec.spec, self._begin_passing())
 
 
-def _rebuilt(kind: Any, section: Section, request: Spec, reply: Spec) -> Any:
+def _rebuilt(
+    kind: Any, section: Section, request: Spec, reply: Spec, taken: Event | None = None
+) -> Any:
     """Unpickle: an end of its own for the process that received it."""
-    return kind.from_section(section, request, reply)
+    end = kind.from_section(section, request, reply)
+    if taken is not None:
+        from memsection.channels.starting import arrived
+
+        arrived(taken)
+    return end

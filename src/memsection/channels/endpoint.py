@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, Generic, Self, TypeVar
 
+    from memsection.api.event import Event
     from memsection.api.section import Section
     from memsection.api.view import View
+    from memsection.channels import starting
     from memsection.channels.base_codec import Spec
     from memsection.vocabulary.structs import ObjectAttributes
 
@@ -73,6 +75,7 @@ class Endpoint(Base[T]):
     _codec: Codec
     _view: View
     _pid: int  # of the process that made this object
+    _passing: list[starting.Passing]  # to processes that are being started
 
     def __init__(self) -> None:
         name = type(self).__name__
@@ -115,7 +118,7 @@ class Endpoint(Base[T]):
         )
         self.section, self.role, self.capacity, self.largest = section, role, shape[0], largest
         self._core, self._codec, self._view = core, kind, view
-        self._pid = os.getpid()
+        self._pid, self._passing = os.getpid(), []
         _open.add(ref(self, _open.discard))
         own = self.__dict__
         for name in cls._short_ways:
@@ -264,7 +267,9 @@ class Endpoint(Base[T]):
         """Close this end alone; again is harmless.
 
         A message in hand stays valid until it is let go.  If a message was sent that has memory of
-        its own (``overflow``) and was not taken yet, this waits as long as a receiver lives.
+        its own (``overflow``) and was not taken yet, this waits as long as a receiver lives.  If it
+        was passed to a process that multiprocessing is just starting, this waits until that one
+        counts, for ten seconds at most.
 
         Rights:
             None.
@@ -272,6 +277,10 @@ class Endpoint(Base[T]):
         Raises:
             AccessError: The section's handle is protected from close; it stays open.
         """
+        if self._passing:
+            from memsection.channels.starting import wait_until_taken
+
+            wait_until_taken(self._passing)
         if not self._core.closed and self._codec.channel.sent and not self._hand_over():
             overflow.wait_until_taken(self._codec.channel, self._core, ends.RECEIVE)
         self._core.close()
@@ -319,7 +328,19 @@ class Endpoint(Base[T]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._require_open(f"pickle {type(self).__name__}")
-        return _rebuilt, (type(self), self.section, self._codec.spec, self.role)
+        return _rebuilt, (
+            type(self),
+            self.section,
+            self._codec.spec,
+            self.role,
+            self._begin_passing(),
+        )
+
+    def _begin_passing(self) -> Event | None:
+        """What a process that is just being started sets when it has its own end."""
+        from memsection.channels.starting import begin
+
+        return begin(self._passing)
 
     def __repr__(self) -> str:
         kind = type(self).__name__
@@ -332,6 +353,13 @@ class Endpoint(Base[T]):
         )
 
 
-def _rebuilt(kind: type[Any], section: Section, spec: Spec, role: str) -> Any:
+def _rebuilt(
+    kind: type[Any], section: Section, spec: Spec, role: str, taken: Event | None = None
+) -> Any:
     """Unpickle: an end of its own for the process that received it."""
-    return kind.from_section(section, spec, role=role)
+    end = kind.from_section(section, spec, role=role)
+    if taken is not None:
+        from memsection.channels.starting import arrived
+
+        arrived(taken)
+    return end

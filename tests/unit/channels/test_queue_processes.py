@@ -18,7 +18,7 @@ from support.workers import fork, kill, reap, stopped_in, until
 
 from memsection import EndOfChannelError, NoReceiverError, WaitTimeoutError
 from memsection.api import transit
-from memsection.channels import Queue
+from memsection.channels import Queue, starting
 
 np = pytest.importorskip("numpy")
 PLACED, HUGE = 3000, 300_000
@@ -308,6 +308,55 @@ def test_ends_pass_through_multiprocessing_with_their_role(method: str) -> None:
         for end in ends:
             end.close()
         assert sorted(value for _, value in found) == list(range(0, 40, 2)) and exitcode == 0
+
+
+def _sends_late(results: Queue[Any]) -> None:
+    with results:
+        for number in range(3):
+            results.send(number)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_an_end_that_is_passed_counts_until_the_process_has_its_own(method: str) -> None:
+    context = multiprocessing.get_context(method)
+    with Queue.create(None, role="receive") as results:
+        with Queue.from_section(results.section.duplicate(), role="send") as passed:
+            process = context.Process(target=_sends_late, args=(passed,))
+            process.start()
+        assert list(results) == [0, 1, 2]
+        process.join(20)
+        process.close()
+
+
+class _NotStarted:
+    def __reduce__(self) -> Any:
+        raise RuntimeError("this cannot be passed")
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_closing_an_end_that_is_passed_does_not_wait_for_a_process_that_has_ended(
+    dies: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting, "_PATIENCE", 3600.0)
+    context = multiprocessing.get_context("spawn")
+    with Queue.create(None, role="receive") as results:
+        passed = Queue.from_section(results.section.duplicate(), role="send")
+        process = context.Process(
+            target=_sends_late, args=(passed, None if dies else _NotStarted())
+        )
+        if dies:
+            process.start()
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGKILL)
+            passed.close()
+            process.join(20)
+            process.close()
+        else:
+            with pytest.raises(RuntimeError, match="cannot be passed"):
+                process.start()
+            passed.close()
+        with pytest.raises(EndOfChannelError):
+            results.receive()
 
 
 def _sends_back(carrier: Any) -> None:
