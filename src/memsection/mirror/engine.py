@@ -4,6 +4,8 @@ interpreter.
 
 zenoh's threads do not survive a fork: in the child every call of it would wait for ever, also the
 collector's.  So the child keeps the parent's sessions for good, untouched, and is refused new ones.
+It lets go of the links themselves: as long as it had them, nobody would see that the parent has
+ended, and nobody else could listen where the parent did.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from __future__ import annotations
 import atexit
 import ctypes
 import os
+import socket
 import threading
 import weakref
 from collections.abc import Callable, Iterable
@@ -29,6 +32,8 @@ _started_by = 0  #: the process in which zenoh has begun its threads
 _living: dict[
     int, Any
 ] = {}  #: sessions, and what was declared on them; in a forked child they are kept for ever
+_listened: set[int] = set()  #: ports that sessions of this process have listened on
+_connected: set[int] = set()  #: ports of others that they have connected to
 _closers: list[weakref.ref[Any]] = []
 _consuming: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _lock = threading.Lock()
@@ -60,13 +65,17 @@ def refuse_after_fork() -> None:
         )
 
 
-def begin(opening: Callable[[], Any]) -> Any:
-    """Open a session, to be ended by ``end`` or with the interpreter."""
+def begin(
+    opening: Callable[[], Any], listen: Iterable[str] = (), connect: Iterable[str] = ()
+) -> Any:
+    """Open a session at some endpoints, to be ended by ``end`` or with the interpreter."""
     global _started_by
     refuse_after_fork()
     if not _started_by:
         atexit.register(_end_all)
     _started_by = os.getpid()
+    _listened.update(int(one.rpartition(":")[2]) for one in listen)
+    _connected.update(int(one.rpartition(":")[2]) for one in connect)
     return keep(opening())
 
 
@@ -162,9 +171,40 @@ def _after_fork_in_child() -> None:
     for made in _living.values():
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(made))
     if _started_by:
+        _let_go_of_links()
         # zenoh ends its threads in an exit handler of the C library, which would wait for them
         # here for ever.  The handlers run in reverse order: this one is the first, and ends the
         # process with the status it is given.
         with suppress(AttributeError):  # a C library without on_exit(3)
             libc = ctypes.CDLL(None)
             libc.on_exit(libc._exit, None)
+
+
+def _let_go_of_links() -> None:
+    """Put nothing in the place of each descriptor of a link, and of those that were listened on:
+    its number stays taken, for zenoh knows it."""
+    with suppress(OSError), open(os.devnull, "rb") as nothing:
+        for name in os.listdir("/proc/self/fd"):
+            if _is_link(int(name)):
+                os.dup2(nothing.fileno(), int(name), inheritable=False)
+
+
+def _is_link(descriptor: int) -> bool:
+    try:
+        found = socket.socket(fileno=descriptor)
+    except OSError:
+        return False
+    try:
+        if (
+            found.family not in (socket.AF_INET, socket.AF_INET6)
+            or found.type != socket.SOCK_STREAM
+        ):
+            return False
+        with suppress(OSError):
+            if found.getpeername()[1] in _connected:
+                return True
+        return found.getsockname()[1] in _listened
+    except OSError:
+        return False
+    finally:
+        found.detach()

@@ -342,7 +342,7 @@ def _open(network: Network, believed: frozenset[str]) -> Any:
         config = zenoh.Config()
         for key, value in _settings(network, believed).items():
             config.insert_json5(key, json.dumps(value))
-        return engine.begin(lambda: zenoh.open(config))
+        return engine.begin(lambda: zenoh.open(config), network.listen, network.connect)
     except zenoh.ZError as failure:
         raise _explain(network, failure, search.problem()) from None
     finally:
