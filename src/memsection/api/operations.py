@@ -14,6 +14,13 @@ from memsection.nt.owners import done, drop_held, finish, outside, settled, unle
 __all__ = ["done", "drop_held", "finish", "outside", "settled", "unless_locked", "whole"]
 
 if sys.platform != "win32":
-    from memsection.nt.owners import close_fd, duplicate_fd, guard_buffer, make_memory, open_fd
+    from memsection.nt.owners import (
+        beside,
+        close_fd,
+        duplicate_fd,
+        guard_buffer,
+        make_memory,
+        open_fd,
+    )
 
-    __all__ += ["close_fd", "duplicate_fd", "guard_buffer", "make_memory", "open_fd"]
+    __all__ += ["beside", "close_fd", "duplicate_fd", "guard_buffer", "make_memory", "open_fd"]

@@ -15,6 +15,7 @@ if sys.platform == "win32":
 else:
     from memsection._native import guard as _guard
     from memsection._native import ledger as _system
+    from memsection.nt.linux.system import beside as _beside
 
 Attempt = _system.Attempt
 close_owned, connect_warning = _system.close_owned, _system.connect_warning
@@ -35,3 +36,4 @@ if sys.platform != "win32":
     close_fd, make_memory, open_fd = _system.close, _system.memfd_create, _system.open
     duplicate_fd = _system.dup
     guard_buffer = _guard.add_buffer
+    beside = _beside.beside

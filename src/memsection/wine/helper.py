@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from memsection.api.descriptors import ensure_descriptors
-from memsection.api.operations import done, finish, unless_locked, whole
+from memsection.api.operations import beside, done, finish, unless_locked, whole
 from memsection.vocabulary import status as st
 from memsection.vocabulary.errors import (
     ArgumentError,
@@ -41,7 +41,7 @@ from memsection.vocabulary.errors import (
 from memsection.vocabulary.forks import run_in_child
 from memsection.vocabulary.text import shown
 from memsection.wine import processes
-from memsection.wine.starting import addresses_not_randomised, beside, bits_of
+from memsection.wine.starting import addresses_not_randomised, bits_of
 
 T = TypeVar("T")
 _HERE = Path(__file__).resolve().parent

@@ -8,12 +8,16 @@ import sys
 
 assert sys.platform == "linux"
 
+import contextlib
 import errno
 import os
+import subprocess  # here: a thread that imports could wait for who forks
+from functools import partial
 
 from memsection.nt.linux.handles import table
 from memsection.nt.linux.handles.record import CURRENT_PROCESS, Handle, invalid
 from memsection.nt.linux.system import syscalls as sys_
+from memsection.nt.linux.system.beside import beside
 from memsection.nt.linux.types import process, thread
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
@@ -27,19 +31,18 @@ def create(start: s.ProcessStart) -> s.StartedProcess:
     process.collect()
     if start.creation_flags & 0x4:
         raise NtError(st.NOT_ON_THIS_SYSTEM, name=start.application, detail="CREATE_SUSPENDED")
-    pid = _start(start)
-    handles: list[Handle] = []
+    standard = [
+        None if value in (0, CURRENT_PROCESS) else _descriptor(value)
+        for value in start.standard_handles or (0, 0, 0)
+    ]
+    # With what fails or is raised from here on the process ends: its caller is told of none.
+    pid = beside(partial(_start, start, standard), _end)
+    made = _process_handle(pid, start.process_inheritable)
     try:
-        handles.append(_process_handle(pid, start.process_inheritable))
-        handles.append(thread.handle_to(pid, THREAD.valid, start.thread_inheritable))
+        first = thread.handle_to(pid, THREAD.valid, start.thread_inheritable)
     except BaseException:
-        # The caller is told that there is no process: then none may run.
-        os.kill(pid, process.SIGKILL)
-        os.waitpid(pid, 0)
-        for handle in handles:
-            table.close(handle.value)
+        table.close(made.value)
         raise
-    made, first = handles
     assert isinstance(made.obj, process.Process)
     made.obj.reaps = True
     return s.StartedProcess(made.value, first.value, pid, pid)
@@ -54,15 +57,15 @@ def _process_handle(pid: int, inheritable: bool) -> Handle:
         raise
 
 
-def _start(start: s.ProcessStart) -> int:
-    """The id of the new process, whose status is the handle's to collect."""
-    import subprocess
+def _end(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError, ChildProcessError):
+        os.kill(pid, process.SIGKILL)
+        os.waitpid(pid, 0)
 
+
+def _start(start: s.ProcessStart, standard: list[int | None]) -> int:
+    """The id of the new process, whose status is the handle's to collect."""
     arguments = list(start.arguments) or [start.application or ""]
-    standard = [
-        None if value in (0, CURRENT_PROCESS) else _descriptor(value)
-        for value in start.standard_handles or (0, 0, 0)
-    ]
     # What is inheritable is inherited, all of it or none; the standard descriptors go in any case.
     try:
         child = subprocess.Popen(

@@ -12,6 +12,7 @@ import sys
 
 assert sys.platform == "linux"
 
+import contextlib
 import os
 import struct
 
@@ -70,11 +71,12 @@ _started: list[int] = []  # children of create() that nobody has a handle to and
 def collect() -> None:
     """Take the status of ended children whose handles are closed, so that none stays behind."""
     for pid in list(_started):
-        try:
-            if os.waitpid(pid, os.WNOHANG)[0]:
+        with contextlib.suppress(ValueError):  # another thread was faster
+            try:
+                if os.waitpid(pid, os.WNOHANG)[0]:
+                    _started.remove(pid)
+            except ChildProcessError:
                 _started.remove(pid)
-        except ChildProcessError:
-            _started.remove(pid)
 
 
 def descriptor_of(handle: Handle, pid: int, whole: tuple[int, ...]) -> bytes:
