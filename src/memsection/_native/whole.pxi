@@ -360,7 +360,7 @@ def connect_warning(warn):
 
 def drop(owner):
     """An object is left to the collector: the handle that it owns, if it has one, is closed, and that is told."""
-    if not drop_quietly(owner):
+    if not _drop(owner):
         return False
     _warn(owner)
     return True
@@ -368,10 +368,19 @@ def drop(owner):
 
 def drop_quietly(owner):
     """The same without a word; whether there was one."""
+    return _drop(owner)
+
+
+# What the interpreter takes this module apart for, the names of its dictionary, is no longer there when the last objects
+# go: what they need is no such name.
+cdef object _is_finalizing = sys.is_finalizing
+
+
+cdef bint _drop(owner) except -1:
     handle = getattr(owner, "_handle", 0)   # 0 too if its construction was interrupted
     if handle:
         owner._handle = 0
-        if not sys.is_finalizing():     # then closing might stop half-way; the kernel does it a moment later
+        if not _is_finalizing():    # then closing might stop half-way; the kernel does it a moment later
             _close_surely(handle)
     return handle != 0
 
@@ -379,5 +388,5 @@ def drop_quietly(owner):
 def drop_held(holder):
     """What a ``__del__`` does with the section that an object keeps open: it is closed, and then ``closed`` is called."""
     section = getattr(holder, "section", None)
-    if section is not None and drop_quietly(section):
+    if section is not None and _drop(section):
         holder.look_after_close()

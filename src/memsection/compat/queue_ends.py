@@ -134,7 +134,7 @@ class _Ends:
         self.undecided = self.sender = self.receiver = None
 
     def __del__(self) -> None:
-        if not sys.is_finalizing():
+        if sys is not None and not sys.is_finalizing():  # None: modules are being taken apart
             self.close()
 
 

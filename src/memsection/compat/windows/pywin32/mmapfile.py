@@ -87,7 +87,10 @@ class Pymmapfile:
             self._file = 0
 
     def __del__(self) -> None:
-        self.close()
+        try:
+            self.close()
+        except Exception:
+            pass  # somebody closed it underneath, or the interpreter ends
 
     def size(self) -> int:
         """The bytes of the view."""
