@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from memsection import ArgumentError, arrays, latest
-from memsection.mirror import cadence
+from memsection import ArgumentError, Section, View, arrays, latest
+from memsection.mirror import cadence, sources
 from memsection.mirror.cadence import Cadence
 from memsection.mirror.sources import Latest, OvertakenError, Snapshot, section_of, source_of
 from memsection.mirror.streams import pieces_of
@@ -187,3 +187,79 @@ def test_messages_of_any_length_travel_in_parts_of_at_most_a_chunk() -> None:
         assert all(0 < len(piece) <= CHUNK for piece in pieces)
         found = messages(memoryview(b"".join(pieces)), 1 + len(entries))
         assert [(sequence, kind, bytes(message)) for sequence, kind, message in found] == entries
+
+
+@pytest.fixture
+def block() -> Iterator[tuple[View, sources.Block]]:
+    """A plain section of three parts and a bit, and the source in it."""
+    with Section.create(size=3 * CHUNK + 5) as section, section.map() as view:
+        source = sources.Block(section.duplicate("r"), 3 * CHUNK + 5)
+        yield view, source
+        source.close()
+
+
+def _content(source: sources.Block) -> bytes:
+    found = source.take()
+    assert found is not None
+    return b"".join(bytes(part or b"") for part in found.pieces())
+
+
+def test_who_was_stopped_in_the_middle_of_writing_makes_no_snapshot(
+    block: tuple[View, sources.Block], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view, source = block
+    half = 2 * CHUNK
+    view[:half] = b"n" * half  # and here the system stops it
+
+    def go_on(_: float) -> None:
+        view[half : source._size] = b"n" * (source._size - half)
+
+    monkeypatch.setattr(sources.time, "sleep", go_on)
+    assert source.look()
+    assert _content(source) == b"n" * source._size
+
+
+def test_who_writes_a_little_without_a_rest_is_sent_all_the_same(
+    block: tuple[View, sources.Block], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view, source = block
+    times: list[float] = []
+
+    def count(seconds: float) -> None:
+        times.append(seconds)
+        view[0] = len(times) % 256
+
+    monkeypatch.setattr(sources, "LOOK", 60.0)
+    monkeypatch.setattr(sources.time, "sleep", count)
+    assert source.look()
+    assert set(times) == {sources.REST} and _content(source)[0] == len(times)
+
+
+def test_who_writes_during_a_copy_has_to_rest_before_a_commit_counts(
+    block: tuple[View, sources.Block], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view, source = block
+    whole, times = sources.Block._parts, [0]
+
+    def disturbed(self: sources.Block) -> list[bytes]:
+        parts = whole(self)
+        times[0] += 1
+        if times[0] == 1:
+            view[CHUNK] = 1
+        return parts
+
+    monkeypatch.setattr(sources.Block, "_parts", disturbed)
+    slept: list[float] = []
+    monkeypatch.setattr(sources.time, "sleep", slept.append)
+    assert source.commit() == 1
+    assert slept == [0.001, sources.REST]
+    assert source.commit() == 2 and slept[2:] == [sources.REST]
+
+
+def test_an_undisturbed_commit_waits_for_nothing(
+    block: tuple[View, sources.Block], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, source = block
+    slept: list[float] = []
+    monkeypatch.setattr(sources.time, "sleep", slept.append)
+    assert source.commit() == 1 and not slept

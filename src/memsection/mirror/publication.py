@@ -63,6 +63,7 @@ class Publication(User):
         self._pid = os.getpid()
         self._closed, self._wake = threading.Event(), threading.Event()
         self._lock = threading.Lock()
+        self._taking = threading.Lock()  # held by whoever takes a snapshot of what others write
         self._held: weakref.WeakSet[Snapshot] = weakref.WeakSet()
         self._newest: Snapshot | None = None
         self._is_over = False  #: whether all of it was closed
@@ -75,7 +76,7 @@ class Publication(User):
             None  #: why there is no newer snapshot, where there should be one
         )
         if isinstance(source, Block):
-            source.commit()
+            source.look()  # where somebody is writing, a later look or a commit finds the first
         self._thread = threading.Thread(target=self._watch, name=f"publish {name}", daemon=True)
         self._connection = network._connection(self, None)
         try:
@@ -126,7 +127,7 @@ class Publication(User):
                 f"commit {self.name!r}: it is a latest value, or a topic: each write, and each "
                 f"message, is a snapshot"
             )
-        with self._lock:
+        with self._taking:
             self._interval = None
             sequence = self._source.commit()
         self._wake.set()
@@ -164,7 +165,11 @@ class Publication(User):
         self._connection.remove(self)
         engine.join([self._thread])
         self._pulls.close()
-        with self._lock, suppress(Exception):  # a thread that is in zenoh may still look at it
+        with (
+            self._taking,
+            self._lock,
+            suppress(Exception),
+        ):  # a thread that is in zenoh may still look at it
             self._source.close()
         self._is_over = True
 
@@ -259,7 +264,7 @@ class Publication(User):
 
     def _look(self, source: Block) -> None:
         """Take a snapshot of a section that nobody commits, if it has changed."""
-        with self._lock:
+        with self._taking:
             if self._interval is not None and not self._closed.is_set():
                 source.look()
 

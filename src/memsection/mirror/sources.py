@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 MOST_SPARE = 4  #: pieces of memory that wait for the next large snapshot
 FAST = 10.0  #: seconds for which a writer that has overtaken a pull counts as too fast for that
 PATIENCE = 1.0  #: seconds for which a snapshot is tried of memory that changes all the time
+LOOK = 0.6  #: the same, where nobody has said that it is complete
+REST = 0.03  #: seconds for which memory that nobody commits stays as it is before it counts
+RESTLESS = 10.0  #: seconds after a copy was disturbed for which that goes for a commit, too
+_ENOUGH, _SELDOM = 16, 0.94  #: copies, and the part of them that a seldom writer leaves alone
 
 
 #: What is newest of a source: sequence, size, and the content if it is small enough to travel with
@@ -207,6 +211,7 @@ class Block:
         self._section, self._size = section, size
         self._view = section.map(access="r")
         self._newest: Snapshot | None = None
+        self._restless_until = 0.0
 
     @property
     def sequence(self) -> int:
@@ -230,29 +235,51 @@ class Block:
         Raises:
             WaitTimeoutError: Somebody writes all the time.
         """
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            parts = self._parts()
-            if self._is_still(parts):
-                self._newest = Snapshot(self.sequence + 1, parts)
-                return self._newest.sequence
-            if time.monotonic() > deadline:
-                raise WaitTimeoutError(
-                    f"commit {self._section.name!r}: it was written to during every attempt to "
-                    f"copy it, "
-                    f"for {PATIENCE:g} s: commit when nobody writes, or publish a latest value"
-                )
-            time.sleep(0.001)
+        # Who commits says that it is complete; who writes all the same is found out, and then it
+        # has to be at rest, too.
+        rest = REST if time.monotonic() < self._restless_until else 0.0
+        if not self._take(rest, PATIENCE):
+            raise WaitTimeoutError(
+                f"commit {self._section.name!r}: it was written to during every attempt to "
+                f"copy it, "
+                f"for {PATIENCE:g} s: commit when nobody writes, or publish a latest value"
+            )
+        return self.sequence
 
     def look(self) -> bool:
         """Take a snapshot if the memory has changed, and is at rest; whether it was taken."""
         if self._newest is not None and self._is_still(self._newest.parts):
             return False
-        try:
-            self.commit()
-        except WaitTimeoutError:
-            return False  # somebody is writing it: the next look may find it at rest
-        return True
+        return self._take(REST, LOOK)
+
+    def _take(self, rest: float, patience: float) -> bool:
+        """Take a snapshot of memory that stays as it is for so many seconds; whether there was one
+        in time.
+
+        A writer may be stopped by the system in the middle of what it writes, for longer than the
+        copy takes; it goes on when this thread sleeps.  One that writes so seldom that next to no
+        copy is disturbed, and too often for the rest, makes snapshots without it.
+        """
+        end = time.monotonic() + patience
+        copies = whole = 0
+        while True:
+            parts = self._parts()
+            copies += 1
+            if self._is_still(parts):
+                whole += 1
+                if rest and not (copies >= _ENOUGH and whole >= copies * _SELDOM):
+                    time.sleep(rest)
+                    if not self._is_still(parts):
+                        parts = []
+                if parts:
+                    self._newest = Snapshot(self.sequence + 1, parts)
+                    return True
+            else:
+                rest = REST
+                self._restless_until = time.monotonic() + RESTLESS
+                time.sleep(0.001)
+            if time.monotonic() > end:
+                return False
 
     def _parts(self) -> list[bytes]:
         with memoryview(self._view) as whole:
@@ -261,12 +288,14 @@ class Block:
             ] or [b""]
 
     def _is_still(self, parts: list[bytes]) -> bool:
+        """Whether the memory is what was copied: from its end, so that who writes in a rhythm is
+        not met in the same place again."""
         with memoryview(self._view) as whole:
-            at = 0
-            for part in parts:
+            at = self._size
+            for part in reversed(parts):
+                at -= len(part)
                 if bytes(whole[at : at + len(part)]) != part:
                     return False
-                at += len(part)
         return True
 
     def close(self) -> None:
