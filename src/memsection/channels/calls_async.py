@@ -24,6 +24,7 @@ from memsection.channels.waiting import (
     until,
 )
 from memsection.vocabulary.arguments import seconds
+from memsection.vocabulary.errors import EndOfChannelError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,10 @@ async def wait_for_answer(
     tries = 0
     while True:
         if asked is None:
-            asked = await _ask(core, sides, parts, end)
+            try:
+                asked = await _ask(core, sides, parts, end)
+            except EndOfChannelError as failure:
+                raise sides.no_other(failure, tries) from None
         try:
             result = await Answer(asked, core).wait(_seconds_left(end))
             if not result:

@@ -10,7 +10,12 @@ from memsection.channels import overflow
 from memsection.channels.calls import FAILED, A, Q, ServiceEnd, Sides, failure_in
 from memsection.channels.results import ETIMEDOUT
 from memsection.vocabulary.arguments import seconds
-from memsection.vocabulary.errors import ArgumentError, PeerDiedError, WaitTimeoutError
+from memsection.vocabulary.errors import (
+    ArgumentError,
+    EndOfChannelError,
+    PeerDiedError,
+    WaitTimeoutError,
+)
 from memsection.vocabulary.text import about
 
 TYPE_CHECKING = False
@@ -48,7 +53,10 @@ class ClientSides(Sides):
     ) -> Any:
         until = None if timeout is None else time.monotonic() + seconds(timeout)
         while True:
-            asked = self.ask(core, parts, None if until is None else until - time.monotonic())
+            try:
+                asked = self.ask(core, parts, None if until is None else until - time.monotonic())
+            except EndOfChannelError as end:
+                raise self.no_other(end, tries) from None
             try:
                 result = asked.wait()
                 if not result:
@@ -113,6 +121,11 @@ class ClientSides(Sides):
         if result == -ETIMEDOUT:
             return WaitTimeoutError(f"{head}: the time is up, and there is no answer")
         return self.problem(result, True)
+
+    def no_other(self, end: EndOfChannelError, tries: int) -> Exception:
+        """The exception for a call that cannot be asked, or asked again, after the shutdown: a
+        server that died had it, so it may have been carried out."""
+        return self.no_answer(ends.GONE) if tries else end
 
     def answer(self, payload: Any, kind: int, copied: bool) -> Any:
         """What a caller gets of an answer."""

@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
@@ -134,6 +135,41 @@ def test_with_retry_another_server_gets_the_call_of_a_killed_one() -> None:
         thread.join()
         assert found == [b"AGAIN"]
         end(name, second)
+
+
+@pytest.mark.invariant("Q6")
+@pytest.mark.parametrize("size", [5, 4000])
+@pytest.mark.parametrize("how", ["call", "submit", "async"])
+def test_a_call_that_a_server_died_with_after_the_shutdown_says_that_it_died(
+    how: str, size: int
+) -> None:
+    """It may have been carried out, so it is not as one that was never asked."""
+    value = b"x" * size
+    told, tells = os.pipe()
+
+    def takes(service: Service) -> None:
+        call = service.receive()
+        os.write(tells, b"1")
+        time.sleep(60)
+        call.reply(b"late")
+
+    with service_without_server(retry=1) as name, Client.open(name) as client:
+        pid = serving(name, takes)
+        until(lambda: client.servers == 1, "the server is there")
+        asks = {
+            "call": lambda: client(value, 60),
+            "submit": lambda: client.submit(value).result(60),
+            "async": lambda: asyncio.run(client.call_async(value, 60)),
+        }[how]
+        with ThreadPoolExecutor(1) as threads:
+            answer = threads.submit(asks)
+            os.read(told, 1)
+            client.shutdown()
+            kill(pid)
+            with pytest.raises(PeerDiedError):
+                answer.result(60)
+    os.close(told)
+    os.close(tells)
 
 
 def test_a_killed_client_costs_a_server_nothing() -> None:
