@@ -299,6 +299,9 @@ def test_writing_to_a_replica_says_what_to_do_instead(robot: Host, base: Host) -
     for opening in ("latest.open('camera', write=True)", "arrays.open('prices')"):
         refused = base.refusal(opening)
         assert refused.kind == "AccessError" and "publishes itself" in str(refused)
+    robot.run("keep(mirror.publish(keep(Section.create('plain', 4096)), network=net))")
+    _subscribe(base, "robot/plain")
+    assert "access='r' opens it to read" in str(base.refusal("Section.open('plain')"))
     assert "publishes itself" in str(
         base.refusal("mirror.subscribe('robot/x', network=net, access='rw')")
     )

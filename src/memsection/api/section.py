@@ -30,7 +30,7 @@ from memsection.vocabulary import protection as p
 from memsection.vocabulary import status as st
 from memsection.vocabulary import structs as s
 from memsection.vocabulary.arguments import may_wait, object_name, whole_number
-from memsection.vocabulary.errors import ArgumentError, NtError, public_error
+from memsection.vocabulary.errors import AccessError, ArgumentError, Error, NtError, public_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -284,8 +284,20 @@ class Section(Passable):
                 return open_in_time(
                     lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout
                 )
-            raise public_error(failure) from None
+            problem = public_error(failure)
+            if words == "rw" and isinstance(problem, AccessError) and cls._is_readable(name):
+                text = f"{problem.strerror}; access='r' opens it to read"
+                problem = AccessError(text, ntstatus=failure.status)
+            raise problem from None
         return cls._own(handle, words, False)
+
+    @classmethod
+    def _is_readable(cls, name: str) -> bool:
+        try:
+            cls.open(name, access="r").close()
+        except Error:
+            return False
+        return True
 
     @classmethod
     async def open_async(
