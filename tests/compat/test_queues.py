@@ -20,7 +20,7 @@ import pytest
 from support.alarms import ended_by_a_handler
 
 from memsection.channels.object_codec import PLAIN
-from memsection.compat import task_count
+from memsection.compat import queue_of_objects, task_count
 from memsection.compat.queues import Empty, Full, JoinableQueue, Queue, SimpleQueue
 from memsection.vocabulary.errors import CorruptError, WaitTimeoutError
 
@@ -207,6 +207,21 @@ def test_maxsize_is_exact_and_full_is_told() -> None:
         jobs.put(3, timeout=0.01)
     threading.Timer(0.05, jobs.get).start()
     jobs.put(3, timeout=WATCHDOG)
+    jobs.close()
+
+
+@pytest.mark.parametrize("maxsize", [5, 2**31 - 1])
+def test_a_maxsize_above_what_can_be_is_as_much_as_can_be(
+    monkeypatch: pytest.MonkeyPatch, maxsize: int
+) -> None:
+    monkeypatch.setattr(queue_of_objects, "CAPACITY_MOST", 3)
+    jobs: Queue = Queue(maxsize)
+    for number in range(3):
+        assert not jobs.full()
+        jobs.put(number)
+    assert jobs.full()
+    with pytest.raises(queue.Full):
+        jobs.put_nowait(3)
     jobs.close()
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     Facts = dict[str, Any]
 
 DEFAULT_LARGEST = 1 << 16
+CAPACITY_MOST: int = ends.CAPACITY_MOST
 _PAGE = 4096
 _IN_HAND = 256  # calls that servers may have in hand at least
 
@@ -39,7 +40,7 @@ def require_number(name: str | None, what: str, value: Any, operation: str = "cr
         raise TypeError(f"{head}: {what} is a number, not {type(value).__name__}")
     number = whole_number(value, what)
     least = _LEAST.get(what, 0)
-    most = ends.CAPACITY_MOST if what == "capacity" else _MOST.get(what, _MOST_OF_OTHERS)
+    most = CAPACITY_MOST if what == "capacity" else _MOST.get(what, _MOST_OF_OTHERS)
     if number < least:
         raise ArgumentError(f"{head}: asked for {what} {number}, the least is {least}")
     if number > most:
@@ -153,7 +154,7 @@ def limits_of_topic(
         )
     places = capacity
     if memory is None:
-        places = min(capacity + history * waits + 2, ends.CAPACITY_MOST)
+        places = min(capacity + history * waits + 2, CAPACITY_MOST)
     limit, shape = limits(name, codec, {**facts, "capacity": places, "redeliver": 0}, memory)
     flags = ends.TOPIC | ends.SLOW_WAITS * waits | ends.OBSERVED * facts["observers"]
     whole: Shape = (capacity, 0, shape[2], shape[3], shape[4], flags, history)

@@ -13,6 +13,7 @@ from multiprocessing import util
 from multiprocessing.reduction import ForkingPickler
 
 from memsection.channels import Queue as Channel
+from memsection.channels.limits import CAPACITY_MOST
 from memsection.compat.queue_ends import LOOK_SECONDS, Base, ClosedError, Full, deadline_of
 from memsection.vocabulary.errors import EndOfChannelError, Error, NoReceiverError, WaitTimeoutError
 
@@ -39,12 +40,12 @@ class Queue(Base):
     """``multiprocessing.Queue``.
 
     Args:
-        maxsize: Messages that may wait; as many as come with 0.
+        maxsize: Messages that may wait; as many as come with 0.  More than 4,194,304 are as many.
         ctx: Accepted for the original's sake; not needed.
     """
 
     def __init__(self, maxsize: int = 0, *, ctx: Any = None) -> None:
-        self._maxsize = maxsize if maxsize > 0 else 0
+        self._maxsize = min(maxsize, CAPACITY_MOST) if maxsize > 0 else 0
         self._make(self._maxsize)
 
     def _at_fork(self) -> None:
