@@ -16,6 +16,7 @@ from memsection.cli.output import (
     note,
     print_json,
     print_rows,
+    process_ids,
     rights_words,
     size_words,
     type_word,
@@ -136,10 +137,8 @@ def holders_words(found: NamedObject) -> str:
 def find_unnamed() -> list[NamedObject]:
     """Objects without a name, found through the handles of every process that may be looked
     into."""
-    import psutil
-
     held: dict[Any, list[HandleEntry]] = {}
-    for pid in psutil.pids():
+    for pid in process_ids():
         try:
             entries = kernel.process_handles(pid)
         except errors.NtError:

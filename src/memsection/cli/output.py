@@ -19,6 +19,7 @@ from rich.text import Text
 
 from memsection import errors
 from memsection.api.section_access import access_words
+from memsection.nt import kernel
 from memsection.vocabulary import object_types, structs
 from memsection.vocabulary import status as st
 from memsection.vocabulary.text import shown
@@ -270,6 +271,22 @@ def flags_words(attributes: int) -> str:
         for bit, word in ((structs.OBJ_INHERIT, "inherit"), (structs.OBJ_PROTECT_CLOSE, "protect"))
         if attributes & bit
     )
+
+
+def process_ids() -> list[int]:
+    """All processes.
+
+    Raises:
+        Error: There is no /proc to see them in.
+    """
+    import psutil
+
+    try:
+        found: list[int] = psutil.pids()
+        return found
+    except (IndexError, OSError):  # IndexError: psutil found not a single one
+        kernel.process_handles(os.getpid())  # says what is missing
+        raise
 
 
 def command_of(pid: int) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 from typing import Annotated, Any
 
-import psutil
 import typer
 from rich.cells import cell_len
 from rich.panel import Panel
@@ -23,6 +22,7 @@ from memsection.cli.output import (
     inner_rows,
     out,
     print_json,
+    process_ids,
     rights_words,
     size_words,
     type_word,
@@ -166,7 +166,7 @@ def _views(found: s.NamedObject) -> dict[int, int]:
     views: dict[int, int] = {}
     if found.type_name != "Section" or identity is None:
         return views
-    for pid in psutil.pids():
+    for pid in process_ids():
         try:
             count = len(kernel.process_views(pid, identity))
         except errors.NtError:

@@ -129,6 +129,15 @@ def _refuse_file(place: namespace.Place, error: OSError) -> None:
 SWEPT = "removed the name %r: nobody has a handle to its object any more, so its last user died"
 
 
+def _own_namespace() -> int:
+    """The PID namespace of this process, whose hints mean something; 0 without /proc, which shows
+    no process to look into."""
+    try:
+        return locators.pid_namespace()
+    except FileNotFoundError:
+        return 0
+
+
 def _find_local(place: namespace.Place, writable: bool) -> Found | None:
     try:
         outcome, body, locator_fd, device, inode, size, pid, fd, is_writable, hints = sys_.find(
@@ -136,7 +145,7 @@ def _find_local(place: namespace.Place, writable: bool) -> Found | None:
             place.path,
             place.name,
             place.checksum,
-            locators.pid_namespace(),
+            _own_namespace(),
             place.uid,
             writable,
         )
@@ -188,10 +197,10 @@ def _search(place: namespace.Place, writable: bool) -> Found | None:
             _sweep_damaged(place, locator_fd)
             return None
         source, body = _search_body(
-            hints if pid_namespace == locators.pid_namespace() else b"", (device, inode), writable
+            hints if pid_namespace == _own_namespace() else b"", (device, inode), writable
         )
         if body < 0:
-            _sweep_locator(place, locator_fd)
+            _sweep_unseen(place, locator_fd)
             return None
         outcome = sys_.hold_found(body, locator_fd, place.dirfd, place.path, is_alone)
         if outcome != protocol.FOUND:
@@ -217,6 +226,13 @@ def _search(place: namespace.Place, writable: bool) -> Found | None:
             sys_.close(body)
         if locator_fd >= 0:
             sys_.close(locator_fd)
+
+
+def _sweep_unseen(place: namespace.Place, locator_fd: int) -> None:
+    """Unlink a locator whose object no process was found to have; an error where none could be
+    found."""
+    if not _sweep_locator(place, locator_fd) and not proc.proc_is_mounted():
+        raise NtError(st.NOT_SUPPORTED, name=names.win32_name(place.full), detail=proc.NO_PROC)
 
 
 def _sweep_damaged(place: namespace.Place, locator_fd: int) -> None:

@@ -4,6 +4,7 @@ names the cause."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -71,6 +72,49 @@ def test_without_proc_every_error_says_so(tmp_path: Path) -> None:
     shutil.rmtree(place)  # without /proc names stay
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 105
+
+
+ELSEWHERE = """
+import ctypes, os, sys
+from memsection import *
+from memsection.cli import app
+assert ctypes.CDLL(None).mount(os.fsencode(sys.argv[1]), b'/proc', None, 4096, None) == 0
+for operation in (lambda: Section.open('held'), lambda: Mutex.open('held-m'), lambda: Section.create('held', 1)):
+    try:
+        operation()
+    except Error as failure:
+        print(failure)
+for words in (['ls', '-u'], ['show', 'held']):
+    sys.argv[1:] = words
+    try:
+        print(app.run())
+    except SystemExit as end:
+        print(end.code)
+"""
+
+
+def test_without_proc_an_object_of_another_process_is_not_said_to_be_missing(
+    tmp_path: Path,
+) -> None:
+    if os.geteuid() != 0:
+        lacking("root", "needs root to hide /proc")
+    with Section.create("held", 4096), contextlib.closing(Mutex.create("held-m")):
+        done = subprocess.run(
+            ["unshare", "-m", sys.executable, "-W", "ignore", "-c", ELSEWHERE, str(tmp_path)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "PYTHONPATH": f"{SOURCE}:{TESTS}", "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+        found = subprocess.run(
+            [sys.executable, "-c", "from memsection import Section; Section.open('held').close()"],
+            env={**os.environ, "PYTHONPATH": f"{SOURCE}:{TESTS}"},
+        )
+    assert found.returncode == 0  # who sees nobody that has it removes no name
+    assert "Traceback" not in done.stderr and "is not mounted" in done.stderr
+    lines = done.stdout.splitlines()
+    assert all("[WinError 50]" in line and "is not mounted" in line for line in lines[:3]), lines
+    assert len(lines) > 3
 
 
 REFUSING = """
