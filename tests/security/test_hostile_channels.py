@@ -273,3 +273,21 @@ def test_other_processes_go_on_while_one_scribbles() -> None:
                     with contextlib.suppress(Error):
                         queue.receive(0.001)
         assert stranger.returncode == 0
+
+
+@pytest.mark.sentence(13)
+@pytest.mark.parametrize("copy", [True, False])
+@pytest.mark.parametrize(
+    "shape", [(0, 1 << 63), ((1 << 64) - 1, 0), (0, 1 << 40, 1 << 40), (1 << 62, 0, 4)]
+)
+def test_lengths_beyond_all_memory_of_an_array_without_elements_are_an_error(
+    shape: tuple[int, ...], copy: bool
+) -> None:
+    with Queue.create(None, np.ndarray, redeliver=1) as queue:
+        queue.send(np.zeros((0,) * len(shape)))
+        memory = memory_of(queue)
+        at = bytes(memory).index(b'"<f8"') - 8 * len(shape)
+        struct.pack_into(f"<{len(shape)}Q", memory, at, *shape)
+        with pytest.raises(CorruptError, match="no array can be of"):
+            queue.receive(0, copy=copy)
+        assert len(queue) == 0 and queue._core.places_in_hand()[0] == 0

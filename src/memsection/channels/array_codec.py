@@ -105,7 +105,13 @@ class ArrayCodec(Codec):
 
     def value(self, found: Any, copied: bool) -> Any:
         dtype, shape, fortran, part = found
-        return np.ndarray(shape, dtype, part, order="F" if fortran else "C")
+        try:
+            return np.ndarray(shape, dtype, part, order="F" if fortran else "C")
+        except (ValueError, OverflowError) as error:  # no bytes, in lengths beyond all memory
+            raise CorruptError(
+                f"{about('receive from', self.channel.name)}: no array can be of {shape} {dtype}: "
+                f"{error}"
+            ) from None
 
     def room(self, shape: tuple[Any, ...]) -> tuple[int, int, bytes, Any]:
         if not 1 <= len(shape) <= 2:
