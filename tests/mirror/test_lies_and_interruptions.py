@@ -187,6 +187,31 @@ threading.Thread.join = interrupted
 """
 
 
+def test_a_token_that_goes_after_a_silence_may_come_back(robot: Host, base: Host) -> None:
+    """A publisher that was stopped ends its link when it goes on, and makes another one."""
+    robot.run(
+        "camera = keep(latest.create('camera', 64)); camera.write(b'first')\n"
+        "publication = keep(mirror.publish('camera', network=net))"
+    )
+    base.run(
+        "replica = keep(mirror.subscribe('robot/camera', network=net)); receiver = "
+        "replica._receiver\n"
+        "assert replica.wait(timeout=60)\n"
+        "def drop():\n"
+        "    receiver._alive.clear(); receiver._drop_token(replica.epoch)\n"
+        "    return replica.state"
+    )
+    assert base.value("drop()") == "gone"  # nothing was silent: it has ended
+    base.run("receiver._silent_until = time.monotonic() + 60; receiver._ask = lambda: None")
+    assert base.value("drop()") == "stale"
+    assert base.value("until(lambda: replica.state == 'gone')")
+    base.run(
+        "receiver._ended.clear(); drop(); receiver._note_token(replica.epoch); del receiver._ask"
+    )
+    assert base.value("until(lambda: replica.state == 'live')")
+    assert not base.value("until(lambda: replica.state == 'gone', 1)")
+
+
 def test_a_close_that_is_interrupted_is_one(robot: Host, base: Host) -> None:
     robot.run(
         "camera = keep(latest.create('camera', 64)); camera.write(b'one')\n"

@@ -32,6 +32,7 @@ TURN = 0.05  #: seconds between two looks at the tokens
 #: Bytes of a snapshot that are not here yet when the next one is asked for, and bytes that this one
 #: may have for that.
 AHEAD, MOST_AHEAD = wire.CHUNK, 8 * wire.CHUNK
+GRACE = 0.5  #: seconds after a silence in which a token may come back: the link is made anew
 _TOKENS = 64  #: epochs that are remembered: a publisher that restarts for ever fills no memory
 
 
@@ -62,6 +63,7 @@ class Receiver(User):
         self._handlers: list[Any] = []
         self._listening: threading.Thread | None = None
         self._tokens: Any = None
+        self._silent_until, self._gone_at = 0.0, float("inf")
         self._session: Any = None
         self._puller = Puller(self._pull, self._pull_failed, f"replica {shared.name} pull")
         self.problem: Error | None = None  #: why the newest snapshot is not here
@@ -180,6 +182,7 @@ class Receiver(User):
         while not stop():
             try:
                 self._look_at_tokens()
+                self._look_at_silence()
                 if time.monotonic() >= ask_at:
                     with self._lock:
                         self._shared.repair()
@@ -233,19 +236,30 @@ class Receiver(User):
                 del self._alive[next(iter(self._alive))]
 
     def _drop_token(self, epoch: int) -> None:
-        """A token went: its publication has ended, or else the link was silent until its lease was
-        over."""
-        silent = (time.monotonic_ns() - self._shared.status.heard_ns) / 1e9
+        """A token went: its publication has ended, or the link was silent for its lease."""
+        has_ended = time.monotonic_ns() - self._shared.status.heard_ns < network.LEASE * 0.95e9
         with self._lock:
-            if silent < network.LEASE * 0.95:
+            if has_ended:
                 self._ended.append(epoch)
             if not self._alive:
-                self._shared.write(flags=GONE if silent < network.LEASE * 0.95 else LOST)
+                if has_ended and time.monotonic() < self._silent_until:
+                    self._gone_at, has_ended = time.monotonic() + GRACE, False
+                self._shared.write(flags=GONE if has_ended else LOST)
         self._tell(self._shared.status)
 
-    def _lose(self) -> None:
+    def _look_at_silence(self) -> None:
+        """Remember a silence, and say so when a publication has not come back after one."""
+        now, heard = time.monotonic(), self._shared.status.heard_ns / 1e9
+        if heard and now - heard > network.LEASE / 2:
+            self._silent_until = now + network.LEASE
+        if now >= self._gone_at:
+            self._gone_at = float("inf")
+            if not self._alive:
+                self._lose(GONE)
+
+    def _lose(self, how: int = LOST) -> None:
         with self._lock:
-            self._shared.write(flags=self._shared.status.flags | LOST)
+            self._shared.write(flags=self._shared.status.flags | how)
         self._tell(self._shared.status)
 
     def _ask(self) -> None:
