@@ -20,7 +20,7 @@ from memsection.vocabulary.text import about
 
 # bytes of the dtype's description, dimensions, whether Fortran's order
 _HEAD = struct.Struct("<HBB4x")
-_DIMENSIONS = 32
+_DIMENSIONS = 64  # of NumPy 2; of NumPy 1 it was half as many
 
 
 @lru_cache(maxsize=64)

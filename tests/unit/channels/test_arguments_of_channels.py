@@ -153,3 +153,10 @@ def test_memory_for_so_many_of_the_largest_takes_as_many(largest: int, count: in
                 queue.send(bytes(largest), 0)
         del kept
         queue.send(bytes(largest), 0)
+
+
+def test_an_array_has_as_many_dimensions_as_numpy_gives_it() -> None:
+    most = 64 if int(np.__version__.split(".")[0]) >= 2 else 32
+    with Queue.create(None, np.ndarray) as queue:
+        queue.send(np.full((1,) * most, 7))
+        assert queue.receive(0).shape == (1,) * most
