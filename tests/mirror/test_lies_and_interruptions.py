@@ -197,8 +197,10 @@ def test_a_token_that_goes_after_a_silence_may_come_back(robot: Host, base: Host
         "replica = keep(mirror.subscribe('robot/camera', network=net)); receiver = "
         "replica._receiver\n"
         "assert replica.wait(timeout=60)\n"
+        "receiver._heard_now = lambda: receiver._shared.write(heard_ns=time.monotonic_ns())\n"
         "def drop():\n"
-        "    receiver._alive.clear(); receiver._drop_token(replica.epoch)\n"
+        "    receiver._alive.clear(); receiver._heard_now()\n"
+        "    receiver._drop_token(replica.epoch)\n"
         "    return replica.state"
     )
     assert base.value("drop()") == "gone"  # nothing was silent: it has ended
