@@ -23,6 +23,7 @@ def test_integers_of_numpy_are_numbers(kind: Any) -> None:
     name = unique_name()
     with kind.create(
         name,
+        bytes,
         capacity=np.int64(5),
         largest=np.uint16(900),
         memory=np.int32(90_000),
@@ -71,7 +72,7 @@ def test_what_those_who_open_it_would_not_accept_is_not_made(
 def test_tries_that_the_memory_has_no_number_for_are_not_promised(kind: Any, what: str) -> None:
     with pytest.raises(ArgumentError, match=f"the most is {(1 << 31) - 1}"):
         kind.create(None, **{what: 1 << 31})
-    with kind.create(unique_name(), **{what: (1 << 31) - 1}) as made:
+    with kind.create(unique_name(), bytes, **{what: (1 << 31) - 1}) as made:
         kind.open(made.name).close()
 
 
