@@ -13,8 +13,9 @@ import pytest
 from support.users import SOURCE
 
 BEGIN = """
-import os, signal, sys, threading, time
+import os, signal, sys, threading, time, warnings
 from memsection import latest, mirror
+warnings.filterwarnings("ignore", ".*multi-threaded", DeprecationWarning)  # of Python's fork itself
 robot = mirror.Network("robot", listen=["tcp/127.0.0.1:PORT"])
 base = mirror.Network("base", connect=["tcp/127.0.0.1:PORT"])
 camera = latest.create("camera", SIZE)

@@ -130,6 +130,14 @@ def test_keys_are_private_and_never_replaced(tmp_path: Path) -> None:
         make_keys(tmp_path / "keys", ["robot"])
     with pytest.raises(ArgumentError):
         make_keys(tmp_path / "keys", ["../robot"])
+    for days in (0, 36501, 10**30):
+        with pytest.raises(ArgumentError, match="days"):
+            make_keys(tmp_path / "keys", ["later"], days=days)
+    with pytest.raises(TypeError, match="list of names"):
+        make_keys(tmp_path / "keys", "later")
+    with pytest.raises(TypeError, match="list of names"):
+        make_keys(tmp_path / "keys", ["later"], "later.example")
+    assert not list((tmp_path / "keys").glob("l*"))
 
 
 @pytest.mark.parametrize(

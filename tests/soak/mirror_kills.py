@@ -18,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -85,7 +86,9 @@ def subscribe(network: str, step: Callable[[Callable[[], object]], bool]) -> Non
             replicas[name].wait(0.02, after=replicas[name].sequence)
 
     def child() -> None:
-        pid = os.fork()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python's: a fork with threads
+            pid = os.fork()
         if not pid:
             signal.setitimer(signal.ITIMER_REAL, 0)
             signal.alarm(20)  # it would be stuck

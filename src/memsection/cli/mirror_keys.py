@@ -23,7 +23,7 @@ def keys(
     address: Annotated[
         list[str] | None, typer.Option(help="A name or IP address that they are good for, too.")
     ] = None,
-    days: Annotated[int, typer.Option(help="How many days they are good.", min=1)] = 825,
+    days: Annotated[int, typer.Option(help="How many days they are good.", min=1, max=36500)] = 825,
     renew: Annotated[
         bool, typer.Option("--renew", help="Replace them, and prolong the authority.")
     ] = False,

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from memsection.mirror.wire import host_name
 from memsection.vocabulary import status as st
+from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import AccessError, ArgumentError, ExistsError, NotFoundError
 from memsection.vocabulary.text import shown
 
@@ -26,6 +27,19 @@ if TYPE_CHECKING:
 
 DAYS = 825  #: for which a certificate of a host is good
 AUTHORITY_DAYS = 3650
+MOST_DAYS = 36500
+#: what the key of a certificate may be used for
+_USES = (
+    "digital_signature",
+    "content_commitment",
+    "key_encipherment",
+    "data_encipherment",
+    "key_agreement",
+    "key_cert_sign",
+    "crl_sign",
+    "encipher_only",
+    "decipher_only",
+)
 
 
 def make_keys(
@@ -63,10 +77,14 @@ def make_keys(
         ExistsError: A host has a certificate there already (FileExistsError).
         NotFoundError: There is no authority, or no certificate of a host, that could be renewed
             (FileNotFoundError).
-        ArgumentError: A name is no host's name; no days (ValueError).
+        ArgumentError: A name is no host's name; no days, or more than a century (ValueError).
+        TypeError: One name in the place of a list of them.
     """
-    if days < 1:
-        raise ArgumentError(f"keys: days={days}: at least 1")
+    for what, names in (("hosts", hosts), ("addresses", addresses)):
+        if isinstance(names, str):
+            raise TypeError(f"keys: {what}={names!r}: a list of names is needed, [{names!r}]")
+    if not 1 <= whole_number(days, "days") <= MOST_DAYS:
+        raise ArgumentError(f"keys: days={days}: 1 to {MOST_DAYS}")
     place = Path(directory)
     for host in hosts:
         host_name(host)
@@ -117,8 +135,11 @@ def _make_authority(place: Path, *, renew: bool = False) -> list[Path]:
     name = _name("memsection laboratory")
     if renew:
         name = _certificates(place / "authority.pem")[0].subject
-    built = _builder(name, name, key, AUTHORITY_DAYS).add_extension(
-        x509.BasicConstraints(True, 0), True
+    use = dict.fromkeys(_USES, False) | {"key_cert_sign": True, "crl_sign": True}
+    built = (
+        _builder(name, name, key, key, AUTHORITY_DAYS)
+        .add_extension(x509.BasicConstraints(True, 0), True)
+        .add_extension(x509.KeyUsage(**use), True)
     )
     return _save(place, "authority", built, None if renew else key, key, renew=renew)
 
@@ -130,7 +151,7 @@ def _make_host(
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID
 
-    authority = _certificates(place / "authority.pem")[0]
+    authority, signer = _certificates(place / "authority.pem")[0], _signer(place)
     key = ec.generate_private_key(ec.SECP256R1())
     known: list[x509.GeneralName] = [x509.DNSName(host)]
     for address in addresses:
@@ -140,12 +161,12 @@ def _make_host(
             known.append(x509.DNSName(address))
     use = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     built = (
-        _builder(_name(host), authority.subject, key, days)
+        _builder(_name(host), authority.subject, key, signer, days)
         .add_extension(x509.BasicConstraints(False, None), True)
         .add_extension(x509.SubjectAlternativeName(known), False)
         .add_extension(x509.ExtendedKeyUsage(use), False)
     )
-    return _save(place, host, built, key, _signer(place), renew=renew)
+    return _save(place, host, built, key, signer, renew=renew)
 
 
 def _name(text: str) -> x509.Name:
@@ -155,7 +176,10 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def _builder(subject: x509.Name, issuer: x509.Name, key: Any, days: int) -> x509.CertificateBuilder:
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: Any, signer: Any, days: int
+) -> x509.CertificateBuilder:
+    """A certificate for a key, with what RFC 5280 asks of every one (Python 3.13 asks for it)."""
     from cryptography import x509
 
     now = datetime.datetime.now(datetime.UTC)
@@ -168,6 +192,10 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: Any, days: int) -> x509
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(days=days))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), False
+        )
     )
 
 

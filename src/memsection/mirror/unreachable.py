@@ -94,6 +94,7 @@ def _handshake(
     is_secure = False
     try:
         context = ssl.create_default_context(cafile=authority)
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # the engine asks for less than Python 3.13
         context.load_cert_chain(certificate, key)
         context.check_hostname = (
             False  # who the peer is says its common name, which access control looks at
