@@ -284,12 +284,18 @@ class Section(Passable):
                 return open_in_time(
                     lambda: cls.open(name, access=access, inheritable=inheritable), name, timeout
                 )
-            problem = public_error(failure)
-            if words == "rw" and isinstance(problem, AccessError) and cls._is_readable(name):
-                text = f"{problem.strerror}; access='r' opens it to read"
-                problem = AccessError(text, ntstatus=failure.status)
-            raise problem from None
+            # A name for it here would keep it, and all frames, in a circle with its traceback.
+            raise cls._refusal(name, words, failure) from None
         return cls._own(handle, words, False)
+
+    @classmethod
+    def _refusal(cls, name: str, words: str, failure: NtError) -> Error:
+        """The exception for an opening that failed, with the way out if there is one."""
+        problem = public_error(failure)
+        if words == "rw" and isinstance(problem, AccessError) and cls._is_readable(name):
+            text = f"{problem.strerror}; access='r' opens it to read"
+            return AccessError(text, ntstatus=failure.status)
+        return problem
 
     @classmethod
     def _is_readable(cls, name: str) -> bool:
