@@ -14,6 +14,7 @@ import os
 import subprocess  # here: a thread that imports could wait for who forks
 from functools import partial
 
+from memsection._native import records
 from memsection.nt.linux.handles import table
 from memsection.nt.linux.handles.record import CURRENT_PROCESS, Handle, invalid
 from memsection.nt.linux.system import syscalls as sys_
@@ -53,7 +54,7 @@ def _process_handle(pid: int, inheritable: bool) -> Handle:
     try:
         return process.register(fd, pid, PROCESS.valid, inheritable)
     except BaseException:
-        sys_.close(fd)
+        records.give_back(fd, False)  # with the handle, where it is one already
         raise
 
 
