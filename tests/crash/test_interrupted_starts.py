@@ -84,13 +84,14 @@ def give_back() -> set[int]:
 @pytest.mark.invariant("O1")
 def test_a_start_that_is_interrupted_leaves_nothing(interrupts: None) -> None:
     choose, hits = random.Random(5), 0
+    others = children()  # of tests before this one
     start()
-    assert give_back() == set()
+    assert give_back() <= others
     before = sorted(os.listdir("/proc/self/fd"))
     began = time.monotonic()
     start()
     length = time.monotonic() - began
-    assert give_back() == set()
+    assert give_back() <= others
     for _ in range(150):
         try:
             try:
@@ -101,6 +102,6 @@ def test_a_start_that_is_interrupted_leaves_nothing(interrupts: None) -> None:
         except Interrupted:
             hits += 1
         signal.setitimer(signal.ITIMER_REAL, 0)
-        assert give_back() == set(), f"after {hits} interruptions"
+        assert give_back() <= others, f"after {hits} interruptions"
     assert hits > 10
     assert sorted(os.listdir("/proc/self/fd")) == before

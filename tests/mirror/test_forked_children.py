@@ -68,7 +68,8 @@ def test_a_program_that_is_killed_is_gone_and_the_next_one_listens(
             "publication = keep(mirror.publish('other', name='camera', network=net))"
         )
         assert base.value("until(lambda: replica.state == 'live')")
-        assert base.value("keep(latest.open('camera')).read()") == b"again"
+        base.run("camera = keep(latest.open('camera'))")
+        assert base.value("until(lambda: camera.read() == b'again')")
     again.run(
         "def is_swept():\n"
         "    try: Section.open('camera', access='r').close()\n"
@@ -98,11 +99,14 @@ def test_a_subscriber_that_is_killed_leaves_no_link(
     assert again.value("replica.wait(timeout=60)")
 
 
-def test_a_child_keeps_its_other_descriptors(robot: Host) -> None:
+def test_a_child_keeps_its_other_descriptors(robot: Host, base: Host, port: int) -> None:
+    """Also one to the same port of another host than the one that was connected to."""
     _publish(robot)
-    robot.run(
+    base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
+    assert base.value("replica.wait(timeout=60)")
+    base.run(
         "import os, socket\n"
-        "server = keep(socket.create_server(('127.0.0.1', 0)))\n"
+        f"server = keep(socket.create_server(('127.0.0.2', {port})))\n"
         "mine = keep(socket.create_connection(server.getsockname())); its, _ = server.accept()\n"
         "keep(its)\n"
         "child = os.fork()\n"
@@ -111,4 +115,4 @@ def test_a_child_keeps_its_other_descriptors(robot: Host) -> None:
         "    finally: os._exit(0)\n"
         "os.waitpid(child, 0)"
     )
-    assert robot.value("its.recv(100)") == b"still there"
+    assert base.value("its.recv(100)") == b"still there"

@@ -196,7 +196,7 @@ def test_a_token_that_goes_after_a_silence_may_come_back(robot: Host, base: Host
     base.run(
         "replica = keep(mirror.subscribe('robot/camera', network=net)); receiver = "
         "replica._receiver\n"
-        "assert replica.wait(timeout=60)\n"
+        "assert replica.wait(timeout=60) and until(lambda: receiver._alive)\n"
         "receiver._heard_now = lambda: receiver._shared.write(heard_ns=time.monotonic_ns())\n"
         "def drop():\n"
         "    receiver._alive.clear(); receiver._heard_now()\n"

@@ -375,6 +375,11 @@ class Section(Passable):
                     mask, os.path.abspath(file), 0, _SHARE_ALL, s.FILE_OPEN, 0
                 )
             else:
+                if not hasattr(file, "writable"):
+                    raise TypeError(
+                        f"from_file: a path or an open file is needed, not {type(file).__name__}; "
+                        "from_fd takes descriptors"
+                    )
                 if file.writable():
                     file.flush()  # what Python still holds back belongs to the file
                 handle = kernel.file_from_fd(file.fileno(), mask)

@@ -18,6 +18,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any
 
 from memsection.api.operations import finish
@@ -33,7 +34,8 @@ _living: dict[
     int, Any
 ] = {}  #: sessions, and what was declared on them; in a forked child they are kept for ever
 _listened: set[int] = set()  #: ports that sessions of this process have listened on
-_connected: set[int] = set()  #: ports of others that they have connected to
+#: where they have connected to: addresses, None for a host that has a name, and ports
+_connected: set[tuple[str | None, int]] = set()
 _closers: list[weakref.ref[Any]] = []
 _consuming: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _lock = threading.Lock()
@@ -74,8 +76,8 @@ def begin(
     if not _started_by:
         atexit.register(_end_all)
     _started_by = os.getpid()
-    _listened.update(int(one.rpartition(":")[2]) for one in listen)
-    _connected.update(int(one.rpartition(":")[2]) for one in connect)
+    _listened.update(_address(one)[1] for one in listen)
+    _connected.update(_address(one) for one in connect)
     return keep(opening())
 
 
@@ -189,6 +191,15 @@ def _let_go_of_links() -> None:
                 os.dup2(nothing.fileno(), int(name), inheritable=False)
 
 
+def _address(endpoint: str) -> tuple[str | None, int]:
+    """Address and port of an endpoint; None for the address of a host that has a name."""
+    host, _, port = endpoint.partition("/")[2].rpartition(":")
+    try:
+        return str(ip_address(host.strip("[]"))), int(port)
+    except ValueError:
+        return None, int(port)
+
+
 def _is_link(descriptor: int) -> bool:
     try:
         found = socket.socket(fileno=descriptor)
@@ -201,7 +212,8 @@ def _is_link(descriptor: int) -> bool:
         ):
             return False
         with suppress(OSError):
-            if found.getpeername()[1] in _connected:
+            host, port = found.getpeername()[:2]
+            if (host, port) in _connected or (None, port) in _connected:
                 return True
         return found.getsockname()[1] in _listened
     except OSError:

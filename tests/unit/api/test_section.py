@@ -306,6 +306,11 @@ def test_a_writable_file_grows_to_the_section(tmp_path: Path) -> None:
     assert caught.value.winerror == 8
 
 
+def test_a_descriptor_in_the_place_of_a_file_is_told_where_it_goes() -> None:
+    with pytest.raises(TypeError, match="from_fd takes descriptors"):
+        Section.from_file(5)  # type: ignore[arg-type]
+
+
 def test_an_open_file_serves_as_well(tmp_path: Path) -> None:
     path = tmp_path / "file"
     with open(path, "w+b") as file:

@@ -29,6 +29,7 @@ ELSEWHERE = {
     "services/synchronisation": "unit/api/test_wait.py",
     "services/timers": "unit/win32/test_win32_timers.py",
     "services/wrapping": "unit/nt/linux/services/test_lacking.py",
+    "system/beside": "crash/test_interrupted_starts.py",
     "system/syscalls": "crash/test_syscall_sweep.py",
     "system/tables_lock": "crash/test_fork_in_threads.py",
     "transfer/adopt": "unit/nt/linux/handles/test_table.py",
