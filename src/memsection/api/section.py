@@ -376,10 +376,8 @@ class Section(Passable):
                 )
             else:
                 if not hasattr(file, "writable"):
-                    raise TypeError(
-                        f"from_file: a path or an open file is needed, not {type(file).__name__}; "
-                        "from_fd takes descriptors"
-                    )
+                    found = type(file).__name__
+                    raise TypeError(f"from_file: {found} is no file; from_fd takes descriptors")
                 if file.writable():
                     file.flush()  # what Python still holds back belongs to the file
                 handle = kernel.file_from_fd(file.fileno(), mask)
