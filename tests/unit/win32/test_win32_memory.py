@@ -128,13 +128,26 @@ def test_guard_pages_are_refused_not_forgotten(section: int) -> None:
     win32.UnmapViewOfFile(view)
 
 
+MAP_BELOW = """
+import sys
+from memsection import nt
+status, section = nt.NtCreateSection(
+    nt.SECTION_ALL_ACCESS, None, 0x1000, nt.PAGE_READWRITE, nt.SEC_COMMIT, 0
+)
+assert status == nt.STATUS_SUCCESS, hex(status)
+zero_bits = int(sys.argv[1])
+status, address, size = nt.NtMapViewOfSection(section, nt.CURRENT_PROCESS, 0, zero_bits)
+assert status == nt.STATUS_SUCCESS, hex(status)
+limit = 1 << 32 - zero_bits if zero_bits <= 21 else zero_bits
+assert address + size <= limit + 1, hex(address)
+assert nt.NtUnmapViewOfSection(nt.CURRENT_PROCESS, address) == nt.STATUS_SUCCESS
+"""
+
+
 @pytest.mark.parametrize("zero_bits", [1, 4, 0x7FFFFFFF])
-def test_a_view_can_be_asked_for_below_a_limit(section: int, zero_bits: int) -> None:
-    status, address, size = nt.NtMapViewOfSection(section, nt.CURRENT_PROCESS, 0, zero_bits)
-    assert status == nt.STATUS_SUCCESS
-    limit = 1 << 32 - zero_bits if zero_bits <= 21 else zero_bits
-    assert address + size <= limit + 1
-    assert nt.NtUnmapViewOfSection(nt.CURRENT_PROCESS, address) == nt.STATUS_SUCCESS
+def test_a_view_can_be_asked_for_below_a_limit(zero_bits: int) -> None:
+    # A program of its own: one that has run many tests may have no room left there in Wine.
+    subprocess.run([sys.executable, "-c", MAP_BELOW, str(zero_bits)], check=True, timeout=120)
 
 
 def test_a_view_cannot_be_asked_for_with_half_a_mask_of_zero_bits(section: int) -> None:
