@@ -40,10 +40,14 @@ def _publish(robot: Host) -> None:
     )
 
 
-def test_what_a_program_listens_on_is_free_when_it_closes(robot: Host, base: Host) -> None:
-    _publish(robot)
+def _subscribe(base: Host) -> None:
     base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
     assert base.value("replica.wait(timeout=60)")
+
+
+def test_what_a_program_listens_on_is_free_when_it_closes(robot: Host, base: Host) -> None:
+    _publish(robot)
+    _subscribe(base)
     with child_of(robot):
         robot.run("publication.close(); publication = keep(mirror.publish('camera', network=net))")
         assert base.value(
@@ -55,8 +59,7 @@ def test_a_program_that_is_killed_is_gone_and_the_next_one_listens(
     robot: Host, base: Host, host: Callable[..., Host], port: int
 ) -> None:
     _publish(robot)
-    base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
-    assert base.value("replica.wait(timeout=60)")
+    _subscribe(base)
     with child_of(robot):
         os.kill(robot.pid, signal.SIGKILL)
         robot.program.process.wait(60)
@@ -83,8 +86,7 @@ def test_a_subscriber_that_is_killed_leaves_no_link(
     robot: Host, base: Host, host: Callable[..., Host], port: int
 ) -> None:
     _publish(robot)
-    base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
-    assert base.value("replica.wait(timeout=60)")
+    _subscribe(base)
     assert robot.value("len(net._shared[0].session.info.links())") == 1
     with child_of(base):
         os.kill(base.pid, signal.SIGKILL)
@@ -92,18 +94,14 @@ def test_a_subscriber_that_is_killed_leaves_no_link(
         # sooner than the link's lease is over
         assert robot.value("until(lambda: not net._shared[0].session.info.links(), 1.5)")
     again = host(beside=base)
-    again.run(
-        f"net = mirror.Network('base', connect=['tcp/127.0.0.1:{port}'])\n"
-        "replica = keep(mirror.subscribe('robot/camera', network=net))"
-    )
-    assert again.value("replica.wait(timeout=60)")
+    again.run(f"net = mirror.Network('base', connect=['tcp/127.0.0.1:{port}'])")
+    _subscribe(again)
 
 
 def test_a_child_keeps_its_other_descriptors(robot: Host, base: Host, port: int) -> None:
     """Also one to the same port of another host than the one that was connected to."""
     _publish(robot)
-    base.run("replica = keep(mirror.subscribe('robot/camera', network=net))")
-    assert base.value("replica.wait(timeout=60)")
+    _subscribe(base)
     base.run(
         "import os, socket\n"
         f"server = keep(socket.create_server(('127.0.0.2', {port})))\n"

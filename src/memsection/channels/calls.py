@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from memsection.api.event import Event
     from memsection.api.section import Section
     from memsection.channels.base_codec import Facts, Spec
 
@@ -294,18 +293,6 @@ class ServiceEnd(Base[Q, A]):
         """
         return int(self._core.count(ends.SEND, "clients of"))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        self._require_open(f"pickle {type(self).__name__}")
-        return _rebuilt, (type(self), self.section, *self._codec.spec, self._begin_passing())
-
-
-def _rebuilt(
-    kind: Any, section: Section, request: Spec, reply: Spec, taken: Event | None = None
-) -> Any:
-    """Unpickle: an end of its own for the process that received it."""
-    end = kind.from_section(section, request, reply)
-    if taken is not None:
-        from memsection.channels.starting import arrived
-
-        arrived(taken)
-    return end
+    def _given(self) -> dict[str, Any]:
+        request, reply = self._codec.spec
+        return {"request": request, "reply": reply}

@@ -328,19 +328,13 @@ class Endpoint(Base[T]):
 
     def __reduce__(self) -> tuple[Any, ...]:
         self._require_open(f"pickle {type(self).__name__}")
-        return _rebuilt, (
-            type(self),
-            self.section,
-            self._codec.spec,
-            self.role,
-            self._begin_passing(),
-        )
-
-    def _begin_passing(self) -> Event | None:
-        """What a process that is just being started sets when it has its own end."""
         from memsection.channels.starting import begin
 
-        return begin(self._passing)
+        return _rebuild, (type(self), self.section, self._given(), begin(self._passing))
+
+    def _given(self) -> dict[str, Any]:
+        """What ``from_section`` was given to open this end."""
+        return {"spec": self._codec.spec, "role": self.role}
 
     def __repr__(self) -> str:
         kind = type(self).__name__
@@ -353,11 +347,9 @@ class Endpoint(Base[T]):
         )
 
 
-def _rebuilt(
-    kind: type[Any], section: Section, spec: Spec, role: str, taken: Event | None = None
-) -> Any:
+def _rebuild(kind: type[Any], section: Section, given: dict[str, Any], taken: Event | None) -> Any:
     """Unpickle: an end of its own for the process that received it."""
-    end = kind.from_section(section, spec, role=role)
+    end = kind.from_section(section, **given)
     if taken is not None:
         from memsection.channels.starting import arrived
 

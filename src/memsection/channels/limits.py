@@ -12,10 +12,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from memsection.channels.base_codec import Codec
+    from memsection.channels.base_codec import Codec, Facts
     from memsection.channels.opening import Shape
-
-    Facts = dict[str, Any]
 
 DEFAULT_LARGEST = 1 << 16
 CAPACITY_MOST: int = ends.CAPACITY_MOST

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -70,20 +71,13 @@ def _open_file(file: str, as_json: bool) -> BinaryIO:
     try:
         return Path(file).open("rb")
     except OSError as problem:
-        if as_json and problem.errno in _NO_FILE and _is_json(file):
-            return BytesIO(json.dumps(json.loads(file)).encode())
+        if as_json and problem.errno in _NO_FILE:
+            with contextlib.suppress(ValueError, RecursionError):  # it is no JSON either
+                return BytesIO(json.dumps(json.loads(file)).encode())
         kind = (
             errors.NotFoundError if isinstance(problem, FileNotFoundError) else errors.AccessError
         )
         raise kind(f"send '{file}': {problem.strerror}") from None
-
-
-def _is_json(text: str) -> bool:
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def _is_held(name: str) -> bool:

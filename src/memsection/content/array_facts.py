@@ -87,8 +87,8 @@ def array_facts(
     version: int,
     maximum: int | None = None,
 ) -> schema.Facts:
-    # NumPy counts a length of 0 as 1 here; an array that has bytes is refused for these.
-    if 0 in shape and prod(length or 1 for length in shape) * dtype.itemsize >= _MOST:
+    # An array that has bytes is refused for these.
+    if 0 in shape and _is_beyond_count(shape, dtype):
         raise ArgumentError(f"shape {shape} of {dtype}: more than NumPy can count")
     if order not in ("C", "F"):
         raise ArgumentError(f"order: 'C' or 'F' is needed, not {shown(repr(order), 60)}")
@@ -114,6 +114,11 @@ def _dtype_in(facts: schema.Facts) -> np.dtype[Any]:
     return dtype_of(schema.from_json(facts.get("dtype")))
 
 
+def _is_beyond_count(shape: Sequence[int], dtype: np.dtype[Any]) -> bool:
+    """Whether NumPy cannot count so many bytes: it takes a length of 0 for 1 there."""
+    return prod(length or 1 for length in shape) * dtype.itemsize >= _MOST
+
+
 def _check_facts(facts: schema.Facts, size: int) -> dict[str, Any]:
     shape, order = facts.get("shape"), facts.get("order")
     if (
@@ -129,7 +134,7 @@ def _check_facts(facts: schema.Facts, size: int) -> dict[str, Any]:
     if (
         dtype.itemsize == 0
         or prod(shape) * dtype.itemsize != size
-        or prod(length or 1 for length in shape) * dtype.itemsize >= _MOST
+        or _is_beyond_count(shape, dtype)
     ):
         raise CorruptError(f"description: shape {tuple(shape)} of {dtype} in {size} bytes")
     return {

@@ -65,12 +65,17 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def host_and_port(endpoint: str) -> tuple[str, int]:
+    """The name or address of the host at an endpoint as zenoh has it, and the port."""
+    host, _, port = endpoint.partition("/")[2].rpartition(":")
+    return host.strip("[]"), int(port)
+
+
 def refuse_taken(endpoint: str) -> None:
     """Error for an endpoint that something else listens on; zenoh's own words do not name it."""
-    host, _, port = endpoint.partition("/")[2].rpartition(":")
     try:
         found = socket.getaddrinfo(
-            host.strip("[]"), int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            *host_and_port(endpoint), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(found[0], socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -22,6 +22,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from memsection.api.operations import finish
+from memsection.mirror.endpoints import host_and_port
 from memsection.vocabulary.errors import Error
 from memsection.vocabulary.forks import run_in_child
 
@@ -76,7 +77,7 @@ def begin(
     if not _started_by:
         atexit.register(_end_all)
     _started_by = os.getpid()
-    _listened.update(_address(one)[1] for one in listen)
+    _listened.update(host_and_port(one)[1] for one in listen)
     _connected.update(_address(one) for one in connect)
     return keep(opening())
 
@@ -193,11 +194,11 @@ def _let_go_of_links() -> None:
 
 def _address(endpoint: str) -> tuple[str | None, int]:
     """Address and port of an endpoint; None for the address of a host that has a name."""
-    host, _, port = endpoint.partition("/")[2].rpartition(":")
+    host, port = host_and_port(endpoint)
     try:
-        return str(ip_address(host.strip("[]"))), int(port)
+        return str(ip_address(host)), port
     except ValueError:
-        return None, int(port)
+        return None, port
 
 
 def _is_link(descriptor: int) -> bool:

@@ -165,11 +165,8 @@ class Publication(User):
         self._connection.remove(self)
         engine.join([self._thread])
         self._pulls.close()
-        with (
-            self._taking,
-            self._lock,
-            suppress(Exception),
-        ):  # a thread that is in zenoh may still look at it
+        # A thread that is in zenoh may still look at it.
+        with self._taking, self._lock, suppress(Exception):
             self._source.close()
         self._is_over = True
 

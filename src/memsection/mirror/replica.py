@@ -326,9 +326,8 @@ class Replica:
                         if not self._started.is_set():  # who subscribes is told
                             raise
                         self._receiver = None
-                        self._problem = copies.explain(
-                            failure
-                        )  # it may be reached later, or by another program
+                        # It may be reached later, or by another program.
+                        self._problem = copies.explain(failure)
                     finally:
                         self._shared.carrier.release()
                     time.sleep(AGAIN)

@@ -11,6 +11,8 @@ import threading
 import time
 from typing import NamedTuple
 
+from memsection.mirror.endpoints import host_and_port
+
 LISTEN_FOR = 0.3  #: seconds in which a peer that refuses our certificate says so
 WINDOW = 1.0  #: seconds before the end of an attempt in which its cause is looked for, at most
 _LATE = 0.1  #: seconds after the end of it for which somebody who looks is waited for
@@ -70,9 +72,8 @@ def problem_of(
 ) -> Problem | None:
     """What is wrong with an endpoint; None when nothing is that could be seen from here."""
     address = endpoint.partition("/")[2]
-    host, _, port = address.rpartition(":")
     try:
-        plain = socket.create_connection((host.strip("[]"), int(port)), timeout=timeout)
+        plain = socket.create_connection(host_and_port(endpoint), timeout=timeout)
     except TimeoutError:
         return Problem(f"{address} does not answer")
     except OSError as failure:

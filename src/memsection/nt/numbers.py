@@ -26,10 +26,7 @@ def take_numbers(functions: dict[str, Any]) -> None:
 
 def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
-    kinds = [function.__annotations__.get(name) for name in names]
-    numbers = {
-        name: kind != "int" for name, kind in zip(names, kinds, strict=True) if kind in _NUMBERS
-    }
+    numbers: dict[str, bool] = {}
 
     def number(name: str, value: Any) -> Any:
         may_be_none = numbers.get(name)
@@ -38,6 +35,8 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
         return whole_number(value, f"{function.__name__}: {name}")
 
     def call(*given: Any, **named: Any) -> Any:
+        if not numbers:  # at the first call: most programs make none
+            numbers.update(_numbers_among(names, function.__annotations__))
         return function(
             *map(number, names, given),
             *given[len(names) :],  # too many are the function's to refuse
@@ -49,3 +48,8 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
         setattr(call, name, getattr(function, name))
     call.__wrapped__ = function  # type: ignore[attr-defined]
     return call
+
+
+def _numbers_among(names: tuple[str, ...], kinds: dict[str, str]) -> dict[str, bool]:
+    """The parameters that are numbers, and whether they may be None."""
+    return {name: kinds[name] != "int" for name in names if kinds.get(name) in _NUMBERS}

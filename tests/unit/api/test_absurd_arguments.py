@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import absurd
+from support.absurd import refused
 
 import memsection
 from memsection import Event, Mutex, Process, Section, Security, Semaphore, Timer
@@ -21,19 +23,8 @@ ABSURD = NUMBERS + OTHERS
 SIZES = [value for value in ABSURD if value not in (2**31, 2**32)]  # which a machine may have
 
 
-def refused(call: Callable[..., Any], value: object) -> None:
-    """Nothing else than an error of this library, or TypeError."""
-    try:
-        made = call(value)
-    except (memsection.Error, TypeError):
-        return
-    if hasattr(made, "close"):
-        made.close()
-
-
 def each(call: Callable[..., Any], values: list[Any] = ABSURD) -> None:
-    for value in values:
-        refused(call, value)
+    absurd.each(call, values)
 
 
 @pytest.fixture

@@ -71,11 +71,12 @@ _started: list[int] = []  # children of create() that nobody has a handle to and
 def collect() -> None:
     """Take the status of ended children whose handles are closed, so that none stays behind."""
     for pid in list(_started):
-        with contextlib.suppress(ValueError):  # another thread was faster
-            try:
-                if os.waitpid(pid, os.WNOHANG)[0]:
-                    _started.remove(pid)
-            except ChildProcessError:
+        try:
+            has_ended = bool(os.waitpid(pid, os.WNOHANG)[0])
+        except ChildProcessError:
+            has_ended = True
+        if has_ended:
+            with contextlib.suppress(ValueError):  # another thread was faster
                 _started.remove(pid)
 
 
