@@ -115,6 +115,11 @@ int64_t channel_shutdown(actor *one)
     return 0;
 }
 
+int64_t channel_recover_all(actor *one)
+{
+    return ms_recover_all(&one->end);
+}
+
 int64_t channel_recover(actor *one)
 {
     return ms_recover(&one->end);

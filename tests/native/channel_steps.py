@@ -63,6 +63,7 @@ class Channel:
             "close",
             "shutdown",
             "recover",
+            "recover_all",
             "busy",
             "ask",
             "answer",
@@ -233,6 +234,10 @@ class End:
 
     def recover(self) -> int:
         return int(self._core.channel_recover(self._actor))
+
+    def recover_all(self) -> int:
+        """The look before the end is said."""
+        return int(self._core.channel_recover_all(self._actor))
 
     def busy(self) -> tuple[int, int]:
         """(places in use, positions in use)."""

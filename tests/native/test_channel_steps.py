@@ -248,6 +248,41 @@ def test_who_recovers_late_takes_nothing_from_those_who_came_after_the_dead(
     assert receiver.busy() == ((0, 0) if flags == 0 else (1, 1))  # a topic keeps its last message
 
 
+TAKEN, IN_HAND = "receive: copied", "kept: before freeing the place"
+
+
+@pytest.mark.invariant("Q2")
+@pytest.mark.parametrize(
+    ("dies_at", "length", "step"),
+    [
+        (TAKEN, SHORT, "recover: before filling a position again"),
+        (TAKEN, SHORT, "recover: before setting the head back"),
+        (TAKEN, PLACED, "recover: before setting the head back"),
+        (TAKEN, PLACED, "recover: before forgetting the slot"),
+        (IN_HAND, PLACED, "recover: before setting a place right"),
+        (IN_HAND, PLACED, "recover: before forgetting the slot"),
+    ],
+)
+def test_the_look_before_the_end_finds_what_another_is_just_setting_right(
+    make: Make, dies_at: str, length: int, step: str
+) -> None:
+    channel = make(redeliver=1)
+    sender, receiver = channel.open(SEND), channel.open(RECEIVE)
+    assert sender.send(1, length) == 0
+
+    def takes() -> None:
+        end = channel.open(RECEIVE)
+        end.receive(keep=dies_at == IN_HAND)
+        end.done()
+
+    with channel.stopped_at(step, lambda end: end.recover()) as recovers:
+        assert channel.dies_at(dies_at, takes) == dies_at
+        recovers()
+        sender.shutdown()
+        receiver.recover_all()
+        assert receiver.receive(timeout_ms=0) == 1
+
+
 @pytest.mark.parametrize("length", [SHORT, PLACED])
 def test_a_sender_that_is_stopped_in_the_middle_is_waited_for_by_receivers_alone(
     make: Make, length: int

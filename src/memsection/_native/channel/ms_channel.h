@@ -364,7 +364,8 @@ int ms_hints_fit(ms_end *end);
 
 /* Set right what the dead had; how many of them were found. */
 int ms_recover(ms_end *end);
-/* The same, but however long the channel is, in one look: nobody will look again. */
+/* The same, but however long the channel is, in one look, and with the hints set to what the words
+ * say: nobody will look again. */
 int ms_recover_all(ms_end *end);
 /* Set right every word that names the slot, whose lock the caller has. */
 void ms_recover_slot(ms_end *end, uint32_t slot);

@@ -268,5 +268,9 @@ int ms_recover(ms_end *end)
 
 int ms_recover_all(ms_end *end)
 {
-    return recover(end, 1);
+    int dead = recover(end, 1);
+    /* Somebody else may be setting the same right: the position is full again, and the head not yet
+     * set back. */
+    ms_ring_resync(end);
+    return dead;
 }
