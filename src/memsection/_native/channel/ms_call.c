@@ -246,6 +246,7 @@ static int take(ms_end *end, const ticket *ticket, ms_call *call, ms_message *re
     if (ticket->cell >= end->calls)
         return -ESTALE;
     ms_cell *cell = &end->cells[ticket->cell];
+    ms_expect_to_write(cell); /* the answer goes where the request is */
     uint64_t word = ms_load_u64(&cell->word);
     if (MS_CALL_STATE(word) != MS_CALL_ASKED || MS_CALL_NUMBER(word) != ticket->number)
         return -ESTALE;
@@ -302,6 +303,7 @@ int ms_call_reply(ms_end *end, const ms_call *call, const ms_content *answer)
     /* SYNC(answer): release; pairs with ms_call_state */
     if (!becomes(cell, call->word, answered_word(call)))
         return finish_abandoned(end, call);
+    ms_poke_u32(&cell->bell.told, (uint32_t)MS_CALL_NUMBER(call->word));
     MS_STEP("serve: answered, before the bell");
     ms_ring_cell(end, call->cell);
     return 0;

@@ -108,7 +108,8 @@ typedef struct {
     uint32_t sequence;
     uint32_t mark;
     uint64_t rung; /* by whom somebody was last woken, and when: for spinning only */
-    uint32_t reserved[12];
+    uint32_t told; /* at a call's cell: which call was answered last, by its number; a hint */
+    uint32_t reserved[11];
 } ms_bell;
 _Static_assert(sizeof(ms_bell) == MS_LINE, "a bell has a cache line");
 
@@ -244,6 +245,14 @@ extern uint32_t ms_step_first_slot;
 #else
 #define MS_FENCE_AFTER_SWAP() __atomic_thread_fence(__ATOMIC_SEQ_CST)
 #endif
+
+/* Ask for both lines of an entry or a cell, to write to them: they come while other work is done.
+ * No address is wrong. */
+static inline void ms_expect_to_write(const void *entry)
+{
+    __builtin_prefetch(entry, 1);
+    __builtin_prefetch((const char *)entry + MS_LINE, 1);
+}
 
 /* ---- words ---- */
 
@@ -395,6 +404,7 @@ typedef struct {
     const struct ms_call *call; /* MS_FOR_ANSWER */
     int64_t deadline;           /* of CLOCK_MONOTONIC in ns; MS_FOREVER; 0: look once */
     int slept, spun;
+    uint32_t looks;    /* for an answer: how often the hint was looked at */
     int64_t next_look; /* when to look after the others next */
 } ms_await;
 

@@ -45,6 +45,7 @@ static int claim(ms_end *end, ms_entry **out, uint64_t *word, uint64_t *number)
             *out = entry;
             *word = mine;
             *number = position;
+            ms_expect_to_write(entry + 1); /* for the next message */
             return 0;
         }
         if (ahead == -1 && state == MS_RING_VOID) { /* nobody needs it any more */
