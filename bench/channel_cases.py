@@ -11,10 +11,11 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from channel_crowds import death, four_faster_fifos, four_of_ours, from_four
-from channel_peers import SETTLE, Case, faster_fifos, peers, pipes, queues
+from channel_peers import SETTLE, Case, faster_fifos, iceoryx, iceoryx_loans, peers, pipes, queues
 from two_processes import meet, processors
 
 from memsection import Section
@@ -23,9 +24,11 @@ from memsection.channels import Client, Queue, Service, Topic
 
 LONGEST_SPIN = 200_000  # nanoseconds: what waits begin with
 SAME = object()
+IN_PLACE, IN_PLACE_ASLEEP = "echo 6.2 MB, in place", "echo 6.2 MB, in place, asleep"
+POLLING, EVENTS = "iceoryx2 polling", "iceoryx2 event"
 FRAME = 6_220_800  # bytes of a picture of 1080 lines
 #: rows in which iceoryx2 can be measured beside ours, and the bytes of a message
-ICEORYX = {
+COPIED = {
     "echo 64 B": 64,
     "topic: echo 64 B": 64,
     "echo 1 KiB": 1024,
@@ -33,6 +36,22 @@ ICEORYX = {
     "echo 1 MiB": 1 << 20,
     "echo 6.2 MB, copied": FRAME,
 }
+
+
+def exchange(
+    mine: Callable[[int], object],
+    partner: Callable[[int], object],
+    count: int,
+    cpus: tuple[int, int],
+) -> float:
+    """Seconds for each of so many messages, after one that is not counted."""
+
+    def last() -> None:
+        partner(count)
+        time.sleep(SETTLE)
+
+    first = partial(mine, 1), partial(partner, 1)
+    return meet(partial(mine, count), last, cpus, first) / count
 
 
 def echo(
@@ -50,23 +69,22 @@ def echo(
     def run(count: int) -> float:
         send, receive, answer, take = make()
 
-        def mine() -> None:
-            for _ in range(count):
+        def mine(number: int) -> None:
+            for _ in range(number):
                 send(value)
                 receive()
 
-        def partner() -> None:
+        def partner(number: int) -> None:
             if back is SAME:
-                for _ in range(count):
+                for _ in range(number):
                     answer(take())
             else:
-                for _ in range(count):
+                for _ in range(number):
                     take()
                     answer(back)
-            time.sleep(SETTLE)
 
         here, there = processors()
-        return meet(mine, partner, (here, here if on_one else there)) / count
+        return exchange(mine, partner, count, (here, here if on_one else there))
 
     return run
 
@@ -82,18 +100,17 @@ def one_way(
     def run(count: int) -> float:
         send, receive, answer, take = make()
 
-        def mine() -> None:
-            for _ in range(count):
+        def mine(number: int) -> None:
+            for _ in range(number):
                 send(value)
             receive()
 
-        def partner() -> None:
-            for _ in range(count):
+        def partner(number: int) -> None:
+            for _ in range(number):
                 take()
             answer(value)
-            time.sleep(SETTLE)
 
-        return meet(mine, partner, processors()) / count
+        return exchange(mine, partner, count, processors())
 
     return run
 
@@ -128,19 +145,31 @@ def in_place(length: int) -> Case:
             with queue.receiving() as message:
                 assert message.value[0] == 1
 
-        def mine() -> None:
-            for _ in range(count):
+        def mine(number: int) -> None:
+            for _ in range(number):
                 pass_on(there)
                 take(back)
 
-        def partner() -> None:
-            for _ in range(count):
+        def partner(number: int) -> None:
+            for _ in range(number):
                 take(there)
                 pass_on(back)
 
-        return meet(mine, partner, processors()) / count
+        return exchange(mine, partner, count, processors())
 
     return run
+
+
+def of_iceoryx(row: str) -> dict[str, Case]:
+    """The same with iceoryx2: what it is called there, and how it is measured; nothing where it has
+    nothing of the kind."""
+    if row in COPIED:
+        return {POLLING: echo(iceoryx(COPIED[row]), b"x" * COPIED[row])}
+    if row == IN_PLACE:
+        return {POLLING + " loans": echo(iceoryx_loans(FRAME, by_events=False), None, back=None)}
+    if row == IN_PLACE_ASLEEP:
+        return {EVENTS + " loans": echo(iceoryx_loans(FRAME, by_events=True), None, back=None)}
+    return {}
 
 
 def topics() -> Any:
@@ -181,18 +210,18 @@ def many(batch: int) -> Case:
     def run(count: int) -> float:
         there, back = Queue.create(None, bytes), Queue.create(None, bytes)
 
-        def mine() -> None:
-            for _ in range(count // batch):
+        def mine(number: int) -> None:
+            for _ in range(-(-number // batch)):
                 there.send_many([b"x" * 64] * batch)
             back.receive()
 
-        def partner() -> None:
-            left = count // batch * batch
+        def partner(number: int) -> None:
+            left = -(-number // batch) * batch
             while left:
                 left -= len(there.receive_many(min(batch, left)))
             back.send(b"")
 
-        return meet(mine, partner, processors()) / count
+        return exchange(mine, partner, count, processors())
 
     return run
 
@@ -243,17 +272,16 @@ def call_service(value: bytes) -> Case:
             Client.open(name) as client,
         ):
 
-            def mine() -> None:
-                for _ in range(count):
+            def mine(number: int) -> None:
+                for _ in range(number):
                     client(value)
 
-            def partner() -> None:
-                for _ in range(count):
+            def partner(number: int) -> None:
+                for _ in range(number):
                     call = service.receive()
                     call.reply(call.value)
-                time.sleep(SETTLE)
 
-            return meet(mine, partner, processors()) / count
+            return exchange(mine, partner, count, processors())
 
     return run
 
@@ -332,7 +360,8 @@ def cases() -> dict[str, tuple[int, dict[str, Case]]]:
             {"memsection": echo(ours(largest=1 << 20, capacity=4), middle), **peers(echo, middle)},
         ),
         "echo 6.2 MB, copied": (20, {"memsection": echo(ours(**big), large), **peers(echo, large)}),
-        "echo 6.2 MB, in place": (500, {"memsection": in_place(FRAME)}),
+        IN_PLACE: (500, {"memsection": in_place(FRAME)}),
+        IN_PLACE_ASLEEP: (500, {"memsection": asleep(in_place(FRAME))}),
         "one way 64 B": (20_000, {"memsection": one_way(ours(), small), **peers(one_way, small)}),
         "one way 1 KiB": (
             10_000,

@@ -85,53 +85,114 @@ def zmqs() -> Any:
     )
 
 
+class _Iceoryx:
+    """What one process has of iceoryx2, made when it is used first, which is after the fork.  Names
+    are used once: what ended partners left is still connected, and gets what is sent."""
+
+    def __init__(self, length: int, by_events: bool) -> None:
+        self._length, self._by_events = length, by_events
+        self._name = f"memsection-bench-{os.getpid()}-{next(_numbers)}"
+        self._ports: dict[Any, Any] = {}
+        at_the_end.append(self._ports.clear)
+
+    def _made(self, *key: str) -> Any:
+        found = self._ports.get(key)
+        if found is None:
+            found = self._ports[key] = getattr(self, "_make_" + key[0])(*key[1:])
+        return found
+
+    def _make_node(self) -> Any:
+        import iceoryx2 as iox
+
+        return iox.NodeBuilder.new().create(iox.ServiceType.Ipc)
+
+    def _service(self, which: str) -> Any:
+        import iceoryx2 as iox
+
+        return self._made("node").service_builder(iox.ServiceName.new(self._name + which))
+
+    def _messages(self, which: str) -> Any:
+        import ctypes
+
+        import iceoryx2 as iox
+
+        return self._service(which).publish_subscribe(iox.Slice[ctypes.c_uint8]).open_or_create()
+
+    def _make_publisher(self, which: str) -> Any:
+        builder = self._messages(which).publisher_builder()
+        return builder.initial_max_slice_len(self._length).create()
+
+    def _make_subscriber(self, which: str) -> Any:
+        return self._messages(which).subscriber_builder().create()
+
+    def _make_notifier(self, which: str) -> Any:
+        return self._service(which + "-e").event().open_or_create().notifier_builder().create()
+
+    def _make_listener(self, which: str) -> Any:
+        return self._service(which + "-e").event().open_or_create().listener_builder().create()
+
+    def send(self, which: str, length: int, fill: Callable[[Any], object]) -> None:
+        """Send what ``fill`` makes of the loaned memory."""
+        while True:  # until the other side's subscriber is there
+            sample = self._made("publisher", which).loan_slice_uninit(length)
+            fill(sample.payload())
+            if sample.assume_init().send():
+                break
+        if self._by_events:
+            self._made("notifier", which).notify()
+
+    def take(self, which: str) -> Any:
+        """The next message, in the sender's memory."""
+        if self._by_events:
+            self._made("listener", which)  # before the first look, so that no event is missed
+        while (sample := self._made("subscriber", which).receive()) is None:
+            if self._by_events:
+                self._made("listener", which).blocking_wait()
+        return sample
+
+
 def iceoryx(length: int) -> Callable[[], Any]:
-    """Publisher and subscriber that look again and again, each made in the process that uses it."""
+    """Publisher and subscriber that look again and again; what is sent is copied in and out."""
     import ctypes
 
-    import iceoryx2 as iox
-
-    kind = iox.Slice[ctypes.c_uint8]
-
     def make() -> Any:
-        # Once for each name: what ended partners left is still connected, and gets what is sent.
-        name, ports = f"memsection-bench-{os.getpid()}-{next(_numbers)}", {}
-        at_the_end.append(ports.clear)
-
-        def port(what: str, which: str) -> Any:
-            key = os.getpid(), what, which
-            if key not in ports:
-                node = ports.setdefault(
-                    (os.getpid(), "node"), iox.NodeBuilder.new().create(iox.ServiceType.Ipc)
-                )
-                service = (
-                    node.service_builder(iox.ServiceName.new(name + which))
-                    .publish_subscribe(kind)
-                    .open_or_create()
-                )
-                ports[key] = (
-                    service.publisher_builder().initial_max_slice_len(length).create()
-                    if what == "publisher"
-                    else service.subscriber_builder().create()
-                )
-            return ports[key]
+        both = _Iceoryx(length, False)
 
         def send(value: bytes, which: str) -> None:
-            while True:  # until the other side's subscriber is there
-                sample = port("publisher", which).loan_slice_uninit(len(value))
-                ctypes.memmove(sample.payload().as_ptr(), value, len(value))
-                if sample.assume_init().send():
-                    return
+            both.send(
+                which, len(value), lambda room: ctypes.memmove(room.as_ptr(), value, len(value))
+            )
 
         def take(which: str) -> Any:
-            while (sample := port("subscriber", which).receive()) is None:
-                pass
-            return ctypes.string_at(sample.payload().as_ptr(), sample.payload().len())
+            found = both.take(which).payload()
+            return ctypes.string_at(found.as_ptr(), found.len())
 
         return (
             (lambda value: send(value, "there")),
             (lambda: take("back")),
             (lambda value: send(value, "back")),
+            (lambda: take("there")),
+        )
+
+    return make
+
+
+def iceoryx_loans(length: int, *, by_events: bool) -> Callable[[], Any]:
+    """The same, made and read in place; with events it sleeps until there is something."""
+
+    def make() -> Any:
+        both = _Iceoryx(length, by_events)
+
+        def send(which: str) -> None:
+            both.send(which, length, lambda room: room.__setitem__(0, 1))
+
+        def take(which: str) -> None:
+            assert both.take(which).payload()[0] == 1
+
+        return (
+            (lambda _: send("there")),
+            (lambda: take("back")),
+            (lambda _: send("back")),
             (lambda: take("there")),
         )
 

@@ -22,15 +22,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import measure
-from channel_cases import ICEORYX, cases, echo
-from channel_peers import iceoryx
+from channel_cases import EVENTS, IN_PLACE, IN_PLACE_ASLEEP, POLLING, cases, of_iceoryx
 from two_processes import StalledError
 
 README = Path(__file__).with_name("README.md")
 BEGIN, END = "<!-- channels.py --write: begin -->\n", "<!-- end -->"
 LEAST = 3  #: rounds that every row has
 WARM_UP = 10  #: the part of a batch that the first round has, which tells how long one takes
-OURS, POLLING = "memsection", "iceoryx2 polling"
+OURS = "memsection"
 PEERS = ("mp.Pipe", "mp.Queue", "faster-fifo", "pyzmq", POLLING)
 #: row to (what of ours, beside what, and how much longer it may take); BEST is whichever is best
 BEST = "the best peer"
@@ -42,6 +41,8 @@ TARGETS: dict[str, tuple[tuple[str, str, float], ...]] = {
     "echo 64 KiB": ((OURS, POLLING, 0.7),),
     "echo 1 MiB": ((OURS, POLLING, 0.6),),
     "echo 6.2 MB, copied": ((OURS, POLLING, 1.1),),
+    IN_PLACE: ((OURS, POLLING + " loans", 0.2),),
+    IN_PLACE_ASLEEP: ((OURS, EVENTS + " loans", 0.75),),
     "one way 64 B": ((OURS, "pyzmq", 0.3), (OURS, "faster-fifo", 0.1)),
     "one way 1 KiB": ((OURS, BEST, 0.3),),
     "one way 6.2 MB": ((OURS, BEST, 1.05),),
@@ -62,14 +63,13 @@ TARGETS: dict[str, tuple[tuple[str, str, float], ...]] = {
 }
 
 
-def measure_row(name: str, rounds: int, polling: bool, until: float) -> measure.Samples:
+def measure_row(name: str, rounds: int, with_iceoryx: bool, until: float) -> measure.Samples:
     """A row's candidates in turns, one batch each in every round; the first one, which is short, is
     not counted.  A peer that does not end is left out."""
     begun = time.monotonic()
     count, candidates = ROWS[name]
-    length = ICEORYX.get(name)
-    if polling and length:
-        candidates[POLLING] = echo(iceoryx(length), b"x" * length)
+    if with_iceoryx:
+        candidates |= of_iceoryx(name)
     samples: measure.Samples = {candidate: [] for candidate in candidates}
     counts = dict.fromkeys(candidates, max(1, count // WARM_UP))
     for number in range(rounds + 1):

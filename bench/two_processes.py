@@ -74,24 +74,36 @@ def partner(part: Callable[[], object], cpu: int | None, ready: int, go: int) ->
 
 
 def meet(
-    mine: Callable[[], object], partners: Callable[[], object], cpus: tuple[int, int] | None
+    mine: Callable[[], object],
+    partners: Callable[[], object],
+    cpus: tuple[int, int] | None,
+    warm_up: tuple[Callable[[], object], Callable[[], object]] | None = None,
 ) -> float:
     """Seconds from the moment both run until this process's part is done; the partner is a forked
     child.
 
-    Without ``cpus`` both run where the scheduler puts them.
+    Without ``cpus`` both run where the scheduler puts them.  ``warm_up`` is what both do first, which
+    is not counted: some make their connections with the first message.
 
     Raises:
         StalledError: One of them was not done in ``LIMIT`` seconds.
     """
     ready, go = os.pipe(), os.pipe()
-    child = partner(partners, cpus[1] if cpus else None, ready[1], go[0])
+
+    def whole() -> None:
+        if warm_up:
+            warm_up[1]()
+        partners()
+
+    child = partner(whole, cpus[1] if cpus else None, ready[1], go[0])
     try:
         with limit_batch([child]):
             if cpus:
                 os.sched_setaffinity(0, {cpus[0]})
             os.read(ready[0], 1)
             os.write(go[1], b"g")
+            if warm_up:
+                warm_up[0]()
             start = time.perf_counter()
             mine()
             return time.perf_counter() - start
