@@ -254,6 +254,41 @@ cdef class End(Sender):
             return self._take_message(&message)
         return self._short(&message), message.format, message.number
 
+    def sending(self, *shape, timeout=None):
+        """A block that makes a message in its place."""
+        return Sending(self, shape, timeout)
+
+    def receive_in_place(self, timeout, kind):
+        """The next message, left in its place; ``kind`` is the class of what this gives, a ``Received``."""
+        cdef ms_message message
+        cdef Received received
+        cdef Taken taken
+        cdef int result
+        while True:
+            self._enter()
+            ms_message_clear(&message)
+            result = self._pull(&message, timeout)
+            if result:
+                raise self._problem(result)
+            if message.in_place or message.format & ELSEWHERE:
+                taken = self._take_message(&message)
+                if self._plain and not message.format & ELSEWHERE:
+                    taken.keep()
+                    value = memoryview(taken)
+                else:
+                    value = self._codec.receive(taken, False)
+            else:
+                taken = None
+                raw = self._short(&message)
+                value = memoryview(raw) if self._plain else self._codec.short(raw, message.format, False)
+            if value is LOST:
+                self.miss()
+                continue
+            received = Received.__new__(kind)
+            received.value, received._taken = value, taken
+            received.number, received.deliveries = message.number, message.deliveries
+            return received
+
     def take_whole(self, timeout):
         """The next message as a ``Taken``, a short one too."""
         cdef ms_message message
@@ -266,6 +301,7 @@ cdef class End(Sender):
         return self._take_message(&message)
 
 
+include "in_place.pxi"
 include "calls.pxi"
 include "caller.pxi"
 include "server.pxi"

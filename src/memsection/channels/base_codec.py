@@ -203,6 +203,13 @@ class Codec:
             raise TypeError("sending: for bytes it takes the length: sending(length)")
         return 0, length_of(shape[0]), b"", None
 
+    def too_large_in_place(self, length: int) -> Exception:
+        """For ``sending`` of more than a place has."""
+        return MessageTooLargeError(
+            f"{about('sending to', self.channel.name)}: {length} bytes, the largest message that"
+            f" can be made in place has {self.channel.largest}"
+        )
+
     def place_to_fill(self, memory: memoryview, how: Any) -> Any:
         """What the user fills."""
         return memory

@@ -4,8 +4,9 @@ receiving."""
 
 from __future__ import annotations
 
+from memsection._native.ends import Receiving
 from memsection.channels.endpoint import Endpoint
-from memsection.channels.message import Receiving, Sending
+from memsection.channels.message import Message
 from memsection.vocabulary.errors import EndOfChannelError
 
 TYPE_CHECKING = False
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
     from contextlib import AbstractContextManager
     from typing import Any, TypeVar
-
-    from memsection.channels.message import Message
 
     T = TypeVar("T")
 else:
@@ -89,7 +88,7 @@ class Exchange(Endpoint[T]):
             WaitTimeoutError: As ``send``; so the others, on entering and leaving the block.
             TypeError: The spec's messages cannot be made in place.
         """
-        return Sending(self._core, self._codec, shape, timeout)
+        return self._core.sending(*shape, timeout=timeout)
 
     # ------------------------------------------------------------------ receiving
 
@@ -169,7 +168,7 @@ class Exchange(Endpoint[T]):
         Raises:
             WaitTimeoutError: As ``receive``, on entering the block; so the others.
         """
-        return Receiving(self._core, self._codec, timeout)
+        return Receiving(self._core, timeout, Message)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until ``receive`` would return or raise at once.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 
+from memsection._native.ends import LOST
 from memsection._native.observing import Observer, set_spin
 from memsection.vocabulary.errors import AccessError
 from memsection.vocabulary.text import about
@@ -14,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
+    from memsection._native.ends import Received
     from memsection.channels.base_codec import Codec
 
 
@@ -47,7 +49,7 @@ class ObserverEnd(Observer):
 
     def __init__(self, memory: Any, shape: tuple[int, ...], fd: int, codec: Codec) -> None:
         super().__init__(memory, shape, fd, codec)
-        self._channel = codec.channel
+        self._channel, self._short = codec.channel, codec.short
 
     def _refuse(self, *arguments: object, **options: object) -> NoReturn:
         raise AccessError(
@@ -56,11 +58,20 @@ class ObserverEnd(Observer):
             " it down"
         )
 
-    send = send_many = place = shutdown = send_parts = send_raw = _refuse
+    send = send_many = sending = place = shutdown = send_parts = send_raw = _refuse
 
     def places_in_hand(self) -> tuple[int, list[int]]:
         """Nothing that an observer waits for is in anybody's hands."""
         return 0, []
+
+    def receive_in_place(self, timeout: float | None, kind: type[Received]) -> Received:
+        """The next message, copied: an observer has nothing in hand."""
+        while True:
+            raw, form, number = self.take(timeout)
+            value = self._short(raw, form, False)
+            if value is not LOST:
+                return kind(value, number)
+            self.miss()
 
     def take_whole(self, timeout: float | None) -> Copied:
         """The next message, copied."""
