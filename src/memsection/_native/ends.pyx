@@ -11,6 +11,7 @@ from cpython.buffer cimport PyBUF_FULL_RO, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffe
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.bytes cimport (PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE)
 from cpython.exc cimport PyErr_CheckSignals
+from cpython.memoryview cimport PyMemoryView_FromObject
 from cpython.ref cimport PyObject
 from libc.errno cimport EAGAIN, EBADF, EBADMSG, EBUSY, EINTR, EMSGSIZE, ETIMEDOUT
 from libc.stdint cimport int64_t, uint32_t, uint64_t, uintptr_t
@@ -258,8 +259,12 @@ cdef class End(Sender):
         """A block that makes a message in its place."""
         return Sending(self, shape, timeout)
 
-    def receive_in_place(self, timeout, kind):
-        """The next message, left in its place; ``kind`` is the class of what this gives, a ``Received``."""
+    def receiving(self, timeout=None):
+        """A block that has the next message in hand."""
+        return Receiving(self, timeout)
+
+    cdef Received _receive_in_place(self, object timeout):
+        """The next message, left in its place."""
         cdef ms_message message
         cdef Received received
         cdef Taken taken
@@ -273,8 +278,8 @@ cdef class End(Sender):
             if message.in_place or message.format & ELSEWHERE:
                 taken = self._take_message(&message)
                 if self._plain and not message.format & ELSEWHERE:
-                    taken.keep()
-                    value = memoryview(taken)
+                    taken._keep()
+                    value = PyMemoryView_FromObject(taken)
                 else:
                     value = self._codec.receive(taken, False)
             else:
@@ -284,7 +289,7 @@ cdef class End(Sender):
             if value is LOST:
                 self.miss()
                 continue
-            received = Received.__new__(kind)
+            received = Received.__new__(self._codec.message_type)
             received.value, received._taken = value, taken
             received.number, received.deliveries = message.number, message.deliveries
             return received

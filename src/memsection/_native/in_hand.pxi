@@ -36,6 +36,9 @@ cdef class Taken:
 
     def keep(self):
         """Have it in hand: its position in the ring is free for others."""
+        self._keep()
+
+    cdef int _keep(self) except -1:
         if not self._message.in_place:
             self.finish()
         elif self._kept == 0:
@@ -43,6 +46,7 @@ cdef class Taken:
                 self._kept = 2
                 raise self._owner._problem(-EBADMSG)
             self._kept = 1
+        return 0
 
     def finish(self):
         """It was copied: the place is free."""
@@ -97,6 +101,9 @@ cdef class Place:
 
     def send(self, uint64_t length, uint32_t format, timeout):
         """Queue it, as its first ``length`` bytes; if that cannot be, it is dropped."""
+        self._send(length, format, timeout)
+
+    cdef int _send(self, uint64_t length, uint32_t format, object timeout) except -1:
         cdef int result
         if not self._mine or self._epoch != ms_forks:
             raise self._owner._problem(-EBADF, True)
@@ -104,6 +111,7 @@ cdef class Place:
         result = self._owner._queue_place(self._unit, self._word, min(length, self._length), format, deadline_of(timeout))
         if result:
             raise self._owner._problem(result, True)
+        return 0
 
     def fill(self, list parts):
         """Copy buffers to their offsets; other threads of Python's run meanwhile."""

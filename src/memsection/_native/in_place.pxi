@@ -34,23 +34,24 @@ cdef class Receiving:
     """The block of ``receiving``: takes a message when it is entered, and lets go of it at its end.
 
     Args:
-        core: What receives: ``receive_in_place`` gives the message.
+        core: What receives: an ``End``, or what has its own ``receive_in_place``.
         timeout: Seconds; for ever when None.
-        kind: The class of what it gives, a ``Received``.
     """
 
     cdef object _core
     cdef object _timeout
-    cdef object _kind
     cdef Received _message
 
-    def __init__(self, core, timeout, kind):
-        self._core, self._timeout, self._kind = core, timeout, kind
+    def __init__(self, core, timeout):
+        self._core, self._timeout = core, timeout
 
     def __enter__(self):
         if self._message is not None:
             raise entered_twice("receiving")
-        self._message = self._core.receive_in_place(self._timeout, self._kind)
+        if isinstance(self._core, End):
+            self._message = (<End>self._core)._receive_in_place(self._timeout)
+        else:
+            self._message = self._core.receive_in_place(self._timeout)
         return self._message
 
     def __exit__(self, kind, error, trace):
@@ -91,8 +92,8 @@ cdef class Sending:
     def __enter__(self):
         if self._place is not None:
             raise entered_twice("sending")
-        self._place = self._core.place(self._start + self._length, self._timeout)
-        self._memory = memoryview(self._place)
+        self._place = self._core._wait_for_place(self._start + self._length, self._timeout)
+        self._memory = PyMemoryView_FromObject(self._place)
         if self._start:
             memcpy(ms_place_bytes(&self._core._end, self._place._unit), PyBytes_AS_STRING(self._head), self._start)
             self._memory = self._memory[self._start:]
@@ -106,4 +107,4 @@ cdef class Sending:
         if kind is not None:
             self._place.drop()
         else:
-            self._place.send(self._start + self._length, 0, self._timeout)
+            self._place._send(self._start + self._length, 0, self._timeout)

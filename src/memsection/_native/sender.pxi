@@ -228,6 +228,9 @@ cdef class Sender(Opened):
 
     def place(self, uint64_t length, timeout):
         """A ``Place`` for a message of so many bytes."""
+        return self._wait_for_place(length, timeout)
+
+    cdef Place _wait_for_place(self, uint64_t length, object timeout):
         cdef uint32_t unit = 0
         cdef uint64_t word = 0
         cdef int result

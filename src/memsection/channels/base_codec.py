@@ -13,6 +13,7 @@ import struct
 
 from memsection._native.ends import LOST, private_bytes
 from memsection.channels import overflow, results
+from memsection.channels.message import Message
 from memsection.vocabulary.arguments import whole_number
 from memsection.vocabulary.errors import ArgumentError, CorruptError, MessageTooLargeError
 from memsection.vocabulary.text import about
@@ -54,12 +55,14 @@ class Codec:
         plain: Whether a message is the value's bytes as they are, in one part.
         pickles: Whether a message of format 0 is the value's pickle: the core makes and reads it.
         fixed: Bytes of a message, if all have the same; else None.
+        message_type: The class of a message in hand.
     """
 
     word = "bytes"
     plain = True
     pickles = False
     fixed: int | None = None
+    message_type = Message
 
     def __init__(self, spec: Spec = bytes) -> None:
         self.spec = spec  #: as the user gave it, for those who get the end by a pickle

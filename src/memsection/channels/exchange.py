@@ -4,9 +4,7 @@ receiving."""
 
 from __future__ import annotations
 
-from memsection._native.ends import Receiving
 from memsection.channels.endpoint import Endpoint
-from memsection.channels.message import Message
 from memsection.vocabulary.errors import EndOfChannelError
 
 TYPE_CHECKING = False
@@ -14,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable, Iterator
     from contextlib import AbstractContextManager
     from typing import Any, TypeVar
+
+    from memsection.channels.message import Message
 
     T = TypeVar("T")
 else:
@@ -23,7 +23,7 @@ else:
 class Exchange(Endpoint[T]):
     """One end of a queue or of a topic."""
 
-    _shadowed = ("send", "send_many", "receive", "receive_many", "wait")
+    _shadowed = ("send", "send_many", "sending", "receive", "receive_many", "receiving", "wait")
 
     # ------------------------------------------------------------------ sending
 
@@ -168,7 +168,7 @@ class Exchange(Endpoint[T]):
         Raises:
             WaitTimeoutError: As ``receive``, on entering the block; so the others.
         """
-        return Receiving(self._core, timeout, Message)
+        return self._core.receiving(timeout)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until ``receive`` would return or raise at once.

@@ -19,6 +19,8 @@ class Message(ends.Received):
         deliveries: How often it was given to a receiver, this time included.
     """
 
+    __slots__ = ("__weakref__",)
+
     value: Any
     number: int
     deliveries: int

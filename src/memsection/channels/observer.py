@@ -6,8 +6,9 @@ from __future__ import annotations
 
 import os
 
-from memsection._native.ends import LOST
+from memsection._native.ends import LOST, Receiving
 from memsection._native.observing import Observer, set_spin
+from memsection.channels.message import Message
 from memsection.vocabulary.errors import AccessError
 from memsection.vocabulary.text import about
 
@@ -15,7 +16,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn
 
-    from memsection._native.ends import Received
     from memsection.channels.base_codec import Codec
 
 
@@ -64,13 +64,17 @@ class ObserverEnd(Observer):
         """Nothing that an observer waits for is in anybody's hands."""
         return 0, []
 
-    def receive_in_place(self, timeout: float | None, kind: type[Received]) -> Received:
+    def receiving(self, timeout: float | None = None) -> Receiving:
+        """A block that has the next message."""
+        return Receiving(self, timeout)
+
+    def receive_in_place(self, timeout: float | None) -> Message:
         """The next message, copied: an observer has nothing in hand."""
         while True:
             raw, form, number = self.take(timeout)
             value = self._short(raw, form, False)
             if value is not LOST:
-                return kind(value, number)
+                return Message(value, number)
             self.miss()
 
     def take_whole(self, timeout: float | None) -> Copied:
