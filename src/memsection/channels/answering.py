@@ -95,10 +95,17 @@ class Call(_Held[Q, A]):
         return f"<memsection.channels.Call {'answered' if self.done else 'in hand'}>"
 
 
+class _DirectCall(Call[Q, A]):
+    """A call whose ``reply`` is the core's, without a Python frame in between."""
+
+    if not TYPE_CHECKING:
+        reply = ends.Held.reply_with
+
+
 class ServerSides(Sides):
     """What a server's core asks for."""
 
-    call_type = Call
+    call_type = _DirectCall
 
     def __init__(self, request: Codec, reply: Codec) -> None:
         super().__init__(request, reply)

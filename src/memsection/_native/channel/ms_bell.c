@@ -122,10 +122,13 @@ static int is_worth_it(void *argument)
 static int looks_worth_it(void *argument)
 {
     ms_await *wait = argument;
-    if (wait->what == MS_FOR_ANSWER && ++wait->looks % LOOKS_OF_THE_HINT &&
-        ms_peek_u32(&bell_of(wait->end, which_for(wait))->told) !=
-            (uint32_t)MS_CALL_NUMBER(wait->call->word))
-        return 0;
+    if (wait->what == MS_FOR_ANSWER) {
+        ms_cell *cell = &wait->end->cells[wait->call->cell];
+        if (ms_peek_u32(&cell->bell.told) == (uint32_t)MS_CALL_NUMBER(wait->call->word))
+            ms_expect_to_write(cell); /* it is freed next, and then has another request */
+        else if (++wait->looks % LOOKS_OF_THE_HINT)
+            return 0;
+    }
     return is_worth_it(wait);
 }
 
