@@ -4,7 +4,6 @@ are answered."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import struct
 import subprocess
@@ -15,18 +14,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.objects import leaves_nothing, unique_name
+from support.objects import leaves_nothing, starts_futures, unique_name
 
 from memsection import ArgumentError, CorruptError, Error, Section, WaitTimeoutError
 from memsection.channels import Client, Service
-from memsection.channels.futures import in_background
 from memsection.content import schema
 
-
-@pytest.fixture(scope="module", autouse=True)
-def thread_of_the_futures() -> None:
-    """What this process keeps for all futures is there before anything is counted."""
-    in_background(asyncio.sleep(0)).result(60)
+thread_of_the_futures = pytest.fixture(scope="module", autouse=True)(starts_futures)
 
 
 nothing_left = pytest.fixture(autouse=True)(leaves_nothing)

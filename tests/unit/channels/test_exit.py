@@ -4,24 +4,18 @@ once; others go on."""
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
 
 import pytest
-from support.objects import unique_name
+from support.objects import starts_futures, unique_name
 from support.workers import PATIENCE
 
 from memsection import NotFoundError, PeerDiedError
 from memsection.channels import Client, Queue, Service, Topic
-from memsection.channels.futures import in_background
 
-
-@pytest.fixture(scope="module", autouse=True)
-def thread_of_the_futures() -> None:
-    """What this process keeps for all futures is there before anything is counted."""
-    in_background(asyncio.sleep(0)).result(60)
+thread_of_the_futures = pytest.fixture(scope="module", autouse=True)(starts_futures)
 
 
 BEGIN = """

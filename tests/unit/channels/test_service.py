@@ -5,7 +5,6 @@ something goes wrong.
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import pickle
 import threading
@@ -17,7 +16,7 @@ from typing import Annotated, Any
 
 import pytest
 from support.alarms import ended_by_a_handler
-from support.objects import unique_name
+from support.objects import starts_futures, unique_name
 from support.workers import until
 
 from memsection import (
@@ -30,7 +29,6 @@ from memsection import (
     wait_any,
 )
 from memsection.channels import Call, Client, Queue, Service, overflow
-from memsection.channels.futures import in_background
 
 np = pytest.importorskip("numpy")
 
@@ -56,10 +54,7 @@ def served(function: Callable[[Any], Any], *specs: Any, **options: Any) -> Itera
             server.join()
 
 
-@pytest.fixture(scope="module", autouse=True)
-def thread_of_the_futures() -> None:
-    """What this process keeps for all futures is there before anything is counted."""
-    in_background(asyncio.sleep(0)).result(60)
+thread_of_the_futures = pytest.fixture(scope="module", autouse=True)(starts_futures)
 
 
 def echo(value: Any) -> Any:

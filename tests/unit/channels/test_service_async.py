@@ -12,20 +12,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from support.objects import unique_name
+from support.objects import starts_futures, unique_name
 from support.workers import until
 
 from memsection import ArgumentError, PeerDiedError, RemoteError, WaitTimeoutError
 from memsection.channels import Client, Service, calls_async, overflow, waiting
-from memsection.channels.futures import in_background
 
 LARGE = 3_000_000
 
 
-@pytest.fixture(scope="module", autouse=True)
-def thread_of_the_futures() -> None:
-    """What this process keeps for all futures is there before anything is counted."""
-    in_background(asyncio.sleep(0)).result(60)
+thread_of_the_futures = pytest.fixture(scope="module", autouse=True)(starts_futures)
 
 
 @contextmanager

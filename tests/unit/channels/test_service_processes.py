@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from support.objects import unique_name
+from support.objects import starts_futures, unique_name
 from support.workers import fork, reap, until
 
 from memsection import (
@@ -26,13 +26,11 @@ from memsection import (
 )
 from memsection.api import transit
 from memsection.channels import Call, Client, Service
-from memsection.channels.futures import in_background
 
 
 @pytest.fixture(scope="module", autouse=True)
 def thread_of_the_futures() -> None:
-    """What this process keeps for all futures is there before anything is counted."""
-    in_background(asyncio.sleep(0)).result(60)
+    starts_futures()
     transit._own.make_notes()
 
 
