@@ -5,10 +5,6 @@ from __future__ import annotations
 
 from memsection._native import ends
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
 
 class Message(ends.Received):
     """A message in hand, as ``receiving`` gives it.
@@ -20,10 +16,6 @@ class Message(ends.Received):
     """
 
     __slots__ = ("__weakref__",)
-
-    value: Any
-    number: int
-    deliveries: int
 
     def release(self) -> None:
         """Let go of it before the block ends: its place is free when the last array or memoryview
