@@ -119,7 +119,7 @@ static int is_worth_it(void *argument)
 /* The same, for whoever looks again and again.  A server changes the word of a call three times
  * while it has it: a client that looks at that word all the time takes the line away from it each
  * time, so it looks at a hint beside it, and at the word only now and then. */
-static int looks_worth_it(void *argument)
+static int is_perhaps_worth_it(void *argument)
 {
     ms_await *wait = argument;
     if (wait->what == MS_FOR_ANSWER) {
@@ -199,7 +199,7 @@ int ms_await_change(ms_await *wait)
     int64_t begun = 0;
     if (!wait->spun) {
         wait->spun = 1;
-        if (ms_spin(&end->paces[wait->what], &bell->rung, wait->deadline, looks_worth_it, wait,
+        if (ms_spin(&end->paces[wait->what], &bell->rung, wait->deadline, is_perhaps_worth_it, wait,
                     &begun))
             return 0;
     }
