@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _NUMBERS = frozenset(("int", "int | None"))
+_UNKNOWN: dict[str, bool] = {}  #: the numbers of a function that was not called yet
 
 
 def take_numbers(functions: dict[str, Any]) -> None:
@@ -26,7 +27,7 @@ def take_numbers(functions: dict[str, Any]) -> None:
 
 def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
-    numbers: dict[str, bool] = {}
+    numbers = _UNKNOWN
 
     def number(name: str, value: Any) -> Any:
         may_be_none = numbers.get(name)
@@ -35,8 +36,9 @@ def _checked(function: Callable[..., Any]) -> Callable[..., Any]:
         return whole_number(value, f"{function.__name__}: {name}")
 
     def call(*given: Any, **named: Any) -> Any:
-        if not numbers:  # at the first call: most programs make none
-            numbers.update(_numbers_among(names, function.__annotations__))
+        nonlocal numbers
+        if numbers is _UNKNOWN:  # at the first call: most programs make none
+            numbers = _numbers_among(names, function.__annotations__)
         return function(
             *map(number, names, given),
             *given[len(names) :],  # too many are the function's to refuse
