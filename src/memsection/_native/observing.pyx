@@ -255,23 +255,24 @@ cdef class Observer:
             elif result:
                 raise self._codec.problem(result)
 
-    cdef object _receive(self, object timeout, bint copied, bint newest):
+    cdef tuple _receive(self, object timeout, bint copied, bint newest):
+        """(value, number) of the next message."""
         while True:
-            raw, format, _ = self._take(timeout, newest)
+            raw, format, number = self._take(timeout, newest)
             if self._plain and not format:
-                return raw if copied else memoryview(raw)
+                return raw if copied else memoryview(raw), number
             found = self._codec.short(raw, format, copied)
             if found is not _LOST:
-                return found
+                return found, number
             self.miss()
 
     def receive(self, timeout=None, *, bint copy=True):
         """The next message, as bytes or as what the codec makes of it; always a copy of its own."""
-        return self._receive(timeout, copy, False)
+        return self._receive(timeout, copy, False)[0]
 
     def receive_newest(self, timeout=None, *, bint copy=True):
         """The newest message; those before it are skipped."""
-        return self._receive(timeout, copy, True)
+        return self._receive(timeout, copy, True)[0]
 
     def receive_many(self, most, timeout=None, *, bint copy=True):
         """At least one, at most so many, without waiting for more than one."""
@@ -293,6 +294,10 @@ cdef class Observer:
             else:
                 found.append(one)
         return found
+
+    def receive_numbered(self, timeout):
+        """(value, number) of the next message; the value is shown read-only."""
+        return self._receive(timeout, False, False)
 
     def take(self, timeout):
         """(bytes, format, number) of the next message."""

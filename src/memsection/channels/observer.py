@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 
-from memsection._native.ends import LOST, Receiving
+from memsection._native.ends import Receiving
 from memsection._native.observing import Observer, set_spin
 from memsection.channels.message import Message
 from memsection.vocabulary.errors import AccessError
@@ -49,7 +49,7 @@ class ObserverEnd(Observer):
 
     def __init__(self, memory: Any, shape: tuple[int, ...], fd: int, codec: Codec) -> None:
         super().__init__(memory, shape, fd, codec)
-        self._channel, self._short = codec.channel, codec.short
+        self._channel = codec.channel
 
     def _refuse(self, *arguments: object, **options: object) -> NoReturn:
         raise AccessError(
@@ -70,12 +70,7 @@ class ObserverEnd(Observer):
 
     def receive_in_place(self, timeout: float | None) -> Message:
         """The next message, copied: an observer has nothing in hand."""
-        while True:
-            raw, form, number = self.take(timeout)
-            value = self._short(raw, form, False)
-            if value is not LOST:
-                return Message(value, number)
-            self.miss()
+        return Message(*self.receive_numbered(timeout))
 
     def take_whole(self, timeout: float | None) -> Copied:
         """The next message, copied."""
