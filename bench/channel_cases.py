@@ -27,7 +27,7 @@ SAME = object()
 IN_PLACE, IN_PLACE_ASLEEP = "echo 6.2 MB, in place", "echo 6.2 MB, in place, asleep"
 POLLING, EVENTS = "iceoryx2 polling", "iceoryx2 event"
 FRAME = 6_220_800  # bytes of a picture of 1080 lines
-#: rows in which iceoryx2 can be measured beside ours, and the bytes of a message
+#: rows of copied messages in which iceoryx2 can be measured beside ours, and their bytes
 COPIED = {
     "echo 64 B": 64,
     "topic: echo 64 B": 64,
@@ -161,8 +161,8 @@ def in_place(length: int) -> Case:
 
 
 def of_iceoryx(row: str) -> dict[str, Case]:
-    """The same with iceoryx2: what it is called there, and how it is measured; nothing where it has
-    nothing of the kind."""
+    """What a row measures of iceoryx2, by its name in the table; nothing where it has nothing of the
+    kind."""
     if row in COPIED:
         return {POLLING: echo(iceoryx(COPIED[row]), b"x" * COPIED[row])}
     if row == IN_PLACE:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from support.users import PATIENCE, SOURCE, TESTS, Program
@@ -43,6 +43,17 @@ def elsewhere() -> Iterator[Elsewhere]:
         yield program
     finally:
         program.kill()
+
+
+@contextmanager
+def soon(do: Callable[..., object], *arguments: object) -> Iterator[None]:
+    """Something that is done while the block waits; it is over after the block."""
+    timer = threading.Timer(0.1, do, arguments)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.join()
 
 
 def _paths() -> list[str]:

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from support.elsewhere import Elsewhere, elsewhere
+from support.elsewhere import Elsewhere, elsewhere, soon
 from support.objects import unique_name
 
 from memsection import EndOfChannelError, NoReceiverError, WaitTimeoutError, wait_any
@@ -31,17 +31,6 @@ def end_of(queue: Queue[bytes], role: str) -> Iterator[Elsewhere]:
             f"queue = Queue.open({queue.name!r}, role={role!r})"
         )
         yield other
-
-
-@contextmanager
-def soon(do: Callable[..., object], *arguments: object) -> Iterator[None]:
-    """Something that is done while the block waits; it is over after the block."""
-    timer = threading.Timer(0.1, do, arguments)
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.join()
 
 
 @pytest.fixture

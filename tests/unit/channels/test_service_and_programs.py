@@ -4,13 +4,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
-from support.elsewhere import Elsewhere, elsewhere
+from support.elsewhere import Elsewhere, elsewhere, soon
 from support.objects import starts_futures, unique_name
 from support.workers import until
 
@@ -110,8 +109,8 @@ def test_a_call_in_the_hands_of_the_killed_is_given_to_another_server() -> None:
         with Client.open(name) as client:
             asked = client.submit(b"x")
             other.run("call = service.receive()")
-            threading.Timer(0.1, other.kill).start()
-            call = service.receive(PATIENCE)
+            with soon(other.kill):
+                call = service.receive(PATIENCE)
             assert call.value == b"x"
             call.reply(b"y")
             assert asked.result(PATIENCE) == b"y"
@@ -168,8 +167,8 @@ def test_a_killed_subscriber_is_waited_for_by_nobody() -> None:
         )
         topic.send(b"1")
         topic.send(b"2")
-        threading.Timer(0.1, other.kill).start()
-        topic.send(b"3", PATIENCE)
+        with soon(other.kill):
+            topic.send(b"3", PATIENCE)
         assert topic.receivers == 0
 
 
@@ -181,5 +180,5 @@ def test_a_subscriber_gets_what_the_killed_had_sent_and_then_the_end() -> None:
             f"topic = Topic.open({topic.name!r}, role='send')\n"
             "topic.send(b'1'); topic.send(b'2' * 3000)"
         )
-        threading.Timer(0.1, other.kill).start()
-        assert list(topic) == [b"1", b"2" * 3000]
+        with soon(other.kill):
+            assert list(topic) == [b"1", b"2" * 3000]
